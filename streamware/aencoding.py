@@ -1,0 +1,218 @@
+"""aencode: the loop beside an event loop, for rows of either kind.
+
+Rows of an ordinary iterable are pulled on a thread of their own, which encodes them, too.  Rows
+of an async iterable are pulled by one task, which opens, reads and closes them, and encoded on
+that thread.  Either way encoding passes the process-wide gate and never runs on the loop, and a
+timer hands out what a slow source has given so far, without ever cancelling a pull.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+from streamware.columns import Column, Key, Sheet
+from streamware.encoder import Format
+from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
+from streamware.errors import OrderError
+from streamware.feed import Feed
+from streamware.limits import Limits
+from streamware.receipt import Receipt
+from streamware.registry import lookup
+from streamware.source import Rows, aclose, checked, is_async, is_opener
+from streamware.values import Values
+from streamware.worker import GATE, Worker
+
+_OTHER_THREAD = (
+    "these rows were opened on another thread and are bound to it; beside an event loop hand over"
+    " a callable that opens them, such as Export(lambda: connection().execute(…))"
+)
+
+
+def aencode(
+    rows: Rows,
+    format: str | Format = "csv",  # noqa: A002 - the contract's name
+    *,
+    columns: Iterable[Column | Key] | None = None,
+    values: Values | None = None,
+    limits: Limits | None = None,
+    chunk_size: int = CHUNK_SIZE,
+    flush_interval: float = FLUSH_INTERVAL,
+) -> AsyncEncoding:
+    """Turn rows into the chunks of a document, beside an event loop; the twin of `encode`.
+
+    The rows may be asynchronous or not.  An ordinary iterable is opened, pulled and closed on a
+    thread of its own, in a copy of the current context; hand over a callable that opens it
+    where what it opens is bound to a thread, as SQLite's cursors are.
+
+    Args and Raises as `encode`; `flush_interval` is kept by a timer.
+
+    Returns:
+        An async iterator of bytes, never empty ones, and an async context manager; with
+        `.receipt` and an idempotent `.aclose()`.
+    """
+    return AsyncEncoding(
+        rows,
+        lookup(format),
+        columns=columns,
+        values=values,
+        limits=limits,
+        chunk_size=chunk_size,
+        flush_interval=flush_interval,
+    )
+
+
+class AsyncEncoding:
+    """A document being encoded beside an event loop; made by `aencode`.
+
+    Attributes:
+        receipt: Its figures so far.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        format: Format,  # noqa: A002 - the contract's name
+        *,
+        columns: Iterable[Column | Key] | None,
+        values: Values | None,
+        limits: Limits | None,
+        chunk_size: int,
+        flush_interval: float,
+        cancel: Callable[[], object] | None = None,
+        coder: Coder | None = None,
+    ) -> None:
+        self._rows = checked(rows)
+        self._encoding = Encoding(
+            rows,
+            format,
+            columns=columns,
+            values=values,
+            limits=limits,
+            chunk_size=chunk_size,
+            flush_interval=flush_interval,
+            gate=GATE,
+            feeder=self._feed,
+            coder=coder,
+        )
+        self._feeds: list[Feed] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._flush_interval = flush_interval
+        self._cancel = cancel
+        self._worker = Worker()
+        self._helper = Worker()
+        self._ready: deque[bytes] = deque()
+        self._filling: asyncio.Future[bool] | None = None
+        self._more = True
+        self._closed = False
+
+    @property
+    def receipt(self) -> Receipt:
+        """Figures so far; final once the last chunk was taken, or after `aclose`."""
+        return self._encoding.receipt
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._ready and self._more and not self._closed:
+            if self._filling is None:
+                self._loop = asyncio.get_running_loop()
+                self._filling = self._worker.submit(self._fill)
+            await self._waited()
+        if self._ready and not self._closed:
+            return self._ready.popleft()
+        await self.aclose()
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        # A last resort, for who forgot: whatever is under way still ends on its own thread.
+        if not getattr(self, "_closed", True):
+            self._give_up()
+
+    async def aclose(self) -> None:
+        """Give up, or end: close the rows.  Idempotent; never raises but on cancellation.
+
+        Waits for the pull in flight; a cancellation ends the waiting, not the closing.
+        """
+        if self._closed:
+            return
+        if self._loop is None and is_async(self._rows):
+            await aclose(self._rows)  # handed over open, and never begun
+        endings = self._give_up()
+        if endings:
+            await asyncio.wait(endings)
+
+    def _feed(self, rows: Rows) -> Feed:
+        """Rows that only a task can read; called on the thread that will iterate them."""
+        assert self._loop is not None
+        feed = Feed(rows, self._loop)
+        self._feeds.append(feed)
+        self._loop.call_soon_threadsafe(feed.begin)
+        return feed
+
+    def _fill(self) -> bool:
+        more = self._encoding.fill()
+        self._collect()
+        return more
+
+    def _rescue(self) -> None:
+        self._encoding.rescue()
+        self._collect()
+
+    def _collect(self) -> None:
+        with self._encoding.lock:  # so that chunks line up in the order in which they were taken
+            if chunk := self._encoding.take():
+                self._ready.append(chunk)
+
+    async def _waited(self) -> None:
+        """Wait for a chunk, or for the clock."""
+        filling = self._filling
+        assert filling is not None
+        await asyncio.wait({filling}, timeout=self._flush_interval)
+        if filling.done():
+            self._filling = None
+            try:
+                self._more = filling.result()
+            except Exception as error:
+                await self.aclose()
+                if not is_opener(self._rows) and _is_thread_bound(error):
+                    raise OrderError(_OTHER_THREAD) from error
+                raise
+        elif any([feed.hand_over() for feed in self._feeds]):
+            return  # these rows arrive after the flush was due: the thread hands them out
+        elif self._encoding.holds_back:
+            await self._helper.submit(self._rescue)
+
+    def _give_up(self) -> list[asyncio.Future[Any]]:
+        """Have everything end; what to wait for until it has."""
+        self._closed = True
+        pulling = self._filling is not None and not self._filling.done()
+        for feed in self._feeds:
+            feed.cancel()
+        if pulling and self._cancel is not None:
+            Thread(target=self._cancel, name="streamware-cancel", daemon=True).start()
+        endings = [self._worker.stop(self._encoding.close), self._helper.stop(_nothing)]
+        endings += [feed.task for feed in self._feeds]
+        return [ending for ending in endings if ending is not None]
+
+
+def _nothing() -> None:
+    """The last thing a helper has to do."""
+
+
+def _is_thread_bound(error: Exception) -> bool:
+    # sqlite3.ProgrammingError and greenlet.error have no code to tell this by.
+    return "same thread" in str(error) or "different thread" in str(error)

@@ -1,0 +1,443 @@
+"""Column and Sheet; a row of any shape becomes cells.
+
+Rows arrive in batches and leave as columns, because everything after this point works on a
+column at a time.  `Layout` is decided once, by the given columns, the names that the source
+tells and the first row; each batch then takes the fast way (one C call a column) as long as its
+rows look like the first, and the careful way, row by row, when one does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from operator import attrgetter, itemgetter
+from typing import Any, Literal
+
+from streamware.errors import EncodeError
+
+Key = str | int | Callable[[Any], object]
+ColumnKind = Literal["text", "number", "bool", "date", "datetime", "time", "duration"]
+Row = object
+Cells = Sequence[object]
+
+_KINDS = ("text", "number", "bool", "date", "datetime", "time", "duration")
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the document.
+
+    Attributes:
+        key: Where its cells come from: a name (of a mapping's key, an attribute or the source's
+            column), a position from 0, a dotted path, or a callable of the row.
+        title: Its header; by default the name.
+        kind: What its cells are, where the source cannot tell: SQLite has no dates, so that
+            `kind="datetime"` reads its ISO 8601 text as one.  A value that cannot be read as
+            its column's kind is a `CellError`; empty text is an empty cell.
+        format: Number format of its numbers and dates in spreadsheets, such as `"0.00"` or
+            `"yyyy-mm-dd"` (ECMA-376 Part 1 §18.8.31).
+        width: Width in characters of the default font, up to 255; by default sampled from the
+            first rows.
+        convert: Called with every value (None too) before anything else looks at it.
+    """
+
+    key: Key
+    title: str | None = None
+    kind: ColumnKind | None = None
+    format: str | None = None
+    width: float | None = None
+    convert: Callable[[Any], object] | None = None
+
+    def __init__(
+        self,
+        key: Key,
+        title: str | None = None,
+        *,
+        kind: ColumnKind | None = None,
+        format: str | None = None,  # noqa: A002 - the contract's name
+        width: float | None = None,
+        convert: Callable[[Any], object] | None = None,
+    ) -> None:
+        if isinstance(key, bool) or not (isinstance(key, (str, int)) or callable(key)):
+            raise TypeError(f"a column's key is a name, a position or a callable, not {key!r}")
+        if kind is not None and kind not in _KINDS:
+            raise ValueError(f"unknown kind {kind!r}; there are: {', '.join(_KINDS)}")
+        if width is not None and not 0 < width <= 255:
+            raise ValueError("a column's width is above 0 and at most 255 characters")
+        for name, value in (
+            ("key", key),
+            ("title", title),
+            ("kind", kind),
+            ("format", format),
+            ("width", width),
+            ("convert", convert),
+        ):
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One sheet of a workbook: its name, its rows (as `encode` takes them), its columns."""
+
+    name: str
+    rows: Any
+    columns: Iterable[Column | Key] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """What stands above the rows of a sheet: its name and its settled columns.
+
+    A column's title is None only where none has one; then there is no header.
+    """
+
+    name: str | None
+    columns: tuple[Column, ...]
+
+    @property
+    def titles(self) -> list[str] | None:
+        """Titles of the columns, or None where there is no header."""
+        titles = [column.title for column in self.columns if column.title is not None]
+        return titles or None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some rows of one sheet, a column at a time.
+
+    Attributes:
+        head: The sheet they belong to; another one than before begins a new sheet.
+        first: Number of the first row, from 1.
+        count: Number of rows.
+        columns: For every column of the head, `count` cells.
+    """
+
+    head: Head
+    first: int
+    count: int
+    columns: Sequence[Cells]
+
+
+def settled(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | None:
+    """The given columns, each bare key turned into a `Column`."""
+    if columns is None:
+        return None
+    if isinstance(columns, (str, bytes, Mapping)):
+        raise TypeError("columns are a list of sw.Column, names, positions or callables")
+    return tuple(c if isinstance(c, Column) else Column(c) for c in columns)
+
+
+def names_of(source: object) -> list[str] | None:
+    """Names of the columns as the source of rows tells them: a DB-API cursor, a result.
+
+    Source: PEP 249 `Cursor.description`; SQLAlchemy's `Result.keys()`.
+    """
+    description = getattr(source, "description", None)
+    if isinstance(description, (tuple, list)) and description:
+        return [str(item[0]) for item in description]
+    keys = None if isinstance(source, Mapping) else getattr(source, "keys", None)
+    return [str(key) for key in keys()] if callable(keys) else None
+
+
+class Layout:
+    """How the rows of one source lie in its columns.
+
+    Args:
+        columns: The caller's, or None: the source or the first row decides.
+        names: Names of the source's own columns, where it tells them.
+        first: The first row, or `Layout.NO_ROWS`.
+        extra: What to do with a mapping's key that the first row did not have.
+        name: Name of the sheet.
+    """
+
+    NO_ROWS = _ABSENT
+
+    def __init__(
+        self,
+        columns: tuple[Column, ...] | None,
+        names: list[str] | None,
+        first: Row,
+        *,
+        extra: Literal["error", "ignore"] = "error",
+        name: str | None = None,
+    ) -> None:
+        self._type = type(first)
+        self._shape = "none" if first is _ABSENT else _shape(first, 1)
+        self._names = _row_names(first, self._shape) if names is None else names
+        self._chosen = columns is not None
+        self._strict = extra == "error" and not self._chosen
+        if columns is None:
+            columns = self._natural(first)
+        self.keys: list[Key] = [
+            self._settle(column.key, at, first) for at, column in enumerate(columns)
+        ]
+        self._getters = [self._getter(key) for key in self.keys]
+        self._width = self._expected_width(len(columns))
+        self.head = Head(name, tuple(self._titled(columns)))
+        self._heavy: dict[Key, None] = {}
+
+    @property
+    def heavy(self) -> Sequence[Key]:
+        """Keys of the columns that have held text, as `row[key]` reaches them."""
+        return tuple(self._heavy)
+
+    def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
+        """The columns of `rows`, whose first has the number `first`."""
+        columns = None
+        if set(map(type, rows)) == {self._type}:
+            columns = self._by_position(rows) if self._shape == "sequence" else self._by_name(rows)
+        if columns is None:
+            columns = list(zip(*(self._row(row, first + at) for at, row in enumerate(rows)), strict=True))
+        self._weigh(columns)
+        return columns
+
+    def _weigh(self, columns: Sequence[Cells]) -> None:
+        if self._shape == "object":
+            self._heavy = {"": None}  # which no row has: its cells are all counted
+            return
+        for key, cells in zip(self.keys, columns, strict=True):
+            if key not in self._heavy and isinstance(cells[-1], (str, bytes, list, dict)):
+                self._heavy[key] = None
+
+    # How the columns are settled ------------------------------------------------------------
+
+    def _natural(self, first: Row) -> tuple[Column, ...]:
+        if self._names is not None and self._shape in ("none", "sequence"):
+            return tuple(Column(at, name) for at, name in enumerate(self._names))
+        if self._shape == "none":
+            return ()
+        if self._shape == "sequence":
+            return tuple(map(Column, range(len(first))))  # type: ignore[arg-type]  # it has a length
+        if not self._names:
+            raise EncodeError(
+                f"row 1 is a {type(first).__name__} that does not tell its columns; name them with columns="
+            )
+        return tuple(Column(name) for name in self._names)
+
+    def _settle(self, key: Key, at: int, first: Row) -> Key:
+        if not isinstance(key, str):
+            self._check_position(key, first)
+            return key
+        if self._names is not None and self._shape in ("none", "sequence"):
+            return self._named(key)
+        if self._shape == "sequence":
+            return at
+        if self._chosen and self._shape != "none":
+            self._check_present(key, first)
+        return key
+
+    def _named(self, key: str) -> Key:
+        names = self._names or []
+        if key in names:
+            return names.index(key)
+        head, dot, rest = key.partition(".")
+        if dot and head in names:
+            return _Path(names.index(head), rest)
+        raise EncodeError(f"there is no column {key!r}; there are: {_listed(names)}")
+
+    def _check_position(self, key: Key, first: Row) -> None:
+        if self._shape not in ("none", "sequence") and isinstance(key, int):
+            if not hasattr(first, "__getitem__"):
+                raise EncodeError(f"column {key} is a position, but row 1 is a {type(first).__name__}")
+            if self._shape == "mapping" and key not in first:  # type: ignore[operator]  # a mapping
+                raise EncodeError(f"there is no column {key} in row 1; there are: {_listed(self._names or [])}")
+        if self._shape == "sequence" and isinstance(key, int):
+            width = len(first)  # type: ignore[arg-type]  # a sequence
+            if not -width <= key < width:
+                raise EncodeError(f"there is no column {key} in row 1, which has {width} cells")
+
+    def _check_present(self, key: str, first: Row) -> None:
+        if _reach(first, key, _ABSENT) is _ABSENT:
+            names = self._names or [name for name in dir(first) if not name.startswith("_")]
+            raise EncodeError(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
+
+    def _titled(self, columns: tuple[Column, ...]) -> Iterable[Column]:
+        bare = all(c.title is None and isinstance(c.key, int) for c in columns)
+        if bare and not (self._chosen and self._names):
+            return columns
+        return (
+            c if c.title is not None else replace_title(c, self._title(c.key, at))
+            for at, c in enumerate(columns)
+        )
+
+    def _title(self, key: Key, at: int) -> str:
+        if isinstance(key, str):
+            return key
+        if isinstance(key, int):
+            names = self._names
+            inside = names is not None and -len(names) <= key < len(names)
+            return names[key] if names is not None and inside else f"Column {at + 1}"
+        name = getattr(key, "__name__", "<")
+        return f"Column {at + 1}" if name.startswith("<") else name
+
+    def _expected_width(self, columns: int) -> int | None:
+        """Cells that a sequence may have at most; None where columns choose among them."""
+        if self._shape != "sequence":
+            return None
+        if self._names is not None:
+            return None if self._chosen else len(self._names)
+        return None if any(key != at for at, key in enumerate(self.keys)) else columns
+
+    # Rows to columns ------------------------------------------------------------------------
+
+    def _by_position(self, rows: Sequence[Row]) -> list[Cells] | None:
+        try:
+            columns: list[Cells] = list(zip(*rows, strict=True))  # type: ignore[call-overload]  # sequences
+        except ValueError:
+            return None
+        if self._width is not None:
+            return columns if len(columns) == self._width else None
+        try:
+            return [
+                columns[key] if type(key) is int else list(map(get, rows))
+                for key, get in zip(self.keys, self._getters, strict=True)
+            ]
+        except IndexError:
+            return None
+
+    def _by_name(self, rows: Sequence[Row]) -> list[Cells] | None:
+        if self._strict and self._shape == "mapping" and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
+            return None
+        try:
+            return [list(map(get, rows)) for get in self._getters]
+        except (KeyError, AttributeError):
+            if any(callable(key) for key in self.keys):
+                return self._column_by_column(rows)
+            return None
+
+    def _column_by_column(self, rows: Sequence[Row]) -> list[Cells]:
+        # A callable runs once a row even here, and what it raises is the caller's to see.
+        return [
+            list(map(key, rows)) if callable(key) else [_reach(row, key, None) for row in rows]
+            for key in self.keys
+        ]
+
+    def _getter(self, key: Key) -> Callable[[Any], object]:
+        if callable(key):
+            return key
+        if self._shape == "object":
+            return attrgetter(key) if isinstance(key, str) else itemgetter(key)
+        return itemgetter(key)
+
+    def _row(self, row: Row, number: int) -> list[object]:
+        shape = _shape(row, number)
+        if shape == "mapping":
+            self._check_keys(row, number)
+            return [self._cell(row, key, column) for key, column in zip(self.keys, self.head.columns, strict=True)]
+        if shape == "object":
+            return [self._cell(row, key, column) for key, column in zip(self.keys, self.head.columns, strict=True)]
+        return self._sequence(row, number)
+
+    def _sequence(self, row: Any, number: int) -> list[object]:
+        width = len(row)
+        if self._width is not None and width > self._width:
+            raise EncodeError(f"row {number} has {width} cells for {self._width} columns")
+        keys = self.keys if self._shape == "sequence" else list(range(len(self.keys)))
+        if keys is not self.keys and width > len(keys):
+            raise EncodeError(f"row {number} has {width} cells for {len(keys)} columns")
+        return [
+            key(row) if callable(key) else row[key] if -width <= key < width else None  # type: ignore[operator]
+            for key in keys
+        ]
+
+    def _cell(self, row: Row, key: Key, column: Column) -> object:
+        if callable(key):
+            return key(row)
+        if isinstance(key, int) and self._shape in ("sequence", "none"):
+            key = column.key if isinstance(column.key, str) else self._name_at(key)
+        return _reach(row, key, None)
+
+    def _name_at(self, at: int) -> Key:
+        return self._names[at] if self._names is not None and at < len(self._names) else at
+
+    def _check_keys(self, row: Any, number: int) -> None:
+        if not self._strict or self._shape != "mapping":
+            return
+        new = [key for key in row if key not in self._known]
+        if new:
+            raise EncodeError(
+                f"row {number} has a new key {new[0]!r}; row 1 had: {_listed(list(self._known))}"
+                ' (Values(extra="ignore") leaves it out)'
+            )
+
+    @property
+    def _known(self) -> dict[Key, None]:
+        return dict.fromkeys(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """A position, then a dotted path: `customer.name` where the source names `customer`."""
+
+    at: int
+    rest: str
+
+    def __call__(self, row: Any) -> object:
+        return _reach(row[self.at], self.rest, None)
+
+
+def replace_title(column: Column, title: str) -> Column:
+    """The same column under another title."""
+    return Column(
+        column.key,
+        title,
+        kind=column.kind,
+        format=column.format,
+        width=column.width,
+        convert=column.convert,
+    )
+
+
+def _shape(row: Row, number: int) -> Literal["mapping", "sequence", "object"]:
+    if isinstance(row, (tuple, list)):
+        return "sequence"
+    if isinstance(row, Mapping):
+        return "mapping"
+    if row is None or isinstance(row, (str, bytes, bytearray, int, float, complex, set, frozenset)):
+        raise EncodeError(
+            f"row {number} is a {type(row).__name__}; a row is a sequence, a mapping or an object"
+        )
+    if hasattr(row, "__len__") and hasattr(row, "__getitem__"):
+        return "sequence"
+    return "object"
+
+
+def _row_names(row: Any, shape: str) -> list[str] | None:
+    """Names that a row tells of itself."""
+    if shape == "mapping":
+        return list(row)
+    if shape == "sequence":
+        names = getattr(row, "_fields", None) or (row.keys() if hasattr(row, "keys") else None)
+        return None if names is None else [str(name) for name in names]
+    if shape == "object":
+        if is_dataclass(row):
+            return [field.name for field in fields(row)]
+        return [name for name in getattr(row, "__dict__", ()) if not name.startswith("_")]
+    return None
+
+
+def _reach(row: Any, key: Key, default: object) -> object:
+    """The cell at `key`: the whole name first, then step by step along the dots."""
+    found = _step(row, key)
+    if found is not _ABSENT:
+        return found
+    if isinstance(key, str) and "." in key:
+        for step in key.split("."):
+            row = _step(row, step)
+            if row is None or row is _ABSENT:
+                return default if row is _ABSENT else None
+        return row
+    return default
+
+
+def _step(row: Any, key: Any) -> object:
+    if isinstance(row, Mapping):
+        return row.get(key, _ABSENT)
+    if isinstance(key, int):
+        return row[key]
+    return getattr(row, key, _ABSENT)
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names)) or "none"

@@ -1,0 +1,105 @@
+"""The Encoder and Format protocols, and the Context an encoder works in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import BinaryIO, Protocol
+
+from streamware.columns import Batch, Column
+from streamware.limits import Limits
+from streamware.receipt import Receipt
+from streamware.values import Values
+
+Part = bytes | Sequence[bytes]
+"""What stands in every row: the same bytes in each, or the bytes of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an encoder is given of the export it works for.
+
+    Attributes:
+        values: The caller's choices.
+        limits: The caller's bounds.
+        receipt: Counted into.
+        open_spool: Opens a binary scratch file, for what has to wait; None where there is none.
+        locale: Language tag of the reader, such as "de-DE", where it is known.
+    """
+
+    values: Values
+    limits: Limits
+    receipt: Receipt
+    open_spool: Callable[[], BinaryIO] | None = None
+    locale: str | None = None
+
+
+class Encoder(Protocol):
+    """Rows to bytes, without I/O: it never reads, waits or opens.
+
+    Called in this order: `start` once, `feed` and `flush` any number of times, `finish` once; or
+    `abort` at any point, after which nothing else.  Every call may return no bytes.
+    """
+
+    def start(self) -> bytes:
+        """What stands before the first row."""
+
+    def feed(self, batch: Batch) -> bytes:
+        """The rows of `batch`, as far as they are ready; a new head begins a new sheet."""
+
+    def flush(self) -> bytes:
+        """Everything fed so far that can be handed out: the clock wants it."""
+
+    def finish(self) -> bytes:
+        """What stands after the last row."""
+
+    def abort(self) -> None:
+        """Gives up; what was handed out stays incomplete."""
+
+
+class Format(Protocol):
+    """A document format and its options: a frozen value."""
+
+    @property
+    def name(self) -> str:
+        """Its short name, as in `?format=`."""
+
+    @property
+    def media_type(self) -> str:
+        """Its media type, as in `Content-Type`."""
+
+    @property
+    def extension(self) -> str:
+        """Its file name extension, with the dot."""
+
+    @property
+    def several_sheets(self) -> bool:
+        """Whether it can hold more than one sheet."""
+
+    @property
+    def self_terminating(self) -> bool:
+        """Whether a document that was cut shows it."""
+
+    @property
+    def compressible(self) -> bool:
+        """Whether a content coding makes it smaller."""
+
+    def encoder(self, columns: Sequence[Column], context: Context) -> Encoder:
+        """A fresh encoder of rows with these columns."""
+
+
+def interleave(parts: Iterable[Part], count: int) -> bytes:
+    """`count` rows, each made of its share of every part, in one join."""
+    columns: list[Iterable[bytes]] = []
+    literal = b""
+    for part in parts:
+        if isinstance(part, bytes):
+            literal += part
+            continue
+        if literal:
+            columns.append(repeat(literal))
+            literal = b""
+        columns.append(part)
+    columns.append(repeat(literal, count))
+    return b"".join(chain.from_iterable(zip(*columns, strict=False)))

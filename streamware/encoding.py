@@ -1,0 +1,281 @@
+"""encode: the plain loop, rows of an iterable to chunks of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
+from itertools import chain
+from threading import RLock
+from time import monotonic
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from streamware.columns import Column, Key, Sheet
+from streamware.document import Document
+from streamware.encoder import Format
+from streamware.errors import EncodeError, LimitError, StreamwareError
+from streamware.limits import Limits
+from streamware.pull import Puller, portions
+from streamware.receipt import Receipt
+from streamware.registry import lookup
+from streamware.source import Feeder, Opened, Rows, checked, close, is_opener
+from streamware.values import Values
+
+CHUNK_SIZE = 65_536
+FLUSH_INTERVAL = 1.0
+
+
+def encode(
+    rows: Rows,
+    format: str | Format = "csv",  # noqa: A002 - the contract's name
+    *,
+    columns: Iterable[Column | Key] | None = None,
+    values: Values | None = None,
+    limits: Limits | None = None,
+    chunk_size: int = CHUNK_SIZE,
+    flush_interval: float = FLUSH_INTERVAL,
+) -> Encoding:
+    """Turn rows into the chunks of a document, pulling a row only when a chunk is asked for.
+
+    Memory does not grow with the number of rows.  Blocks only where `rows` blocks.  Nothing is
+    opened before the first chunk is asked for.
+
+    Args:
+        rows: An iterable of rows, a callable that opens one, or an iterable of `Sheet`; closed
+            by us on every path.  A row is a sequence, a mapping or an object.
+        format: Name of a registered format, or its options, such as `Csv(bom=True)`.
+        columns: Which cells, in which order, under which titles; by default all there are.
+        values: What becomes of values that not every format can hold.
+        limits: Bounds.
+        chunk_size: Bytes in every chunk but the first, the last and a flushed one, at the least.
+        flush_interval: Seconds after which a row that arrives has everything so far handed out.
+
+    Returns:
+        An iterator of bytes, never empty ones, and a context manager; with `.receipt` and an
+        idempotent `.close()`, which may come before the first chunk.
+
+    Raises:
+        TypeError, ValueError: The arguments are wrong.
+        EncodeError: While iterating: a row or a value that the format cannot hold.
+        OrderError: While iterating: the rows are asynchronous.
+    """
+    return Encoding(
+        rows,
+        lookup(format),
+        columns=columns,
+        values=values,
+        limits=limits,
+        chunk_size=chunk_size,
+        flush_interval=flush_interval,
+    )
+
+
+class Coder(Protocol):
+    """A content coding over the chunks of a document."""
+
+    def __call__(self, chunk: bytes, *, last: bool, flush: bool) -> bytes:
+        """The coded bytes that are ready; all of them at the last chunk, or where flushed."""
+
+
+class Encoding:
+    """A document being encoded; made by `encode`.
+
+    Attributes:
+        receipt: Its figures so far.
+        lock: Held while rows are encoded or chunks are taken.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        format: Format,  # noqa: A002 - the contract's name
+        *,
+        columns: Iterable[Column | Key] | None,
+        values: Values | None,
+        limits: Limits | None,
+        chunk_size: int,
+        flush_interval: float,
+        gate: AbstractContextManager[Any] | None = None,
+        feeder: Feeder | None = None,
+        coder: Coder | None = None,
+    ) -> None:
+        if chunk_size < 1 or flush_interval <= 0:
+            raise ValueError("chunk_size is at least 1, flush_interval above 0")
+        self.document = Document(
+            format, columns, values=values or Values(), limits=limits or Limits(), gate=gate
+        )
+        self._rows: Rows | None = checked(rows)
+        self._feeder = feeder
+        self._coder = coder
+        self._chunk_size = chunk_size
+        self._flush_interval = flush_interval
+        self._steps: Generator[None, None, None] | None = self._run()
+        self._opened: list[Opened] = []
+        self._puller: Puller | None = None
+        self.lock = RLock()
+        self._closed = False
+
+    @property
+    def receipt(self) -> Receipt:
+        """Figures so far; final once the last chunk was taken, or after `close`."""
+        return self.document.receipt
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        more = True
+        while more:
+            more = self.fill()
+            if chunk := self.take():
+                return chunk
+        self.close()
+        raise StopIteration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self.close()
+
+    def fill(self) -> bool:
+        """Pull and encode until something should be handed out; False after the last row."""
+        steps = self._steps
+        if steps is None:
+            return False
+        try:
+            for _ in steps:
+                return not self._closed or self._end_late()
+        except BaseException as error:
+            self.document.settle(_outcome(error))
+            self.close()
+            raise
+        self._steps = None
+        self._close_rows()
+        return False
+
+    def take(self) -> bytes:
+        """What is ready to be handed out, from any thread."""
+        with self.lock:
+            chunk = self.document.take()
+            last = self._steps is None and not self._closed
+            if last:
+                self.document.settle("complete")
+            if self._coder is None:
+                return chunk
+            return self._coder(chunk, last=last, flush=len(chunk) < self._chunk_size)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether rows have come that were not handed out."""
+        puller = self._puller
+        return self.document.unflushed or (puller is not None and bool(puller.pending))
+
+    def rescue(self) -> None:
+        """Encode and flush what has come so far, while a pull is blocked on another thread.
+
+        Rows whose cells have to be reached on their own thread (attributes, callables,
+        conversions) wait for that thread.
+        """
+        with self.lock:
+            puller = self._puller
+            if puller is not None and puller.pending and self.document.movable(puller.pending[0]):
+                self.document.feed(puller.take())
+            self.document.flush()
+
+    def close(self) -> None:
+        """Give up, or end: close the rows.  Idempotent; never raises.
+
+        While another thread is pulling, that thread closes them when its pull returns.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self.document.settle("closed")
+        if self._rows is not None and not is_opener(self._rows):
+            close(self._rows)  # handed over open, and never begun
+        steps = self._steps
+        if steps is None or not steps.gi_running:
+            self._end_late()
+
+    def _end_late(self) -> bool:
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            steps.close()
+        self._close_rows()
+        return False
+
+    def _run(self) -> Generator[None, None, None]:
+        """Each step has filled the document with something to hand out."""
+        rows, self._rows = self._rows, None
+        outer = self._open(rows)
+        rest = outer.iterator
+        first = next(rest, _END)
+        if isinstance(first, Sheet):
+            yield from self._sheets(chain([first], rest))
+        else:
+            begun = () if first is _END else (first,)
+            yield from self._table(None, outer.names, chain(begun, rest))
+        self.document.finish()
+
+    def _open(self, rows: Any) -> Opened:
+        opened = Opened(rows, self._feeder)
+        self._opened.append(opened)
+        return opened
+
+    def _sheets(self, sheets: Iterable[Any]) -> Generator[None, None, None]:
+        for sheet in sheets:
+            if not isinstance(sheet, Sheet):
+                raise EncodeError(f"among the sheets is a {type(sheet).__name__}")
+            opened = self._open(sheet.rows)
+            yield from self._table(sheet, opened.names, opened.iterator)
+            self._opened.remove(opened)
+            opened.close()
+
+    def _table(
+        self, sheet: Sheet | None, names: list[str] | None, rows: Iterator[Any]
+    ) -> Generator[None, None, None]:
+        document = self.document
+        document.begin(sheet, names)
+        puller = self._puller = Puller(rows)
+        due = monotonic() + self._flush_interval
+        early = True
+        while not puller.ended:
+            puller.pull(due)
+            late = monotonic() > due
+            self._encode(puller, late=late)
+            if document.size and (early or late or document.size >= self._chunk_size):
+                early = False
+                yield
+                due = monotonic() + self._flush_interval
+        document.end()
+
+    def _encode(self, puller: Puller, *, late: bool) -> None:
+        document = self.document
+        with self.lock:
+            document.check_time()
+            for run in portions(puller.take()):
+                document.feed(run)
+            if late:
+                document.flush()
+        if document.layout is not None:
+            puller.heavy = document.layout.heavy
+
+    def _close_rows(self) -> None:
+        while self._opened:
+            self._opened.pop().close()
+
+
+_END = object()
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, LimitError):
+        return "limit"
+    return "encode error" if isinstance(error, StreamwareError) else "source error"

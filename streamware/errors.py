@@ -1,0 +1,90 @@
+"""Every error of ours.  What the caller's own rows raise passes through unchanged.
+
+StreamwareError(Exception)
+├── EncodeError(ValueError)         a row that the format cannot hold
+│   ├── CellError                   .row .column .type
+│   └── LimitError(OverflowError)   .limit .actual
+├── OrderError(RuntimeError)        a call out of order, an iterator used twice
+├── ScratchError(OSError)           no room, or no safe directory
+└── Refused                         admission: .retry_after
+"""
+
+from __future__ import annotations
+
+
+class StreamwareError(Exception):
+    """Whatever this library itself finds wrong."""
+
+
+class EncodeError(StreamwareError, ValueError):
+    """A row, a set of columns or an option that the format cannot hold."""
+
+
+class CellError(EncodeError):
+    """A value that has no place in the document.
+
+    The message names the place and the type, never the value: that is somebody's data.
+
+    Attributes:
+        row: Number of the row in its sheet, from 1, the header not counted.
+        column: Title of the column, or its number from 1 where it has none.
+        type: Name of the value's type.
+    """
+
+    def __init__(self, row: int, column: str, type: str, problem: str) -> None:  # noqa: A002 - the contract's name
+        super().__init__(f"row {row}, column {column}: a value of type {type} {problem}")
+        self.row = row
+        self.column = column
+        self.type = type
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+class LimitError(EncodeError, OverflowError):
+    """More than the format, the zip or the caller's `Limits` allow.
+
+    Attributes:
+        limit: What is allowed.
+        actual: What it came to when it was noticed.
+    """
+
+    def __init__(self, what: str, *, limit: float, actual: float) -> None:
+        super().__init__(f"{what}: {actual:,} is over the limit of {limit:,}")
+        self.limit = limit
+        self.actual = actual
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+class OrderError(StreamwareError, RuntimeError):
+    """A call out of order: an iterator used twice, rows where they cannot be read."""
+
+
+class ScratchError(StreamwareError, OSError):
+    """No room for scratch, or no directory that is safe to put it in."""
+
+
+class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fault
+    """Not now: too many exports at once, or no room for another.
+
+    Attributes:
+        retry_after: Seconds after which it is worth asking again.
+    """
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    cls: type[StreamwareError], args: tuple[object, ...], state: dict[str, object]
+) -> StreamwareError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error

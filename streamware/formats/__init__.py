@@ -1,0 +1,1 @@
+"""Rows to bytes, one module a format."""

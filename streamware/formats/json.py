@@ -1,0 +1,140 @@
+"""JSON, an array of objects; NDJSON, an object a line.
+
+Source: RFC 8259; the newline-delimited form as in the ndjson specification 1.0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from streamware.columns import Batch, Column
+from streamware.encoder import Context, Part, interleave
+from streamware.formats.text import spellers, unique
+from streamware.values import SEPARATOR, Kind, Speller, Spelling
+
+_BARE = frozenset({Kind.NUMBER, Kind.BOOL, Kind.JSON})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Json:
+    """An array of objects, one a row, their keys the titles of the columns."""
+
+    name: ClassVar[str] = "json"
+    media_type: ClassVar[str] = "application/json"
+    extension: ClassVar[str] = ".json"
+    several_sheets: ClassVar[bool] = False
+    self_terminating: ClassVar[bool] = True
+    compressible: ClassVar[bool] = True
+
+    def encoder(self, columns: Sequence[Column], context: Context) -> JsonEncoder:
+        """A fresh encoder."""
+        return JsonEncoder(columns, context, array=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ndjson:
+    """An object a line, its keys the titles of the columns."""
+
+    name: ClassVar[str] = "ndjson"
+    media_type: ClassVar[str] = "application/x-ndjson"
+    extension: ClassVar[str] = ".ndjson"
+    several_sheets: ClassVar[bool] = False
+    self_terminating: ClassVar[bool] = False
+    compressible: ClassVar[bool] = True
+
+    def encoder(self, columns: Sequence[Column], context: Context) -> JsonEncoder:
+        """A fresh encoder."""
+        return JsonEncoder(columns, context, array=False)
+
+
+class StringEscapes:
+    """RFC 8259 §7: the quotation mark, the reverse solidus, and the controls."""
+
+    care = b'"\\\n\r\t'
+    _REPLACE = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t"))
+
+    def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
+        """Cells ready to stand within quotation marks."""
+        for old, new in self._REPLACE:
+            if old in kept:
+                blob = blob.replace(old, new)
+        return blob.split(SEPARATOR)
+
+
+def notation(character: str) -> bytes:
+    r"""A character XML forbids, as RFC 8259 §7 can still write it: `\u0007`."""
+    return b"\\u%04x" % ord(character)
+
+
+class JsonEncoder:
+    """Rows to JSON objects."""
+
+    def __init__(self, columns: Sequence[Column], context: Context, *, array: bool) -> None:
+        self._array = array
+        self._begun = False
+        spelling = Spelling(escape=StringEscapes(), json=True, escaped=notation)
+        keys = unique(c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1))
+        self._columns = [
+            _Member(speller, key)
+            for speller, key in zip(spellers(columns, context, spelling), keys, strict=True)
+        ]
+
+    def start(self) -> bytes:
+        """The array's opening bracket, if there is an array."""
+        return b"[" if self._array else b""
+
+    def feed(self, batch: Batch) -> bytes:
+        """One object a row."""
+        if not batch.count:
+            return b""
+        parts: list[Part] = [b"{"]
+        for at, (member, cells) in enumerate(zip(self._columns, batch.columns, strict=True)):
+            parts += (b"," if at else b"", *member.parts(cells, batch.first))
+        if not self._array:
+            return interleave([*parts, b"}\n"], batch.count)
+        before = b",\n" if self._begun else b"\n"
+        self._begun = True
+        return before + interleave([*parts, b"},\n"], batch.count)[:-2]
+
+    def flush(self) -> bytes:
+        """Nothing is ever held back."""
+        return b""
+
+    def finish(self) -> bytes:
+        """The array's closing bracket."""
+        return b"\n]\n" if self._array else b""
+
+    def abort(self) -> None:
+        """Nothing to give up."""
+
+
+class _Member:
+    """One member of every object: its key, and the column's values."""
+
+    def __init__(self, speller: Speller, key: str) -> None:
+        self._speller = speller
+        self._key = json.dumps(key, ensure_ascii=False).encode("utf-8", "replace") + b":"
+
+    def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
+        """The literals and the texts of the column."""
+        spelled = self._speller.spell(cells, first)
+        key = self._key
+        if spelled.kinds is not None:
+            pairs = zip(spelled.kinds, spelled.tokens, strict=True)
+            return (key, [_value(kind, token) for kind, token in pairs])
+        if spelled.kind in _BARE or spelled.kind is Kind.EMPTY:
+            tokens = spelled.tokens
+            return (key, [b"null" if t is None else t for t in tokens] if spelled.sparse else tokens)
+        if spelled.sparse:
+            return (key, [b"null" if t is None else b'"' + t + b'"' for t in spelled.tokens])
+        return (key + b'"', spelled.tokens, b'"')
+
+
+def _value(kind: Kind, token: bytes | None) -> bytes:
+    if token is None:
+        return b"null"
+    return token if kind in _BARE else b'"' + token + b'"'

@@ -1,0 +1,50 @@
+"""What the formats share: a speller a column, and names that are unique."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from streamware.columns import Column
+from streamware.encoder import Context
+from streamware.values import Speller, Spelling
+
+
+def spellers(columns: Sequence[Column], context: Context, spelling: Spelling) -> list[Speller]:
+    """One `Speller` a column."""
+    return [
+        Speller(
+            column,
+            label(column, at),
+            values=context.values,
+            spelling=spelling,
+            converted=context.receipt.converted,
+            cell_characters=context.limits.cell_characters,
+        )
+        for at, column in enumerate(columns)
+    ]
+
+
+def label(column: Column, at: int) -> str:
+    """What messages call a column: its title, else its number from 1."""
+    return str(at + 1) if column.title is None else repr(column.title)
+
+
+def unique(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:
+    """The names, a number appended to each that came before: a, a_2, a_3.
+
+    Args:
+        names: Names that may repeat.
+        key: Names with equal keys are the same name.
+    """
+    given = list(names)
+    taken = set(map(key, given))
+    seen: set[str] = set()
+    result = []
+    for name in given:
+        number, candidate = 1, name
+        while key(candidate) in seen or (number > 1 and key(candidate) in taken):
+            number += 1
+            candidate = f"{name}_{number}"
+        seen.add(key(candidate))
+        result.append(candidate)
+    return result

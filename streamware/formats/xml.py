@@ -1,0 +1,171 @@
+"""XML: one root, one element a row, one a cell.
+
+Source: XML 1.0 (Fifth Edition); Namespaces in XML 1.0 §3 (NCName).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from streamware.columns import Batch, Column
+from streamware.encoder import Context, Part, interleave
+from streamware.formats.text import spellers, unique
+from streamware.values import SEPARATOR, Kind, Speller, Spelling
+
+# NCName (Namespaces in XML §3), less the colon and the rare planes above U+FFFD.
+_START = "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd"
+_NOT_NAME = re.compile(f"[^{_START}0-9.\u00b7\u0300-\u036f\u203f\u2040-]+")
+_NOT_START = re.compile(f"^[^{_START}]")
+_XSI = b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xml:
+    """XML, each row an element and each cell an element in it, named after its column.
+
+    Attributes:
+        root: Name of the root element.
+        row: Name of a row's element.
+        attributes: Titles (or keys) of the columns written as attributes of the row instead.
+        null: An empty cell is an "empty" element, "absent", or `xsi:nil` ("nil"); an
+            attribute is then absent, or empty where "empty" is asked for.
+    """
+
+    root: str = "rows"
+    row: str = "row"
+    attributes: Collection[str] = ()
+    null: Literal["empty", "absent", "nil"] = "empty"
+
+    name: ClassVar[str] = "xml"
+    media_type: ClassVar[str] = "application/xml"
+    extension: ClassVar[str] = ".xml"
+    several_sheets: ClassVar[bool] = False
+    self_terminating: ClassVar[bool] = True
+    compressible: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for given in (self.root, self.row):
+            if given != ncname(given):
+                raise ValueError(f"{given!r} is no XML name (NCName); {ncname(given)!r} is")
+        if isinstance(self.attributes, str):
+            raise TypeError("attributes are a list of columns")
+        if self.null not in ("empty", "absent", "nil"):
+            raise ValueError("null is 'empty', 'absent' or 'nil'")
+
+    def encoder(self, columns: Sequence[Column], context: Context) -> XmlEncoder:
+        """A fresh encoder."""
+        return XmlEncoder(self, columns, context)
+
+
+def ncname(text: str) -> str:
+    """The nearest NCName: what it cannot hold becomes an underscore."""
+    name = _NOT_NAME.sub("_", text.strip()) or "_"
+    return f"_{name}" if _NOT_START.match(name) else name
+
+
+def names(columns: Sequence[Column]) -> list[str]:
+    """An element's name for each column, all different."""
+    return unique(ncname(c.title if c.title is not None else f"column{at}") for at, c in enumerate(columns, 1))
+
+
+class Markup:
+    """XML 1.0 §2.4: the three characters that are markup; CR, which a parser would read as LF."""
+
+    def __init__(self, *, attribute: bool) -> None:
+        # §3.3.3: a parser reads white space in an attribute as blanks, unless it is a reference.
+        self._replace = [(b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;")]
+        if attribute:
+            self._replace += [(b'"', b"&quot;"), (b"\n", b"&#10;"), (b"\t", b"&#9;")]
+        self.care = b"".join(old for old, _ in self._replace)
+
+    def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
+        """Cells ready to stand between tags, or within quotes."""
+        for old, new in self._replace:
+            if old in kept:
+                blob = blob.replace(old, new)
+        return blob.split(SEPARATOR)
+
+
+class XmlEncoder:
+    """Rows to XML."""
+
+    def __init__(self, options: Xml, columns: Sequence[Column], context: Context) -> None:
+        self._options = options
+        named = [name.encode() for name in names(columns)]
+        as_attribute = [column.title in options.attributes or column.key in options.attributes for column in columns]
+        self._check_attributes(columns)
+        inside = spellers(columns, context, Spelling(escape=Markup(attribute=False)))
+        quoted = spellers(columns, context, Spelling(escape=Markup(attribute=True)))
+        self._columns = [
+            _Place(quoted[at] if attribute else inside[at], named[at], options.null, attribute=attribute)
+            for at, attribute in enumerate(as_attribute)
+        ]
+        self._order = sorted(range(len(columns)), key=lambda at: not as_attribute[at])
+        self._attributes = sum(as_attribute)
+        self._row = options.row.encode()
+        self._root = options.root.encode()
+
+    def start(self) -> bytes:
+        """The declaration and the root's start tag."""
+        xsi = _XSI if self._options.null == "nil" else b""
+        return b'<?xml version="1.0" encoding="UTF-8"?>\n<' + self._root + xsi + b">\n"
+
+    def feed(self, batch: Batch) -> bytes:
+        """One element a row."""
+        parts: list[Part] = [b"<" + self._row]
+        for number, at in enumerate(self._order):
+            if number == self._attributes:
+                parts.append(b">")
+            parts += self._columns[at].parts(batch.columns[at], batch.first)
+        if self._attributes == len(self._order):
+            parts.append(b">")
+        parts.append(b"</" + self._row + b">\n")
+        return interleave(parts, batch.count)
+
+    def flush(self) -> bytes:
+        """Nothing is ever held back."""
+        return b""
+
+    def finish(self) -> bytes:
+        """The root's end tag."""
+        return b"</" + self._root + b">\n"
+
+    def abort(self) -> None:
+        """Nothing to give up."""
+
+    def _check_attributes(self, columns: Sequence[Column]) -> None:
+        there = {column.title for column in columns} | {column.key for column in columns}
+        missing = [name for name in self._options.attributes if name not in there]
+        if missing:
+            titles = ", ".join(str(column.title) for column in columns)
+            raise ValueError(f"there is no column {missing[0]!r} to be an attribute; there are: {titles}")
+
+
+class _Place:
+    """Where a column's cells stand: between its tags, or within an attribute's quotes."""
+
+    def __init__(self, speller: Speller, name: bytes, null: str, *, attribute: bool) -> None:
+        self._speller = speller
+        if attribute:
+            self._open, self._close = b" " + name + b'="', b'"'
+            self._null = self._open + self._close if null == "empty" else b""
+            return
+        self._open, self._close = b"<" + name + b">", b"</" + name + b">"
+        nulls = {"empty": self._open + self._close, "absent": b"", "nil": b"<" + name + b' xsi:nil="true"/>'}
+        self._null = nulls[null]
+
+    def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
+        """The literals and the texts of the column."""
+        spelled = self._speller.spell(cells, first)
+        if not spelled.sparse:
+            return (self._open, spelled.tokens, self._close)
+        if self._null == self._open + self._close:
+            return (self._open, [token or b"" for token in spelled.tokens], self._close)
+        if spelled.kind is Kind.EMPTY:
+            return (self._null,)
+        opening, close, null = self._open, self._close, self._null
+        return ([null if t is None else opening + t + close for t in spelled.tokens],)

@@ -1,0 +1,1 @@
+"""One thin module a framework, with the same names in each."""

@@ -1,0 +1,29 @@
+"""gzip as a content coding, flushed whenever a chunk comes early.
+
+Source: RFC 9110 §8.4.1.3; RFC 1952.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from streamware.zip import isal_zlib
+
+_GZIP_WINDOW = 31
+
+
+class Gzip:
+    """One gzip stream over the chunks of a document."""
+
+    def __init__(self) -> None:
+        module = zlib if isal_zlib is None else isal_zlib
+        self._compressor = module.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
+
+    def __call__(self, chunk: bytes, *, last: bool, flush: bool) -> bytes:
+        """The coded bytes that are ready."""
+        out: bytes = self._compressor.compress(chunk) if chunk else b""
+        if last:
+            out += self._compressor.flush(zlib.Z_FINISH)
+        elif flush and chunk:
+            out += self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        return out

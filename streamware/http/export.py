@@ -1,0 +1,208 @@
+"""Export: rows as a response, for WSGI and ASGI alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from streamware.columns import Column, Key, Sheet, settled
+from streamware.encoder import Format
+from streamware.errors import OrderError
+from streamware.http import asgi, headers as head, negotiation, wsgi
+from streamware.http.delivery import Answer, Job
+from streamware.limits import Limits
+from streamware.receipt import Receipt
+from streamware.registry import extensions, lookup
+from streamware.source import Rows, checked
+from streamware.values import Values
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Delivery = Literal["auto", "stream", "buffer", "spool"]
+
+_FASTAPI_REMEDY = (
+    "an Export is no data: FastAPI turns what a view returns into JSON unless it is a Response;"
+    " return streamware.frameworks.fastapi.ExportResponse(…) instead of sw.Export(…)"
+)
+
+
+class Export:
+    """Rows that answer a request with a download.  It is a WSGI and an ASGI application.
+
+    Return it from a Flask or Starlette view, call it with what a server calls an application
+    with, or mount `.wsgi` or `.asgi`.  Rows are opened when the request is answered, pulled as
+    the client reads, and closed on every path; a `HEAD` request never opens them.  The first
+    chunk is made before the status is sent, so that an early failure is a real 500; a later one
+    breaks the transfer.
+
+    Under WSGI rows are read on the server's thread.  Under ASGI ordinary rows are opened, read
+    and closed on a thread of their own, asynchronous ones by a task of their own.
+
+    Args:
+        rows: As `encode`.  Over a callable the export can be used again, over an iterator once.
+        columns: As `encode`.
+        format: The one format, by name or with its options; by default one of `formats`.
+        formats: What the client can choose from; the first is the default.
+        format_param: Name of the query parameter that chooses.
+        filename: Name of the download; its known extension is replaced by the format's.
+        delivery: "stream", or "auto", which is the same so far; "buffer" and "spool" are not
+            built yet.
+        values: As `encode`.
+        limits: As `encode`.
+        compress: "auto": gzip for text formats and clients that accept it; or "off".
+        headers: Further response headers, or other values for ours.
+        status: Status code of the response.
+        cancel: Called from another thread, under ASGI, when the client has left while a pull is
+            blocked: interrupts it, such as `sqlite3.Connection.interrupt`.
+        on_done: Called once with the `Receipt`, when the export has ended, however it did.
+
+    Raises:
+        TypeError, ValueError: The arguments are wrong: unknown formats, headers that cannot be
+            sent, several sheets for formats that hold one.
+    """
+
+    __slots__ = (
+        "_cancel",
+        "_columns",
+        "_compress",
+        "_filename",
+        "_format_param",
+        "_formats",
+        "_headers",
+        "_limits",
+        "_on_done",
+        "_rows",
+        "_status",
+        "_used",
+        "_values",
+    )
+
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        columns: Iterable[Column | Key] | None = None,
+        format: str | Format | None = None,  # noqa: A002 - the contract's name
+        formats: Sequence[str | Format] = ("csv", "xlsx", "xml"),
+        format_param: str = "format",
+        filename: str = "export",
+        delivery: Delivery = "auto",
+        values: Values | None = None,
+        limits: Limits | None = None,
+        compress: Literal["auto", "off"] = "auto",
+        headers: Iterable[tuple[str, str]] = (),
+        status: int = 200,
+        cancel: Callable[[], object] | None = None,
+        on_done: Callable[[Receipt], object] | None = None,
+    ) -> None:
+        _check_delivery(delivery)
+        if compress not in ("auto", "off"):
+            raise ValueError("compress is 'auto' or 'off'")
+        if isinstance(formats, str):
+            raise TypeError("formats are a list of formats; for a single one there is format=")
+        self._rows = checked(rows)
+        self._columns = settled(columns)
+        self._formats = _offered(rows, [format] if format is not None else formats)
+        self._format_param = format_param
+        self._filename = filename
+        self._values = values
+        self._limits = limits
+        self._compress = compress == "auto"
+        self._headers = head.checked(headers)
+        self._status = HTTPStatus(status)
+        self._cancel = cancel
+        self._on_done = on_done
+        self._used = False
+
+    def __call__(self, *args: Any) -> Any:
+        """Answer as WSGI (two arguments) or ASGI (three) application."""
+        if len(args) == 2:
+            return self.wsgi(*args)
+        if len(args) == 3:
+            return self.asgi(*args)
+        raise TypeError("an Export is called with (environ, start_response) or (scope, receive, send)")
+
+    def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as a WSGI application (PEP 3333)."""
+        return wsgi.respond(self._answer, environ, start_response)
+
+    async def asgi(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """Answer as an ASGI application (ASGI 3, HTTP)."""
+        await asgi.respond(self._answer, scope, receive, send)
+
+    def keys(self) -> NoReturn:
+        """Refuses to be taken for a mapping, which is how FastAPI would make JSON of it."""
+        raise TypeError(_FASTAPI_REMEDY)
+
+    def _answer(self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None) -> Answer:
+        offers = [(format_.name, format_.media_type) for format_ in self._formats]
+        asked = negotiation.query_value(query, self._format_param)
+        chosen = negotiation.choose(offers, query_value=asked, accept=accept)
+        if chosen is None:
+            return _not_acceptable([name for name, _ in offers])
+        format_ = self._formats[chosen]
+        gzip = self._compress and format_.compressible and negotiation.accepts_gzip(coding)
+        head_ = self._head(format_, gzip=gzip)
+        return Answer(self._status, head_, b"") if head_only else Answer(self._status, head_, self._job(format_, gzip=gzip))
+
+    def _head(self, format_: Format, *, gzip: bool) -> list[tuple[str, str]]:
+        name = head.with_extension(self._filename, format_.extension, extensions())
+        varies = ["Accept"] * (len(self._formats) > 1)
+        varies += ["Accept-Encoding"] * (self._compress and format_.compressible)
+        ours = [
+            ("Content-Type", format_.media_type),
+            ("Content-Disposition", head.disposition(name)),
+            *head.DEFAULTS,
+            *([("Vary", ", ".join(varies))] if varies else []),
+        ]
+        return head.merged(ours, self._headers) + ([("Content-Encoding", "gzip")] if gzip else [])
+
+    def _job(self, format_: Format, *, gzip: bool) -> Job:
+        if self._used and _is_iterator(self._rows):
+            raise OrderError(
+                "this Export's rows are an iterator and were used before; hand over a callable"
+                " that opens them, and it can be used again"
+            )
+        self._used = True
+        return Job(
+            rows=self._rows,
+            format=format_,
+            columns=self._columns,
+            values=self._values,
+            limits=self._limits,
+            gzip=gzip,
+            cancel=self._cancel,
+            on_done=self._on_done,
+        )
+
+
+def _check_delivery(delivery: str) -> None:
+    if delivery in ("buffer", "spool"):
+        raise NotImplementedError(f"delivery={delivery!r} is not built yet; there are 'auto' and 'stream'")
+    if delivery not in ("auto", "stream"):
+        raise ValueError(f"unknown delivery {delivery!r}; there are 'auto' and 'stream'")
+
+
+def _offered(rows: Rows, formats: Sequence[str | Format]) -> list[Format]:
+    offered = [lookup(format_) for format_ in formats]
+    if not offered:
+        raise ValueError("there is no format to offer")
+    if not (isinstance(rows, (list, tuple)) and rows and isinstance(rows[0], Sheet)):
+        return offered
+    several = [format_ for format_ in offered if format_.several_sheets]
+    if not several:
+        names = ", ".join(format_.name for format_ in offered)
+        raise ValueError(f"several sheets fit into none of the formats ({names}); xlsx holds them")
+    return several
+
+
+def _is_iterator(rows: object) -> bool:
+    return hasattr(rows, "__next__") or hasattr(rows, "__anext__") or hasattr(rows, "__await__")
+
+
+def _not_acceptable(names: Sequence[str]) -> Answer:
+    body = f"Not Acceptable. There are: {', '.join(names)}\n".encode()
+    head_ = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    return Answer(HTTPStatus.NOT_ACCEPTABLE, [*head_, *head.DEFAULTS, ("Vary", "Accept")], body)

@@ -1,0 +1,179 @@
+import time
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from streamware.http.negotiation import accepts, accepts_gzip, choose, query_value
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+OFFERS = [("xlsx", XLSX), ("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")]
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+JAVA = "image/gif, image/jpeg, *; q=.2"
+
+
+def chosen(accept: str | None, asked: str | None = None) -> str | None:
+    index = choose(OFFERS, query_value=asked, accept=accept)
+    return None if index is None else OFFERS[index][0]
+
+
+@pytest.mark.parametrize(
+    ("header", "ranges"),
+    [
+        pytest.param("text/csv", {"text/csv": 1}, id="one"),
+        pytest.param("text/csv;q=0.5 , */*; Q=.1", {"text/csv": 0.5, "*/*": 0.1}, id="weights"),
+        pytest.param("TEXT/CSV", {"text/csv": 1}, id="upper case"),
+        pytest.param("text/csv;header=present;q=0.5", {"text/csv": 0.5}, id="parameter"),
+        pytest.param("text/csv;q=0.5;ext=1", {"text/csv": 0.5}, id="after the weight"),
+        pytest.param('text/csv;a="b,c;q=0.1";q=0.5', {"text/csv": 0.5}, id="quoted"),
+        pytest.param('text/csv;a="\\",x/y', {"text/csv": 1}, id="quote that never ends"),
+        pytest.param("text/csv;q=0.2, text/csv;q=0.7", {"text/csv": 0.7}, id="twice"),
+        pytest.param("text/csv;q=0", {"text/csv": 0}, id="excluded"),
+        pytest.param("text/csv;q=7", {"text/csv": 1}, id="weight over one"),
+        pytest.param("text/csv;q=high, x/y", {"x/y": 1}, id="weight that is no number"),
+        pytest.param("text/csv;q=nan, text/csv;q=-1", {}, id="weight that only Python reads"),
+        pytest.param("csv, ;;, /, a/b/c,,\0", {}, id="garbage"),
+        pytest.param("", {}, id="empty"),
+        pytest.param(JAVA, {"image/gif": 1, "image/jpeg": 1, "*/*": 0.2}, id="java"),
+    ],
+)
+def test_a_header_is_read_as_ranges_and_weights(header: str, ranges: dict[str, float]) -> None:
+    assert accepts(header) == ranges
+
+
+@given(st.text())
+def test_no_text_is_too_strange_for_a_header(header: str) -> None:
+    assert all(0 <= weight <= 1 for weight in accepts(header).values())
+
+
+def test_a_long_header_of_quotes_is_read_in_no_time() -> None:
+    begin = time.perf_counter()
+    accepts('"\\' * 100_000)
+    assert time.perf_counter() - begin < 1
+
+
+@pytest.mark.parametrize(
+    ("accept", "name"),
+    [
+        pytest.param(None, "xlsx", id="missing"),
+        pytest.param("", "xlsx", id="empty"),
+        pytest.param(" , ", "xlsx", id="blank"),
+        pytest.param("garbage", "xlsx", id="garbage"),
+        pytest.param("*/*", "xlsx", id="anything"),
+        pytest.param(BROWSER, "xlsx", id="browser"),
+        pytest.param("text/html, text/csv", "xlsx", id="browser that knows csv"),
+        pytest.param("text/html;q=0, text/csv", "csv", id="no browser"),
+        pytest.param(JAVA, "xlsx", id="java"),
+        pytest.param("application/json, text/plain, */*", "xlsx", id="axios"),
+        pytest.param("text/csv", "csv", id="exact"),
+        pytest.param("TEXT/CSV;header=present", "csv", id="upper case with a parameter"),
+        pytest.param("text/csv, */*;q=0.1", "csv", id="exact before anything"),
+        pytest.param("*/*;q=0.1, text/csv", "csv", id="anything before exact"),
+        pytest.param("text/csv, */*", "xlsx", id="equal weights"),
+        pytest.param("application/xml, text/csv", "csv", id="equal weights, other order"),
+        pytest.param("application/xml, text/csv;q=0.9", "xml", id="weights"),
+        pytest.param("text/*", "csv", id="group"),
+        pytest.param("application/*, application/xml;q=0.1", "xlsx", id="group and exact"),
+        pytest.param(f"application/*, {XLSX};q=0.1", "xml", id="exact counts before its group"),
+        pytest.param("*/*, application/*;q=0", "csv", id="excluded group"),
+        pytest.param(f"{XLSX};q=0, */*;q=0.1", "csv", id="excluded default"),
+        pytest.param("application/pdf", None, id="nothing fits"),
+        pytest.param("text/csv;q=0", None, id="only an exclusion"),
+        pytest.param("*/*;q=0", None, id="everything excluded"),
+    ],
+)
+def test_the_header_chooses_where_the_query_is_silent(accept: str | None, name: str | None) -> None:
+    assert chosen(accept) == name
+    assert chosen(accept, asked="") == name
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("csv", "csv"), ("CSV", "csv"), ("xlsx", "xlsx"), ("pdf", None), ("text/csv", None)],
+)
+def test_the_query_decides_before_the_header(asked: str, name: str | None) -> None:
+    assert chosen("application/xml", asked) == name
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [XLSX, "text/csv", "application/xml", "text/*", "application/*", "*/*", "a/b"]
+            ),
+            st.sampled_from(["0", "0.1", "0.5", "1"]),
+        ),
+        min_size=1,
+        unique_by=lambda pair: pair[0],
+    )
+)
+def test_werkzeug_finds_the_same_qualities(pairs: list[tuple[str, str]]) -> None:
+    header = ",".join(f"{media_range};q={weight}" for media_range, weight in pairs)
+    foreign = parse_accept_header(header, MIMEAccept)
+    weights = [foreign.quality(kind) for kind in (XLSX, "text/csv", "application/xml")]
+    best = max(weights)
+    expected = weights.index(best) if best else None
+    assert choose(OFFERS, query_value=None, accept=header) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "allowed"),
+    [
+        ("gzip", True),
+        ("GZIP", True),
+        ("x-gzip", True),
+        ("br;q=1.0, gzip;q=0.2", True),
+        ("gzip, deflate, br, zstd", True),
+        ("*", True),
+        ("br, *;q=0.1", True),
+        ("gzip;q=0, x-gzip", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("gzip;q=0, *", False),
+        ("*;q=0", False),
+        ("identity", False),
+        ("br", False),
+        ("gzipped", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_gzip_is_sent_to_those_who_take_it(header: str | None, *, allowed: bool) -> None:
+    assert accepts_gzip(header) is allowed
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("format=csv", "csv"),
+        (b"format=csv", "csv"),
+        ("a=b&format=csv&c=d", "csv"),
+        ("format=csv&format=xml", "csv"),
+        ("format=&format=xml", "xml"),
+        ("f%6Frmat=c%73v", "csv"),
+        ("format=a+b", "a b"),
+        ("format=%ff", "\ufffd"),
+        ("format=%", "%"),
+        (b"\xff\0=1&format=csv", "csv"),
+        ("format=", None),
+        ("format", None),
+        ("Format=csv", None),
+        ("", None),
+        (b"", None),
+    ],
+)
+def test_the_query_is_read_whatever_bytes_it_has(query: bytes | str, value: str | None) -> None:
+    assert query_value(query, "format") == value
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_value_comes_back_from_a_query(value: str) -> None:
+    assert query_value(urlencode({"format": value}).encode(), "format") == value
+
+
+@given(st.binary())
+def test_no_bytes_are_too_strange_for_a_query(query: bytes) -> None:
+    query_value(query, "format")
