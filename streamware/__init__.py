@@ -4,6 +4,7 @@ Everything public stands here; `README.md` shows how it is used.
 """
 
 from streamware.aencoding import AsyncEncoding, aencode
+from streamware.bundle import Bundle
 from streamware.columns import Column, Sheet
 from streamware.encoder import Context, Encoder, Format
 from streamware.encoding import Encoding, encode
@@ -25,5 +26,38 @@ from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.saving import asave, save
 from streamware.values import Formula, Values
+
+__all__ = [
+    "AsyncEncoding",
+    "Bundle",
+    "CellError",
+    "Column",
+    "Context",
+    "Csv",
+    "EncodeError",
+    "Encoder",
+    "Encoding",
+    "Export",
+    "Format",
+    "Formula",
+    "Json",
+    "LimitError",
+    "Limits",
+    "Ndjson",
+    "OrderError",
+    "Receipt",
+    "Refused",
+    "ScratchError",
+    "Sheet",
+    "StreamwareError",
+    "Tsv",
+    "Values",
+    "Xlsx",
+    "Xml",
+    "aencode",
+    "asave",
+    "encode",
+    "save",
+]
 
 __version__ = "0.1.0"

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from threading import Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from streamware.columns import Column, Key, Sheet
+from streamware.columns import Column, Key
 from streamware.encoder import Format
-from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
+from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Encoding
 from streamware.errors import OrderError
 from streamware.feed import Feed
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import lookup
-from streamware.source import Rows, aclose, checked, is_async, is_opener
+from streamware.source import Feeder, Rows, aclose, checked, is_async
 from streamware.values import Values
 from streamware.worker import GATE, Worker
 
@@ -55,15 +56,53 @@ def aencode(
         An async iterator of bytes, never empty ones, and an async context manager; with
         `.receipt` and an idempotent `.aclose()`.
     """
+    checked(rows)
     return AsyncEncoding(
-        rows,
-        lookup(format),
-        columns=columns,
-        values=values,
-        limits=limits,
-        chunk_size=chunk_size,
+        lambda feeder: Encoding(
+            rows,
+            lookup(format),
+            columns=columns,
+            values=values,
+            limits=limits,
+            chunk_size=chunk_size,
+            flush_interval=flush_interval,
+            gate=GATE,
+            feeder=feeder,
+        ),
         flush_interval=flush_interval,
     )
+
+
+class Fillable(Protocol):
+    """What is encoded on one thread and may be looked at from others: an `Encoding`."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held while rows are encoded or chunks are taken."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """Figures so far."""
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something has come that was not handed out."""
+
+    @property
+    def unbegun(self) -> Sequence[object]:
+        """Rows that were handed over open, if none was pulled."""
+
+    def fill(self) -> bool:
+        """Pull and encode until something should be handed out; False after the last row."""
+
+    def take(self) -> bytes:
+        """What is ready to be handed out."""
+
+    def rescue(self) -> None:
+        """Encode and flush what has come so far, while `fill` is blocked."""
+
+    def close(self) -> None:
+        """Give up, or end."""
 
 
 class AsyncEncoding:
@@ -75,30 +114,12 @@ class AsyncEncoding:
 
     def __init__(
         self,
-        rows: Rows,
-        format: Format,  # noqa: A002 - the contract's name
+        make: Callable[[Feeder], Fillable],
         *,
-        columns: Iterable[Column | Key] | None,
-        values: Values | None,
-        limits: Limits | None,
-        chunk_size: int,
         flush_interval: float,
         cancel: Callable[[], object] | None = None,
-        coder: Coder | None = None,
     ) -> None:
-        self._rows = checked(rows)
-        self._encoding = Encoding(
-            rows,
-            format,
-            columns=columns,
-            values=values,
-            limits=limits,
-            chunk_size=chunk_size,
-            flush_interval=flush_interval,
-            gate=GATE,
-            feeder=self._feed,
-            coder=coder,
-        )
+        self._encoding = make(self._feed)
         self._feeds: list[Feed] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flush_interval = flush_interval
@@ -123,7 +144,7 @@ class AsyncEncoding:
             if self._filling is None:
                 self._loop = asyncio.get_running_loop()
                 self._filling = self._worker.submit(self._fill)
-            await self._waited()
+            await self._waited(self._filling)
         if self._ready and not self._closed:
             return self._ready.popleft()
         await self.aclose()
@@ -133,7 +154,10 @@ class AsyncEncoding:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.aclose()
 
@@ -149,18 +173,21 @@ class AsyncEncoding:
         """
         if self._closed:
             return
-        if self._loop is None and is_async(self._rows):
-            await aclose(self._rows)  # handed over open, and never begun
+        unbegun = [rows for rows in self._encoding.unbegun if is_async(rows)]
         endings = self._give_up()
+        for rows in unbegun:
+            await aclose(rows)
         if endings:
             await asyncio.wait(endings)
 
     def _feed(self, rows: Rows) -> Feed:
         """Rows that only a task can read; called on the thread that will iterate them."""
-        assert self._loop is not None
-        feed = Feed(rows, self._loop)
+        loop = self._loop
+        if loop is None:
+            raise OrderError("asynchronous rows are read beside a running event loop")
+        feed = Feed(rows, loop)
         self._feeds.append(feed)
-        self._loop.call_soon_threadsafe(feed.begin)
+        loop.call_soon_threadsafe(feed.begin)
         return feed
 
     def _fill(self) -> bool:
@@ -177,10 +204,8 @@ class AsyncEncoding:
             if chunk := self._encoding.take():
                 self._ready.append(chunk)
 
-    async def _waited(self) -> None:
+    async def _waited(self, filling: asyncio.Future[bool]) -> None:
         """Wait for a chunk, or for the clock."""
-        filling = self._filling
-        assert filling is not None
         await asyncio.wait({filling}, timeout=self._flush_interval)
         if filling.done():
             self._filling = None
@@ -188,10 +213,10 @@ class AsyncEncoding:
                 self._more = filling.result()
             except Exception as error:
                 await self.aclose()
-                if not is_opener(self._rows) and _is_thread_bound(error):
+                if _is_thread_bound(error):
                     raise OrderError(_OTHER_THREAD) from error
                 raise
-        elif any([feed.hand_over() for feed in self._feeds]):
+        elif sum(feed.hand_over() for feed in self._feeds):
             return  # these rows arrive after the flush was due: the thread hands them out
         elif self._encoding.holds_back:
             await self._helper.submit(self._rescue)

@@ -188,7 +188,9 @@ class Layout:
         if set(map(type, rows)) == {self._type}:
             columns = self._by_position(rows) if self._shape == "sequence" else self._by_name(rows)
         if columns is None:
-            columns = list(zip(*(self._row(row, first + at) for at, row in enumerate(rows)), strict=True))
+            columns = list(
+                zip(*(self._row(row, first + at) for at, row in enumerate(rows)), strict=True)
+            )
         self._weigh(columns)
         return columns
 
@@ -239,9 +241,13 @@ class Layout:
     def _check_position(self, key: Key, first: Row) -> None:
         if self._shape not in ("none", "sequence") and isinstance(key, int):
             if not hasattr(first, "__getitem__"):
-                raise EncodeError(f"column {key} is a position, but row 1 is a {type(first).__name__}")
+                raise EncodeError(
+                    f"column {key} is a position, but row 1 is a {type(first).__name__}"
+                )
             if self._shape == "mapping" and key not in first:  # type: ignore[operator]  # a mapping
-                raise EncodeError(f"there is no column {key} in row 1; there are: {_listed(self._names or [])}")
+                raise EncodeError(
+                    f"there is no column {key} in row 1; there are: {_listed(self._names or [])}"
+                )
         if self._shape == "sequence" and isinstance(key, int):
             width = len(first)  # type: ignore[arg-type]  # a sequence
             if not -width <= key < width:
@@ -324,9 +330,15 @@ class Layout:
         shape = _shape(row, number)
         if shape == "mapping":
             self._check_keys(row, number)
-            return [self._cell(row, key, column) for key, column in zip(self.keys, self.head.columns, strict=True)]
+            return [
+                self._cell(row, key, column)
+                for key, column in zip(self.keys, self.head.columns, strict=True)
+            ]
         if shape == "object":
-            return [self._cell(row, key, column) for key, column in zip(self.keys, self.head.columns, strict=True)]
+            return [
+                self._cell(row, key, column)
+                for key, column in zip(self.keys, self.head.columns, strict=True)
+            ]
         return self._sequence(row, number)
 
     def _sequence(self, row: Any, number: int) -> list[object]:

@@ -65,7 +65,9 @@ class Document:
             EncodeError: The format has no sheets.
         """
         if sheet is not None and not self.format.several_sheets:
-            raise EncodeError(f"{self.format.name} cannot hold several sheets; a format that can is xlsx")
+            raise EncodeError(
+                f"{self.format.name} cannot hold several sheets; a format that can is xlsx"
+            )
         if not self._begun:
             self._started = monotonic()
             self._begun = True
@@ -148,7 +150,9 @@ class Document:
         """Raises LimitError when the export takes longer than it may."""
         bound = self._limits.seconds
         if bound is not None and self._begun and monotonic() - self._started > bound:
-            raise LimitError("seconds of the export", limit=bound, actual=round(monotonic() - self._started, 3))
+            raise LimitError(
+                "seconds of the export", limit=bound, actual=round(monotonic() - self._started, 3)
+            )
 
     def _laid_out(self, first: Any) -> Layout:
         name = None if self._sheet is None else self._sheet.name
@@ -169,7 +173,9 @@ class Document:
         self.size += len(data)
         bound = self._limits.bytes
         if bound is not None and self.receipt.bytes + self.size > bound:
-            raise LimitError("bytes of the document", limit=bound, actual=self.receipt.bytes + self.size)
+            raise LimitError(
+                "bytes of the document", limit=bound, actual=self.receipt.bytes + self.size
+            )
 
     def _check_rows(self, more: int) -> None:
         bound = self._limits.rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
 from time import monotonic
@@ -112,7 +113,7 @@ class Encoding:
         self._steps: Generator[None, None, None] | None = self._run()
         self._opened: list[Opened] = []
         self._puller: Puller | None = None
-        self.lock = RLock()
+        self.lock: AbstractContextManager[Any] = RLock()
         self._closed = False
 
     @property
@@ -136,7 +137,10 @@ class Encoding:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -172,6 +176,11 @@ class Encoding:
             return self._coder(chunk, last=last, flush=len(chunk) < self._chunk_size)
 
     @property
+    def unbegun(self) -> Sequence[object]:
+        """Rows that were handed over open, if none was pulled."""
+        return () if self._rows is None or is_opener(self._rows) else (self._rows,)
+
+    @property
     def holds_back(self) -> bool:
         """Whether rows have come that were not handed out."""
         puller = self._puller
@@ -198,10 +207,9 @@ class Encoding:
             return
         self._closed = True
         self.document.settle("closed")
-        if self._rows is not None and not is_opener(self._rows):
-            close(self._rows)  # handed over open, and never begun
-        steps = self._steps
-        if steps is None or not steps.gi_running:
+        for rows in self.unbegun:
+            close(rows)
+        if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
             self._end_late()
 
     def _end_late(self) -> bool:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
-from streamware.aencoding import AsyncEncoding
+from streamware.aencoding import aencode
 from streamware.columns import Column, Key
 from streamware.encoder import Format
-from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Encoding
+from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, encode
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import available, lookup
@@ -63,9 +63,9 @@ def save(
         ValueError: No format is given and the target does not tell one.
         EncodeError, OSError: As `encode`; as writing files.
     """
-    encoding = Encoding(
+    encoding = encode(
         rows,
-        lookup(_told(target) if format is None else format),
+        _told(target) if format is None else format,
         columns=columns,
         values=values,
         limits=limits,
@@ -90,9 +90,9 @@ async def asave(
     flush_interval: float = FLUSH_INTERVAL,
 ) -> Receipt:
     """The twin of `save` for rows as `aencode` takes them; files are written on threads."""
-    encoding = AsyncEncoding(
+    encoding = aencode(
         rows,
-        lookup(_told(target) if format is None else format),
+        _told(target) if format is None else format,
         columns=columns,
         values=values,
         limits=limits,
@@ -113,7 +113,9 @@ def _told(target: Target) -> str:
     for name in available():
         if lookup(name).extension == extension:
             return name
-    raise ValueError(f"the extension {extension!r} tells no format; there are: {', '.join(available())}")
+    raise ValueError(
+        f"the extension {extension!r} tells no format; there are: {', '.join(available())}"
+    )
 
 
 @contextmanager
@@ -133,14 +135,16 @@ def _written(target: Target) -> Iterator[Writable]:
 @contextmanager
 def _beside(path: Path) -> Iterator[IO[bytes]]:
     """A new file in the same directory, renamed to `path` if all goes well, else removed."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent
+    )
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
-            os.chmod(name, _mode(path))
+            Path(name).chmod(_mode(path))
             yield file
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink(missing_ok=True)
         raise
 
 

@@ -32,10 +32,11 @@ from typing import Any, Literal, Protocol, get_args, get_type_hints
 from streamware.columns import Column
 from streamware.errors import CellError, LimitError
 
+orjson: Any
 try:
     import orjson
 except ImportError:  # no wheel for this platform: slower, with the same result
-    orjson = None  # type: ignore[assignment]
+    orjson = None
 
 SEPARATOR = b"\x1f"
 
@@ -45,7 +46,9 @@ _LEAD_OF_FFFE = b"\xef"
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _FORMULA_STARTS = frozenset("=@\t\r+-")
 # What starts with a sign and still is no formula: a number, a phone number.
-_NUMBER_OR_PHONE = re.compile(r"[+-]\d*[.,]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?%?\Z|\+[\d(][\d ().-]*\Z")
+_NUMBER_OR_PHONE = re.compile(
+    r"[+-]\d*[.,]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?%?\Z|\+[\d(][\d ().-]*\Z"
+)
 
 # ECMA-376 Part 1 §18.17.4.1: serials count days; before 1900-03-01 Excel's differ from every
 # other program's, because it believes that 1900 was a leap year.
@@ -53,7 +56,9 @@ _EPOCH = datetime(1899, 12, 30)
 _EPOCH_ORDINAL = _EPOCH.toordinal()
 _FIRST_SERIAL = 61
 _DAY = timedelta(days=1)
-_DIGITS = 15  # significant decimal digits that a spreadsheet shows and keeps (Microsoft's limits page)
+_DIGITS = (
+    15  # significant decimal digits that a spreadsheet shows and keeps (Microsoft's limits page)
+)
 _DATE_CACHE = 4096
 
 UTF16_CELL = 32_767  # UTF-16 units in a spreadsheet's cell (Microsoft's limits page)
@@ -311,7 +316,10 @@ class Speller:
             tokens = _int_tokens(cells)
         except OverflowError:
             return None
-        if self._spelling.spreadsheet and not -(10**_DIGITS) <= min(cells) <= max(cells) <= 10**_DIGITS:
+        if (
+            self._spelling.spreadsheet
+            and not -(10**_DIGITS) <= min(cells) <= max(cells) <= 10**_DIGITS
+        ):
             return None
         return Spelled(Kind.NUMBER, tokens)
 
@@ -455,7 +463,12 @@ class Speller:
             )
         if self._spelling.spreadsheet:
             text = self._for_spreadsheet(text)
-        if self._guards and text[:1] in _FORMULA_STARTS and text and not _NUMBER_OR_PHONE.match(text):
+        if (
+            self._guards
+            and text[:1] in _FORMULA_STARTS
+            and text
+            and not _NUMBER_OR_PHONE.match(text)
+        ):
             text = self._guarded(text)
         blob = text.encode()
         return self._spelling.escape(blob, blob.translate(None, self._plain), self._converted)[0]
@@ -587,7 +600,10 @@ class Speller:
             self._converted["aware"] += 1
             return Kind.TEXT, value.isoformat().encode()
         moment = timedelta(
-            hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
+            hours=value.hour,
+            minutes=value.minute,
+            seconds=value.second,
+            microseconds=value.microsecond,
         )
         return Kind.TIME, repr(moment / _DAY).encode()
 
@@ -613,7 +629,13 @@ class Speller:
             kind, token = self._cell(value.cached)
             cached = Spelled(kind, [token])
         text = self._text(value.text.removeprefix("="))[1]
-        return text + SEPARATOR + (cached.kind or Kind.EMPTY).value.encode() + SEPARATOR + (cached.tokens[0] or b"")
+        return (
+            text
+            + SEPARATOR
+            + (cached.kind or Kind.EMPTY).value.encode()
+            + SEPARATOR
+            + (cached.tokens[0] or b"")
+        )
 
     def _enum(self, value: Enum) -> tuple[Kind, bytes]:
         self._converted["text_of_object"] += 1
@@ -637,7 +659,11 @@ class Speller:
     def _json(self, value: object) -> str:
         try:
             text = json.dumps(
-                value, ensure_ascii=False, separators=(",", ":"), default=_json_default, allow_nan=True
+                value,
+                ensure_ascii=False,
+                separators=(",", ":"),
+                default=_json_default,
+                allow_nan=True,
             )
         except (TypeError, ValueError, RecursionError):
             raise self._error(value, "has something inside that JSON cannot hold") from None
@@ -785,13 +811,15 @@ def _int_tokens(cells: Sequence[int]) -> list[bytes]:
             raise OverflowError
         return " ".join(map(str, cells)).encode().split()
     try:
-        return orjson.dumps(cells)[1:-1].split(b",")
+        tokens: list[bytes] = orjson.dumps(cells)[1:-1].split(b",")
     except TypeError:
         raise OverflowError from None
+    return tokens
 
 
 def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
     """Shortest texts that read back as the same doubles, as `repr`; None where one is not finite."""
+    text: bytes
     if orjson is None:
         text = " ".join(map(repr, cells)).encode()
         return None if b"n" in text else text.split()
@@ -810,7 +838,8 @@ def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
 def _iso_tokens(cells: Sequence[date]) -> list[bytes]:
     if orjson is None:
         return [cell.isoformat().encode() for cell in cells]
-    return orjson.dumps(cells)[2:-2].split(b'","')
+    tokens: list[bytes] = orjson.dumps(cells)[2:-2].split(b'","')
+    return tokens
 
 
 def _read_number(cell: object) -> object:

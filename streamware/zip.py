@@ -14,14 +14,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from streamware.errors import LimitError
+from streamware.errors import LimitError, OrderError
 
+isal_zlib: Any
 try:
     from isal import isal_zlib
 except ImportError:  # no wheel for this platform
-    isal_zlib = None  # type: ignore[assignment]
+    isal_zlib = None
 
 Backend = Literal["auto", "isal", "zlib"]
 
@@ -53,7 +54,10 @@ class Entry:
 
 def local_header(name: bytes) -> bytes:
     """§4.3.7: crc and sizes 0, for they come in the descriptor."""
-    return _LOCAL.pack(b"PK\3\4", _VERSION, _FLAGS, _DEFLATED, _TIME, _DATE, 0, 0, 0, len(name), 0) + name
+    return (
+        _LOCAL.pack(b"PK\3\4", _VERSION, _FLAGS, _DEFLATED, _TIME, _DATE, 0, 0, 0, len(name), 0)
+        + name
+    )
 
 
 def descriptor(entry: Entry) -> bytes:
@@ -92,7 +96,9 @@ class Deflate:
         if backend == "isal" and isal_zlib is None:
             raise ValueError("isal is not installed; deflate='auto' takes zlib then")
         self._compressor: _Compressor
-        self._crc: Callable[[bytes, int], int] = zlib.crc32 if isal_zlib is None else isal_zlib.crc32
+        self._crc: Callable[[bytes, int], int] = (
+            zlib.crc32 if isal_zlib is None else isal_zlib.crc32
+        )
         if fast:
             self._compressor = isal_zlib.compressobj(1, zlib.DEFLATED, -15)
         else:
@@ -196,7 +202,8 @@ class ZipWriter:
 
     @property
     def _current(self) -> Deflate:
-        assert self._deflate is not None, "no entry is open"
+        if self._deflate is None:
+            raise OrderError("no entry of the zip is open")
         return self._deflate
 
     def _out(self, data: bytes) -> bytes:

@@ -16,9 +16,11 @@ from streamware.formats.text import spellers
 from streamware.values import SEPARATOR, Kind, Spelled, Spelling
 
 _BOM = b"\xef\xbb\xbf"
-_IN_QUOTES = frozenset({Kind.TEXT, Kind.JSON, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME, Kind.DURATION})
+_IN_QUOTES = frozenset(
+    {Kind.TEXT, Kind.JSON, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME, Kind.DURATION}
+)
 # What no token of ours may contain unquoted, were it the delimiter.
-_NO_DELIMITER = frozenset('"\r\n\x1f+-.:_\'') | frozenset(map(chr, range(128, 256)))
+_NO_DELIMITER = frozenset("\"\r\n\x1f+-.:_'") | frozenset(map(chr, range(128, 256)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,9 @@ class Csv:
 
     def __post_init__(self) -> None:
         if len(self.delimiter) != 1 or self.delimiter in _NO_DELIMITER or self.delimiter.isalnum():
-            raise ValueError(f"a delimiter is one character such as ',', ';', '|' or TAB, not {self.delimiter!r}")
+            raise ValueError(
+                f"a delimiter is one character such as ',', ';', '|' or TAB, not {self.delimiter!r}"
+            )
         if self.decimal not in (".", ",") or self.decimal == self.delimiter:
             raise ValueError("the decimal sign is '.' or ',', and not the delimiter")
         if self.quoting not in ("minimal", "text", "all"):
@@ -73,7 +77,9 @@ class Csv:
         try:
             return cls(**_PROFILES[name])  # type: ignore[arg-type]  # our own table
         except KeyError:
-            raise ValueError(f"unknown profile {name!r}; there are: {', '.join(_PROFILES)}") from None
+            raise ValueError(
+                f"unknown profile {name!r}; there are: {', '.join(_PROFILES)}"
+            ) from None
 
     def encoder(self, columns: Sequence[Column], context: Context) -> CsvEncoder:
         """A fresh encoder."""
@@ -167,7 +173,10 @@ class CsvEncoder:
     def _part(self, spelled: Spelled) -> Sequence[bytes]:
         tokens = spelled.tokens
         if spelled.kinds is not None:
-            tokens = [t if t is None else self._cell(k, t) for k, t in zip(spelled.kinds, tokens, strict=True)]
+            tokens = [
+                t if t is None else self._cell(k, t)
+                for k, t in zip(spelled.kinds, tokens, strict=True)
+            ]
         elif self._rewrites(spelled.kind):
             kind = spelled.kind or Kind.EMPTY
             tokens = [t if t is None else self._cell(kind, t) for t in tokens]
@@ -176,7 +185,9 @@ class CsvEncoder:
         return tokens
 
     def _rewrites(self, kind: Kind | None) -> bool:
-        return self._options.quoting != "minimal" or (kind is Kind.NUMBER and self._options.decimal == ",")
+        return self._options.quoting != "minimal" or (
+            kind is Kind.NUMBER and self._options.decimal == ","
+        )
 
     def _cell(self, kind: Kind, token: bytes) -> bytes:
         if kind is Kind.NUMBER and self._options.decimal == ",":

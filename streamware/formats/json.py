@@ -77,7 +77,9 @@ class JsonEncoder:
         self._array = array
         self._begun = False
         spelling = Spelling(escape=StringEscapes(), json=True, escaped=notation)
-        keys = unique(c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1))
+        keys = unique(
+            c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1)
+        )
         self._columns = [
             _Member(speller, key)
             for speller, key in zip(spellers(columns, context, spelling), keys, strict=True)
@@ -128,7 +130,10 @@ class _Member:
             return (key, [_value(kind, token) for kind, token in pairs])
         if spelled.kind in _BARE or spelled.kind is Kind.EMPTY:
             tokens = spelled.tokens
-            return (key, [b"null" if t is None else t for t in tokens] if spelled.sparse else tokens)
+            return (
+                key,
+                [b"null" if t is None else t for t in tokens] if spelled.sparse else tokens,
+            )
         if spelled.sparse:
             return (key, [b"null" if t is None else b'"' + t + b'"' for t in spelled.tokens])
         return (key + b'"', spelled.tokens, b'"')

@@ -69,7 +69,9 @@ def ncname(text: str) -> str:
 
 def names(columns: Sequence[Column]) -> list[str]:
     """An element's name for each column, all different."""
-    return unique(ncname(c.title if c.title is not None else f"column{at}") for at, c in enumerate(columns, 1))
+    return unique(
+        ncname(c.title if c.title is not None else f"column{at}") for at, c in enumerate(columns, 1)
+    )
 
 
 class Markup:
@@ -96,12 +98,20 @@ class XmlEncoder:
     def __init__(self, options: Xml, columns: Sequence[Column], context: Context) -> None:
         self._options = options
         named = [name.encode() for name in names(columns)]
-        as_attribute = [column.title in options.attributes or column.key in options.attributes for column in columns]
+        as_attribute = [
+            column.title in options.attributes or column.key in options.attributes
+            for column in columns
+        ]
         self._check_attributes(columns)
         inside = spellers(columns, context, Spelling(escape=Markup(attribute=False)))
         quoted = spellers(columns, context, Spelling(escape=Markup(attribute=True)))
         self._columns = [
-            _Place(quoted[at] if attribute else inside[at], named[at], options.null, attribute=attribute)
+            _Place(
+                quoted[at] if attribute else inside[at],
+                named[at],
+                options.null,
+                attribute=attribute,
+            )
             for at, attribute in enumerate(as_attribute)
         ]
         self._order = sorted(range(len(columns)), key=lambda at: not as_attribute[at])
@@ -142,7 +152,9 @@ class XmlEncoder:
         missing = [name for name in self._options.attributes if name not in there]
         if missing:
             titles = ", ".join(str(column.title) for column in columns)
-            raise ValueError(f"there is no column {missing[0]!r} to be an attribute; there are: {titles}")
+            raise ValueError(
+                f"there is no column {missing[0]!r} to be an attribute; there are: {titles}"
+            )
 
 
 class _Place:
@@ -155,7 +167,11 @@ class _Place:
             self._null = self._open + self._close if null == "empty" else b""
             return
         self._open, self._close = b"<" + name + b">", b"</" + name + b">"
-        nulls = {"empty": self._open + self._close, "absent": b"", "nil": b"<" + name + b' xsi:nil="true"/>'}
+        nulls = {
+            "empty": self._open + self._close,
+            "absent": b"",
+            "nil": b"<" + name + b' xsi:nil="true"/>',
+        }
         self._null = nulls[null]
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:

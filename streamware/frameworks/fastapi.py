@@ -10,8 +10,9 @@ from typing import Literal
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from streamware.bundle import Bundle
 from streamware.columns import Column, Key
 from streamware.encoder import Format
 from streamware.http.export import Delivery, Export
@@ -24,13 +25,15 @@ from streamware.values import Values
 class ExportResponse(Response):
     """An `Export` that FastAPI (and Starlette) take for a response; the same arguments.
 
+    Instead of rows it takes an `Export` or a `Bundle` that is there already.
+
     Headers and cookies set on it are sent, and its background task runs after the download,
     unless the client has broken it off by an error.
     """
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Rows | Export | Bundle,
         *,
         columns: Iterable[Column | Key] | None = None,
         format: str | Format | None = None,  # noqa: A002 - the contract's name
@@ -47,21 +50,25 @@ class ExportResponse(Response):
         on_done: Callable[[Receipt], object] | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
-        self.export = Export(
-            rows,
-            columns=columns,
-            format=format,
-            formats=formats,
-            format_param=format_param,
-            filename=filename,
-            delivery=delivery,
-            values=values,
-            limits=limits,
-            compress=compress,
-            headers=headers,
-            status=status,
-            cancel=cancel,
-            on_done=on_done,
+        self.export = (
+            rows
+            if isinstance(rows, (Export, Bundle))
+            else Export(
+                rows,
+                columns=columns,
+                format=format,
+                formats=formats,
+                format_param=format_param,
+                filename=filename,
+                delivery=delivery,
+                values=values,
+                limits=limits,
+                compress=compress,
+                headers=headers,
+                status=status,
+                cancel=cancel,
+                on_done=on_done,
+            )
         )
         self.status_code = status
         self.background = background
@@ -71,9 +78,9 @@ class ExportResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
 
-        async def send_with_headers(message: dict[str, object]) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self.raw_headers]  # type: ignore[misc]
+                message["headers"] = [*message["headers"], *self.raw_headers]
             await send(message)
 
         await self.export.asgi(scope, receive, send_with_headers)

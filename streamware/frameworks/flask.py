@@ -7,7 +7,7 @@ read then, so the context is kept until they are closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from flask import has_request_context, stream_with_context
 
@@ -20,7 +20,8 @@ def keep() -> Callable[[], object] | None:
     if not has_request_context():
         return None
     # Flask's own way: it pushes the context again at once, and pops it when it is closed.
-    return stream_with_context(_nothing()).close  # type: ignore[attr-defined]  # a generator
+    kept: Generator[bytes, None, None] = stream_with_context(_nothing())  # type: ignore[assignment]
+    return kept.close
 
 
 def _nothing() -> Iterator[bytes]:

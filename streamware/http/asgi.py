@@ -40,7 +40,7 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
 
 
 async def _stream(answered: Answer, job: Job, send: Send) -> None:
-    encoding = job.aencoding()
+    encoding = job.achunks()
     try:
         chunk = await anext(encoding, b"")
         await send(_start(answered))

@@ -3,63 +3,47 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
-from streamware.aencoding import AsyncEncoding
-from streamware.columns import Column
-from streamware.encoder import Format
-from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Encoding
-from streamware.http.coding import Gzip
-from streamware.limits import Limits
+from streamware.aencoding import AsyncEncoding, Fillable
+from streamware.encoding import FLUSH_INTERVAL
 from streamware.receipt import Receipt
-from streamware.source import Rows
-from streamware.values import Values
+from streamware.source import Feeder
 
 logger = logging.getLogger("streamware")
 
 
+class Chunks(Fillable, Protocol):
+    """What a thread iterates, and closes."""
+
+    def __next__(self) -> bytes:
+        """The next chunk, never an empty one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One export on its way: everything that is settled before rows are opened."""
+    """An answer on its way: everything that is settled before rows are opened.
 
-    rows: Rows
-    format: Format
-    columns: Iterable[Column] | None
-    values: Values | None
-    limits: Limits | None
-    gzip: bool
-    cancel: Callable[[], object] | None
-    on_done: Callable[[Receipt], object] | None
+    Attributes:
+        make: Makes what is sent; given a feeder, it can read asynchronous rows.
+        cancel: Interrupts a blocked pull, from another thread.
+        on_done: Told the receipt at the end.
+    """
 
-    def encoding(self) -> Encoding:
-        """The document, for a thread to iterate."""
-        return Encoding(
-            self.rows,
-            self.format,
-            columns=self.columns,
-            values=self.values,
-            limits=self.limits,
-            chunk_size=CHUNK_SIZE,
-            flush_interval=FLUSH_INTERVAL,
-            coder=Gzip() if self.gzip else None,
-        )
+    make: Callable[[Feeder | None], Chunks]
+    cancel: Callable[[], object] | None = None
+    on_done: Callable[[Receipt], object] | None = None
 
-    def aencoding(self) -> AsyncEncoding:
-        """The document, for an event loop to iterate."""
-        return AsyncEncoding(
-            self.rows,
-            self.format,
-            columns=self.columns,
-            values=self.values,
-            limits=self.limits,
-            chunk_size=CHUNK_SIZE,
-            flush_interval=FLUSH_INTERVAL,
-            cancel=self.cancel,
-            coder=Gzip() if self.gzip else None,
-        )
+    def chunks(self) -> Chunks:
+        """What is sent, for a thread to iterate."""
+        return self.make(None)
+
+    def achunks(self) -> AsyncEncoding:
+        """What is sent, for an event loop to iterate."""
+        return AsyncEncoding(self.make, flush_interval=FLUSH_INTERVAL, cancel=self.cancel)
 
     def done(self, receipt: Receipt) -> None:
         """Tell who asked; what they raise is theirs, and logged."""

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from streamware.columns import Column, Key, Sheet, settled
 from streamware.encoder import Format
+from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
 from streamware.errors import OrderError
-from streamware.http import asgi, headers as head, negotiation, wsgi
+from streamware.http import asgi, negotiation, wsgi
+from streamware.http import headers as head
+from streamware.http.coding import Gzip
 from streamware.http.delivery import Answer, Job
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import extensions, lookup
-from streamware.source import Rows, checked
+from streamware.source import Feeder, Rows, checked
 from streamware.values import Values
+from streamware.worker import GATE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Delivery = Literal["auto", "stream", "buffer", "spool"]
 
-_FASTAPI_REMEDY = (
+FASTAPI_REMEDY = (
     "an Export is no data: FastAPI turns what a view returns into JSON unless it is a Response;"
     " return streamware.frameworks.fastapi.ExportResponse(…) instead of sw.Export(…)"
 )
@@ -122,7 +126,9 @@ class Export:
             return self.wsgi(*args)
         if len(args) == 3:
             return self.asgi(*args)
-        raise TypeError("an Export is called with (environ, start_response) or (scope, receive, send)")
+        raise TypeError(
+            "an Export is called with (environ, start_response) or (scope, receive, send)"
+        )
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application (PEP 3333)."""
@@ -134,9 +140,11 @@ class Export:
 
     def keys(self) -> NoReturn:
         """Refuses to be taken for a mapping, which is how FastAPI would make JSON of it."""
-        raise TypeError(_FASTAPI_REMEDY)
+        raise TypeError(FASTAPI_REMEDY)
 
-    def _answer(self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None) -> Answer:
+    def _answer(
+        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+    ) -> Answer:
         offers = [(format_.name, format_.media_type) for format_ in self._formats]
         asked = negotiation.query_value(query, self._format_param)
         chosen = negotiation.choose(offers, query_value=asked, accept=accept)
@@ -145,7 +153,11 @@ class Export:
         format_ = self._formats[chosen]
         gzip = self._compress and format_.compressible and negotiation.accepts_gzip(coding)
         head_ = self._head(format_, gzip=gzip)
-        return Answer(self._status, head_, b"") if head_only else Answer(self._status, head_, self._job(format_, gzip=gzip))
+        return (
+            Answer(self._status, head_, b"")
+            if head_only
+            else Answer(self._status, head_, self._job(format_, gzip=gzip))
+        )
 
     def _head(self, format_: Format, *, gzip: bool) -> list[tuple[str, str]]:
         name = head.with_extension(self._filename, format_.extension, extensions())
@@ -167,20 +179,42 @@ class Export:
             )
         self._used = True
         return Job(
-            rows=self._rows,
-            format=format_,
-            columns=self._columns,
-            values=self._values,
-            limits=self._limits,
-            gzip=gzip,
+            make=lambda feeder: self._encoding(format_, feeder, Gzip() if gzip else None),
             cancel=self._cancel,
             on_done=self._on_done,
         )
 
+    def _encoding(self, format_: Format, feeder: Feeder | None, coder: Coder | None) -> Encoding:
+        return Encoding(
+            self._rows,
+            format_,
+            columns=self._columns,
+            values=self._values,
+            limits=self._limits,
+            chunk_size=CHUNK_SIZE,
+            flush_interval=FLUSH_INTERVAL,
+            gate=None if feeder is None else GATE,
+            feeder=feeder,
+            coder=coder,
+        )
+
+    def member(self, name: str, feeder: Feeder | None) -> tuple[str, Encoding]:
+        """This export as an entry of a bundle: its name there, and its chunks.
+
+        The format is the one that the name's extension tells, if it is offered; else the first.
+        """
+        told = [f for f in self._formats if name.lower().endswith(f.extension)]
+        format_ = (told or self._formats)[0]
+        self._job(format_, gzip=False)
+        full = name if told else f"{name}{format_.extension}"
+        return full, self._encoding(format_, feeder, None)
+
 
 def _check_delivery(delivery: str) -> None:
     if delivery in ("buffer", "spool"):
-        raise NotImplementedError(f"delivery={delivery!r} is not built yet; there are 'auto' and 'stream'")
+        raise NotImplementedError(
+            f"delivery={delivery!r} is not built yet; there are 'auto' and 'stream'"
+        )
     if delivery not in ("auto", "stream"):
         raise ValueError(f"unknown delivery {delivery!r}; there are 'auto' and 'stream'")
 

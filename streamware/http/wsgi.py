@@ -13,8 +13,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from streamware.encoding import Encoding
-from streamware.http.delivery import Answerer, Job
+from streamware.http.delivery import Answerer, Chunks, Job
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,7 +25,9 @@ logger = logging.getLogger("streamware")
 _KEEPERS = {"flask": "streamware.frameworks.flask"}
 
 
-def respond(answer: Answerer, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def respond(
+    answer: Answerer, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
     """Answer one request; the first chunk is made before `start_response` is called."""
     answered = answer(
         head_only=environ["REQUEST_METHOD"] == "HEAD",
@@ -53,7 +54,7 @@ class Body:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._encoding: Encoding | None = job.encoding()
+        self._encoding: Chunks | None = job.chunks()
         self._release = _kept()
         self._first = b""
 

@@ -66,7 +66,14 @@ class CellWriter:
     """Writes the cells of one column."""
 
     def __init__(
-        self, column: Column, at: int, speller: Speller, styles: Styles, zone: tzinfo, *, compact: bool
+        self,
+        column: Column,
+        at: int,
+        speller: Speller,
+        styles: Styles,
+        zone: tzinfo,
+        *,
+        compact: bool,
     ) -> None:
         self._speller = speller
         self._styles = styles
@@ -77,7 +84,9 @@ class CellWriter:
         self._end_reference = b"" if compact else b'"'
         self._literals: dict[Kind, tuple[bytes, bytes]] = {}
 
-    def parts(self, cells: Sequence[object], first: int, numbers: Sequence[bytes]) -> Sequence[Part]:
+    def parts(
+        self, cells: Sequence[object], first: int, numbers: Sequence[bytes]
+    ) -> Sequence[Part]:
         """The literals, references and texts of the column.
 
         Args:
@@ -124,7 +133,9 @@ class CellWriter:
         if kind is Kind.ZONED:
             code: str | None = self._format or self._zoned
         else:
-            code = (self._format if kind in _NUMBERS or kind is Kind.FORMULA else None) or _FORMATS.get(kind)
+            code = (
+                self._format if kind in _NUMBERS or kind is Kind.FORMULA else None
+            ) or _FORMATS.get(kind)
         return b"" if code is None else b' s="%d"' % self._styles.index(code)
 
     def _cell(self, kind: Kind, token: bytes | None, number: bytes) -> bytes:

@@ -88,7 +88,10 @@ def workbook(names: Sequence[str], filters: Iterable[tuple[int, str]]) -> bytes:
 
 def workbook_relations(sheets: int) -> bytes:
     """Where the sheets and the styles are."""
-    targets = [(f"{_OFFICE}/relationships/worksheet", f"worksheets/sheet{n}.xml") for n in range(1, sheets + 1)]
+    targets = [
+        (f"{_OFFICE}/relationships/worksheet", f"worksheets/sheet{n}.xml")
+        for n in range(1, sheets + 1)
+    ]
     return _relationships([*targets, (f"{_OFFICE}/relationships/styles", "styles.xml")])
 
 
@@ -101,7 +104,9 @@ def content_types(sheets: int) -> bytes:
         (CORE, "application/vnd.openxmlformats-package.core-properties+xml"),
         (APP, "application/vnd.openxmlformats-officedocument.extended-properties+xml"),
     ]
-    inner = "".join(f'<Override PartName="/{part}" ContentType="{type_}"/>' for part, type_ in overrides)
+    inner = "".join(
+        f'<Override PartName="/{part}" ContentType="{type_}"/>' for part, type_ in overrides
+    )
     return (
         f'{_DECLARATION}<Types xmlns="{_PACKAGE}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'

@@ -14,7 +14,7 @@ from streamware.errors import LimitError
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation
 from streamware.formats.xlsx.styles import HEADER, Styles
-from streamware.values import Speller, Spelling
+from streamware.values import Spelling
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
@@ -53,7 +53,13 @@ class SheetWriter:
         """Everything before the first data row; widths are sampled from the first of `batch`."""
         chosen = b' tabSelected="1"' if selected else b""
         frozen = _FROZEN if self._options.freeze and self.head.titles else b""
-        view = b"<sheetViews><sheetView" + chosen + b' workbookViewId="0">' + frozen + b"</sheetView></sheetViews>"
+        view = (
+            b"<sheetViews><sheetView"
+            + chosen
+            + b' workbookViewId="0">'
+            + frozen
+            + b"</sheetView></sheetViews>"
+        )
         return _START + view + _FORMAT + self._widths(batch) + b"<sheetData>" + self._header()
 
     def rows(self, batch: Batch, number: int) -> bytes:
@@ -86,7 +92,9 @@ class SheetWriter:
         tokens = self._title.spell(titles, 0).tokens
         cells = []
         for at, token in enumerate(tokens):
-            reference = b"" if self._options.compact else b' r="' + column_letters(at).encode() + b'1"'
+            reference = (
+                b"" if self._options.compact else b' r="' + column_letters(at).encode() + b'1"'
+            )
             space = b' xml:space="preserve"' if token.strip() != token else b""
             text = b"<is><t" + space + b">" + token + b"</t></is>"
             cells.append(b"<c" + reference + b' s="%d" t="inlineStr">' % HEADER + text + b"</c>")
@@ -98,10 +106,13 @@ class SheetWriter:
             return b""
         widths = [
             column.width or _sampled(column, cells, filtered=self._options.autofilter)
-            for column, cells in zip(self.head.columns, batch.columns or [()] * len(self.head.columns), strict=True)
+            for column, cells in zip(
+                self.head.columns, batch.columns or [()] * len(self.head.columns), strict=True
+            )
         ]
         cols = "".join(
-            f'<col min="{at}" max="{at}" width="{width:g}" customWidth="1"/>' for at, width in enumerate(widths, 1)
+            f'<col min="{at}" max="{at}" width="{width:g}" customWidth="1"/>'
+            for at, width in enumerate(widths, 1)
         )
         return f"<cols>{cols}</cols>".encode()
 

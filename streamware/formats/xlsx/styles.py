@@ -13,7 +13,16 @@ HEADER = 1  # index of the bold style; 0 is the default one
 MAX_FORMATS = 65_490  # cell formats in a workbook (Microsoft's limits page)
 
 _FIRST_CUSTOM = 164  # ids below are built in (§18.8.30)
-_BUILT_IN = {"General": 0, "0": 1, "0.00": 2, "#,##0": 3, "#,##0.00": 4, "0%": 9, "0.00%": 10, "@": 49}
+_BUILT_IN = {
+    "General": 0,
+    "0": 1,
+    "0.00": 2,
+    "#,##0": 3,
+    "#,##0.00": 4,
+    "0%": 9,
+    "0.00%": 10,
+    "@": 49,
+}
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -49,7 +58,9 @@ class Styles:
         if index is None:
             index = len(self._indices) + HEADER
             if index >= MAX_FORMATS:
-                raise LimitError("cell formats of the workbook", limit=MAX_FORMATS, actual=index + 1)
+                raise LimitError(
+                    "cell formats of the workbook", limit=MAX_FORMATS, actual=index + 1
+                )
             self._indices[number_format] = index
         return index
 
@@ -58,7 +69,9 @@ class Styles:
         codes = [code for code in self._indices if code != "General"]
         custom = [code for code in codes if code not in _BUILT_IN]
         ids = _BUILT_IN | {code: _FIRST_CUSTOM + at for at, code in enumerate(custom)}
-        formats = "".join(f'<numFmt numFmtId="{ids[c]}" formatCode={quoteattr(c)}/>' for c in custom)
+        formats = "".join(
+            f'<numFmt numFmtId="{ids[c]}" formatCode={quoteattr(c)}/>' for c in custom
+        )
         if custom:
             formats = f'<numFmts count="{len(custom)}">{formats}</numFmts>'
         cells = "".join(

@@ -86,7 +86,9 @@ class XlsxEncoder:
             (parts.WORKBOOK_RELATIONS, parts.workbook_relations(count)),
             (parts.CONTENT_TYPES, parts.content_types(count)),
         )
-        return out + b"".join(self._zip.entry(name, part) for name, part in late) + self._zip.finish()
+        return (
+            out + b"".join(self._zip.entry(name, part) for name, part in late) + self._zip.finish()
+        )
 
     def abort(self) -> None:
         """Without its central directory, what was written is no zip."""

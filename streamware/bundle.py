@@ -1,0 +1,286 @@
+"""Bundle: several exports and files in one zip, as a response.
+
+By zipstream-ng, which is made for just that.  Its import name is shared by two other
+distributions, so it is checked to be the right one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from streamware.errors import LimitError, OrderError
+from streamware.http import asgi, wsgi
+from streamware.http import headers as head
+from streamware.http.delivery import Answer, Job
+from streamware.http.export import FASTAPI_REMEDY, Export
+from streamware.receipt import Receipt
+from streamware.source import Feeder, close
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
+"""What an entry can be: an export, the path of a file, bytes, or an iterable of bytes."""
+
+MAX_SIZE = 2**31 - 1  # of an entry and of the archive: past it zipstream-ng turns to ZIP64
+_READ = 65_536
+_DEFLATE = 8
+
+
+class Bundle:
+    """Several exports and files in one zip.  It is a WSGI and an ASGI application, as `Export`.
+
+    Entries are made one after the other while the client reads; memory does not grow with their
+    sizes, and nothing is on disk.
+
+    Args:
+        members: Name and content of each entry.  An `Export` is written in the format that its
+            name's extension tells, if it offers that, else in its first, whose extension is
+            then added.
+        filename: Name of the download.
+        large: Allow ZIP64, for entries and archives past 2 GiB; not every reader opens those.
+        headers: Further response headers.
+        on_done: Called once with the `Receipt` of the zip, when it has ended, however it did.
+
+    Raises:
+        TypeError, ValueError: The arguments are wrong: contents of another kind, names that are
+            no safe path, or that repeat.
+    """
+
+    __slots__ = ("_filename", "_headers", "_large", "_members", "_on_done", "_used")
+
+    def __init__(
+        self,
+        members: Iterable[tuple[str, Content]],
+        *,
+        filename: str = "bundle",
+        large: bool = False,
+        headers: Iterable[tuple[str, str]] = (),
+        on_done: Callable[[Receipt], object] | None = None,
+    ) -> None:
+        self._members = _checked(members)
+        self._filename = filename
+        self._large = large
+        self._headers = head.checked(headers)
+        self._on_done = on_done
+        self._used = False
+
+    def __call__(self, *args: Any) -> Any:
+        """Answer as WSGI (two arguments) or ASGI (three) application."""
+        if len(args) == 2:
+            return self.wsgi(*args)
+        if len(args) == 3:
+            return self.asgi(*args)
+        raise TypeError(
+            "a Bundle is called with (environ, start_response) or (scope, receive, send)"
+        )
+
+    def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as a WSGI application (PEP 3333)."""
+        return wsgi.respond(self._answer, environ, start_response)
+
+    async def asgi(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """Answer as an ASGI application (ASGI 3, HTTP)."""
+        await asgi.respond(self._answer, scope, receive, send)
+
+    def keys(self) -> NoReturn:
+        """Refuses to be taken for a mapping, which is how FastAPI would make JSON of it."""
+        raise TypeError(FASTAPI_REMEDY)
+
+    def _answer(
+        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+    ) -> Answer:
+        name = head.with_extension(self._filename, ".zip", {".zip"})
+        ours = [
+            ("Content-Type", "application/zip"),
+            ("Content-Disposition", head.disposition(name)),
+            *head.DEFAULTS,
+        ]
+        headers = head.merged(ours, self._headers)
+        return Answer(HTTPStatus.OK, headers, b"" if head_only else self._job())
+
+    def _job(self) -> Job:
+        if self._used and any(hasattr(content, "__next__") for _, content in self._members):
+            raise OrderError("this Bundle has an iterator among its members that was used before")
+        self._used = True
+        return Job(make=self._zipping, on_done=self._on_done)
+
+    def _zipping(self, feeder: Feeder | None) -> Zipping:
+        opened = [_opened(name, content, feeder) for name, content in self._members]
+        return Zipping(opened, large=self._large)
+
+
+class Zipping:
+    """The chunks of one zip, made while they are asked for.
+
+    Attributes:
+        receipt: Its figures so far.
+    """
+
+    holds_back = False
+    unbegun: Sequence[object] = ()
+
+    def __init__(self, members: list[tuple[str, Iterable[bytes]]], *, large: bool) -> None:
+        self.receipt = Receipt("zip")
+        self.lock: AbstractContextManager[Any] = nullcontext()
+        self._members = members
+        self._large = large
+        self._chunks = self._run()
+        self._ready = b""
+        self._digest = sha256()
+        self._started = monotonic()
+
+    def __iter__(self) -> Zipping:
+        return self
+
+    def __next__(self) -> bytes:
+        if self.fill():
+            return self.take()
+        raise StopIteration
+
+    def fill(self) -> bool:
+        """Make the next chunk; False after the last."""
+        try:
+            for chunk in self._chunks:
+                self._ready = chunk
+                return True
+        except BaseException:
+            self._settle("source error")
+            self.close()
+            raise
+        self.receipt.sha256 = self._digest.hexdigest()
+        self._settle("complete")
+        return False
+
+    def take(self) -> bytes:
+        """The chunk that is ready; possibly none."""
+        chunk, self._ready = self._ready, b""
+        self._digest.update(chunk)
+        self.receipt.bytes += len(chunk)
+        if chunk and self.receipt.first_byte_seconds is None:
+            self.receipt.first_byte_seconds = monotonic() - self._started
+        return chunk
+
+    def rescue(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Close every entry's content.  Idempotent; never raises."""
+        self._settle("closed")
+        close(self._chunks)
+        while self._members:
+            close(self._members.pop(0)[1])
+
+    def _run(self) -> Iterator[bytes]:
+        archive = _library().ZipStream(compress_type=_DEFLATE, compress_level=1)
+        while self._members:
+            name, content = self._members[0]
+            archive.add(
+                self._counted(name, content), name, size=None if self._large else _Unknown()
+            )
+            yield from self._limited(archive.file())
+            self.receipt.rows += getattr(getattr(content, "receipt", None), "rows", 0)
+            self._members.pop(0)
+            close(content)
+        yield from self._limited(archive.finalize())
+
+    def _counted(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
+        size = 0
+        for chunk in content:
+            size += len(chunk)
+            if size > MAX_SIZE and not self._large:
+                what = f"bytes of {name!r} in the bundle (large=True allows more)"
+                raise LimitError(what, limit=MAX_SIZE, actual=size)
+            yield chunk
+
+    def _limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in filter(None, chunks):  # most are empty: deflate holds back
+            if self.receipt.bytes + len(chunk) > MAX_SIZE and not self._large:
+                what = "bytes of the bundle (large=True allows more)"
+                raise LimitError(what, limit=MAX_SIZE, actual=self.receipt.bytes + len(chunk))
+            yield chunk
+
+    def _settle(self, outcome: str) -> None:
+        if self.receipt.outcome == "running":
+            self.receipt.outcome = outcome
+            self.receipt.seconds = monotonic() - self._started
+
+
+class _Unknown(int):
+    """A size that keeps zipstream-ng from ZIP64 headers, and that it never finds to be wrong.
+
+    It decides by `size` alone, and later compares it with what it counted, to log a warning.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+
+class _File:
+    """The bytes of a file, opened when the first are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._chunks = _read(path)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Close the file."""
+        close(self._chunks)
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_READ):
+            yield chunk
+
+
+def _opened(name: str, content: Content, feeder: Feeder | None) -> tuple[str, Iterable[bytes]]:
+    if isinstance(content, Export):
+        return content.member(name, feeder)
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return name, (bytes(content),)
+    if isinstance(content, (str, os.PathLike)):
+        return name, _File(Path(content))
+    return name, content
+
+
+def _checked(members: Iterable[tuple[str, Content]]) -> list[tuple[str, Content]]:
+    checked = list(members)
+    seen: set[str] = set()
+    for name, content in checked:
+        parts = name.replace("\\", "/").split("/")
+        if not name or ".." in parts or "" in parts or ":" in parts[0] or min(name) < " ":
+            raise ValueError(f"{name!r} is no safe name for an entry of a zip")
+        if name.casefold() in seen:
+            raise ValueError(f"the name {name!r} is there twice")
+        seen.add(name.casefold())
+        if not isinstance(content, (Export, str, os.PathLike)) and not hasattr(content, "__iter__"):
+            raise TypeError(
+                f"{name!r} is an Export, a path, bytes or an iterable of bytes, not {type(content).__name__}"
+            )
+    return checked
+
+
+def _library() -> Any:
+    import zipstream  # noqa: PLC0415 - needed by bundles only
+
+    if not hasattr(getattr(zipstream, "ZipStream", None), "finalize"):
+        raise ImportError(
+            "the module zipstream belongs to another distribution here; bundles need zipstream-ng:"
+            " uninstall the other one (zipstream, zipstream-new) and reinstall zipstream-ng"
+        )
+    return zipstream
