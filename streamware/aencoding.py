@@ -24,7 +24,7 @@ from streamware.feed import Feed
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import lookup
-from streamware.source import Feeder, Rows, aclose, checked, is_async
+from streamware.source import Feeder, Rows, aclose, checked, is_async, is_thread_bound
 from streamware.values import Values
 from streamware.worker import GATE, Worker
 
@@ -213,7 +213,7 @@ class AsyncEncoding:
                 self._more = filling.result()
             except Exception as error:
                 await self.aclose()
-                if _is_thread_bound(error):
+                if is_thread_bound(error):
                     raise OrderError(_OTHER_THREAD) from error
                 raise
         elif sum(feed.hand_over() for feed in self._feeds):
@@ -225,6 +225,8 @@ class AsyncEncoding:
         """Have everything end; what to wait for until it has."""
         self._closed = True
         pulling = self._filling is not None and not self._filling.done()
+        if self._filling is not None:
+            self._filling.add_done_callback(_retrieved)
         for feed in self._feeds:
             feed.cancel()
         if pulling and self._cancel is not None:
@@ -234,10 +236,11 @@ class AsyncEncoding:
         return [ending for ending in endings if ending is not None]
 
 
+def _retrieved(future: asyncio.Future[bool]) -> None:
+    """Nobody waits any more, and what came of it is in the receipt."""
+    if not future.cancelled():
+        future.exception()
+
+
 def _nothing() -> None:
     """The last thing a helper has to do."""
-
-
-def _is_thread_bound(error: Exception) -> bool:
-    # sqlite3.ProgrammingError and greenlet.error have no code to tell this by.
-    return "same thread" in str(error) or "different thread" in str(error)

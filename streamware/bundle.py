@@ -104,7 +104,12 @@ class Bundle:
             *head.DEFAULTS,
         ]
         headers = head.merged(ours, self._headers)
-        return Answer(HTTPStatus.OK, headers, b"" if head_only else self._job())
+        job = self._job()
+        return (
+            Answer(HTTPStatus.OK, headers, b"", job)
+            if head_only
+            else Answer(HTTPStatus.OK, headers, job)
+        )
 
     def _job(self) -> Job:
         if self._used and any(hasattr(content, "__next__") for _, content in self._members):

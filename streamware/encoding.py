@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from inspect import GEN_RUNNING, getgeneratorstate
@@ -284,6 +285,8 @@ _END = object()
 
 
 def _outcome(error: BaseException) -> str:
+    if isinstance(error, (CancelledError, GeneratorExit)):
+        return "closed"
     if isinstance(error, LimitError):
         return "limit"
     return "encode error" if isinstance(error, StreamwareError) else "source error"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Event
@@ -17,7 +17,8 @@ from time import monotonic
 from typing import Any
 
 from streamware.columns import Sheet, names_of
-from streamware.pull import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, weight
+from streamware.errors import OrderError
+from streamware.pull import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
 from streamware.source import Rows, aclose, checked, is_async, is_iterable, is_opener
 
 _SLICE = 0.001  # seconds that rows are read without a turn for the other tasks
@@ -56,7 +57,7 @@ class Feed:
         """Have the task end: the pull in flight is cancelled, the rows are closed."""
         self._cancelled = True
         if self.task is None:
-            self._end(None)
+            self._end(asyncio.CancelledError())
         else:
             self.task.cancel()
 
@@ -71,6 +72,12 @@ class Feed:
         error: BaseException | None = None
         try:
             await self._read_from(self._rows)
+        except asyncio.CancelledError as caught:
+            # Not an end: what was cut must not pass for what was complete.
+            error = (
+                caught if self._cancelled else OrderError("the reading of the rows was cancelled")
+            )
+            raise
         except Exception as caught:  # noqa: BLE001 - raised again where the thread reads
             error = caught
         finally:
@@ -94,13 +101,14 @@ class Feed:
     async def _pull(self, rows: Any) -> None:
         iterator = aiter(rows)
         size, room, turn = FIRST_ROWS, MOST_CHARACTERS, monotonic() + _SLICE
+        keys: Sequence[Any] = ()
         try:
             async for row in iterator:
                 self._partial.append(row)
-                room -= weight(row)
+                room -= weight(row, keys)
                 if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
                     await self._hand_over_in_time()
-                    size, room = min(2 * size, MOST_ROWS), MOST_CHARACTERS
+                    size, room, keys = min(2 * size, MOST_ROWS), MOST_CHARACTERS, heavy(row)
                     turn = monotonic() + _SLICE
                 elif monotonic() > turn:
                     await asyncio.sleep(0)
@@ -139,7 +147,7 @@ class Feed:
 
     @property
     def description(self) -> list[tuple[str]] | None:
-        """Names of the columns as the source tells them, in PEP 249's form; waits for its opening."""
+        """Names of the columns, in PEP 249's form; waits until the source is open."""
         self._opened.wait()
         return None if self._names is None else [(name,) for name in self._names]
 

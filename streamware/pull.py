@@ -16,6 +16,7 @@ from typing import Any
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CHARACTERS = 262_144  # of text in a batch
+_LONG = (str, bytes, list, dict)
 _WIDE = 65_536  # a row with this much text travels alone
 
 
@@ -71,8 +72,22 @@ class Puller:
         return rows
 
 
-def weight(row: Any) -> int:
-    """Characters of text in a row of any shape."""
+def heavy(row: Any) -> Sequence[Any]:
+    """Keys of the cells of `row` whose length counts."""
+    if isinstance(row, dict):
+        return [key for key, cell in row.items() if isinstance(cell, _LONG)]
+    if isinstance(row, (tuple, list)):
+        return [at for at, cell in enumerate(row) if isinstance(cell, _LONG)]
+    return ()
+
+
+def weight(row: Any, keys: Sequence[Any] = ()) -> int:
+    """Characters of text in a row of any shape; of the cells at `keys`, where there are any."""
+    if keys:
+        try:
+            return sum([len(row[key]) for key in keys if row[key]])
+        except (TypeError, KeyError, IndexError):
+            return weight(row)
     cells: Iterable[Any]
     if isinstance(row, dict):
         cells = row.values()
@@ -80,7 +95,7 @@ def weight(row: Any) -> int:
         cells = row
     else:
         cells = vars(row).values() if hasattr(row, "__dict__") else ()
-    return sum(len(cell) for cell in cells if isinstance(cell, (str, bytes, list, dict)))
+    return sum(len(cell) for cell in cells if isinstance(cell, _LONG))
 
 
 def portions(rows: list[Any]) -> list[list[Any]]:

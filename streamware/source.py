@@ -116,8 +116,16 @@ def close(rows: object) -> None:
         return
     try:
         closer()
-    except Exception:
+    except Exception as error:
+        if is_thread_bound(error):
+            return  # nor could it be read here, and that was said
         logger.warning("closing the rows of an export failed", exc_info=True)
+
+
+def is_thread_bound(error: Exception) -> bool:
+    """Whether it says that what was used belongs to another thread."""
+    # sqlite3.ProgrammingError and greenlet.error have no code to tell this by.
+    return "same thread" in str(error) or "different thread" in str(error)
 
 
 async def aclose(rows: object) -> None:

@@ -32,6 +32,8 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
         coding=given.get(b"accept-encoding"),
     )
     if not isinstance(answered.body, Job):
+        if answered.discarded is not None:
+            await answered.discarded.achunks().aclose()
         await send(_start(answered))
         await send({"type": "http.response.body", "body": answered.body})
         return
@@ -70,6 +72,8 @@ async def _unless_left(streaming: Awaitable[None], receive: Receive) -> None:
         await asyncio.wait({stream, departure})
     if not stream.cancelled():
         stream.result()
+    if not departure.cancelled():
+        departure.result()
 
 
 async def _departure(receive: Receive) -> None:

@@ -57,11 +57,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers, and either a body that is there or a job that makes one."""
+    """Status, headers, and a body that is there or a job that makes one.
+
+    Attributes:
+        discarded: A job that is not wanted (a `HEAD` request): rows that were handed over open
+            are to be closed all the same.
+    """
 
     status: HTTPStatus
     headers: list[tuple[str, str]]
     body: bytes | Job
+    discarded: Job | None = None
 
 
 class Answerer(Protocol):

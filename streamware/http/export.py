@@ -149,15 +149,16 @@ class Export:
         asked = negotiation.query_value(query, self._format_param)
         chosen = negotiation.choose(offers, query_value=asked, accept=accept)
         if chosen is None:
-            return _not_acceptable([name for name, _ in offers])
+            return _not_acceptable(
+                [name for name, _ in offers], self._job(self._formats[0], gzip=False)
+            )
         format_ = self._formats[chosen]
         gzip = self._compress and format_.compressible and negotiation.accepts_gzip(coding)
-        head_ = self._head(format_, gzip=gzip)
-        return (
-            Answer(self._status, head_, b"")
-            if head_only
-            else Answer(self._status, head_, self._job(format_, gzip=gzip))
-        )
+        headers = self._head(format_, gzip=gzip)
+        job = self._job(format_, gzip=gzip)
+        if head_only:
+            return Answer(self._status, headers, b"", discarded=job)
+        return Answer(self._status, headers, job)
 
     def _head(self, format_: Format, *, gzip: bool) -> list[tuple[str, str]]:
         name = head.with_extension(self._filename, format_.extension, extensions())
@@ -236,7 +237,8 @@ def _is_iterator(rows: object) -> bool:
     return hasattr(rows, "__next__") or hasattr(rows, "__anext__") or hasattr(rows, "__await__")
 
 
-def _not_acceptable(names: Sequence[str]) -> Answer:
+def _not_acceptable(names: Sequence[str], discarded: Job) -> Answer:
     body = f"Not Acceptable. There are: {', '.join(names)}\n".encode()
     head_ = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    return Answer(HTTPStatus.NOT_ACCEPTABLE, [*head_, *head.DEFAULTS, ("Vary", "Accept")], body)
+    headers = [*head_, *head.DEFAULTS, ("Vary", "Accept")]
+    return Answer(HTTPStatus.NOT_ACCEPTABLE, headers, body, discarded=discarded)

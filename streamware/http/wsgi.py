@@ -37,6 +37,8 @@ def respond(
     )
     status = f"{answered.status.value} {answered.status.phrase}"
     if not isinstance(answered.body, Job):
+        if answered.discarded is not None:
+            answered.discarded.chunks().close()
         start_response(status, answered.headers)
         return [answered.body] if answered.body else []
     body = Body(answered.body)
