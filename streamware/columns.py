@@ -178,9 +178,9 @@ class Layout:
         self._heavy: dict[Key, None] = {}
 
     @property
-    def heavy(self) -> Sequence[Key]:
-        """Keys of the columns that have held text, as `row[key]` reaches them."""
-        return tuple(self._heavy)
+    def heavy(self) -> Sequence[Key] | None:
+        """Keys of the columns that have held text, as `row[key]` reaches them; None of objects."""
+        return None if self._shape == "object" else tuple(self._heavy)
 
     def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
         """The columns of `rows`, whose first has the number `first`."""
@@ -195,9 +195,6 @@ class Layout:
         return columns
 
     def _weigh(self, columns: Sequence[Cells]) -> None:
-        if self._shape == "object":
-            self._heavy = {"": None}  # which no row has: its cells are all counted
-            return
         for key, cells in zip(self.keys, columns, strict=True):
             if key not in self._heavy and isinstance(cells[-1], (str, bytes, list, dict)):
                 self._heavy[key] = None
@@ -289,7 +286,7 @@ class Layout:
 
     def _by_position(self, rows: Sequence[Row]) -> list[Cells] | None:
         try:
-            columns: list[Cells] = list(zip(*rows, strict=True))  # type: ignore[call-overload]  # sequences
+            columns: list[Cells] = list(zip(*rows, strict=True))
         except ValueError:
             return None
         if self._width is not None:

@@ -7,8 +7,8 @@ when cells of a megabyte follow small ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -28,41 +28,27 @@ class Puller:
 
     Attributes:
         pending: Rows pulled and not yet taken.
-        heavy: Keys of the cells whose length counts: the columns that held text so far.  A key
-            that the row does not have makes all of its cells count.
+        heavy: Keys of the cells whose length counts: the columns that held text so far; None
+            where all of them do.
     """
 
     def __init__(self, rows: Iterable[Any]) -> None:
         self.pending: list[Any] = []
-        self.heavy: Sequence[Any] = ()
+        self.heavy: Sequence[Any] | None = None
         self.ended = False
         self._rows: Iterator[Any] = iter(rows)
         self._size = FIRST_ROWS
         self._lock = Lock()
 
     def pull(self, due: float) -> None:
-        """Pull a batch; return earlier when a row arrives after `due`, is wide, or is the last."""
-        pending = self.pending
-        keys = self.heavy
-        room = MOST_CHARACTERS
-        begun = len(pending)
-        row: Any
-        for row in islice(self._rows, self._size):
-            pending.append(row)
-            before = room
-            try:
-                for key in keys:
-                    cell = row[key]
-                    if cell:
-                        room -= len(cell)
-            except (TypeError, KeyError, IndexError, AttributeError):
-                room = before - weight(row)
-            if room < 0 or monotonic() > due or before - room > _WIDE:
-                self._size = max(1, self._size // 2) if room < 0 else self._size
-                return
-        count = len(pending) - begun
-        self.ended = count < self._size
-        self._size = min(2 * self._size, MOST_ROWS)
+        """Pull a batch; return earlier when a row arrives after `due`, or the text is enough."""
+        loop = _loop(None if self.heavy is None else tuple(self.heavy))
+        room, count = loop(self._rows, self._size, self.pending, MOST_CHARACTERS, due)
+        if room < 0:
+            self._size = max(1, self._size // 2)
+        elif count == self._size:
+            self._size = min(2 * self._size, MOST_ROWS)
+        self.ended = count == _ALL
 
     def take(self) -> list[Any]:
         """The pending rows, which are pending no more."""
@@ -70,6 +56,42 @@ class Puller:
             rows = self.pending[:]
             del self.pending[: len(rows)]
         return rows
+
+
+_Loop = Callable[[Iterator[Any], int, list[Any], int, float], tuple[int, int]]
+
+_ALL = -1
+
+# The innermost loop of every export, written out for the columns that hold text: a loop over
+# them would take longer than the encoding of a cell or two.  The rows are counted here, because
+# another thread may take what is pending at any time.
+_SOURCE = """
+def loop(rows, size, pending, room, due):
+    count = 0
+    append = pending.append
+    for count, row in zip(range(1, size + 1), rows):
+        append(row)
+        try:
+            room -= {weight}
+        except (TypeError, ValueError, KeyError, IndexError):
+            room -= weight(row)
+        if room < 0 or monotonic() > due:
+            return room, count
+    return room, count if count == size else ALL
+"""
+
+
+@lru_cache(maxsize=256)
+def _loop(keys: tuple[Any, ...] | None) -> _Loop:
+    """Appends at most `size` rows to `pending`, until `room` is used up or it is `due`.
+
+    Returns what is left of `room`, and how many rows came, or `_ALL` if there are no more.
+    """
+    lengths = [f"len(row[{key!r}] or '')" for key in keys or ()]
+    terms = "weight(row)" if keys is None else " + ".join(lengths) or "0"
+    names: dict[str, Any] = {"weight": weight, "monotonic": monotonic, "ALL": _ALL}
+    exec(_SOURCE.format(weight=terms), names)  # noqa: S102 - of literals of our own making
+    return names["loop"]  # type: ignore[no-any-return]
 
 
 def heavy(row: Any) -> Sequence[Any]:
