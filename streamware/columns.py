@@ -22,6 +22,7 @@ Cells = Sequence[object]
 
 _KINDS = ("text", "number", "bool", "date", "datetime", "time", "duration")
 _ABSENT = object()
+_LONG = frozenset({str, bytes, list, dict})  # types whose cells can be any length
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,11 @@ class Layout:
         name: str | None = None,
     ) -> None:
         self._type = type(first)
+        self._defaults = hasattr(self._type, "__missing__")  # a defaultdict: row[key] changes it
         self._shape = "none" if first is _ABSENT else _shape(first, 1)
-        self._names = _row_names(first, self._shape) if names is None else names
+        self._names: list[Any] | None = names
+        if names is None:
+            self._names = _row_names(first, self._shape)
         self._chosen = columns is not None
         self._strict = extra == "error" and not self._chosen
         if columns is None:
@@ -173,14 +177,22 @@ class Layout:
             self._settle(column.key, at, first) for at, column in enumerate(columns)
         ]
         self._getters = [self._getter(key) for key in self.keys]
-        self._width = self._expected_width(len(columns))
+        self._by_any_name = [self._name_of(column.key) for column in columns]
+        self._known = dict.fromkeys(self._by_any_name) if self._strict else {}
+        self._width = self._expected_width(columns)
         self.head = Head(name, tuple(self._titled(columns)))
-        self._heavy: dict[Key, None] = {}
+        self._light: set[int] = set()
+        self._heavy: set[int] = set()
 
     @property
     def heavy(self) -> Sequence[Key] | None:
-        """Keys of the columns that have held text, as `row[key]` reaches them; None of objects."""
-        return None if self._shape == "object" else tuple(self._heavy)
+        """Keys of the cells whose length counts, as `row[key]` reaches them; None means all.
+
+        They are those of the columns that have held text, or nothing yet.
+        """
+        keys = [key for at, key in enumerate(self.keys) if at not in self._light]
+        plain = self._shape != "object" and all(type(key) in (int, str) for key in keys)
+        return keys if plain else None
 
     def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
         """The columns of `rows`, whose first has the number `first`."""
@@ -195,9 +207,15 @@ class Layout:
         return columns
 
     def _weigh(self, columns: Sequence[Cells]) -> None:
-        for key, cells in zip(self.keys, columns, strict=True):
-            if key not in self._heavy and isinstance(cells[-1], (str, bytes, list, dict)):
-                self._heavy[key] = None
+        for at, cells in enumerate(columns):
+            if at in self._heavy:
+                continue
+            types = {type(cells[-1])} if cells[-1] is not None else set(map(type, cells))
+            if not _LONG.isdisjoint(types):
+                self._heavy.add(at)
+                self._light.discard(at)
+            elif types != {None.__class__}:
+                self._light.add(at)
 
     # How the columns are settled ------------------------------------------------------------
 
@@ -210,9 +228,15 @@ class Layout:
             return tuple(map(Column, range(len(first))))  # type: ignore[arg-type]  # it has a length
         if not self._names:
             raise EncodeError(
-                f"row 1 is a {type(first).__name__} that does not tell its columns; name them with columns="
+                f"row 1 is a {type(first).__name__} that does not tell its columns;"
+                " name them with columns="
             )
-        return tuple(Column(name) for name in self._names)
+        odd = [
+            key for key in self._names if isinstance(key, bool) or not isinstance(key, (str, int))
+        ]
+        if odd:
+            raise EncodeError(f"row 1 has a key that is no name, but a {type(odd[0]).__name__}")
+        return tuple(Column(key, None if isinstance(key, str) else str(key)) for key in self._names)
 
     def _settle(self, key: Key, at: int, first: Row) -> Key:
         if not isinstance(key, str):
@@ -266,7 +290,9 @@ class Layout:
 
     def _title(self, key: Key, at: int) -> str:
         if isinstance(key, str):
-            return key
+            return str.__str__(key)
+        if isinstance(key, int) and self._shape == "mapping":
+            return str(key)
         if isinstance(key, int):
             names = self._names
             inside = names is not None and -len(names) <= key < len(names)
@@ -274,13 +300,14 @@ class Layout:
         name = getattr(key, "__name__", "<")
         return f"Column {at + 1}" if name.startswith("<") else name
 
-    def _expected_width(self, columns: int) -> int | None:
+    def _expected_width(self, columns: tuple[Column, ...]) -> int | None:
         """Cells that a sequence may have at most; None where columns choose among them."""
         if self._shape != "sequence":
             return None
-        if self._names is not None:
-            return None if self._chosen else len(self._names)
-        return None if any(key != at for at, key in enumerate(self.keys)) else columns
+        if not self._chosen:
+            return len(columns)
+        naming = self._names is None and all(isinstance(column.key, str) for column in columns)
+        return len(columns) if naming else None
 
     # Rows to columns ------------------------------------------------------------------------
 
@@ -293,7 +320,7 @@ class Layout:
             return columns if len(columns) == self._width else None
         try:
             return [
-                columns[key] if type(key) is int else list(map(get, rows))
+                columns[key] if type(key) is int else _gathered(get, rows)
                 for key, get in zip(self.keys, self._getters, strict=True)
             ]
         except IndexError:
@@ -302,8 +329,10 @@ class Layout:
     def _by_name(self, rows: Sequence[Row]) -> list[Cells] | None:
         if self._strict and self._shape == "mapping" and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
             return None
+        if self._defaults:
+            return None
         try:
-            return [list(map(get, rows)) for get in self._getters]
+            return [_gathered(get, rows) for get in self._getters]
         except (KeyError, AttributeError):
             if any(callable(key) for key in self.keys):
                 return self._column_by_column(rows)
@@ -312,7 +341,7 @@ class Layout:
     def _column_by_column(self, rows: Sequence[Row]) -> list[Cells]:
         # A callable runs once a row even here, and what it raises is the caller's to see.
         return [
-            list(map(key, rows)) if callable(key) else [_reach(row, key, None) for row in rows]
+            _gathered(key, rows) if callable(key) else [_reach(row, key, None) for row in rows]
             for key in self.keys
         ]
 
@@ -325,54 +354,45 @@ class Layout:
 
     def _row(self, row: Row, number: int) -> list[object]:
         shape = _shape(row, number)
+        if shape == "sequence":
+            return self._sequence(row, number)
+        keys = self._by_any_name
         if shape == "mapping":
             self._check_keys(row, number)
-            return [
-                self._cell(row, key, column)
-                for key, column in zip(self.keys, self.head.columns, strict=True)
-            ]
-        if shape == "object":
-            return [
-                self._cell(row, key, column)
-                for key, column in zip(self.keys, self.head.columns, strict=True)
-            ]
-        return self._sequence(row, number)
+        elif not hasattr(row, "__getitem__") and any(isinstance(key, int) for key in keys):
+            raise EncodeError(
+                f"row {number} is a {type(row).__name__}, row 1 was a {self._type.__name__};"
+                " name the columns with columns="
+            )
+        return [key(row) if callable(key) else _reach(row, key, None) for key in keys]
 
     def _sequence(self, row: Any, number: int) -> list[object]:
         width = len(row)
-        if self._width is not None and width > self._width:
-            raise EncodeError(f"row {number} has {width} cells for {self._width} columns")
-        keys = self.keys if self._shape == "sequence" else list(range(len(self.keys)))
-        if keys is not self.keys and width > len(keys):
-            raise EncodeError(f"row {number} has {width} cells for {len(keys)} columns")
+        keys, most = self.keys, self._width
+        if self._shape != "sequence":
+            keys = [key if callable(key) else at for at, key in enumerate(keys)]
+            most = len(keys)
+        if most is not None and width > most:
+            raise EncodeError(f"row {number} has {width} cells for {most} columns")
         return [
             key(row) if callable(key) else row[key] if -width <= key < width else None  # type: ignore[operator]
             for key in keys
         ]
 
-    def _cell(self, row: Row, key: Key, column: Column) -> object:
-        if callable(key):
-            return key(row)
-        if isinstance(key, int) and self._shape in ("sequence", "none"):
-            key = column.key if isinstance(column.key, str) else self._name_at(key)
-        return _reach(row, key, None)
-
-    def _name_at(self, at: int) -> Key:
-        return self._names[at] if self._names is not None and at < len(self._names) else at
+    def _name_of(self, key: Key) -> Key:
+        """The key by which a mapping or an object is reached where row 1 was a sequence."""
+        names = self._names
+        if self._shape != "sequence" or names is None or not isinstance(key, int):
+            return key
+        return names[key] if -len(names) <= key < len(names) else key
 
     def _check_keys(self, row: Any, number: int) -> None:
-        if not self._strict or self._shape != "mapping":
-            return
-        new = [key for key in row if key not in self._known]
+        new = [key for key in row if key not in self._known] if self._strict else []
         if new:
             raise EncodeError(
                 f"row {number} has a new key {new[0]!r}; row 1 had: {_listed(list(self._known))}"
                 ' (Values(extra="ignore") leaves it out)'
             )
-
-    @property
-    def _known(self) -> dict[Key, None]:
-        return dict.fromkeys(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +403,7 @@ class _Path:
     rest: str
 
     def __call__(self, row: Any) -> object:
-        return _reach(row[self.at], self.rest, None)
+        return _reach(row[self.at], self.rest, None) if self.at < len(row) else None
 
 
 def replace_title(column: Column, title: str) -> Column:
@@ -424,6 +444,13 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
             return [field.name for field in fields(row)]
         return [name for name in getattr(row, "__dict__", ()) if not name.startswith("_")]
     return None
+
+
+def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]:
+    cells = list(map(get, rows))
+    if len(cells) != len(rows):
+        raise RuntimeError("a callable or an attribute of a row raised StopIteration")
+    return cells
 
 
 def _reach(row: Any, key: Key, default: object) -> object:

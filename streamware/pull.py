@@ -7,7 +7,7 @@ when cells of a megabyte follow small ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from threading import Lock
 from time import monotonic
@@ -42,7 +42,8 @@ class Puller:
 
     def pull(self, due: float) -> None:
         """Pull a batch; return earlier when a row arrives after `due`, or the text is enough."""
-        loop = _loop(None if self.heavy is None else tuple(self.heavy))
+        keys = self.heavy
+        loop = _loop(None if keys is None or len(keys) > _MOST_KEYS else tuple(keys))
         room, count = loop(self._rows, self._size, self.pending, MOST_CHARACTERS, due)
         if room < 0:
             self._size = max(1, self._size // 2)
@@ -61,6 +62,7 @@ class Puller:
 _Loop = Callable[[Iterator[Any], int, list[Any], int, float], tuple[int, int]]
 
 _ALL = -1
+_MOST_KEYS = 64  # in one expression, whose depth the compiler bounds
 
 # The innermost loop of every export, written out for the columns that hold text: a loop over
 # them would take longer than the encoding of a cell or two.  The rows are counted here, because
@@ -111,13 +113,22 @@ def weight(row: Any, keys: Sequence[Any] = ()) -> int:
         except (TypeError, KeyError, IndexError):
             return weight(row)
     cells: Iterable[Any]
-    if isinstance(row, dict):
+    if isinstance(row, (tuple, list)):
+        cells = row
+    elif isinstance(row, Mapping):
         cells = row.values()
-    elif isinstance(row, (tuple, list)):
+    elif hasattr(row, "__len__"):
         cells = row
     else:
-        cells = vars(row).values() if hasattr(row, "__dict__") else ()
+        slots = _slots(type(row))  # type: ignore[arg-type]  # a class can be hashed
+        cells = [getattr(row, name, None) for name in (*getattr(row, "__dict__", ()), *slots)]
     return sum(len(cell) for cell in cells if isinstance(cell, _LONG))
+
+
+@lru_cache(maxsize=256)
+def _slots(type_: type) -> list[str]:
+    slots = [getattr(class_, "__slots__", ()) for class_ in type_.__mro__]
+    return [name for names in slots for name in ([names] if isinstance(names, str) else names)]
 
 
 def portions(rows: list[Any]) -> list[list[Any]]:

@@ -69,8 +69,6 @@ Feeder = Callable[[Any], Iterable[Any]]
 
 
 def _refuse(rows: Any) -> Iterable[Any]:
-    if inspect.iscoroutine(rows):
-        rows.close()
     raise OrderError(_SYNC_REMEDY)
 
 
@@ -89,17 +87,24 @@ class Opened:
         source: Any = rows
         if is_opener(rows) and not opens_async(rows):
             source = rows()  # type: ignore[operator]  # it is callable
-        if opens_async(source) or (is_async(source) and not is_iterable(source)):
-            source = (feeder or _refuse)(source)
-        source = [source] if isinstance(source, Sheet) else checked(source)
-        self.names = names_of(source)
-        self._source = source
         self.iterator: Iterator[Any] = iter(())
         try:
+            if opens_async(source) or (is_async(source) and not is_iterable(source)):
+                source = (feeder or _refuse)(source)
+            source = [source] if isinstance(source, Sheet) else checked(source)
+            self._names = names_of(source)
             self.iterator = iter(source)
         except BaseException:
-            self.close()
+            close(source)
             raise
+        self._source = source
+
+    @property
+    def names(self) -> list[str] | None:
+        """Names of the columns, where the source tells them; some do after the first row only."""
+        if self._names is None:
+            self._names = names_of(self._source)
+        return self._names
 
     def close(self) -> None:
         """Close the iterator, and what it came from.  Never raises; what goes wrong is logged."""
@@ -110,7 +115,13 @@ class Opened:
 
 
 def close(rows: object) -> None:
-    """Call `rows.close()` if there is one that can be called here.  Never raises."""
+    """Call `rows.close()` if there is one that can be called here.  Never raises.
+
+    The rows of sheets that were listed are closed with them; they may never have begun.
+    """
+    for sheet in _listed_sheets(rows):
+        if not is_opener(sheet.rows):
+            close(sheet.rows)
     closer = getattr(rows, "close", None)
     if not callable(closer) or inspect.iscoroutinefunction(closer):
         return
@@ -120,6 +131,13 @@ def close(rows: object) -> None:
         if is_thread_bound(error):
             return  # nor could it be read here, and that was said
         logger.warning("closing the rows of an export failed", exc_info=True)
+
+
+def _listed_sheets(rows: object) -> list[Sheet]:
+    if isinstance(rows, Sheet):
+        return [rows]
+    listed = isinstance(rows, (list, tuple)) and bool(rows) and isinstance(rows[0], Sheet)
+    return [sheet for sheet in rows if isinstance(sheet, Sheet)] if listed else []  # type: ignore[attr-defined]  # a list
 
 
 def is_thread_bound(error: Exception) -> bool:

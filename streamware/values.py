@@ -16,9 +16,11 @@ import ipaddress
 import json
 import math
 import re
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -43,11 +45,12 @@ SEPARATOR = b"\x1f"
 # XML 1.0 §2.2 Char: of the controls only TAB, LF and CR; U+FFFE and U+FFFF neither.
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _LEAD_OF_FFFE = b"\xef"
+_FFFE, _FFFF = b"\xef\xbf\xbe", b"\xef\xbf\xbf"
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _FORMULA_STARTS = frozenset("=@\t\r+-")
 # What starts with a sign and still is no formula: a number, a phone number.
 _NUMBER_OR_PHONE = re.compile(
-    r"[+-]\d*[.,]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?%?\Z|\+[\d(][\d ().-]*\Z"
+    r"[+-][.,]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?%?\Z|\+[0-9(][0-9 ().-]*\Z"
 )
 
 # ECMA-376 Part 1 §18.17.4.1: serials count days; before 1900-03-01 Excel's differ from every
@@ -56,10 +59,12 @@ _EPOCH = datetime(1899, 12, 30)
 _EPOCH_ORDINAL = _EPOCH.toordinal()
 _FIRST_SERIAL = 61
 _DAY = timedelta(days=1)
+_LONGEST = timedelta(days=2_958_466)  # 9999-12-31 is the last serial
 _DIGITS = (
     15  # significant decimal digits that a spreadsheet shows and keeps (Microsoft's limits page)
 )
 _DATE_CACHE = 4096
+_LARGEST_DOUBLE = int(sys.float_info.max)
 
 UTF16_CELL = 32_767  # UTF-16 units in a spreadsheet's cell (Microsoft's limits page)
 
@@ -133,6 +138,11 @@ class Values:
     extra: Literal["error", "ignore"] = "error"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.timezone, tzinfo):
+            raise TypeError(
+                f"Values(timezone=…) is a tzinfo, such as zoneinfo.ZoneInfo('Europe/Berlin'),"
+                f" not {type(self.timezone).__name__}"
+            )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(
@@ -228,7 +238,7 @@ class Speller:
         if spelling.spreadsheet:
             kept += b"\r"
         self._plain = bytes(set(range(256)) - set(kept))
-        self._forbidden_only = bytes(set(range(256)) - set(_CONTROLS + _LEAD_OF_FFFE))
+        self._controls_only = bytes(set(range(256)) - set(_CONTROLS))
         self._serials = _Serials()
         self._guards = values.formula_text != "off" and spelling.formulas
         self._columns = self._column_spellers()
@@ -238,7 +248,8 @@ class Speller:
         """The text of `cells`, whose first is in row `first`."""
         self._row = first
         if self._column.convert is not None:
-            cells = list(map(self._column.convert, cells))
+            convert = self._column.convert
+            cells = [convert(cell) for cell in cells]  # map would end early at a StopIteration
         if self._column.kind is not None:
             cells = self._as_kind(cells, self._column.kind)
         types = set(map(type, cells))
@@ -293,7 +304,9 @@ class Speller:
         kept = blob.translate(None, self._plain)
         if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
             return Spelled(Kind.TEXT, blob.split(SEPARATOR))
-        if kept.translate(None, self._forbidden_only) != SEPARATOR * (len(cells) - 1):
+        if kept.translate(None, self._controls_only) != SEPARATOR * (len(cells) - 1) or (
+            _LEAD_OF_FFFE in kept and (_FFFE in blob or _FFFF in blob)
+        ):
             return None
         if self._spelling.spreadsheet and b"\r" in kept:
             self._converted["newline"] += sum(b"\r" in cell for cell in kept.split(SEPARATOR))
@@ -351,15 +364,20 @@ class Speller:
         return Spelled(Kind.DATE, list(map(self._serials.__getitem__, cells)))
 
     def _datetimes(self, cells: Sequence[datetime]) -> Spelled | None:
-        zones = set(map(_ZONE, cells))
-        if zones == {None}:
+        zones = list(map(_ZONE, cells))  # dateutil's cannot be in a set
+        naive = zones.count(None)
+        if naive == len(zones):
             return self._naive(cells, Kind.DATETIME)
-        if None in zones or self._values.aware == "text":
+        if naive or self._values.aware == "text":
             return None
         zone = self._values.timezone
-        if zones != {zone}:
-            self._converted["timezone"] += sum(cell.tzinfo is not zone for cell in cells)
-            cells = [cell.astimezone(zone) for cell in cells]
+        elsewhere = len(zones) - zones.count(zone)
+        if elsewhere:
+            try:
+                cells = [cell.astimezone(zone) for cell in cells]
+            except OverflowError:
+                return None
+            self._converted["timezone"] += elsewhere
         if not self._spelling.spreadsheet:
             tokens = _iso_tokens(cells) if zone is UTC else [c.isoformat().encode() for c in cells]
             return Spelled(Kind.ZONED, tokens)
@@ -422,9 +440,7 @@ class Speller:
         for type_, speller in self._by_inheritance():
             if isinstance(value, type_):
                 return speller
-        if hasattr(value, "dtype") and hasattr(value, "item"):  # a NumPy scalar
-            return lambda scalar: self._cell(scalar.item())
-        return self._other
+        return self._scalar if hasattr(value, "dtype") and hasattr(value, "item") else self._other
 
     def _by_inheritance(self) -> Iterable[tuple[Any, Callable[[Any], tuple[Kind, bytes]]]]:
         # Enum first: a member of an IntEnum is an int, too.  NaT is a datetime to isinstance.
@@ -433,7 +449,7 @@ class Speller:
             (str, lambda value: self._text(str.__str__(value))),
             (Integral, lambda value: self._int(int(value))),
             (Decimal, self._decimal),
-            (Real, lambda value: self._float(float(value))),
+            (Real, self._real),
             (datetime, self._datetime),
             (date, self._date),
             (time, self._time),
@@ -447,13 +463,14 @@ class Speller:
         return Kind.EMPTY, b""
 
     def _text(self, text: str) -> tuple[Kind, bytes]:
+        self._check_length(text)
         if _FORBIDDEN.search(text):
             if self._values.forbidden == "escape" and self._spelling.escaped is not None:
                 return self._escaped(text, self._spelling.escaped)
             text = self._without_forbidden(text)
         return Kind.TEXT, self._settled_text(text)
 
-    def _settled_text(self, text: str) -> bytes:
+    def _check_length(self, text: str) -> None:
         bound = self._cell_characters
         if bound is not None and len(text) > bound:
             raise LimitError(
@@ -461,6 +478,8 @@ class Speller:
                 limit=bound,
                 actual=len(text),
             )
+
+    def _settled_text(self, text: str) -> bytes:
         if self._spelling.spreadsheet:
             text = self._for_spreadsheet(text)
         if (
@@ -476,6 +495,8 @@ class Speller:
     def _escaped(self, text: str, notation: Callable[[str], bytes]) -> tuple[Kind, bytes]:
         """Each run between forbidden characters by the usual way, these in their own notation."""
         self._converted["forbidden"] += 1
+        if self._spelling.spreadsheet:
+            text = self._for_spreadsheet(text)
         *runs, last = _FORBIDDEN.split(text)
         # The underscore that XLSX's notation begins with must not complete a look-alike before it.
         tokens = [self._settled_text(run + "_")[:-1] for run in runs]
@@ -520,13 +541,24 @@ class Speller:
         token = _digits(value)
         if self._spelling.spreadsheet and abs(value) > 10**_DIGITS:
             self._converted["big_int"] += 1
-            return (Kind.TEXT if self._values.big_int == "text" else Kind.NUMBER), token
+            fits = self._values.big_int == "number" and abs(value) <= _LARGEST_DOUBLE
+            return (Kind.NUMBER if fits else Kind.TEXT), token
         return Kind.NUMBER, token
 
     def _float(self, value: float) -> tuple[Kind, bytes]:
         if not math.isfinite(value):
             return self._non_finite(value)
         return Kind.NUMBER, repr(value).encode()
+
+    def _real(self, value: Real) -> tuple[Kind, bytes]:
+        number = None
+        with suppress(OverflowError):
+            number = float(value)
+        if number is None:
+            raise self._error(value, "is beyond what a double can hold")
+        if math.isfinite(number) and number != value:
+            self._converted["decimal"] += 1
+        return self._float(number)
 
     def _non_finite(self, value: float | Decimal) -> tuple[Kind, bytes]:
         choice = self._values.non_finite
@@ -551,13 +583,16 @@ class Speller:
         return self._double(value, token)
 
     def _double(self, value: Decimal, token: bytes) -> tuple[Kind, bytes]:
-        if abs(value) > 10**_DIGITS and value == value.to_integral_value():
+        infinite = math.isinf(float(value))
+        beyond = value.copy_abs() > 10**_DIGITS and value == value.to_integral_value()
+        if infinite or beyond:
             self._converted["big_int"] += 1
-            if self._values.big_int == "text" or math.isinf(float(value)):
+            if self._values.big_int == "text" or infinite:
                 return Kind.TEXT, token
             return Kind.NUMBER, repr(float(value)).encode()
         rounded = repr(float(value))
-        self._converted["decimal"] += Decimal(rounded) != value
+        if Decimal(rounded) != value:
+            self._converted["decimal"] += 1
         return Kind.NUMBER, rounded.encode()
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
@@ -576,14 +611,14 @@ class Speller:
             return self._none(None)
         if value.tzinfo is None:
             return self._settled_datetime(value, Kind.DATETIME)
-        if self._values.aware == "text":
+        zone = self._values.timezone
+        moved = None if self._values.aware == "text" else _in_zone(value, zone)
+        if moved is None:
             self._converted["aware"] += 1
             return Kind.TEXT, value.isoformat().encode()
-        zone = self._values.timezone
-        if value.tzinfo is not zone:
+        if value.tzinfo != zone:
             self._converted["timezone"] += 1
-            value = value.astimezone(zone)
-        return self._settled_datetime(value, Kind.ZONED)
+        return self._settled_datetime(moved, Kind.ZONED)
 
     def _settled_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
         if not self._spelling.spreadsheet:
@@ -612,8 +647,8 @@ class Speller:
             return self._none(None)
         if not self._spelling.spreadsheet:
             return Kind.DURATION, iso_duration(value).encode()
-        if value < timedelta(0):  # the 1900 system shows #### for it
-            self._converted["negative_duration"] += 1
+        if not timedelta(0) <= value < _LONGEST:  # the 1900 system shows #### for it
+            self._converted["negative_duration" if value < timedelta(0) else "long_duration"] += 1
             return Kind.TEXT, iso_duration(value).encode()
         return Kind.DURATION, repr(value / _DAY).encode()
 
@@ -647,29 +682,40 @@ class Speller:
 
     def _bytes(self, value: bytes | bytearray | memoryview) -> tuple[Kind, bytes]:
         self._converted["text_of_object"] += 1
-        return Kind.TEXT, base64.b64encode(value)
+        return self._text(base64.b64encode(value).decode())
+
+    def _scalar(self, value: Any) -> tuple[Kind, bytes]:
+        """A NumPy scalar; its dates and spans are plain integers where finer than microseconds."""
+        if getattr(value, "shape", ()):
+            return self._other(value)
+        unit = getattr(value.dtype, "kind", None)
+        plain = value.astype(f"{unit}8[us]").item() if unit in ("M", "m") else value.item()
+        return self._other(value) if type(plain) is type(value) else self._cell(plain)
 
     def _nested(self, value: object) -> tuple[Kind, bytes]:
         if self._values.nested == "error":
             raise self._error(value, "is nested")
         self._converted["nested"] += 1
-        text = self._json(value)
-        return (Kind.JSON, text.encode()) if self._spelling.json else self._text(text)
-
-    def _json(self, value: object) -> str:
-        try:
-            text = json.dumps(
-                value,
-                ensure_ascii=False,
-                separators=(",", ":"),
-                default=_json_default,
-                allow_nan=True,
-            )
-        except (TypeError, ValueError, RecursionError):
-            raise self._error(value, "has something inside that JSON cannot hold") from None
+        text = _compact_json(value)
+        if text is None:
+            raise self._error(value, "has something inside that JSON cannot hold")
         if "NaN" in text or "Infinity" in text:
-            text = json.dumps(_finite(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
-        return _FORBIDDEN.sub("\ufffd", text)
+            text = _compact_json(json.loads(text, parse_constant=self._nested_constant)) or ""
+        if not self._spelling.json:
+            return self._text(text)
+        if _FORBIDDEN.search(text):
+            text = self._nested_forbidden(text)
+        return Kind.JSON, text.encode()
+
+    def _nested_constant(self, name: str) -> str | None:
+        return self._non_finite(float(name))[1].decode() or None
+
+    def _nested_forbidden(self, text: str) -> str:
+        notation = self._spelling.escaped
+        if self._values.forbidden != "escape" or notation is None:
+            return self._without_forbidden(text)
+        self._converted["forbidden"] += 1
+        return _FORBIDDEN.sub(lambda found: notation(found[0]).decode(), text)
 
     def _other(self, value: object) -> tuple[Kind, bytes]:
         if self._values.other == "str":
@@ -698,10 +744,10 @@ class Speller:
     def _read(self, reader: Callable[[Any], object], cell: object, kind: str) -> object:
         if isinstance(cell, str) and not cell.strip() and kind != "text":
             return None
-        try:
+        with suppress(AttributeError, TypeError, ValueError, ArithmeticError):
             return reader(cell)
-        except (TypeError, ValueError, ArithmeticError):
-            raise self._error(cell, f"cannot be read as {kind}") from None
+        # Not within a handler: what was caught names the value, and must not be the context.
+        raise self._error(cell, f"cannot be read as {kind}")
 
 
 class _Serials(dict[date, bytes]):
@@ -776,14 +822,20 @@ def _cut(text: str) -> str:
     return units.decode("utf-16-le", "ignore") + "…"
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return value
+def _in_zone(value: datetime, zone: tzinfo) -> datetime | None:
+    """The same moment in `zone`; None beyond the years 1 to 9999, where "infinity" likes to be."""
+    try:
+        return value.astimezone(zone)
+    except OverflowError:
+        return None
+
+
+def _compact_json(value: object) -> str | None:
+    """JSON text without blanks; None where something inside has no place in JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_default)
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _json_default(value: object) -> object:
@@ -849,6 +901,8 @@ def _read_number(cell: object) -> object:
             return int(text)
         except ValueError:
             return Decimal(text)
+    if isinstance(cell, bool):
+        return int(cell)
     if isinstance(cell, (Integral, Real, Decimal)):
         return cell
     raise TypeError
@@ -892,6 +946,8 @@ def _read_text(cell: object) -> object:
         return str(cell)
     if isinstance(cell, (datetime, date, time)):
         return cell.isoformat()
+    if isinstance(cell, timedelta):
+        return iso_duration(cell)
     return cell
 
 

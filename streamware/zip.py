@@ -173,7 +173,11 @@ class ZipWriter:
 
     def write(self, data: bytes) -> bytes:
         """Go on with the open entry; what is ready of it."""
-        return self._out(self._current.write(data))
+        stream = self._current
+        out = stream.write(data)
+        if stream.size > MAX_SIZE:
+            raise LimitError("bytes of an entry of the zip", limit=MAX_SIZE, actual=stream.size)
+        return self._out(out)
 
     def flush(self) -> bytes:
         """All of the open entry that was written."""
@@ -185,8 +189,6 @@ class ZipWriter:
         rest = self._out(stream.finish())
         compressed = self._offset - self._begun - _LOCAL.size - len(self._name)
         entry = Entry(self._name, stream.crc, compressed, stream.size, self._begun)
-        if max(entry.size, entry.compressed) > MAX_SIZE:
-            raise LimitError("bytes of an entry of the zip", limit=MAX_SIZE, actual=entry.size)
         self._entries.append(entry)
         self._deflate = None
         return rest + self._out(descriptor(entry))

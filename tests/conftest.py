@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -78,10 +78,10 @@ def nothing_left_behind(
         "threads", lambda: [thread for thread in threading.enumerate() if thread not in threads]
     )
     _nothing("files", lambda: sorted(path.name for path in folder.iterdir()))
-    _nothing("tasks", lambda: tasks)
+    assert not tasks, f"tasks left behind: {tasks}"
 
 
-def _nothing(what: str, left: Callable[[], list[object]]) -> None:
+def _nothing(what: str, left: Callable[[], Sequence[object]]) -> None:
     end = time.monotonic() + GRACE
     while found := left():
         if time.monotonic() > end:
@@ -94,12 +94,10 @@ def _nothing(what: str, left: Callable[[], list[object]]) -> None:
 def _descriptors() -> Counter[str]:
     """What every descriptor of this process points to; nothing where there is no /proc."""
     found: Counter[str] = Counter()
-    folder = "/proc/self/fd"
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        try:
-            found[os.readlink(f"{folder}/{name}")] += 1
-        except FileNotFoundError:  # the listing's own, closed by now
-            continue
+    folder = Path("/proc/self/fd")
+    for descriptor in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # the listing's own, closed by now
+            found[str(descriptor.readlink())] += 1
     return found
 
 

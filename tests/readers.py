@@ -1,7 +1,8 @@
 """What others read from our bytes: the judges of every test.
 
-None of this is our code or shares any with it, except `zip_rules`, which is written from the specification. A judge
-that is not installed skips the test; with STREAMWARE_REQUIRE_JUDGES set, as in CI, it fails it.
+None of them is our code: each is a foreign reader, or written from a specification as `zip_rules`
+is. One that is not installed skips the test; with STREAMWARE_REQUIRE_JUDGES set, as in CI, it
+fails it.
 """
 
 import csv
@@ -38,7 +39,7 @@ csv.field_size_limit(sys.maxsize if sys.maxsize < 2**31 else 2**31 - 1)
 
 
 def csv_rows(data: bytes, delimiter: str = ",", encoding: str = "utf-8") -> list[list[str]]:
-    """The rows, header included; a byte order mark stays in sight unless `encoding` is utf-8-sig."""
+    """The rows, header included; a byte order mark stays unless `encoding` is utf-8-sig."""
     text = io.StringIO(data.decode(encoding), newline="")
     return list(csv.reader(text, delimiter=delimiter, strict=True))
 
@@ -326,6 +327,7 @@ def _validator() -> str:
 
 
 def _missing(name: str) -> NoReturn:
+    __tracebackhide__ = True
     if os.environ.get(REQUIRED):
         pytest.fail(f"needs {name}, and {REQUIRED} is set")
     pytest.skip(f"needs {name}")

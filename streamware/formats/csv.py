@@ -16,11 +16,8 @@ from streamware.formats.text import spellers
 from streamware.values import SEPARATOR, Kind, Spelled, Spelling
 
 _BOM = b"\xef\xbb\xbf"
-_IN_QUOTES = frozenset(
-    {Kind.TEXT, Kind.JSON, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME, Kind.DURATION}
-)
-# What no token of ours may contain unquoted, were it the delimiter.
-_NO_DELIMITER = frozenset("\"\r\n\x1f+-.:_'") | frozenset(map(chr, range(128, 256)))
+# What a token of ours may contain unquoted, and so cannot be the delimiter.
+_NO_DELIMITER = frozenset("\"\r\n\x1f+-.:_'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +52,10 @@ class Csv:
     compressible: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if len(self.delimiter) != 1 or self.delimiter in _NO_DELIMITER or self.delimiter.isalnum():
+        given = self.delimiter
+        if len(given) != 1 or not given.isascii() or given.isalnum() or given in _NO_DELIMITER:
             raise ValueError(
-                f"a delimiter is one character such as ',', ';', '|' or TAB, not {self.delimiter!r}"
+                f"a delimiter is one ASCII character such as ',', ';', '|' or TAB, not {given!r}"
             )
         if self.decimal not in (".", ",") or self.decimal == self.delimiter:
             raise ValueError("the decimal sign is '.' or ',', and not the delimiter")
@@ -65,6 +63,8 @@ class Csv:
             raise ValueError("quoting is 'minimal', 'text' or 'all'")
         if self.line_end not in ("\r\n", "\n"):
             raise ValueError("line_end is CRLF or LF")
+        if not {'"', "\r", "\n", "\x1f", self.delimiter}.isdisjoint(self.null):
+            raise ValueError("null text must not need quotes")
 
     @classmethod
     def profile(cls, name: str) -> Self:
@@ -148,7 +148,7 @@ class CsvEncoder:
         if not self._titles or not self._options.header:
             return bom
         titles = self._part(self._title_speller.spell(self._titles, 0))
-        return bom + self._delimiter.join(titles) + self._line_end
+        return bom + (self._delimiter.join(titles) or b'""') + self._line_end
 
     def feed(self, batch: Batch) -> bytes:
         """One line a row."""
@@ -193,12 +193,10 @@ class CsvEncoder:
         if kind is Kind.NUMBER and self._options.decimal == ",":
             token = token.replace(b".", b",")
         quoting = self._options.quoting
-        if quoting == "all" or (quoting == "text" and kind in _IN_QUOTES):
+        if quoting == "all" or (quoting == "text" and kind is not Kind.NUMBER):
             return b'"' + token + b'"'
         return token
 
     def _spelled_null(self) -> bytes:
-        null = self._options.null
-        if any(character in null for character in f'"\r\n{self._options.delimiter}'):
-            raise ValueError("null text must not need quotes")
-        return b'"' + null.encode() + b'"' if self._options.quoting == "all" else null.encode()
+        null = self._options.null.encode("utf-8", "replace")
+        return b'"' + null + b'"' if self._options.quoting == "all" else null

@@ -77,9 +77,10 @@ class JsonEncoder:
         self._array = array
         self._begun = False
         spelling = Spelling(escape=StringEscapes(), json=True, escaped=notation)
-        keys = unique(
+        titles = (
             c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1)
         )
+        keys = unique(title.encode("utf-8", "replace").decode() for title in titles)
         self._columns = [
             _Member(speller, key)
             for speller, key in zip(spellers(columns, context, spelling), keys, strict=True)
@@ -119,7 +120,7 @@ class _Member:
 
     def __init__(self, speller: Speller, key: str) -> None:
         self._speller = speller
-        self._key = json.dumps(key, ensure_ascii=False).encode("utf-8", "replace") + b":"
+        self._key = json.dumps(key, ensure_ascii=False).encode() + b":"
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """The literals and the texts of the column."""

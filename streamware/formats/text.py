@@ -26,7 +26,7 @@ def spellers(columns: Sequence[Column], context: Context, spelling: Spelling) ->
 
 def label(column: Column, at: int) -> str:
     """What messages call a column: its title, else its number from 1."""
-    return str(at + 1) if column.title is None else repr(column.title)
+    return str(at + 1) if column.title is None else column.title
 
 
 def unique(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 
 from streamware.columns import Batch, Column
 from streamware.encoder import Context, Part, interleave
+from streamware.errors import EncodeError
 from streamware.formats.text import spellers, unique
 from streamware.values import SEPARATOR, Kind, Speller, Spelling
 
@@ -62,9 +63,12 @@ class Xml:
 
 
 def ncname(text: str) -> str:
-    """The nearest NCName: what it cannot hold becomes an underscore."""
+    """The nearest NCName: what it cannot hold becomes an underscore.
+
+    Names that begin with "xml" are reserved (XML 1.0 §2.3), and `xmlns` would be a declaration.
+    """
     name = _NOT_NAME.sub("_", text.strip()) or "_"
-    return f"_{name}" if _NOT_START.match(name) else name
+    return f"_{name}" if _NOT_START.match(name) or name[:3].lower() == "xml" else name
 
 
 def names(columns: Sequence[Column]) -> list[str]:
@@ -148,11 +152,11 @@ class XmlEncoder:
         """Nothing to give up."""
 
     def _check_attributes(self, columns: Sequence[Column]) -> None:
-        there = {column.title for column in columns} | {column.key for column in columns}
+        there = [name for column in columns for name in (column.title, column.key)]
         missing = [name for name in self._options.attributes if name not in there]
         if missing:
             titles = ", ".join(str(column.title) for column in columns)
-            raise ValueError(
+            raise EncodeError(
                 f"there is no column {missing[0]!r} to be an attribute; there are: {titles}"
             )
 

@@ -14,10 +14,12 @@ from itertools import repeat
 from streamware.columns import Column
 from streamware.encoder import Part
 from streamware.formats.xlsx.styles import Styles
-from streamware.values import SEPARATOR, Kind, Speller
+from streamware.values import SEPARATOR, Kind, Spelled
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _STRIPPED = b" \t\n\r"
+_ZONE_CHARACTERS = 99  # of a zone's name, for a number format may have 255
+_LOOKED_AT = 1024  # bytes of a text, to see how wide it is
 
 # What is shown of dates and times unless the column says otherwise.
 _FORMATS = {
@@ -69,32 +71,22 @@ class CellWriter:
         self,
         column: Column,
         at: int,
-        speller: Speller,
         styles: Styles,
         zone: tzinfo,
         *,
         compact: bool,
     ) -> None:
-        self._speller = speller
         self._styles = styles
         self._compact = compact
         self._format = column.format
-        self._zoned = f'yyyy-mm-dd hh:mm:ss "{zone}"'
+        name = str(zone)[:_ZONE_CHARACTERS].replace('"', "'")
+        self._zoned = f'yyyy-mm-dd hh:mm:ss "{name}"'
         self._start = b"<c" if compact else b'<c r="' + column_letters(at).encode()
         self._end_reference = b"" if compact else b'"'
         self._literals: dict[Kind, tuple[bytes, bytes]] = {}
 
-    def parts(
-        self, cells: Sequence[object], first: int, numbers: Sequence[bytes]
-    ) -> Sequence[Part]:
-        """The literals, references and texts of the column.
-
-        Args:
-            cells: The column's values.
-            first: The row of the first, from 1, for messages.
-            numbers: The rows' numbers in the sheet.
-        """
-        spelled = self._speller.spell(cells, first)
+    def parts(self, spelled: Spelled, numbers: Sequence[bytes]) -> Sequence[Part]:
+        """The literals, references and texts of the column, in the rows of these numbers."""
         kind, tokens = spelled.kind, spelled.tokens
         if kind is Kind.EMPTY and not self._compact:
             return ()
@@ -113,6 +105,20 @@ class CellWriter:
             return (self._start + before, tokens, after)
         return (self._start, numbers, before, tokens, after)
 
+    def length(self, spelled: Spelled, rows: int) -> int:
+        """Characters that the longest of the first `rows` cells shows, more or less."""
+        kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * rows)[:rows]
+        return max(map(self._shown, kinds, spelled.tokens), default=0)
+
+    def _shown(self, kind: Kind, token: bytes | None) -> int:
+        if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
+            return 0
+        if kind in (Kind.TEXT, Kind.JSON):
+            return max(
+                len(line.decode("utf-8", "ignore")) for line in token[:_LOOKED_AT].split(b"\n")
+            )
+        return len(token) if kind is Kind.NUMBER else len(self._code(kind) or "")
+
     def _around(self, kind: Kind) -> tuple[bytes, bytes]:
         """What stands between a cell's reference and its text, and behind it."""
         literals = self._literals.get(kind)
@@ -130,13 +136,14 @@ class CellWriter:
         return end + b"><v>", b"</v></c>"
 
     def _style(self, kind: Kind) -> bytes:
-        if kind is Kind.ZONED:
-            code: str | None = self._format or self._zoned
-        else:
-            code = (
-                self._format if kind in _NUMBERS or kind is Kind.FORMULA else None
-            ) or _FORMATS.get(kind)
+        code = self._code(kind)
         return b"" if code is None else b' s="%d"' % self._styles.index(code)
+
+    def _code(self, kind: Kind) -> str | None:
+        """The number format of cells of this kind."""
+        if self._format and (kind in _NUMBERS or kind is Kind.FORMULA):
+            return self._format
+        return self._zoned if kind is Kind.ZONED else _FORMATS.get(kind)
 
     def _cell(self, kind: Kind, token: bytes | None, number: bytes) -> bytes:
         if token is None:

@@ -6,10 +6,12 @@ Source: ECMA-376 Part 2 §9 and §10 (relationships, content types); Part 1 §18
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
@@ -23,6 +25,11 @@ CONTENT_TYPES = "[Content_Types].xml"
 RELATIONS = "_rels/.rels"
 CORE = "docProps/core.xml"
 APP = "docProps/app.xml"
+
+
+def legal(text: str) -> str:
+    """`text` without what XML forbids (XML 1.0 §2.2), and without lone surrogates."""
+    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def sheet_name(number: int) -> str:
@@ -51,23 +58,26 @@ def core_properties(title: str | None, author: str | None, created: datetime | N
         f'{_DECLARATION}<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/"'
         f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">{inner}</cp:coreProperties>'
-    ).encode("utf-8", "replace")
+    ).encode()
 
 
 def app_properties(company: str | None) -> bytes:
     """Extended properties."""
     inner = _element("Application", "streamware") + _element("Company", company)
-    return f'{_DECLARATION}<Properties xmlns="{_OFFICE}/extended-properties">{inner}</Properties>'.encode(
-        "utf-8", "replace"
-    )
+    return (
+        f'{_DECLARATION}<Properties xmlns="{_OFFICE}/extended-properties">{inner}</Properties>'
+    ).encode()
 
 
-def workbook(names: Sequence[str], filters: Iterable[tuple[int, str]]) -> bytes:
+def workbook(
+    names: Sequence[str], filters: Iterable[tuple[int, str]], *, formulas: bool = False
+) -> bytes:
     """The list of sheets, and their autofilters' hidden names.
 
     Args:
         names: Names of the sheets, in order.
         filters: Position of a sheet from 0, and its filtered range such as `$A$1:$C$9`.
+        formulas: Whether there are any: the program that opens it calculates them.
     """
     sheets = "".join(
         f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="rId{number}"/>'
@@ -80,9 +90,11 @@ def workbook(names: Sequence[str], filters: Iterable[tuple[int, str]]) -> bytes:
     )
     if defined:
         defined = f"<definedNames>{defined}</definedNames>"
+    calculated = '<calcPr fullCalcOnLoad="1"/>' if formulas else ""
     return (
         f'{_DECLARATION}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}/relationships">'
-        f"<sheets>{sheets}</sheets>{defined}</workbook>"
+        f"<bookViews><workbookView/></bookViews><sheets>{sheets}</sheets>{defined}"
+        f"{calculated}</workbook>"
     ).encode()
 
 
@@ -109,7 +121,8 @@ def content_types(sheets: int) -> bytes:
     )
     return (
         f'{_DECLARATION}<Types xmlns="{_PACKAGE}/content-types">'
-        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="rels"'
+        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Default Extension="xml" ContentType="application/xml"/>{inner}</Types>'
     ).encode()
 
@@ -119,11 +132,13 @@ def _relationships(targets: Iterable[tuple[str, str]]) -> bytes:
         f'<Relationship Id="rId{number}" Type="{type_}" Target="{target}"/>'
         for number, (type_, target) in enumerate(targets, 1)
     )
-    return f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">{inner}</Relationships>'.encode()
+    return (
+        f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">{inner}</Relationships>'
+    ).encode()
 
 
 def _element(name: str, text: str | None) -> str:
-    return "" if text is None else f"<{name}>{escape(text)}</{name}>"
+    return "" if text is None else f"<{name}>{escape(legal(text))}</{name}>"
 
 
 def _quoted(name: str) -> str:

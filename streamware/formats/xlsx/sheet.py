@@ -14,7 +14,7 @@ from streamware.errors import LimitError
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation
 from streamware.formats.xlsx.styles import HEADER, Styles
-from streamware.values import Spelling
+from streamware.values import Kind, Spelled, Spelling
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
@@ -26,7 +26,14 @@ _START = (
     b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
 )
-_FROZEN = b'<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/><selection pane="bottomLeft"/>'
+_FROZEN = (
+    b'<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
+    b'<selection pane="bottomLeft"/>'
+)
+_END = (
+    b'<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
+    b"</worksheet>"
+)
 _FORMAT = b'<sheetFormatPr defaultRowHeight="15"/>'
 _NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 
@@ -40,17 +47,25 @@ class SheetWriter:
         if len(head.columns) > MAX_COLUMNS:
             raise LimitError("columns of the sheet", limit=MAX_COLUMNS, actual=len(head.columns))
         self.head = head
+        self.formulas = False
         self._options = options
         self._spellers = spellers(head.columns, context, SPELLING)
         self._title = spellers([Column(0, "title")], context, SPELLING)[0]
         zone = context.values.timezone
         self._writers = [
-            CellWriter(column, at, speller, styles, zone, compact=options.compact)
-            for at, (column, speller) in enumerate(zip(head.columns, self._spellers, strict=True))
+            CellWriter(column, at, styles, zone, compact=options.compact)
+            for at, column in enumerate(head.columns)
         ]
 
-    def top(self, batch: Batch, *, selected: bool) -> bytes:
-        """Everything before the first data row; widths are sampled from the first of `batch`."""
+    def spell(self, batch: Batch) -> list[Spelled]:
+        """The cells of `batch`, settled: what `rows` takes, wherever in a sheet they will stand."""
+        return [
+            speller.spell(cells, batch.first)
+            for speller, cells in zip(self._spellers, batch.columns, strict=True)
+        ]
+
+    def top(self, spelled: Sequence[Spelled], *, selected: bool) -> bytes:
+        """Everything before the first data row; widths are sampled from the first of `spelled`."""
         chosen = b' tabSelected="1"' if selected else b""
         frozen = _FROZEN if self._options.freeze and self.head.titles else b""
         view = (
@@ -60,23 +75,24 @@ class SheetWriter:
             + frozen
             + b"</sheetView></sheetViews>"
         )
-        return _START + view + _FORMAT + self._widths(batch) + b"<sheetData>" + self._header()
+        return _START + view + _FORMAT + self._widths(spelled) + b"<sheetData>" + self._header()
 
-    def rows(self, batch: Batch, number: int) -> bytes:
-        """The rows of `batch`; the first stands in row `number` of the sheet."""
-        numbers = b" ".join([b"%d" % n for n in range(number, number + batch.count)]).split()
+    def rows(self, spelled: Sequence[Spelled], count: int, number: int) -> bytes:
+        """`count` rows of these cells; the first stands in row `number` of the sheet."""
+        numbers = b" ".join([b"%d" % n for n in range(number, number + count)]).split()
         compact = self._options.compact
         parts: list[Part] = [b"<row>"] if compact else [b'<row r="', numbers, b'">']
-        for writer, cells in zip(self._writers, batch.columns, strict=True):
-            parts += writer.parts(cells, batch.first, numbers)
-        return interleave([*parts, b"</row>"], batch.count)
+        for writer, cells in zip(self._writers, spelled, strict=True):
+            parts += writer.parts(cells, numbers)
+            if cells.kind is Kind.FORMULA or (cells.kinds and Kind.FORMULA in cells.kinds):
+                self.formulas = True
+        return interleave([*parts, b"</row>"], count)
 
     def bottom(self, rows: int) -> bytes:
         """Everything after the last of `rows` rows, the header counted."""
         area = self.filtered(rows)
         filter_ = b'<autoFilter ref="' + area.encode() + b'"/>' if area else b""
-        margins = b'<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
-        return b"</sheetData>" + filter_ + margins + b"</worksheet>"
+        return b"</sheetData>" + filter_ + _END
 
     def filtered(self, rows: int, *, dollar: str = "") -> str:
         """The range that the autofilter covers; empty where there is none."""
@@ -101,14 +117,12 @@ class SheetWriter:
         row = b"<row>" if self._options.compact else b'<row r="1">'
         return row + b"".join(cells) + b"</row>"
 
-    def _widths(self, batch: Batch) -> bytes:
+    def _widths(self, spelled: Sequence[Spelled]) -> bytes:
         if not self.head.columns:
             return b""
         widths = [
-            column.width or _sampled(column, cells, filtered=self._options.autofilter)
-            for column, cells in zip(
-                self.head.columns, batch.columns or [()] * len(self.head.columns), strict=True
-            )
+            column.width or self._sampled(column.title, writer.length(cells, SAMPLED_ROWS))
+            for column, writer, cells in zip(self.head.columns, self._writers, spelled, strict=True)
         ]
         cols = "".join(
             f'<col min="{at}" max="{at}" width="{width:g}" customWidth="1"/>'
@@ -116,15 +130,7 @@ class SheetWriter:
         )
         return f"<cols>{cols}</cols>".encode()
 
-
-def _sampled(column: Column, cells: Sequence[object], *, filtered: bool) -> float:
-    """Characters of the longest of the title and the first cells, within reason."""
-    title = len(column.title) + (_FILTER_BUTTON if filtered else 0) if column.title else 0
-    longest = max((_length(cell) for cell in cells[:SAMPLED_ROWS]), default=0)
-    return min(max(title, longest + 1.0, _NARROWEST), _WIDEST)
-
-
-def _length(cell: object) -> int:
-    if isinstance(cell, str):
-        return max(map(len, cell[:10_000].split("\n")))
-    return 0 if cell is None else min(len(str(cell)), 26)
+    def _sampled(self, title: str | None, longest: int) -> float:
+        """Characters of the longest of the title and the first cells, within reason."""
+        header = len(title) + (_FILTER_BUTTON if self._options.autofilter else 0) if title else 0
+        return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)

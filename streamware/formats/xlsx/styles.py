@@ -8,6 +8,7 @@ from __future__ import annotations
 from xml.sax.saxutils import quoteattr
 
 from streamware.errors import LimitError
+from streamware.formats.xlsx.parts import legal
 
 HEADER = 1  # index of the bold style; 0 is the default one
 MAX_FORMATS = 65_490  # cell formats in a workbook (Microsoft's limits page)
@@ -70,12 +71,13 @@ class Styles:
         custom = [code for code in codes if code not in _BUILT_IN]
         ids = _BUILT_IN | {code: _FIRST_CUSTOM + at for at, code in enumerate(custom)}
         formats = "".join(
-            f'<numFmt numFmtId="{ids[c]}" formatCode={quoteattr(c)}/>' for c in custom
+            f'<numFmt numFmtId="{ids[c]}" formatCode={quoteattr(legal(c))}/>' for c in custom
         )
         if custom:
             formats = f'<numFmts count="{len(custom)}">{formats}</numFmts>'
         cells = "".join(
-            f'<xf numFmtId="{ids[c]}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+            f'<xf numFmtId="{ids[c]}" fontId="0" fillId="0" borderId="0" xfId="0"'
+            ' applyNumberFormat="1"/>'
             for c in codes
         )
         count = f'<cellXfs count="{len(codes) + 2}">'

@@ -17,6 +17,7 @@ from streamware.formats.xlsx import parts
 from streamware.formats.xlsx.names import SheetNames
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.styles import Styles
+from streamware.values import Spelled
 from streamware.zip import ZipWriter
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ class XlsxEncoder:
         self._filters: list[tuple[int, str]] = []
         self._sheet: SheetWriter | None = None
         self._title = options.sheet
-        self._rows = 0
-        self._size = 0
+        self._formulas = False
+        self._rows = 0  # in the sheet, its header counted
+        self._above = 0  # of them the header
+        self._size = 0  # bytes of its XML
 
     def start(self) -> bytes:
         """The relations of the package and the document properties."""
@@ -60,12 +63,15 @@ class XlsxEncoder:
         """The rows of `batch`, in as many sheets as they take."""
         out = b""
         if self._sheet is None or self._sheet.head is not batch.head:
-            out = self._close() + self._open(batch, batch.head.name or self._options.sheet)
+            out = self._close()
+            self._begin(batch.head, batch.head.name or self._options.sheet)
         while self._rows + batch.count > MAX_ROWS:
             room = MAX_ROWS - self._rows
-            out += self._write(_taken(batch, 0, room)) if room else b""
-            batch = _taken(batch, room, batch.count)
-            out += self._close() + self._open(batch, self._title)
+            if room:
+                out += self._write(_taken(batch, 0, room))
+                batch = _taken(batch, room, batch.count)
+            else:
+                out += self._go_on()
         return out + self._write(batch)
 
     def flush(self) -> bytes:
@@ -76,13 +82,12 @@ class XlsxEncoder:
         """The end of the last sheet, and the parts that list what there is."""
         out = b""
         if self._sheet is None:
-            empty = Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns))
-            out = self._open(empty, self._options.sheet)
+            out = self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
         out += self._close()
         count = len(self._listed)
         late = (
             (parts.STYLES, self._styles.part()),
-            (parts.WORKBOOK, parts.workbook(self._listed, self._filters)),
+            (parts.WORKBOOK, parts.workbook(self._listed, self._filters, formulas=self._formulas)),
             (parts.WORKBOOK_RELATIONS, parts.workbook_relations(count)),
             (parts.CONTENT_TYPES, parts.content_types(count)),
         )
@@ -94,26 +99,42 @@ class XlsxEncoder:
         """Without its central directory, what was written is no zip."""
         self._sheet = None
 
-    def _open(self, batch: Batch, title: str) -> bytes:
-        self._title = title
+    def _begin(self, head: Head, title: str) -> None:
+        """The next rows belong to a new sheet."""
         name = self._names.add(title)
-        if name != title and not (title in self._listed or self._sheet):
+        if name != title:
             self._context.receipt.converted["sheet_name"] += 1
+        self._added(head, title, name)
+
+    def _go_on(self) -> bytes:
+        """The sheet is full: its rows go on in another one."""
+        head = self._current.head
+        out = self._close()
+        self._added(head, self._title, self._names.add(self._title))
+        return out
+
+    def _added(self, head: Head, title: str, name: str) -> None:
+        self._title = title
         self._listed.append(name)
-        self._sheet = SheetWriter(self._options, batch.head, self._context, self._styles)
-        self._rows = 1 if batch.head.titles else 0
-        top = self._sheet.top(batch, selected=len(self._listed) == 1)
+        self._sheet = SheetWriter(self._options, head, self._context, self._styles)
+        self._rows = self._above = 1 if head.titles else 0
+        self._size = 0
+
+    def _open(self, spelled: Sequence[Spelled]) -> bytes:
+        """The part of the sheet, up to its first row."""
+        top = self._current.top(spelled, selected=len(self._listed) == 1)
         self._size = len(top)
         return self._zip.open(parts.sheet_name(len(self._listed))) + self._zip.write(top)
 
     def _write(self, batch: Batch) -> bytes:
+        spelled = self._current.spell(batch)
+        out = b"" if self._size else self._open(spelled)
         if not batch.count:
-            return b""
-        xml = self._current.rows(batch, self._rows + 1)
-        out = b""
-        if self._size + len(xml) > MAX_SHEET and self._rows > 1:
-            out = self._close() + self._open(batch, self._title)
-            xml = self._current.rows(batch, self._rows + 1)
+            return out
+        xml = self._current.rows(spelled, batch.count, self._rows + 1)
+        if self._size + len(xml) > MAX_SHEET and self._rows > self._above:
+            out += self._go_on() + self._open(spelled)
+            xml = self._current.rows(spelled, batch.count, self._rows + 1)
         self._rows += batch.count
         self._size += len(xml)
         return out + self._zip.write(xml)
@@ -124,6 +145,7 @@ class XlsxEncoder:
         area = self._sheet.filtered(self._rows, dollar="$")
         if area:
             self._filters.append((len(self._listed) - 1, area))
+        self._formulas = self._formulas or self._sheet.formulas
         out = self._zip.write(self._sheet.bottom(self._rows)) + self._zip.close()
         self._sheet = None
         return out

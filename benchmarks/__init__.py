@@ -1,0 +1,1 @@
+"""Measurements, one question a file; run one as `python -m benchmarks.speed`."""

@@ -1,0 +1,146 @@
+"""How long other tasks of an event loop wait while eight exports run to their end beside them.
+
+A task that sleeps for a millisecond, again and again, notes by how much it wakes too late.  For
+comparison the same without exports, and with eight threads that encode without taking turns, as
+a framework's thread pool would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from statistics import quantiles
+from time import perf_counter
+
+import streamware as sw
+from benchmarks.table import conditions, table
+from benchmarks.workloads import Row, orders
+
+EXPORTS = 8
+TICK = 0.001
+PAGE = 100  # rows that an async source gives between two turns of the loop
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Seconds by which the ticking task woke too late.
+
+    Attributes:
+        p50: Half of the times less.
+        p99: 99 of 100 times less.
+        worst: The longest.
+        seconds: How long it all took.
+    """
+
+    p50: float
+    p99: float
+    worst: float
+    seconds: float
+
+
+async def arows(n: int) -> AsyncIterator[Row]:
+    """Rows of a source that waits between pages, as a database driver does."""
+    for at, row in enumerate(orders(n)):
+        if at % PAGE == 0:
+            await asyncio.sleep(0)
+        yield row
+
+
+async def no_exports(n: int, form: sw.Format) -> None:
+    """As long as an export takes, about."""
+    await asyncio.sleep(n * 5e-6)
+
+
+async def from_rows(n: int, form: sw.Format) -> None:
+    """An export of a generator, which takes CPU time of its own."""
+    async for _ in sw.aencode(orders(n), form):
+        pass
+
+
+async def from_ready_rows(n: int, form: sw.Format) -> None:
+    """An export of rows that are there: what the encoding alone does to the loop."""
+    async for _ in sw.aencode(_ready(n), form):
+        pass
+
+
+async def from_async_rows(n: int, form: sw.Format) -> None:
+    """An export of async rows."""
+    async for _ in sw.aencode(arows(n), form):
+        pass
+
+
+async def free_threads(n: int, form: sw.Format) -> None:
+    """An export on a thread of its own that never waits for the others."""
+    await asyncio.to_thread(lambda: [len(chunk) for chunk in sw.encode(orders(n), form)])
+
+
+@cache
+def _ready(n: int) -> list[Row]:
+    return list(orders(n))
+
+
+WAYS: dict[str, Callable[[int, sw.Format], Awaitable[None]]] = {
+    "no exports": no_exports,
+    "aencode, rows": from_rows,
+    "aencode, rows ready": from_ready_rows,
+    "aencode, async rows": from_async_rows,
+    "free threads": free_threads,
+}
+FORMATS: dict[str, sw.Format] = {"xlsx": sw.Xlsx(), "csv": sw.Csv(), "xml": sw.Xml()}
+
+
+def measure(n: int, format_name: str = "xlsx") -> dict[str, Delays]:
+    """The delays by way of exporting, eight exports of n rows each."""
+    form = FORMATS[format_name]
+    return {name: asyncio.run(_delays(way, n, form)) for name, way in WAYS.items()}
+
+
+async def _delays(
+    way: Callable[[int, sw.Format], Awaitable[None]], n: int, form: sw.Format
+) -> Delays:
+    await way(20, form)
+    delays: list[float] = []
+    ticker = asyncio.create_task(_tick(delays))
+    begun = perf_counter()
+    await asyncio.gather(*(way(n, form) for _ in range(EXPORTS)))
+    seconds = perf_counter() - begun
+    await asyncio.sleep(2 * TICK)
+    ticker.cancel()
+    cuts = quantiles([0.0, *delays], n=100, method="inclusive")
+    return Delays(cuts[49], cuts[98], max(delays), seconds)
+
+
+async def _tick(delays: list[float]) -> None:
+    while True:
+        begun = perf_counter()
+        await asyncio.sleep(TICK)
+        delays.append(perf_counter() - begun - TICK)
+
+
+def report(found: dict[str, Delays]) -> str:
+    """A table of one format."""
+    titles = ("8 exports", "p50 ms", "p99 ms", "worst ms", "seconds")
+    return table(titles, (_line(name, delays) for name, delays in found.items()))
+
+
+def _line(name: str, delays: Delays) -> list[str]:
+    figures = (delays.p50, delays.p99, delays.worst)
+    return [name, *(f"{figure * 1e3:.2f}" for figure in figures), f"{delays.seconds:.1f}"]
+
+
+def main() -> None:
+    """Measure what the command line asks for, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--format", choices=FORMATS, action="append")
+    options = parser.parse_args()
+    print(conditions("benchmarks.loop", ("streamware", "isal", "orjson")))
+    for name in options.format or FORMATS:
+        print(f"{name}, {options.rows:,} rows each\n\n{report(measure(options.rows, name))}\n")
+
+
+if __name__ == "__main__":
+    main()

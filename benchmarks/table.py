@@ -1,0 +1,39 @@
+"""What all benchmarks print: a Markdown table, and what it was measured with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are figures."""
+    lines = [titles, ["---"] + ["---:"] * (len(titles) - 1), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def conditions(module: str, packages: Iterable[str] = ()) -> str:
+    """The command line, the platform and the versions, for above a table."""
+    command = " ".join(["python -m", module, *sys.argv[1:]])
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    versions = [f"{name} {_version(name)}" for name in packages]
+    return "\n".join([f"`{command}`", "", f"{', '.join([python, *versions])}; {system}.", ""])
+
+
+def megabytes(count: float) -> str:
+    """A number of bytes in MB."""
+    return f"{count / 1e6:.1f}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        found = import_module(package) if find_spec(package) else None
+        return getattr(found, "__version__", "absent")

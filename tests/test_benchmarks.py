@@ -1,0 +1,201 @@
+"""Each benchmark runs, small; and what the contenders write is the same data, by foreign readers."""
+
+from __future__ import annotations
+
+import csv
+import os
+import runpy
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks import first_chunk, loop, memory, speed
+from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.workloads import WORKLOADS, Row
+
+FEW = 50
+
+
+def installed(contender: Contender) -> Contender:
+    if contender.missing:
+        pytest.skip(f"needs {contender.missing}")
+    return contender
+
+
+def read_xlsx(path: Path) -> list[list[object]]:
+    calamine = pytest.importorskip("python_calamine", reason="needs python-calamine")
+    sheet = calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
+    return [list(row) for row in sheet.to_python()]
+
+
+def read_csv(path: Path) -> list[list[object]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [list(row) for row in csv.reader(file)]
+
+
+def read_xml(path: Path) -> list[list[object]]:
+    rows = ET.parse(path).getroot()  # noqa: S314 - our own document
+    titles: list[object] = [cell.tag for cell in rows[0]]
+    return [titles, *([cell.text or "" for cell in row] for row in rows)]
+
+
+READERS: dict[str, Callable[[Path], list[list[object]]]] = {
+    "xlsx": read_xlsx,
+    "csv": read_csv,
+    "xml": read_xml,
+}
+
+
+def told(found: object, like: object) -> object:
+    """A cell as it was read, text included, in the type of the value that was written."""
+    if like is None or isinstance(found, datetime):
+        return found
+    if isinstance(found, date):
+        return datetime.combine(found, time())
+    if isinstance(like, bool):
+        return str(found).lower() == "true"
+    if isinstance(like, (int, float, Decimal)):
+        return float(str(found))
+    return datetime.fromisoformat(str(found)) if isinstance(like, date) else found
+
+
+def meant(value: object) -> object:
+    """A value as `told` gives it back; XlsxWriter and openpyxl write 16 digits of a float."""
+    if value is None or isinstance(value, (str, bool, datetime)):
+        return "" if value is None else value
+    if isinstance(value, date):
+        return datetime.combine(value, time())
+    return pytest.approx(float(str(value)), rel=1e-14)
+
+
+def same(found: Sequence[object], row: Row) -> bool:
+    cells = [told(cell, value) for cell, value in zip(found, row, strict=True)]
+    return cells == [meant(value) for value in row]
+
+
+@pytest.mark.parametrize("workload", WORKLOADS.values(), ids=list(WORKLOADS))
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_a_contender_writes_all_cells(name, workload, tmp_path):
+    contender = installed(CONTENDERS[name])
+    path = tmp_path / f"out.{contender.format}"
+    contender.save(workload.rows(FEW), workload.titles, path)
+    titles, *cells = READERS[contender.format](path)
+    assert titles == list(workload.titles)
+    rows = list(workload.rows(FEW))
+    assert len(cells) == len(rows)
+    assert [at for at, pair in enumerate(zip(cells, rows, strict=True)) if not same(*pair)] == []
+
+
+def test_our_workbook_opens_in_openpyxl(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl")
+    orders, path = WORKLOADS["orders"], tmp_path / "out.xlsx"
+    CONTENDERS["streamware xlsx"].save(orders.rows(FEW), orders.titles, path)
+    sheet = openpyxl.load_workbook(path).active
+    cells = [["" if cell is None else cell for cell in row] for row in sheet.iter_rows(values_only=True)]
+    assert cells[0] == list(orders.titles)
+    assert all(same(*pair) for pair in zip(cells[1:], orders.rows(FEW), strict=True))
+
+
+def test_the_rows_are_the_same_in_every_run():
+    for workload in WORKLOADS.values():
+        rows = list(workload.rows(FEW))
+        assert rows == list(workload.rows(FEW))
+        assert {len(row) for row in rows} == {len(workload.titles)}
+
+
+def test_an_order_has_the_cells_it_is_described_with():
+    rows = list(WORKLOADS["orders"].rows(1000))
+    kinds = [int, str, str, float, Decimal, bool, date, datetime, int, str]
+    assert [type(cell) for cell in rows[1]] == kinds
+    assert sum(row[8] is None for row in rows) == 200
+    assert {len(str(row[1])) for row in rows} == {33}
+
+
+def test_speed_measures_ours_against_others():
+    found = speed.measure(200, rounds=1, format_name="csv", only="csv.writer")
+    assert list(found) == ["streamware csv", "csv.writer batched"]
+    assert found["streamware csv"].slower == 1.0
+    assert found["streamware csv"].disk == 0
+    assert found["csv.writer batched"].size > 20_000
+
+
+def test_a_run_that_fails_is_an_error():
+    with pytest.raises(RuntimeError, match="csv.writer batched: the run failed"):
+        speed.run("csv.writer batched", "no such workload", 20)
+
+
+def test_the_disk_is_watched_for_unlinked_files(tmp_path):
+    before = speed.disk_bytes(tmp_path, os.getpid())
+    (tmp_path / "named").write_bytes(bytes(100_000))
+    with tempfile.TemporaryFile(dir=tmp_path) as file:
+        file.write(bytes(200_000))
+        file.flush()
+        assert speed.disk_bytes(tmp_path, os.getpid()) - before >= 300_000
+
+
+def figures(slower: float) -> speed.Speed:
+    return speed.Speed(1.0, slower, 0.0, 0.0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("slower", "reached"), [(1.9, "no"), (2.0, "must"), (2.6, "stretch")], ids=str
+)
+def test_the_summary_says_what_was_reached(slower, reached):
+    results = {("orders", "csv"): {"csv.writer batched": figures(slower)}}
+    last = speed.summary(results).splitlines()[-1]
+    assert last == f"| CSV × csv.writer | {slower:.2f} | 2 | 2.6 | {reached} |"
+
+
+def test_the_faster_of_two_rivals_counts():
+    rivals = {"rustpy-xlsxwriter": figures(3.0), "rustypyxl write-only": figures(2.2)}
+    last = speed.summary({("orders", "xlsx"): rivals}).splitlines()[-1]
+    assert "| 2.20 | 2 | 2.5 | must |" in last
+
+
+def test_memory_is_measured_for_every_case():
+    found = memory.measure(200)
+    assert list(found) == [case.name for case in memory.CASES]
+    assert all(size > 10_000 for size in found.values())
+
+
+def test_memory_leaves_out_what_would_take_long():
+    assert all(case.most is None or case.most < 1_000_000 for case in memory.CASES)
+    assert [len(str(row[-1])) > 1000 for row in memory.rising(3, 2000)] == [False] * 3 + [True]
+    assert [at for at, row in enumerate(memory.scattered(200, 2000)) if len(str(row[-1])) > 1000] == [50, 150]
+
+
+def test_the_loop_is_watched_in_every_way():
+    found = loop.measure(200)
+    assert list(found) == list(loop.WAYS)
+    assert all(delays.p50 <= delays.p99 <= delays.worst for delays in found.values())
+
+
+def test_the_first_chunk_comes_before_all_rows_are_pulled():
+    found = first_chunk.measure(2000, times=2)
+    assert {name for name, _ in found} == set(first_chunk.FORMATS)
+    assert all(0 < first.rows < 1000 and first.size > 0 for first in found.values())
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("speed", "--rows 50 --rounds 1 --workload numbers --format csv --only csv.writer"),
+        ("memory", "--rows 100 200"),
+        ("loop", "--rows 50 --format csv"),
+        ("first_chunk", "--rows 50"),
+    ],
+    ids=["speed", "memory", "loop", "first_chunk"],
+)
+def test_a_benchmark_prints_a_table(module, arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"benchmarks.{module}", *arguments.split()])
+    monkeypatch.delitem(sys.modules, f"benchmarks.{module}", raising=False)
+    runpy.run_module(f"benchmarks.{module}", run_name="__main__")
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"`python -m benchmarks.{module} {arguments}`\n")
+    assert "| --- | ---: |" in printed
