@@ -101,7 +101,7 @@ def _source_alone(workload: Workload, rows: int) -> float:
 
 
 def _peak_memory() -> int:
-    """In bytes.  Linux hands a parent's peak down as `ru_maxrss`, hence VmHWM where there is one."""
+    """In bytes.  Linux hands a parent's peak down as `ru_maxrss`, hence VmHWM, where there is."""
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():

@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from io import BytesIO, StringIO
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow as pa
     from lxml import etree
     from rustypyxl import CellValue
 
@@ -169,7 +169,7 @@ def rustypyxl_write_only(rows: Iterable[Row], titles: Sequence[str], path: Path)
 
 def _record_batches(
     rows: Iterable[Row], titles: Sequence[str], size: int
-) -> Iterator[pyarrow.RecordBatch]:
+) -> Iterator[pa.RecordBatch]:
     """Arrow from tuples; the types of the first batch hold for all."""
     import pyarrow as pa
 
@@ -224,7 +224,6 @@ def pyarrow_csv(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
 
 def xmlfile_events(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
     """lxml, with a context manager for each row and cell."""
-    from lxml import etree
 
     def write_row(out: etree._IncrementalFileWriter, row: Row) -> None:
         with out.element("row"):
@@ -271,16 +270,17 @@ def _text(value: object) -> str:
     return _TEXTS[type(value)](value)
 
 
-_TEXTS: dict[type, Callable[[object], str]] = {
-    str: cast("Callable[[object], str]", lambda value: value),
+# Each is called with values of the type it stands under only.
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    str: lambda text: text,
     int: int.__repr__,
     float: float.__repr__,
     Decimal: str,
-    bool: cast("Callable[[object], str]", ("false", "true").__getitem__),
+    bool: ("false", "true").__getitem__,
     type(None): lambda _: "",
     date: date.isoformat,
     datetime: datetime.isoformat,
-}  # type: ignore[dict-item]  # each is called with the type it stands under
+}
 
 
 class _Sink:

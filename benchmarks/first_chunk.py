@@ -78,7 +78,10 @@ def measure(n: int, times: int = TIMES) -> dict[tuple[str, str], First]:
 
 
 def _first(
-    rows: Sequence[Row], form: sw.Format, take: Callable[[Iterator[Row], sw.Format], bytes], times: int
+    rows: Sequence[Row],
+    form: sw.Format,
+    take: Callable[[Iterator[Row], sw.Format], bytes],
+    times: int,
 ) -> First:
     seconds, taken, sizes = [], [], []
     for _ in range(times):

@@ -99,7 +99,9 @@ def report(peaks: dict[int, dict[str, int]]) -> str:
     """A table of the cases by number of rows."""
     counts = list(peaks)
     titles = ["peak MiB", *(f"{n:,} rows" for n in counts), "last / first"]
-    return table(titles, (_line(case.name, [peaks[n].get(case.name) for n in counts]) for case in CASES))
+    return table(
+        titles, (_line(case.name, [peaks[n].get(case.name) for n in counts]) for case in CASES)
+    )
 
 
 def _line(name: str, found: list[int | None]) -> list[str]:

@@ -15,7 +15,10 @@ from typing import TypeAlias
 
 Row: TypeAlias = tuple[object, ...]
 
-_WORDS = "amber birch copper delta ember fjord garnet harbour indigo juniper kelp linden".split()
+_WORDS = (
+    *("amber", "birch", "copper", "delta", "ember", "fjord"),
+    *("garnet", "harbour", "indigo", "juniper", "kelp", "linden"),
+)
 _NAMES = (
     "Müller & Söhne",
     "Žižek <import>",
@@ -73,7 +76,7 @@ def orders(n: int) -> Iterator[Row]:
     prices = _pool(1009, 2, lambda random: Decimal(random.randrange(1, 10**6)).scaleb(-2))
     days = [date(2023, 1, 1) + timedelta(at) for at in range(1087)]
     notes = _pool(991, 4, _note)
-    start, step = datetime(2024, 1, 1, 8), timedelta(seconds=37)
+    start, step = datetime.fromisoformat("2024-01-01T08:00"), timedelta(seconds=37)
     for at in range(n):
         yield (
             at + 1,

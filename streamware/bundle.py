@@ -13,18 +13,15 @@ from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 from streamware.errors import LimitError, OrderError
-from streamware.http import asgi, wsgi
 from streamware.http import headers as head
+from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
-from streamware.http.export import FASTAPI_REMEDY, Export
+from streamware.http.export import Export
 from streamware.receipt import Receipt
 from streamware.source import Feeder, close
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
 """What an entry can be: an export, the path of a file, bytes, or an iterable of bytes."""
@@ -34,7 +31,7 @@ _READ = 65_536
 _DEFLATE = 8
 
 
-class Bundle:
+class Bundle(Application):
     """Several exports and files in one zip.  It is a WSGI and an ASGI application, as `Export`.
 
     Entries are made one after the other while the client reads; memory does not grow with their
@@ -72,31 +69,10 @@ class Bundle:
         self._on_done = on_done
         self._used = False
 
-    def __call__(self, *args: Any) -> Any:
-        """Answer as WSGI (two arguments) or ASGI (three) application."""
-        if len(args) == 2:
-            return self.wsgi(*args)
-        if len(args) == 3:
-            return self.asgi(*args)
-        raise TypeError(
-            "a Bundle is called with (environ, start_response) or (scope, receive, send)"
-        )
-
-    def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer as a WSGI application (PEP 3333)."""
-        return wsgi.respond(self._answer, environ, start_response)
-
-    async def asgi(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer as an ASGI application (ASGI 3, HTTP)."""
-        await asgi.respond(self._answer, scope, receive, send)
-
-    def keys(self) -> NoReturn:
-        """Refuses to be taken for a mapping, which is how FastAPI would make JSON of it."""
-        raise TypeError(FASTAPI_REMEDY)
-
-    def _answer(
+    def answer(
         self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
     ) -> Answer:
+        """What is answered to one request; nothing is opened for it."""
         name = head.with_extension(self._filename, ".zip", {".zip"})
         ours = [
             ("Content-Type", "application/zip"),

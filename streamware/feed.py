@@ -21,7 +21,7 @@ from streamware.errors import OrderError
 from streamware.pull import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
 from streamware.source import Rows, aclose, checked, is_async, is_iterable, is_opener
 
-_SLICE = 0.001  # seconds that rows are read without a turn for the other tasks
+_SLICE = 0.0005  # seconds that rows are read without a turn for the other tasks
 
 
 class Feed:

@@ -377,11 +377,14 @@ class Speller:
                 cells = [cell.astimezone(zone) for cell in cells]
             except OverflowError:
                 return None
-            self._converted["timezone"] += elsewhere
         if not self._spelling.spreadsheet:
             tokens = _iso_tokens(cells) if zone is UTC else [c.isoformat().encode() for c in cells]
-            return Spelled(Kind.ZONED, tokens)
-        return self._naive([cell.replace(tzinfo=None) for cell in cells], Kind.ZONED)
+            spelled: Spelled | None = Spelled(Kind.ZONED, tokens)
+        else:
+            spelled = self._naive([cell.replace(tzinfo=None) for cell in cells], Kind.ZONED)
+        if spelled is not None and elsewhere:
+            self._converted["timezone"] += elsewhere
+        return spelled
 
     def _naive(self, cells: Sequence[datetime], kind: Kind) -> Spelled | None:
         if not self._spelling.spreadsheet:

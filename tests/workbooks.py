@@ -2,6 +2,8 @@
 
 import xml.etree.ElementTree as ET
 from datetime import timedelta
+from fractions import Fraction
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import openpyxl.cell
@@ -65,4 +67,4 @@ def one(value: object, format: str | sw.Format = "xlsx", **values: Any) -> Workb
 
 def days(serial: float) -> timedelta:
     """A serial as a span, to the microsecond."""
-    return timedelta(microseconds=round(serial * 86_400_000_000))
+    return timedelta(microseconds=round(Fraction(serial) * 86_400_000_000))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import Literal
 
 from streamware.columns import Column, Key, Sheet, settled
 from streamware.encoder import Format
 from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
 from streamware.errors import OrderError
-from streamware.http import asgi, negotiation, wsgi
 from streamware.http import headers as head
+from streamware.http import negotiation
+from streamware.http.application import Application
 from streamware.http.coding import Gzip
 from streamware.http.delivery import Answer, Job
 from streamware.limits import Limits
@@ -21,18 +22,10 @@ from streamware.source import Feeder, Rows, checked
 from streamware.values import Values
 from streamware.worker import GATE
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
 Delivery = Literal["auto", "stream", "buffer", "spool"]
 
-FASTAPI_REMEDY = (
-    "an Export is no data: FastAPI turns what a view returns into JSON unless it is a Response;"
-    " return streamware.frameworks.fastapi.ExportResponse(…) instead of sw.Export(…)"
-)
 
-
-class Export:
+class Export(Application):
     """Rows that answer a request with a download.  It is a WSGI and an ASGI application.
 
     Return it from a Flask or Starlette view, call it with what a server calls an application
@@ -120,31 +113,10 @@ class Export:
         self._on_done = on_done
         self._used = False
 
-    def __call__(self, *args: Any) -> Any:
-        """Answer as WSGI (two arguments) or ASGI (three) application."""
-        if len(args) == 2:
-            return self.wsgi(*args)
-        if len(args) == 3:
-            return self.asgi(*args)
-        raise TypeError(
-            "an Export is called with (environ, start_response) or (scope, receive, send)"
-        )
-
-    def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer as a WSGI application (PEP 3333)."""
-        return wsgi.respond(self._answer, environ, start_response)
-
-    async def asgi(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer as an ASGI application (ASGI 3, HTTP)."""
-        await asgi.respond(self._answer, scope, receive, send)
-
-    def keys(self) -> NoReturn:
-        """Refuses to be taken for a mapping, which is how FastAPI would make JSON of it."""
-        raise TypeError(FASTAPI_REMEDY)
-
-    def _answer(
+    def answer(
         self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
     ) -> Answer:
+        """What is answered to one request; rows are not opened for it."""
         offers = [(format_.name, format_.media_type) for format_ in self._formats]
         asked = negotiation.query_value(query, self._format_param)
         chosen = negotiation.choose(offers, query_value=asked, accept=accept)

@@ -164,6 +164,7 @@ def test_gzip_is_sent_to_those_who_take_it(header: str | None, *, allowed: bool)
         ("", None),
         (b"", None),
     ],
+    ids=ascii,
 )
 def test_the_query_is_read_whatever_bytes_it_has(query: bytes | str, value: str | None) -> None:
     assert query_value(query, "format") == value

@@ -1,0 +1,129 @@
+"""The server's process, as it looks from outside."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Self
+
+import httpx
+
+_WAIT = 10.0  # seconds for the server to do what takes it none
+
+
+class DemoError(Exception):
+    """Something that whoever runs the demo is told in one line."""
+
+
+class Process:
+    """uvicorn in a process of its own, so that its memory and its files are its own.
+
+    Args:
+        database: The SQLite file that it serves; its temporary directory is made beside it.
+        port: Where it listens; 0 is a free one.
+
+    Attributes:
+        url: Where it is.
+        client: Speaks to it.
+    """
+
+    def __init__(self, database: Path, port: int) -> None:
+        self._database = str(database)
+        self._scratch = database.parent / "tmp"
+        self._scratch.mkdir()
+        code = f"from streamware.demo.server import serve; serve({self._database!r}, {port})"
+        self._process = subprocess.Popen(  # noqa: S603 - our own code
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._scratch)),
+            start_new_session=True,  # so that Ctrl-C reaches us alone, and we end it
+        )
+        self.url = f"http://127.0.0.1:{self._port()}"
+        self.client = httpx.Client(
+            base_url=self.url,
+            headers={"Accept-Encoding": "identity"},  # sizes are those of the files
+            timeout=60,
+            trust_env=False,  # no proxy on the way to ourselves
+        )
+
+    def _port(self) -> str:
+        port = self._process.stdout.readline().strip() if self._process.stdout else ""
+        if not port:
+            self._end()
+            raise DemoError("the server did not start")
+        return port
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.client.close()
+        self._end()
+
+    def _end(self) -> None:
+        with self._process as process:
+            if process.stdin:
+                process.stdin.close()
+            try:
+                process.wait(_WAIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def wait(self) -> None:
+        """Until it ends by itself."""
+        self._process.wait()
+
+    def status(self) -> dict[str, Any]:
+        """Rows read for the last download, and its receipt once it has ended."""
+        found: dict[str, Any] = self.client.get("/status").json()
+        return found
+
+    def receipt(self) -> dict[str, Any]:
+        """The receipt of the last download, which is there a moment after the last byte."""
+        end = monotonic() + _WAIT
+        while monotonic() < end:
+            if receipt := self.status()["receipt"]:
+                return dict(receipt)
+            sleep(0.01)
+        raise DemoError("the server does not say that the download has ended")
+
+    def forget_peak(self) -> None:
+        """Measure the peak of the memory from here on, where the system lets us (proc(5))."""
+        try:
+            Path(f"/proc/{self._process.pid}/clear_refs").write_text("5", "ascii")
+        except OSError:
+            return
+
+    def peak(self) -> int | None:
+        """Most bytes of memory that it had; None where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8").splitlines()
+        except OSError:
+            return None
+        peaks = [int(line.split()[1]) for line in status if line.startswith("VmHWM:")]
+        return 1024 * peaks[0] if peaks else None
+
+    def files(self) -> int | None:
+        """Files in its temporary directory, and those it has open beside the database.
+
+        None where the system does not tell.  A file that has no name any more counts, too.
+        """
+        named = sum(path.is_file() for path in self._scratch.rglob("*"))
+        try:
+            opened = list(Path(f"/proc/{self._process.pid}/fd").iterdir())
+        except OSError:
+            return named or None
+        return named + sum(self._is_file(each) for each in opened if int(each.name) > 2)
+
+    def _is_file(self, opened: Path) -> bool:
+        try:
+            ours = str(opened.readlink()).startswith(self._database)
+            return not ours and stat.S_ISREG(opened.stat().st_mode)
+        except FileNotFoundError:  # closed by now
+            return False

@@ -1,0 +1,702 @@
+# ruff: noqa: DTZ001 - naive date-times are values here
+
+import uuid
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum
+from ipaddress import ip_address, ip_network
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import streamware as sw
+from readers import libreoffice_csv, ooxml_errors
+from streamware.formats.xlsx.cells import CellText, column_letters, notation
+from workbooks import days, one, workbook
+
+SUMMER = timezone(timedelta(hours=2), "CEST")
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("plain", id="plain"),
+        pytest.param("", id="empty"),
+        pytest.param("Grüße, 世界, 😀", id="beyond ASCII"),
+        pytest.param('<b>"it\'s" & ]]></b>', id="markup"),
+        pytest.param("=1+1", id="equals sign"),
+        pytest.param("+1", id="plus"),
+        pytest.param("@SUM(A1)", id="at sign"),
+        pytest.param("\t=1+1", id="tab and equals sign"),
+        pytest.param("'quoted", id="apostrophe"),
+        pytest.param("0042", id="digits"),
+        pytest.param("TRUE", id="word of a truth value"),
+        pytest.param("2024-05-17", id="date"),
+        pytest.param("#N/A", id="error value"),
+        pytest.param(" before", id="blank before"),
+        pytest.param("after ", id="blank after"),
+        pytest.param("\n\tlines\n", id="line ends and tabs around"),
+        pytest.param("   ", id="only blanks"),
+        pytest.param("\u00a0wide\u2003", id="blanks beyond ASCII"),
+        pytest.param("two\nlines", id="line end"),
+        pytest.param("_x0041_", id="looks escaped"),
+        pytest.param("_x000D_x000A_", id="looks escaped twice"),
+        pytest.param("_x005F_x0041_", id="looks escaped already"),
+        pytest.param("_x004_ _X0041_ _xGGGG_ __", id="almost looks escaped"),
+        pytest.param("\ue000\ufdd0\U0010ffff", id="odd but legal characters"),
+    ],
+)
+def test_text_is_read_as_it_was(text: str) -> None:
+    assert one(text).rows() == [[text]]
+
+
+def test_text_is_never_a_formula() -> None:
+    cell = one("=1+1").cell()
+    assert cell.data_type in ("s", "inlineStr")
+    assert cell.value == "=1+1"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("a\r\nb", "a\nb"), ("a\rb", "a\nb"), ("\r\n", "\n"), ("a\r\r\nb", "a\n\nb")],
+)
+def test_every_line_end_becomes_a_line_feed(text: str, read: str) -> None:
+    made = one(text)
+    assert made.rows() == [[read]]
+    assert made.converted == {"newline": 1}
+
+
+@pytest.mark.parametrize(
+    "character",
+    ["\0", "\x07", "\x0b", "\x1b", "\x1f", "\ufffe", "\uffff", "\ud800"],
+    ids=ascii,
+)
+@pytest.mark.parametrize(
+    ("choice", "read"), [("replace", "a\ufffdb"), ("drop", "ab")], ids=["replace", "drop"]
+)
+def test_a_forbidden_character_is_replaced_or_dropped(
+    character: str, choice: str, read: str
+) -> None:
+    made = one(f"a{character}b", forbidden=choice)
+    assert made.rows() == [[read]]
+    assert made.converted == {"forbidden": 1}
+
+
+def test_a_forbidden_character_can_be_an_error() -> None:
+    with pytest.raises(sw.CellError, match="row 1, column 1: a value of type str") as raised:
+        one("secret\x07", forbidden="error")
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\x07b", "\x0b", "_x0041\x07", "\x07x0041_", "_\x07_x0041_\x1f", " \x07 "],
+    ids=ascii,
+)
+def test_a_forbidden_character_can_be_kept_in_notation(text: str) -> None:
+    made = one(text, forbidden="escape")
+    assert made.rows() == [[text]]
+    assert made.converted["forbidden"] == 1
+
+
+@pytest.mark.parametrize(("character", "written"), [("\ud800", b"_xD800_"), ("\uffff", b"_xFFFF_")])
+def test_what_is_no_character_in_notation_does_no_harm(character: str, written: bytes) -> None:
+    made = one(f"a{character}b", forbidden="escape")
+    assert b"<t>a%bb</t>" % written in made.parts["xl/worksheets/sheet1.xml"]
+    (read,) = made.rows()[0]
+    assert (read[0], read[-1]) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a" * 32_767, id="ASCII"),
+        pytest.param("é" * 32_767, id="two bytes each"),
+        pytest.param("😀" * 16_383 + "a", id="surrogate pairs"),
+        pytest.param("&" * 32_767, id="escaped"),
+    ],
+)
+def test_a_text_may_have_32767_units_of_utf_16(text: str) -> None:
+    made = one(text)
+    assert made.rows() == [[text]]
+    assert made.converted == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        pytest.param("a" * 32_768, "a" * 32_766 + "…", id="ASCII"),
+        pytest.param("😀" * 16_384, "😀" * 16_383 + "…", id="surrogate pairs"),
+        pytest.param("a" + "😀" * 16_384, "a" + "😀" * 16_382 + "…", id="within a pair"),
+        pytest.param("é" * 100_000, "é" * 32_766 + "…", id="two bytes each"),
+    ],
+)
+def test_a_longer_text_is_cut_visibly(text: str, read: str) -> None:
+    made = one(text)
+    assert made.rows() == [[read]]
+    assert made.converted == {"long_text": 1}
+
+
+def test_a_longer_text_can_be_an_error() -> None:
+    with pytest.raises(sw.LimitError, match="row 1, column 1: UTF-16 units") as raised:
+        one("a" * 32_768, long_text="error")
+    assert (raised.value.limit, raised.value.actual) == (32_767, 32_768)
+
+
+def test_a_longer_text_with_forbidden_characters_in_notation_is_cut_as_a_whole() -> None:
+    made = one("\x07".join(["a" * 20_000] * 3), forbidden="escape")
+    assert len(made.rows()[0][0]) == 32_767
+
+
+def test_line_ends_are_counted_after_they_became_one() -> None:
+    made = one("a\r\n" * 16_000)
+    assert made.rows() == [["a\n" * 16_000]]
+    assert made.converted == {"newline": 1}
+
+
+TEXTS = st.lists(
+    st.one_of(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+        st.sampled_from(["_x0041_", "_x", " a ", "\r\n", "&amp;", "\x07_", "0041_", "", "=a"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(texts=TEXTS)
+@example(texts=["_x0041", "_", "_x0041_"])
+def test_any_texts_are_read_as_they_were(texts: list[str]) -> None:
+    made = workbook([(text,) for text in texts], values=sw.Values(forbidden="escape"))
+    # calamine takes a cell without text for an empty one: both are ""
+    expected = [[text.replace("\r\n", "\n").replace("\r", "\n")] for text in texts]
+    found = made.rows()
+    assert found + [[""]] * (len(texts) - len(found)) == expected
+
+
+@given(texts=TEXTS)
+def test_a_text_is_the_same_alone_and_among_others(texts: list[str]) -> None:
+    """Cells of a column in one go, and cell by cell."""
+    alone = Counter[str]()
+    cells = []
+    for text in texts:
+        made = one(text)
+        alone.update(made.converted)
+        cells.append(made.sheet()[-2][0][0][0][0].text)
+    together = workbook([(text,) for text in texts])
+    assert [row[0][0][0].text for row in together.sheet()[-2]] == cells
+    assert together.converted == alone
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    "number",
+    [0, 1, -1, 2**31, 10**15 - 1, 10**15, -(10**15), 1.5, 0.1 + 0.2, 1e300, 5e-324, -2.5e-7],
+)
+def test_a_number_keeps_every_digit(number: float) -> None:
+    made = one(number)
+    value = made.cell().value
+    assert (value, type(value)) == (number, type(number))
+    assert made.converted == {}
+
+
+@pytest.mark.parametrize(
+    "number",
+    [10**15 + 1, -(10**15) - 1, 2**63, 2**64, -(2**63) - 1, 10**400],
+    ids=lambda n: str(n)[:20],
+)
+def test_an_integer_beyond_fifteen_digits_is_text(number: int) -> None:
+    made = one(number)
+    assert made.rows() == [[str(number)]]
+    assert made.converted == {"big_int": 1}
+
+
+def test_an_integer_of_any_length_is_text() -> None:
+    made = one(10**5000)
+    assert made.rows() == [["1" + "0" * 5000]]
+
+
+def test_an_integer_beyond_fifteen_digits_can_be_a_number() -> None:
+    made = one(2**60, big_int="number")
+    assert made.cell().value == 2**60
+    assert made.converted == {"big_int": 1}
+
+
+def test_an_integer_beyond_any_double_is_text_all_the_same() -> None:
+    made = one(10**400, big_int="number")
+    assert made.rows() == [["1" + "0" * 400]]
+    assert made.converted == {"big_int": 1}
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(float("nan"), "NaN"), (float("inf"), "Infinity"), (-float("inf"), "-Infinity")],
+    ids=str,
+)
+def test_what_is_no_number_is_empty_or_text_or_an_error(number: float, text: str) -> None:
+    made = one(number)
+    assert made.rows() in ([], [[""]])
+    assert made.converted == {"non_finite": 1}
+    assert one(number, non_finite="text").rows() == [[text]]
+    with pytest.raises(sw.CellError, match="is not finite"):
+        one(number, non_finite="error")
+
+
+@pytest.mark.parametrize(
+    ("number", "read"),
+    [
+        ("0.1", 0.1),
+        ("-12345678901234.5", -12345678901234.5),
+        ("1E+3", 1000),
+        ("1.10", 1.1),
+        ("0", 0),
+        ("1000000000000000", 10**15),
+    ],
+)
+def test_a_decimal_that_a_double_can_hold_is_a_number(number: str, read: float) -> None:
+    made = one(Decimal(number))
+    assert made.rows() == [[read]]
+    assert made.converted == {}
+
+
+def test_a_decimal_that_a_double_cannot_hold_is_rounded_and_counted() -> None:
+    made = one(Decimal("0.1234567890123456789"))
+    assert made.rows() == [[0.12345678901234568]]
+    assert made.converted == {"decimal": 1}
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1000000000000001", "-1E+20", "1E+1000", "1E+1000000", "1" * 400 + ".5"],
+    ids=["digits", "exponent", "beyond a double", "beyond the context", "with a fraction"],
+)
+def test_a_decimal_beyond_fifteen_digits_is_text(number: str) -> None:
+    made = one(Decimal(number))
+    assert made.rows() == [[number]]
+    assert made.converted == {"big_int": 1}
+
+
+def test_a_decimal_beyond_fifteen_digits_can_be_a_number() -> None:
+    assert one(Decimal("1E+20"), big_int="number").rows() == [[1e20]]
+    assert one(Decimal("1E+1000"), big_int="number").rows() == [["1E+1000"]]
+
+
+def test_a_decimal_can_be_text() -> None:
+    made = one(Decimal("1.10"), decimal="text")
+    assert made.rows() == [["1.10"]]
+    assert made.converted == {"decimal": 1}
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_a_decimal_that_is_no_number_is_empty(number: str) -> None:
+    made = one(Decimal(number))
+    assert made.rows() in ([], [[""]])
+    assert made.converted == {"non_finite": 1}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_any_double_is_read_as_it_was(number: float) -> None:
+    assert one(number).rows() == [[number]]
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_any_integer_of_fifteen_digits_is_read_as_it_was(number: int) -> None:
+    assert one(number).cell().value == number
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_a_truth_value_is_one(truth: bool) -> None:
+    assert one(truth).rows() == [[truth]]
+    assert one(truth).cell().data_type == "b"
+
+
+def test_none_is_no_cell() -> None:
+    made = workbook([(1, None, 3), (None, None, None), (None, 2, None)])
+    assert [[cell.get("r") for cell in row] for row in made.sheet()[-2]] == [
+        ["A1", "C1"],
+        [],
+        ["B3"],
+    ]
+    assert made.converted == {}
+
+
+# Dates and times
+
+
+def test_a_date_is_a_serial_that_shows_as_a_date() -> None:
+    made = one(date(2024, 2, 29))
+    assert made.rows() == [[date(2024, 2, 29)]]
+    assert made.number() == 45351
+    assert made.cell().number_format == "yyyy-mm-dd"
+
+
+@pytest.mark.parametrize(
+    ("day", "serial"),
+    [(date(1900, 3, 1), 61), (date(1970, 1, 1), 25569), (date(9999, 12, 31), 2958465)],
+    ids=str,
+)
+def test_serials_count_the_leap_day_that_1900_did_not_have(day: date, serial: int) -> None:
+    made = one(day)
+    assert made.number() == serial
+    assert made.rows() == [[day]]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        date(1900, 2, 28),
+        date(1899, 12, 31),
+        date(1, 1, 1),
+        datetime(1900, 2, 28, 23, 59, 59),
+        datetime(1900, 1, 1, tzinfo=UTC),
+    ],
+    ids=str,
+)
+def test_what_was_before_that_leap_day_is_text(moment: date) -> None:
+    made = one(moment)
+    assert made.rows() == [[moment.isoformat()]]
+    assert made.converted == {"early_date": 1}
+
+
+def test_dates_on_both_sides_of_that_leap_day_may_share_a_column() -> None:
+    made = workbook([(date(1900, 2, 28),), (date(1900, 3, 1),), (None,), (date(2024, 5, 17),)])
+    assert made.rows() == [["1900-02-28"], [date(1900, 3, 1)], [""], [date(2024, 5, 17)]]
+
+
+def test_a_datetime_is_a_serial_that_shows_as_one() -> None:
+    made = one(datetime(2024, 5, 17, 18, 30, 15))
+    assert made.rows() == [[datetime(2024, 5, 17, 18, 30, 15)]]
+    assert made.cell().number_format == "yyyy-mm-dd hh:mm:ss"
+
+
+@pytest.mark.parametrize("microsecond", [1, 123_456, 500_000, 999_999])
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_datetime_keeps_its_microseconds(microsecond: int, others: int) -> None:
+    moment = datetime(2024, 5, 17, 23, 59, 59, microsecond)
+    made = workbook([(moment,), *[(datetime(2024, 1, 1),)] * others])
+    assert datetime(1899, 12, 30) + days(made.number()) == moment
+
+
+@given(st.datetimes(datetime(1900, 3, 1), datetime(2079, 6, 5)))
+def test_any_datetime_keeps_its_microseconds(moment: datetime) -> None:
+    assert datetime(1899, 12, 30) + days(one(moment).number()) == moment
+
+
+@given(st.datetimes(datetime(2079, 6, 6)))
+def test_any_datetime_is_kept_as_well_as_a_double_can(moment: datetime) -> None:
+    """Serials from 65,536 on are 1.3 microseconds apart, and 40 at the end."""
+    read = datetime(1899, 12, 30) + days(one(moment).number())
+    assert abs(read - moment) <= timedelta(microseconds=20)
+
+
+def test_an_aware_datetime_is_moved_to_utc_and_says_so() -> None:
+    made = one(datetime(2024, 5, 17, 18, 30, tzinfo=SUMMER))
+    assert made.rows() == [[datetime(2024, 5, 17, 16, 30)]]
+    assert made.cell().number_format == 'yyyy-mm-dd hh:mm:ss "UTC"'
+    assert made.converted == {"timezone": 1}
+
+
+def test_an_aware_datetime_is_moved_to_the_zone_that_was_asked_for() -> None:
+    made = one(datetime(2024, 5, 17, 16, 30, tzinfo=UTC), timezone=SUMMER)
+    assert made.rows() == [[datetime(2024, 5, 17, 18, 30)]]
+    assert made.cell().number_format == 'yyyy-mm-dd hh:mm:ss "CEST"'
+    assert made.converted == {"timezone": 1}
+
+
+def test_an_aware_datetime_that_is_there_already_is_not_counted() -> None:
+    assert one(datetime(2024, 5, 17, 16, 30, tzinfo=UTC)).converted == {}
+
+
+def test_an_aware_datetime_can_be_text() -> None:
+    made = one(datetime(2024, 5, 17, 18, 30, tzinfo=SUMMER), aware="text")
+    assert made.rows() == [["2024-05-17T18:30:00+02:00"]]
+    assert made.converted == {"aware": 1}
+
+
+def test_naive_and_aware_datetimes_may_share_a_column() -> None:
+    made = workbook([(datetime(2024, 5, 17, 8),), (datetime(2024, 5, 17, 8, tzinfo=SUMMER),)])
+    assert made.rows() == [[datetime(2024, 5, 17, 8)], [datetime(2024, 5, 17, 6)]]
+    assert made.cell("A1").number_format == "yyyy-mm-dd hh:mm:ss"
+    assert made.cell("A2").number_format == 'yyyy-mm-dd hh:mm:ss "UTC"'
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('a"b & <c>', '"a\'b & <c>"'),
+        ("x" * 300, '"' + "x" * 99 + '"'),
+        ("a\x07b\ud800", '"a\ufffdb\ufffd"'),
+    ],
+    ids=["markup", "long", "forbidden"],
+)
+def test_a_zone_of_any_name_does_no_harm(name: str, shown: str, tmp_path: Path) -> None:
+    made = one(datetime(2024, 5, 17, tzinfo=UTC), timezone=timezone(timedelta(hours=1), name))
+    assert made.cell().number_format == f"yyyy-mm-dd hh:mm:ss {shown}"
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "serial"),
+    [
+        (time(0), 0),
+        (time(12), 0.5),
+        (time(18, 30, 15), 0.77100694444444),
+        (time(0, 0, 0, 1), 1 / 864e8),
+    ],
+    ids=str,
+)
+def test_a_time_is_the_fraction_of_a_day(moment: time, serial: float) -> None:
+    made = one(moment)
+    assert made.number() == pytest.approx(serial)
+    assert made.cell().number_format == "hh:mm:ss"
+
+
+def test_a_time_with_a_zone_is_text() -> None:
+    made = one(time(8, 15, tzinfo=SUMMER))
+    assert made.rows() == [["08:15:00+02:00"]]
+    assert made.converted == {"aware": 1}
+
+
+def test_a_duration_may_have_more_than_24_hours() -> None:
+    made = one(timedelta(hours=25, seconds=1))
+    assert made.rows() == [[timedelta(hours=25, seconds=1)]]
+    assert made.cell().number_format == "[h]:mm:ss"
+
+
+@pytest.mark.parametrize(
+    ("span", "text", "rule"),
+    [
+        (timedelta(hours=-1), "-PT1H", "negative_duration"),
+        (timedelta(microseconds=-1), "-PT0.000001S", "negative_duration"),
+        (timedelta(days=2_958_466), "P2958466D", "long_duration"),
+    ],
+)
+def test_a_duration_that_no_spreadsheet_can_show_is_text(
+    span: timedelta, text: str, rule: str
+) -> None:
+    made = one(span)
+    assert made.rows() == [[text]]
+    assert made.converted == {rule: 1}
+
+
+# Other types
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        pytest.param(uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005", id="UUID"),
+        pytest.param(Color.RED, "red", id="Enum"),
+        pytest.param(Level.LOW, 1, id="IntEnum"),
+        pytest.param(PurePosixPath("/a/b.csv"), "/a/b.csv", id="Path"),
+        pytest.param(ip_address("::1"), "::1", id="IP address"),
+        pytest.param(ip_network("10.0.0.0/8"), "10.0.0.0/8", id="IP network"),
+        pytest.param(b"\0\xff", "AP8=", id="bytes"),
+        pytest.param(bytearray(b"abc"), "YWJj", id="bytearray"),
+    ],
+)
+def test_an_object_with_a_text_of_its_own_is_that_text(value: object, read: object) -> None:
+    made = one(value)
+    assert made.rows() == [[read]]
+    assert made.converted == {"text_of_object": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([1, "a", None, True], '[1,"a",null,true]'),
+        ({"b": {"a": 1.5}, "ü": "<&>"}, '{"b":{"a":1.5},"ü":"<&>"}'),
+        ((), "[]"),
+        ([date(2024, 5, 17), b"\0"], '["2024-05-17","AA=="]'),
+    ],
+)
+def test_what_is_nested_is_compact_json(value: object, text: str) -> None:
+    made = one(value)
+    assert made.rows() == [[text]]
+    assert made.converted == {"nested": 1}
+
+
+def test_what_is_nested_can_be_an_error() -> None:
+    with pytest.raises(sw.CellError, match="row 1, column 1: a value of type dict is nested"):
+        one({"secret": 1}, nested="error")
+
+
+def test_any_other_type_is_an_error_that_names_its_place() -> None:
+    with pytest.raises(
+        sw.CellError, match="row 2, column Amount: a value of type object"
+    ) as raised:
+        workbook([{"Amount": 1}, {"Amount": object()}])
+    assert (raised.value.row, raised.value.column, raised.value.type) == (2, "Amount", "object")
+
+
+def test_any_other_type_can_be_its_text() -> None:
+    made = one(complex(1, 2), other="str")
+    assert made.rows() == [["(1+2j)"]]
+    assert made.converted == {"other": 1}
+
+
+# Formulas
+
+
+def test_a_formula_is_one(tmp_path: Path) -> None:
+    made = workbook([(2, sw.Formula("=A1*21")), (3, sw.Formula('A2&" <&> "'))])
+    assert made.cell("B1").value == "=A1*21"
+    assert made.cell("B2").value == '=A2&" <&> "'
+    assert libreoffice_csv(made.data, tmp_path) == [["2", "42"], ["3", "3 <&> "]]
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("cached", "read"),
+    [
+        pytest.param(42, 42, id="int"),
+        pytest.param(1.5, 1.5, id="float"),
+        pytest.param("a <&> b", "a <&> b", id="text"),
+        pytest.param("_x0041_", "_x0041_", id="text that looks escaped"),
+        pytest.param(True, True, id="bool"),
+        pytest.param(date(2024, 5, 17), date(2024, 5, 17), id="date"),
+        pytest.param(timedelta(hours=25), timedelta(hours=25), id="duration"),
+        pytest.param(10**16, "10000000000000000", id="big int"),
+        pytest.param(None, "", id="none"),
+        pytest.param(float("nan"), "", id="NaN"),
+    ],
+)
+def test_a_formula_shows_the_value_that_came_with_it(
+    cached: Any, read: object, tmp_path: Path
+) -> None:
+    made = workbook([(1, sw.Formula("=A1", cached))])
+    assert made.rows()[0][1:] in ([read], [] if read == "" else [read])
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+def test_a_formula_is_calculated_by_whoever_opens_the_file() -> None:
+    assert b'<calcPr fullCalcOnLoad="1"/>' in one(sw.Formula("=1")).parts["xl/workbook.xml"]
+    assert b"calcPr" not in one(1).parts["xl/workbook.xml"]
+
+
+def test_formulas_may_stand_among_other_values() -> None:
+    made = workbook([(1,), (sw.Formula("=A1+1", 2),), ("=A1",), (None,), (sw.Formula("=A1+2", 3),)])
+    assert made.rows() == [[1], [2], ["=A1"], [""], [3]]
+    assert made.cell("A5").value == "=A1+2"
+
+
+def test_a_formula_takes_the_format_of_its_column() -> None:
+    made = workbook([(sw.Formula("=1/3", 1 / 3),)], columns=[sw.Column(0, format="0.0%")])
+    assert made.cell("A1").number_format == "0.0%"
+
+
+# The format of a column
+
+
+@pytest.mark.parametrize(
+    "value", [1, 0.5, Decimal("1.5"), date(2024, 5, 17), time(8), timedelta(1)]
+)
+def test_a_columns_format_is_that_of_its_numbers_and_dates(value: object) -> None:
+    made = workbook([(value,)], columns=[sw.Column(0, "n", format="0.00")])
+    assert made.cell("A2").number_format == "0.00"
+
+
+@pytest.mark.parametrize("value", ["text", True])
+def test_a_columns_format_is_not_that_of_other_cells(value: object) -> None:
+    made = workbook([(value,)], columns=[sw.Column(0, "n", format="0.00")])
+    assert made.cell("A2").number_format == "General"
+
+
+def test_a_columns_format_stands_in_for_the_zone() -> None:
+    moment = datetime(2024, 5, 17, tzinfo=UTC)
+    made = workbook([(moment,)], columns=[sw.Column(0, "n", format="d/m/yy")])
+    assert made.cell("A2").number_format == "d/m/yy"
+
+
+@pytest.mark.parametrize(
+    "code", ['"a" & "<b>" 0', "0.00\n", "[Red]0;'x'", "\x07\ud800", "ä€😀 0"], ids=ascii
+)
+def test_a_format_of_any_characters_does_no_harm(code: str, tmp_path: Path) -> None:
+    made = workbook([(1,)], columns=[sw.Column(0, "n", format=code)])
+    assert made.rows()[1] == [1]
+    read = code.replace("\x07", "\ufffd").replace("\ud800", "\ufffd")
+    assert made.cell("A2").number_format == read
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+# References
+
+
+@pytest.mark.parametrize(
+    ("at", "letters"),
+    [
+        (0, "A"),
+        (25, "Z"),
+        (26, "AA"),
+        (51, "AZ"),
+        (52, "BA"),
+        (701, "ZZ"),
+        (702, "AAA"),
+        (16_383, "XFD"),
+    ],
+)
+def test_columns_are_lettered(at: int, letters: str) -> None:
+    assert column_letters(at) == letters
+
+
+def test_a_forbidden_character_is_noted_as_excel_notes_it() -> None:
+    assert notation("\x07") == b"_x0007_"
+    assert notation("\uffff") == b"_xFFFF_"
+
+
+def test_only_cells_that_look_escaped_are_counted() -> None:
+    counted = Counter[str]()
+    blob = b"_x0041_\x1fa_b\x1f_x0041_x0042_\x1f<&>"
+    assert CellText()(blob, b"_\x1f_\x1f__\x1f<&>", counted) == [
+        b"_x005F_x0041_",
+        b"a_b",
+        b"_x005F_x0041_x005F_x0042_",
+        b"&lt;&amp;&gt;",
+    ]
+    assert counted == {"escape": 2}
+
+
+# Compact: without references
+
+
+COMPACT = sw.Xlsx(compact=True)
+MIXED: list[tuple[object, ...]] = [
+    (1, "a", None, date(2024, 5, 17), None),
+    (None, " b ", None, "text", sw.Formula("=1", 1)),
+    (3, None, None, None, True),
+]
+
+
+def test_compact_cells_have_no_references() -> None:
+    made = workbook(MIXED, COMPACT)
+    assert b" r=" not in made.parts["xl/worksheets/sheet1.xml"]
+
+
+def test_compact_cells_are_read_in_their_places() -> None:
+    assert workbook(MIXED, COMPACT).rows() == workbook(MIXED).rows()
+    assert workbook(MIXED, COMPACT).rows()[2] == [3, "", "", "", True]
+
+
+def test_compact_cells_are_fewer_bytes() -> None:
+    rows = [(n, str(n)) for n in range(1000)]
+    compact, usual = (
+        workbook(rows, f).parts["xl/worksheets/sheet1.xml"] for f in (COMPACT, "xlsx")
+    )
+    assert len(compact) < 0.8 * len(usual)
