@@ -17,12 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from streamware.demo.run import run  # noqa: PLC0415 - needs the extra that may be missing
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in ("httpx", "starlette", "uvicorn"):
+        name = (missing.name or "").partition(".")[0]
+        if name not in ("httpx", "starlette", "uvicorn"):
             raise
-        print(
-            f"the demo needs {missing.name}: pip install 'streamware-exports[demo]'",
-            file=sys.stderr,
-        )
+        print(f"the demo needs {name}: pip install 'streamware-exports[demo]'", file=sys.stderr)
         return 1
     # So that the temporary directory is removed and the server ended.
     signal.signal(signal.SIGTERM, _end)

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from streamware.arrow import ArrowRows, speaks_arrow
 from streamware.columns import Sheet, names_of
 from streamware.errors import OrderError
 
@@ -34,7 +35,7 @@ def checked(rows: Rows) -> Rows:
     """
     if isinstance(rows, (str, bytes, bytearray, Mapping)):
         raise TypeError(f"rows are an iterable of rows, not one {type(rows).__name__}")
-    if isinstance(rows, Sheet) or is_iterable(rows) or is_async(rows) or callable(rows):
+    if isinstance(rows, Sheet) or speaks_arrow(rows) or is_iterable(rows) or is_async(rows) or callable(rows):
         return rows
     raise TypeError(
         "rows are an iterable, an async iterable, or a callable that opens one,"
@@ -91,6 +92,8 @@ class Opened:
         try:
             if opens_async(source) or (is_async(source) and not is_iterable(source)):
                 source = (feeder or _refuse)(source)
+            if speaks_arrow(source):
+                source = ArrowRows(source)
             source = [source] if isinstance(source, Sheet) else checked(source)
             self._names = names_of(source)
             self.iterator = iter(source)

@@ -502,7 +502,7 @@ class Speller:
             text = self._for_spreadsheet(text)
         *runs, last = _FORBIDDEN.split(text)
         # The underscore that XLSX's notation begins with must not complete a look-alike before it.
-        tokens = [self._settled_text(run + "_")[:-1] for run in runs]
+        tokens = [self._settled_text(run + "_")[:-1] if run else b"" for run in runs]
         marks = [notation(found[0]) for found in _FORBIDDEN.finditer(text)]
         pairs = zip(tokens, marks, strict=True)
         return Kind.TEXT, b"".join(map(b"".join, pairs)) + self._settled_text(last)

@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001, RUF001 - date-times without a zone, and odd characters, are what is tested
 """Ways to have a document written, and values to write."""
 
 import string
@@ -26,15 +27,15 @@ class Document(NamedTuple):
         return dict(self.receipt.converted)
 
 
-def document(rows: Any, format: str | sw.Format = "csv", **options: Any) -> Document:
+def document(rows: Any, form: str | sw.Format = "csv", **options: Any) -> Document:
     """The whole document of `rows`."""
-    encoding = sw.encode(rows, format, **options)
+    encoding = sw.encode(rows, form, **options)
     return Document(b"".join(encoding), encoding.receipt)
 
 
-def column(cells: Iterable[object], format: str | sw.Format = "csv", **values: Any) -> Document:
+def column(cells: Iterable[object], form: str | sw.Format = "csv", **values: Any) -> Document:
     """A document of one column, called "a"."""
-    return document([(cell,) for cell in cells], format, columns=["a"], values=sw.Values(**values))
+    return document([(cell,) for cell in cells], form, columns=["a"], values=sw.Values(**values))
 
 
 class Written(NamedTuple):
@@ -46,29 +47,31 @@ class Written(NamedTuple):
 
 
 def written(
-    format: sw.Format,
+    form: sw.Format,
     columns: Sequence[sw.Column],
     rows: Sequence[Sequence[object]],
     sizes: Iterable[int],
     values: sw.Values,
 ) -> Written:
-    """Drive the encoder of `format` with batches of these sizes; the last takes what is left."""
-    context = sw.Context(values=values, limits=sw.Limits(), receipt=sw.Receipt(format.name))
+    """Drive the encoder of `form` with batches of these sizes; the last takes what is left."""
+    context = sw.Context(values=values, limits=sw.Limits(), receipt=sw.Receipt(form.name))
     converted = context.receipt.converted
     head = Head(None, tuple(columns))
-    encoder = format.encoder(columns, context)
+    encoder = form.encoder(columns, context)
     try:
         data = encoder.start()
         first = 0
         for size in (*sizes, len(rows)):
             batch = rows[first : first + size]
             if batch:
-                data += encoder.feed(Batch(head, first + 1, len(batch), list(zip(*batch))))
+                data += encoder.feed(
+                    Batch(head, first + 1, len(batch), list(zip(*batch, strict=True)))
+                )
             first += size
         data += encoder.flush() + encoder.finish()
     except sw.EncodeError as error:
         return Written(b"", Counter(), str(error))
-    return Written(readers.zip_parts(data) if format.name == "xlsx" else data, converted)
+    return Written(readers.zip_parts(data) if form.name == "xlsx" else data, converted)
 
 
 # Values that rivals get wrong, as `field` reports tell them, and everything hypothesis thinks of.
@@ -155,6 +158,6 @@ FORMATS: dict[str, sw.Format] = {
 }
 
 # Text that every format can hold as it is: no control, no surrogate, nothing like a formula.
-PLAIN = st.text(string.ascii_letters + string.digits + ' äß€😀,;"<>&\'|\n_', max_size=12)
+PLAIN = st.text(string.ascii_letters + string.digits + " äß€😀,;\"<>&'|\n_", max_size=12)
 
 Rows = Callable[[], Iterable[Any]]

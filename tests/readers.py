@@ -263,7 +263,7 @@ def _local_entry(data: bytes, at: int) -> tuple[_Entry, int]:
 
 def _central_entry(data: bytes, at: int, entry: _Entry) -> int:
     fields = _fields(_CENTRAL, data, at)
-    name_size = fields[10]
+    name_size: int = fields[10]
     name = data[at + _CENTRAL.size : at + _CENTRAL.size + name_size]
     assert fields[0] == b"PK\x01\x02", f"{entry.name!r}: no central header at {at}"
     _same(entry.name, "name in the central directory", name, entry.name)

@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 - date-times without a zone are what is tested
 """The property that the speed rests on: however rows come, the document is the same."""
 
 from collections.abc import Sequence
@@ -5,11 +6,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from drive import AWKWARD, FORMATS, KINDS, LONG, VALUES, written
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streamware as sw
+from drive import AWKWARD, FORMATS, KINDS, LONG, VALUES, written
 from streamware.encoder import interleave
 
 # The widths of a workbook's columns are sampled from the first batch, so here they are given.
@@ -35,6 +36,7 @@ def rows_of(cells: Sequence[object]) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=50)
 @given(data=st.data(), values=VALUES)
 def test_a_column_at_a_time_gives_the_same_as_cell_by_cell(
     name: str, data: st.DataObject, values: sw.Values
@@ -48,6 +50,7 @@ def test_a_column_at_a_time_gives_the_same_as_cell_by_cell(
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=50)
 @given(data=st.data(), choice=st.sampled_from(sorted(ERRORS)))
 def test_both_ways_find_the_same_error(name: str, data: st.DataObject, choice: str) -> None:
     kind = data.draw(st.sampled_from(["text", "float", "decimal", "nested", "mixed"]))
@@ -58,6 +61,7 @@ def test_both_ways_find_the_same_error(name: str, data: st.DataObject, choice: s
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=50)
 @given(data=st.data(), values=VALUES)
 def test_any_batches_give_the_same_document(
     name: str, data: st.DataObject, values: sw.Values
@@ -76,6 +80,7 @@ def test_any_batches_give_the_same_document(
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=50)
 @given(data=st.data(), values=VALUES)
 def test_without_orjson_the_document_is_the_same(
     name: str, data: st.DataObject, values: sw.Values

@@ -7,8 +7,17 @@ from wsgiref.validate import validator
 
 import httpx
 import pytest
-from readers import calamine_rows, csv_rows, json_rows, openpyxl_book, xml_rows, zip_parts, zip_rules
 from werkzeug.test import Client
+
+from readers import (
+    calamine_rows,
+    csv_rows,
+    json_rows,
+    openpyxl_book,
+    xml_rows,
+    zip_parts,
+    zip_rules,
+)
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 FIRST, LAST = ["1", "Müller & Söhne 1", "0.125"], ["10000", "Müller & Söhne 10000", "1250.0"]

@@ -3,7 +3,6 @@
 import xml.etree.ElementTree as ET
 from datetime import timedelta
 from fractions import Fraction
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import openpyxl.cell

@@ -19,7 +19,7 @@ from streamware.demo.table import COLUMNS, make
 
 # ruff: noqa: T201 - printing is what it is for
 
-_NOTICE = 0.1  # seconds between two looks at the server
+_NOTICE = 0.2  # seconds between two looks at the server
 _TITLES = (
     "format",
     "rows",

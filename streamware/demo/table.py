@@ -32,7 +32,7 @@ _CUSTOMERS = (
 _NOTES = (
     'Leave at the "{}" door,\nring twice',
     "Call {} first, then deliver, please",
-    "=SUM(A1:A{}) is no formula here",
+    "Gift, wrapped, and no bill inside: {}",
 )
 _FIRST = datetime(2024, 1, 1, 8)  # noqa: DTZ001 - SQLite knows no zones
 _HASH = 0x9E3779B97F4A7C15F39CC0605CEDC835

@@ -83,7 +83,9 @@ class CellWriter:
         self._zoned = f'yyyy-mm-dd hh:mm:ss "{name}"'
         self._start = b"<c" if compact else b'<c r="' + column_letters(at).encode()
         self._end_reference = b"" if compact else b'"'
-        self._literals: dict[Kind, tuple[bytes, bytes]] = {}
+        # Settled now, and not when a cell of the kind comes: equal rows have equal styles then,
+        # in whatever batches they came.
+        self._around = {kind: self._settle(kind) for kind in Kind}
 
     def parts(self, spelled: Spelled, numbers: Sequence[bytes]) -> Sequence[Part]:
         """The literals, references and texts of the column, in the rows of these numbers."""
@@ -93,7 +95,7 @@ class CellWriter:
         if kind is None or kind is Kind.FORMULA or (kind is Kind.TEXT and _has_edge_blanks(tokens)):
             kinds = spelled.kinds or repeat(kind or Kind.EMPTY)
             return (list(map(self._cell, kinds, tokens, numbers)),)
-        before, after = self._around(kind)
+        before, after = self._around[kind]
         if spelled.sparse and not self._compact:
             start = self._start
             pairs = zip(tokens, numbers, strict=True)
@@ -119,14 +121,8 @@ class CellWriter:
             )
         return len(token) if kind is Kind.NUMBER else len(self._code(kind) or "")
 
-    def _around(self, kind: Kind) -> tuple[bytes, bytes]:
-        """What stands between a cell's reference and its text, and behind it."""
-        literals = self._literals.get(kind)
-        if literals is None:
-            literals = self._literals[kind] = self._settle(kind)
-        return literals
-
     def _settle(self, kind: Kind) -> tuple[bytes, bytes]:
+        """What stands between a cell's reference and its text, and behind it."""
         style = self._style(kind)
         end = self._end_reference + style
         if kind in (Kind.TEXT, Kind.JSON):
@@ -151,7 +147,7 @@ class CellWriter:
         start = self._start if self._compact else self._start + number
         if kind is Kind.FORMULA:
             return start + self._end_reference + self._formula(token)
-        before, after = self._around(kind)
+        before, after = self._around[kind]
         if kind is Kind.TEXT and token.strip(_STRIPPED) != token:
             before = before.replace(b"<t>", b'<t xml:space="preserve">')
         return start + before + token + after

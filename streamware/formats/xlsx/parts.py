@@ -52,8 +52,8 @@ def core_properties(title: str | None, author: str | None, created: datetime | N
     """Dublin Core properties (Part 2 §11)."""
     inner = _element("dc:title", title) + _element("dc:creator", author)
     if created is not None:
-        moment = created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        inner += f'<dcterms:created xsi:type="dcterms:W3CDTF">{moment}</dcterms:created>'
+        moment = created.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+        inner += f'<dcterms:created xsi:type="dcterms:W3CDTF">{moment}Z</dcterms:created>'
     return (
         f'{_DECLARATION}<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/"'

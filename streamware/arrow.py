@@ -1,0 +1,50 @@
+"""Rows of anything that speaks Arrow: a Polars, pandas or DuckDB table, a record batch reader.
+
+Iterating such a table gives columns, or their names, where rows are wanted.
+
+Source: the Arrow PyCapsule interface (`__arrow_c_stream__`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def speaks_arrow(rows: object) -> bool:
+    """Whether it can hand over its rows as an Arrow stream."""
+    return hasattr(rows, "__arrow_c_stream__")
+
+
+class ArrowRows:
+    """The rows of an Arrow stream, as tuples, a record batch at a time.
+
+    Args:
+        table: What speaks Arrow.
+
+    Raises:
+        ImportError: pyarrow, which reads the stream, is not installed.
+    """
+
+    def __init__(self, table: Any) -> None:
+        import pyarrow  # noqa: PLC0415 - needed for Arrow only
+
+        self._reader = pyarrow.RecordBatchReader.from_stream(table)
+        self._rows = self._read()
+
+    @property
+    def description(self) -> list[tuple[str]]:
+        """Names of the columns, in PEP 249's form."""
+        return [(name,) for name in self._reader.schema.names]
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        return self._rows
+
+    def close(self) -> None:
+        """Let the stream go."""
+        self._rows.close()
+        self._reader.close()
+
+    def _read(self) -> Any:
+        for batch in self._reader:
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

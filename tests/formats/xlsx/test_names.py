@@ -1,0 +1,86 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamware.formats.xlsx.names import SheetNames
+
+
+def named(*names: str) -> list[str]:
+    sheets = SheetNames()
+    return [sheets.add(name) for name in names]
+
+
+def units(name: str) -> int:
+    return len(name.encode("utf-16-le")) // 2
+
+
+@pytest.mark.parametrize(
+    "name", ["Orders", "Q1 2024", "Aufträge", "注文", "it's", "a" * 31, "😀" * 15]
+)
+def test_a_good_name_stays(name: str) -> None:
+    assert named(name) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        pytest.param("a[b]c:d*e?f/g\\h", "a_b_c_d_e_f_g_h", id="forbidden characters"),
+        pytest.param("a\x00b\tc\nd\x1f", "a_b_c_d_", id="controls"),
+        pytest.param("a\ud800b\uffff", "a_b_", id="no characters"),
+        pytest.param("'Orders'", "Orders", id="apostrophes at the ends"),
+        pytest.param(" ' Orders ' ", "Orders", id="apostrophes and blanks"),
+        pytest.param("", "Sheet", id="empty"),
+        pytest.param("''", "Sheet", id="only apostrophes"),
+        pytest.param("   ", "Sheet", id="only blanks"),
+        pytest.param("a" * 40, "a" * 31, id="too long"),
+        pytest.param("😀" * 16, "😀" * 15, id="too long in UTF-16"),
+        pytest.param("a" * 30 + "😀", "a" * 30, id="cut within a pair"),
+        pytest.param("a" * 30 + " b", "a" * 30, id="blank where it is cut"),
+        pytest.param("a" * 30 + "'b", "a" * 30, id="apostrophe where it is cut"),
+    ],
+)
+def test_a_bad_name_is_cleaned_and_cut(name: str, clean: str) -> None:
+    assert named(name) == [clean]
+
+
+def test_a_name_that_is_taken_is_numbered() -> None:
+    assert named("Orders", "Orders", "Orders") == ["Orders", "Orders (2)", "Orders (3)"]
+
+
+def test_names_equal_but_for_case_are_the_same() -> None:
+    assert named("Orders", "ORDERS", "STRASSE", "straße") == [
+        "Orders",
+        "ORDERS (2)",
+        "STRASSE",
+        "straße (2)",
+    ]
+
+
+def test_names_may_become_equal_by_being_cleaned() -> None:
+    assert named("a/b", "a_b", "a:b") == ["a_b", "a_b (2)", "a_b (3)"]
+
+
+def test_a_number_that_is_taken_is_passed_over() -> None:
+    assert named("Orders (2)", "Orders", "Orders") == ["Orders (2)", "Orders", "Orders (3)"]
+
+
+def test_a_numbered_name_is_cut_before_its_number() -> None:
+    assert named("a" * 31, "a" * 35, "😀" * 15, "😀" * 15)[1::2] == [
+        "a" * 27 + " (2)",
+        "😀" * 13 + " (2)",
+    ]
+
+
+def test_a_number_may_have_several_digits() -> None:
+    assert named(*["a" * 31] * 12)[-1] == "a" * 26 + " (12)"
+
+
+@given(
+    st.lists(st.text(st.characters() | st.sampled_from("[]:*?/\\' aA😀"), max_size=40), max_size=8)
+)
+def test_any_names_become_names_that_excel_accepts(names: list[str]) -> None:
+    found = named(*names)
+    assert all(1 <= units(name) <= 31 for name in found)
+    assert not set("".join(found)) & set("[]:*?/\\")
+    assert not any(name[0] in "' " or name[-1] in "' " for name in found)
+    assert len({name.casefold() for name in found}) == len(names)

@@ -1,0 +1,122 @@
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from streamware.formats.xlsx import parts
+
+CORE = {
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "dcterms": "http://purl.org/dc/terms/",
+}
+MAIN = {"s": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+
+def relations(data: bytes) -> dict[str, tuple[str, str]]:
+    """Id to the last word of the type, and the target."""
+    return {
+        item.attrib["Id"]: (item.attrib["Type"].rpartition("/")[2], item.attrib["Target"])
+        for item in ET.fromstring(data)
+    }
+
+
+def test_the_package_names_the_workbook_and_the_properties() -> None:
+    assert relations(parts.relations()) == {
+        "rId1": ("officeDocument", "xl/workbook.xml"),
+        "rId2": ("core-properties", "docProps/core.xml"),
+        "rId3": ("extended-properties", "docProps/app.xml"),
+    }
+
+
+def test_the_workbook_names_its_sheets_and_the_styles() -> None:
+    assert relations(parts.workbook_relations(2)) == {
+        "rId1": ("worksheet", "worksheets/sheet1.xml"),
+        "rId2": ("worksheet", "worksheets/sheet2.xml"),
+        "rId3": ("styles", "styles.xml"),
+    }
+
+
+def test_sheets_are_listed_in_order_each_with_its_relation() -> None:
+    book = ET.fromstring(parts.workbook(["Orders", 'a"b & <c>'], []))
+    assert [dict(sheet.attrib) for sheet in book.iterfind("s:sheets/s:sheet", MAIN)] == [
+        {"name": "Orders", "sheetId": "1", RELATION: "rId1"},
+        {"name": 'a"b & <c>', "sheetId": "2", RELATION: "rId2"},
+    ]
+
+
+def test_the_elements_of_a_workbook_are_in_the_order_of_the_schema() -> None:
+    book = ET.fromstring(parts.workbook(["a"], [(0, "$A$1:$B$2")], formulas=True))
+    assert [item.tag.partition("}")[2] for item in book] == [
+        "bookViews",
+        "sheets",
+        "definedNames",
+        "calcPr",
+    ]
+
+
+def test_an_autofilter_has_a_hidden_name() -> None:
+    book = ET.fromstring(parts.workbook(["a", "it's <b>"], [(1, "$A$1:$C$9")]))
+    (name,) = book.iterfind("s:definedNames/s:definedName", MAIN)
+    assert name.attrib == {
+        "name": "_xlnm._FilterDatabase",
+        "localSheetId": "1",
+        "hidden": "1",
+    }
+    assert name.text == "'it''s <b>'!$A$1:$C$9"
+
+
+def test_without_autofilters_nothing_is_named() -> None:
+    assert b"definedName" not in parts.workbook(["a"], [])
+
+
+def test_every_part_has_a_content_type() -> None:
+    types = ET.fromstring(parts.content_types(2))
+    found = {
+        item.get("PartName") or item.get("Extension"): item.get("ContentType") for item in types
+    }
+    assert {name: str(type_).rpartition(".")[2] for name, type_ in found.items()} == {
+        "rels": "relationships+xml",
+        "xml": "application/xml",
+        "/xl/worksheets/sheet1.xml": "worksheet+xml",
+        "/xl/worksheets/sheet2.xml": "worksheet+xml",
+        "/xl/workbook.xml": "main+xml",
+        "/xl/styles.xml": "styles+xml",
+        "/docProps/core.xml": "core-properties+xml",
+        "/docProps/app.xml": "extended-properties+xml",
+    }
+
+
+def test_document_properties_are_written_as_given() -> None:
+    core = ET.fromstring(parts.core_properties("Orders & <more>", 'J. "D" Doe', None))
+    assert core.findtext("dc:title", namespaces=CORE) == "Orders & <more>"
+    assert core.findtext("dc:creator", namespaces=CORE) == 'J. "D" Doe'
+    app = parts.app_properties("Ünïque & Co.")
+    assert [item.text for item in ET.fromstring(app)] == ["streamware", "Ünïque & Co."]
+
+
+def test_properties_that_were_not_given_are_not_there() -> None:
+    assert list(ET.fromstring(parts.core_properties(None, None, None))) == []
+    assert [item.text for item in ET.fromstring(parts.app_properties(None))] == ["streamware"]
+
+
+def test_the_time_of_creation_is_in_utc() -> None:
+    created = datetime(2024, 5, 17, 18, 30, 15, 999, tzinfo=timezone(timedelta(hours=2)))
+    core = ET.fromstring(parts.core_properties(None, None, created))
+    assert core.findtext("dcterms:created", namespaces=CORE) == "2024-05-17T16:30:15Z"
+
+
+def test_a_year_before_1000_has_four_digits() -> None:
+    core = ET.fromstring(parts.core_properties(None, None, datetime(987, 6, 5, tzinfo=UTC)))
+    assert core.findtext("dcterms:created", namespaces=CORE) == "0987-06-05T00:00:00Z"
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\x1fb", "a\ud800b", "a\uffffb"], ids=ascii)
+def test_what_xml_forbids_is_replaced(text: str) -> None:
+    core = ET.fromstring(parts.core_properties(text, None, None))
+    assert core.findtext("dc:title", namespaces=CORE) == "a\ufffdb"
+    assert [item.text for item in ET.fromstring(parts.app_properties(text))][1] == "a\ufffdb"
+
+
+def test_sheets_are_counted_from_one() -> None:
+    assert parts.sheet_name(1) == "xl/worksheets/sheet1.xml"

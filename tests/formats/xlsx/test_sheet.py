@@ -1,0 +1,256 @@
+import xml.etree.ElementTree as ET
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from readers import libreoffice_csv, ooxml_errors, openpyxl_book
+from workbooks import MAIN, Workbook, workbook
+
+
+class Size(Enum):
+    LARGE = "L"
+
+
+def widths(made: Workbook) -> list[float]:
+    return [float(item.attrib["width"]) for item in made.sheet().iterfind(f"{MAIN}cols/{MAIN}col")]
+
+
+def sampled(value: object, **column: Any) -> float:
+    made = workbook([(value,)], columns=[sw.Column(0, **column)])
+    (width,) = widths(made)
+    return width
+
+
+def worksheet(made: Workbook) -> Any:
+    return openpyxl_book(made.data).worksheets[0]
+
+
+# The header
+
+
+def test_the_header_is_bold_and_the_rows_are_not() -> None:
+    sheet = worksheet(workbook([{"id": 1, "name": "a"}]))
+    assert [cell.value for cell in sheet[1]] == ["id", "name"]
+    assert [cell.font.b for cell in sheet[1]] == [True, True]
+    assert [cell.font.b for cell in sheet[2]] == [False, False]
+
+
+def test_the_header_stays_in_sight() -> None:
+    assert worksheet(workbook([{"id": 1}])).freeze_panes == "A2"
+
+
+def test_the_header_need_not_stay_in_sight() -> None:
+    assert worksheet(workbook([{"id": 1}], sw.Xlsx(freeze=False))).freeze_panes is None
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        pytest.param("<b>\"a\" & 'b'</b>", id="markup"),
+        pytest.param(" a ", id="blanks around"),
+        pytest.param("two\nlines", id="line end"),
+        pytest.param("=1+1", id="equals sign"),
+        pytest.param("_x0041_", id="looks escaped"),
+        pytest.param("", id="empty"),
+        pytest.param("注文😀", id="beyond ASCII"),
+    ],
+)
+def test_a_title_is_read_as_it_was(title: str) -> None:
+    made = workbook([{title: 1, "other": 2}])
+    assert made.rows() == [[title, "other"], [1, 2]]
+
+
+def test_a_title_is_cleaned_like_any_text() -> None:
+    made = workbook([{"a\x07b\r\nc": 1}])
+    assert made.rows()[0] == ["a\ufffdb\nc"]
+    assert made.converted == {"forbidden": 1, "newline": 1}
+
+
+def test_equal_titles_are_both_kept() -> None:
+    made = workbook([(1, 2)], columns=[sw.Column(0, "a"), sw.Column(1, "a")])
+    assert made.rows() == [["a", "a"], [1, 2]]
+
+
+def test_rows_without_names_have_no_header() -> None:
+    made = workbook([(1, "a"), (2, "b")])
+    assert made.rows() == [[1, "a"], [2, "b"]]
+    sheet = worksheet(made)
+    assert sheet.freeze_panes is None
+    assert sheet.auto_filter.ref is None
+    assert sheet["A1"].font.b is False
+
+
+def test_columns_without_rows_are_a_header() -> None:
+    made = workbook([], columns=["id", "name"])
+    assert made.rows() == [["id", "name"]]
+    assert worksheet(made).auto_filter.ref == "A1:B1"
+
+
+# The autofilter
+
+
+def filters(made: Workbook) -> list[tuple[dict[str, str], str | None]]:
+    book = ET.fromstring(made.parts["xl/workbook.xml"])
+    return [(dict(name.attrib), name.text) for name in book.iter(f"{MAIN}definedName")]
+
+
+def test_the_header_has_filter_buttons_over_all_rows() -> None:
+    made = workbook([{"id": n, "name": "a", "day": None} for n in range(100)])
+    assert worksheet(made).auto_filter.ref == "A1:C101"
+    assert filters(made) == [
+        (
+            {"name": "_xlnm._FilterDatabase", "localSheetId": "0", "hidden": "1"},
+            "'Sheet1'!$A$1:$C$101",
+        )
+    ]
+
+
+def test_the_header_need_not_have_filter_buttons() -> None:
+    made = workbook([{"id": 1}], sw.Xlsx(autofilter=False))
+    assert worksheet(made).auto_filter.ref is None
+    assert filters(made) == []
+
+
+def test_each_sheet_has_a_filter_of_its_own() -> None:
+    sheets = [
+        sw.Sheet("it's", [{"a": 1}]),
+        sw.Sheet("bare", [(1,)]),
+        sw.Sheet("b", [{"a": 1, "b": 2}]),
+    ]
+    assert [
+        (attributes["localSheetId"], text) for attributes, text in filters(workbook(sheets))
+    ] == [
+        ("0", "'it''s'!$A$1:$A$2"),
+        ("2", "'b'!$A$1:$B$2"),
+    ]
+
+
+# Widths
+
+
+def test_a_width_is_what_was_asked_for() -> None:
+    made = workbook([(1, 2)], columns=[sw.Column(0, width=12.5), sw.Column(1, width=255)])
+    assert widths(made) == [12.5, 255]
+
+
+@pytest.mark.parametrize(
+    ("value", "width"),
+    [
+        pytest.param("a" * 30, 31, id="text"),
+        pytest.param("a" * 500, 60, id="long text"),
+        pytest.param("ab\n" + "c" * 20 + "\nd", 21, id="longest line"),
+        pytest.param("ü" * 30, 31, id="beyond ASCII"),
+        pytest.param("", 8.43, id="no text"),
+        pytest.param(None, 8.43, id="nothing"),
+        pytest.param(True, 8.43, id="bool"),
+        pytest.param(1, 8.43, id="short number"),
+        pytest.param(123456789012345, 16, id="long number"),
+        pytest.param(0.1 + 0.2, 20, id="float"),
+        pytest.param(Decimal("12345678.901234"), 16, id="Decimal"),
+        pytest.param(10**5000, 60, id="number as text"),
+        pytest.param(date(2024, 5, 17), 11, id="date"),
+        pytest.param(datetime(2024, 5, 17, tzinfo=UTC), 26, id="datetime"),
+        pytest.param(time(8, 15, 0, 1), 9, id="time"),
+        pytest.param(timedelta(hours=1), 10, id="duration"),
+        pytest.param(Size.LARGE, 8.43, id="Enum"),
+        pytest.param([1, 2, 3, 4, 5], 12, id="nested"),
+        pytest.param(sw.Formula("=SUM(A1:A1000)", 1), 8.43, id="formula"),
+    ],
+)
+def test_a_width_is_sampled_from_what_the_cells_show(value: object, width: float) -> None:
+    assert sampled(value) == pytest.approx(width)
+
+
+def test_a_width_has_room_for_the_title_and_its_button() -> None:
+    made = workbook([{"a" * 20: 1}])
+    assert widths(made) == [23]
+    assert widths(workbook([{"a" * 20: 1}], sw.Xlsx(autofilter=False))) == [20]
+
+
+def test_a_width_is_sampled_from_converted_values() -> None:
+    class Customer:
+        def __str__(self) -> str:
+            raise AssertionError("nobody asked for its text")
+
+    column = sw.Column(0, convert=lambda customer: "a" * 20)
+    assert widths(workbook([(Customer(),)], columns=[column])) == [21]
+
+
+def test_a_width_is_sampled_from_the_first_rows_only() -> None:
+    rows = [("a",)] * 32 + [("a" * 50,)]
+    assert widths(workbook(rows)) == [8.43]
+    assert widths(workbook(iter(rows))) == [8.43]
+
+
+def test_cells_of_several_kinds_share_a_width() -> None:
+    assert widths(workbook([(1,), (None,), ("a" * 20,), (date(2024, 5, 17),)])) == [21]
+
+
+def test_a_format_makes_room_for_what_it_shows() -> None:
+    assert sampled(date(2024, 5, 17), format="dddd, d mmmm yyyy") == 18
+
+
+# Columns
+
+
+def test_a_sheet_may_have_16384_columns(tmp_path: Path) -> None:
+    made = workbook([range(16_384)])
+    assert made.rows() == [list(range(16_384))]
+    assert made.cell("XFD1").value == 16_383
+
+
+def test_more_columns_are_an_error() -> None:
+    with pytest.raises(sw.LimitError, match="columns of the sheet") as raised:
+        workbook([range(16_385)])
+    assert (raised.value.limit, raised.value.actual) == (16_384, 16_385)
+
+
+def test_rows_without_cells_are_rows() -> None:
+    made = workbook([(), ()])
+    assert [row.attrib for row in made.sheet().iter(f"{MAIN}row")] == [{"r": "1"}, {"r": "2"}]
+    assert made.receipt.rows == 2
+
+
+def test_rows_without_cells_do_no_harm(tmp_path: Path) -> None:
+    assert ooxml_errors(workbook([(), ()]).data, tmp_path) == []
+    assert ooxml_errors(workbook([]).data, tmp_path) == []
+
+
+def test_a_row_that_is_too_short_has_empty_cells(tmp_path: Path) -> None:
+    made = workbook([(1, 2, 3), (4,), ()])
+    assert made.rows() == [[1, 2, 3], [4, "", ""]]
+    assert libreoffice_csv(made.data, tmp_path)[:2] == [["1", "2", "3"], ["4", "", ""]]
+
+
+# Every row and cell has its place
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_the_elements_of_a_sheet_are_in_the_order_of_the_schema(*, compact: bool) -> None:
+    made = workbook([{"a": 1}], sw.Xlsx(compact=compact))
+    assert [item.tag.removeprefix(MAIN) for item in made.sheet()] == [
+        "sheetViews",
+        "sheetFormatPr",
+        "cols",
+        "sheetData",
+        "autoFilter",
+        "pageMargins",
+    ]
+
+
+def test_rows_and_cells_are_referenced() -> None:
+    made = workbook([{"a": n, "b": "x"} for n in range(700)])
+    rows = list(made.sheet().iter(f"{MAIN}row"))
+    assert [row.get("r") for row in rows] == [str(n) for n in range(1, 702)]
+    assert [cell.get("r") for cell in rows[-1]] == ["A701", "B701"]
+
+
+def test_only_the_first_sheet_is_selected() -> None:
+    made = workbook([sw.Sheet("a", [(1,)]), sw.Sheet("b", [(1,)])])
+    views = [made.sheet(n).find(f"{MAIN}sheetViews/{MAIN}sheetView[@tabSelected]") for n in (1, 2)]
+    assert [view is not None for view in views] == [True, False]
