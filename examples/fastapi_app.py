@@ -26,8 +26,8 @@ def fetch_orders(above):
         yield from db.execute("select id, customer, total from orders where total > ?", [above])
 
 
-@app.get("/orders", response_class=ExportResponse)
-def orders(above: float = 0):
+@app.get("/orders")
+def orders(above: float = 0) -> ExportResponse:
     return ExportResponse(
         lambda: fetch_orders(above), filename="orders", formats=("xlsx", "csv", "json")
     )

@@ -66,6 +66,7 @@ _DIGITS = (
 _DATE_CACHE = 4096
 _LARGEST_DOUBLE = int(sys.float_info.max)
 
+_FORMULA_CELL = 8192  # characters of a spreadsheet's formula (Microsoft's limits page)
 UTF16_CELL = 32_767  # UTF-16 units in a spreadsheet's cell (Microsoft's limits page)
 
 
@@ -662,18 +663,23 @@ class Speller:
         return self._text(value.text)
 
     def _spelled_formula(self, value: Formula) -> bytes:
-        cached = Spelled(Kind.EMPTY, [None])
-        if value.cached is not None:
-            kind, token = self._cell(value.cached)
-            cached = Spelled(kind, [token])
-        text = self._text(value.text.removeprefix("="))[1]
-        return (
-            text
-            + SEPARATOR
-            + (cached.kind or Kind.EMPTY).value.encode()
-            + SEPARATOR
-            + (cached.tokens[0] or b"")
-        )
+        """Its text as it is, the kind of its value and its value, parted by U+001F."""
+        kind, token = self._cell(value.cached)
+        if kind is Kind.FORMULA:
+            raise self._error(value, "has another formula for its value")
+        text = value.text.removeprefix("=")
+        self._check_length(text)
+        if not text:
+            raise self._error(value, "is empty")
+        if len(text) > _FORMULA_CELL:
+            raise LimitError(
+                f"row {self._row}, column {self._name}: characters of the formula",
+                limit=_FORMULA_CELL,
+                actual=len(text),
+            )
+        if _FORBIDDEN.search(text):
+            text = self._without_forbidden(text)
+        return SEPARATOR.join([_unix_lines(text.encode()), kind.value.encode(), token])
 
     def _enum(self, value: Enum) -> tuple[Kind, bytes]:
         self._converted["text_of_object"] += 1

@@ -100,7 +100,8 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
         return
     if error is None:
         future.set_result(result)
-    elif isinstance(error, StopIteration):
-        future.set_exception(RuntimeError("the rows raised StopIteration"))
+    elif isinstance(error, (StopIteration, asyncio.CancelledError)):
+        # To whoever awaits these say something else: the end of a loop, of a task.
+        future.set_exception(RuntimeError(f"the rows raised {type(error).__name__}"))
     else:
         future.set_exception(error)

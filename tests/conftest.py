@@ -15,6 +15,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import streamware.document
+import streamware.encoding
+import streamware.pull
+from drive import Clock
+
 GRACE = 2.0
 """Seconds for threads and servers to finish; the library itself promises one."""
 
@@ -126,3 +131,14 @@ async def _settled() -> list[object]:
             return [repr(task) for task in others]
         await asyncio.sleep(0.01)
     return []
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """The clock of the plain loop, which only the test moves."""
+    made = Clock()
+    for module in (streamware.pull, streamware.encoding, streamware.document):
+        monkeypatch.setattr(module, "monotonic", made)
+    streamware.pull._loop.cache_clear()  # each loop holds on to the clock it was made with
+    yield made
+    streamware.pull._loop.cache_clear()

@@ -1,9 +1,8 @@
 # ruff: noqa: DTZ001, RUF001 - date-times without a zone, and odd characters, are what is tested
 """Ways to have a document written, and values to write."""
 
-import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -157,7 +156,24 @@ FORMATS: dict[str, sw.Format] = {
     "xlsx, compact": sw.Xlsx(compact=True),
 }
 
-# Text that every format can hold as it is: no control, no surrogate, nothing like a formula.
-PLAIN = st.text(string.ascii_letters + string.digits + " äß€😀,;\"<>&'|\n_", max_size=12)
+# Text that every format can hold as it is.
+FORBIDDEN = [*map(chr, set(range(32)) - {9, 10, 13}), "\ufffe", "\uffff"]
+XML_TEXT = st.text(
+    st.characters(codec="utf-8", exclude_characters=FORBIDDEN)
+    | st.sampled_from("\"'<>&,;\r\n\t =-+@]")
+)
 
-Rows = Callable[[], Iterable[Any]]
+
+class Clock:
+    """A clock that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def after(self, seconds: float, row: Any) -> Any:
+        """The row, once so many seconds have passed."""
+        self.now += seconds
+        return row

@@ -19,7 +19,9 @@ def test_an_arrow_table_is_read_by_rows_under_its_own_names() -> None:
 
 
 def test_columns_are_chosen_by_name() -> None:
-    assert b"".join(sw.encode(table(), "csv", columns=["name"])).decode() == 'name\r\n"a,b"\r\nü\r\n'
+    assert (
+        b"".join(sw.encode(table(), "csv", columns=["name"])).decode() == 'name\r\n"a,b"\r\nü\r\n'
+    )
 
 
 def test_a_callable_may_open_one() -> None:

@@ -101,6 +101,10 @@ def test_fastapi_gives_a_workbook() -> None:
     ]
 
 
+def test_fastapi_describes_the_download() -> None:
+    assert "/orders" in asgi_get("fastapi_app", "/openapi.json").json()["paths"]
+
+
 def test_fastapi_gives_json() -> None:
     rows = json_rows(asgi_get("fastapi_app", "/orders?format=json").content)
     assert len(rows) == 10_000

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import readers
 import xlsxwriter
+
+import readers
 
 
 class Unseekable(io.RawIOBase):

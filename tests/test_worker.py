@@ -4,7 +4,7 @@ import threading
 from functools import partial
 
 import pytest
-from fakes import Broken, Gate, until
+from fakes import PATIENCE, Broken, Gate, until
 
 from streamware.worker import GATE, Worker
 
@@ -107,6 +107,7 @@ async def test_a_result_that_nobody_awaits_any_more_is_dropped() -> None:
 
 def test_a_call_may_outlive_its_loop() -> None:
     gate, worker, calls = Gate(), Worker(), list[str]()
+    before = threading.enumerate()
 
     async def begin() -> None:
         worker.submit(gate.wait)
@@ -115,9 +116,9 @@ def test_a_call_may_outlive_its_loop() -> None:
     asyncio.run(begin())
     assert worker.stop(lambda: calls.append("last")) is None
     gate.open()
-    ended = [thread for thread in threading.enumerate() if thread.name == "streamware"]
-    for thread in ended:
-        thread.join()
+    for thread in threading.enumerate():
+        if thread not in before:
+            thread.join(PATIENCE)
     assert calls == ["last"]
 
 

@@ -1,5 +1,7 @@
+import importlib.util
 import io
 import random
+import sys
 import zipfile
 import zlib
 from itertools import pairwise
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 import streamware.zip
 from readers import bsdtar_parts, unzip_complaints, zip_parts, zip_rules
-from streamware import LimitError
+from streamware import LimitError, OrderError
 from streamware.zip import (
     BLOCK,
     Backend,
@@ -145,6 +147,25 @@ def test_without_the_directory_nothing_is_a_zip() -> None:
     data = b"".join(writer.entry(name, part) for name, part in PARTS.items())
     with pytest.raises(zipfile.BadZipFile):
         zipfile.ZipFile(io.BytesIO(data))
+
+
+def test_isal_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "isal", None)  # as where nobody publishes a wheel
+    spec = importlib.util.spec_from_file_location("zip_without_isal", streamware.zip.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    writer = module.ZipWriter()
+    assert zip_parts(writer.entry(SHEET, TEXT) + writer.finish()) == {SHEET: TEXT}
+
+
+def test_data_needs_an_open_entry() -> None:
+    writer = ZipWriter()
+    writer.entry(SHEET, TEXT)
+    with pytest.raises(OrderError, match="no entry of the zip is open"):
+        writer.write(TEXT)
 
 
 # Deflate is fed blocks

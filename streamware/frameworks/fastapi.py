@@ -80,7 +80,9 @@ class ExportResponse(Response):
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self.raw_headers]
+                set_here = {name for name, _ in self.raw_headers}
+                ours = [header for header in message["headers"] if header[0] not in set_here]
+                message["headers"] = [*ours, *self.raw_headers]
             await send(message)
 
         await self.export.asgi(scope, receive, send_with_headers)

@@ -75,10 +75,14 @@ class Body:
         if self._encoding is None:
             raise StopIteration
         try:
-            return next(self._encoding)
+            chunk = next(self._encoding, b"")
         except BaseException:
             self.close()
             raise
+        if not chunk:  # the end, and no error: Flask hands a teardown what is being handled
+            self.close()
+            raise StopIteration
+        return chunk
 
     def close(self) -> None:
         """Close the rows, then what they needed.  Idempotent; never raises."""

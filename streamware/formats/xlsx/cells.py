@@ -17,6 +17,7 @@ from streamware.formats.xlsx.styles import Styles
 from streamware.values import SEPARATOR, Kind, Spelled
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
+_MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 _STRIPPED = b" \t\n\r"
 _ZONE_CHARACTERS = 99  # of a zone's name, for a number format may have 255
 _LOOKED_AT = 1024  # bytes of a text, to see how wide it is
@@ -43,9 +44,9 @@ class CellText:
             cells = blob.split(SEPARATOR)
             converted["escape"] += sum(_LOOKS_ESCAPED.search(cell) is not None for cell in cells)
             blob = _LOOKS_ESCAPED.sub(b"_x005F_", blob)
-        for old, new in ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;")):
-            if old in kept:
-                blob = blob.replace(old, new)
+        for mark, reference in _MARKUP:
+            if mark in kept:
+                blob = blob.replace(mark, reference)
         return blob.split(SEPARATOR)
 
 
@@ -153,7 +154,10 @@ class CellWriter:
         return start + before + token + after
 
     def _formula(self, token: bytes) -> bytes:
+        # Nobody reads the escapes of ST_Xstring in a formula, though the schema has them there.
         text, kind_name, cached = token.split(SEPARATOR)
+        for mark, reference in _MARKUP:
+            text = text.replace(mark, reference)
         kind = Kind(kind_name.decode())
         type_ = _TYPES.get(kind)
         marks = self._style(kind if kind in _NUMBERS else Kind.FORMULA)

@@ -280,6 +280,11 @@ def test_an_abandoned_workbook_is_no_zip() -> None:
         zipfile.ZipFile(io.BytesIO(data))
 
 
+def test_there_is_no_sheet_before_the_first_rows() -> None:
+    with pytest.raises(sw.OrderError, match="no sheet is open"):
+        _ = encoder()._current
+
+
 def test_a_failed_export_is_no_zip() -> None:
     def rows() -> Iterator[tuple[object, ...]]:
         for n in range(20_000):

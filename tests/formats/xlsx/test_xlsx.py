@@ -1,4 +1,4 @@
-# ruff: noqa: DTZ001 - naive date-times are values here
+# ruff: noqa: DTZ001 - date-times without a zone are what is tested
 
 import uuid
 from collections.abc import AsyncIterator

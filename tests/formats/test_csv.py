@@ -1,0 +1,231 @@
+"""CSV and TSV, as the csv module of the standard library reads them."""
+
+import csv
+import io
+import math
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import streamware as sw
+from drive import XML_TEXT, column, document
+from readers import csv_rows
+
+RFC = sw.Csv.profile("rfc4180")
+ROW = {"name": 'Zoë "Z", Ltd', "price": 1.5, "paid": True, "day": date(2024, 5, 6), "note": None}
+
+
+def text(rows: Any, form: sw.Csv, **options: Any) -> str:
+    return document(rows, form, **options).data.decode()
+
+
+# What the options write
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (sw.Csv(), 'name,price,paid,day,note\r\n"Zoë ""Z"", Ltd",1.5,true,2024-05-06,\r\n'),
+        (sw.Tsv(), 'name\tprice\tpaid\tday\tnote\r\n"Zoë ""Z"", Ltd"\t1.5\ttrue\t2024-05-06\t\r\n'),
+        (sw.Csv(header=False), '"Zoë ""Z"", Ltd",1.5,true,2024-05-06,\r\n'),
+        (sw.Csv(header=False, line_end="\n"), '"Zoë ""Z"", Ltd",1.5,true,2024-05-06,\n'),
+        (sw.Csv(header=False, bom=True), '\ufeff"Zoë ""Z"", Ltd",1.5,true,2024-05-06,\r\n'),
+        (sw.Csv(header=False, null="NULL"), '"Zoë ""Z"", Ltd",1.5,true,2024-05-06,NULL\r\n'),
+        (
+            sw.Csv(header=False, quoting="text"),
+            '"Zoë ""Z"", Ltd",1.5,"true","2024-05-06",\r\n',
+        ),
+        (
+            sw.Csv(header=False, quoting="all", null="-"),
+            '"Zoë ""Z"", Ltd","1.5","true","2024-05-06","-"\r\n',
+        ),
+        (
+            sw.Csv(delimiter="|", header=False),
+            '"Zoë ""Z"", Ltd"|1.5|true|2024-05-06|\r\n',
+        ),
+        (
+            sw.Csv(delimiter=";", decimal=",", header=False),
+            '"Zoë ""Z"", Ltd";1,5;true;2024-05-06;\r\n',
+        ),
+    ],
+)
+def test_the_options_decide_what_is_written(form: sw.Csv, expected: str) -> None:
+    assert text([ROW], form) == expected
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("excel-us", "\ufeffa,b\r\n1.5,'=1\r\n"),
+        ("excel-de", "\ufeffa;b\r\n1,5;'=1\r\n"),
+        ("rfc4180", "a,b\r\n1.5,=1\r\n"),
+        ("machine", "a,b\n1.5,=1\n"),
+    ],
+)
+def test_a_profile_is_named_after_what_reads_it(profile: str, expected: str) -> None:
+    assert text([{"a": 1.5, "b": "=1"}], sw.Csv.profile(profile)) == expected
+
+
+def test_an_unknown_profile_is_an_error_that_lists_those_there_are() -> None:
+    with pytest.raises(ValueError, match="there are: excel-us, excel-de, rfc4180, machine"):
+        sw.Csv.profile("excel")
+
+
+# What needs quotes
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("plain", "plain"),
+        (" blanks ", " blanks "),
+        ("a,b", '"a,b"'),
+        ('a"b', '"a""b"'),
+        ('"', '""""'),
+        ("a\nb", '"a\nb"'),
+        ("a\rb", '"a\rb"'),
+        ("a;b", "a;b"),
+        ("a\tb", "a\tb"),
+        ("\ufeff", "\ufeff"),
+        ("。", "。"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["x", "x,y", ","])
+def test_only_what_needs_quotes_has_them(cell: str, expected: str, beside: str) -> None:
+    lines = text([(cell, 1), (beside, 2)], sw.Csv())
+    assert lines.startswith(f"{expected},1\r\n")
+
+
+def test_an_empty_cell_alone_in_its_row_is_no_blank_line() -> None:
+    data = document([("",), (None,), ("x",)], columns=[""]).data
+    assert data == b'""\r\n""\r\n""\r\nx\r\n'
+    assert csv_rows(data) == [[""], [""], [""], ["x"]]
+
+
+def test_quotes_tell_text_from_numbers() -> None:
+    rows = [("1", 1, 1.5), ("x", None, 2)]
+    data = text(rows, sw.Csv(quoting="text", null="0"))
+    reader = csv.reader(io.StringIO(data, newline=""), quoting=csv.QUOTE_NONNUMERIC)
+    assert list(reader) == [["1", 1.0, 1.5], ["x", 0.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [1.5, "1.5", Decimal("-0.25"), 1e22, datetime(2024, 5, 6, 7, 8, 9, 500)],  # noqa: DTZ001
+        [1.5, Decimal("1E+3"), None, math.nan],
+    ],
+)
+def test_a_decimal_comma_is_for_numbers_alone(cells: list[Any]) -> None:
+    plain = csv_rows(column(cells, sw.Csv(delimiter=";")).data, ";")
+    comma = csv_rows(column(cells, sw.Csv(delimiter=";", decimal=",")).data, ";")
+    numbers = [isinstance(cell, (float, Decimal)) for cell in cells]
+    assert [row[0] for row in comma[1:]] == [
+        row[0].replace(".", ",") if number else row[0]
+        for row, number in zip(plain[1:], numbers, strict=True)
+    ]
+
+
+# Titles
+
+
+def test_titles_are_quoted_and_guarded_like_cells() -> None:
+    written = document([], columns=["a,b", "=1", 'x"y', "\x00"])
+    assert written.data == '"a,b",\'=1,"x""y",\ufffd\r\n'.encode()
+    assert written.converted == {"formula_text": 1, "forbidden": 1}
+
+
+def test_titles_can_be_refused_like_cells() -> None:
+    with pytest.raises(sw.CellError, match="row 0, .* starts like a formula"):
+        document([], columns=["=1"], values=sw.Values(formula_text="error"))
+
+
+# What comes out is what went in
+
+
+@pytest.mark.parametrize(
+    ("form", "delimiter"),
+    [
+        (RFC, ","),
+        (sw.Csv.profile("machine"), ","),
+        (sw.Csv(guard=False, delimiter=";", quoting="text"), ";"),
+        (sw.Csv(guard=False, delimiter="|", quoting="all"), "|"),
+        (sw.Csv(guard=False, delimiter=" "), " "),
+        (sw.Tsv(guard=False), "\t"),
+    ],
+)
+@given(rows=st.lists(st.tuples(XML_TEXT, XML_TEXT)), titles=st.tuples(XML_TEXT, XML_TEXT))
+def test_text_survives(form: sw.Csv, delimiter: str, rows: list[Any], titles: Any) -> None:
+    columns = [sw.Column(at, title) for at, title in enumerate(titles)]
+    data = document(rows, form, columns=columns).data
+    assert csv_rows(data, delimiter) == [list(titles), *map(list, rows)]
+
+
+@given(st.lists(XML_TEXT, min_size=1))
+def test_guarded_text_never_starts_a_formula(cells: list[str]) -> None:
+    found = [row[0] for row in csv_rows(column(cells).data)[1:]]
+    assert [
+        text.removeprefix("'") if text != cell else text
+        for text, cell in zip(found, cells, strict=True)
+    ] == cells
+    assert not any(text.startswith(("=", "@", "\t", "\r")) for text in found)
+
+
+@given(st.lists(st.tuples(st.integers(), st.floats(allow_nan=False, allow_infinity=False))))
+def test_numbers_survive(rows: list[Any]) -> None:
+    found = csv_rows(document(rows, RFC).data)
+    assert [(int(whole), float(number)) for whole, number in found] == rows
+
+
+@given(st.lists(st.decimals(allow_nan=False, allow_infinity=False)))
+def test_decimals_keep_their_digits(cells: list[Decimal]) -> None:
+    found = csv_rows(column(cells, RFC).data)[1:]
+    assert [Decimal(row[0]).as_tuple() for row in found] == [cell.as_tuple() for cell in cells]
+
+
+@given(st.lists(st.tuples(st.dates(), st.datetimes(), st.times())))
+def test_dates_survive(rows: list[Any]) -> None:
+    found = csv_rows(document(rows, RFC).data)
+    assert [
+        (date.fromisoformat(day), datetime.fromisoformat(moment), clock)
+        for day, moment, clock in found
+    ] == [(day, moment, clock.isoformat()) for day, moment, clock in rows]
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    "delimiter",
+    ["", ",,", '"', "\r", "\n", "\x1f", "a", "7", ".", "-", "+", ":", "_", "'", "€", "；"],
+)
+def test_a_delimiter_is_one_character_that_no_token_holds(delimiter: str) -> None:
+    with pytest.raises(ValueError, match="a delimiter is one ASCII character"):
+        sw.Csv(delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"decimal": ","}, "the decimal sign is '.' or ',', and not the delimiter"),
+        ({"decimal": "x"}, "the decimal sign is '.' or ','"),
+        ({"quoting": "none"}, "quoting is 'minimal', 'text' or 'all'"),
+        ({"line_end": "\r"}, "line_end is CRLF or LF"),
+        ({"null": "a,b"}, "null text must not need quotes"),
+        ({"null": '"'}, "null text must not need quotes"),
+        ({"null": "\n"}, "null text must not need quotes"),
+    ],
+)
+def test_a_wrong_option_is_an_error_at_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sw.Csv(**options)
+
+
+def test_options_are_values() -> None:
+    assert sw.Csv(bom=True) == sw.Csv(bom=True) != sw.Csv()
+    assert hash(sw.Csv()) == hash(sw.Csv())
+    assert sw.Tsv() != sw.Csv(delimiter="\t")

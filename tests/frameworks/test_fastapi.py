@@ -1,0 +1,195 @@
+import traceback
+from typing import Annotated, Any
+
+import pytest
+
+import streamware as sw
+from readers import calamine_rows, csv_rows, zip_parts
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("fastapi")
+
+from fastapi import BackgroundTasks, Depends, FastAPI  # noqa: E402 - where it is installed
+from starlette.background import BackgroundTask  # noqa: E402
+
+from streamware.frameworks.fastapi import ExportResponse  # noqa: E402
+
+ROWS = [{"id": 1, "name": "Åse"}, {"id": 2, "name": "Bo"}]
+
+
+async def get(app: FastAPI, url: str = "/orders", method: str = "GET", **options: Any) -> Any:
+    transport = httpx.ASGITransport(app, **options)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        return await client.request(method, url)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: sw.Export(ROWS),
+        lambda: sw.Bundle([("a.csv", sw.Export(ROWS))]),
+        lambda: {"orders": sw.Export(ROWS)},
+        lambda: [sw.Export(ROWS)],
+    ],
+    ids=["export", "bundle", "in a dict", "in a list"],
+)
+async def test_an_export_returned_as_it_is_is_a_500_that_names_the_class(made: Any) -> None:
+    app = FastAPI()
+    app.get("/orders")(made)
+    with pytest.raises(Exception, match="ExportResponse") as caught:
+        await get(app)
+    logged = "".join(traceback.format_exception(caught.value))
+    assert "streamware.frameworks.fastapi.ExportResponse" in logged
+    response = await get(app, raise_app_exceptions=False)
+    assert response.status_code == 500
+    assert response.text == "Internal Server Error"
+
+
+async def test_an_export_as_return_type_is_refused_when_the_view_is_made() -> None:
+    app = FastAPI()
+
+    def orders() -> sw.Export:
+        return sw.Export(ROWS)
+
+    with pytest.raises(Exception, match="Export"):
+        app.get("/orders")(orders)
+
+
+async def test_a_response_is_a_download() -> None:
+    app = FastAPI()
+
+    @app.get("/orders")
+    def orders() -> ExportResponse:
+        return ExportResponse(ROWS, filename="orders", formats=("xlsx", "csv"))
+
+    response = await get(app)
+    assert calamine_rows(response.content) == [["id", "name"], [1.0, "Åse"], [2.0, "Bo"]]
+    assert "orders.xlsx" in response.headers["content-disposition"]
+    assert csv_rows((await get(app, "/orders?format=csv")).content)[1] == ["1", "Åse"]
+
+
+async def test_headers_and_cookies_of_the_response_are_sent() -> None:
+    app = FastAPI()
+
+    @app.get("/orders")
+    async def orders() -> ExportResponse:
+        response = ExportResponse(ROWS, format="csv", headers=[("X-Ours", "1")], status=203)
+        response.headers["X-Theirs"] = "2"
+        response.set_cookie("seen", "yes")
+        return response
+
+    response = await get(app)
+    assert response.status_code == 203
+    assert response.headers["x-ours"] == "1"
+    assert response.headers["x-theirs"] == "2"
+    assert response.headers["set-cookie"].startswith("seen=yes")
+    assert response.headers["content-type"].startswith("text/csv")
+
+
+async def test_a_header_set_on_the_response_replaces_ours() -> None:
+    app = FastAPI()
+
+    @app.get("/orders")
+    async def orders() -> ExportResponse:
+        response = ExportResponse(ROWS, format="csv")
+        response.headers["Cache-Control"] = "private, max-age=60"
+        return response
+
+    response = await get(app)
+    assert response.headers.get_list("cache-control") == ["private, max-age=60"]
+
+
+async def test_the_background_task_runs_after_the_rows_are_closed() -> None:
+    app = FastAPI()
+    events: list[str] = []
+
+    def rows() -> Any:
+        yield from ROWS
+        events.append("rows")
+
+    @app.get("/orders")
+    async def orders() -> ExportResponse:
+        task = BackgroundTask(events.append, "task")
+        return ExportResponse(
+            rows, format="csv", background=task, on_done=lambda receipt: events.append("done")
+        )
+
+    await get(app)
+    assert events == ["rows", "done", "task"]
+
+
+async def test_background_tasks_of_the_view_run_too() -> None:
+    app = FastAPI()
+    events: list[str] = []
+
+    @app.get("/orders")
+    async def orders(tasks: BackgroundTasks) -> ExportResponse:
+        tasks.add_task(events.append, "task")
+        return ExportResponse(ROWS, format="csv")
+
+    await get(app)
+    assert events == ["task"]
+
+
+async def test_a_dependency_with_yield_ends_after_the_rows() -> None:
+    app = FastAPI()
+    events: list[str] = []
+
+    def session() -> Any:
+        yield "session"
+        events.append("session ended")
+
+    @app.get("/orders")
+    def orders(db: Annotated[str, Depends(session)]) -> ExportResponse:
+        def rows() -> Any:
+            yield from ROWS
+            events.append(f"rows of {db}")
+
+        return ExportResponse(rows, format="csv")
+
+    await get(app)
+    assert events == ["rows of session", "session ended"]
+
+
+async def test_an_async_source_and_a_bundle_are_responses_too() -> None:
+    app = FastAPI()
+
+    async def rows() -> Any:
+        for row in ROWS:
+            yield row
+
+    @app.get("/orders")
+    async def orders() -> ExportResponse:
+        return ExportResponse(sw.Bundle([("a.csv", sw.Export(rows, format="csv"))]))
+
+    parts = zip_parts((await get(app)).content)
+    assert csv_rows(parts["a.csv"])[2] == ["2", "Bo"]
+
+
+async def test_rows_that_fail_at_once_are_a_500() -> None:
+    app = FastAPI()
+
+    def rows() -> Any:
+        raise OSError("no database")
+        yield
+
+    @app.get("/orders")
+    async def orders() -> ExportResponse:
+        return ExportResponse(rows, format="csv")
+
+    response = await get(app, raise_app_exceptions=False)
+    assert (response.status_code, response.text) == (500, "Internal Server Error")
+
+
+@pytest.mark.xfail(
+    raises=UnboundLocalError, reason="FastAPI looks for `status_code` in the signature of the class"
+)
+async def test_the_class_is_a_response_class_in_the_description() -> None:
+    app = FastAPI()
+
+    @app.get("/orders", response_class=ExportResponse)
+    async def orders() -> Any:
+        return ExportResponse(ROWS, format="csv")
+
+    answers = (await get(app, "/openapi.json")).json()["paths"]["/orders"]["get"]["responses"]
+    assert "application/json" not in answers["200"].get("content", {})

@@ -1,0 +1,189 @@
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from readers import calamine_rows, csv_rows, xml_rows
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("starlette")
+
+from starlette.applications import Starlette  # noqa: E402 - where it is installed
+from starlette.requests import Request  # noqa: E402
+from starlette.routing import Mount, Route  # noqa: E402
+
+ROWS = 6000
+READERS: dict[str, Callable[[bytes], list[Any]]] = {
+    "csv": csv_rows,
+    "xml": xml_rows,
+    "xlsx": calamine_rows,
+}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "orders.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table orders (id, customer)")
+        some = ((at, f"Åse {at}") for at in range(ROWS))
+        connection.executemany("insert into orders values (?, ?)", some)
+        connection.commit()
+    return path
+
+
+def application(make: Callable[[], object]) -> Starlette:
+    """One view at /orders that returns what `make` makes."""
+
+    async def orders(request: Request) -> Any:
+        return make()
+
+    return Starlette(routes=[Route("/orders", orders)])
+
+
+async def get(app: Any, url: str = "/orders?format=csv", **options: Any) -> Any:
+    transport = httpx.ASGITransport(app, **options)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        return await client.get(url)
+
+
+@pytest.mark.parametrize("format_", ["csv", "xml", "xlsx"])
+async def test_a_cursor_opened_by_a_callable(database: Path, format_: str) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        with closing(sqlite3.connect(database)) as connection:
+            yield from connection.execute("select * from orders")
+
+    app = application(lambda: sw.Export(rows, columns=["id", "customer"]))
+    data = (await get(app, f"/orders?format={format_}")).content
+    assert len(READERS[format_](data)) == ROWS + (format_ != "xml")
+
+
+async def test_a_cursor_given_back_by_a_callable_tells_its_columns(database: Path) -> None:
+    with closing(sqlite3.connect(database, check_same_thread=False)) as connection:
+        query = "select * from orders limit 2"
+        response = await get(application(lambda: sw.Export(lambda: connection.execute(query))))
+    assert csv_rows(response.content) == [["id", "customer"], ["0", "Åse 0"], ["1", "Åse 1"]]
+
+
+async def test_six_downloads_at_once_have_a_thread_each(database: Path) -> None:
+    threads = set()
+
+    def rows() -> Iterator[tuple[int, str]]:
+        threads.add(threading.get_ident())
+        together.wait()
+        with closing(sqlite3.connect(database)) as connection:
+            yield from connection.execute("select * from orders")
+
+    together = threading.Barrier(6, timeout=10)
+    app = application(lambda: sw.Export(rows, columns=["id", "customer"]))
+    responses = await asyncio.gather(*(get(app) for _ in range(6)))
+    assert [len(csv_rows(response.content)) for response in responses] == [ROWS + 1] * 6
+    assert len(threads) == 6
+    assert threading.get_ident() not in threads
+
+
+async def test_a_cursor_opened_on_the_loop_is_refused_by_name(database: Path) -> None:
+    with (
+        closing(sqlite3.connect(database)) as connection,
+        closing(connection.execute("select * from orders")) as cursor,
+    ):
+        app = application(lambda: sw.Export(cursor))
+        with pytest.raises(sw.OrderError, match="a callable that opens them, such as Export"):
+            await get(app)
+        response = await get(app, raise_app_exceptions=False)
+    assert response.status_code == 500
+
+
+@pytest.mark.parametrize("format_", ["csv", "xml", "xlsx"])
+async def test_an_async_generator_over_aiosqlite(database: Path, format_: str) -> None:
+    aiosqlite = pytest.importorskip("aiosqlite")
+
+    async def rows() -> AsyncIterator[Any]:
+        async with (
+            aiosqlite.connect(database) as connection,
+            connection.execute("select * from orders") as cursor,
+        ):
+            async for row in cursor:
+                yield row
+
+    app = application(lambda: sw.Export(rows(), columns=["id", "customer"]))
+    data = (await get(app, f"/orders?format={format_}")).content
+    assert len(READERS[format_](data)) == ROWS + (format_ != "xml")
+
+
+async def test_the_connection_of_aiosqlite_is_closed_when_the_client_leaves(database: Path) -> None:
+    aiosqlite = pytest.importorskip("aiosqlite")
+    closed = asyncio.Event()
+
+    async def rows() -> AsyncIterator[Any]:
+        try:
+            async with (
+                aiosqlite.connect(database) as connection,
+                connection.execute("select * from orders") as cursor,
+            ):
+                async for row in cursor:
+                    yield row
+        finally:
+            closed.set()
+
+    left = asyncio.Event()
+    sent = []
+
+    async def receive() -> dict[str, Any]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+        left.set()
+
+    scope = {"type": "http", "method": "GET", "headers": [], "query_string": b""}
+    await sw.Export(rows, columns=["id", "customer"]).asgi(scope, receive, send)
+    assert closed.is_set()
+    assert sent[0] == "http.response.start"
+    assert len(sent) < 5
+
+
+async def test_the_context_of_the_request_is_there_while_rows_are_read() -> None:
+    tenant: ContextVar[str] = ContextVar("tenant")
+
+    def rows() -> Iterator[tuple[str]]:
+        for at in range(2000):
+            yield (f"{tenant.get()} {at}",)
+
+    def make() -> sw.Export:
+        tenant.set("Åse")
+        return sw.Export(rows, format="csv")
+
+    data = (await get(application(make))).content
+    assert csv_rows(data)[-1] == ["Åse 1999"]
+
+
+async def test_an_iterator_is_good_for_one_request_and_a_callable_for_many() -> None:
+    once = sw.Export(iter([(1,)]), format="csv")
+    again = sw.Export(lambda: iter([(1,)]), format="csv")
+    app = Starlette(routes=[Mount("/once", once.asgi), Mount("/again", again.asgi)])
+    assert [(await get(app, "/again/")).content for _ in range(3)] == [b"1\r\n"] * 3
+    assert (await get(app, "/once/")).content == b"1\r\n"
+    with pytest.raises(sw.OrderError, match="a callable that opens them"):
+        await get(app, "/once/")
+
+
+async def test_head_opens_nothing() -> None:
+    app = application(lambda: sw.Export(lambda: pytest.fail("opened"), format="csv"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.head("/orders")
+    assert response.status_code == 200
+    assert "export.csv" in response.headers["content-disposition"]
+
+
+async def test_a_view_that_is_no_coroutine_returns_an_export_too() -> None:
+    app = Starlette(routes=[Route("/orders", lambda request: sw.Export([{"a": 1}], format="csv"))])
+    assert csv_rows((await get(app)).content) == [["a"], ["1"]]

@@ -1,0 +1,187 @@
+"""Batches that are bounded by rows, by text and by the clock."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice, repeat
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drive import Clock
+from fakes import Broken
+from streamware.pull import MOST_CHARACTERS, Puller, heavy, portions, weight
+
+NEVER = float("inf")
+WIDE = "x" * (MOST_CHARACTERS + 1)
+
+
+def batches(rows: Any, keys: Sequence[Any] | None = ()) -> Iterator[list[Any]]:
+    """What is pulled, batch after batch, by a clock that stands still."""
+    puller = Puller(rows)
+    while not puller.ended:
+        puller.pull(NEVER)
+        puller.heavy = keys
+        yield puller.take()
+
+
+def sizes(rows: Any, keys: Sequence[Any] | None = ()) -> list[int]:
+    return [len(batch) for batch in batches(rows, keys)]
+
+
+def test_batches_begin_small_and_double() -> None:
+    assert sizes([(1,)] * 2000) == [32, 64, 128, 256, 512, 512, 496]
+
+
+def test_no_row_is_pulled_before_its_batch() -> None:
+    rows = count()
+    puller = Puller((at,) for at in rows)
+    puller.pull(NEVER)
+    assert puller.take() == [(at,) for at in range(32)]
+    assert next(rows) == 32
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(0, [0]), (1, [1]), (32, [32, 0]), (96, [32, 64, 0])]
+)
+def test_the_end_shows_when_a_batch_is_not_full(rows: int, expected: list[int]) -> None:
+    assert sizes([(1,)] * rows) == expected
+
+
+def test_too_much_text_ends_a_batch_and_halves_the_next() -> None:
+    rows = [("x",)] * 100 + [(WIDE,)] + [("x",)] * 100
+    assert sizes(rows, [0]) == [32, 64, 5, 64, 36]
+
+
+def test_rows_that_are_all_wide_come_one_by_one() -> None:
+    assert sizes([(WIDE,)] * 8, [0]) == [1, 1, 1, 1, 1, 1, 1, 1, 0]
+
+
+def test_wide_rows_are_seen_from_the_first_on() -> None:
+    assert sizes([(1, WIDE)] * 3, None) == [1, 1, 1, 0]
+
+
+def test_only_the_cells_that_count_are_looked_at() -> None:
+    assert sizes([(WIDE, "x")] * 100, [1])[1:] == [16, 32, 51]
+
+
+@pytest.mark.parametrize("cell", [1, 1.5, b"", object(), None])
+def test_a_cell_of_any_type_may_stand_where_text_was(cell: object) -> None:
+    rows = [("x",)] * 40 + [(cell,)] * 40
+    assert sizes(rows, [0]) == [32, 48]
+
+
+def test_a_wide_row_is_seen_wherever_its_text_is() -> None:
+    rows = [("x", 1)] * 40 + [(1, WIDE)] + [("x", 1)] * 40
+    assert sizes(rows, [0])[:2] == [32, 9]
+
+
+@pytest.mark.parametrize("key", ["name", "it's", 'a "b" {c}', "\\", "\ud800", "'''\n"])
+def test_any_name_can_be_a_key(key: str) -> None:
+    rows = [{key: "x"}] * 40 + [{key: WIDE}, {}]
+    assert sizes(rows, [key]) == [32, 9, 1]
+
+
+def test_there_may_be_any_number_of_keys() -> None:
+    row = tuple("x" * 5000)
+    rows = [row] * 40 + [(*row, WIDE)]
+    assert sizes(rows, range(5001)) == [32, 9, 0]
+
+
+def test_what_came_before_the_source_failed_is_pending() -> None:
+    def rows() -> Iterator[Any]:
+        yield (1,)
+        raise Broken
+
+    puller = Puller(rows())
+    with pytest.raises(Broken):
+        puller.pull(NEVER)
+    assert puller.take() == [(1,)]
+    assert puller.take() == []
+
+
+def test_a_row_that_arrives_late_ends_its_batch(clock: Clock) -> None:
+    puller = Puller(clock.after(seconds, (seconds,)) for seconds in (1, 2, 3, 0, 1))
+    puller.pull(clock.now + 5)
+    assert puller.take() == [(1,), (2,), (3,)]
+    assert not puller.ended
+    puller.pull(clock.now + 5)
+    assert puller.take() == [(0,), (1,)]
+    assert puller.ended
+
+
+@given(st.lists(st.integers(0, 3 * MOST_CHARACTERS), max_size=100))
+def test_every_row_comes_once_and_no_batch_has_too_much_text(widths: list[int]) -> None:
+    rows = [("x" * width,) for width in widths]
+    pulled = list(batches(rows, [0]))
+    assert [row for batch in pulled for row in batch] == rows
+    assert all(sum(map(weight, batch[:-1])) <= MOST_CHARACTERS for batch in pulled)
+
+
+# What counts
+
+
+@dataclass(slots=True)
+class Slotted:
+    a: str
+    b: int
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(("abc", 1, None, 2.5), id="tuple"),
+        pytest.param([b"abc", 1], id="list"),
+        pytest.param({"a": "abc", "b": 1}, id="dict"),
+        pytest.param(MappingProxyType({"a": "abc", "b": 1}), id="mapping"),
+        pytest.param(([1, 2], {"a": 1}), id="nested: their lengths"),
+        pytest.param(SimpleNamespace(a="abc", b=1), id="object"),
+        pytest.param(Slotted("abc", 1), id="slots"),
+        pytest.param(type("Row", (), {"__slots__": "a"})(), id="one slot, unset"),
+    ],
+)
+def test_the_text_of_a_row_counts(row: Any) -> None:
+    assert weight(row) == (3 if type(row).__name__ != "Row" else 0)
+
+
+def test_the_text_of_a_row_of_sqlite_counts() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    row = connection.execute("select 'abc', 1, null").fetchone()
+    connection.close()
+    assert weight(row) == 3
+    assert weight(row, [0]) == 3
+
+
+@pytest.mark.parametrize(("keys", "expected"), [([0], 1), ([0, 1], 3), ([7], 3), (["a"], 3)])
+def test_the_text_at_some_keys_counts_or_else_all(keys: list[Any], expected: int) -> None:
+    assert weight(("a", "bc"), keys) == expected
+
+
+def test_the_keys_that_count_are_those_of_text() -> None:
+    assert heavy((1, "x", b"", None, [1])) == [1, 2, 4]
+    assert heavy({"a": 1, "b": "x"}) == ["b"]
+    assert heavy(SimpleNamespace(a="x")) == ()
+
+
+def test_a_wide_last_row_is_a_run_of_its_own() -> None:
+    small, wide = ("x",), ("x" * 70_000,)
+    assert portions([small, small]) == [[small, small]]
+    assert portions([small, small, wide]) == [[small, small], [wide]]
+    assert portions([wide, small]) == [[wide, small]]
+    assert portions([wide]) == [[wide]]
+    assert portions([]) == [[]]
+
+
+def test_an_endless_source_is_pulled_by_and_by() -> None:
+    assert [len(batch) for batch in islice(batches(repeat((1,))), 6)] == [
+        32,
+        64,
+        128,
+        256,
+        512,
+        512,
+    ]
