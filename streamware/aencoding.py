@@ -9,8 +9,9 @@ timer hands out what a slow source has given so far, without ever cancelling a p
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from threading import Thread
 from types import TracebackType
@@ -20,14 +21,17 @@ from streamware.columns import Column, Key
 from streamware.encoder import Format
 from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Encoding
 from streamware.errors import OrderError
-from streamware.feed import Feed
+from streamware.feed import Feeds
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import lookup
-from streamware.source import Feeder, Rows, aclose, checked, is_async, is_thread_bound
+from streamware.source import Feeder, Rows, aclose, checked, is_thread_bound
 from streamware.values import Values
 from streamware.worker import GATE, Worker
 
+logger = logging.getLogger("streamware")
+
+_HAND_OVER = 0.02  # seconds in which a thread that waits for rows takes those it is given
 _OTHER_THREAD = (
     "these rows were opened on another thread and are bound to it; beside an event loop hand over"
     " a callable that opens them, such as Export(lambda: connection().execute(…))"
@@ -89,8 +93,8 @@ class Fillable(Protocol):
         """Whether something has come that was not handed out."""
 
     @property
-    def unbegun(self) -> Sequence[object]:
-        """Rows that were handed over open, if none was pulled."""
+    def asynchronous(self) -> list[object]:
+        """Rows handed over open that only an event loop can close, and that were not begun."""
 
     def fill(self) -> bool:
         """Pull and encode until something should be handed out; False after the last row."""
@@ -119,9 +123,8 @@ class AsyncEncoding:
         flush_interval: float,
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        self._encoding = make(self._feed)
-        self._feeds: list[Feed] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._feeds = Feeds()
+        self._encoding = make(self._feeds)
         self._flush_interval = flush_interval
         self._cancel = cancel
         self._worker = Worker()
@@ -130,6 +133,7 @@ class AsyncEncoding:
         self._filling: asyncio.Future[bool] | None = None
         self._more = True
         self._closed = False
+        self._endings: list[asyncio.Future[Any]] = []
 
     @property
     def receipt(self) -> Receipt:
@@ -142,7 +146,7 @@ class AsyncEncoding:
     async def __anext__(self) -> bytes:
         while not self._ready and self._more and not self._closed:
             if self._filling is None:
-                self._loop = asyncio.get_running_loop()
+                self._feeds.loop = asyncio.get_running_loop()
                 self._filling = self._worker.submit(self._fill)
             await self._waited(self._filling)
         if self._ready and not self._closed:
@@ -171,24 +175,14 @@ class AsyncEncoding:
 
         Waits for the pull in flight; a cancellation ends the waiting, not the closing.
         """
-        if self._closed:
-            return
-        unbegun = [rows for rows in self._encoding.unbegun if is_async(rows)]
-        endings = self._give_up()
-        for rows in unbegun:
-            await aclose(rows)
-        if endings:
-            await asyncio.wait(endings)
-
-    def _feed(self, rows: Rows) -> Feed:
-        """Rows that only a task can read; called on the thread that will iterate them."""
-        loop = self._loop
-        if loop is None:
-            raise OrderError("asynchronous rows are read beside a running event loop")
-        feed = Feed(rows, loop)
-        self._feeds.append(feed)
-        loop.call_soon_threadsafe(feed.begin)
-        return feed
+        if not self._closed:
+            self._endings = self._give_up()
+        if self._endings:
+            await asyncio.wait(self._endings)
+        if tasks := self._feeds.tasks():
+            await asyncio.wait(tasks)
+        while self._encoding.asynchronous:
+            await aclose(self._encoding.asynchronous.pop())
 
     def _fill(self) -> bool:
         more = self._encoding.fill()
@@ -207,19 +201,21 @@ class AsyncEncoding:
     async def _waited(self, filling: asyncio.Future[bool]) -> None:
         """Wait for a chunk, or for the clock."""
         await asyncio.wait({filling}, timeout=self._flush_interval)
-        if filling.done():
-            self._filling = None
-            try:
+        if not filling.done() and self._feeds.hand_over():
+            await asyncio.wait({filling}, timeout=_HAND_OVER)
+        if self._closed:
+            return
+        try:
+            if filling.done():
+                self._filling = None
                 self._more = filling.result()
-            except Exception as error:
-                await self.aclose()
-                if is_thread_bound(error):
-                    raise OrderError(_OTHER_THREAD) from error
-                raise
-        elif sum(feed.hand_over() for feed in self._feeds):
-            return  # these rows arrive after the flush was due: the thread hands them out
-        elif self._encoding.holds_back:
-            await self._helper.submit(self._rescue)
+            elif self._encoding.holds_back:
+                await self._helper.submit(self._rescue)
+        except Exception as error:
+            await self.aclose()
+            if is_thread_bound(error):
+                raise OrderError(_OTHER_THREAD) from error
+            raise
 
     def _give_up(self) -> list[asyncio.Future[Any]]:
         """Have everything end; what to wait for until it has."""
@@ -227,12 +223,10 @@ class AsyncEncoding:
         pulling = self._filling is not None and not self._filling.done()
         if self._filling is not None:
             self._filling.add_done_callback(_retrieved)
-        for feed in self._feeds:
-            feed.cancel()
-        if pulling and self._cancel is not None:
-            Thread(target=self._cancel, name="streamware-cancel", daemon=True).start()
+        self._feeds.cancel()
         endings = [self._worker.stop(self._encoding.close), self._helper.stop(_nothing)]
-        endings += [feed.task for feed in self._feeds]
+        if pulling and self._cancel is not None:
+            Thread(target=_called, args=(self._cancel,), name="streamware", daemon=True).start()
         return [ending for ending in endings if ending is not None]
 
 
@@ -240,6 +234,13 @@ def _retrieved(future: asyncio.Future[bool]) -> None:
     """Nobody waits any more, and what came of it is in the receipt."""
     if not future.cancelled():
         future.exception()
+
+
+def _called(cancel: Callable[[], object]) -> None:
+    try:
+        cancel()
+    except Exception:
+        logger.warning("cancelling the rows of an export failed", exc_info=True)
 
 
 def _nothing() -> None:

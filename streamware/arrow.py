@@ -7,7 +7,7 @@ Source: the Arrow PyCapsule interface (`__arrow_c_stream__`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 
@@ -30,7 +30,7 @@ class ArrowRows:
         import pyarrow  # noqa: PLC0415 - needed for Arrow only
 
         self._reader = pyarrow.RecordBatchReader.from_stream(table)
-        self._rows = self._read()
+        self._rows: Generator[tuple[object, ...], None, None] = self._read()
 
     @property
     def description(self) -> list[tuple[str]]:

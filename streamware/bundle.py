@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from streamware.encoding import Encoding, outcome_of
 from streamware.errors import LimitError, OrderError
 from streamware.http import headers as head
 from streamware.http.application import Application
@@ -91,11 +93,38 @@ class Bundle(Application):
         if self._used and any(hasattr(content, "__next__") for _, content in self._members):
             raise OrderError("this Bundle has an iterator among its members that was used before")
         self._used = True
-        return Job(make=self._zipping, on_done=self._on_done)
+        zipping = Zipping([_member(*member) for member in self._members], large=self._large)
+        return Job(make=zipping.fed_by, cancel=zipping.interrupt, on_done=self._on_done)
 
-    def _zipping(self, feeder: Feeder | None) -> Zipping:
-        opened = [_opened(name, content, feeder) for name, content in self._members]
-        return Zipping(opened, large=self._large)
+
+@dataclass(kw_only=True)
+class Member:
+    """One entry of a zip: its name, and its content or the job that makes it."""
+
+    name: str
+    content: Iterable[bytes] = ()
+    job: Job | None = None
+    begun: bool = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        return iter(self.content)
+
+    @property
+    def rows(self) -> int:
+        """Rows it has written so far."""
+        return self.content.receipt.rows if isinstance(self.content, Encoding) else 0
+
+    @property
+    def asynchronous(self) -> Sequence[object]:
+        """As of `Encoding`."""
+        return self.content.asynchronous if isinstance(self.content, Encoding) else ()
+
+    def close(self) -> None:
+        """Close its content."""
+        close(self.content)
+        if self.begun and self.job is not None and isinstance(self.content, Encoding):
+            self.job.done(self.content.receipt)
 
 
 class Zipping:
@@ -106,17 +135,30 @@ class Zipping:
     """
 
     holds_back = False
-    unbegun: Sequence[object] = ()
 
-    def __init__(self, members: list[tuple[str, Iterable[bytes]]], *, large: bool) -> None:
+    def __init__(self, members: list[Member], *, large: bool) -> None:
         self.receipt = Receipt("zip")
         self.lock: AbstractContextManager[Any] = nullcontext()
+        self.asynchronous: list[object] = []
         self._members = members
         self._large = large
         self._chunks = self._run()
         self._ready = b""
         self._digest = sha256()
         self._started = monotonic()
+
+    def fed_by(self, feeder: Feeder | None) -> Zipping:
+        """The same, ready to begin; given a feeder, it can read asynchronous rows."""
+        for member in self._members:
+            if member.job is not None:
+                member.content = member.job.make(feeder)
+        return self
+
+    def interrupt(self) -> None:
+        """Interrupt the entry that is being made, if it knows how; from any thread."""
+        for member in self._members[:1]:
+            if member.begun and member.job is not None and member.job.cancel is not None:
+                member.job.cancel()
 
     def __iter__(self) -> Zipping:
         return self
@@ -132,8 +174,8 @@ class Zipping:
             for chunk in self._chunks:
                 self._ready = chunk
                 return True
-        except BaseException:
-            self._settle("source error")
+        except BaseException as error:
+            self._settle(outcome_of(error))
             self.close()
             raise
         self.receipt.sha256 = self._digest.hexdigest()
@@ -157,19 +199,23 @@ class Zipping:
         self._settle("closed")
         close(self._chunks)
         while self._members:
-            close(self._members.pop(0)[1])
+            self._end_member()
+
+    def _end_member(self) -> None:
+        member = self._members.pop(0)
+        self.asynchronous += member.asynchronous
+        member.close()
+        self.receipt.rows += member.rows
 
     def _run(self) -> Iterator[bytes]:
+        self._started = monotonic()
         archive = _library().ZipStream(compress_type=_DEFLATE, compress_level=1)
         while self._members:
-            name, content = self._members[0]
-            archive.add(
-                self._counted(name, content), name, size=None if self._large else _Unknown()
-            )
+            member = self._members[0]
+            size = None if self._large else _Unknown()
+            archive.add(self._counted(member.name, member), member.name, size=size)
             yield from self._limited(archive.file())
-            self.receipt.rows += getattr(getattr(content, "receipt", None), "rows", 0)
-            self._members.pop(0)
-            close(content)
+            self._end_member()
         yield from self._limited(archive.finalize())
 
     def _counted(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
@@ -229,31 +275,42 @@ def _read(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _opened(name: str, content: Content, feeder: Feeder | None) -> tuple[str, Iterable[bytes]]:
+def _member(name: str, content: Content) -> Member:
     if isinstance(content, Export):
-        return content.member(name, feeder)
+        return Member(name=name, job=content.entry(name))
     if isinstance(content, (bytes, bytearray, memoryview)):
-        return name, (bytes(content),)
+        return Member(name=name, content=(bytes(content),))
     if isinstance(content, (str, os.PathLike)):
-        return name, _File(Path(content))
-    return name, content
+        return Member(name=name, content=_File(Path(content)))
+    return Member(name=name, content=content)
 
 
 def _checked(members: Iterable[tuple[str, Content]]) -> list[tuple[str, Content]]:
-    checked = list(members)
+    checked: list[tuple[str, Content]] = []
     seen: set[str] = set()
-    for name, content in checked:
-        parts = name.replace("\\", "/").split("/")
-        if not name or ".." in parts or "" in parts or ":" in parts[0] or min(name) < " ":
-            raise ValueError(f"{name!r} is no safe name for an entry of a zip")
-        if name.casefold() in seen:
-            raise ValueError(f"the name {name!r} is there twice")
-        seen.add(name.casefold())
-        if not isinstance(content, (Export, str, os.PathLike)) and not hasattr(content, "__iter__"):
+    for name, content in members:
+        known = isinstance(content, (Export, str, os.PathLike)) or hasattr(content, "__iter__")
+        if not known:
+            kind = type(content).__name__
             raise TypeError(
-                f"{name!r} is an Export, a path, bytes or an iterable of bytes, not {type(content).__name__}"
+                f"{name!r} is an Export, a path, bytes or an iterable of bytes, not {kind}"
             )
+        path = name.replace("\\", "/")
+        if not _is_safe(path):
+            raise ValueError(f"{name!r} is no safe name for an entry of a zip")
+        full = content.entry_name(path) if isinstance(content, Export) else path
+        if full.casefold() in seen:
+            raise ValueError(f"the name {full!r} is there twice")
+        seen.add(full.casefold())
+        checked.append((full, content))
     return checked
+
+
+def _is_safe(path: str) -> bool:
+    """Whether it names a file, wherever it is unpacked, and that within the folder."""
+    parts = path.split("/")
+    odd = any(char < " " or "\ud800" <= char <= "\udfff" for char in path)
+    return not odd and ":" not in parts[0] and not {"", ".", ".."} & set(parts)
 
 
 def _library() -> Any:

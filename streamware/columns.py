@@ -22,7 +22,8 @@ Cells = Sequence[object]
 
 _KINDS = ("text", "number", "bool", "date", "datetime", "time", "duration")
 _ABSENT = object()
-_LONG = frozenset({str, bytes, list, dict})  # types whose cells can be any length
+_LONG = frozenset({str, bytes, bytearray, memoryview})  # types whose cells can be any length
+_NESTED = frozenset({list, dict, tuple})  # types whose cells are longer than they say
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ class Layout:
         self.head = Head(name, tuple(self._titled(columns)))
         self._light: set[int] = set()
         self._heavy: set[int] = set()
+        self._nested = False
 
     @property
     def heavy(self) -> Sequence[Key] | None:
@@ -192,7 +194,7 @@ class Layout:
         """
         keys = [key for at, key in enumerate(self.keys) if at not in self._light]
         plain = self._shape != "object" and all(type(key) in (int, str) for key in keys)
-        return keys if plain else None
+        return keys if plain and not self._nested and not self._defaults else None
 
     def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
         """The columns of `rows`, whose first has the number `first`."""
@@ -204,13 +206,17 @@ class Layout:
                 zip(*(self._row(row, first + at) for at, row in enumerate(rows)), strict=True)
             )
         self._weigh(columns)
-        return columns
+        return [
+            cells if column.convert is None else [column.convert(cell) for cell in cells]
+            for column, cells in zip(self.head.columns, columns, strict=True)
+        ]
 
     def _weigh(self, columns: Sequence[Cells]) -> None:
         for at, cells in enumerate(columns):
             if at in self._heavy:
                 continue
             types = {type(cells[-1])} if cells[-1] is not None else set(map(type, cells))
+            self._nested |= not _NESTED.isdisjoint(types)
             if not _LONG.isdisjoint(types):
                 self._heavy.add(at)
                 self._light.discard(at)
@@ -284,13 +290,13 @@ class Layout:
         if bare and not (self._chosen and self._names):
             return columns
         return (
-            c if c.title is not None else replace_title(c, self._title(c.key, at))
+            replace_title(c, self._title(c.key, at) if c.title is None else c.title)
             for at, c in enumerate(columns)
         )
 
     def _title(self, key: Key, at: int) -> str:
         if isinstance(key, str):
-            return str.__str__(key)
+            return key
         if isinstance(key, int) and self._shape == "mapping":
             return str(key)
         if isinstance(key, int):
@@ -406,11 +412,11 @@ class _Path:
         return _reach(row[self.at], self.rest, None) if self.at < len(row) else None
 
 
-def replace_title(column: Column, title: str) -> Column:
-    """The same column under another title."""
+def replace_title(column: Column, title: object) -> Column:
+    """The same column under another title, which may be translated only now."""
     return Column(
         column.key,
-        title,
+        str.__str__(title) if isinstance(title, str) else str(title),
         kind=column.kind,
         format=column.format,
         width=column.width,

@@ -53,6 +53,7 @@ class Document:
         self._digest = hashlib.sha256()
         self._started = monotonic()
         self._begun = False
+        self._finished = False
         self._sheet: Sheet | None = None
         self._names: list[str] | None = None
         self._chosen: tuple[Column, ...] | None = None
@@ -83,9 +84,10 @@ class Document:
         if not rows:
             return
         self._check_rows(len(rows))
+        layout = self.layout or self._laid_out(rows[0])
+        # The caller's code (attributes, callables, conversions) runs here, and before the gate.
+        batch = Batch(layout.head, self._row, len(rows), layout.cells(rows, self._row))
         with self._gate:
-            layout = self.layout or self._laid_out(rows[0])
-            batch = Batch(layout.head, self._row, len(rows), layout.cells(rows, self._row))
             self._keep(self._encoding(layout).feed(batch))
         self.unflushed = True
         self._row += len(rows)
@@ -105,7 +107,8 @@ class Document:
         """
         columns = self._chosen or ()
         plain = not any(callable(c.key) or c.convert is not None for c in columns)
-        return plain and isinstance(row, (tuple, list, dict))
+        direct = not any(isinstance(c.key, str) and "." in c.key for c in columns)
+        return plain and direct and hasattr(row, "__len__") and hasattr(row, "__getitem__")
 
     def flush(self) -> None:
         """Have everything fed so far handed out."""
@@ -119,7 +122,13 @@ class Document:
         if encoder is None:
             self.begin(None, None)
             encoder = self._encoding(self._laid_out(Layout.NO_ROWS))
+        self._finished = True
         self._keep(encoder.finish())
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is encoded: it was finished, or given up."""
+        return self._finished or self.receipt.outcome != "running"
 
     def take(self) -> bytes:
         """The bytes that are ready; possibly none."""

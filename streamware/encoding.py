@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
@@ -15,12 +14,21 @@ from typing import Any, Protocol, Self
 from streamware.columns import Column, Key, Sheet
 from streamware.document import Document
 from streamware.encoder import Format
-from streamware.errors import EncodeError, LimitError, StreamwareError
+from streamware.errors import EncodeError, LimitError
 from streamware.limits import Limits
 from streamware.pull import Puller, portions
 from streamware.receipt import Receipt
 from streamware.registry import lookup
-from streamware.source import Feeder, Opened, Rows, checked, close, is_opener
+from streamware.source import (
+    Feeder,
+    GivenUp,
+    Opened,
+    Rows,
+    asynchronous,
+    checked,
+    close,
+    is_opener,
+)
 from streamware.values import Values
 
 CHUNK_SIZE = 65_536
@@ -85,6 +93,8 @@ class Encoding:
     Attributes:
         receipt: Its figures so far.
         lock: Held while rows are encoded or chunks are taken.
+        asynchronous: Rows that were handed over open, that only an event loop can close, and that
+            nobody has begun to read.
     """
 
     def __init__(
@@ -107,6 +117,7 @@ class Encoding:
             format, columns, values=values or Values(), limits=limits or Limits(), gate=gate
         )
         self._rows: Rows | None = checked(rows)
+        self.asynchronous = asynchronous(rows)
         self._feeder = feeder
         self._coder = coder
         self._chunk_size = chunk_size
@@ -116,6 +127,7 @@ class Encoding:
         self._puller: Puller | None = None
         self.lock: AbstractContextManager[Any] = RLock()
         self._closed = False
+        self._failure: BaseException | None = None
 
     @property
     def receipt(self) -> Receipt:
@@ -158,7 +170,10 @@ class Encoding:
             for _ in steps:
                 return not self._closed or self._end_late()
         except BaseException as error:
-            self.document.settle(_outcome(error))
+            if self._closed and isinstance(error, GivenUp):
+                return self._end_late()
+            with self.lock:
+                self.document.settle(outcome_of(error))
             self.close()
             raise
         self._steps = None
@@ -172,14 +187,12 @@ class Encoding:
             last = self._steps is None and not self._closed
             if last:
                 self.document.settle("complete")
-            if self._coder is None:
+            coder = self._coder
+            if coder is None:
                 return chunk
-            return self._coder(chunk, last=last, flush=len(chunk) < self._chunk_size)
-
-    @property
-    def unbegun(self) -> Sequence[object]:
-        """Rows that were handed over open, if none was pulled."""
-        return () if self._rows is None or is_opener(self._rows) else (self._rows,)
+            if last:
+                self._coder = None  # its stream has an end, and only one
+            return coder(chunk, last=last, flush=len(chunk) < self._chunk_size)
 
     @property
     def holds_back(self) -> bool:
@@ -193,11 +206,18 @@ class Encoding:
         Rows whose cells have to be reached on their own thread (attributes, callables,
         conversions) wait for that thread.
         """
+        document, puller = self.document, self._puller
         with self.lock:
-            puller = self._puller
-            if puller is not None and puller.pending and self.document.movable(puller.pending[0]):
-                self.document.feed(puller.take())
-            self.document.flush()
+            if document.ended or puller is None:
+                return
+            try:
+                if puller.pending and document.movable(puller.pending[0]):
+                    document.feed(puller.take())
+                document.flush()
+            except BaseException as error:
+                document.settle(outcome_of(error))
+                self._failure = error
+                raise
 
     def close(self) -> None:
         """Give up, or end: close the rows.  Idempotent; never raises.
@@ -207,9 +227,10 @@ class Encoding:
         if self._closed:
             return
         self._closed = True
-        self.document.settle("closed")
-        for rows in self.unbegun:
-            close(rows)
+        with self.lock:
+            self.document.settle("closed")
+        if self._rows is not None and not is_opener(self._rows):
+            close(self._rows)
         if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
             self._end_late()
 
@@ -231,9 +252,11 @@ class Encoding:
         else:
             begun = () if first is _END else (first,)
             yield from self._table(None, outer.names, chain(begun, rest))
-        self.document.finish()
+        with self._encoding():
+            self.document.finish()
 
     def _open(self, rows: Any) -> Opened:
+        self.asynchronous = [each for each in self.asynchronous if each is not rows]
         opened = Opened(rows, self._feeder)
         self._opened.append(opened)
         return opened
@@ -263,11 +286,20 @@ class Encoding:
                 early = False
                 yield
                 due = monotonic() + self._flush_interval
-        document.end()
+        with self._encoding():
+            document.end()
+
+    @contextmanager
+    def _encoding(self) -> Iterator[None]:
+        """Nobody else encodes meanwhile, and the document is still wanted."""
+        with self.lock:
+            if self.document.ended:
+                raise self._failure or GivenUp
+            yield
 
     def _encode(self, puller: Puller, *, late: bool) -> None:
         document = self.document
-        with self.lock:
+        with self._encoding():
             document.check_time()
             for run in portions(puller.take()):
                 document.feed(run)
@@ -284,9 +316,10 @@ class Encoding:
 _END = object()
 
 
-def _outcome(error: BaseException) -> str:
-    if isinstance(error, (CancelledError, GeneratorExit)):
+def outcome_of(error: BaseException) -> str:
+    """What a receipt says of a document that ended with `error`."""
+    if isinstance(error, (GivenUp, GeneratorExit)):
         return "closed"
     if isinstance(error, LimitError):
         return "limit"
-    return "encode error" if isinstance(error, StreamwareError) else "source error"
+    return "encode error" if isinstance(error, EncodeError) else "source error"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Event
@@ -19,7 +19,7 @@ from typing import Any
 from streamware.columns import Sheet, names_of
 from streamware.errors import OrderError
 from streamware.pull import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
-from streamware.source import Rows, aclose, checked, is_async, is_iterable, is_opener
+from streamware.source import GivenUp, Rows, aclose, checked, is_opener
 
 _SLICE = 0.0005  # seconds that rows are read without a turn for the other tasks
 
@@ -33,9 +33,11 @@ class Feed:
     """
 
     def __init__(self, rows: Rows, loop: asyncio.AbstractEventLoop) -> None:
-        self.task: asyncio.Task[None] | None = None
         self._rows = rows
+        self.task: asyncio.Task[None] | None = None
         self._loop = loop
+        self.ended = False
+        self._reading = False
         self._cancelled = False
         self._last: object = None
         self._lists: SimpleQueue[Any] = SimpleQueue()
@@ -43,23 +45,23 @@ class Feed:
         self._under_way = 0
         self._partial: list[Any] = []
         self._opened = Event()
+        self._source: object = None
         self._names: list[str] | None = None
         self._error: BaseException | None = None
+
+    def cancel(self) -> None:
+        """Have the task end, from any thread: the pull in flight is cancelled, the rows closed."""
+        self._cancelled = True
+        try:
+            self._loop.call_soon_threadsafe(self._interrupt)
+        except RuntimeError:  # the loop has ended, and the task with it
+            self._end(GivenUp())
 
     # On the loop ----------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Start the task."""
-        if not self._cancelled:
-            self.task = asyncio.get_running_loop().create_task(self._read())
-
-    def cancel(self) -> None:
-        """Have the task end: the pull in flight is cancelled, the rows are closed."""
-        self._cancelled = True
-        if self.task is None:
-            self._end(asyncio.CancelledError())
-        else:
-            self.task.cancel()
+        self.task = asyncio.get_running_loop().create_task(self._read())
 
     def hand_over(self) -> bool:
         """Give the thread the rows read so far, if it waits for some; whether there were any."""
@@ -68,38 +70,51 @@ class Feed:
         self._put()
         return True
 
+    def _interrupt(self) -> None:
+        # Once, and not before its first step, when nothing would run, not even a `finally`; nor
+        # while the rows are being closed.
+        if self.task is not None and self._reading:
+            self._reading = False
+            self.task.cancel()
+
     async def _read(self) -> None:
+        self._reading = not self._cancelled
         error: BaseException | None = None
         try:
             await self._read_from(self._rows)
-        except asyncio.CancelledError as caught:
+        except asyncio.CancelledError:
             # Not an end: what was cut must not pass for what was complete.
-            error = (
-                caught if self._cancelled else OrderError("the reading of the rows was cancelled")
-            )
+            cut = OrderError("the reading of the rows was cancelled")
+            error = GivenUp() if self._cancelled else cut
             raise
-        except Exception as caught:  # noqa: BLE001 - raised again where the thread reads
-            error = caught
+        except BaseException as caught:
+            error = caught  # raised again where the thread reads
+            if not isinstance(caught, Exception):
+                raise
         finally:
             self._put()
             self._end(error)
 
-    async def _read_from(self, rows: Rows) -> None:
-        opened = await _opened(rows)
+    async def _read_from(self, rows: Any) -> None:
+        opened: Any = None if is_opener(rows) else rows
         try:
+            if self._cancelled:
+                raise asyncio.CancelledError
+            if is_opener(rows):
+                opened = rows()
+            if inspect.isawaitable(opened) and not hasattr(opened, "__aiter__"):
+                opened = await opened
+            opened = [opened] if isinstance(opened, Sheet) else checked(opened)
+            self._source = opened
             self._names = names_of(opened)
             self._opened.set()
-            if isinstance(opened, Sheet):
-                opened = [opened]
-            if is_iterable(opened) and not is_async(opened):
-                self._partial.extend(opened)
-            else:
-                await self._pull(opened)
+            await self._pull(opened)
         finally:
+            self._reading = False
             await aclose(opened)
 
     async def _pull(self, rows: Any) -> None:
-        iterator = aiter(rows)
+        iterator = aiter(rows) if hasattr(rows, "__aiter__") else _each(rows)
         size, room, turn = FIRST_ROWS, MOST_CHARACTERS, monotonic() + _SLICE
         keys: Sequence[Any] = ()
         try:
@@ -114,6 +129,7 @@ class Feed:
                     await asyncio.sleep(0)
                     turn = monotonic() + _SLICE
         finally:
+            self._reading = False
             if iterator is not rows:
                 await aclose(iterator)
 
@@ -130,11 +146,14 @@ class Feed:
     def _put(self) -> None:
         rows, self._partial = self._partial, []
         if rows:
+            if self._names is None:  # some tell them after the first row only
+                self._names = names_of(self._source)
             self._last = rows[-1]
             self._under_way += 1
             self._lists.put(rows)
 
     def _end(self, error: BaseException | None) -> None:
+        self.ended = True
         self._error = error
         self._opened.set()
         self._lists.put(None)
@@ -160,10 +179,48 @@ class Feed:
             raise self._error
 
 
-async def _opened(rows: Rows) -> Any:
-    opened: Any = rows
-    if is_opener(opened):
-        opened = opened()
-    if inspect.isawaitable(opened) and not hasattr(opened, "__aiter__"):
-        opened = await opened
-    return opened if isinstance(opened, Sheet) else checked(opened)
+async def _each(rows: Iterable[Any]) -> AsyncIterator[Any]:
+    for row in rows:
+        yield row
+
+
+class Feeds:
+    """Makes the feeds of one document, and ends them all.
+
+    Called on the thread that will iterate them; told the loop before that.
+    """
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._feeds: list[Feed] = []
+        self._cancelled = False
+
+    def __call__(self, rows: Rows) -> Feed:
+        """Have a task of the loop read `rows`.
+
+        Raises:
+            OrderError: There is no loop yet.
+        """
+        if self.loop is None:
+            raise OrderError("asynchronous rows are read beside a running event loop")
+        feed = Feed(rows, self.loop)
+        self._feeds = [*(each for each in self._feeds if not each.ended), feed]
+        self.loop.call_soon_threadsafe(feed.begin)
+        if self._cancelled:
+            feed.cancel()
+        return feed
+
+    def hand_over(self) -> bool:
+        """Have every thread that waits for rows get what there is; whether there was any."""
+        given = [feed.hand_over() for feed in self._feeds]
+        return any(given)
+
+    def cancel(self) -> None:
+        """End all, those to come, too."""
+        self._cancelled = True
+        for feed in self._feeds:
+            feed.cancel()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The tasks that may not have ended."""
+        return [feed.task for feed in self._feeds if feed.task is not None]

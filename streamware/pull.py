@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -16,7 +17,10 @@ from typing import Any
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CHARACTERS = 262_144  # of text in a batch
-_LONG = (str, bytes, list, dict)
+MOST_CELLS = 10_240  # in a batch, of any kind
+_LONG = (str, bytes, bytearray, memoryview)
+_NESTED = (list, dict, tuple)
+_ITEM = 8  # characters of an item that is no text
 _WIDE = 65_536  # a row with this much text travels alone
 
 
@@ -38,18 +42,27 @@ class Puller:
         self.ended = False
         self._rows: Iterator[Any] = iter(rows)
         self._size = FIRST_ROWS
+        self._seen = False
         self._lock = Lock()
 
     def pull(self, due: float) -> None:
         """Pull a batch; return earlier when a row arrives after `due`, or the text is enough."""
         keys = self.heavy
         loop = _loop(None if keys is None or len(keys) > _MOST_KEYS else tuple(keys))
-        room, count = loop(self._rows, self._size, self.pending, MOST_CHARACTERS, due)
-        if room < 0:
-            self._size = max(1, self._size // 2)
-        elif count == self._size:
-            self._size = min(2 * self._size, MOST_ROWS)
-        self.ended = count == _ALL
+        room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
+        while left:
+            run = min(left, _RUN if self._seen else 1)
+            room, state, row = loop(self._rows, run, self.pending, room, due)
+            if state != _THROUGH:
+                self.ended = state == _ENDED
+                self._size = max(1, self._size // 2) if room < 0 else self._size
+                return
+            most = max(1, MOST_CELLS // max(1, _width(row)))
+            left = min(left - run, most - 1) if not self._seen else left - run
+            self._seen = True
+            if keys is not None and not set(keys).issuperset(heavy(row)):
+                return  # text where there was none: the next batch is to weigh it
+        self._size = min(2 * self._size, MOST_ROWS, most)
 
     def take(self) -> list[Any]:
         """The pending rows, which are pending no more."""
@@ -59,17 +72,18 @@ class Puller:
         return rows
 
 
-_Loop = Callable[[Iterator[Any], int, list[Any], int, float], tuple[int, int]]
+_Loop = Callable[[Iterator[Any], int, list[Any], int, float], tuple[int, int, Any]]
 
-_ALL = -1
+_THROUGH, _CUT, _ENDED = range(3)
+_RUN = 32  # rows between two looks at what a row is like
 _MOST_KEYS = 64  # in one expression, whose depth the compiler bounds
 
 # The innermost loop of every export, written out for the columns that hold text: a loop over
-# them would take longer than the encoding of a cell or two.  The rows are counted here, because
-# another thread may take what is pending at any time.
+# them would take longer than the encoding of a cell or two.  Nothing is asked of `pending`,
+# because another thread may take what is there at any time.
 _SOURCE = """
 def loop(rows, size, pending, room, due):
-    count = 0
+    count, row = 0, None
     append = pending.append
     for count, row in zip(range(1, size + 1), rows):
         append(row)
@@ -78,8 +92,8 @@ def loop(rows, size, pending, room, due):
         except (TypeError, ValueError, KeyError, IndexError):
             room -= weight(row)
         if room < 0 or monotonic() > due:
-            return room, count
-    return room, count if count == size else ALL
+            return room, CUT, row
+    return room, THROUGH if count == size else ENDED, row
 """
 
 
@@ -87,21 +101,28 @@ def loop(rows, size, pending, room, due):
 def _loop(keys: tuple[Any, ...] | None) -> _Loop:
     """Appends at most `size` rows to `pending`, until `room` is used up or it is `due`.
 
-    Returns what is left of `room`, and how many rows came, or `_ALL` if there are no more.
+    Returns what is left of `room`, how the loop ended, and the last row.
     """
     lengths = [f"len(row[{key!r}] or '')" for key in keys or ()]
     terms = "weight(row)" if keys is None else " + ".join(lengths) or "0"
-    names: dict[str, Any] = {"weight": weight, "monotonic": monotonic, "ALL": _ALL}
+    names: dict[str, Any] = {"weight": weight, "monotonic": monotonic}
+    names |= {"THROUGH": _THROUGH, "CUT": _CUT, "ENDED": _ENDED}
     exec(_SOURCE.format(weight=terms), names)  # noqa: S102 - of literals of our own making
     return names["loop"]  # type: ignore[no-any-return]
 
 
+def _width(row: Any) -> int:
+    return len(row) if hasattr(row, "__len__") else 1
+
+
 def heavy(row: Any) -> Sequence[Any]:
-    """Keys of the cells of `row` whose length counts."""
+    """Keys of the cells of `row` whose length counts; none where that takes a closer look."""
+    if hasattr(type(row), "__missing__"):  # a defaultdict: row[key] changes it
+        return ()
     if isinstance(row, dict):
-        return [key for key, cell in row.items() if isinstance(cell, _LONG)]
+        return [key for key, cell in row.items() if isinstance(cell, _LONG + _NESTED)]
     if isinstance(row, (tuple, list)):
-        return [at for at, cell in enumerate(row) if isinstance(cell, _LONG)]
+        return [at for at, cell in enumerate(row) if isinstance(cell, _LONG + _NESTED)]
     return ()
 
 
@@ -122,7 +143,17 @@ def weight(row: Any, keys: Sequence[Any] = ()) -> int:
     else:
         slots = _slots(type(row))  # type: ignore[arg-type]  # a class can be hashed
         cells = [getattr(row, name, None) for name in (*getattr(row, "__dict__", ()), *slots)]
-    return sum(len(cell) for cell in cells if isinstance(cell, _LONG))
+    return sum(map(_length, cells))
+
+
+def _length(cell: Any, depth: int = 3) -> int:
+    """About as many characters as a cell takes; what is nested deeper counts by its items."""
+    if isinstance(cell, _LONG):
+        return len(cell)
+    if not isinstance(cell, _NESTED):
+        return 0
+    items = chain(cell, cell.values()) if isinstance(cell, dict) else cell
+    return _ITEM * len(cell) + (sum(_length(item, depth - 1) for item in items) if depth else 0)
 
 
 @lru_cache(maxsize=256)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from errno import EAGAIN
+from functools import partial
+from io import RawIOBase
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Protocol
 
 from streamware.aencoding import aencode
@@ -20,6 +23,9 @@ from streamware.receipt import Receipt
 from streamware.registry import available, lookup
 from streamware.source import Rows
 from streamware.values import Values
+from streamware.worker import Worker
+
+_OF_DESCRIPTORS = (Path("/dev"), Path("/dev/fd"))
 
 
 class Writable(Protocol):
@@ -89,7 +95,7 @@ async def asave(
     chunk_size: int = CHUNK_SIZE,
     flush_interval: float = FLUSH_INTERVAL,
 ) -> Receipt:
-    """The twin of `save` for rows as `aencode` takes them; files are written on threads."""
+    """The twin of `save` for rows as `aencode` takes them; the file is written on a thread."""
     encoding = aencode(
         rows,
         _told(target) if format is None else format,
@@ -99,10 +105,9 @@ async def asave(
         chunk_size=chunk_size,
         flush_interval=flush_interval,
     )
-    async with encoding:
-        with _written(target) as file:
-            async for chunk in encoding:
-                await asyncio.to_thread(_write, file, chunk)
+    async with encoding, _awritten(target) as write:
+        async for chunk in encoding:
+            await write(chunk)
     return encoding.receipt
 
 
@@ -118,49 +123,70 @@ def _told(target: Target) -> str:
     )
 
 
+@asynccontextmanager
+async def _awritten(target: Target) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    """As `_written`, on a thread: what is under way there ends before the file is closed."""
+    writer, stack = Worker(), ExitStack()
+    last: Callable[[], object] = stack.close
+    try:
+        file = await writer.submit(partial(stack.enter_context, _written(target)))
+        yield lambda chunk: writer.submit(partial(_write, file, chunk))
+        await writer.submit(stack.close)
+    except BaseException as error:
+        last = partial(stack.__exit__, type(error), error, error.__traceback__)
+        raise
+    finally:
+        ending = writer.stop(last)
+        if ending is not None:
+            await asyncio.wait({ending})
+            ending.exception()  # there is one that says more
+
+
 @contextmanager
 def _written(target: Target) -> Iterator[Writable]:
     if not isinstance(target, (str, os.PathLike)):
         yield target
         return
     path = Path(target)
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        with path.open("wb", buffering=0) as file:
-            yield file
-        return
-    with _beside(path.resolve()) as file:
+    with _as_it_is(path) if _is_special(path) else _beside(path.resolve()) as file:
         yield file
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is no regular file, or names a descriptor, as `/dev/stdout` does."""
+    folder = path.parent.resolve()
+    descriptor = folder in _OF_DESCRIPTORS or Path("/proc") in folder.parents
+    return descriptor or (path.exists() and not path.is_file())
+
+
+def _as_it_is(path: Path) -> IO[bytes]:
+    """What it holds already is kept: what else is printed may go there, too."""
+    return path.open("ab", buffering=0)
 
 
 @contextmanager
 def _beside(path: Path) -> Iterator[IO[bytes]]:
     """A new file in the same directory, renamed to `path` if all goes well, else removed."""
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent
-    )
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    made = partial(os.open, mode=0o666 if mode is None else mode)
+    part = path.with_name(f".{path.name[:40]}.{token_hex(8)}.part")
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            Path(name).chmod(_mode(path))
+        with open(part, "xb", buffering=0, opener=made) as file:
+            if mode is not None:
+                part.chmod(mode)
             yield file
-        Path(name).replace(path)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
-def _mode(path: Path) -> int:
-    """The permissions that the file has, or that a new one would get."""
-    if path.exists():
-        return stat.S_IMODE(path.stat().st_mode)
-    umask = os.umask(0o022)
-    os.umask(umask)
-    return 0o666 & ~umask
-
-
 def _write(file: Writable, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        written = file.write(view)  # type: ignore[arg-type]  # any buffer will do
-        if not isinstance(written, int) or written >= len(view):
+    """Write all of it; a file that does not say how much it took has taken all."""
+    while data:
+        written = file.write(data)
+        if written == 0 or (written is None and isinstance(file, RawIOBase)):
+            raise BlockingIOError(EAGAIN, "the file takes nothing now, and cannot be waited for")
+        if not isinstance(written, int):
             return
-        view = view[written:]
+        data = data[written:]

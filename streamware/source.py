@@ -35,7 +35,13 @@ def checked(rows: Rows) -> Rows:
     """
     if isinstance(rows, (str, bytes, bytearray, Mapping)):
         raise TypeError(f"rows are an iterable of rows, not one {type(rows).__name__}")
-    if isinstance(rows, Sheet) or speaks_arrow(rows) or is_iterable(rows) or is_async(rows) or callable(rows):
+    if (
+        isinstance(rows, Sheet)
+        or speaks_arrow(rows)
+        or is_iterable(rows)
+        or is_async(rows)
+        or callable(rows)
+    ):
         return rows
     raise TypeError(
         "rows are an iterable, an async iterable, or a callable that opens one,"
@@ -67,6 +73,10 @@ def is_opener(rows: object) -> bool:
 
 
 Feeder = Callable[[Any], Iterable[Any]]
+
+
+class GivenUp(BaseException):
+    """The document is wanted no more: raised inside its loop, and never to the caller."""
 
 
 def _refuse(rows: Any) -> Iterable[Any]:
@@ -134,6 +144,17 @@ def close(rows: object) -> None:
         if is_thread_bound(error):
             return  # nor could it be read here, and that was said
         logger.warning("closing the rows of an export failed", exc_info=True)
+
+
+def handed_over(rows: object) -> list[object]:
+    """What was handed over open: `rows`, and the rows of listed sheets."""
+    given = [rows, *(sheet.rows for sheet in _listed_sheets(rows))]
+    return [each for each in given if not is_opener(each)]
+
+
+def asynchronous(rows: object) -> list[object]:
+    """What was handed over open and only an event loop can close."""
+    return [each for each in handed_over(rows) if is_async(each) and not is_iterable(each)]
 
 
 def _listed_sheets(rows: object) -> list[Sheet]:

@@ -248,9 +248,6 @@ class Speller:
     def spell(self, cells: Sequence[object], first: int) -> Spelled:
         """The text of `cells`, whose first is in row `first`."""
         self._row = first
-        if self._column.convert is not None:
-            convert = self._column.convert
-            cells = [convert(cell) for cell in cells]  # map would end early at a StopIteration
         if self._column.kind is not None:
             cells = self._as_kind(cells, self._column.kind)
         types = set(map(type, cells))
@@ -441,10 +438,13 @@ class Speller:
 
     def _speller_of(self, value: object) -> Callable[[Any], tuple[Kind, bytes]]:
         """The way of a type seen for the first time: a subclass, or one of the rarer ones."""
+        # NumPy first: its time spans are registered as integers.
+        if hasattr(value, "dtype") and hasattr(value, "item"):
+            return self._scalar
         for type_, speller in self._by_inheritance():
             if isinstance(value, type_):
                 return speller
-        return self._scalar if hasattr(value, "dtype") and hasattr(value, "item") else self._other
+        return self._other
 
     def _by_inheritance(self) -> Iterable[tuple[Any, Callable[[Any], tuple[Kind, bytes]]]]:
         # Enum first: a member of an IntEnum is an int, too.  NaT is a datetime to isinstance.
@@ -546,7 +546,7 @@ class Speller:
         if self._spelling.spreadsheet and abs(value) > 10**_DIGITS:
             self._converted["big_int"] += 1
             fits = self._values.big_int == "number" and abs(value) <= _LARGEST_DOUBLE
-            return (Kind.NUMBER if fits else Kind.TEXT), token
+            return (Kind.NUMBER, token) if fits else self._text(token.decode())
         return Kind.NUMBER, token
 
     def _float(self, value: float) -> tuple[Kind, bytes]:
@@ -578,10 +578,11 @@ class Speller:
     def _decimal(self, value: Decimal) -> tuple[Kind, bytes]:
         if not value.is_finite():
             return self._non_finite(Decimal("NaN") if value.is_snan() else value)
-        token = str(value).encode()
+        # A subclass may say anything of itself, and what it says would not be escaped.
+        token = Decimal.__str__(value).encode()
         if self._values.decimal == "text":
             self._converted["decimal"] += 1
-            return Kind.TEXT, token
+            return self._text(token.decode())
         if not self._spelling.spreadsheet or _fits_double(token):
             return Kind.NUMBER, token
         return self._double(value, token)
@@ -592,7 +593,7 @@ class Speller:
         if infinite or beyond:
             self._converted["big_int"] += 1
             if self._values.big_int == "text" or infinite:
-                return Kind.TEXT, token
+                return self._text(token.decode())
             return Kind.NUMBER, repr(float(value)).encode()
         rounded = repr(float(value))
         if Decimal(rounded) != value:
@@ -601,9 +602,9 @@ class Speller:
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
         if not self._spelling.spreadsheet:
-            return Kind.DATE, value.isoformat().encode()
+            return Kind.DATE, date.isoformat(value).encode()
         if value < _FIRST_DATE:
-            return self._early(value.isoformat())
+            return self._early(date.isoformat(value))
         return Kind.DATE, b"%d" % (value.toordinal() - _EPOCH_ORDINAL)
 
     def _early(self, text: str) -> tuple[Kind, bytes]:
@@ -619,25 +620,25 @@ class Speller:
         moved = None if self._values.aware == "text" else _in_zone(value, zone)
         if moved is None:
             self._converted["aware"] += 1
-            return Kind.TEXT, value.isoformat().encode()
+            return Kind.TEXT, datetime.isoformat(value).encode()
         if value.tzinfo != zone:
             self._converted["timezone"] += 1
         return self._settled_datetime(moved, Kind.ZONED)
 
     def _settled_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
         if not self._spelling.spreadsheet:
-            return kind, value.isoformat().encode()
+            return kind, datetime.isoformat(value).encode()
         serial = datetime_serials([value.replace(tzinfo=None)])[0]
         if serial < _FIRST_SERIAL:
-            return self._early(value.isoformat())
+            return self._early(datetime.isoformat(value))
         return kind, repr(serial).encode()
 
     def _time(self, value: time) -> tuple[Kind, bytes]:
         if not self._spelling.spreadsheet:
-            return Kind.TIME, value.isoformat().encode()
+            return Kind.TIME, time.isoformat(value).encode()
         if value.tzinfo is not None:
             self._converted["aware"] += 1
-            return Kind.TEXT, value.isoformat().encode()
+            return Kind.TEXT, time.isoformat(value).encode()
         moment = timedelta(
             hours=value.hour,
             minutes=value.minute,
@@ -694,12 +695,16 @@ class Speller:
         return self._text(base64.b64encode(value).decode())
 
     def _scalar(self, value: Any) -> tuple[Kind, bytes]:
-        """A NumPy scalar; its dates and spans are plain integers where finer than microseconds."""
+        """A NumPy scalar; its moments and spans are plain integers where finer than microseconds."""
         if getattr(value, "shape", ()):
             return self._other(value)
-        unit = getattr(value.dtype, "kind", None)
-        plain = value.astype(f"{unit}8[us]").item() if unit in ("M", "m") else value.item()
-        return self._other(value) if type(plain) is type(value) else self._cell(plain)
+        plain = value.item()
+        kind = getattr(value.dtype, "kind", None)
+        if kind in ("M", "m") and isinstance(plain, int):
+            plain = value.astype(f"{kind}8[us]").item()
+        if type(plain) is not type(value):
+            return self._cell(plain)
+        return self._real(value) if isinstance(value, Real) else self._other(value)
 
     def _nested(self, value: object) -> tuple[Kind, bytes]:
         if self._values.nested == "error":
@@ -828,7 +833,8 @@ def _utf16_units(text: str) -> int:
 
 def _cut(text: str) -> str:
     units = text.encode("utf-16-le", "surrogatepass")[: 2 * (UTF16_CELL - 1)]
-    return units.decode("utf-16-le", "ignore") + "…"
+    kept = units.decode("utf-16-le", "surrogatepass")
+    return (kept[:-1] if "\ud800" <= kept[-1] <= "\udbff" else kept) + "…"
 
 
 def _in_zone(value: datetime, zone: tzinfo) -> datetime | None:

@@ -71,8 +71,9 @@ class Worker:
 
     def _put(self, job: _Job) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="streamware", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="streamware", daemon=True)
+            thread.start()  # fails where there are too many
+            self._thread = thread
         self._jobs.put(job)
 
     def _work(self) -> None:

@@ -142,23 +142,26 @@ def test_the_disk_is_watched_for_unlinked_files(tmp_path: Path) -> None:
         assert speed.disk_bytes(tmp_path, os.getpid()) - before >= 300_000
 
 
-def figures(slower: float) -> speed.Speed:
-    return speed.Speed(1.0, slower, 0.0, 0.0, 0, 0, 0)
+def figures(slower: float = 1.0) -> speed.Speed:
+    return speed.Speed(3.0 * slower, 2.0 * slower, slower, 0.0, 0.0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
     ("slower", "reached"), [(1.9, "no"), (2.0, "must"), (2.6, "stretch")], ids=str
 )
 def test_the_summary_says_what_was_reached(slower: float, reached: str) -> None:
-    results = {("orders", "csv"): {"csv.writer batched": figures(slower)}}
+    results = {
+        ("orders", "csv"): {"streamware csv": figures(), "csv.writer batched": figures(slower)}
+    }
     last = speed.summary(results).splitlines()[-1]
-    assert last == f"| CSV against csv.writer | {slower:.2f} | 2 | 2.6 | {reached} |"
+    assert last == f"| CSV against csv.writer | {slower:.2f} | {slower:.2f} | 2 | 2.6 | {reached} |"
 
 
 def test_the_faster_of_two_rivals_counts() -> None:
     rivals = {"rustpy-xlsxwriter": figures(3.0), "rustypyxl write-only": figures(2.2)}
+    rivals["streamware xlsx"] = figures()
     last = speed.summary({("orders", "xlsx"): rivals}).splitlines()[-1]
-    assert "| 2.20 | 2 | 2.5 | must |" in last
+    assert "| 2.20 | 2.20 | 2 | 2.5 | must |" in last
 
 
 def test_memory_is_measured_for_every_case() -> None:

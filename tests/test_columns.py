@@ -4,6 +4,7 @@ import sqlite3
 from collections import ChainMap, OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -338,6 +339,30 @@ def test_two_columns_may_have_one_title() -> None:
     ]
 
 
+class Lazy:
+    """A text that is translated when it is asked for, as Django's are."""
+
+    def __str__(self) -> str:
+        return "Nummer"
+
+
+@pytest.mark.parametrize("form", ["csv", "xml", "json", "xlsx"])
+def test_a_title_may_be_translated_late(form: str) -> None:
+    columns = [sw.Column("id", Lazy())]  # type: ignore[arg-type]  # as Django has it
+    assert document([{"id": 1}], form, columns=columns).receipt.rows == 1
+    assert table([{"id": 1}], columns) == [["Nummer"], ["1"]]
+
+
+class Key(StrEnum):
+    ID = "id"
+
+
+def test_a_member_of_an_enum_is_the_name_that_it_holds() -> None:
+    assert table([{Key.ID: 1}]) == [["id"], ["1"]]
+    assert table([{"id": 1}], [Key.ID]) == [["id"], ["1"]]
+    assert table([{"id": 1}], [sw.Column("id", Key.ID)]) == [["id"], ["1"]]
+
+
 # New keys later
 
 
@@ -369,7 +394,24 @@ def test_an_object_cannot_follow_a_sequence_without_names() -> None:
 def test_a_mapping_with_defaults_is_not_changed() -> None:
     rows = [defaultdict(int, a=1, b=2), defaultdict(int, a=3)]
     assert table(rows) == [["a", "b"], ["1", "2"], ["3", ""]]
+    assert table(rows, ["b"]) == [["b"], ["2"], [""]]
     assert rows[1] == {"a": 3}
+
+
+class Lookup:
+    """An object whose cells are reached by their position alone."""
+
+    def __getitem__(self, at: int) -> int:
+        return at * 10
+
+
+class OtherLookup(Lookup):
+    pass
+
+
+def test_an_object_may_be_reached_by_position() -> None:
+    assert table([Lookup(), Lookup()], [1, 2]) == [["10", "20"]] * 2
+    assert table([Lookup(), OtherLookup()], [1, 2]) == [["10", "20"]] * 2
 
 
 # The same cells, whatever the batches
@@ -454,7 +496,9 @@ def heavy_after(*batches: list[Any], columns: Any = None) -> Sequence[object] | 
 @pytest.mark.parametrize(
     ("rows", "heavy"),
     [
-        pytest.param([(1, "x", b"", [], {}, 1.5)], [1, 2, 3, 4], id="text, bytes, nested"),
+        pytest.param([(1, "x", b"", bytearray(), 1.5)], [1, 2, 3], id="text and bytes"),
+        pytest.param([("x", [1])], None, id="nested: all, and a closer look"),
+        pytest.param([defaultdict(int, a="x")], None, id="with defaults: all"),
         pytest.param([(None, 1)], [0], id="nothing yet may become anything"),
         pytest.param([(1,), (None,)], [], id="numbers and none"),
         pytest.param([("x",), (None,)], [0], id="text and none"),

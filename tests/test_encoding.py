@@ -376,6 +376,7 @@ WIDE: dict[str, Callable[[], Iterator[Any]]] = {
     ),
     "objects": lambda: (SimpleNamespace(a=text) for text in wide(60)),
     "bytes": lambda: ((1, bytes(MIB // 2)) for _ in range(60)),
+    "nested": lambda: chain(repeat((1, ["x"]), NARROW), ((1, [{"a": text}]) for text in wide(60))),
 }
 
 

@@ -64,8 +64,14 @@ def test_wide_rows_are_seen_from_the_first_on() -> None:
     assert sizes([(1, WIDE)] * 3, None) == [1, 1, 1, 0]
 
 
-def test_only_the_cells_that_count_are_looked_at() -> None:
-    assert sizes([(WIDE, "x")] * 100, [1])[1:] == [16, 32, 51]
+def test_text_where_there_was_none_is_noticed_within_a_few_rows() -> None:
+    rows = [(1, "x")] * 600 + [("wide", "x")] * 600
+    assert max(size for size in sizes(rows, [1])[5:]) <= 32
+
+
+def test_rows_of_many_cells_make_smaller_batches() -> None:
+    assert sizes([tuple(range(1000))] * 45) == [10, 10, 10, 10, 5]
+    assert sizes([tuple(range(20_000))] * 3) == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("cell", [1, 1.5, b"", object(), None])
@@ -88,7 +94,7 @@ def test_any_name_can_be_a_key(key: str) -> None:
 def test_there_may_be_any_number_of_keys() -> None:
     row = tuple("x" * 5000)
     rows = [row] * 40 + [(*row, WIDE)]
-    assert sizes(rows, range(5001)) == [32, 9, 0]
+    assert [each for batch in batches(rows, range(5001)) for each in batch] == rows
 
 
 def test_what_came_before_the_source_failed_is_pending() -> None:
@@ -137,7 +143,7 @@ class Slotted:
         pytest.param([b"abc", 1], id="list"),
         pytest.param({"a": "abc", "b": 1}, id="dict"),
         pytest.param(MappingProxyType({"a": "abc", "b": 1}), id="mapping"),
-        pytest.param(([1, 2], {"a": 1}), id="nested: their lengths"),
+        pytest.param((bytearray(2), memoryview(b"x")), id="bytes of other kinds"),
         pytest.param(SimpleNamespace(a="abc", b=1), id="object"),
         pytest.param(Slotted("abc", 1), id="slots"),
         pytest.param(type("Row", (), {"__slots__": "a"})(), id="one slot, unset"),
@@ -145,6 +151,19 @@ class Slotted:
 )
 def test_the_text_of_a_row_counts(row: Any) -> None:
     assert weight(row) == (3 if type(row).__name__ != "Row" else 0)
+
+
+def test_what_is_nested_counts_with_all_its_text() -> None:
+    assert weight(([], {}, ())) == 0
+    assert weight((["abc", 1],)) == 2 * 8 + 3
+    assert weight(({"a": ("bc", None)},)) == 1 * 8 + 1 + 2 * 8 + 2
+    assert weight(([[[["abc"]]]],)) == 4 * 8
+
+
+def test_what_is_nested_in_itself_is_not_counted_for_ever() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    assert weight((endless,)) == 4 * 8
 
 
 def test_the_text_of_a_row_of_sqlite_counts() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 import streamware as sw
 from drive import Unhashable, column, document
-from readers import csv_rows, json_rows, ndjson_rows, xml_rows
+from readers import calamine_rows, csv_rows, json_rows, ndjson_rows, xml_rows, zip_parts
 
 EST = timezone(timedelta(hours=-5))
 NOON = datetime(2024, 5, 6, 12, 30, tzinfo=EST)
@@ -258,8 +258,8 @@ class Scalar:
 
 
 def test_a_numpy_scalar_is_its_item() -> None:
-    cells = [Scalar(1.5), Scalar(1715000000, "M"), Scalar(1, "m")]
-    assert in_csv(cells) == ["1.5", "2024-05-06T00:00:00", "P1D"]
+    cells = [Scalar(1.5), Scalar(date(2024, 5, 6), "M"), Scalar(1715000000, "M"), Scalar(1, "m")]
+    assert in_csv(cells) == ["1.5", "2024-05-06", "2024-05-06T00:00:00", "P1D"]
 
 
 @pytest.mark.parametrize("value", [Scalar(None), Scalar(1, shape=(2,))], ids=["itself", "array"])
@@ -381,6 +381,42 @@ def test_every_other_character_is_kept(text: str) -> None:
 def test_carriage_returns_are_kept(text: str) -> None:
     assert in_xml([text]) == in_json([text]) == [text]
     assert in_csv([text], formula_text="off") == [text]
+
+
+def in_workbook(cells: list[Any], **values: Any) -> list[str]:
+    """The texts as a reader of workbooks sees them."""
+    return [row[0] for row in calamine_rows(column(cells, "xlsx", **values).data)[1:]]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("x" * 32_767, "x" * 32_767, id="just fits"),
+        pytest.param("x" * 32_768, "x" * 32_766 + "…", id="one too many"),
+        pytest.param("😀" * 16_384, "😀" * 16_383 + "…", id="pairs count twice"),
+        pytest.param("x" + "😀" * 16_384, "x" + "😀" * 16_382 + "…", id="no pair is cut in half"),
+        pytest.param(
+            "\x07" + "x" * 32_767, "\x07" + "x" * 32_765 + "…", id="an escape counts once"
+        ),
+        pytest.param("x" * 32_766 + "\x07", "x" * 32_766 + "\x07", id="an escape fits"),
+        pytest.param("a\r\nb\x07\rc", "a\nb\x07\nc", id="line ends beside an escape"),
+        pytest.param("_x0041\x07_x0042_", "_x0041\x07_x0042_", id="look-alikes beside an escape"),
+    ],
+)
+def test_text_fits_in_the_cell_of_a_workbook(text: str, shown: str) -> None:
+    assert in_workbook([text], forbidden="escape") == [shown]
+
+
+def test_a_long_text_of_surrogates_is_cut_and_not_lost() -> None:
+    written = column(["\udc00" * 40_000], "xlsx", forbidden="escape")
+    assert zip_parts(written.data)["xl/worksheets/sheet1.xml"].count(b"_xDC00_") == 32_766
+    assert written.converted == {"forbidden": 1, "long_text": 1}
+
+
+def test_the_text_of_many_bytes_is_cut_like_any_other() -> None:
+    written = column([bytes(30_000)], "xlsx")
+    assert calamine_rows(written.data)[1] == ["A" * 32_766 + "…"]
+    assert written.converted == {"long_text": 1, "text_of_object": 1}
 
 
 # Nested values and other types

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+from unicodedata import normalize
 
 from streamware.columns import Batch, Column
 from streamware.encoder import Context, Part, interleave
@@ -17,9 +18,20 @@ from streamware.errors import EncodeError
 from streamware.formats.text import spellers, unique
 from streamware.values import SEPARATOR, Kind, Speller, Spelling
 
-# NCName (Namespaces in XML §3), less the colon and the rare planes above U+FFFD.
-_START = "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd"
-_NOT_NAME = re.compile(f"[^{_START}0-9.\u00b7\u0300-\u036f\u203f\u2040-]+")
+# NCName (Namespaces in XML 1.0 §3), less the colon: letters of the living scripts that the fourth
+# edition of XML 1.0 (appendix B) allows, too, because expat goes by that one.
+_START = (
+    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
+    "\u0180-\u01c3\u01cd-\u01f0\u01fa-\u0217\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce"
+    "\u0401-\u040c\u040e-\u044f\u0451-\u045c\u045e-\u0481\u0490-\u04c4\u0531-\u0556\u0561-\u0586"
+    "\u05d0-\u05ea\u0621-\u063a\u0641-\u064a\u0671-\u06b7\u0905-\u0939\u0e01-\u0e2e\u10d0-\u10f6"
+    "\u1e00-\u1e9b\u1ea0-\u1ef9\u3041-\u3094\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
+)
+_LATER = (
+    r"0-9.\u00b7\u0300-\u0345\u064b-\u0652\u093e-\u094d\u0e30-\u0e3a\u0e40-\u0e4e\u3005"
+    r"\u30fc-\u30fe-"
+)
+_NOT_NAME = re.compile(f"[^{_START}{_LATER}]+")
 _NOT_START = re.compile(f"^[^{_START}]")
 _XSI = b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
@@ -63,12 +75,16 @@ class Xml:
 
 
 def ncname(text: str) -> str:
-    """The nearest NCName: what it cannot hold becomes an underscore.
+    """The nearest NCName: decomposed, or else an underscore, what it cannot hold.
 
     Names that begin with "xml" are reserved (XML 1.0 §2.3), and `xmlns` would be a declaration.
     """
-    name = _NOT_NAME.sub("_", text.strip()) or "_"
+    name = _NOT_NAME.sub(_nearest, text.strip()) or "_"
     return f"_{name}" if _NOT_START.match(name) or name[:3].lower() == "xml" else name
+
+
+def _nearest(found: re.Match[str]) -> str:
+    return _NOT_NAME.sub("_", normalize("NFKD", found[0]))
 
 
 def names(columns: Sequence[Column]) -> list[str]:

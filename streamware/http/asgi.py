@@ -24,12 +24,11 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
     """Answer one request; the first chunk is made before the response is started."""
     if scope["type"] != "http":
         raise OrderError(f"an Export answers HTTP requests, not {scope['type']}")
-    given = {name.lower(): value.decode("latin-1") for name, value in reversed(scope["headers"])}
     answered = answer(
         head_only=scope["method"] == "HEAD",
         query=scope.get("query_string", b""),
-        accept=given.get(b"accept"),
-        coding=given.get(b"accept-encoding"),
+        accept=_given(scope, b"accept"),
+        coding=_given(scope, b"accept-encoding"),
     )
     if not isinstance(answered.body, Job):
         if answered.discarded is not None:
@@ -79,6 +78,12 @@ async def _unless_left(streaming: Awaitable[None], receive: Receive) -> None:
 async def _departure(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _given(scope: Scope, wanted: bytes) -> str | None:
+    """A header of the request; one that came several times is a list (RFC 9110 §5.3)."""
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == wanted]
+    return ", ".join(values) if values else None
 
 
 def _start(answered: Answer) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -18,6 +18,9 @@ logger = logging.getLogger("streamware")
 
 class Chunks(Fillable, Protocol):
     """What a thread iterates, and closes."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The chunks."""
 
     def __next__(self) -> bytes:
         """The next chunk, never an empty one."""

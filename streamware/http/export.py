@@ -18,7 +18,7 @@ from streamware.http.delivery import Answer, Job
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import extensions, lookup
-from streamware.source import Feeder, Rows, checked
+from streamware.source import Feeder, Rows, checked, handed_over
 from streamware.values import Values
 from streamware.worker import GATE
 
@@ -121,9 +121,8 @@ class Export(Application):
         asked = negotiation.query_value(query, self._format_param)
         chosen = negotiation.choose(offers, query_value=asked, accept=accept)
         if chosen is None:
-            return _not_acceptable(
-                [name for name, _ in offers], self._job(self._formats[0], gzip=False)
-            )
+            job = self._job(self._formats[0], gzip=False)
+            return _not_acceptable([name for name, _ in offers], job, head_only=head_only)
         format_ = self._formats[chosen]
         gzip = self._compress and format_.compressible and negotiation.accepts_gzip(coding)
         headers = self._head(format_, gzip=gzip)
@@ -145,7 +144,7 @@ class Export(Application):
         return head.merged(ours, self._headers) + ([("Content-Encoding", "gzip")] if gzip else [])
 
     def _job(self, format_: Format, *, gzip: bool) -> Job:
-        if self._used and _is_iterator(self._rows):
+        if self._used and any(map(_used_up, handed_over(self._rows))):
             raise OrderError(
                 "this Export's rows are an iterator and were used before; hand over a callable"
                 " that opens them, and it can be used again"
@@ -171,16 +170,19 @@ class Export(Application):
             coder=coder,
         )
 
-    def member(self, name: str, feeder: Feeder | None) -> tuple[str, Encoding]:
-        """This export as an entry of a bundle: its name there, and its chunks.
+    def entry_name(self, name: str) -> str:
+        """What an entry of a bundle is called: `name`, in need with the format's extension."""
+        format_ = self._told(name)
+        return name if name.lower().endswith(format_.extension) else f"{name}{format_.extension}"
 
-        The format is the one that the name's extension tells, if it is offered; else the first.
-        """
-        told = [f for f in self._formats if name.lower().endswith(f.extension)]
-        format_ = (told or self._formats)[0]
-        self._job(format_, gzip=False)
-        full = name if told else f"{name}{format_.extension}"
-        return full, self._encoding(format_, feeder, None)
+    def entry(self, name: str) -> Job:
+        """The job that makes this export as an entry of a bundle."""
+        return self._job(self._told(name), gzip=False)
+
+    def _told(self, name: str) -> Format:
+        """The format that the name's extension tells, if it is offered; else the first."""
+        told = (f for f in self._formats if name.lower().endswith(f.extension))
+        return next(told, self._formats[0])
 
 
 def _check_delivery(delivery: str) -> None:
@@ -205,12 +207,17 @@ def _offered(rows: Rows, formats: Sequence[str | Format]) -> list[Format]:
     return several
 
 
-def _is_iterator(rows: object) -> bool:
-    return hasattr(rows, "__next__") or hasattr(rows, "__anext__") or hasattr(rows, "__await__")
+_ONCE = ("__next__", "__anext__", "__await__", "close", "aclose")
 
 
-def _not_acceptable(names: Sequence[str], discarded: Job) -> Answer:
+def _used_up(rows: object) -> bool:
+    """Whether rows can be read but once: iterators, and what was closed when it was read."""
+    return any(hasattr(rows, name) for name in _ONCE)
+
+
+def _not_acceptable(names: Sequence[str], discarded: Job, *, head_only: bool) -> Answer:
     body = f"Not Acceptable. There are: {', '.join(names)}\n".encode()
     head_ = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
     headers = [*head_, *head.DEFAULTS, ("Vary", "Accept")]
-    return Answer(HTTPStatus.NOT_ACCEPTABLE, headers, body, discarded=discarded)
+    sent = b"" if head_only else body
+    return Answer(HTTPStatus.NOT_ACCEPTABLE, headers, sent, discarded=discarded)

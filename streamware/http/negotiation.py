@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 # pattern may end the header, so that it is read once whatever stands in it.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
 _RANGE = re.compile(r"[^\s/]+/[^\s/]+")
-_WEIGHT = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
+_WEIGHT = re.compile(r"\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}", re.ASCII)
 
 
 def accepts(header: str) -> dict[str, float]:

@@ -11,6 +11,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from streamware.http.delivery import Answerer, Chunks, Job
@@ -58,12 +59,14 @@ class Body:
         self._job = job
         self._encoding: Chunks | None = job.chunks()
         self._release = _kept()
+        # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
+        self._context = copy_context()
         self._first = b""
 
     def begin(self) -> None:
         """Make the first chunk: what fails now can still become a status."""
         if self._encoding is not None:
-            self._first = next(self._encoding, b"")
+            self._first = self._context.run(next, self._encoding, b"")
 
     def __iter__(self) -> Body:
         return self
@@ -75,7 +78,7 @@ class Body:
         if self._encoding is None:
             raise StopIteration
         try:
-            chunk = next(self._encoding, b"")
+            chunk = self._context.run(next, self._encoding, b"")
         except BaseException:
             self.close()
             raise
@@ -89,10 +92,10 @@ class Body:
         encoding, self._encoding = self._encoding, None
         if encoding is None:
             return
-        encoding.close()
+        self._context.run(encoding.close)
         for release in self._release:
             try:
-                release()
+                self._context.run(release)
             except Exception:
                 logger.warning("what the rows of an export needed was not released", exc_info=True)
         self._job.done(encoding.receipt)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from drive import XML_TEXT, column, document
-from readers import json_rows, ndjson_rows
+from readers import csv_rows, json_rows, ndjson_rows
 
 ROW = {"name": 'Zoë "Z"', "price": 1.5, "paid": True, "day": date(2024, 5, 6), "note": None}
 LINE = '{"name":"Zoë \\"Z\\"","price":1.5,"paid":true,"day":"2024-05-06","note":null}'
@@ -109,13 +109,15 @@ def test_text_survives(rows: list[Any]) -> None:
     assert ndjson_rows(document(rows, "ndjson", columns=["a", "b"]).data) == expected
 
 
+def paired(text: str) -> str:
+    """Two surrogates beside each other are the one character that they are in JSON."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
 @given(st.lists(st.text(st.characters())))
 def test_escaped_text_survives_whatever_it_is(cells: list[str]) -> None:
     found = json_rows(column(cells, "json", forbidden="escape").data)
-    surrogates = [
-        cell.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass") for cell in cells
-    ]
-    assert [row["a"] for row in found] == surrogates
+    assert [row["a"] for row in found] == [paired(cell) for cell in cells]
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | XML_TEXT
@@ -138,9 +140,9 @@ def test_decimals_keep_their_digits(cells: list[Decimal]) -> None:
 @given(st.lists(st.tuples(st.dates(), st.datetimes())))
 def test_dates_survive(rows: list[Any]) -> None:
     found = json_rows(document(rows, "json", columns=["a", "b"]).data)
-    assert [
-        (date.fromisoformat(row["a"]), datetime.fromisoformat(row["b"])) for row in found
-    ] == rows
+    days = [date.fromisoformat(row["a"]) for row in found]
+    moments = [datetime.fromisoformat(row["b"]) for row in found]
+    assert list(zip(days, moments, strict=True)) == rows
 
 
 @given(
@@ -152,13 +154,11 @@ def test_dates_survive(rows: list[Any]) -> None:
 )
 def test_what_is_nested_survives(value: object) -> None:
     assert json_rows(column([value], "json").data) == [{"a": value}]
-    assert (
-        json.loads(column([value], "xml").data.decode().count("<a>") and json.dumps(value)) == value
-    )
+    assert json.loads(csv_rows(column([value]).data)[1][0]) == value
 
 
 def test_an_array_that_was_cut_is_not_valid() -> None:
     data = document([ROW] * 2, "json").data
     for end in range(len(data) - 2):
-        with pytest.raises(ValueError, match=r"line|Expecting|Unterminated|Extra"):
+        with pytest.raises(ValueError, match=r"line|decode"):
             json.loads(data[:end])

@@ -113,7 +113,7 @@ def test_an_attribute_may_be_named_by_title_or_by_key() -> None:
 
 def test_an_attribute_that_is_no_column_is_an_error_that_lists_them() -> None:
     chunks = sw.encode([ROW], sw.Xml(attributes=["nope"]))
-    with pytest.raises(sw.EncodeError, match="no column 'nope' .*; there are: id, name, note"):
+    with pytest.raises(sw.EncodeError, match=r"no column 'nope' .*; there are: id, name, note"):
         next(chunks)
     assert chunks.receipt.outcome == "encode error"
 
@@ -136,6 +136,9 @@ def test_an_attribute_that_is_no_column_is_an_error_that_lists_them() -> None:
         ("", "_"),
         ("日本", "日本"),
         ("😀", "_"),
+        ("Preț", "Pret\u0326"),
+        ("½ & ①", "_1_2_1"),
+        ("ﬁn", "fin"),
         ("\ud800", "_"),
         ("xml", "_xml"),
         ("XMLdata", "_XMLdata"),
@@ -167,20 +170,18 @@ def test_any_titles_make_names_that_readers_take(titles: list[str]) -> None:
     (row,) = read([tuple(range(len(titles)))], columns=columns)
     assert list(row.values()) == [str(at) for at in range(len(titles))]
     (row,) = read([tuple(range(len(titles)))], sw.Xml(attributes=titles), columns=columns)
-    assert sorted(row.values(), key=lambda cell: int(cell or 0)) == [
-        str(at) for at in range(len(titles))
-    ]
+    assert set(row.values()) == {str(at) for at in range(len(titles))}
 
 
 @pytest.mark.parametrize("option", ["root", "row"])
 @pytest.mark.parametrize(
-    ("given_", "better"), [("a b", "a_b"), ("", "_"), ("1st", "_1st"), ("a:b", "a_b")]
+    ("name", "better"), [("a b", "a_b"), ("", "_"), ("1st", "_1st"), ("a:b", "a_b")]
 )
 def test_a_root_that_is_no_name_is_an_error_that_tells_a_better_one(
-    option: str, given_: str, better: str
+    option: str, name: str, better: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"{given_!r} is no XML name .*'{better}' is"):
-        sw.Xml(**{option: given_})  # type: ignore[arg-type]  # one of them at a time
+    with pytest.raises(ValueError, match=rf"{name!r} is no XML name \(NCName\); '{better}' is"):
+        sw.Xml(**{option: name})  # type: ignore[arg-type]  # one of them at a time
 
 
 def test_a_wrong_option_is_an_error_at_once() -> None:
@@ -208,9 +209,7 @@ def test_numbers_survive(rows: list[Any]) -> None:
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False)))
 def test_decimals_keep_their_digits(cells: list[Decimal]) -> None:
     found = xml_rows(column(cells, "xml").data)
-    assert [Decimal(row["a"] or "").as_tuple() for row in found] == [
-        cell.as_tuple() for cell in cells
-    ]
+    assert [row["a"] for row in found] == list(map(str, cells))
 
 
 @given(st.lists(st.dates()))

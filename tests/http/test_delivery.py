@@ -1,0 +1,65 @@
+import logging
+from http import HTTPStatus
+
+import pytest
+
+import streamware as sw
+from fakes import Broken, orders
+from streamware.encoding import Encoding
+from streamware.http.delivery import Answer, Job
+from streamware.source import Feeder
+
+
+def made(feeder: Feeder | None = None) -> Encoding:
+    return sw.encode(orders(3))
+
+
+def test_a_job_makes_chunks_for_a_thread() -> None:
+    assert b"".join(Job(make=made).chunks()) == b"0,order 0\r\n1,order 1\r\n2,order 2\r\n"
+
+
+async def test_a_job_makes_chunks_for_an_event_loop() -> None:
+    async with Job(make=made).achunks() as chunks:
+        assert b"".join([chunk async for chunk in chunks]).startswith(b"0,order 0\r\n")
+
+
+def test_only_an_event_loop_gives_a_feeder() -> None:
+    feeders = list[Feeder | None]()
+
+    def make(feeder: Feeder | None) -> Encoding:
+        feeders.append(feeder)
+        return made()
+
+    job = Job(make=make)
+    job.chunks()
+    job.achunks()
+    assert feeders[0] is None
+    assert feeders[1] is not None
+
+
+def test_who_asked_is_told_the_receipt() -> None:
+    told = list[sw.Receipt]()
+    receipt = sw.Receipt("csv")
+    Job(make=made, on_done=told.append).done(receipt)
+    assert told == [receipt]
+
+
+def test_nobody_need_ask() -> None:
+    Job(make=made).done(sw.Receipt("csv"))
+
+
+def test_an_error_of_who_was_told_is_logged_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(receipt: sw.Receipt) -> None:
+        raise Broken
+
+    Job(make=made, on_done=fail).done(sw.Receipt("csv"))
+    assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
+        (logging.ERROR, "on_done of an export failed")
+    ]
+
+
+def test_an_answer_has_a_body_or_a_job() -> None:
+    answer = Answer(HTTPStatus.OK, [], b"")
+    assert answer.discarded is None
