@@ -65,6 +65,7 @@ class _Progress:
 
 def run(contender: Contender, workload: Workload, rows: int, folder: Path) -> Run:
     """Measure in this process, which should be fresh."""
+    _source_alone(workload, FEW)
     source = _source_alone(workload, rows)
     base = _peak_memory()
     _write(contender, workload, FEW, folder)

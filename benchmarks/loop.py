@@ -95,6 +95,7 @@ FORMATS: dict[str, sw.Format] = {"xlsx": sw.Xlsx(), "csv": sw.Csv(), "xml": sw.X
 def measure(n: int, format_name: str = "xlsx") -> dict[str, Delays]:
     """The delays by way of exporting, eight exports of n rows each."""
     form = FORMATS[format_name]
+    _ready(n)
     return {name: asyncio.run(_delays(way, n, form)) for name, way in WAYS.items()}
 
 

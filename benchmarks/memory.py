@@ -11,7 +11,6 @@ import argparse
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import streamware as sw
 from benchmarks.table import conditions, table
@@ -79,11 +78,9 @@ def measure(n: int) -> dict[str, int]:
 def peak(case: Case, n: int) -> int:
     """Peak bytes while a document is encoded and its chunks are dropped."""
     _drain(orders(20), case.format)
-    rows = case.rows(n)
-    ready = chain([next(rows)], rows)
     tracemalloc.start()
     try:
-        _drain(ready, case.format)
+        _drain(case.rows(n), case.format)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from random import Random
 from typing import TypeAlias
 
@@ -53,6 +54,7 @@ class Workload:
     rows: Callable[[int], Iterator[Row]]
 
 
+@cache
 def _pool(size: int, seed: int, make: Callable[[Random], object]) -> list[object]:
     random = Random(seed)
     return [make(random) for _ in range(size)]
@@ -60,6 +62,10 @@ def _pool(size: int, seed: int, make: Callable[[Random], object]) -> list[object
 
 def _name(random: Random) -> str:
     return f"{random.choice(_NAMES)} {random.randrange(100)}"
+
+
+def _price(random: Random) -> Decimal:
+    return Decimal(random.randrange(1, 10**6)).scaleb(-2)
 
 
 def _note(random: Random) -> str:
@@ -73,7 +79,7 @@ def _phrase(random: Random) -> str:
 def orders(n: int) -> Iterator[Row]:
     """Ten mixed columns: a ledger as it comes from a database."""
     names = _pool(997, 1, _name)
-    prices = _pool(1009, 2, lambda random: Decimal(random.randrange(1, 10**6)).scaleb(-2))
+    prices = _pool(1009, 2, _price)
     days = [date(2023, 1, 1) + timedelta(at) for at in range(1087)]
     notes = _pool(991, 4, _note)
     start, step = datetime.fromisoformat("2024-01-01T08:00"), timedelta(seconds=37)

@@ -105,8 +105,11 @@ class Fillable(Protocol):
     def rescue(self) -> None:
         """Encode and flush what has come so far, while `fill` is blocked."""
 
+    def give_up(self) -> None:
+        """Have `fill` end with the pull in flight: what comes of it is not wanted."""
+
     def close(self) -> None:
-        """Give up, or end."""
+        """Close the rows."""
 
 
 class AsyncEncoding:
@@ -220,6 +223,9 @@ class AsyncEncoding:
     def _give_up(self) -> list[asyncio.Future[Any]]:
         """Have everything end; what to wait for until it has."""
         self._closed = True
+        if self._ready and self.receipt.outcome == "complete":  # its end was never taken
+            self.receipt.outcome, self.receipt.sha256 = "closed", None
+        self._encoding.give_up()
         pulling = self._filling is not None and not self._filling.done()
         if self._filling is not None:
             self._filling.add_done_callback(_retrieved)

@@ -23,7 +23,7 @@ from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 from streamware.http.export import Export
 from streamware.receipt import Receipt
-from streamware.source import Feeder, close
+from streamware.source import Feeder, GivenUp, close
 
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
 """What an entry can be: an export, the path of a file, bytes, or an iterable of bytes."""
@@ -142,6 +142,7 @@ class Zipping:
         self.asynchronous: list[object] = []
         self._members = members
         self._large = large
+        self._unwanted = False
         self._chunks = self._run()
         self._ready = b""
         self._digest = sha256()
@@ -175,11 +176,12 @@ class Zipping:
                 self._ready = chunk
                 return True
         except BaseException as error:
-            self._settle(outcome_of(error))
+            self._settle("closed" if self._unwanted else outcome_of(error))
             self.close()
             raise
-        self.receipt.sha256 = self._digest.hexdigest()
-        self._settle("complete")
+        if not self._unwanted:
+            self.receipt.sha256 = self._digest.hexdigest()
+            self._settle("complete")
         return False
 
     def take(self) -> bytes:
@@ -193,6 +195,13 @@ class Zipping:
 
     def rescue(self) -> None:
         """Nothing is held back."""
+
+    def give_up(self) -> None:
+        """As `Encoding.give_up`."""
+        self._unwanted = True
+        for member in self._members[:1]:
+            if isinstance(member.content, Encoding):
+                member.content.give_up()
 
     def close(self) -> None:
         """Close every entry's content.  Idempotent; never raises."""
@@ -221,6 +230,8 @@ class Zipping:
     def _counted(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
         size = 0
         for chunk in content:
+            if self._unwanted:
+                raise GivenUp
             size += len(chunk)
             if size > MAX_SIZE and not self._large:
                 what = f"bytes of {name!r} in the bundle (large=True allows more)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import BinaryIO, Protocol
 
 from streamware.columns import Batch, Column
@@ -90,16 +89,20 @@ class Format(Protocol):
 
 
 def interleave(parts: Iterable[Part], count: int) -> bytes:
-    """`count` rows, each made of its share of every part, in one join."""
-    columns: list[Iterable[bytes]] = []
-    literal = b""
+    """`count` rows, each made of its share of every part, in one join.
+
+    One list of all the pieces, in which a column's go to every n-th place at once: that takes
+    about half the time of zipping the columns row by row.
+    """
+    row: list[bytes] = [b""]
+    places: list[tuple[int, Sequence[bytes]]] = []
     for part in parts:
         if isinstance(part, bytes):
-            literal += part
-            continue
-        if literal:
-            columns.append(repeat(literal))
-            literal = b""
-        columns.append(part)
-    columns.append(repeat(literal, count))
-    return b"".join(chain.from_iterable(zip(*columns, strict=False)))
+            row[-1] += part
+        else:
+            places.append((len(row), part))
+            row += (b"", b"")
+    pieces = row * count
+    for at, column in places:
+        pieces[at :: len(row)] = column
+    return b"".join(pieces)

@@ -127,6 +127,7 @@ class Encoding:
         self._puller: Puller | None = None
         self.lock: AbstractContextManager[Any] = RLock()
         self._closed = False
+        self._unwanted = False
         self._failure: BaseException | None = None
 
     @property
@@ -173,7 +174,7 @@ class Encoding:
             if self._closed and isinstance(error, GivenUp):
                 return self._end_late()
             with self.lock:
-                self.document.settle(outcome_of(error))
+                self.document.settle("closed" if self._unwanted else outcome_of(error))
             self.close()
             raise
         self._steps = None
@@ -184,7 +185,7 @@ class Encoding:
         """What is ready to be handed out, from any thread."""
         with self.lock:
             chunk = self.document.take()
-            last = self._steps is None and not self._closed
+            last = self._steps is None and not (self._closed or self._unwanted)
             if last:
                 self.document.settle("complete")
             coder = self._coder
@@ -208,7 +209,7 @@ class Encoding:
         """
         document, puller = self.document, self._puller
         with self.lock:
-            if document.ended or puller is None:
+            if document.ended or self._unwanted or puller is None:
                 return
             try:
                 if puller.pending and document.movable(puller.pending[0]):
@@ -218,6 +219,10 @@ class Encoding:
                 document.settle(outcome_of(error))
                 self._failure = error
                 raise
+
+    def give_up(self) -> None:
+        """Have `fill` end with the pull in flight, from any thread: nothing is wanted any more."""
+        self._unwanted = True
 
     def close(self) -> None:
         """Give up, or end: close the rows.  Idempotent; never raises.
@@ -293,7 +298,7 @@ class Encoding:
     def _encoding(self) -> Iterator[None]:
         """Nobody else encodes meanwhile, and the document is still wanted."""
         with self.lock:
-            if self.document.ended:
+            if self.document.ended or self._unwanted:
                 raise self._failure or GivenUp
             yield
 

@@ -20,6 +20,7 @@ MOST_CHARACTERS = 262_144  # of text in a batch
 MOST_CELLS = 10_240  # in a batch, of any kind
 _LONG = (str, bytes, bytearray, memoryview)
 _NESTED = (list, dict, tuple)
+_COUNTED = frozenset(_LONG + _NESTED)
 _ITEM = 8  # characters of an item that is no text
 _WIDE = 65_536  # a row with this much text travels alone
 
@@ -120,9 +121,9 @@ def heavy(row: Any) -> Sequence[Any]:
     if hasattr(type(row), "__missing__"):  # a defaultdict: row[key] changes it
         return ()
     if isinstance(row, dict):
-        return [key for key, cell in row.items() if isinstance(cell, _LONG + _NESTED)]
+        return [key for key, cell in row.items() if type(cell) in _COUNTED]
     if isinstance(row, (tuple, list)):
-        return [at for at, cell in enumerate(row) if isinstance(cell, _LONG + _NESTED)]
+        return [at for at, cell in enumerate(row) if type(cell) in _COUNTED]
     return ()
 
 

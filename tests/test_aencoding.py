@@ -577,6 +577,31 @@ async def test_rows_are_closed_when_the_reader_gives_up(kind: str) -> None:
         await anext(encoding)
 
 
+async def test_a_document_whose_last_chunk_was_never_taken_is_not_complete() -> None:
+    encoding = sw.aencode(orders(33), chunk_size=10**6)
+    await first_of(encoding)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(encoding), 0)
+    await until(lambda: encoding.receipt.rows == 33)
+    await asyncio.sleep(SOON)
+    await encoding.aclose()
+    assert (encoding.receipt.outcome, encoding.receipt.sha256) == ("closed", None)
+
+
+async def test_what_rows_raise_when_they_are_interrupted_is_not_their_error() -> None:
+    gate = Gate()
+    encoding = sw.aencode(gated(3, gate, failing(0)))
+    reading = asyncio.create_task(anext(encoding))
+    await gate.was_entered()
+    closing = asyncio.create_task(encoding.aclose())
+    await asyncio.sleep(0)
+    gate.open()
+    await closing
+    assert encoding.receipt.outcome == "closed"
+    with pytest.raises(StopAsyncIteration):
+        await reading
+
+
 async def test_rows_handed_over_open_are_closed_when_they_never_begin(kind: str) -> None:
     rows = given(kind, orders(3))
     encoding = sw.aencode(rows)

@@ -80,6 +80,29 @@ def test_the_demo_prints_a_line_for_every_format_with_no_file_on_disk() -> None:
 
 
 @pytest.mark.servers
+def test_a_bar_is_drawn_on_a_terminal_and_taken_away() -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    with (
+        open(ours, "rb", buffering=0) as terminal,  # noqa: PTH123 - a descriptor
+        open(theirs, "wb", buffering=0) as error,  # noqa: PTH123 - a descriptor
+    ):
+        done = subprocess.run(
+            command("demo", "--rows", "2000"),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=error,
+            timeout=PATIENCE,
+            check=True,
+        )
+        drawn = terminal.read(65536).decode()
+    assert "table  [" in drawn
+    assert "csv    [" in drawn
+    assert drawn.endswith(" \r")
+    assert b"[" not in done.stdout
+
+
+@pytest.mark.servers
 def test_the_page_of_the_demo_has_links_that_download() -> None:
     with serving() as (_, url), httpx.Client(base_url=url, trust_env=False) as client:
         links = re.findall(r'href="(/orders\?format=\w+)"', client.get("/").text)

@@ -109,8 +109,8 @@ def _measure(server: Process, rows: int, bar: Bar) -> None:
 
 
 def _keep(server: Process) -> None:
-    print(f"\n{server.url} has the downloads for your browser; Ctrl-C ends it.", flush=True)
     try:
+        print(f"\n{server.url} has the downloads for your browser; Ctrl-C ends it.", flush=True)
         server.wait()
     except KeyboardInterrupt:
         print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import sys
@@ -55,7 +56,7 @@ def serve(database: str, port: int) -> None:
 
 
 def _end_with_input(server: uvicorn.Server) -> None:
-    sys.stdin.read()
+    os.read(sys.stdin.fileno(), 1)  # which nobody writes
     server.should_exit = True
 
 

@@ -92,7 +92,10 @@ class Body:
         encoding, self._encoding = self._encoding, None
         if encoding is None:
             return
-        self._context.run(encoding.close)
+        try:
+            self._context.run(encoding.close)
+        except RuntimeError:  # another thread is pulling in it, and closes the rows after that
+            encoding.close()
         for release in self._release:
             try:
                 self._context.run(release)

@@ -1,0 +1,63 @@
+"""What an Export and a Bundle are before they answer anything."""
+
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from fakes import Connection, Get, environ
+from streamware.http.application import Application
+
+APPLICATIONS = {
+    "export": lambda: sw.Export([(1,)]),
+    "bundle": lambda: sw.Bundle([("a.txt", b"1")]),
+}
+
+
+@pytest.fixture(params=APPLICATIONS)
+def app(request: pytest.FixtureRequest) -> Application:
+    return APPLICATIONS[request.param]()
+
+
+def test_it_answers_by_itself_and_by_either_attribute(
+    app: Application, kind: str, get: Get
+) -> None:
+    whole = get(app)
+    assert whole.complete
+    assert get(getattr(app, kind)).headers == whole.headers
+
+
+def test_it_tells_the_two_kinds_by_the_number_of_arguments(app: Application) -> None:
+    body = app(environ(), lambda status, headers: None)
+    assert next(body)
+    body.close()
+    connection = Connection()
+    answering = app(connection.scope, connection.receive, connection.send)
+    answering.close()
+    for arguments in ((), (1,), (1, 2, 3, 4)):
+        with pytest.raises(TypeError, match=r"called with \(environ, start_response\) or \(scope,"):
+            app(*arguments)
+
+
+def test_it_is_no_body(app: Application) -> None:
+    assert not hasattr(app, "__iter__")
+    assert not hasattr(app, "__next__")
+    with pytest.raises(TypeError):
+        iter(app)  # type: ignore[call-overload]
+
+
+def test_it_has_no_attributes_to_make_json_of(app: Application) -> None:
+    assert not hasattr(app, "__dict__")
+    with pytest.raises(TypeError):
+        vars(app)
+
+
+def test_whoever_takes_it_for_a_mapping_is_told_the_remedy(app: Any) -> None:
+    for attempt in (app.keys, lambda: dict(app), lambda: {**app}):
+        with pytest.raises(TypeError, match=r"streamware\.frameworks\.fastapi\.ExportResponse"):
+            attempt()
+
+
+def test_a_subclass_says_what_is_answered() -> None:
+    with pytest.raises(NotImplementedError):
+        Application().answer(head_only=False, query="", accept=None, coding=None)
