@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from threading import Thread
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -173,6 +173,18 @@ class AsyncEncoding:
         if not getattr(self, "_closed", True):
             self._give_up()
 
+    def close(self) -> None:
+        """Give up without waiting, from any thread: Django closes its responses like this."""
+        loop = self._feeds.loop
+        if loop is None or not loop.is_running():
+            self._give_up_once()
+        else:
+            loop.call_soon_threadsafe(self._give_up_once)
+
+    def _give_up_once(self) -> None:
+        if not self._closed:
+            self._give_up()
+
     async def aclose(self) -> None:
         """Give up, or end: close the rows.  Idempotent; never raises but on cancellation.
 
@@ -228,7 +240,8 @@ class AsyncEncoding:
         self._encoding.give_up()
         pulling = self._filling is not None and not self._filling.done()
         if self._filling is not None:
-            self._filling.add_done_callback(_retrieved)
+            with suppress(RuntimeError):  # the loop has ended
+                self._filling.add_done_callback(_retrieved)
         self._feeds.cancel()
         endings = [self._worker.stop(self._encoding.close), self._helper.stop(_nothing)]
         if pulling and self._cancel is not None:

@@ -102,7 +102,7 @@ class Formula:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """What becomes of values that not every format can hold.
+    r"""What becomes of values that not every format can hold.
 
     Attributes:
         timezone: Zone that aware date-times are converted to.
@@ -118,7 +118,7 @@ class Values:
         non_finite: NaN and infinities: "empty", "text" or "error".
         nested: Lists, tuples and dicts: compact "json", or "error".
         forbidden: Characters that XML forbids, and lone surrogates: "replace" by U+FFFD,
-            "drop", "error", or "escape" (as `_xHHHH_` in XLSX, `\\uHHHH` in JSON; elsewhere
+            "drop", "error", or "escape" (as `_xHHHH_` in XLSX, `\uHHHH` in JSON; elsewhere
             replaced).
         long_text: Text over 32,767 UTF-16 units in a spreadsheet: "cut", ending in …, or "error".
         other: A value of any type not known here: "error", or "str".
@@ -163,7 +163,7 @@ class Escape(Protocol):
     """ASCII bytes that `__call__` must see; a blob without any is split as it is."""
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
-        """Split `blob` at U+001F and escape its cells; `kept` is its bytes of `care`, and U+001F."""
+        """Split `blob` at U+001F and escape its cells; `kept` is what `care` left of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -698,7 +698,7 @@ class Speller:
         return self._text(base64.b64encode(value).decode())
 
     def _scalar(self, value: Any) -> tuple[Kind, bytes]:
-        """A NumPy scalar; its moments and spans are plain integers where finer than microseconds."""
+        """A NumPy scalar; moments finer than microseconds come as plain integers."""
         if getattr(value, "shape", ()):
             return self._other(value)
         plain = value.item()
@@ -751,6 +751,8 @@ class Speller:
         reader, native = _READERS[kind]
         if set(map(type, cells)) <= native:
             return cells
+        with suppress(Exception):  # which cell it was is found below
+            return [cell if type(cell) in native else reader(cell) for cell in cells]
         row = self._row
         read = []
         for self._row, cell in enumerate(cells, row):
@@ -807,7 +809,7 @@ def datetime_serials(cells: Sequence[datetime]) -> list[float]:
 
 
 def iso_duration(value: timedelta) -> str:
-    """ISO 8601-1 §5.5.2 duration in days, hours, minutes and seconds; a minus where it is negative."""
+    """ISO 8601-1 §5.5.2 duration in days, hours, minutes and seconds, with its sign."""
     sign, value = ("-", -value) if value < timedelta(0) else ("", value)
     minutes, seconds = divmod(value.seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -905,7 +907,7 @@ def plain_floats(cells: Sequence[Any]) -> list[bytes] | None:
 
 
 def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
-    """Shortest texts that read back as the same doubles, as `repr`; None where one is not finite."""
+    """The shortest texts of the same doubles, as `repr`; None where one is not finite."""
     text: bytes
     if orjson is None:
         text = " ".join(map(repr, cells)).encode()

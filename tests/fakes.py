@@ -214,7 +214,7 @@ def wsgi_get(
         return reply.chunks.append
 
     try:
-        body = validator(app)(environ(method, query, headers), start_response)
+        body: Any = validator(app)(environ(method, query, headers), start_response)
     except Exception as error:  # noqa: BLE001 - a server's
         reply.error = error
         return reply

@@ -3,14 +3,11 @@
 import asyncio
 import contextvars
 import gc
-import logging
 import sqlite3
 import threading
-import zipfile
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import count, repeat
 from pathlib import Path
 from time import monotonic, sleep
@@ -25,7 +22,6 @@ from fakes import (
     Broken,
     Gate,
     Rows,
-    afailing,
     aorders,
     failing,
     gated,
@@ -529,7 +525,7 @@ async def test_rows_that_fail_are_closed_and_their_error_passes(kind: str, numbe
 async def test_rows_that_cancel_themselves_do_not_pass_for_complete(kind: str, number: int) -> None:
     rows = given(kind, failing(number, asyncio.CancelledError()))
     encoding = sw.aencode(rows)
-    with pytest.raises(RuntimeError, match="cancelled|CancelledError"):
+    with pytest.raises(RuntimeError, match=r"cancelled|CancelledError"):
         await whole(encoding)
     assert rows.closed == 1
     assert encoding.receipt.outcome == "source error"
@@ -617,7 +613,7 @@ async def test_the_rows_of_sheets_are_closed_when_they_never_begin() -> None:
 
 
 async def test_the_rows_of_sheets_are_closed_when_an_earlier_one_fails() -> None:
-    rows = [AsyncRows(failing(3)), Rows([]), AsyncRows([])]
+    rows: list[Any] = [AsyncRows(failing(3)), Rows([]), AsyncRows([])]
     with pytest.raises(Broken):
         await whole(sw.aencode([sw.Sheet("a", each) for each in rows], "xlsx"))
     assert [(each.pulled, each.closed) for each in rows] == [(4, 1), (0, 1), (0, 1)]

@@ -1,5 +1,6 @@
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ import streamware as sw
 pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
 
 
-def table() -> object:
+def table() -> Any:
     days = [datetime.date(2024, 2, 29), None]
     return pyarrow.table({"id": [1, 2], "day": days, "name": ["a,b", "ü"]})
 

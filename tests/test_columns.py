@@ -498,7 +498,7 @@ def heavy_after(*batches: list[Any], columns: Any = None) -> Sequence[object] | 
     [
         pytest.param([(1, "x", b"", bytearray(), 1.5)], [1, 2, 3], id="text and bytes"),
         pytest.param([("x", [1])], None, id="nested: all, and a closer look"),
-        pytest.param([defaultdict(int, a="x")], None, id="with defaults: all"),
+        pytest.param([defaultdict(str, a="x")], None, id="with defaults: all"),
         pytest.param([(None, 1)], [0], id="nothing yet may become anything"),
         pytest.param([(1,), (None,)], [], id="numbers and none"),
         pytest.param([("x",), (None,)], [0], id="text and none"),

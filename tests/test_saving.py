@@ -354,7 +354,9 @@ def test_save_refuses_asynchronous_rows(tmp_path: Path) -> None:
 
 async def test_files_are_written_on_one_thread(tmp_path: Path) -> None:
     class Watched(io.BytesIO):
-        threads: set[int] = set()
+        def __init__(self) -> None:
+            super().__init__()
+            self.threads: set[int] = set()
 
         def write(self, data: Any, /) -> int:
             self.threads.add(threading.get_ident())

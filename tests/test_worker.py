@@ -4,8 +4,8 @@ import threading
 from functools import partial
 
 import pytest
-from fakes import PATIENCE, Broken, Gate, until
 
+from fakes import PATIENCE, Broken, Gate, until
 from streamware.worker import GATE, Worker
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -68,7 +68,12 @@ async def test_the_last_call_runs_after_those_before_it_and_ends_the_thread() ->
     before = threading.active_count()
     gate, calls = Gate(), list[str]()
     worker = Worker()
-    first = worker.submit(lambda: (gate.wait(), calls.append("first")))
+
+    def call() -> None:
+        gate.wait()
+        calls.append("first")
+
+    first = worker.submit(call)
     ending = worker.stop(lambda: calls.append("last"))
     assert ending is not None
     assert not calls

@@ -195,7 +195,6 @@ async def left_after_the_first_chunk(rows: Callable[[], Any]) -> sw.AsyncEncodin
     return made
 
 
-@pytest.mark.xfail(reason="Django closes a response by close(), which an AsyncEncoding has not")
 async def test_the_rows_are_closed_when_the_client_leaves_under_asgi() -> None:
     opened: list[int] = []
     closed = threading.Event()

@@ -1,6 +1,7 @@
 """The twins: what must hold over WSGI and over ASGI is tested over both."""
 
 import pytest
+
 from fakes import Get, asgi_get, wsgi_get
 
 

@@ -1,5 +1,6 @@
 """What an Export and a Bundle are before they answer anything."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import streamware as sw
 from fakes import Connection, Get, environ
 from streamware.http.application import Application
 
-APPLICATIONS = {
+APPLICATIONS: dict[str, Callable[[], Application]] = {
     "export": lambda: sw.Export([(1,)]),
     "bundle": lambda: sw.Bundle([("a.txt", b"1")]),
 }

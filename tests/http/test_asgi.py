@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -104,7 +105,7 @@ async def test_other_protocols_are_refused(type_: str) -> None:
 
 def test_another_event_loop_is_refused() -> None:
     connection = Connection()
-    answer = sw.Export([(1,)]).asgi(connection.scope, connection.receive, connection.send)
+    answer: Any = sw.Export([(1,)])(connection.scope, connection.receive, connection.send)
     with pytest.raises(sw.OrderError, match="asyncio only"):
         answer.send(None)
 
@@ -378,7 +379,7 @@ async def test_a_server_may_cancel(done: Done, stall_after: int | None) -> None:
     for rows in (Rows(orders(10**7)), AsyncRows(orders(10**7))):
         connection = Connection(stall_after=stall_after)
         task = answering(connection, sw.Export(rows, on_done=done))
-        await until(lambda connection=connection: connection.chunks)
+        await until(partial(getattr, connection, "chunks"))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

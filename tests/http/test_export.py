@@ -91,9 +91,7 @@ def test_options_are_those_of_encode(get: Get) -> None:
     [
         pytest.param(sw.Limits(rows=MANY - 1), lambda: orders(MANY), id="rows"),
         pytest.param(sw.Limits(bytes=200_000), lambda: orders(MANY), id="bytes"),
-        pytest.param(
-            sw.Limits(seconds=0.01), lambda: map(slowed, orders(10_000)), id="seconds"
-        ),
+        pytest.param(sw.Limits(seconds=0.01), lambda: map(slowed, orders(10_000)), id="seconds"),
         pytest.param(
             sw.Limits(cell_characters=9), lambda: [*orders(5_000), (1, "x" * 10)], id="cell"
         ),
@@ -134,7 +132,9 @@ def test_the_headers_of_a_download(get: Get) -> None:
         pytest.param({"format": "csv", "compress": "off"}, None, id="one that is not coded"),
         pytest.param({"format": "xlsx"}, None, id="one that is no text"),
         pytest.param({"compress": "off"}, "Accept", id="several that are not coded"),
-        pytest.param({"headers": [("Vary", "Cookie")]}, "Accept, Accept-Encoding, Cookie", id="more"),
+        pytest.param(
+            {"headers": [("Vary", "Cookie")]}, "Accept, Accept-Encoding, Cookie", id="more"
+        ),
     ],
 )
 def test_what_the_answer_depends_on_is_told(
@@ -151,7 +151,9 @@ def test_what_the_answer_depends_on_is_told(
         pytest.param("../../etc/passwd", 'attachment; filename="passwd.csv"', id="path"),
         pytest.param("", 'attachment; filename="export.csv"', id="empty"),
         pytest.param(
-            'a"b\r\nSet-Cookie: c=d', 'attachment; filename="a_b Set-Cookie_ c=d.csv"', id="injection"
+            'a"b\r\nSet-Cookie: c=d',
+            'attachment; filename="a_b Set-Cookie_ c=d.csv"',
+            id="injection",
         ),
         pytest.param(
             "Aufträge",
@@ -180,7 +182,12 @@ def test_headers_of_the_caller_replace_ours(get: Get) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [("X-Name", "a\r\nSet-Cookie: b=c"), ("X-Name", "a\0"), ("X Name", "a"), ("Connection", "close")],
+    [
+        ("X-Name", "a\r\nSet-Cookie: b=c"),
+        ("X-Name", "a\0"),
+        ("X Name", "a"),
+        ("Connection", "close"),
+    ],
 )
 def test_a_header_that_must_not_be_sent_is_refused_at_once(header: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=header[0]):
@@ -214,8 +221,10 @@ def test_the_client_chooses_the_format(
 
 
 def test_the_first_format_is_the_default(get: Get) -> None:
-    assert get(sw.Export([(1,)], formats=("xml", "csv"))).headers["content-type"].startswith(
-        "application/xml"
+    assert (
+        get(sw.Export([(1,)], formats=("xml", "csv")))
+        .headers["content-type"]
+        .startswith("application/xml")
     )
 
 
@@ -301,9 +310,8 @@ def test_the_clock_flushes_the_coding_too(get: Get) -> None:
             yield order
 
     reply = get(sw.Export(rows), headers={"Accept-Encoding": "gzip"})
-    decoder, texts = zlib.decompressobj(31), []
-    for chunk in reply.chunks:
-        texts.append(decoder.decompress(chunk))
+    decoder = zlib.decompressobj(31)
+    texts = [decoder.decompress(chunk) for chunk in reply.chunks]
     assert len([text for text in texts if text]) > 3
     assert csv_rows(b"".join(texts)) == [[str(number), name] for number, name in orders(5)]
 
@@ -452,7 +460,7 @@ def test_a_list_can_be_used_again(get: Get) -> None:
         pytest.param(lambda: orders(3), id="iterator"),
         pytest.param(lambda: [sw.Sheet("a", orders(3))], id="iterator of a sheet"),
         pytest.param(lambda: sw.Sheet("a", orders(3)), id="iterator of one sheet"),
-        pytest.param(lambda: Closeable(), id="what was closed"),
+        pytest.param(lambda: Closeable(), id="what was closed"),  # noqa: PLW0108 - it is defined below
     ],
 )
 def test_an_iterator_cannot_be_used_again(get: Get, rows: Callable[[], Any]) -> None:
@@ -575,4 +583,3 @@ def test_what_is_json_reads_as_json_and_xml_as_xml(get: Get) -> None:
     export = sw.Export(lambda: [{"id": 1}], formats=("json", "xml"))
     assert json_rows(get(export).body) == [{"id": 1}]
     assert xml_rows(get(export, query="format=xml").body) == [{"id": "1"}]
-

@@ -119,7 +119,10 @@ def test_closing_never_raises(server: Server, caplog: pytest.LogCaptureFixture) 
     body = server.get(sw.Export(Rows(orders(10**6), closing=Broken()), on_done=fail))
     next(body)
     body.close()
-    assert caplog.messages == ["closing the rows of an export failed", "on_done of an export failed"]
+    assert caplog.messages == [
+        "closing the rows of an export failed",
+        "on_done of an export failed",
+    ]
 
 
 def test_a_body_that_was_forgotten_is_closed(server: Server) -> None:
