@@ -137,6 +137,7 @@ class AsyncEncoding:
         self._more = True
         self._closed = False
         self._endings: list[asyncio.Future[Any]] = []
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def receipt(self) -> Receipt:
@@ -175,15 +176,14 @@ class AsyncEncoding:
 
     def close(self) -> None:
         """Give up without waiting, from any thread: Django closes its responses like this."""
-        loop = self._feeds.loop
-        if loop is None or not loop.is_running():
-            self._give_up_once()
-        else:
-            loop.call_soon_threadsafe(self._give_up_once)
-
-    def _give_up_once(self) -> None:
-        if not self._closed:
+        loop = self._feeds.loop or _running_loop()
+        if loop is not None and loop.is_running():
+            loop.call_soon_threadsafe(self._begin_to_close)
+        elif not self._closed:
             self._give_up()
+
+    def _begin_to_close(self) -> None:
+        self._closing = asyncio.get_running_loop().create_task(self.aclose())
 
     async def aclose(self) -> None:
         """Give up, or end: close the rows.  Idempotent; never raises but on cancellation.
@@ -247,6 +247,13 @@ class AsyncEncoding:
         if pulling and self._cancel is not None:
             Thread(target=_called, args=(self._cancel,), name="streamware", daemon=True).start()
         return [ending for ending in endings if ending is not None]
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _retrieved(future: asyncio.Future[bool]) -> None:

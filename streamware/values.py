@@ -88,10 +88,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A spreadsheet formula, with the value to show until it is calculated.
+    """A spreadsheet formula.
 
     Only XLSX writes it as a formula; the other formats write its text.  Nothing else ever
     becomes one.
+
+    Attributes:
+        text: The formula, such as `"=A1+B1"`.
+        cached: The value to show until it is calculated.
 
     Source: ECMA-376 Part 1 §18.3.1.40 (f).
     """

@@ -576,8 +576,9 @@ async def test_rows_are_closed_when_the_reader_gives_up(kind: str) -> None:
 async def test_a_document_whose_last_chunk_was_never_taken_is_not_complete() -> None:
     encoding = sw.aencode(orders(33), chunk_size=10**6)
     await first_of(encoding)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(anext(encoding), 0)
+    reading = asyncio.ensure_future(anext(encoding))
+    await asyncio.sleep(0)
+    reading.cancel()
     await until(lambda: encoding.receipt.rows == 33)
     await asyncio.sleep(SOON)
     await encoding.aclose()
@@ -675,6 +676,35 @@ async def test_asynchronous_rows_that_wait_are_cancelled_when_they_are_closed() 
     assert encoding.receipt.outcome == "closed"
     with pytest.raises(StopAsyncIteration):
         await reading
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_an_encoding_can_be_closed_without_waiting(kind: str, begun: bool) -> None:
+    rows = given(kind, orders(10**6))
+    encoding = sw.aencode(rows)
+    if begun:
+        await first_of(encoding)
+    encoding.close()
+    encoding.close()
+    await until(lambda: rows.closed == 1)
+    await encoding.aclose()
+    assert encoding.receipt.outcome == "closed"
+
+
+async def test_an_encoding_can_be_closed_by_a_thread_without_a_loop(kind: str) -> None:
+    rows = given(kind, orders(10**6))
+    encoding = sw.aencode(rows)
+    await first_of(encoding)
+    await asyncio.to_thread(encoding.close)
+    await until(lambda: rows.closed == 1)
+
+
+def test_an_encoding_that_never_began_can_be_closed_without_a_loop() -> None:
+    rows = Rows(orders(3))
+    encoding = sw.aencode(rows)
+    encoding.close()
+    assert rows.closed == 1
+    encoding.close()
 
 
 async def test_a_plain_encoding_can_be_closed_by_another_thread() -> None:
