@@ -59,6 +59,12 @@ class Document:
         self._chosen: tuple[Column, ...] | None = None
         self._row = 1
 
+    def start_clock(self) -> None:
+        """Seconds are counted from here on, the opening of the rows among them."""
+        if not self._begun:
+            self._started = monotonic()
+            self._begun = True
+
     def begin(self, sheet: Sheet | None, names: list[str] | None) -> None:
         """What is fed from here on belongs to `sheet`; None where there is but one.
 
@@ -69,9 +75,7 @@ class Document:
             raise EncodeError(
                 f"{self.format.name} cannot hold several sheets; a format that can is xlsx"
             )
-        if not self._begun:
-            self._started = monotonic()
-            self._begun = True
+        self.start_clock()
         own = settled(sheet.columns) if sheet is not None else None
         self._chosen = self._columns if own is None else own
         self._sheet = sheet

@@ -52,7 +52,8 @@ def encode(
 
     Args:
         rows: An iterable of rows, a callable that opens one, or an iterable of `Sheet`; closed
-            by us on every path.  A row is a sequence, a mapping or an object.
+            by us on every path.  A row is a sequence, a mapping or an object, and must not be
+            changed once it was handed over.
         format: Name of a registered format, or its options, such as `Csv(bom=True)`.
         columns: Which cells, in which order, under which titles; by default all there are.
         values: What becomes of values that not every format can hold.
@@ -249,6 +250,7 @@ class Encoding:
     def _run(self) -> Generator[None, None, None]:
         """Each step has filled the document with something to hand out."""
         rows, self._rows = self._rows, None
+        self.document.start_clock()
         outer = self._open(rows)
         rest = outer.iterator
         first = next(rest, _END)

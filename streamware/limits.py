@@ -12,7 +12,7 @@ class Limits:
     Attributes:
         rows: Data rows, over all sheets.
         bytes: Bytes of the document, as sent before any content coding.
-        seconds: Seconds from the first pull of a row; looked at whenever a row arrives.
+        seconds: Seconds from the opening of the rows; looked at whenever a row arrives.
         cell_characters: Characters (code points) in one text cell.
     """
 

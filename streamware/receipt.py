@@ -14,8 +14,8 @@ class Receipt:
         format: Name of the format, such as "xlsx".
         rows: Data rows written, over all sheets, headers not counted.
         bytes: Bytes of the document handed out so far.
-        seconds: Seconds from the first pull to the end.
-        first_byte_seconds: Seconds from the first pull to the first bytes; None before them.
+        seconds: Seconds from the opening of the rows to the end.
+        first_byte_seconds: Seconds from the opening to the first bytes; None before them.
         sha256: Hex digest of the whole document; None unless it is complete.
         converted: How often a value was written otherwise than it came, by the name of the rule
             (the fields of `Values`, and "text_cut", "newline", "escape", "text_of_object", …).
