@@ -1,11 +1,13 @@
 """save and asave: a path never holds half a document, and a file is left as it was given."""
 
 import asyncio
+import fcntl
 import io
 import os
 import stat
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -388,9 +390,9 @@ async def test_a_file_is_not_closed_under_a_write_that_is_cancelled(tmp_path: Pa
     saving = asyncio.create_task(sw.asave(orders(10**6), path, "csv"))
     reader = await asyncio.to_thread(os.open, path, os.O_RDONLY)
     try:
-        await asyncio.sleep(0.05)  # the pipe is full, and a write waits
+        await until(lambda: waiting(reader) > 60_000)  # the pipe is full, and a write waits
         saving.cancel()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
         assert not saving.done()
         while data := await asyncio.to_thread(os.read, reader, 2**20):
             written.append(data)
@@ -399,6 +401,13 @@ async def test_a_file_is_not_closed_under_a_write_that_is_cancelled(tmp_path: Pa
     with pytest.raises(asyncio.CancelledError):
         await saving
     assert b"".join(written).startswith(b"0,order 0\r\n")
+
+
+def waiting(pipe: int) -> int:
+    """Bytes that can be read from it."""
+    size = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, size)
+    return int.from_bytes(size, sys.byteorder)
 
 
 async def test_a_path_that_cannot_be_renamed_to_is_an_error(tmp_path: Path) -> None:
