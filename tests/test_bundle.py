@@ -429,6 +429,13 @@ async def test_an_entry_that_cannot_be_interrupted_is_waited_for() -> None:
     assert rows.closed == 1
 
 
+def test_a_zip_is_its_own_iterator() -> None:
+    chunks = sw.Bundle([("a", b"1")]).answer(head_only=False, query="", accept=None, coding=None)
+    zipping = chunks.body.chunks()  # type: ignore[union-attr]  # it is a job
+    assert iter(zipping) is zipping
+    assert zip_parts(b"".join(zipping)) == {"a": b"1"}
+
+
 # The library
 
 

@@ -403,6 +403,20 @@ async def test_a_file_is_not_closed_under_a_write_that_is_cancelled(tmp_path: Pa
     assert b"".join(written).startswith(b"0,order 0\r\n")
 
 
+async def test_a_host_without_room_for_a_thread_is_an_error_and_no_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    rows = Rows(orders(3))
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        await sw.asave(rows, tmp_path / "orders.csv")
+    assert rows.closed == 1
+    assert names(tmp_path) == []
+
+
 def waiting(pipe: int) -> int:
     """Bytes that can be read from it."""
     size = bytearray(4)

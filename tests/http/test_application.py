@@ -1,6 +1,7 @@
 """What an Export and a Bundle are before they answer anything."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import streamware as sw
 from fakes import Connection, Get, environ
 from streamware.http.application import Application
+from streamware.http.delivery import Answer
 
 APPLICATIONS: dict[str, Callable[[], Application]] = {
     "export": lambda: sw.Export([(1,)]),
@@ -57,6 +59,20 @@ def test_whoever_takes_it_for_a_mapping_is_told_the_remedy(app: Any) -> None:
     for attempt in (app.keys, lambda: dict(app), lambda: {**app}):
         with pytest.raises(TypeError, match=r"streamware\.frameworks\.fastapi\.ExportResponse"):
             attempt()
+
+
+class Teapot(Application):
+    """An application that has nothing to discard."""
+
+    def answer(
+        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+    ) -> Answer:
+        return Answer(HTTPStatus.IM_A_TEAPOT, [("Content-Type", "text/plain")], b"short")
+
+
+def test_an_answer_may_be_there_as_it_is(get: Get) -> None:
+    reply = get(Teapot())
+    assert (reply.status, reply.body, reply.complete) == (418, b"short", True)
 
 
 def test_a_subclass_says_what_is_answered() -> None:

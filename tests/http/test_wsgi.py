@@ -109,6 +109,7 @@ def test_a_body_that_never_began_is_closed_too() -> None:
     body.close()
     assert (rows.pulled, rows.closed) == (0, 1)
     assert [receipt.outcome for receipt in done] == ["closed"]
+    body.begin()
     assert list(body) == []
 
 
