@@ -1,0 +1,461 @@
+"""Spool: a binary scratch file, first in memory, then on disk without a name.
+
+It is no `tempfile.SpooledTemporaryFile`, which swaps its file before it copies into it: a disk
+that is full at that moment leaves a file that is short, says nothing, and takes further writes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from errno import EDQUOT, EFBIG, EINTR, EINVAL, EIO, ENOSPC, ENOSYS, EOPNOTSUPP
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from streamware.errors import Refused, ScratchError
+from streamware.scratch.forks import watch
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+STEP = 2**20
+"""Bytes reserved ahead at first; then as much again as there is, up to `MAX_STEP`."""
+MAX_STEP = 2**23
+_WINDOW = 2**25  # bytes of it that stay in the page cache behind the last ones written
+_PEEK = 8192
+_NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
+_CANNOT_RESERVE = (EOPNOTSUPP, EINVAL, ENOSYS)
+
+
+class Room(Protocol):
+    """Where a spool finds its place on disk, and who is told what it takes there.
+
+    Attributes:
+        path: Of the directory, for messages.
+    """
+
+    path: str
+
+    def open(self) -> int:
+        """The descriptor of a new file without a name.  Raises `ScratchError`, `Refused`."""
+
+    def closed(self) -> None:
+        """A file that was opened is gone."""
+
+    def take(self, size: int, *, wished: int) -> int:
+        """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
+
+    def give(self, size: int) -> None:
+        """Take note that so many bytes are held no longer."""
+
+    def forget(self, spool: Spool) -> None:
+        """Take note that it was closed."""
+
+
+class Descriptor:
+    """A file descriptor that its last user closes.
+
+    A write that is under way in another thread while the file is closed would otherwise land in
+    whatever file is given the same number next: in somebody else's download.
+    """
+
+    __slots__ = ("__weakref__", "_closed", "_closing", "_descriptor", "_lock", "_users")
+
+    def __init__(self, descriptor: int, closed: Callable[[], object]) -> None:
+        self._descriptor = descriptor
+        self._closed = closed
+        self._closing = False
+        self._users = 0
+        self._lock = threading.Lock()
+        watch(self)
+
+    def __enter__(self) -> int:
+        with self._lock:
+            if self._closing:
+                raise ValueError("I/O operation on closed file")
+            self._users += 1
+            return self._descriptor
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users or not self._closing:
+                return
+        self._close()
+
+    def close(self) -> None:
+        """Close it now, or let the last one who uses it do so.  Idempotent."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            if self._users:
+                return
+        self._close()
+
+    def forked(self) -> None:
+        """Close the copy that a child inherited, which would hold the space."""
+        self._closing = True
+        self._closed = _nobody
+        self._lock = threading.Lock()
+        if self._descriptor >= 0:
+            self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.close(descriptor)
+        finally:
+            self._closed()
+
+
+def _nobody() -> None:
+    """Nobody is told."""
+
+
+class Spool(io.BufferedIOBase):
+    """A binary file for reading and writing that has no name and cannot be left behind.
+
+    `Scratch.spool()` makes it.  It stays in memory up to `Settings.spool_memory` bytes; then all
+    of it moves to an unnamed file, which the kernel removes when its descriptor is closed, by
+    whatever end of the process.  It is good wherever a binary file is asked for: by `zipfile`,
+    XlsxWriter, openpyxl, `wsgi.file_wrapper`, `os.sendfile`.
+
+    Bytes that were accepted are there; a call that fails has changed nothing that can be read.
+    The first error of the disk spoils the spool: every later call but `close` raises a
+    `ScratchError` with the same errno, so that half a file is never taken for a whole one.  Space
+    is reserved ahead of the writes, so that "no space left" comes before bytes are sent.  Calls
+    block for the disk, and for up to `Settings.wait_seconds` for room in the budgets, though not
+    on the thread of an event loop.  One thread at a time may use it; `close` may come from any,
+    at any time, and the last operation under way then closes the descriptor.
+
+    Raises:
+        ScratchError: The disk is full or fails, or the request holds as much as it may.
+        Refused: The budgets have no room now.
+        ValueError: It is closed.
+    """
+
+    mode = "rb+"
+
+    def __init__(self, room: Room, *, memory: int) -> None:
+        self._room = room
+        self._threshold = memory
+        self._lock = threading.Lock()
+        self._memory: BytesIO | None = BytesIO()
+        self._file: Descriptor | None = None
+        self._position = 0
+        self._size = 0
+        self._reserved = 0  # bytes on disk that are ours: charged, and allocated where possible
+        self._reserving = hasattr(os, "posix_fallocate")
+        self._shared = False  # whether somebody was given the descriptor
+        self._cached = 0  # where the part begins that is left in the page cache
+        self._fault: tuple[int, str] | None = None
+        self._is_closed = False
+
+    # The file object
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._is_closed
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """The position, in bytes from the start."""
+        self._check()
+        return self._position
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        """Move the position; past the end too, where a write fills the gap with zeros."""
+        self._check()
+        bases = {SEEK_SET: 0, SEEK_CUR: self._position, SEEK_END: self._size}
+        if whence not in bases:
+            raise ValueError(f"whence is 0, 1 or 2, not {whence}")
+        position = bases[whence] + offset
+        if position < 0:
+            raise ValueError(f"there is no position {position}")
+        self._position = position
+        return position
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of it at the position; returns how many bytes that are."""
+        self._check()
+        with memoryview(data).cast("B") as view:
+            if view.nbytes:
+                end = self._position + view.nbytes
+                self._write(view, end)
+                self._position = end
+                self._size = max(self._size, end)
+            return view.nbytes
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to `size` bytes from the position, fewer only at the end; None and -1: the rest."""
+        data = self._read(size)
+        self._position += len(data)
+        return data
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """As `read`, but no more than some kilobytes where no size is given."""
+        return self.read(_PEEK if size < 0 else size)
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """Some bytes from the position, which stays; `readline` looks for its end in them."""
+        return self._read(max(size, _PEEK))
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut or extend it to `size` bytes (by default the position), which stays where it is."""
+        self._check()
+        size = self._position if size is None else size
+        if size < 0:
+            raise ValueError(f"there is no size {size}")
+        self._resize(size)
+        self._size = size
+        return size
+
+    def flush(self) -> None:
+        """Nothing is held back: what was written is in memory, or with the system."""
+        self._check()
+
+    def fileno(self) -> int:
+        """The descriptor of the file, which moves to disk for it; valid until `close`.
+
+        The file has its true size then and the descriptor the position, as `sendfile` and its
+        like expect; later calls of the spool do not move it.  Where there is no room this raises
+        and the spool stays good, in memory.
+        """
+        self._check()
+        try:
+            file = self._file or self._move(self._size)
+            self._shared = True
+            with file as descriptor:
+                self._trim(descriptor)
+                os.lseek(descriptor, self._position, SEEK_SET)
+                return descriptor
+        except OSError as error:
+            raise self._named(error, "the move to disk") from None
+
+    def close(self) -> None:
+        """Give everything back.  Idempotent, from any thread; never blocks on a write under way."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            file, self._memory = self._file, None
+        try:
+            if file is not None:
+                file.close()
+        finally:
+            self._room.forget(self)
+
+    # Memory, and the move to disk
+
+    def _write(self, view: memoryview, end: int) -> None:
+        memory = self._memory
+        if memory is not None and end <= self._threshold:
+            memory.seek(self._position)
+            memory.write(view)
+            return
+        try:
+            file = self._file or self._move(end)
+            with file as descriptor:
+                self._reserve(descriptor, end)
+                write_all(descriptor, view, self._position)
+                self._uncache(descriptor, end)
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            self._spoil(error, f"a write of {view.nbytes:,} bytes")
+
+    def _read(self, size: int | None) -> bytes:
+        self._check()
+        left = max(self._size - self._position, 0)
+        size = left if size is None or size < 0 else min(size, left)
+        memory = self._memory
+        if memory is not None:
+            memory.seek(self._position)
+            return memory.read(size)
+        if not size:
+            return b""
+        try:
+            return self._read_file(size)
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            self._spoil(error, f"a read of {size:,} bytes")
+
+    def _read_file(self, size: int) -> bytes:
+        if self._file is None:
+            raise ValueError("I/O operation on closed file")
+        with self._file as descriptor:
+            data = _pread(descriptor, size, self._position)
+            while len(data) < size:
+                more = _pread(descriptor, size - len(data), self._position + len(data))
+                if not more:
+                    raise OSError(EIO, "the file is shorter than what was written to it")
+                data += more
+            return data
+
+    def _resize(self, size: int) -> None:
+        memory = self._memory
+        if memory is not None and size <= self._threshold:
+            memory.truncate(size)
+            memory.seek(0, SEEK_END)
+            memory.write(bytes(size - memory.tell()))
+            return
+        try:
+            file = self._file or self._move(size)
+            with file as descriptor:
+                self._reserve(descriptor, size)
+                os.ftruncate(descriptor, size)
+                self._give(self._reserved - size)
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            self._spoil(error, f"a change of its size to {size:,} bytes")
+
+    def _move(self, end: int) -> Descriptor:
+        """Copy what is in memory to a file that is to take `end` bytes; all of it or nothing."""
+        memory = self._memory
+        if memory is None:
+            raise ValueError("I/O operation on closed file")
+        file = Descriptor(self._room.open(), self._gone)
+        try:
+            with file as descriptor, memory.getbuffer() as view:
+                self._reserve(descriptor, end)
+                write_all(descriptor, view[: self._size], 0)
+            self._adopt(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _adopt(self, file: Descriptor) -> None:
+        with self._lock:  # or a close from another thread would miss it
+            if self._is_closed:
+                raise ValueError("I/O operation on closed file")
+            self._file, self._memory = file, None
+
+    def _gone(self) -> None:
+        """The descriptor is closed, and the kernel has the space back."""
+        self._give(self._reserved)
+        self._room.closed()
+
+    # Room on the disk
+
+    def _reserve(self, descriptor: int, end: int) -> None:
+        """Have all bytes up to `end` charged, and allocated if the file system can."""
+        size = end - self._reserved
+        if size <= 0:
+            return
+        ahead = 0 if self._shared else min(max(self._reserved, STEP), MAX_STEP)
+        granted = self._room.take(size, wished=max(size, ahead))
+        if self._reserving:
+            granted = self._allocate(descriptor, size, granted)
+        self._reserved += granted
+
+    def _allocate(self, descriptor: int, size: int, granted: int) -> int:
+        """Allocate as many bytes as were granted, or as are needed; how many."""
+        try:
+            os.posix_fallocate(descriptor, self._reserved, granted)
+        except OSError as error:
+            if error.errno in _CANNOT_RESERVE:
+                self._reserving = False
+                return granted
+            # A call that fails may leave a part of it allocated (ext4).
+            os.ftruncate(descriptor, self._reserved)
+            if error.errno in _NO_ROOM and granted > size:
+                self._room.give(granted - size)
+                return self._allocate(descriptor, size, size)
+            self._room.give(granted)
+            raise
+        return granted
+
+    def _trim(self, descriptor: int) -> None:
+        """Give back what was reserved ahead: the file ends where its bytes do."""
+        if self._reserved > self._size:
+            os.ftruncate(descriptor, self._size)
+            self._give(self._reserved - self._size)
+
+    def _give(self, size: int) -> None:
+        self._reserved -= size
+        self._room.give(size)
+
+    def _uncache(self, descriptor: int, end: int) -> None:
+        """Keep a large spool from pushing everything else out of the page cache.
+
+        The call starts to write back what is dirty and drops what is clean, so a range is named
+        twice, a window apart (Linux, mm/fadvise.c).
+        """
+        if end - self._cached < _WINDOW or not hasattr(os, "posix_fadvise"):
+            return
+        start = max(self._cached - _WINDOW, 0)
+        with suppress(OSError):  # it is a courtesy
+            os.posix_fadvise(descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
+        self._cached = end
+
+    # Errors
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise ValueError("I/O operation on closed file")
+        if self._fault is not None:
+            errno, text = self._fault
+            raise ScratchError(errno, f"this spool is spoilt: {text}")
+
+    def _spoil(self, error: BaseException, doing: str) -> NoReturn:
+        if self._is_closed:
+            raise error
+        if isinstance(error, OSError):
+            error = self._named(error, doing)
+        code = error.errno if isinstance(error, OSError) else None
+        if code is None:
+            code = ENOSPC if isinstance(error, Refused) else EINTR
+        self._fault = code, f"{doing} failed ({type(error).__name__})"
+        raise error
+
+    def _named(self, error: OSError, doing: str) -> ScratchError:
+        if isinstance(error, ScratchError):
+            return error
+        named = ScratchError(
+            error.errno,
+            f"{error.strerror}: {doing}, of a spool that holds {self._size:,}, in {self._room.path}"
+            " (Settings.scratch_dir, or STREAMWARE_SCRATCH_DIR)",
+        )
+        named.__cause__ = error
+        return named
+
+
+def write_all(descriptor: int, view: memoryview, offset: int) -> None:
+    """Write all of it: close to a full disk, `pwrite` takes a part and says so (tmpfs, btrfs)."""
+    written = 0
+    while written < view.nbytes:
+        count = _pwrite(descriptor, view[written:], offset + written)
+        if not count:
+            raise OSError(EIO, "the disk took no byte")
+        written += count
+
+
+def _seek_write(descriptor: int, data: memoryview, offset: int, /) -> int:
+    os.lseek(descriptor, offset, SEEK_SET)
+    return os.write(descriptor, data)
+
+
+def _seek_read(descriptor: int, size: int, offset: int, /) -> bytes:
+    os.lseek(descriptor, offset, SEEK_SET)
+    return os.read(descriptor, size)
+
+
+def _pwrite(descriptor: int, data: memoryview, offset: int) -> int:
+    return (os.pwrite if hasattr(os, "pwrite") else _seek_write)(descriptor, data, offset)
+
+
+def _pread(descriptor: int, size: int, offset: int) -> bytes:
+    return (os.pread if hasattr(os, "pread") else _seek_read)(descriptor, size, offset)
