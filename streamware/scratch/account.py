@@ -1,0 +1,143 @@
+"""Account: what one request holds on disk, against everything that limits it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from errno import EDQUOT
+from time import monotonic, sleep
+
+from streamware.errors import Refused, ScratchError
+from streamware.scratch.budget import RETRY_AFTER
+from streamware.scratch.spool import Spool
+from streamware.scratch.storage import Storage
+
+_PAUSE = 0.05  # seconds between two looks at what is free
+
+
+class Account:
+    """The bytes and files of one request.  It is the `Room` of the request's spools.
+
+    It asks, in this order: the bounds of the request, the file system (free bytes and inodes),
+    the budgets of the process and of the host.  For the last three it waits, up to
+    `Settings.wait_seconds`, but never on the thread of an event loop.
+
+    Attributes:
+        bytes: Charged now.
+        files: Charged now.
+        peak: The most that `bytes` has been.
+        spools: Those that are open.
+    """
+
+    __slots__ = ("_lock", "_storage", "bytes", "files", "path", "peak", "spools")
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._lock = threading.Lock()
+        self.path = storage.place.path
+        self.bytes = 0
+        self.files = 0
+        self.peak = 0
+        self.spools: set[Spool] = set()
+
+    def spool(self) -> Spool:
+        """A new spool, in memory so far."""
+        spool = Spool(self, memory=self._storage.settings.spool_memory)
+        self.spools.add(spool)
+        return spool
+
+    def forget(self, spool: Spool) -> None:
+        """Take note that it was closed."""
+        self.spools.discard(spool)
+
+    def open(self) -> int:
+        """The descriptor of a new file without a name.  Raises `ScratchError`, `Refused`."""
+        self.opened()
+        try:
+            return self._storage.place.open_unnamed()
+        except BaseException:
+            self.closed()
+            raise
+
+    def opened(self) -> None:
+        """Allow one more file.  Raises `ScratchError`, `Refused`."""
+        limit = self._storage.settings.request_files
+        with self._lock:
+            if limit is not None and self.files >= limit:
+                raise ScratchError(
+                    EDQUOT,
+                    f"a request may hold {limit:,} scratch files (Settings.request_files) and asked"
+                    " for one more",
+                )
+            self.files += 1
+        try:
+            self._storage.place.verify()
+            self._wait_for_room(0, self._deadline())
+        except BaseException:
+            self.closed()
+            raise
+
+    def closed(self) -> None:
+        """A file that was opened is gone."""
+        with self._lock:
+            self.files -= 1
+
+    def take(self, size: int, *, wished: int) -> int:
+        """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
+        charged = self._charge(size, wished)
+        granted = 0
+        try:
+            granted = self._granted(size, charged)
+        finally:
+            self._uncharge(charged - granted)
+        return granted
+
+    def give(self, size: int) -> None:
+        """Take note that so many bytes are held no longer."""
+        self._uncharge(size)
+        self._storage.budget.give(size)
+
+    def _charge(self, size: int, wished: int) -> int:
+        limit = self._storage.settings.request_bytes
+        with self._lock:
+            left = wished if limit is None else limit - self.bytes
+            if size > left:
+                raise ScratchError(
+                    EDQUOT,
+                    f"a request may hold {limit:,} bytes of scratch (Settings.request_bytes), holds"
+                    f" {self.bytes:,} and asked for {size:,} more",
+                )
+            charged = min(wished, left)
+            self.bytes += charged
+            self.peak = max(self.peak, self.bytes)
+        return charged
+
+    def _uncharge(self, size: int) -> None:
+        with self._lock:
+            self.bytes -= size
+
+    def _granted(self, size: int, wished: int) -> int:
+        place, budget = self._storage.place, self._storage.budget
+        if wished > size and place.check_room(wished) is None:
+            with suppress(Refused, ScratchError):
+                budget.take(wished)
+                return wished
+        deadline = self._deadline()
+        self._wait_for_room(size, deadline)
+        budget.take(size, deadline=deadline)
+        return size
+
+    def _wait_for_room(self, size: int, deadline: float) -> None:
+        while problem := self._storage.place.check_room(size):
+            if monotonic() >= deadline:
+                raise Refused(problem, retry_after=RETRY_AFTER)
+            sleep(_PAUSE)
+
+    def _deadline(self) -> float:
+        """Until when this thread may wait: a loop's has other work."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return monotonic() + self._storage.settings.wait_seconds
+        return 0.0

@@ -1,0 +1,222 @@
+"""Scratch: the ledger of one request, in which everything stands that has to go when it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from streamware.errors import OrderError
+from streamware.scratch.account import Account
+from streamware.scratch.names import Names
+from streamware.scratch.spool import Spool
+from streamware.scratch.storage import Storage
+from streamware.settings import Settings
+
+logger = logging.getLogger("streamware")
+
+CURRENT: ContextVar[Scratch] = ContextVar("streamware.scratch")
+"""The ledger of the request that is being answered, where there is one."""
+
+
+class Closeable(Protocol):
+    """What has a synchronous `close()`."""
+
+    def close(self) -> object:
+        """Give back what it holds."""
+
+
+C = TypeVar("C", bound=Closeable)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request holds on disk.
+
+    Attributes:
+        bytes: Of its spools, with what is reserved ahead for them, and of its named files.
+        files: Spools on disk, and paths and directories that were asked for.
+        peak_bytes: The most that `bytes` was found to be.
+    """
+
+    bytes: int
+    files: int
+    peak_bytes: int
+
+
+def current_scratch() -> Scratch:
+    """The ledger of the request that is being answered, in this thread or task.
+
+    Raises:
+        OrderError: There is none: no middleware is mounted around this code, and no `Export`
+            calls it.
+    """
+    try:
+        return CURRENT.get()
+    except LookupError:
+        raise OrderError(
+            "there is no request here whose scratch it could be: mount sw.WSGIMiddleware or"
+            " sw.ASGIMiddleware around the application, and call current_scratch() in a view"
+        ) from None
+
+
+class Scratch:
+    """Every scratch file of one request; all of them are gone when it is closed.
+
+    A middleware makes it and closes it; `current_scratch()` finds it.  Any thread may use it.
+    Calls block for the disk, and for up to `Settings.wait_seconds` for room there, though not on
+    the thread of an event loop.
+
+    Raises:
+        OrderError: It is closed, or belongs to the process that this one was forked from.
+        ScratchError: The directory is not safe, its disk is full, or the request holds as much
+            as it may (`Settings.request_bytes`, `request_files`).
+        Refused: There is no room now, in the budgets or on the disk.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_account",
+        "_closed",
+        "_lock",
+        "_names",
+        "_pid",
+        "_storage",
+        "_tracked",
+    )
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._closed = False
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._account: Account | None = None
+        self._names: Names | None = None
+        self._tracked: list[Closeable] = []
+
+    @property
+    def settings(self) -> Settings:
+        """What holds for it."""
+        return self._storage.settings
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    @property
+    def usage(self) -> Usage:
+        """What is on disk now; named files are measured for it."""
+        if self._account is None:
+            return Usage(0, 0, 0)
+        unmeasured = 0 if self._names is None else self._names.unmeasured()
+        held = self._account.bytes + unmeasured
+        return Usage(held, self._account.files, max(self._account.peak, held))
+
+    def spool(self) -> Spool:
+        """A binary file without a name, open for writing and reading."""
+        if self._names is not None:
+            self._names.settle()
+        with self._lock:
+            return self._opened().spool()
+
+    def path(self, suffix: str = "") -> Path:
+        """The path of a new, empty file that ends in `suffix`, for libraries that need a name.
+
+        Nobody else can read it (0600, in a directory of 0700).  What is written to it is measured
+        whenever the ledger is asked for something, and counts in the budgets from then on.
+
+        Raises:
+            ValueError: `suffix` holds a path separator or NUL.
+        """
+        if any(separator in suffix for separator in ("/", os.sep, os.altsep or "/", "\0")):
+            raise ValueError("the suffix of a scratch path must not hold a path separator or NUL")
+        return self._named().file(suffix)
+
+    def directory(self) -> Path:
+        """The path of a new directory of this request, for libraries that make files themselves."""
+        return self._named().directory()
+
+    def track(self, closeable: C) -> C:
+        """Close it when the ledger is closed, after the files; the last one tracked first."""
+        if not callable(getattr(closeable, "close", None)):
+            raise TypeError(f"a {type(closeable).__name__} has no close() that could be called")
+        with self._lock:
+            self._check()
+            self._tracked.append(closeable)
+        return closeable
+
+    def holds(self, path: str | os.PathLike[str]) -> bool:
+        """Whether `path` is one of this request's named files."""
+        return self._names is not None and self._names.holds(path)
+
+    def close(self) -> None:
+        """Remove every name, close every spool, then whatever is tracked.
+
+        Idempotent; from any thread; never raises, but logs and counts what resisted; does nothing
+        in a forked child.
+        """
+        if self._pid != os.getpid():
+            self._closed = True
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._account is not None or self._tracked:
+            self._release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_closed", True) or self._pid != os.getpid():
+            return
+        if self._account is not None or self._tracked:
+            self._storage.signals["leaked_ledgers"] += 1
+            logger.warning("the scratch of a request was closed by the garbage collector only")
+        self.close()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise OrderError("the request is over, and its scratch is closed")
+        if self._pid != os.getpid():
+            raise OrderError("this scratch belongs to the process that this one was forked from")
+
+    def _opened(self) -> Account:
+        self._check()
+        if self._account is None:
+            self._account = Account(self._storage)
+        return self._account
+
+    def _named(self) -> Names:
+        with self._lock:
+            account = self._opened()
+            if self._names is None:
+                self._names = Names(self._storage, account)
+        self._names.settle()
+        return self._names
+
+    def _release(self) -> None:
+        errors: list[BaseException] = []
+        if self._names is not None:
+            errors += self._names.remove()
+        if self._account is not None:
+            _close_all(list(self._account.spools), errors)
+        _close_all(self._tracked, errors)
+        if errors:
+            self._storage.signals["cleanup_failures"] += len(errors)
+            kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
+            logger.warning("closing the scratch of a request met %d errors: %s", len(errors), kinds)
+        for error in errors:
+            if not isinstance(error, Exception):
+                raise error  # an interrupt, now that everything is closed
+
+
+def _close_all(things: list[Closeable], errors: list[BaseException]) -> None:
+    while things:
+        try:
+            things.pop().close()
+        except BaseException as error:  # noqa: BLE001 - the others are closed all the same
+            errors.append(error)

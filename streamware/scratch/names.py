@@ -1,0 +1,117 @@
+"""Names: the files of a request that have one, for libraries that need a path."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from streamware.errors import OrderError, ScratchError
+from streamware.scratch.account import Account
+from streamware.scratch.storage import Storage
+
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Names:
+    """A directory of one request, 0700, in the process's own, made when it is first needed.
+
+    What others write there cannot be bounded beforehand; it is measured, and charged, whenever
+    something is asked of the ledger.
+    """
+
+    __slots__ = ("_account", "_charged", "_directories", "_lock", "_made", "_removed", "_storage")
+
+    def __init__(self, storage: Storage, account: Account) -> None:
+        self._storage = storage
+        self._account = account
+        self._lock = threading.Lock()
+        self._removed = False
+        self._directories: list[tuple[str, str]] = []  # name in the home, and path
+        self._made = 0  # names in them so far
+        self._charged = 0  # bytes, as last measured
+
+    def file(self, suffix: str) -> Path:
+        """The path of a new, empty file.  Raises `ScratchError`, `Refused`."""
+        return self._counted(suffix, is_directory=False)
+
+    def directory(self) -> Path:
+        """The path of a new directory.  Raises `ScratchError`, `Refused`."""
+        return self._counted("", is_directory=True)
+
+    def holds(self, path: str | os.PathLike[str]) -> bool:
+        """Whether `path` lies in here."""
+        real = os.path.realpath(path)
+        return any(
+            real.startswith(os.path.realpath(directory) + os.sep)
+            for _, directory in self._directories
+        )
+
+    def unmeasured(self) -> int:
+        """Bytes on disk that were not there when it was last settled."""
+        return sum(_size_of(directory) for _, directory in self._directories) - self._charged
+
+    def settle(self) -> None:
+        """Charge for what was written since the last time.  Raises `ScratchError`, `Refused`."""
+        more = self.unmeasured()
+        if more > 0:
+            self._account.take(more, wished=more)
+        elif more:
+            self._account.give(-more)
+        self._charged += more
+
+    def remove(self) -> list[OSError]:
+        """Remove everything; what resisted.  Later calls of the others raise `OrderError`."""
+        with self._lock:
+            self._removed = True
+        resisted = [
+            error for name, _ in self._directories for error in self._storage.home.remove(name)
+        ]
+        self._account.give(self._charged)
+        return resisted
+
+    def _counted(self, suffix: str, *, is_directory: bool) -> Path:
+        self._account.opened()
+        try:
+            return self._make(suffix, is_directory=is_directory)
+        except BaseException as error:
+            self._account.closed()
+            if isinstance(error, OSError) and not isinstance(error, ScratchError):
+                where = f"{self._storage.place.path} (Settings.scratch_dir)"
+                raise ScratchError(error.errno, f"{error.strerror}: a name in {where}") from error
+            raise
+
+    def _make(self, suffix: str, *, is_directory: bool) -> Path:
+        with self._lock:
+            if self._removed:
+                raise OrderError("the request is over, and its scratch is closed")
+            self._made += 1
+            name = f"{self._made}{suffix}"
+            if self._directories:
+                try:
+                    return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
+                except FileNotFoundError:  # somebody removed it from under us
+                    pass
+            self._directories.append(self._storage.home.make_directory())
+            return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
+
+
+def _made(path: Path, *, is_directory: bool) -> Path:
+    if is_directory:
+        path.mkdir(0o700)
+    else:
+        os.close(os.open(path, _NEW, 0o600))
+    return path
+
+
+def _size_of(directory: str) -> int:
+    """Bytes on disk of all files below; what vanishes meanwhile is not counted."""
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            try:
+                found = Path(parent, name).lstat()
+            except OSError:
+                continue
+            total += getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
+    return total

@@ -1,0 +1,85 @@
+"""Storage: what all requests under equal settings share in a process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from dataclasses import replace
+
+from streamware.errors import ScratchError
+from streamware.scratch.budget import Budget
+from streamware.scratch.home import Home, reap
+from streamware.scratch.place import Place
+from streamware.settings import Settings
+
+logger = logging.getLogger("streamware")
+
+
+class Storage:
+    """The directory, the budgets, and what went wrong with either.
+
+    Nothing is opened before it is needed, so that it can be made before a server forks.
+
+    Attributes:
+        settings: What it was made from.
+        place: The scratch directory.
+        home: The process's own directory in it.
+        budget: The bytes of all its requests.
+        signals: How often what should not happen did: "leaked_ledgers" (closed by the garbage
+            collector only), "cleanup_failures", "orphans_reaped" (directories of processes that
+            were killed).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        directory = settings.scratch_dir
+        self.settings = settings
+        self.place = Place(
+            None if directory is None else os.fspath(directory),
+            memory_backed=settings.memory_backed,
+            keep_free_bytes=settings.keep_free_bytes,
+        )
+        self.home = Home(self.place)
+        self.budget = Budget(
+            process_bytes=settings.process_bytes,
+            host_bytes=settings.host_bytes,
+            open_ledger=self.place.open_host_ledger,
+        )
+        self.signals: Counter[str] = Counter()
+        self._started = False
+
+    def start(self) -> None:
+        """Check a directory that was set, and remove what processes that were killed left there.
+
+        Once a process.  The default directory is looked at quietly: a container that only
+        streams may have none that is safe, and never needs it.
+
+        Raises:
+            ScratchError: The directory that was set does not exist or is not safe.
+        """
+        if self.settings.scratch_dir is not None:
+            self.place.verify()
+        if self._started:
+            return
+        self._started = True
+        try:
+            reaped = reap(self.place)
+        except ScratchError:  # the default, and not usable
+            return
+        self.signals["orphans_reaped"] += reaped.directories
+        if reaped.directories:
+            logger.warning("removed scratch of %d killed processes", reaped.directories)
+
+
+_storages: dict[Settings, Storage] = {}
+_lock = threading.Lock()
+
+
+def storage(settings: Settings | None = None) -> Storage:
+    """The storage of these settings in this process; None: of what the environment says."""
+    key = replace(settings or Settings(), values=None, limits=None)
+    with _lock:
+        if key not in _storages:
+            _storages[key] = Storage(key)
+        return _storages[key]
