@@ -1,12 +1,17 @@
-"""`python -m streamware demo`: see it work, on a table of a million orders."""
+"""`python -m streamware`: `demo`, to see it work; `reap`, to clear scratch of killed processes."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+
+from streamware.scratch.home import reap
+from streamware.scratch.place import Place
+from streamware.settings import Settings
 
 # ruff: noqa: T201 - a command line prints
 
@@ -14,6 +19,11 @@ from types import FrameType
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
+    code: int = options.run(options)
+    return code
+
+
+def _demo(options: argparse.Namespace) -> int:
     try:
         from streamware.demo.run import run  # noqa: PLC0415 - needs the extra that may be missing
     except ModuleNotFoundError as missing:
@@ -30,6 +40,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
+def _reap(options: argparse.Namespace) -> int:
+    try:
+        given = {} if options.directory is None else {"scratch_dir": options.directory}
+        directory = Settings(**given).scratch_dir
+    except ValueError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    place = Place(None if directory is None else os.fspath(directory))
+    try:
+        reaped = reap(place)
+    finally:
+        place.close()
+    for error in reaped.errors:
+        print(error, file=sys.stderr)
+    counts = f"{_several(reaped.directories, 'directory')}, {_several(reaped.files, 'file')}"
+    print(f"removed {counts}, {_several(reaped.bytes, 'byte')} from {place.path}")
+    return 1 if reaped.errors else 0
+
+
+def _several(count: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m streamware", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -39,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make a SQLite table of orders, serve it with uvicorn, download it in every"
         " format while its rows are read, and print what that took.  Nothing is left behind.",
     )
+    demo.set_defaults(run=_demo)
     demo.add_argument(
         "--rows", type=_count, default=1_000_000, metavar="N", help="orders (default: 1000000)"
     )
@@ -47,6 +82,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--port", type=_port, default=0, metavar="N", help="of the server (default: a free one)"
+    )
+    reaping = commands.add_parser(
+        "reap",
+        help="remove the scratch that killed processes left behind",
+        description="Remove what processes of this user that were killed left in a scratch"
+        " directory.  What a living process holds stays.  The exit code is 1 if anything resists.",
+    )
+    reaping.set_defaults(run=_reap)
+    reaping.add_argument(
+        "directory",
+        nargs="?",
+        metavar="DIRECTORY",
+        help="of the scratch (default: STREAMWARE_SCRATCH_DIR, else /var/tmp)",
     )
     return parser
 

@@ -1,0 +1,158 @@
+"""Removal: a directory with all in it, by descriptor, following no link.
+
+Not `shutil.rmtree`: that holds a descriptor, up to Python 3.12 a call, for each level of a tree,
+and an archive that somebody unpacked may have thousands.  And it stops at a directory that a
+library has made read-only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamware.scratch.place import open_directory
+
+_SWEEPS = 3  # through a directory that somebody still writes to
+
+
+@dataclass(slots=True)
+class Reaped:
+    """What was removed, and what could not be.
+
+    Attributes:
+        directories: Process directories that nobody held.
+        bytes: Of the files in them.
+        files: In them, and those that lost their process before they lost their name.
+        errors: Of what is still there.
+    """
+
+    directories: int = 0
+    bytes: int = 0
+    files: int = 0
+    errors: list[OSError] = field(default_factory=list)
+
+
+@contextmanager
+def told_to(reaped: Reaped) -> Iterator[None]:
+    """Note what resists and go on; what somebody else has removed does not."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        reaped.errors.append(error)
+
+
+def remove_opened(directory: int, name: str, reaped: Reaped) -> bool:
+    """Empty an open directory and remove it; whether nothing resisted."""
+    before = len(reaped.errors)
+    for _ in range(_SWEEPS):
+        _clear(directory, reaped)
+        if len(reaped.errors) > before:
+            break
+        # By its own "..", so that no descriptor of the one above is needed.
+        if _remove_empty(f"../{name}", directory):
+            return True
+    else:
+        problem = "somebody still writes to a directory that is being removed"
+        reaped.errors.append(OSError(errno.ENOTEMPTY, problem))
+    return False
+
+
+def _clear(directory: int, reaped: Reaped) -> None:
+    """Remove what is in a directory.
+
+    A directory in it is emptied by moving its own directories up: three descriptors do for a tree
+    of any depth, and an archive that somebody unpacks may have thousands of levels.
+    """
+    left = _flattened(directory, directory, reaped)
+    while left:
+        name = left.pop()
+        with told_to(reaped):
+            inner = open_inside(name, directory)
+            try:
+                left += _flattened(inner, directory, reaped)
+            finally:
+                os.close(inner)
+            _remove_empty(name, directory)
+
+
+def _flattened(inner: int, directory: int, reaped: Reaped) -> list[str]:
+    """Unlink the files of `inner`, move its directories to `directory`; their new names there.
+
+    What is mounted there cannot be moved (EBUSY), and so is never entered.
+    """
+    moved = []
+    for name in os.listdir(inner):
+        with told_to(reaped):
+            if not stat.S_ISDIR(os.stat(name, dir_fd=inner, follow_symlinks=False).st_mode):
+                unlink(name, inner, reaped)
+                continue
+            fresh = secrets.token_hex(8)
+            try:
+                os.rename(name, fresh, src_dir_fd=inner, dst_dir_fd=directory)
+            except PermissionError:  # one that is read-only cannot get another parent
+                os.chmod(name, 0o700, dir_fd=inner)
+                os.rename(name, fresh, src_dir_fd=inner, dst_dir_fd=directory)
+            moved.append(fresh)
+    return moved
+
+
+def unlink(name: str, directory: int, reaped: Reaped) -> None:
+    """Remove a name that is no directory's, and count it."""
+    size = os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+    os.unlink(name, dir_fd=directory)
+    reaped.files += 1
+    reaped.bytes += size
+
+
+def _remove_empty(name: str, directory: int) -> bool:
+    """Remove a directory in another; False where somebody has put something in it."""
+    try:
+        os.rmdir(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
+
+
+def open_inside(name: str, directory: int) -> int:
+    """Open a directory of ours to remove what is in it, whatever its mode."""
+    try:
+        opened = open_directory(name, dir_fd=directory)
+    except PermissionError:  # a real directory: a link would have been ENOTDIR
+        os.chmod(name, 0o700, dir_fd=directory)
+        opened = open_directory(name, dir_fd=directory)
+    try:
+        if os.fstat(opened).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.fchmod(opened, 0o700)
+    except BaseException:
+        os.close(opened)
+        raise
+    return opened
+
+
+def remove_path(path: str, reaped: Reaped) -> None:
+    """Remove a directory by its path, and note what resists."""
+
+    def again(call: Callable[..., Any], of: str, error: BaseException) -> None:
+        with told_to(reaped):
+            if not isinstance(error, PermissionError):
+                raise error
+            Path(of).chmod(stat.S_IRWXU)
+            call(of)
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=again)
+    else:
+        shutil.rmtree(path, onerror=lambda call, of, info: again(call, of, info[1]))
