@@ -85,12 +85,19 @@ class Account:
 
     def take(self, size: int, *, wished: int) -> int:
         """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
-        charged = self._charge(size, wished)
-        granted = 0
+        charged, granted = self._charge(size, wished), 0
         try:
-            granted = self._granted(size, charged)
+            if charged > size and self._is_free(charged):
+                granted = charged
+            else:  # no more than is needed is worth a wait, or in the way of others
+                self._uncharge(charged - size)
+                charged = size
+                self._wait_for(size)
+                granted = size
         finally:
             self._uncharge(charged - granted)
+        with self._lock:
+            self.peak = max(self.peak, self.bytes)
         return granted
 
     def give(self, size: int) -> None:
@@ -110,23 +117,24 @@ class Account:
                 )
             charged = min(wished, left)
             self.bytes += charged
-            self.peak = max(self.peak, self.bytes)
         return charged
 
     def _uncharge(self, size: int) -> None:
         with self._lock:
             self.bytes -= size
 
-    def _granted(self, size: int, wished: int) -> int:
-        place, budget = self._storage.place, self._storage.budget
-        if wished > size and place.check_room(wished) is None:
+    def _is_free(self, size: int) -> bool:
+        """Take it if that needs no wait."""
+        if self._storage.place.check_room(size) is None:
             with suppress(Refused, ScratchError):
-                budget.take(wished)
-                return wished
+                self._storage.budget.take(size)
+                return True
+        return False
+
+    def _wait_for(self, size: int) -> None:
         deadline = self._deadline()
         self._wait_for_room(size, deadline)
-        budget.take(size, deadline=deadline)
-        return size
+        self._storage.budget.take(size, deadline=deadline)
 
     def _wait_for_room(self, size: int, deadline: float) -> None:
         while problem := self._storage.place.check_room(size):

@@ -20,7 +20,17 @@ class Names:
     something is asked of the ledger.
     """
 
-    __slots__ = ("_account", "_charged", "_directories", "_lock", "_made", "_removed", "_storage")
+    __slots__ = (
+        "_account",
+        "_charged",
+        "_counted",
+        "_directories",
+        "_lock",
+        "_made",
+        "_pending",
+        "_removed",
+        "_storage",
+    )
 
     def __init__(self, storage: Storage, account: Account) -> None:
         self._storage = storage
@@ -29,15 +39,17 @@ class Names:
         self._removed = False
         self._directories: list[tuple[str, str]] = []  # name in the home, and path
         self._made = 0  # names in them so far
+        self._counted = 0  # names that the account counts
         self._charged = 0  # bytes, as last measured
+        self._pending = 0  # bytes that somebody is having charged
 
     def file(self, suffix: str) -> Path:
         """The path of a new, empty file.  Raises `ScratchError`, `Refused`."""
-        return self._counted(suffix, is_directory=False)
+        return self._new(suffix, is_directory=False)
 
     def directory(self) -> Path:
         """The path of a new directory.  Raises `ScratchError`, `Refused`."""
-        return self._counted("", is_directory=True)
+        return self._new("", is_directory=True)
 
     def holds(self, path: str | os.PathLike[str]) -> bool:
         """Whether `path` lies in here."""
@@ -49,28 +61,60 @@ class Names:
 
     def unmeasured(self) -> int:
         """Bytes on disk that were not there when it was last settled."""
-        return sum(_size_of(directory) for _, directory in self._directories) - self._charged
+        with self._lock:
+            return 0 if self._removed else self._unmeasured()
 
     def settle(self) -> None:
         """Charge for what was written since the last time.  Raises `ScratchError`, `Refused`."""
-        more = self.unmeasured()
+        with self._lock:
+            if self._removed:
+                return
+            more = max(self._unmeasured(), -self._charged)
+            if more > 0:
+                self._pending += more
+            else:
+                self._charged += more
         if more > 0:
-            self._account.take(more, wished=more)
+            self._charge(more)
         elif more:
             self._account.give(-more)
-        self._charged += more
 
     def remove(self) -> list[OSError]:
-        """Remove everything; what resisted.  Later calls of the others raise `OrderError`."""
+        """Remove everything; what resisted, which another call tries again.
+
+        Later calls of the others raise `OrderError`, or do nothing.
+        """
         with self._lock:
             self._removed = True
-        resisted = [
-            error for name, _ in self._directories for error in self._storage.home.remove(name)
-        ]
-        self._account.give(self._charged)
-        return resisted
+            charged, self._charged = self._charged, 0
+            counted, self._counted = self._counted, 0
+        try:
+            return [
+                error for name, _ in self._directories for error in self._storage.home.remove(name)
+            ]
+        finally:
+            self._account.give(charged)
+            for _ in range(counted):
+                self._account.closed()
 
-    def _counted(self, suffix: str, *, is_directory: bool) -> Path:
+    def _unmeasured(self) -> int:
+        measured = sum(_size_of(directory) for _, directory in self._directories)
+        return measured - self._charged - self._pending
+
+    def _charge(self, size: int) -> None:
+        """Take bytes, for which this may wait; not under the lock, which a close takes too."""
+        taken = 0
+        try:
+            taken = self._account.take(size, wished=size)
+        finally:
+            with self._lock:
+                self._pending -= size
+                if not self._removed:
+                    self._charged += taken
+                    taken = 0
+            self._account.give(taken)
+
+    def _new(self, suffix: str, *, is_directory: bool) -> Path:
         self._account.opened()
         try:
             return self._make(suffix, is_directory=is_directory)
@@ -86,14 +130,18 @@ class Names:
             if self._removed:
                 raise OrderError("the request is over, and its scratch is closed")
             self._made += 1
-            name = f"{self._made}{suffix}"
-            if self._directories:
-                try:
-                    return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
-                except FileNotFoundError:  # somebody removed it from under us
-                    pass
-            self._directories.append(self._storage.home.make_directory())
-            return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
+            path = self._placed(f"{self._made}{suffix}", is_directory=is_directory)
+            self._counted += 1
+            return path
+
+    def _placed(self, name: str, *, is_directory: bool) -> Path:
+        if self._directories:
+            try:
+                return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
+            except FileNotFoundError:  # somebody removed it from under us
+                pass
+        self._directories.append(self._storage.home.make_directory())
+        return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
 
 
 def _made(path: Path, *, is_directory: bool) -> Path:

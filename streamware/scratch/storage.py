@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections import Counter
 from dataclasses import replace
 
@@ -63,23 +62,22 @@ class Storage:
         if self._started:
             return
         self._started = True
-        try:
-            reaped = reap(self.place)
-        except ScratchError:  # the default, and not usable
-            return
+        reaped = reap(self.place)
+        # A ScratchError is of the default, which is not usable then.
+        resisted = sum(not isinstance(error, ScratchError) for error in reaped.errors)
         self.signals["orphans_reaped"] += reaped.directories
-        if reaped.directories:
-            logger.warning("removed scratch of %d killed processes", reaped.directories)
+        self.signals["cleanup_failures"] += resisted
+        if reaped.directories or resisted:
+            logger.warning(
+                "removed scratch of %d killed processes; %d errors", reaped.directories, resisted
+            )
 
 
 _storages: dict[Settings, Storage] = {}
-_lock = threading.Lock()
 
 
 def storage(settings: Settings | None = None) -> Storage:
     """The storage of these settings in this process; None: of what the environment says."""
     key = replace(settings or Settings(), values=None, limits=None)
-    with _lock:
-        if key not in _storages:
-            _storages[key] = Storage(key)
-        return _storages[key]
+    # No lock, which another thread might hold while this one forks; a Storage is cheap to make.
+    return _storages.get(key) or _storages.setdefault(key, Storage(key))
