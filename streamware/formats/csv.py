@@ -13,7 +13,9 @@ from typing import ClassVar, Literal, Self
 from streamware.columns import Batch, Column
 from streamware.encoder import Context, Part, interleave
 from streamware.formats.text import spellers
-from streamware.values import SEPARATOR, Kind, Spelled, Spelling
+from streamware.values.cell import SEPARATOR, Spelling
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
 
 _BOM = b"\xef\xbb\xbf"
 # What a token of ours may contain unquoted, and so cannot be the delimiter.

@@ -14,7 +14,9 @@ from typing import ClassVar
 from streamware.columns import Batch, Column
 from streamware.encoder import Context, Part, interleave
 from streamware.formats.text import spellers, unique
-from streamware.values import SEPARATOR, Kind, Speller, Spelling
+from streamware.values.cell import SEPARATOR, Spelling
+from streamware.values.kinds import Kind
+from streamware.values.speller import Speller
 
 _BARE = frozenset({Kind.NUMBER, Kind.BOOL, Kind.JSON})
 

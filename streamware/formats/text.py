@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from streamware.columns import Column
 from streamware.encoder import Context
-from streamware.values import Speller, Spelling
+from streamware.values.cell import Spelling
+from streamware.values.speller import Speller
 
 
 def spellers(columns: Sequence[Column], context: Context, spelling: Spelling) -> list[Speller]:

@@ -16,7 +16,9 @@ from streamware.columns import Batch, Column
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import EncodeError
 from streamware.formats.text import spellers, unique
-from streamware.values import SEPARATOR, Kind, Speller, Spelling
+from streamware.values.cell import SEPARATOR, Spelling
+from streamware.values.kinds import Kind
+from streamware.values.speller import Speller
 
 # NCName (Namespaces in XML 1.0 §3), less the colon: letters of the living scripts that the fourth
 # edition of XML 1.0 (appendix B) allows, too, because expat goes by that one.

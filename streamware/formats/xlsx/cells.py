@@ -14,7 +14,9 @@ from itertools import repeat
 from streamware.columns import Column
 from streamware.encoder import Part
 from streamware.formats.xlsx.styles import Styles
-from streamware.values import SEPARATOR, Kind, Spelled
+from streamware.values.cell import SEPARATOR
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))

@@ -14,7 +14,9 @@ from streamware.errors import LimitError
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation
 from streamware.formats.xlsx.styles import HEADER, Styles
-from streamware.values import Kind, Spelled, Spelling
+from streamware.values.cell import Spelling
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx

@@ -17,7 +17,7 @@ from streamware.formats.xlsx import parts
 from streamware.formats.xlsx.names import SheetNames
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.styles import Styles
-from streamware.values import Spelled
+from streamware.values.speller import Spelled
 from streamware.zip import ZipWriter
 
 if TYPE_CHECKING:

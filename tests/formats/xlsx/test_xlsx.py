@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamware as sw
-import streamware.values
+import streamware.values.tokens
 import streamware.zip
 from readers import (
     bsdtar_parts,
@@ -210,7 +210,7 @@ def test_isal_gives_the_same_parts_as_zlib() -> None:
 def test_without_isal_and_orjson_the_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = everything().parts
     monkeypatch.setattr(streamware.zip, "isal_zlib", None)
-    monkeypatch.setattr(streamware.values, "orjson", None)
+    monkeypatch.setattr(streamware.values.tokens, "orjson", None)
     assert everything().parts == parts
 
 

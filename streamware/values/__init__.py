@@ -1,0 +1,86 @@
+"""Values: one policy for every format, and Formula, the one value that is ours.
+
+How values become text is next door: `speller` writes a column at a time, `cell` cell by cell,
+with the same result; `kinds` has the kinds of cells, `tokens` the text of numbers and dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Literal, get_args, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A spreadsheet formula.
+
+    Only XLSX writes it as a formula; the other formats write its text.  Nothing else ever
+    becomes one.
+
+    Attributes:
+        text: The formula, such as `"=A1+B1"`.
+        cached: The value to show until it is calculated.
+
+    Source: ECMA-376 Part 1 §18.3.1.40 (f).
+    """
+
+    text: str
+    cached: str | float | bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    r"""What becomes of values that not every format can hold.
+
+    Attributes:
+        timezone: Zone that aware date-times are converted to.
+        aware: Aware date-times: "convert" to `timezone`, or "text", ISO 8601 as they come.
+        formula_text: Text that a spreadsheet would take for a formula when it opens a CSV:
+            "guard" with a leading apostrophe, "off", or "error".  Looked at only by formats
+            in which text can become a formula, and by no CSV that says `guard=False`,
+            unless it is "error".
+        big_int: Integers beyond ±10^15 in a spreadsheet: "text", so that no digit is lost, or
+            "number".
+        decimal: Decimals: "number" (rounded, and counted, where a spreadsheet's double cannot
+            hold them) or "text".
+        non_finite: NaN and infinities: "empty", "text" or "error".
+        nested: Lists, tuples and dicts: compact "json", or "error".
+        forbidden: Characters that XML forbids, and lone surrogates: "replace" by U+FFFD,
+            "drop", "error", or "escape" (as `_xHHHH_` in XLSX, `\uHHHH` in JSON; elsewhere
+            replaced).
+        long_text: Text over 32,767 UTF-16 units in a spreadsheet: "cut", ending in …, or "error".
+        other: A value of any type not known here: "error", or "str".
+        extra: A key that the first row did not have, where no columns are given: "error" or
+            "ignore".
+    """
+
+    timezone: tzinfo = UTC
+    aware: Literal["convert", "text"] = "convert"
+    formula_text: Literal["guard", "off", "error"] = "guard"
+    big_int: Literal["text", "number"] = "text"
+    decimal: Literal["number", "text"] = "number"
+    non_finite: Literal["empty", "text", "error"] = "empty"
+    nested: Literal["json", "error"] = "json"
+    forbidden: Literal["replace", "drop", "error", "escape"] = "replace"
+    long_text: Literal["cut", "error"] = "cut"
+    other: Literal["error", "str"] = "error"
+    extra: Literal["error", "ignore"] = "error"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.timezone, tzinfo):
+            raise TypeError(
+                f"Values(timezone=…) is a tzinfo, such as zoneinfo.ZoneInfo('Europe/Berlin'),"
+                f" not {type(self.timezone).__name__}"
+            )
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"Values({name}={getattr(self, name)!r}): choose one of {', '.join(choices)}"
+                )
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    name: get_args(hint) for name, hint in get_type_hints(Values).items() if get_args(hint)
+}

@@ -1,0 +1,462 @@
+"""Cell: one value by itself, whatever it is; the rare ones, and those that need care."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from numbers import Integral, Real
+from pathlib import PurePath
+from typing import Any, Protocol
+
+from streamware.errors import CellError, LimitError
+from streamware.values import Formula, Values
+from streamware.values.kinds import Kind
+from streamware.values.tokens import (
+    ADDRESSES,
+    EPOCH_ORDINAL,
+    FIRST_DATE,
+    FIRST_SERIAL,
+    compact_json,
+    datetime_serials,
+    digits,
+    in_zone,
+    iso_duration,
+)
+
+SEPARATOR = b"\x1f"
+"""Parts the cells of a blob, and the parts of a formula: no text may contain it."""
+
+# XML 1.0 §2.2 Char: of the controls only TAB, LF and CR; U+FFFE and U+FFFF neither.
+CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
+LEAD_OF_FFFE = b"\xef"
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+FORMULA_STARTS = frozenset("=@\t\r+-")
+# What starts with a sign and still is no formula: a number, a phone number.
+_NUMBER_OR_PHONE = re.compile(
+    r"[+-][.,]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?%?\Z|\+[0-9(][0-9 ().-]*\Z"
+)
+
+DIGITS = 15
+"""Decimal digits that a spreadsheet shows and keeps (Microsoft's limits page)."""
+UTF16_CELL = 32_767
+"""UTF-16 units in a spreadsheet's cell (Microsoft's limits page)."""
+_FORMULA_CELL = 8192  # characters of a spreadsheet's formula (Microsoft's limits page)
+_LARGEST_DOUBLE = int(sys.float_info.max)
+_DAY = timedelta(days=1)
+_LONGEST = timedelta(days=2_958_466)  # 9999-12-31 is the last serial
+
+
+class Escape(Protocol):
+    """How a format writes text among its own markup."""
+
+    care: bytes
+    """ASCII bytes that `__call__` must see; a blob without any is split as it is."""
+
+    def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
+        """Split `blob` at U+001F and escape its cells; `kept` is what `care` left of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """What a format asks of values.
+
+    Attributes:
+        escape: Its way with text.
+        true: Its true.
+        false: Its false.
+        spreadsheet: Dates as serials, numbers as doubles, text within a cell's limits.
+        formulas: Whether text can become a formula in what opens the file.
+        json: Nested values stay what they are.
+        escaped: Writes a forbidden character when asked to; None where the format has no way.
+    """
+
+    escape: Escape
+    true: bytes = b"true"
+    false: bytes = b"false"
+    spreadsheet: bool = False
+    formulas: bool = False
+    json: bool = False
+    escaped: Callable[[str], bytes] | None = None
+
+
+class CellSpeller:
+    """Writes single cells of one column: their kind, and their text.
+
+    Attributes:
+        row: Number of the row that the next cell stands in, for messages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        values: Values,
+        spelling: Spelling,
+        converted: Counter[str],
+        cell_characters: int | None = None,
+    ) -> None:
+        self.row = 0
+        self.guards = values.formula_text != "off" and spelling.formulas
+        # What may be dropped from a blob before it is looked at.
+        kept = CONTROLS + LEAD_OF_FFFE + spelling.escape.care + b"\r" * spelling.spreadsheet
+        self.plain = bytes(set(range(256)) - set(kept))
+        self._name = name
+        self._values = values
+        self._spelling = spelling
+        self._converted = converted
+        self._cell_characters = cell_characters
+        self._spellers = self._known()
+
+    def cell(self, value: object) -> tuple[Kind, bytes]:
+        """The kind and the text of a value.  Raises `CellError`, `LimitError`."""
+        speller = self._spellers.get(type(value))
+        if speller is None:
+            speller = self._spellers[type(value)] = self._speller_of(value)
+        return speller(value)
+
+    def error(self, value: object, problem: str) -> CellError:
+        """What to raise for a value that stands in `row`."""
+        return CellError(self.row, self._name, type(value).__name__, problem)
+
+    def _known(self) -> dict[type, Callable[[Any], tuple[Kind, bytes]]]:
+        return {
+            None.__class__: self._none,
+            str: self._text,
+            bool: self._bool,
+            int: self._int,
+            float: self._float,
+            Decimal: self._decimal,
+            datetime: self._datetime,
+            date: self._date,
+            time: self._time,
+            timedelta: self._duration,
+            Formula: self._formula,
+        }
+
+    def _speller_of(self, value: object) -> Callable[[Any], tuple[Kind, bytes]]:
+        """The way of a type seen for the first time: a subclass, or one of the rarer ones."""
+        # NumPy first: its time spans are registered as integers.
+        if hasattr(value, "dtype") and hasattr(value, "item"):
+            return self._scalar
+        for type_, speller in self._by_inheritance():
+            if isinstance(value, type_):
+                return speller
+        return self._other
+
+    def _by_inheritance(self) -> Iterable[tuple[Any, Callable[[Any], tuple[Kind, bytes]]]]:
+        # Enum first: a member of an IntEnum is an int, too.  NaT is a datetime to isinstance.
+        return (
+            (Enum, self._enum),
+            (str, lambda value: self._text(str.__str__(value))),
+            (Integral, lambda value: self._int(int(value))),
+            (Decimal, self._decimal),
+            (Real, self._real),
+            (datetime, self._datetime),
+            (date, self._date),
+            (time, self._time),
+            (timedelta, self._duration),
+            ((uuid.UUID, PurePath, *ADDRESSES), self._object),
+            ((bytes, bytearray, memoryview), self._bytes),
+            ((list, tuple, Mapping), self._nested),
+        )
+
+    def _none(self, value: None) -> tuple[Kind, bytes]:
+        return Kind.EMPTY, b""
+
+    def _text(self, text: str) -> tuple[Kind, bytes]:
+        self._check_length(text)
+        if FORBIDDEN.search(text):
+            if self._values.forbidden == "escape" and self._spelling.escaped is not None:
+                return self._escaped(text, self._spelling.escaped)
+            text = self._without_forbidden(text)
+        return Kind.TEXT, self._settled_text(text)
+
+    def _check_length(self, text: str) -> None:
+        bound = self._cell_characters
+        if bound is not None and len(text) > bound:
+            raise LimitError(
+                f"row {self.row}, column {self._name}: characters in the cell",
+                limit=bound,
+                actual=len(text),
+            )
+
+    def _settled_text(self, text: str) -> bytes:
+        if self._spelling.spreadsheet:
+            text = self._for_spreadsheet(text)
+        if self.guards and text[:1] in FORMULA_STARTS and text and not _NUMBER_OR_PHONE.match(text):
+            text = self._guarded(text)
+        blob = text.encode()
+        return self._spelling.escape(blob, blob.translate(None, self.plain), self._converted)[0]
+
+    def _escaped(self, text: str, notation: Callable[[str], bytes]) -> tuple[Kind, bytes]:
+        """Each run between forbidden characters by the usual way, these in their own notation."""
+        self._converted["forbidden"] += 1
+        if self._spelling.spreadsheet:
+            text = self._for_spreadsheet(text)
+        *runs, last = FORBIDDEN.split(text)
+        # The underscore that XLSX's notation begins with must not complete a look-alike before it.
+        tokens = [self._settled_text(run + "_")[:-1] if run else b"" for run in runs]
+        marks = [notation(found[0]) for found in FORBIDDEN.finditer(text)]
+        pairs = zip(tokens, marks, strict=True)
+        return Kind.TEXT, b"".join(map(b"".join, pairs)) + self._settled_text(last)
+
+    def _without_forbidden(self, text: str) -> str:
+        choice = self._values.forbidden
+        if choice == "error":
+            raise self.error(text, "has a character that XML forbids, or a lone surrogate")
+        self._converted["forbidden"] += 1
+        if choice == "drop":
+            return FORBIDDEN.sub("", text)
+        return FORBIDDEN.sub("\ufffd", text)
+
+    def _for_spreadsheet(self, text: str) -> str:
+        if "\r" in text:
+            self._converted["newline"] += 1
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if len(text) > UTF16_CELL // 2 and _utf16_units(text) > UTF16_CELL:
+            if self._values.long_text == "error":
+                raise LimitError(
+                    f"row {self.row}, column {self._name}: UTF-16 units in the cell",
+                    limit=UTF16_CELL,
+                    actual=_utf16_units(text),
+                )
+            self._converted["long_text"] += 1
+            text = _cut(text)
+        return text
+
+    def _guarded(self, text: str) -> str:
+        if self._values.formula_text == "error":
+            raise self.error(text, "starts like a formula")
+        self._converted["formula_text"] += 1
+        return "'" + text
+
+    def _bool(self, value: bool) -> tuple[Kind, bytes]:
+        return Kind.BOOL, self._spelling.true if value else self._spelling.false
+
+    def _int(self, value: int) -> tuple[Kind, bytes]:
+        token = digits(value)
+        if self._spelling.spreadsheet and abs(value) > 10**DIGITS:
+            self._converted["big_int"] += 1
+            fits = self._values.big_int == "number" and abs(value) <= _LARGEST_DOUBLE
+            return (Kind.NUMBER, token) if fits else self._text(token.decode())
+        return Kind.NUMBER, token
+
+    def _float(self, value: float) -> tuple[Kind, bytes]:
+        if not math.isfinite(value):
+            return self._non_finite(value)
+        return Kind.NUMBER, repr(value).encode()
+
+    def _real(self, value: Real) -> tuple[Kind, bytes]:
+        number = None
+        with suppress(OverflowError):
+            number = float(value)
+        if number is None:
+            raise self.error(value, "is beyond what a double can hold")
+        if math.isfinite(number) and number != value:
+            self._converted["decimal"] += 1
+        return self._float(number)
+
+    def _non_finite(self, value: float | Decimal) -> tuple[Kind, bytes]:
+        choice = self._values.non_finite
+        if choice == "error":
+            raise self.error(value, "is not finite")
+        self._converted["non_finite"] += 1
+        if choice == "empty":
+            return Kind.EMPTY, b""
+        if value != value:
+            return Kind.TEXT, b"NaN"
+        return Kind.TEXT, b"Infinity" if value > 0 else b"-Infinity"
+
+    def _decimal(self, value: Decimal) -> tuple[Kind, bytes]:
+        if not value.is_finite():
+            return self._non_finite(Decimal("NaN") if value.is_snan() else value)
+        # A subclass may say anything of itself, and what it says would not be escaped.
+        token = Decimal.__str__(value).encode()
+        if self._values.decimal == "text":
+            self._converted["decimal"] += 1
+            return self._text(token.decode())
+        if not self._spelling.spreadsheet or _fits_double(token):
+            return Kind.NUMBER, token
+        return self._double(value, token)
+
+    def _double(self, value: Decimal, token: bytes) -> tuple[Kind, bytes]:
+        infinite = math.isinf(float(value))
+        beyond = value.copy_abs() > 10**DIGITS and value == value.to_integral_value()
+        if infinite or beyond:
+            self._converted["big_int"] += 1
+            if self._values.big_int == "text" or infinite:
+                return self._text(token.decode())
+            return Kind.NUMBER, repr(float(value)).encode()
+        rounded = repr(float(value))
+        if Decimal(rounded) != value:
+            self._converted["decimal"] += 1
+        return Kind.NUMBER, rounded.encode()
+
+    def _date(self, value: date) -> tuple[Kind, bytes]:
+        if not self._spelling.spreadsheet:
+            return Kind.DATE, date.isoformat(value).encode()
+        if value < FIRST_DATE:
+            return self._early(date.isoformat(value))
+        return Kind.DATE, b"%d" % (value.toordinal() - EPOCH_ORDINAL)
+
+    def _early(self, text: str) -> tuple[Kind, bytes]:
+        self._converted["early_date"] += 1
+        return Kind.TEXT, text.encode()
+
+    def _datetime(self, value: datetime) -> tuple[Kind, bytes]:
+        if value != value:  # pandas' NaT
+            return self._none(None)
+        if value.tzinfo is None:
+            return self._settled_datetime(value, Kind.DATETIME)
+        zone = self._values.timezone
+        moved = None if self._values.aware == "text" else in_zone(value, zone)
+        if moved is None:
+            self._converted["aware"] += 1
+            return Kind.TEXT, datetime.isoformat(value).encode()
+        if value.tzinfo != zone:
+            self._converted["timezone"] += 1
+        return self._settled_datetime(moved, Kind.ZONED)
+
+    def _settled_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
+        if not self._spelling.spreadsheet:
+            return kind, datetime.isoformat(value).encode()
+        serial = datetime_serials([value.replace(tzinfo=None)])[0]
+        if serial < FIRST_SERIAL:
+            return self._early(datetime.isoformat(value))
+        return kind, repr(serial).encode()
+
+    def _time(self, value: time) -> tuple[Kind, bytes]:
+        if not self._spelling.spreadsheet:
+            return Kind.TIME, time.isoformat(value).encode()
+        if value.tzinfo is not None:
+            self._converted["aware"] += 1
+            return Kind.TEXT, time.isoformat(value).encode()
+        moment = timedelta(
+            hours=value.hour,
+            minutes=value.minute,
+            seconds=value.second,
+            microseconds=value.microsecond,
+        )
+        return Kind.TIME, repr(moment / _DAY).encode()
+
+    def _duration(self, value: timedelta) -> tuple[Kind, bytes]:
+        if value != value:  # pandas' NaT
+            return self._none(None)
+        if not self._spelling.spreadsheet:
+            return Kind.DURATION, iso_duration(value).encode()
+        if not timedelta(0) <= value < _LONGEST:  # the 1900 system shows #### for it
+            self._converted["negative_duration" if value < timedelta(0) else "long_duration"] += 1
+            return Kind.TEXT, iso_duration(value).encode()
+        return Kind.DURATION, repr(value / _DAY).encode()
+
+    def _formula(self, value: Formula) -> tuple[Kind, bytes]:
+        if self._spelling.spreadsheet:
+            return Kind.FORMULA, self._spelled_formula(value)
+        self._converted["formula"] += 1
+        return self._text(value.text)
+
+    def _spelled_formula(self, value: Formula) -> bytes:
+        """Its text as it is, the kind of its value and its value, parted by U+001F."""
+        kind, token = self.cell(value.cached)
+        if kind is Kind.FORMULA:
+            raise self.error(value, "has another formula for its value")
+        text = value.text.removeprefix("=")
+        self._check_length(text)
+        if not text:
+            raise self.error(value, "is empty")
+        if len(text) > _FORMULA_CELL:
+            raise LimitError(
+                f"row {self.row}, column {self._name}: characters of the formula",
+                limit=_FORMULA_CELL,
+                actual=len(text),
+            )
+        if FORBIDDEN.search(text):
+            text = self._without_forbidden(text)
+        return SEPARATOR.join([unix_lines(text.encode()), kind.value.encode(), token])
+
+    def _enum(self, value: Enum) -> tuple[Kind, bytes]:
+        self._converted["text_of_object"] += 1
+        return self.cell(value.value)
+
+    def _object(self, value: object) -> tuple[Kind, bytes]:
+        self._converted["text_of_object"] += 1
+        return self._text(str(value))
+
+    def _bytes(self, value: bytes | bytearray | memoryview) -> tuple[Kind, bytes]:
+        self._converted["text_of_object"] += 1
+        return self._text(base64.b64encode(value).decode())
+
+    def _scalar(self, value: Any) -> tuple[Kind, bytes]:
+        """A NumPy scalar; moments finer than microseconds come as plain integers."""
+        if getattr(value, "shape", ()):
+            return self._other(value)
+        plain = value.item()
+        kind = getattr(value.dtype, "kind", None)
+        if kind in ("M", "m") and isinstance(plain, int):
+            plain = value.astype(f"{kind}8[us]").item()
+        if type(plain) is not type(value):
+            return self.cell(plain)
+        return self._real(value) if isinstance(value, Real) else self._other(value)
+
+    def _nested(self, value: object) -> tuple[Kind, bytes]:
+        if self._values.nested == "error":
+            raise self.error(value, "is nested")
+        self._converted["nested"] += 1
+        text = compact_json(value)
+        if text is None:
+            raise self.error(value, "has something inside that JSON cannot hold")
+        if "NaN" in text or "Infinity" in text:
+            text = compact_json(json.loads(text, parse_constant=self._nested_constant)) or ""
+        if not self._spelling.json:
+            return self._text(text)
+        if FORBIDDEN.search(text):
+            text = self._nested_forbidden(text)
+        return Kind.JSON, text.encode()
+
+    def _nested_constant(self, name: str) -> str | None:
+        return self._non_finite(float(name))[1].decode() or None
+
+    def _nested_forbidden(self, text: str) -> str:
+        notation = self._spelling.escaped
+        if self._values.forbidden != "escape" or notation is None:
+            return self._without_forbidden(text)
+        self._converted["forbidden"] += 1
+        return FORBIDDEN.sub(lambda found: notation(found[0]).decode(), text)
+
+    def _other(self, value: object) -> tuple[Kind, bytes]:
+        if self._values.other == "str":
+            self._converted["other"] += 1
+            return self._text(str(value))
+        raise self.error(
+            value, 'has no place here; give its column convert=, or Values(other="str")'
+        )
+
+
+def _fits_double(token: bytes) -> bool:
+    return len(token) <= DIGITS and not token.translate(None, b"0123456789.-")
+
+
+def unix_lines(blob: bytes) -> bytes:
+    """LF for CR LF and CR."""
+    return blob.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _utf16_units(text: str) -> int:
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _cut(text: str) -> str:
+    units = text.encode("utf-16-le", "surrogatepass")[: 2 * (UTF16_CELL - 1)]
+    kept = units.decode("utf-16-le", "surrogatepass")
+    return (kept[:-1] if "\ud800" <= kept[-1] <= "\udbff" else kept) + "…"

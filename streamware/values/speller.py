@@ -1,0 +1,304 @@
+"""Speller: the text of a column, batch after batch.
+
+A column of a batch is spelled in one of two ways with the same result.  Cells of one exact type
+(and None) are joined, looked at and split by a handful of C calls; anything else goes cell by
+cell.  Texts travel as one blob of UTF-8 whose cells are parted by U+001F, which no text may
+contain (it is not an XML character), so that one `bytes.translate` over the blob tells whether
+any cell at all needs care.
+
+Whatever is written otherwise than it came is counted in `Receipt.converted`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from operator import attrgetter, itemgetter
+from typing import Any
+
+from streamware.columns import Column
+from streamware.values import Values
+from streamware.values.cell import (
+    CONTROLS,
+    DIGITS,
+    FORMULA_STARTS,
+    LEAD_OF_FFFE,
+    SEPARATOR,
+    UTF16_CELL,
+    CellSpeller,
+    Spelling,
+    unix_lines,
+)
+from streamware.values.kinds import READERS, Kind
+from streamware.values.tokens import (
+    FIRST_DATE,
+    FIRST_SERIAL,
+    Serials,
+    datetime_serials,
+    float_tokens,
+    int_tokens,
+    iso_tokens,
+    plain_floats,
+)
+
+_FFFE, _FFFF = b"\xef\xbf\xbe", b"\xef\xbf\xbf"
+_CONTROLS_ONLY = bytes(set(range(256)) - set(CONTROLS))
+_FIRST_CHARACTER = itemgetter(slice(1))
+_ZONE = attrgetter("tzinfo")
+
+
+@dataclass(slots=True)
+class Spelled:
+    """A column's cells as text.
+
+    Attributes:
+        kind: The one kind of all its cells that are not empty; None where `kinds` tells.
+        tokens: The text of each cell; None where it is empty.
+        sparse: Whether any token is None.
+        kinds: The kind of each cell, where they differ.
+    """
+
+    kind: Kind | None
+    tokens: list[Any]  # of bytes, and of None where sparse: a union would cost a check a cell
+    sparse: bool = False
+    kinds: list[Kind] | None = None
+
+
+class Speller:
+    """Writes the cells of one column, batch after batch, always by the same rules.
+
+    Args:
+        column: The column.
+        name: Its title, or number, for messages.
+        values: The caller's choices.
+        spelling: The format's needs.
+        converted: Counted into.
+        cell_characters: Bound of a text cell, or None.
+    """
+
+    def __init__(
+        self,
+        column: Column,
+        name: str,
+        *,
+        values: Values,
+        spelling: Spelling,
+        converted: Counter[str],
+        cell_characters: int | None = None,
+    ) -> None:
+        self._column = column
+        self._values = values
+        self._spelling = spelling
+        self._converted = converted
+        self._cell_characters = cell_characters
+        self._single = CellSpeller(
+            name,
+            values=values,
+            spelling=spelling,
+            converted=converted,
+            cell_characters=cell_characters,
+        )
+        self._plain = self._single.plain
+        self._serials = Serials()
+        self._columns = self._column_spellers()
+
+    def spell(self, cells: Sequence[object], first: int) -> Spelled:
+        """The text of `cells`, whose first is in row `first`."""
+        self._single.row = first
+        if self._column.kind is not None:
+            cells = self._as_kind(cells, self._column.kind)
+        tokens = plain_floats(cells)
+        if tokens is not None:
+            return Spelled(Kind.NUMBER, tokens)
+        types = set(map(type, cells))
+        sparse = None.__class__ in types
+        if sparse:
+            types.discard(None.__class__)
+            if not types:
+                return Spelled(Kind.EMPTY, [None] * len(cells), sparse=True)
+        if len(types) == 1:
+            spelled = self._one_type(cells, types.pop(), sparse=sparse)
+            if spelled is not None:
+                return spelled
+        return self._one_by_one(cells)
+
+    # A column of one type
+
+    def _one_type(self, cells: Sequence[Any], type_: type, *, sparse: bool) -> Spelled | None:
+        speller = self._columns.get(type_)
+        if speller is None:
+            return None
+        if not sparse:
+            return speller(cells)
+        spelled = speller([cell for cell in cells if cell is not None])
+        if spelled is not None:
+            following = iter(spelled.tokens).__next__
+            spelled.tokens = [None if cell is None else following() for cell in cells]
+            spelled.sparse = True
+        return spelled
+
+    def _column_spellers(self) -> dict[type, Callable[[Any], Spelled | None]]:
+        spreadsheet = self._spelling.spreadsheet
+        return {
+            str: self._texts,
+            int: self._ints,
+            float: self._floats,
+            Decimal: self._decimals,
+            bool: self._bools,
+            date: self._serial_dates if spreadsheet else self._iso_dates,
+            datetime: self._datetimes,
+            uuid.UUID: self._uuids,
+        }
+
+    def _texts(self, cells: Sequence[str]) -> Spelled | None:
+        try:
+            blob = "\x1f".join(cells).encode()
+        except UnicodeEncodeError:
+            return None
+        if self._single.guards and not FORMULA_STARTS.isdisjoint(set(map(_FIRST_CHARACTER, cells))):
+            return None
+        if self._too_long(cells, len(blob)):
+            return None
+        kept = blob.translate(None, self._plain)
+        if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
+            return Spelled(Kind.TEXT, blob.split(SEPARATOR))
+        if kept.translate(None, _CONTROLS_ONLY) != SEPARATOR * (len(cells) - 1) or (
+            LEAD_OF_FFFE in kept and (_FFFE in blob or _FFFF in blob)
+        ):
+            return None
+        if self._spelling.spreadsheet and b"\r" in kept:
+            self._converted["newline"] += sum(b"\r" in cell for cell in kept.split(SEPARATOR))
+            blob = unix_lines(blob)
+        return Spelled(Kind.TEXT, self._spelling.escape(blob, kept, self._converted))
+
+    def _too_long(self, cells: Sequence[str], size: int) -> bool:
+        # UTF-8 takes at least as many bytes as UTF-16 takes units or a text has characters.
+        bound = self._cell_characters
+        if bound is not None and size > bound and max(map(len, cells)) > bound:
+            return True
+        return (
+            self._spelling.spreadsheet
+            and size > UTF16_CELL
+            and max(map(len, cells)) > UTF16_CELL // 2
+        )
+
+    def _ints(self, cells: Sequence[int]) -> Spelled | None:
+        try:
+            tokens = int_tokens(cells)
+        except OverflowError:
+            return None
+        if (
+            self._spelling.spreadsheet
+            and not -(10**DIGITS) <= min(cells) <= max(cells) <= 10**DIGITS
+        ):
+            return None
+        return Spelled(Kind.NUMBER, tokens)
+
+    def _floats(self, cells: Sequence[float]) -> Spelled | None:
+        tokens = float_tokens(cells)
+        return None if tokens is None else Spelled(Kind.NUMBER, tokens)
+
+    def _decimals(self, cells: Sequence[Decimal]) -> Spelled | None:
+        if self._values.decimal == "text":
+            return None
+        text = "\x1f".join(map(str, cells)).encode()
+        if text.translate(None, b"0123456789.-\x1f"):
+            return None
+        tokens = text.split(SEPARATOR)
+        if self._spelling.spreadsheet and max(map(len, tokens)) > DIGITS:
+            return None
+        return Spelled(Kind.NUMBER, tokens)
+
+    def _bools(self, cells: Sequence[bool]) -> Spelled:
+        words = (self._spelling.false, self._spelling.true)
+        return Spelled(Kind.BOOL, list(map(words.__getitem__, cells)))
+
+    def _iso_dates(self, cells: Sequence[date]) -> Spelled:
+        return Spelled(Kind.DATE, iso_tokens(cells))
+
+    def _serial_dates(self, cells: Sequence[date]) -> Spelled | None:
+        if min(cells) < FIRST_DATE:
+            return None
+        return Spelled(Kind.DATE, list(map(self._serials.__getitem__, cells)))
+
+    def _datetimes(self, cells: Sequence[datetime]) -> Spelled | None:
+        zones = list(map(_ZONE, cells))  # dateutil's cannot be in a set
+        naive = zones.count(None)
+        if naive == len(zones):
+            return self._naive(cells, Kind.DATETIME)
+        if naive or self._values.aware == "text":
+            return None
+        zone = self._values.timezone
+        elsewhere = len(zones) - zones.count(zone)
+        if elsewhere:
+            try:
+                cells = [cell.astimezone(zone) for cell in cells]
+            except OverflowError:
+                return None
+        if not self._spelling.spreadsheet:
+            tokens = iso_tokens(cells) if zone is UTC else [c.isoformat().encode() for c in cells]
+            spelled: Spelled | None = Spelled(Kind.ZONED, tokens)
+        else:
+            spelled = self._naive([cell.replace(tzinfo=None) for cell in cells], Kind.ZONED)
+        if spelled is not None and elsewhere:
+            self._converted["timezone"] += elsewhere
+        return spelled
+
+    def _naive(self, cells: Sequence[datetime], kind: Kind) -> Spelled | None:
+        if not self._spelling.spreadsheet:
+            return Spelled(kind, iso_tokens(cells))
+        serials = datetime_serials(cells)
+        tokens = float_tokens(serials) if min(serials) >= FIRST_SERIAL else None
+        return None if tokens is None else Spelled(kind, tokens)
+
+    def _uuids(self, cells: Sequence[uuid.UUID]) -> Spelled | None:
+        spelled = self._texts(list(map(str, cells)))
+        if spelled is not None:
+            self._converted["text_of_object"] += len(cells)
+        return spelled
+
+    # Cell by cell
+
+    def _one_by_one(self, cells: Sequence[object]) -> Spelled:
+        tokens: list[bytes | None] = []
+        kinds = []
+        start = self._single.row
+        for self._single.row, cell in enumerate(cells, start):
+            kind, token = self._single.cell(cell)
+            kinds.append(kind)
+            tokens.append(None if kind is Kind.EMPTY else token)
+        only = set(kinds) - {Kind.EMPTY}
+        sparse = Kind.EMPTY in kinds
+        if len(only) == 1:
+            return Spelled(only.pop(), tokens, sparse=sparse)
+        if not only:
+            return Spelled(Kind.EMPTY, tokens, sparse=True)
+        return Spelled(None, tokens, sparse=sparse, kinds=kinds)
+
+    # Columns whose kind the caller tells
+
+    def _as_kind(self, cells: Sequence[object], kind: str) -> Sequence[object]:
+        reader, native = READERS[kind]
+        if set(map(type, cells)) <= native:
+            return cells
+        with suppress(Exception):  # which cell it was is found below
+            return [cell if type(cell) in native else reader(cell) for cell in cells]
+        row = self._single.row
+        read = []
+        for self._single.row, cell in enumerate(cells, row):
+            read.append(cell if type(cell) in native else self._read(reader, cell, kind))
+        self._single.row = row
+        return read
+
+    def _read(self, reader: Callable[[Any], object], cell: object, kind: str) -> object:
+        if isinstance(cell, str) and not cell.strip() and kind != "text":
+            return None
+        with suppress(AttributeError, TypeError, ValueError, ArithmeticError):
+            return reader(cell)
+        # Not within a handler: what was caught names the value, and must not be the context.
+        raise self._single.error(cell, f"cannot be read as {kind}")
