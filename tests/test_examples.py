@@ -1,7 +1,15 @@
 import ast
 import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 from wsgiref.validate import validator
 
@@ -18,6 +26,8 @@ from readers import (
     zip_parts,
     zip_rules,
 )
+from streamware.scratch.home import reap
+from streamware.scratch.storage import _storages
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 FIRST, LAST = ["1", "Müller & Söhne 1", "0.125"], ["10000", "Müller & Söhne 10000", "1250.0"]
@@ -43,6 +53,27 @@ def asgi_get(name: str, url: str) -> httpx.Response:
     response = asyncio.run(get())
     assert response.status_code == 200
     return response
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The scratch directory of an example, which is to hold no file at the end."""
+    monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
+    for name in ("flask_workbook", "flask_spool", "starlette_workbook"):
+        monkeypatch.delitem(sys.modules, f"examples.{name}", raising=False)
+    yield tmp_path
+    left = files(tmp_path)
+    for made in list(_storages.values()):
+        if made.place.path == str(tmp_path):
+            made.home.close()
+            made.place.close()
+    assert left == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def files(folder: Path) -> list[str]:
+    """Their names, at any depth."""
+    return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
 def are_orders(rows: list[list[Any]]) -> bool:
@@ -141,3 +172,152 @@ def test_a_bundle_holds_exports_and_files() -> None:
     assert csv_rows(parts["customers.csv"])[1] == ["1", "Åse & Bjørn"]
     assert parts["READ ME.txt"] == b"Hello\n"
     assert "shop.zip" in response.headers["Content-Disposition"]
+
+
+def is_sales(data: bytes) -> bool:
+    assert any("chart" in name for name in zip_parts(data))
+    rows = calamine_rows(data)
+    return len(rows) == 13 and [rows[1], rows[-1]] == [["2026-01", 1.25], ["2026-12", 15.0]]
+
+
+def test_flask_sends_a_workbook_from_a_scratch_path(scratch: Path) -> None:
+    pytest.importorskip("openpyxl")
+    response = wsgi_get("flask_workbook", "/sales")
+    assert is_sales(response.data)
+    assert "sales.xlsx" in response.headers["Content-Disposition"]
+
+
+def test_the_scratch_path_is_there_until_the_response_is_closed(scratch: Path) -> None:
+    pytest.importorskip("openpyxl")
+    app = import_module("examples.flask_workbook").app
+    response = Client(app).get("/sales", buffered=False)
+    there = files(scratch)
+    response.close()
+    assert there == ["1.xlsx"]
+    assert files(scratch) == []
+
+
+def test_starlette_sends_a_workbook_from_a_scratch_path(scratch: Path) -> None:
+    pytest.importorskip("xlsxwriter")
+    response = asgi_get("starlette_workbook", "/sales")
+    assert is_sales(response.content)
+    assert "sales.xlsx" in response.headers["Content-Disposition"]
+
+
+def test_flask_sends_a_zip_from_a_spool(scratch: Path) -> None:
+    response = wsgi_get("flask_spool", "/invoices")
+    parts = zip_parts(response.data)
+    assert list(parts) == [f"2026-{month:02}.csv" for month in range(1, 13)]
+    rows = csv_rows(parts["2026-12.csv"])
+    assert [len(rows), rows[0], rows[-1]] == [2001, ["number", "total"], ["122000", "250.0"]]
+    assert response.content_length == len(response.data) > 65_536
+
+
+PATIENCE = 30
+SERVERS: dict[str, Callable[[str], list[str]]] = {
+    "gunicorn": lambda at: ["gunicorn", "--bind", at, "downloads:wsgi"],
+    "gunicorn, threads": lambda at: ["gunicorn", "--threads", "4", "--bind", at, "downloads:wsgi"],
+    "granian, WSGI": lambda at: [
+        *("granian", "--interface", "wsgi", "--port", at.partition(":")[2], "downloads:wsgi")
+    ],
+    "granian": lambda at: [
+        *("granian", "--interface", "asgi", "--port", at.partition(":")[2], "downloads:asgi")
+    ],
+    "uvicorn": lambda at: ["uvicorn", "--port", at.partition(":")[2], "downloads:asgi"],
+}
+
+
+class Server:
+    """`downloads` on a real server, in a process of its own.
+
+    Attributes:
+        scratch: The scratch directory.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._log = folder / "log"
+        self.scratch = folder / "scratch"
+        self.scratch.mkdir(0o700)
+        with closing(socket.create_server(("127.0.0.1", 0))) as found:
+            self.address = ("127.0.0.1", found.getsockname()[1])
+        command = SERVERS[name](f"127.0.0.1:{self.address[1]}")
+        pytest.importorskip(command[0])
+        here = Path(__file__).parent
+        paths = os.pathsep.join(map(str, (here, here.parent)))
+        own = {"PYTHONPATH": paths, "STREAMWARE_SCRATCH_DIR": str(self.scratch)}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=folder,
+                env=os.environ | own | {"HOME": str(folder), "TMPDIR": str(folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(self._is_up)
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        try:
+            return self.get("/nothing").status_code == 404
+        except httpx.TransportError:
+            return False
+
+    def get(self, path: str) -> httpx.Response:
+        url = "http://{}:{}".format(*self.address)
+        return httpx.get(url + path, timeout=PATIENCE, trust_env=False)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+
+
+def until(happens: Callable[[], bool], patience: float = PATIENCE) -> None:
+    end = monotonic() + patience
+    while not happens():
+        assert monotonic() < end
+        sleep(0.01)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    for name in ("flask", "openpyxl", "xlsxwriter"):
+        pytest.importorskip(name)
+    folder = tmp_path_factory.mktemp(re.sub(r"\W", "", request.param))
+    made = Server(request.param, folder)
+    try:
+        yield made
+    finally:
+        made.stop()
+    assert files(made.scratch) == []
+    # Some servers end by the signal itself, and leave the directory of the process, empty.
+    assert reap(made.scratch).errors == []
+    assert list(made.scratch.iterdir()) == []
+    assert [path.name for path in folder.iterdir() if "openpyxl" in path.name] == []
+
+
+@pytest.mark.servers
+def test_a_scratch_path_arrives_whole_from_a_real_server(server: Server) -> None:
+    assert [at for at in range(40) if not is_sales(server.get("/sales").content)] == []
+    until(lambda: files(server.scratch) == [], patience=5)
+
+
+@pytest.mark.servers
+def test_a_large_scratch_path_arrives_whole_from_a_real_server(server: Server) -> None:
+    response = server.get("/large")
+    assert response.content == b"".join(bytes([at]) * 2**20 for at in range(64))
+    assert response.headers["content-length"] == str(64 * 2**20)
+    until(lambda: files(server.scratch) == [], patience=5)
+
+
+@pytest.mark.servers
+def test_a_scratch_path_goes_when_the_client_leaves_in_the_middle(server: Server) -> None:
+    for _ in range(3):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+            client.connect(server.address)
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert client.recv(15) == b"HTTP/1.1 200 OK"
+            sleep(0.2)  # as much as the buffers take
+            assert files(server.scratch) == ["1.bin"]
+        until(lambda: files(server.scratch) == [], patience=5)
