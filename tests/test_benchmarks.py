@@ -7,7 +7,8 @@ import os
 import runpy
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +16,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import first_chunk, loop, memory, speed
+from benchmarks import first_chunk, loop, memory, scratch, speed
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.workloads import WORKLOADS, Row, Workload
+from streamware.scratch.storage import _storages
 
 FEW = 50
 
@@ -190,6 +192,40 @@ def test_the_first_chunk_comes_before_all_rows_are_pulled() -> None:
     assert all(0 < first.rows < 1000 and first.size > 0 for first in found.values())
 
 
+@pytest.fixture
+def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where scratch goes by default."""
+    monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
+    yield tmp_path
+    for made in list(_storages.values()):
+        if made.place.path == str(tmp_path):
+            made.place.close()
+
+
+def test_scratch_tells_what_is_added_to_a_request(scratch_dir: Path) -> None:
+    found = scratch.costs(50, rounds=2)
+    assert [cost.most for cost in found.values()] == [5, 30, 30]
+    assert all(cost.with_ > 0 and cost.without >= 0 for cost in found.values())
+    assert list(scratch_dir.iterdir()) == []
+
+
+def test_scratch_writes_the_same_bytes_in_every_way(tmp_path: Path) -> None:
+    shared = scratch.unbounded(str(tmp_path))
+    with closing(shared.place):
+        found = scratch.writes(shared, 3 * scratch.MIB, rounds=2)
+        lines = scratch.report_writes(found, 3 * scratch.MIB).splitlines()
+    assert [len(rounds) for rounds in found.values()] == [2, 2, 2]
+    assert all(one.wall > 0 for rounds in found.values() for one in rounds)
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in scratch.WRITERS]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spool_is_judged_by_the_slower_of_cpu_and_wall() -> None:
+    took = {"spool": [scratch.Took(cpu=1.0, wall=4.0)], "os.write": [scratch.Took(1.0, 2.0)]}
+    last = scratch.report_writes(took, 8_000_000).splitlines()[-1]
+    assert last == "| os.write | 8 | 4 | 1.00 | 0.50 | 0.7 | no |"
+
+
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
@@ -197,9 +233,11 @@ def test_the_first_chunk_comes_before_all_rows_are_pulled() -> None:
         ("memory", "--rows 100 200"),
         ("loop", "--rows 50 --format csv"),
         ("first_chunk", "--rows 50"),
+        ("scratch", "--times 20 --megabytes 2 --rounds 1"),
     ],
-    ids=["speed", "memory", "loop", "first_chunk"],
+    ids=["speed", "memory", "loop", "first_chunk", "scratch"],
 )
+@pytest.mark.usefixtures("scratch_dir")
 def test_a_benchmark_prints_a_table(
     module: str, arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,305 @@
+"""What scratch costs: a request that needs none, and writes to a spool on disk.
+
+The first table is what the ledger and the middlewares add to every request, whether it has an
+export or not.  The second is the speed of a spool's writes of 64 KiB, in turns with `os.write` to
+an unnamed file in the same directory: a plain one, and one with the same space reserved ahead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import closing
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
+
+from benchmarks.table import conditions, table
+from streamware.middleware.asgi import ASGIMiddleware
+from streamware.middleware.wsgi import WSGIMiddleware
+from streamware.scratch.ledger import Scratch
+from streamware.scratch.spool import MAX_STEP, STEP
+from streamware.scratch.storage import Storage, storage
+from streamware.settings import Settings
+
+BLOCK = bytes(65_536)
+TIMES = 20_000
+ROUNDS = 7
+MIB = 2**20
+
+LEDGER_MICROS = 5.0
+REQUEST_MICROS = 30.0
+SPOOL_SPEED = 0.7
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Microseconds of CPU, in the fastest round.
+
+    Attributes:
+        without: Without us.
+        with_: With us.
+        most: What the difference must not be over.
+    """
+
+    without: float
+    with_: float
+    most: float
+
+    @property
+    def more(self) -> float:
+        """What we add."""
+        return self.with_ - self.without
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds that the writes of one file took."""
+
+    cpu: float
+    wall: float
+
+
+def costs(times: int, rounds: int = ROUNDS) -> dict[str, Cost]:
+    """What a request costs that needs no scratch."""
+    wsgi, asgi = wsgi_requests, asgi_requests
+    cases: dict[str, tuple[Callable[[int], float], Callable[[int], float], float]] = {
+        "a ledger, opened and closed": (nothing, ledgers, LEDGER_MICROS),
+        "WSGI, empty response": (wsgi(wsgi_app), wsgi(WSGIMiddleware(wsgi_app)), REQUEST_MICROS),
+        "ASGI, empty response": (asgi(asgi_app), asgi(ASGIMiddleware(asgi_app)), REQUEST_MICROS),
+    }
+    return {
+        name: _cost(without, with_, most, times, rounds)
+        for name, (without, with_, most) in cases.items()
+    }
+
+
+def _cost(
+    without: Callable[[int], float],
+    with_: Callable[[int], float],
+    most: float,
+    times: int,
+    rounds: int,
+) -> Cost:
+    taken = [(without(times), with_(times)) for _ in range(rounds)]
+    fastest = [min(seconds) / times * 1e6 for seconds in zip(*taken, strict=True)]
+    return Cost(fastest[0], fastest[1], most)
+
+
+def nothing(times: int) -> float:
+    """The loop that counts."""
+    begun = process_time()
+    for _ in range(times):
+        pass
+    return process_time() - begun
+
+
+def ledgers(times: int) -> float:
+    """So many requests that ask their ledger for nothing."""
+    shared = storage(Settings())
+    begun = process_time()
+    for _ in range(times):
+        Scratch(shared).close()
+    return process_time() - begun
+
+
+def wsgi_app(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    start_response("204 No Content", [])
+    return []
+
+
+def wsgi_requests(app: Callable[..., Iterable[bytes]]) -> Callable[[int], float]:
+    """Requests as a server makes them: called, iterated, closed."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_PROTOCOL": "HTTP/1.1"}
+
+    def start_response(status: str, headers: object, exc_info: object = None) -> None:
+        """Nobody reads it."""
+
+    def request() -> None:
+        body = app(dict(environ), start_response)
+        for _ in body:
+            pass
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+
+    def requests(times: int) -> float:
+        begun = process_time()
+        for _ in range(times):
+            request()
+        return process_time() - begun
+
+    return requests
+
+
+async def asgi_app(scope: Message, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def asgi_requests(app: Callable[..., Awaitable[None]]) -> Callable[[int], float]:
+    """Requests one after the other in one event loop."""
+    asgi = {"version": "3.0", "spec_version": "2.3"}
+    scope = {"type": "http", "asgi": asgi, "method": "GET", "path": "/", "headers": []}
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        """Nobody reads it."""
+
+    async def requests(times: int) -> float:
+        begun = process_time()
+        for _ in range(times):
+            await app(dict(scope), receive, send)
+        return process_time() - begun
+
+    return lambda times: asyncio.run(requests(times))
+
+
+def write_spool(shared: Storage, blocks: int) -> Took:
+    """To a spool, which moves to disk on the way."""
+    scratch = Scratch(shared)
+    try:
+        spool = scratch.spool()
+        return _timed(lambda: _repeat(spool.write, blocks))
+    finally:
+        scratch.close()
+
+
+def write_plain(shared: Storage, blocks: int) -> Took:
+    """To a file, as fast as it goes."""
+    descriptor = shared.place.open_unnamed()
+    try:
+        return _timed(lambda: _repeat(lambda block: os.write(descriptor, block), blocks))
+    finally:
+        os.close(descriptor)
+
+
+def write_reserved(shared: Storage, blocks: int) -> Took:
+    """To a file whose space is reserved ahead in the steps of a spool."""
+    descriptor = shared.place.open_unnamed()
+    written = reserved = 0
+
+    def write(block: bytes) -> None:
+        nonlocal written, reserved
+        written += len(block)
+        if written > reserved and hasattr(os, "posix_fallocate"):
+            step = min(max(reserved, STEP), MAX_STEP)
+            os.posix_fallocate(descriptor, reserved, step)
+            reserved += step
+        os.write(descriptor, block)
+
+    try:
+        return _timed(lambda: _repeat(write, blocks))
+    finally:
+        os.close(descriptor)
+
+
+WRITERS: dict[str, Callable[[Storage, int], Took]] = {
+    "spool": write_spool,
+    "os.write": write_plain,
+    "os.write, reserved": write_reserved,
+}
+
+
+def _repeat(write: Callable[[bytes], object], blocks: int) -> None:
+    for _ in range(blocks):
+        write(BLOCK)
+
+
+def _timed(work: Callable[[], object]) -> Took:
+    wall, cpu = perf_counter(), process_time()
+    work()
+    return Took(process_time() - cpu, perf_counter() - wall)
+
+
+def writes(shared: Storage, size: int, rounds: int = ROUNDS) -> dict[str, list[Took]]:
+    """A file of `size` bytes by each writer, in turns."""
+    blocks = -(-size // len(BLOCK))
+    found: dict[str, list[Took]] = {name: [] for name in WRITERS}
+    for _ in range(rounds):
+        for name, write in WRITERS.items():
+            found[name].append(write(shared, blocks))
+    return found
+
+
+def unbounded(directory: str | None) -> Storage:
+    """A storage that takes files of any size; its place is to be closed."""
+    if directory is None:
+        return Storage(Settings(request_bytes=None))
+    return Storage(Settings(scratch_dir=directory, request_bytes=None))
+
+
+def report_costs(found: dict[str, Cost]) -> str:
+    """A table of what a request costs."""
+    titles = ("µs CPU a request", "without", "with", "more", "at most", "of it", "reached")
+    return table(titles, (_cost_line(name, cost) for name, cost in found.items()))
+
+
+def _cost_line(name: str, cost: Cost) -> list[str]:
+    figures = (cost.without, cost.with_, cost.more, cost.most)
+    share = cost.more / cost.most
+    return [name, *(f"{one:.2f}" for one in figures), f"{share:.2f}", _reached(share <= 1)]
+
+
+def report_writes(found: dict[str, list[Took]], size: int) -> str:
+    """A table of writers: their speed, and the speed of the spool over theirs in the same round."""
+    titles = (
+        "64 KiB writes",
+        "CPU MB/s",
+        "wall MB/s",
+        "spool to it, CPU",
+        "spool to it, wall",
+        "at least",
+    )
+    lines = (_write_line(name, took, found["spool"], size) for name, took in found.items())
+    return table((*titles, "reached"), lines)
+
+
+def _write_line(name: str, took: list[Took], ours: list[Took], size: int) -> list[str]:
+    cpu = median(one.cpu for one in took)
+    wall = median(one.wall for one in took)
+    speeds = [f"{size / seconds / 1e6:.0f}" for seconds in (cpu, wall)]
+    if took is ours:
+        return [name, *speeds, "1.00", "1.00", "", ""]
+    pairs = list(zip(took, ours, strict=True))
+    ratios = (
+        median(other.cpu / own.cpu for other, own in pairs),
+        median(other.wall / own.wall for other, own in pairs),
+    )
+    reached = _reached(min(ratios) >= SPOOL_SPEED)
+    return [name, *speeds, *(f"{ratio:.2f}" for ratio in ratios), f"{SPOOL_SPEED:g}", reached]
+
+
+def _reached(is_reached: bool) -> str:
+    return "yes" if is_reached else "no"
+
+
+def main() -> None:
+    """Measure what the command line asks for, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=TIMES, help="requests a round")
+    parser.add_argument("--megabytes", type=int, default=128, help="MiB that a file is written to")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--directory", help="for the files (default: as Settings has it)")
+    options = parser.parse_args()
+    size = options.megabytes * MIB
+    print(conditions("benchmarks.scratch"))
+    print(report_costs(costs(options.times, options.rounds)), flush=True)
+    shared = unbounded(options.directory)
+    with closing(shared.place) as place:
+        where = f"{place.path} ({place.kind()})"
+        print(f"\n{options.megabytes} MiB a file, {options.rounds} rounds, in {where}\n")
+        print(report_writes(writes(shared, size, options.rounds), size))
+
+
+if __name__ == "__main__":
+    main()
