@@ -47,7 +47,8 @@ def _reap(options: argparse.Namespace) -> int:
     except ValueError as problem:
         print(problem, file=sys.stderr)
         return 1
-    place = Place(None if directory is None else os.fspath(directory))
+    source = None if options.directory is None else "DIRECTORY"
+    place = Place(None if directory is None else os.fspath(directory), source=source)
     try:
         reaped = reap(place)
     finally:

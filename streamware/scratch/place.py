@@ -158,8 +158,10 @@ class Place:
         try:
             try:
                 return _open_unnamed(self.descriptor())
-            except FileNotFoundError:  # the directory was removed a moment ago
-                return _open_unnamed(self.descriptor())
+            except (FileNotFoundError, PermissionError):
+                if self._in_place():
+                    raise
+                return _open_unnamed(self.descriptor())  # it was removed a moment ago
         except ScratchError:
             raise
         except OSError as error:

@@ -1,0 +1,101 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from children import PATIENCE, environment
+from streamware.__main__ import main
+from streamware.scratch.home import Home
+from streamware.scratch.place import Place
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A scratch directory with what two killed processes left."""
+    made = tmp_path / "scratch"
+    made.mkdir(mode=0o700)
+    for number in range(2):
+        left = made / f"streamware-{os.geteuid()}-{number}"
+        left.mkdir(mode=0o700)
+        (left / "rows").write_bytes(bytes(600))
+    return made
+
+
+def test_reap_says_what_it_removed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reap", str(folder)]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"removed 2 directories, 2 files, 1,200 bytes from {folder}\n"
+    assert said.err == ""
+    assert list(folder.iterdir()) == []
+    assert main(["reap", str(folder)]) == 0
+    assert capsys.readouterr().out.startswith("removed 0 directories, 0 files, 0 bytes")
+
+
+def test_reap_goes_where_the_environment_says(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(folder))
+    assert main(["reap"]) == 0
+    assert capsys.readouterr().out.startswith("removed 2 directories")
+
+
+def test_reap_leaves_what_is_held(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = Place(str(folder))
+    home = Home(place)
+    home.make_directory()
+    assert main(["reap", str(folder)]) == 0
+    assert len(list(folder.iterdir())) == 1
+    home.close()
+    place.close()
+
+
+def test_reap_fails_where_something_resists(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stubborn(name: str, *, dir_fd: int) -> None:
+        raise OSError(5, "Input/output error", name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", stubborn)
+        assert main(["reap", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("removed 0 directories")
+    assert said.err == "[Errno 5] Input/output error: 'rows'\n" * 2
+
+
+def test_reap_fails_where_there_is_no_safe_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reap", str(tmp_path / "nothing")]) == 1
+    assert f"{tmp_path / 'nothing'} (DIRECTORY) does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["", "a\0b"])
+def test_reap_says_what_is_wrong_with_its_argument(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reap", wrong]) == 1
+    assert "Settings(scratch_dir=" in capsys.readouterr().err
+
+
+def test_reap_says_what_is_wrong_with_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMWARE_SPOOL_MEMORY", "lots")
+    assert main(["reap"]) == 1
+    assert "STREAMWARE_SPOOL_MEMORY='lots'" in capsys.readouterr().err
+
+
+def test_the_command_line_reaps(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "streamware", "reap", str(folder)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("removed 2 directories, 2 files, 1,200 bytes")
