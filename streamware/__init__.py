@@ -23,11 +23,17 @@ from streamware.formats.xlsx import Xlsx
 from streamware.formats.xml import Xml
 from streamware.http.export import Export
 from streamware.limits import Limits
+from streamware.middleware.asgi import ASGIMiddleware
+from streamware.middleware.wsgi import WSGIMiddleware
 from streamware.receipt import Receipt
 from streamware.saving import asave, save
+from streamware.scratch.ledger import Scratch, Usage, current_scratch
+from streamware.scratch.spool import Spool
+from streamware.settings import Settings
 from streamware.values import Formula, Values
 
 __all__ = [
+    "ASGIMiddleware",
     "AsyncEncoding",
     "Bundle",
     "CellError",
@@ -47,15 +53,21 @@ __all__ = [
     "OrderError",
     "Receipt",
     "Refused",
+    "Scratch",
     "ScratchError",
+    "Settings",
     "Sheet",
+    "Spool",
     "StreamwareError",
     "Tsv",
+    "Usage",
     "Values",
+    "WSGIMiddleware",
     "Xlsx",
     "Xml",
     "aencode",
     "asave",
+    "current_scratch",
     "encode",
     "save",
 ]

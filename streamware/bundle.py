@@ -23,6 +23,8 @@ from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 from streamware.http.export import Export
 from streamware.receipt import Receipt
+from streamware.scratch.ledger import Scratch
+from streamware.settings import Settings
 from streamware.source import Feeder, GivenUp, close
 
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
@@ -47,13 +49,15 @@ class Bundle(Application):
         large: Allow ZIP64, for entries and archives past 2 GiB; not every reader opens those.
         headers: Further response headers.
         on_done: Called once with the `Receipt` of the zip, when it has ended, however it did.
+        settings: As `Export`.  Its exports have scratch of the bundle's; of settings of their
+            own only `values` and `limits` count.
 
     Raises:
         TypeError, ValueError: The arguments are wrong: contents of another kind, names that are
             no safe path, or that repeat.
     """
 
-    __slots__ = ("_filename", "_headers", "_large", "_members", "_on_done", "_used")
+    __slots__ = ("_filename", "_headers", "_large", "_members", "_on_done", "_settings", "_used")
 
     def __init__(
         self,
@@ -63,12 +67,14 @@ class Bundle(Application):
         large: bool = False,
         headers: Iterable[tuple[str, str]] = (),
         on_done: Callable[[Receipt], object] | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self._members = _checked(members)
         self._filename = filename
         self._large = large
         self._headers = head.checked(headers)
         self._on_done = on_done
+        self._settings = settings
         self._used = False
 
     def answer(
@@ -94,7 +100,12 @@ class Bundle(Application):
             raise OrderError("this Bundle has an iterator among its members that was used before")
         self._used = True
         zipping = Zipping([_member(*member) for member in self._members], large=self._large)
-        return Job(make=zipping.fed_by, cancel=zipping.interrupt, on_done=self._on_done)
+        return Job(
+            make=zipping.fed_by,
+            cancel=zipping.interrupt,
+            on_done=self._on_done,
+            settings=self._settings,
+        )
 
 
 @dataclass(kw_only=True)
@@ -148,11 +159,11 @@ class Zipping:
         self._digest = sha256()
         self._started = monotonic()
 
-    def fed_by(self, feeder: Feeder | None) -> Zipping:
+    def fed_by(self, feeder: Feeder | None, scratch: Scratch | None) -> Zipping:
         """The same, ready to begin; given a feeder, it can read asynchronous rows."""
         for member in self._members:
             if member.job is not None:
-                member.content = member.job.make(feeder)
+                member.content = member.job.make(feeder, scratch)
         return self
 
     def interrupt(self) -> None:

@@ -6,10 +6,10 @@ It never reads, waits or opens.  The two loops (`encoding`, `aencoding`) drive i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
-from typing import Any
+from typing import Any, BinaryIO
 
 from streamware.columns import Batch, Column, Key, Layout, Sheet, settled
 from streamware.encoder import Context, Encoder, Format
@@ -28,6 +28,7 @@ class Document:
         values: The caller's choices.
         limits: The caller's bounds.
         gate: Held while rows are encoded.
+        open_spool: Opens a scratch file, where there is a place for one.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Document:
         values: Values,
         limits: Limits,
         gate: AbstractContextManager[Any] | None = None,
+        open_spool: Callable[[], BinaryIO] | None = None,
     ) -> None:
         self.format = format
         self.receipt = Receipt(format.name)
@@ -48,6 +50,7 @@ class Document:
         self._values = values
         self._limits = limits
         self._gate = nullcontext() if gate is None else gate
+        self._open_spool = open_spool
         self._encoder: Encoder | None = None
         self._out: list[bytes] = []
         self._digest = hashlib.sha256()
@@ -174,7 +177,12 @@ class Document:
 
     def _encoding(self, layout: Layout) -> Encoder:
         if self._encoder is None:
-            context = Context(values=self._values, limits=self._limits, receipt=self.receipt)
+            context = Context(
+                values=self._values,
+                limits=self._limits,
+                receipt=self.receipt,
+                open_spool=self._open_spool,
+            )
             self._encoder = self.format.encoder(layout.head.columns, context)
             self._keep(self._encoder.start())
         return self._encoder

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
 from time import monotonic
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 from streamware.columns import Column, Key, Sheet
 from streamware.document import Document
@@ -111,11 +111,17 @@ class Encoding:
         gate: AbstractContextManager[Any] | None = None,
         feeder: Feeder | None = None,
         coder: Coder | None = None,
+        open_spool: Callable[[], BinaryIO] | None = None,
     ) -> None:
         if chunk_size < 1 or flush_interval <= 0:
             raise ValueError("chunk_size is at least 1, flush_interval above 0")
         self.document = Document(
-            format, columns, values=values or Values(), limits=limits or Limits(), gate=gate
+            format,
+            columns,
+            values=values or Values(),
+            limits=limits or Limits(),
+            gate=gate,
+            open_spool=open_spool,
         )
         self._rows: Rows | None = checked(rows)
         self.asynchronous = asynchronous(rows)

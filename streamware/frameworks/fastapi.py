@@ -18,6 +18,7 @@ from streamware.encoder import Format
 from streamware.http.export import Delivery, Export
 from streamware.limits import Limits
 from streamware.receipt import Receipt
+from streamware.settings import Settings
 from streamware.source import Rows
 from streamware.values import Values
 
@@ -48,6 +49,7 @@ class ExportResponse(Response):
         status: int = 200,
         cancel: Callable[[], object] | None = None,
         on_done: Callable[[Receipt], object] | None = None,
+        settings: Settings | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
         self.export = (
@@ -68,6 +70,7 @@ class ExportResponse(Response):
                 status=status,
                 cancel=cancel,
                 on_done=on_done,
+                settings=settings,
             )
         )
         self.status_code = status

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamware.http import asgi, wsgi
 from streamware.http.delivery import Answer
+from streamware.http.pump import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -41,7 +42,7 @@ class Application:
         """Answer as a WSGI application (PEP 3333)."""
         return wsgi.respond(self.answer, environ, start_response)
 
-    async def asgi(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as an ASGI application (ASGI 3, HTTP)."""
         await asgi.respond(self.answer, scope, receive, send)
 

@@ -1,23 +1,16 @@
 """An export as an ASGI response.
 
-Source: ASGI 3 HTTP specification 2.1 to 2.4.  No server tested raises from `send` after a
-disconnect, and on some a blocked `send` never returns then; so `receive` is listened to while
-the body is sent, and what is under way is cancelled when the client has left.
+Source: ASGI 3 HTTP specification 2.1 to 2.4.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
-from streamware.errors import OrderError
-from streamware.http.delivery import Answer, Answerer, Job
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from streamware.errors import OrderError, Refused, ScratchError
+from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, refusal
+from streamware.http.pump import Message, Pump, Receive, Scope, Send
+from streamware.scratch.ledger import CURRENT, Scratch
 
 
 async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,51 +26,67 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
     if not isinstance(answered.body, Job):
         if answered.discarded is not None:
             await answered.discarded.achunks().aclose()
-        await send(_start(answered))
-        await send({"type": "http.response.body", "body": answered.body})
+        await whole(answered, send)
         return
-    _check_loop()
-    await _unless_left(_stream(answered, answered.body, send), receive)
-
-
-async def _stream(answered: Answer, job: Job, send: Send) -> None:
-    encoding = job.achunks()
+    check_loop()
+    offered = (scope.get("extensions") or {}).get(SCRATCH) or {}
+    around: Pump | None = offered.get("pump")
+    pump = Pump(receive, keep=False) if around is None else around
     try:
-        chunk = await anext(encoding, b"")
-        await send(_start(answered))
-        while chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await asyncio.sleep(0)  # uvicorn's send does not yield once the client has left
-            chunk = await anext(encoding, b"")
+        await pump.unless_left(_stream(answered, answered.body, offered.get("scratch"), pump, send))
+    finally:
+        if around is None:
+            pump.close()
+
+
+async def whole(answered: Answer, send: Send) -> None:
+    """Send an answer that is there as it is."""
+    await send(_start(answered))
+    await send({"type": "http.response.body", "body": answered.body})
+
+
+async def _stream(
+    answered: Answer, job: Job, scratch: Scratch | None, pump: Pump, send: Send
+) -> None:
+    """Send the body, in a task of its own."""
+    started = False
+    refused = None
+    try:
+        with Stay(job.settings, scratch) as stay:
+            CURRENT.set(stay.scratch)  # for rows are read in copies of this task's context
+            encoding = job.achunks(stay.scratch)
+            try:
+                if pump.left:
+                    return
+                await stay.aenter()
+                chunk = await anext(encoding, b"")
+                started = True
+                await send(_start(answered))
+                while chunk:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    await asyncio.sleep(0)  # uvicorn's send does not yield once the client left
+                    chunk = await anext(encoding, b"")
+            finally:
+                try:
+                    await encoding.aclose()
+                finally:
+                    job.done(encoding.receipt)
+    except (Refused, ScratchError) as error:
+        refused = None if started else refusal(error)
+        if refused is None:
+            raise
+    if refused is not None:
+        await whole(refused, send)
+    else:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        try:
-            await encoding.aclose()
-        finally:
-            job.done(encoding.receipt)
 
 
-async def _unless_left(streaming: Awaitable[None], receive: Receive) -> None:
-    """Wait for the stream, or for the client to leave, which ends the stream."""
-    stream = asyncio.ensure_future(streaming)
-    departure = asyncio.ensure_future(_departure(receive))
+def check_loop() -> None:
+    """Raises `OrderError` on an event loop that is not asyncio's."""
     try:
-        await asyncio.wait({stream, departure}, return_when=asyncio.FIRST_COMPLETED)
-        if stream.done():
-            stream.result()
-    finally:
-        departure.cancel()
-        stream.cancel()
-        await asyncio.wait({stream, departure})
-    if not stream.cancelled():
-        stream.result()
-    if not departure.cancelled():
-        departure.result()
-
-
-async def _departure(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise OrderError("exports run on asyncio only; this is another event loop") from None
 
 
 def _given(scope: Scope, wanted: bytes) -> str | None:
@@ -89,10 +98,3 @@ def _given(scope: Scope, wanted: bytes) -> str | None:
 def _start(answered: Answer) -> Message:
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answered.headers]
     return {"type": "http.response.start", "status": answered.status.value, "headers": headers}
-
-
-def _check_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise OrderError("exports run on asyncio only; this is another event loop") from None

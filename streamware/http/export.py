@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import Literal
+from typing import BinaryIO, Literal, cast
 
 from streamware.columns import Column, Key, Sheet, settled
 from streamware.encoder import Format
@@ -18,6 +18,8 @@ from streamware.http.delivery import Answer, Job
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import extensions, lookup
+from streamware.scratch.ledger import Scratch
+from streamware.settings import Settings
 from streamware.source import Feeder, Rows, checked, handed_over
 from streamware.values import Values
 from streamware.worker import GATE
@@ -32,10 +34,12 @@ class Export(Application):
     with, or mount `.wsgi` or `.asgi`.  Rows are opened when the request is answered, pulled as
     the client reads, and closed on every path; a `HEAD` request never opens them.  The first
     chunk is made before the status is sent, so that an early failure is a real 500; a later one
-    breaks the transfer.
+    breaks the transfer.  Where too many exports are under way already
+    (`Settings.max_concurrent`), it waits for its turn, and answers 503 if none comes.
 
     Under WSGI rows are read on the server's thread.  Under ASGI ordinary rows are opened, read
-    and closed on a thread of their own, asynchronous ones by a task of their own.
+    and closed on a thread of their own, asynchronous ones by a task of their own.  Either may
+    use `current_scratch()`, with a middleware around the application or without.
 
     Args:
         rows: As `encode`.  Over a callable the export can be used again, over an iterator once.
@@ -54,6 +58,8 @@ class Export(Application):
         cancel: Called from another thread, under ASGI, when the client has left while a pull is
             blocked: interrupts it, such as `sqlite3.Connection.interrupt`.
         on_done: Called once with the `Receipt`, when the export has ended, however it did.
+        settings: What holds for it; by default what holds for the middleware around it, else
+            for the process.  With others than the middleware's it has scratch of its own.
 
     Raises:
         TypeError, ValueError: The arguments are wrong: unknown formats, headers that cannot be
@@ -71,6 +77,7 @@ class Export(Application):
         "_limits",
         "_on_done",
         "_rows",
+        "_settings",
         "_status",
         "_used",
         "_values",
@@ -93,6 +100,7 @@ class Export(Application):
         status: int = 200,
         cancel: Callable[[], object] | None = None,
         on_done: Callable[[Receipt], object] | None = None,
+        settings: Settings | None = None,
     ) -> None:
         _check_delivery(delivery)
         if compress not in ("auto", "off"):
@@ -111,6 +119,7 @@ class Export(Application):
         self._status = HTTPStatus(status)
         self._cancel = cancel
         self._on_done = on_done
+        self._settings = settings
         self._used = False
 
     def answer(
@@ -151,23 +160,37 @@ class Export(Application):
             )
         self._used = True
         return Job(
-            make=lambda feeder: self._encoding(format_, feeder, Gzip() if gzip else None),
+            make=lambda feeder, scratch: self._encoding(
+                format_, feeder, scratch, Gzip() if gzip else None
+            ),
             cancel=self._cancel,
             on_done=self._on_done,
+            settings=self._settings,
         )
 
-    def _encoding(self, format_: Format, feeder: Feeder | None, coder: Coder | None) -> Encoding:
+    def _encoding(
+        self,
+        format_: Format,
+        feeder: Feeder | None,
+        scratch: Scratch | None,
+        coder: Coder | None,
+    ) -> Encoding:
+        settings = self._settings or (None if scratch is None else scratch.settings)
+        values, limits = self._values, self._limits
+        if settings is not None:
+            values, limits = values or settings.values, limits or settings.limits
         return Encoding(
             self._rows,
             format_,
             columns=self._columns,
-            values=self._values,
-            limits=self._limits,
+            values=values,
+            limits=limits,
             chunk_size=CHUNK_SIZE,
             flush_interval=FLUSH_INTERVAL,
             gate=None if feeder is None else GATE,
             feeder=feeder,
             coder=coder,
+            open_spool=None if scratch is None else cast(Callable[[], BinaryIO], scratch.spool),
         )
 
     def entry_name(self, name: str) -> str:

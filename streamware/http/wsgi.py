@@ -12,9 +12,11 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
-from streamware.http.delivery import Answerer, Chunks, Job
+from streamware.errors import Refused, ScratchError
+from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, refusal
+from streamware.scratch.ledger import CURRENT, Scratch
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -36,77 +38,146 @@ def respond(
         accept=environ.get("HTTP_ACCEPT"),
         coding=environ.get("HTTP_ACCEPT_ENCODING"),
     )
-    status = f"{answered.status.value} {answered.status.phrase}"
     if not isinstance(answered.body, Job):
         if answered.discarded is not None:
             answered.discarded.chunks().close()
-        start_response(status, answered.headers)
-        return [answered.body] if answered.body else []
-    body = Body(answered.body)
+        return whole(answered, start_response)
+    body = Body(answered.body, environ.get(SCRATCH))
     try:
         body.begin()
-        start_response(status, answered.headers)
+        start_response(_status(answered), answered.headers)
+    except (Refused, ScratchError) as error:
+        body.close()
+        if (refused := refusal(error)) is None:
+            raise
+        return whole(refused, start_response)
     except BaseException:
         body.close()
         raise
     return body
 
 
-class Body:
-    """The iterable that a server takes the chunks from, and closes."""
+def whole(answered: Answer, start_response: StartResponse, error: Any = None) -> list[bytes]:
+    """An answer that is there as it is, in place of one that came to nothing by `error`."""
+    given = () if error is None else ((type(error), error, error.__traceback__),)
+    start_response(_status(answered), answered.headers, *given)
+    return [answered.body] if answered.body and isinstance(answered.body, bytes) else []
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._encoding: Chunks | None = job.chunks()
-        self._release = _kept()
-        # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
+
+def _status(answered: Answer) -> str:
+    return f"{answered.status.value} {answered.status.phrase}"
+
+
+class Enclosed:
+    """An iterable of chunks whose every step runs in one context, and which ends once.
+
+    Whichever thread the server takes the next chunk on, or closes it.  Where that is while
+    another thread is in a step, that thread ends it when it is out.
+    """
+
+    END: bytes = b"the end"
+    """What a step returns after the last chunk; told by identity."""
+
+    def __init__(self) -> None:
         self._context = copy_context()
-        self._first = b""
+        self._wanted = True
+        self._over = False
 
-    def begin(self) -> None:
-        """Make the first chunk: what fails now can still become a status."""
-        if self._encoding is not None:
-            self._first = self._context.run(next, self._encoding, b"")
-
-    def __iter__(self) -> Body:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        if self._encoding is None:
+        if not self._wanted:
             raise StopIteration
         try:
-            chunk = self._context.run(next, self._encoding, b"")
-        except BaseException:
+            chunk = self._context.run(self.step)
+        except BaseException as error:
             self.close()
-            raise
-        if not chunk:  # the end, and no error: Flask hands a teardown what is being handled
-            self.close()
+            if (instead := self.failed(error)) is None:
+                raise
+            return instead
+        if not self._wanted:
+            self.close()  # again, for another thread could not
+        if chunk is self.END:
+            self.finish()  # not while an error is handled: Flask would hand it to a teardown
             raise StopIteration
         return chunk
 
     def close(self) -> None:
-        """Close the rows, then what they needed.  Idempotent; never raises."""
-        encoding, self._encoding = self._encoding, None
-        if encoding is None:
-            return
+        """End it.  Idempotent; raises nothing but what is no `Exception`."""
+        self._wanted = False
         try:
-            self._context.run(encoding.close)
-        except RuntimeError:  # another thread is pulling in it, and closes the rows after that
-            encoding.close()
-        for release in self._release:
-            try:
-                self._context.run(release)
-            except Exception:
-                logger.warning("what the rows of an export needed was not released", exc_info=True)
-        self._job.done(encoding.receipt)
+            self._context.run(self._end_once)
+        except RuntimeError:  # another thread is in a step, and sees that it is the last
+            self.give_up()
 
     def __del__(self) -> None:
         # A last resort: a middleware forgot close(), or dropped the response.
-        if getattr(self, "_encoding", None) is not None:
+        if not getattr(self, "_over", True):
             self.close()
+
+    def _end_once(self) -> None:
+        if not self._over:
+            self._over = True
+            self.end()
+
+    def step(self) -> bytes:
+        """The next chunk, or `END`."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """There are no more chunks."""
+        self.close()
+
+    def failed(self, error: BaseException) -> bytes | None:
+        """What is sent in place of a chunk that came to nothing, if anything; it is closed."""
+
+    def give_up(self) -> None:
+        """Have the step in flight end soon."""
+
+    def end(self) -> None:
+        """Give back what is held; called once, never while a step runs.  Never raises."""
+        raise NotImplementedError
+
+
+class Body(Enclosed):
+    """What a server takes the chunks of an export from, and closes."""
+
+    def __init__(self, job: Job, scratch: Scratch | None = None) -> None:
+        self._job = job
+        self._stay = Stay(job.settings, scratch)
+        self._encoding = job.chunks(self._stay.scratch)
+        self._release = _kept()
+        self._first = b""
+        super().__init__()
+        # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
+        self._context.run(CURRENT.set, self._stay.scratch)
+
+    def begin(self) -> None:
+        """Make the first chunk: what fails now can still become a status."""
+        if self._wanted:
+            self._stay.enter()
+            self._first = self._context.run(next, self._encoding, b"")
+
+    def step(self) -> bytes:
+        """The next chunk, or `END`."""
+        chunk, self._first = self._first, b""
+        return chunk or next(self._encoding, self.END)
+
+    def give_up(self) -> None:
+        """Have the step in flight end with the row that it pulls."""
+        self._encoding.close()
+
+    def end(self) -> None:
+        """Close the rows, then what they needed."""
+        self._encoding.close()
+        for release in self._release:
+            try:
+                release()
+            except Exception:
+                logger.warning("what the rows of an export needed was not released", exc_info=True)
+        self._stay.leave()
+        self._job.done(self._encoding.receipt)
 
 
 def _kept() -> list[Callable[[], object]]:

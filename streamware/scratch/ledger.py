@@ -85,12 +85,14 @@ class Scratch:
         "_lock",
         "_names",
         "_pid",
+        "_settings",
         "_storage",
         "_tracked",
     )
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, settings: Settings | None = None) -> None:
         self._storage = storage
+        self._settings = settings or storage.settings
         self._closed = False
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -101,7 +103,7 @@ class Scratch:
     @property
     def settings(self) -> Settings:
         """What holds for it."""
-        return self._storage.settings
+        return self._settings
 
     @property
     def closed(self) -> bool:

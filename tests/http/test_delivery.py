@@ -10,7 +10,7 @@ from streamware.http.delivery import Answer, Job
 from streamware.source import Feeder
 
 
-def made(feeder: Feeder | None = None) -> Encoding:
+def made(feeder: Feeder | None = None, scratch: sw.Scratch | None = None) -> Encoding:
     return sw.encode(orders(3))
 
 
@@ -26,7 +26,7 @@ async def test_a_job_makes_chunks_for_an_event_loop() -> None:
 def test_only_an_event_loop_gives_a_feeder() -> None:
     feeders = list[Feeder | None]()
 
-    def make(feeder: Feeder | None) -> Encoding:
+    def make(feeder: Feeder | None, scratch: sw.Scratch | None) -> Encoding:
         feeders.append(feeder)
         return made()
 

@@ -1,0 +1,218 @@
+"""ASGIMiddleware: the scratch of a request, given back when its application has returned.
+
+Source: ASGI 3 HTTP specification 2.1 to 2.4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
+from typing import Any, cast
+
+from streamware.errors import Refused, ScratchError
+from streamware.http.asgi import check_loop, whole
+from streamware.http.delivery import EXPORT, SCRATCH, live, refusal
+from streamware.http.export import Export
+from streamware.http.pump import Message, Pump, Receive, Scope, Send
+from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.storage import storage
+from streamware.settings import Settings
+from streamware.worker import Worker
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_READ = 65_536
+_LAST = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
+_GRACE = 1.0
+"""Seconds that the end of a response may take to be sent after the client was said to be gone.
+
+Some servers say so of every response that has ended, and a few before `send` has returned.
+"""
+
+
+class ASGIMiddleware:
+    """Gives every request of an ASGI application scratch that is gone when it ends.
+
+    Mount it outermost.  Views find the scratch by `current_scratch()`, or as
+    `scope["extensions"]["streamware.scratch"]["scratch"]`; and without an import `Export` itself,
+    bound to these settings, as `scope["extensions"]["streamware.export"]["export"]`.
+
+    The application runs in the server's own task, and is never cancelled, whatever the client
+    does: exports that are being sent end when it leaves, and nothing else does.
+
+    What the application raises passes unchanged, but for `Refused` and a disk that is full: as
+    long as no response was started they are answered with 503 and `Retry-After`.
+
+    Below another one with equal settings, or if it has none of its own, it leaves everything but
+    the cancelling to that.  Lifespan and websockets pass through.
+
+    Args:
+        app: The application.
+        settings: What holds for its requests; by default what the environment says.
+        cancel_on_disconnect: Cancel the application, too, when the client leaves before the
+            response is complete.
+
+    Raises:
+        ScratchError: The directory that was set does not exist or is not safe.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        settings: Settings | None = None,
+        *,
+        cancel_on_disconnect: bool = False,
+    ) -> None:
+        self._app = app
+        self._own = settings
+        self._settings = settings or Settings()
+        self._storage = storage(self._settings)
+        self._storage.start()
+        self._cancels = cancel_on_disconnect
+        self._export = {"export": partial(Export, settings=self._settings)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the application answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        extensions = scope.get("extensions") or {}
+        offered = extensions.get(SCRATCH) or {}
+        around = live(offered.get("scratch"))
+        if around is None or self._own not in (None, around.settings):
+            await self._answer(scope, extensions, receive, send)
+        elif self._cancels:
+            response = _Response(scope, around, send)
+            await _unless_left(offered["pump"], response, self._app(scope, receive, response.send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, extensions: Any, receive: Receive, send: Send) -> None:
+        check_loop()
+        scratch = Scratch(self._storage, self._settings)
+        pump = Pump(receive)
+        response = _Response(scope, scratch, send)
+        offered = {SCRATCH: {"scratch": scratch, "pump": pump}, EXPORT: self._export}
+        scope = {**scope, "extensions": {**extensions, **offered}}
+        token = CURRENT.set(scratch)
+        try:
+            answering = self._app(scope, pump.receive, response.send)
+            if self._cancels:
+                await _unless_left(pump, response, answering)
+            else:
+                await answering
+        except (Refused, ScratchError) as error:
+            refused = refusal(error, head_only=response.head_only)
+            if response.started or refused is None:
+                raise
+            await whole(refused, send)
+        finally:
+            scratch.close()
+            pump.close()
+            CURRENT.reset(token)
+
+
+async def _unless_left(pump: Pump, response: _Response, answering: Awaitable[None]) -> None:
+    """Await the application; cancel it when the client leaves, and swallow just that."""
+    leave = _Leave(response)
+    pump.watch(leave)
+    try:
+        await answering
+    except asyncio.CancelledError:
+        if not leave.was_the_cause():
+            raise
+    finally:
+        pump.unwatch(leave)
+        leave.end()
+
+
+class _Leave:
+    """What is done when the client leaves: the task is cancelled, unless the response is sent."""
+
+    def __init__(self, response: _Response) -> None:
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._before = self._task.cancelling()
+        self._cancelled = False
+        self._response = response
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        if self._response.ending:
+            self._timer = asyncio.get_running_loop().call_later(_GRACE, self._cancel)
+        else:
+            self._cancel()
+
+    def was_the_cause(self) -> bool:
+        """Whether a cancellation that arrived came from here, and from nowhere else."""
+        return self._uncancelled() and self._task.cancelling() <= self._before
+
+    def end(self) -> None:
+        """It is too late for that; what became of it is forgotten."""
+        self._uncancelled()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _uncancelled(self) -> bool:
+        cancelled, self._cancelled = self._cancelled, False
+        if cancelled:
+            self._task.uncancel()
+        return cancelled
+
+    def _cancel(self) -> None:
+        if not self._response.complete:
+            self._cancelled = True
+            self._task.cancel()
+
+
+class _Response:
+    """What the application has sent of its response.
+
+    Attributes:
+        head_only: Whether the server drops the body.
+        started: Whether the response was.
+        ending: Whether the last message was handed to the server.
+        complete: Whether the server has taken it.
+    """
+
+    def __init__(self, scope: Scope, scratch: Scratch, send: Send) -> None:
+        self.head_only = scope["method"] == "HEAD"
+        self.started = self.ending = self.complete = False
+        self._scratch = scratch
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """What the application is given as `send`."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.started = True
+            await self._send(message)
+        elif kind == "http.response.pathsend" and self._scratch.holds(message["path"]):
+            await self._send_file(message["path"])
+        elif message.get("more_body"):
+            await self._send(message)
+            # No server raises once the client has left, and uvicorn does not even yield.
+            await asyncio.sleep(0)
+        else:
+            self.ending = kind in _LAST
+            await self._send(message)
+            self.complete = self.ending
+
+    async def _send_file(self, path: str) -> None:
+        """The bytes of a scratch file, of which the server would find nothing later."""
+        if not self.head_only:
+            chunks, worker = _read(path), Worker()
+            try:
+                while chunk := await worker.submit(partial(next, chunks, b"")):
+                    await self.send(
+                        {"type": "http.response.body", "body": chunk, "more_body": True}
+                    )
+            finally:
+                worker.stop(chunks.close)
+        await self.send({"type": "http.response.body", "body": b""})
+
+
+def _read(path: str) -> Generator[bytes, None, None]:
+    with open(path, "rb") as file:  # noqa: PTH123 - as the server would
+        while chunk := file.read(_READ):
+            yield chunk

@@ -1,0 +1,43 @@
+"""Scratch in a directory of the test's own, and nothing left in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import streamware as sw
+from streamware.scratch import storage as storages
+from streamware.scratch.storage import Storage, storage
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The scratch directory."""
+    made = tmp_path / "scratch"
+    made.mkdir(mode=0o700)
+    return made
+
+
+@pytest.fixture
+def settings(folder: Path) -> Iterator[sw.Settings]:
+    made = sw.Settings(scratch_dir=folder, keep_free_bytes=0)
+    yield made
+    for key in [key for key in storages._storages if key.scratch_dir == made.scratch_dir]:
+        kept = storages._storages.pop(key)
+        assert files(folder) == []
+        assert kept.signals["leaked_ledgers"] == 0
+        kept.home.close()
+        kept.budget.close()
+        kept.place.close()
+    assert list(folder.glob("streamware-*")) == []
+
+
+@pytest.fixture
+def kept(settings: sw.Settings) -> Storage:
+    """What all ledgers of these settings share."""
+    return storage(settings)
+
+
+def files(folder: Path) -> list[str]:
+    """What lies in it with a name, but for the process's own directory."""
+    return sorted(path.name for path in folder.glob("streamware-*/*"))
