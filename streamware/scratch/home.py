@@ -25,7 +25,15 @@ from weakref import finalize
 
 from streamware.errors import ScratchError
 from streamware.scratch.forks import watch
-from streamware.scratch.place import BY_DESCRIPTOR, Place, open_directory, prefix, user
+from streamware.scratch.place import (
+    BY_DESCRIPTOR,
+    Place,
+    identity,
+    open_directory,
+    prefix,
+    still,
+    user,
+)
 from streamware.scratch.removal import (
     Reaped,
     open_inside,
@@ -222,7 +230,7 @@ class _Held:
         self.name = name
         self.path = path
         self.process = os.getpid()
-        self.identity = _identity(os.fstat(descriptor))
+        self.identity = identity(os.fstat(descriptor))
 
     def lock(self) -> bool:
         """Whether it is ours alone now; not when a reaper has come first."""
@@ -237,7 +245,7 @@ class _Held:
         try:
             there = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - beside fstat
             ours = self.process == os.getpid() and self._open()
-            return ours and _identity(there) == self.identity
+            return ours and identity(there) == self.identity
         except OSError:
             return False
 
@@ -278,11 +286,7 @@ class _Held:
         self.descriptor = -1
 
     def _open(self) -> bool:
-        """Whether the descriptor is still ours, not closed by others and given to a new file."""
-        try:
-            return _identity(os.fstat(self.descriptor)) == self.identity
-        except OSError:
-            return False
+        return still(self.descriptor, self.identity)
 
 
 class _Unlocked:
@@ -328,17 +332,25 @@ def _made(place: Place) -> _Held | _Unlocked | None:
     parent = place.descriptor()
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
-        return _Held(open_directory(name, dir_fd=parent), name, path)
     except (FileNotFoundError, FileExistsError):
         return None
-    except OSError:
+    try:
+        return _opened(name, parent, path)
+    except OSError as error:
         with suppress(OSError):
             os.rmdir(name, dir_fd=parent)
+        if isinstance(error, FileNotFoundError):
+            return None
         raise
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+def _opened(name: str, parent: int, path: str) -> _Held:
+    descriptor = open_directory(name, dir_fd=parent)
+    try:
+        return _Held(descriptor, name, path)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _tell(reaped: Reaped) -> None:

@@ -92,6 +92,7 @@ class Place:
         self._memory_backed = memory_backed
         self._keep_free_bytes = keep_free_bytes
         self._descriptor = -1
+        self._identity = (0, 0)
         self._kind: Kind | None = None
         self._lock = Lock()
         watch(self)
@@ -134,14 +135,16 @@ class Place:
             fresh = self._opened()
             try:
                 self._verify(fresh)
+                found = identity(os.fstat(fresh))
             except BaseException:
                 os.close(fresh)
                 raise
-            if self._descriptor < 0:
-                self._descriptor = fresh
-            else:
+            if self._open():
                 os.dup2(fresh, self._descriptor, inheritable=False)
                 os.close(fresh)
+            else:
+                self._descriptor = fresh
+            self._identity = found
             return self._descriptor
 
     def open_unnamed(self) -> int:
@@ -183,13 +186,11 @@ class Place:
             raise
         except OSError as error:
             raise self.error(error, f"does not let us open {name} in it") from error
-        status = os.fstat(ledger)
-        ours = stat.S_ISREG(status.st_mode) and status.st_uid == user()
-        if not ours or status.st_nlink != 1:
+        try:
+            self._verify_ledger(ledger, name)
+        except BaseException:
             os.close(ledger)
-            raise self._error(errno.EPERM, f"holds a {name} that is not ours alone", _ANOTHER)
-        if stat.S_IMODE(status.st_mode) != 0o600:
-            os.fchmod(ledger, 0o600)
+            raise
         return ledger
 
     def check_room(self, size: int) -> str | None:
@@ -232,24 +233,27 @@ class Place:
     def close(self) -> None:
         """Close the directory; the next use opens it again.  Idempotent."""
         with self._lock:
-            descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+            if self._open():
+                os.close(self._descriptor)
+            self._descriptor = -1
 
     def forked(self) -> None:
         """Drop the parent's descriptor."""
         self._lock = Lock()
         self.close()
 
+    def _open(self) -> bool:
+        return still(self._descriptor, self._identity)
+
     def _in_place(self) -> bool:
         """Whether the open directory is still the one of that path."""
-        if self._descriptor < 0:
+        if not self._open():
             return False
         try:
-            there = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - of the type of fstat's
-            return os.path.samestat(there, os.fstat(self._descriptor))
+            there = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - beside fstat
         except OSError:
             return False
+        return identity(there) == self._identity
 
     def _opened(self) -> int:
         try:
@@ -285,15 +289,22 @@ class Place:
         problem = f"is on {system}, which is memory"
         if self._kind == "memory" and self._memory_backed == "refuse":
             raise self._error(errno.EPERM, f"{problem}, refused by Settings.memory_backed", _DISK)
-        status = os.fstat(descriptor)
-        identity = status.st_dev, status.st_ino
-        if identity in _told:
+        found = identity(os.fstat(descriptor))
+        if found in _told:
             return
-        _told.add(identity)
+        _told.add(found)
         if self._kind == "memory":
             _log.warning("%s %s: %s", self._named, problem, _DISK)
         elif self._kind == "overlay":
             _log.info("%s is on an overlay: disk or memory, it cannot be told", self._named)
+
+    def _verify_ledger(self, ledger: int, name: str) -> None:
+        status = os.fstat(ledger)
+        ours = stat.S_ISREG(status.st_mode) and status.st_uid == user()
+        if not ours or status.st_nlink != 1:
+            raise self._error(errno.EPERM, f"holds a {name} that is not ours alone", _ANOTHER)
+        if stat.S_IMODE(status.st_mode) != 0o600:
+            os.fchmod(ledger, 0o600)
 
     def _verify_by_path(self) -> None:
         """The same as far as it goes where directories cannot be opened."""
@@ -360,6 +371,19 @@ def prefix() -> str:
 def open_directory(name: str, *, dir_fd: int | None = None) -> int:
     """Open a directory, following no link in the last part of its name."""
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
+
+
+def identity(status: os.stat_result) -> tuple[int, int]:
+    """What tells one file from all others."""
+    return status.st_dev, status.st_ino
+
+
+def still(descriptor: int, known: tuple[int, int]) -> bool:
+    """Whether a descriptor is what it was: others may close it, and its number go to another."""
+    try:
+        return descriptor >= 0 and identity(os.fstat(descriptor)) == known
+    except OSError as error:
+        return error.errno != errno.EBADF  # a stale file of NFS is ours, too
 
 
 def _default() -> str:

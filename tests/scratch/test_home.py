@@ -8,10 +8,11 @@ import stat
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -540,6 +541,61 @@ def test_no_clock_is_asked(folder: Path) -> None:
     os.utime(orphan(folder), (2**33, 2**33))
     os.utime(orphan(folder), (0, 0))
     assert reap(folder).directories == 2
+
+
+class Failing:
+    """Calls of `os` and `fcntl`, of which one fails, and from then on all or none."""
+
+    CALLS = ("open", "mkdir", "stat", "fstat", "listdir", "rename", "unlink", "rmdir", "fchmod")
+
+    def __init__(self, at: int, number: int, *, for_good: bool) -> None:
+        self.at = at
+        self.number = number
+        self.for_good = for_good
+        self.count = 0
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        for name in self.CALLS:
+            patch.setattr(os, name, self.around(getattr(os, name)))
+        patch.setattr("fcntl.flock", self.around(module.__dict__["fcntl"].flock))
+
+    def around(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            self.count += 1
+            if self.count == self.at or (self.for_good and self.count > self.at):
+                raise OSError(self.number, os.strerror(self.number))
+            return real(*arguments, **options)
+
+        return call
+
+
+@needs_linux
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.EACCES, errno.ENOENT])
+@pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
+def test_any_call_may_fail_and_the_next_reaper_leaves_nothing(
+    number: int, for_good: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, hit = 0, True
+    while hit:
+        at += 1
+        place = Place(str(folder))
+        home = Home(place)
+        with monkeypatch.context() as patch:
+            failing = Failing(at, number, for_good=for_good)
+            failing.install(patch)
+            with suppress(sw.ScratchError):
+                home.remove(home.make_directory()[0])
+            with suppress(sw.ScratchError):
+                (Path(home.make_directory()[1]) / "file").write_text("rows")
+            reap(place)
+            home.close()
+            place.close()
+            hit = failing.count >= at
+        home.close()
+        place.close()
+        assert reap(folder).errors == []
+        assert names(folder) == []
+    assert at > 30
 
 
 # Processes.

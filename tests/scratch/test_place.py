@@ -487,6 +487,17 @@ def test_a_directory_removed_at_the_last_moment_is_opened_again(
     assert len(calls) == 2
 
 
+def test_a_number_that_others_have_taken_is_left_alone(folder: Path, place: Place) -> None:
+    number = place.descriptor()
+    os.close(number)
+    assert os.open("/", os.O_RDONLY) == number
+    os.close(place.open_unnamed())
+    assert place.descriptor() != number
+    place.close()
+    assert os.path.samestat(os.fstat(number), Path("/").stat())
+    os.close(number)
+
+
 def test_a_closed_place_opens_again(folder: Path) -> None:
     place = Place(str(folder))
     for _ in range(2):
