@@ -214,16 +214,15 @@ def test_flask_sends_a_zip_from_a_spool(scratch: Path) -> None:
 
 
 PATIENCE = 30
-SERVERS: dict[str, Callable[[str], list[str]]] = {
-    "gunicorn": lambda at: ["gunicorn", "--bind", at, "downloads:wsgi"],
-    "gunicorn, threads": lambda at: ["gunicorn", "--threads", "4", "--bind", at, "downloads:wsgi"],
-    "granian, WSGI": lambda at: [
-        *("granian", "--interface", "wsgi", "--port", at.partition(":")[2], "downloads:wsgi")
-    ],
-    "granian": lambda at: [
-        *("granian", "--interface", "asgi", "--port", at.partition(":")[2], "downloads:asgi")
-    ],
-    "uvicorn": lambda at: ["uvicorn", "--port", at.partition(":")[2], "downloads:asgi"],
+SERVERS: dict[str, tuple[str, ...]] = {
+    "gunicorn": ("gunicorn", "--bind", "127.0.0.1:{port}", "downloads:wsgi"),
+    "gunicorn, preload": (
+        *("gunicorn", "--preload", "--threads", "4", "--bind", "127.0.0.1:{port}"),
+        "downloads:wsgi",
+    ),
+    "granian, WSGI": ("granian", "--interface", "wsgi", "--port", "{port}", "downloads:wsgi"),
+    "granian": ("granian", "--interface", "asgi", "--port", "{port}", "downloads:asgi"),
+    "uvicorn": ("uvicorn", "--port", "{port}", "downloads:asgi"),
 }
 
 
@@ -240,7 +239,7 @@ class Server:
         self.scratch.mkdir(0o700)
         with closing(socket.create_server(("127.0.0.1", 0))) as found:
             self.address = ("127.0.0.1", found.getsockname()[1])
-        command = SERVERS[name](f"127.0.0.1:{self.address[1]}")
+        command = [part.format(port=self.address[1]) for part in SERVERS[name]]
         pytest.importorskip(command[0])
         here = Path(__file__).parent
         paths = os.pathsep.join(map(str, (here, here.parent)))
