@@ -39,10 +39,10 @@ class Admission:
     def _begin(self) -> None:
         self._active = 0
         self._lock = threading.Lock()
-        self._waiting: OrderedDict[_Waiter, None] = OrderedDict()
+        self._waiting: OrderedDict[_Thread | _Task, None] = OrderedDict()
         # Places and waiters given up and not yet taken off: the garbage collector may run a
         # finalizer on a thread that holds the lock, so `leave` never waits for it.
-        self._left: deque[_Waiter | None] = deque()
+        self._left: deque[_Thread | _Task | None] = deque()
 
     @property
     def active(self) -> int:
@@ -95,7 +95,7 @@ class Admission:
         """Forget who is in and who waits: they are in the parent."""
         self._begin()
 
-    def _claim(self, waiter: _Waiter | None) -> bool:
+    def _claim(self, waiter: _Thread | _Task | None) -> bool:
         """Take a free place, or have `waiter` wait for one.
 
         Raises:
@@ -117,7 +117,7 @@ class Admission:
         finally:
             self._settle()
 
-    def _conclude(self, waiter: _Waiter) -> None:
+    def _conclude(self, waiter: _Thread | _Task) -> None:
         """Keep the place that `waiter` was handed, be it after its time, or stop waiting."""
         try:
             with self._lock:
@@ -132,7 +132,7 @@ class Admission:
         text += f" (STREAMWARE_MAX_CONCURRENT) allows; none ended in {self._seconds:g} seconds"
         return Refused(text, retry_after=RETRY_AFTER)
 
-    def _give_up(self, waiter: _Waiter | None) -> None:
+    def _give_up(self, waiter: _Thread | _Task | None) -> None:
         self._left.append(waiter)
         self._settle()
 
@@ -173,10 +173,6 @@ class _Waiter:
     def __init__(self) -> None:
         self.admitted = False
 
-    def wake(self) -> bool:
-        """End the wait; False where there is nobody left to wake."""
-        raise NotImplementedError
-
 
 class _Thread(_Waiter):
     __slots__ = ("_signal",)
@@ -191,6 +187,7 @@ class _Thread(_Waiter):
         self._signal.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
     def wake(self) -> bool:
+        """End the wait: whoever waits is there, blocked or about to be."""
         self._signal.release()
         return True
 
@@ -210,6 +207,7 @@ class _Task(_Waiter):
             timer.cancel()
 
     def wake(self) -> bool:
+        """End the wait; False where there is nobody left to wake."""
         try:
             self._future.get_loop().call_soon_threadsafe(self._end)
         except RuntimeError:  # the loop has ended, and nobody waits any more
