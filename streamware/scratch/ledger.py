@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,11 +203,13 @@ class Scratch:
 
     def _release(self) -> None:
         errors: list[BaseException] = []
-        if self._names is not None:
-            errors += self._names.remove()
+        resisted = [] if self._names is None else _removed(self._names)
         if self._account is not None:
             _close_all(list(self._account.spools), errors)
         _close_all(self._tracked, errors)
+        if self._names is not None and resisted:
+            # What was in the way may be gone: an open file, or a lack of descriptors.
+            errors += _removed(self._names)
         if errors:
             self._storage.signals["cleanup_failures"] += len(errors)
             kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
@@ -214,6 +217,13 @@ class Scratch:
         for error in errors:
             if not isinstance(error, Exception):
                 raise error  # an interrupt, now that everything is closed
+
+
+def _removed(names: Names) -> Sequence[BaseException]:
+    try:
+        return names.remove()
+    except BaseException as error:  # noqa: BLE001 - the rest is closed all the same
+        return [error]
 
 
 def _close_all(things: list[Closeable], errors: list[BaseException]) -> None:

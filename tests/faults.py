@@ -1,0 +1,235 @@
+"""Calls to the system that fail on order, and a request that makes all of them.
+
+SQLite's way of testing: the N-th call of a kind fails, once or from then on, and N is raised until
+the request passes without meeting the fault.  After each run the `oracle` looks for what is left.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from oracle import Oracle, storing
+from streamware.errors import Refused, ScratchError
+from streamware.scratch.home import reap
+from streamware.scratch.ledger import Scratch
+from streamware.scratch.storage import Storage
+
+CALLS = [
+    *("open", "close", "stat", "fstat", "lstat", "fstatvfs", "scandir", "listdir", "dup2"),
+    *("mkdir", "rmdir", "unlink", "fchmod", "pwrite", "pread", "posix_fallocate", "ftruncate"),
+    *("posix_fadvise", "lseek", "fcntl", "flock"),
+]
+"""Functions of `os` and `fcntl` that the package, and what it uses of the library, may call."""
+
+ERRORS = ("ENOSPC", "EIO", "EINTR", "EDQUOT", "EROFS", "EMFILE", "EACCES")
+MOST = 200
+"""Calls of a kind that one request may make; more is a sweep that would not end."""
+
+
+class Faults:
+    """Has calls of one function fail, for the thread that enters it.
+
+    Args:
+        call: The function's name.
+        error: The name of the error.
+        at: The number of the first call that fails, from 1.
+        persistent: Whether those after it fail, too.
+
+    Attributes:
+        met: How many calls failed.
+    """
+
+    def __init__(self, call: str, error: str, *, at: int, persistent: bool) -> None:
+        self._module = fcntl if hasattr(fcntl, call) else os
+        self._call = call
+        self._number = getattr(errno, error)
+        self._at = at
+        self._persistent = persistent
+        self._real: Callable[..., Any] = getattr(self._module, call)
+        self._calls = 0
+        self._paused = False
+        self.met = 0
+
+    def __enter__(self) -> Self:
+        self._thread = threading.get_ident()
+        setattr(self._module, self._call, self._failing)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        setattr(self._module, self._call, self._real)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Neither count nor fail: what runs is not the package's."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+
+    def _failing(self, *args: Any, **options: Any) -> Any:
+        if self._paused or threading.get_ident() != self._thread:
+            return self._real(*args, **options)
+        self._calls += 1
+        if self._calls < self._at or (self._calls > self._at and not self._persistent):
+            return self._real(*args, **options)
+        self.met += 1
+        if self._call == "close":  # as the kernel does: the descriptor is gone all the same
+            self._real(*args, **options)
+        raise OSError(self._number, os.strerror(self._number))
+
+
+class Tracked:
+    """Something with a `close()`, which counts."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def use(scratch: Scratch, outside: Callable[[], Any]) -> None:
+    """All that a request can do with its scratch, read back and compared.
+
+    Args:
+        scratch: Of the request.
+        outside: A context for what the request does by itself.
+    """
+    spool = scratch.spool()
+    for part in (b"a" * 600, b"b" * 600, b"c" * 2**20, b"d" * 600):
+        assert spool.write(part) == len(part)
+    spool.seek(-600, os.SEEK_END)
+    assert spool.read() == b"d" * 600
+    spool.seek(0)
+    assert spool.read(1200) == b"a" * 600 + b"b" * 600
+    assert spool.truncate(1200) == 1200
+    descriptor = spool.fileno()
+    with outside():
+        assert os.fstat(descriptor).st_size == 1200
+    path = scratch.path(".xml")
+    with outside():
+        path.write_bytes(b"x" * 5000)
+    folder = scratch.directory()
+    with outside():
+        (folder / "sub").mkdir()
+        (folder / "sub" / "part").write_bytes(b"x" * 5000)
+        (folder / "link").symlink_to("/nowhere")
+    assert scratch.usage.files == 3
+    second = scratch.spool()
+    second.write(b"e" * 3000)
+    second.close()
+    assert scratch.holds(path)
+
+
+@dataclass
+class Tally:
+    """What came of the runs with one call and one error.
+
+    Attributes:
+        call: Which one failed.
+        error: How.
+        runs: How often.
+        passed: Runs that the fault did not keep from being done.
+        named: Runs that ended in an error of ours with its errno.
+        kept: Runs after which a name stayed until the home was closed, or reaped.
+        leaks: What was there that should not have been, and errors that nobody named.
+    """
+
+    call: str
+    error: str
+    runs: int = 0
+    passed: int = 0
+    named: int = 0
+    kept: int = 0
+    leaks: list[str] = field(default_factory=list)
+
+    def note(self, what: str, problem: str) -> None:
+        if problem:
+            self.leaks.append(f"{self.call} {self.error} {what}: {problem}")
+
+
+def sweep(root: Path, call: str, error: str) -> Tally:
+    """Fail the N-th call once, and all from the N-th on, until a request meets no fault.
+
+    Where this runs on the thread of an event loop nothing may wait, whatever the settings say.
+    """
+    tally = Tally(call, error)
+    oracle = Oracle(root)
+    for persistent in (False, True):
+        for at in range(1, MOST):
+            if not _run(oracle, tally, Faults(call, error, at=at, persistent=persistent)):
+                break
+        else:
+            tally.note("", f"is called {MOST} times")
+    return tally
+
+
+def _run(oracle: Oracle, tally: Tally, faults: Faults) -> int:
+    """How many faults a run met."""
+    where = f"at {faults._at}{' and after' if faults._persistent else ''}"
+    tracked = Tracked()
+    with storing(oracle.root, wait_seconds=0.02) as storage:
+        scratch = Scratch(storage)
+        scratch.track(tracked)
+        with faults:
+            problem = _outcome(tally, faults, scratch)
+            scratch.close()
+            with faults.paused():
+                # What the kernel did not unlock is unlocked at the next occasion.
+                storage.budget.take(1)
+                storage.budget.give(1)
+                kept = judge(oracle, storage)
+            for part in (storage.home, storage.budget, storage.place):
+                try:
+                    part.close()
+                except OSError as error:
+                    tally.note(where, f"close of the {type(part).__name__} raised {error!r}")
+        tally.note(where, problem)
+        tally.note(where, "" if tracked.closed == 1 else f"closed {tracked.closed} times")
+        # What could not be unlinked, though tried again, waits for the end of the process.
+        if kept and not faults._persistent:
+            tally.note(where, kept)
+    tally.kept += bool(kept)
+    reap(oracle.root)
+    if left := oracle.left():
+        tally.note(where, left)
+        oracle.baseline = oracle.look()  # or each of the next runs would tell it again
+    tally.runs += bool(faults.met)
+    return faults.met
+
+
+def _outcome(tally: Tally, faults: Faults, scratch: Scratch) -> str:
+    """What is wrong with how the request ended."""
+    try:
+        use(scratch, faults.paused)
+    except (ScratchError, Refused) as error:
+        tally.named += 1
+        number = getattr(error, "errno", faults._number)
+        return "" if number == faults._number else f"{error!r} has lost its errno"
+    except Exception as error:  # noqa: BLE001 - it is told
+        return f"{type(error).__name__} has no name of ours: {error}"
+    tally.passed += bool(faults.met)
+    return ""
+
+
+def judge(oracle: Oracle, storage: Storage) -> str:
+    """What a closed ledger still holds: all but what belongs to its process."""
+    now = oracle.look()
+    problems = [f"descriptor {it}" for it in now.descriptors if "#" in it]
+    problems += [f"name {it}" for it in now.names if "/" in it]
+    if storage.budget.used:
+        problems.append(f"{storage.budget.used} bytes of the budget")
+    if now.units:
+        problems.append(f"{now.units} units")
+    if now.bytes != oracle.baseline.bytes:
+        problems.append(f"{now.bytes - oracle.baseline.bytes} bytes on disk")
+    return ", ".join(problems)

@@ -1,0 +1,117 @@
+import errno
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from oracle import close, settings
+from streamware.errors import ScratchError
+from streamware.limits import Limits
+from streamware.scratch import storage as module
+from streamware.scratch.place import prefix
+from streamware.scratch.removal import Reaped
+from streamware.scratch.storage import Storage, storage
+from streamware.settings import Settings
+from streamware.values import Values
+
+
+@pytest.fixture(autouse=True)
+def _no_storages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_storages", {})
+
+
+def orphan(root: Path) -> Path:
+    """What a process that was killed has left."""
+    made = root / f"{prefix()}0123456789abcdef"
+    made.mkdir(0o700)
+    (made / "part").write_bytes(b"x" * 5000)
+    return made
+
+
+def test_equal_settings_share_a_storage(root: Path) -> None:
+    assert storage(settings(root)) is storage(settings(root))
+    assert storage(settings(root)) is not storage(settings(root, request_files=1))
+
+
+def test_what_concerns_cells_divides_no_budget(root: Path) -> None:
+    other = settings(root, values=Values(), limits=Limits(rows=1))
+    assert storage(other) is storage(settings(root))
+    assert storage(other).settings.limits is None
+
+
+def test_without_settings_it_is_what_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(root))
+    assert storage().place.path == str(root)
+    assert storage(None) is storage(Settings())
+
+
+def test_nothing_is_opened_before_it_is_needed(root: Path) -> None:
+    storage(settings(root / "missing"))
+
+
+def test_a_directory_that_was_set_is_verified_at_the_start(root: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(ScratchError, match=r"Settings\.scratch_dir.* does not exist") as caught:
+            storage(settings(root / "missing")).start()
+        assert caught.value.errno == errno.ENOENT
+
+
+def test_the_default_directory_is_looked_at_quietly(
+    monkeypatch: pytest.MonkeyPatch, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("STREAMWARE_SCRATCH_DIR", raising=False)
+    monkeypatch.setattr("streamware.scratch.place._default", lambda: str(root / "missing"))
+    made = storage(Settings())
+    with caplog.at_level(logging.INFO, "streamware"):
+        made.start()
+    assert made.signals.total() == 0
+    assert not caplog.records
+    with pytest.raises(ScratchError, match="the default"):
+        made.place.verify()
+
+
+def test_what_killed_processes_left_is_removed_once(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left, made = orphan(root), storage(settings(root))
+    with caplog.at_level(logging.WARNING, "streamware"):
+        made.start()
+    assert not left.exists()
+    assert made.signals["orphans_reaped"] == 1
+    assert "removed scratch of 1 killed processes" in caplog.text
+    left = orphan(root)
+    made.start()
+    assert left.exists()
+    close(made)
+    (left / "part").unlink()
+    left.rmdir()
+
+
+def test_what_resists_is_counted_and_stops_nobody(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    resisting = Reaped(errors=[OSError(errno.EIO, "no")])
+    monkeypatch.setattr(module, "reap", lambda _: resisting)
+    made = Storage(settings(root))
+    with caplog.at_level(logging.WARNING, "streamware"):
+        made.start()
+    assert made.signals["cleanup_failures"] == 1
+    assert "0 killed processes; 1 errors" in caplog.text
+    close(made)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_child_finds_the_same_storage(root: Path) -> None:
+    made = storage(settings(root))
+    made.budget.take(1000)
+    child = os.fork()
+    if not child:
+        same = storage(settings(root)) is made and made.budget.used == 0
+        os._exit(0 if same else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert made.budget.used == 1000
+    made.budget.give(1000)
+    close(made)
