@@ -96,7 +96,8 @@ class Pump:
             await asyncio.wait({task})
         finally:
             self.unwatch(task.cancel)
-            task.cancel()
+            if not task.cancelling():  # a second time would end the waiting for what is closed
+                task.cancel()
             await asyncio.wait({task})
         if not task.cancelled():
             task.result()
