@@ -1,11 +1,16 @@
+"""A directory for scratch, and what a process keeps in it."""
+
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from oracle import Oracle, storing
 from streamware.scratch.home import Home
+from streamware.scratch.ledger import Scratch
 from streamware.scratch.place import Place
+from streamware.scratch.storage import Storage
 
 
 @pytest.fixture
@@ -25,3 +30,26 @@ def place(folder: Path) -> Iterator[Place]:
 def home(place: Place) -> Iterator[Home]:
     with closing(Home(place)) as made:
         yield made
+
+
+@pytest.fixture
+def root(folder: Path) -> Iterator[Path]:
+    """The same folder; whatever a test does, nothing may be left in it."""
+    oracle = Oracle(folder)
+    yield folder
+    oracle.check()
+
+
+@pytest.fixture
+def storage(root: Path) -> Iterator[Storage]:
+    """Of a process with a directory of its own, which waits for nothing."""
+    with storing(root) as made:
+        yield made
+
+
+@pytest.fixture
+def scratch(storage: Storage) -> Iterator[Scratch]:
+    """The ledger of a request, closed at the end."""
+    made = Scratch(storage)
+    yield made
+    made.close()
