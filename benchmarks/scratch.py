@@ -3,6 +3,7 @@
 The first table is what the ledger and the middlewares add to every request, whether it has an
 export or not.  The second is the speed of a spool's writes of 64 KiB, in turns with `os.write` to
 an unnamed file in the same directory: a plain one, and one with the same space reserved ahead.
+Each is then read back, as a download is.
 """
 
 from __future__ import annotations
@@ -61,10 +62,17 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """Seconds that the writes of one file took."""
+    """Seconds that one file took.
+
+    Attributes:
+        cpu: Of this process, for the writes.
+        wall: For the writes.
+        read: To read it back.
+    """
 
     cpu: float
     wall: float
+    read: float
 
 
 def costs(times: int, rounds: int = ROUNDS) -> dict[str, Cost]:
@@ -166,39 +174,50 @@ def asgi_requests(app: Callable[..., Awaitable[None]]) -> Callable[[int], float]
 
 def write_spool(shared: Storage, blocks: int) -> Took:
     """To a spool, which moves to disk on the way."""
-    scratch = Scratch(shared)
-    try:
+    with closing(Scratch(shared)) as scratch:
         spool = scratch.spool()
-        return _timed(lambda: _repeat(spool.write, blocks))
-    finally:
-        scratch.close()
+        return _timed(blocks, spool.write, lambda: spool.seek(0), spool.read)
 
 
 def write_plain(shared: Storage, blocks: int) -> Took:
     """To a file, as fast as it goes."""
-    descriptor = shared.place.open_unnamed()
-    try:
-        return _timed(lambda: _repeat(lambda block: os.write(descriptor, block), blocks))
-    finally:
-        os.close(descriptor)
+    return _write(shared, blocks, _nothing_ahead)
 
 
 def write_reserved(shared: Storage, blocks: int) -> Took:
     """To a file whose space is reserved ahead in the steps of a spool."""
-    descriptor = shared.place.open_unnamed()
-    written = reserved = 0
+    reserved = 0
 
-    def write(block: bytes) -> None:
-        nonlocal written, reserved
-        written += len(block)
-        if written > reserved and hasattr(os, "posix_fallocate"):
+    def reserve(descriptor: int, end: int) -> None:
+        nonlocal reserved
+        if end > reserved and hasattr(os, "posix_fallocate"):
             step = min(max(reserved, STEP), MAX_STEP)
             os.posix_fallocate(descriptor, reserved, step)
             reserved += step
+
+    return _write(shared, blocks, reserve)
+
+
+def _nothing_ahead(descriptor: int, end: int) -> None:
+    """The file system finds the space as it is written."""
+
+
+def _write(shared: Storage, blocks: int, reserve: Callable[[int, int], None]) -> Took:
+    descriptor = shared.place.open_unnamed()
+    written = 0
+
+    def write(block: bytes) -> None:
+        nonlocal written
+        written += len(block)
+        reserve(descriptor, written)
         os.write(descriptor, block)
 
+    def rewind() -> None:
+        os.truncate(descriptor, written)  # what was reserved is no part of it
+        os.lseek(descriptor, 0, os.SEEK_SET)
+
     try:
-        return _timed(lambda: _repeat(write, blocks))
+        return _timed(blocks, write, rewind, lambda size: os.read(descriptor, size))
     finally:
         os.close(descriptor)
 
@@ -210,15 +229,21 @@ WRITERS: dict[str, Callable[[Storage, int], Took]] = {
 }
 
 
-def _repeat(write: Callable[[bytes], object], blocks: int) -> None:
+def _timed(
+    blocks: int,
+    write: Callable[[bytes], object],
+    rewind: Callable[[], object],
+    read: Callable[[int], bytes],
+) -> Took:
+    begun, cpu = perf_counter(), process_time()
     for _ in range(blocks):
         write(BLOCK)
-
-
-def _timed(work: Callable[[], object]) -> Took:
-    wall, cpu = perf_counter(), process_time()
-    work()
-    return Took(process_time() - cpu, perf_counter() - wall)
+    cpu, wall = process_time() - cpu, perf_counter() - begun
+    rewind()
+    begun = perf_counter()
+    while read(len(BLOCK)):
+        pass
+    return Took(cpu, wall, perf_counter() - begun)
 
 
 def writes(shared: Storage, size: int, rounds: int = ROUNDS) -> dict[str, list[Took]]:
@@ -252,31 +277,29 @@ def _cost_line(name: str, cost: Cost) -> list[str]:
 
 def report_writes(found: dict[str, list[Took]], size: int) -> str:
     """A table of writers: their speed, and the speed of the spool over theirs in the same round."""
-    titles = (
-        "64 KiB writes",
-        "CPU MB/s",
-        "wall MB/s",
-        "spool to it, CPU",
-        "spool to it, wall",
-        "at least",
-    )
+    speeds = ("write MB/s, CPU", "wall", "read MB/s")
+    ratios = ("spool to it: write, CPU", "wall", "read", "write at least", "reached")
     lines = (_write_line(name, took, found["spool"], size) for name, took in found.items())
-    return table((*titles, "reached"), lines)
+    return table(("64 KiB at once", *speeds, *ratios), lines)
 
 
 def _write_line(name: str, took: list[Took], ours: list[Took], size: int) -> list[str]:
-    cpu = median(one.cpu for one in took)
-    wall = median(one.wall for one in took)
-    speeds = [f"{size / seconds / 1e6:.0f}" for seconds in (cpu, wall)]
+    seconds = [median(column) for column in zip(*map(_figures, took), strict=True)]
+    line = [name, *(f"{size / one / 1e6:.0f}" for one in seconds)]
     if took is ours:
-        return [name, *speeds, "1.00", "1.00", "", ""]
-    pairs = list(zip(took, ours, strict=True))
-    ratios = (
-        median(other.cpu / own.cpu for other, own in pairs),
-        median(other.wall / own.wall for other, own in pairs),
-    )
-    reached = _reached(min(ratios) >= SPOOL_SPEED)
-    return [name, *speeds, *(f"{ratio:.2f}" for ratio in ratios), f"{SPOOL_SPEED:g}", reached]
+        return [*line, "", "", "", "", ""]
+    pairs = [_ratios(*pair) for pair in zip(took, ours, strict=True)]
+    cpu, wall, read = (median(column) for column in zip(*pairs, strict=True))
+    reached = _reached(min(cpu, wall) >= SPOOL_SPEED)
+    return [*line, f"{cpu:.2f}", f"{wall:.2f}", f"{read:.2f}", f"{SPOOL_SPEED:g}", reached]
+
+
+def _figures(took: Took) -> tuple[float, float, float]:
+    return took.cpu, took.wall, took.read
+
+
+def _ratios(other: Took, ours: Took) -> tuple[float, float, float]:
+    return other.cpu / ours.cpu, other.wall / ours.wall, other.read / ours.read
 
 
 def _reached(is_reached: bool) -> str:

@@ -221,9 +221,12 @@ def test_scratch_writes_the_same_bytes_in_every_way(tmp_path: Path) -> None:
 
 
 def test_a_spool_is_judged_by_the_slower_of_cpu_and_wall() -> None:
-    took = {"spool": [scratch.Took(cpu=1.0, wall=4.0)], "os.write": [scratch.Took(1.0, 2.0)]}
+    took = {
+        "spool": [scratch.Took(cpu=1.0, wall=4.0, read=2.0)],
+        "os.write": [scratch.Took(cpu=1.0, wall=2.0, read=1.0)],
+    }
     last = scratch.report_writes(took, 8_000_000).splitlines()[-1]
-    assert last == "| os.write | 8 | 4 | 1.00 | 0.50 | 0.7 | no |"
+    assert last == "| os.write | 8 | 4 | 8 | 1.00 | 0.50 | 0.50 | 0.7 | no |"
 
 
 @pytest.mark.parametrize(
