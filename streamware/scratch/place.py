@@ -16,7 +16,6 @@ import os
 import secrets
 import shutil
 import stat
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +23,8 @@ from threading import Lock
 from typing import Literal
 
 from streamware.errors import ScratchError
+from streamware.scratch import mount
 from streamware.scratch.forks import watch
-
-Kind = Literal["disk", "memory", "overlay", "unknown"]
 
 VARIABLE = "STREAMWARE_SCRATCH_DIR"
 KEEP_FREE_BYTES = 2**30
@@ -49,9 +47,6 @@ _UNNAMED = getattr(os, "O_TMPFILE", 0)
 # What kernels and file systems without O_TMPFILE answer; open(2).  Nothing else may lead to a
 # name: not a full disk, not a lack of descriptors.
 _NO_UNNAMED = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT)
-
-_MEMORY = ("tmpfs", "ramfs", "devtmpfs", "rootfs", "hugetlbfs")
-_OVERLAY = ("overlay", "aufs", "fuse.fuse-overlayfs")
 
 _log = logging.getLogger("streamware")
 _told: set[tuple[int, int]] = set()  # directories whose kind this process has logged
@@ -93,7 +88,7 @@ class Place:
         self._keep_free_bytes = keep_free_bytes
         self._descriptor = -1
         self._identity = (0, 0)
-        self._kind: Kind | None = None
+        self._kind: mount.Kind | None = None
         self._lock = Lock()
         watch(self)
 
@@ -108,7 +103,7 @@ class Place:
         else:
             self._verify_by_path()
 
-    def kind(self) -> Kind:
+    def kind(self) -> mount.Kind:
         """What the directory is on; "overlay" may be either, and cannot be told.
 
         Raises:
@@ -231,7 +226,10 @@ class Place:
         return ScratchError(error.errno, text)
 
     def close(self) -> None:
-        """Close the directory; the next use opens it again.  Idempotent."""
+        """Close the directory, once no thread works in it; the next use opens it again.
+
+        Idempotent.
+        """
         with self._lock:
             if self._open():
                 os.close(self._descriptor)
@@ -284,8 +282,8 @@ class Place:
         self._verify_kind(descriptor)
 
     def _verify_kind(self, descriptor: int) -> None:
-        system = _file_system(descriptor)
-        self._kind = _kind(system)
+        system = mount.file_system(descriptor)
+        self._kind = mount.kind(system)
         problem = f"is on {system}, which is memory"
         if self._kind == "memory" and self._memory_backed == "refuse":
             raise self._error(errno.EPERM, f"{problem}, refused by Settings.memory_backed", _DISK)
@@ -447,26 +445,3 @@ def _open_unnamed(directory: int) -> int:
         os.close(file)
         raise
     return file
-
-
-def _file_system(descriptor: int) -> str | None:
-    """The type of the file system that a directory is on, from Linux's /proc; proc(5)."""
-    if sys.platform != "linux":
-        return None
-    try:
-        status = Path(f"/proc/self/fdinfo/{descriptor}").read_bytes()
-        mount = next(line[7:].strip() for line in status.splitlines() if line[:7] == b"mnt_id:")
-        for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-            if line.startswith(mount + b" "):
-                return line.partition(b" - ")[2].split()[0].decode("ascii", "replace")
-    except (OSError, StopIteration, IndexError):  # no /proc, or another system's idea of it
-        return None
-    return None  # a mount that this process does not see, in a chroot for example
-
-
-def _kind(system: str | None) -> Kind:
-    if system in _MEMORY:
-        return "memory"
-    if system in _OVERLAY:
-        return "overlay"
-    return "unknown" if system is None or system.startswith("fuse") else "disk"

@@ -1,16 +1,13 @@
 import errno
 import gc
 import json
-import logging
 import os
 import signal
 import stat
 import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from itertools import count
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +23,10 @@ from children import (
     needs_linux,
     needs_root,
     ran,
-    ran_mounted,
 )
 from streamware.scratch import home as module
-from streamware.scratch import removal
 from streamware.scratch.home import Home, reap
 from streamware.scratch.place import Place
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "scratch"
-    made.mkdir(mode=0o700)
-    return made
-
-
-@pytest.fixture
-def place(folder: Path) -> Iterator[Place]:
-    with closing(Place(str(folder))) as made:
-        yield made
-
-
-@pytest.fixture
-def home(place: Place) -> Iterator[Home]:
-    with closing(Home(place)) as made:
-        yield made
 
 
 def names(folder: Path) -> list[str]:
@@ -127,188 +103,6 @@ def test_a_home_survives_the_close_of_its_place(folder: Path, place: Place, home
     place.close()
     home.close()
     assert names(folder) == []
-
-
-# Removal.
-
-
-def test_no_link_is_followed(tmp_path: Path, home: Home) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious" / "file").write_text("rows")
-    name, path = home.make_directory()
-    (Path(path) / "link").symlink_to(tmp_path / "precious")
-    (Path(path) / "sub").mkdir()
-    (Path(path) / "sub" / "link").symlink_to(tmp_path / "precious")
-    (Path(path) / "sub" / "file").hardlink_to(tmp_path / "precious" / "file")
-    assert home.remove(name) == []
-    assert (tmp_path / "precious" / "file").read_text() == "rows"
-
-
-@needs_linux
-def test_a_directory_that_became_a_link_is_not_followed(tmp_path: Path, home: Home) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious" / "file").write_text("rows")
-    name, path = home.make_directory()
-    Path(path).rmdir()
-    Path(path).symlink_to(tmp_path / "precious")
-    (error,) = home.remove(name)
-    assert error.errno == errno.ENOTDIR
-    assert (tmp_path / "precious" / "file").exists()
-    home.close()
-    assert (tmp_path / "precious" / "file").exists()
-    assert not Path(path).is_symlink()
-
-
-READ_ONLY = """
-import os, sys
-from streamware.scratch.home import Home, reap
-from streamware.scratch.place import Place
-os.setgroups([])
-os.setresgid(65534, 65534, 65534)
-os.setresuid(65534, 65534, 65534)
-home = Home(Place(sys.argv[1]))
-for mode in (0o500, 0o000, 0o300, 0o600):
-    name, path = home.make_directory()
-    for inner in ("/a/b/c", "/d/e"):
-        os.makedirs(path + inner)
-        open(path + inner + "/file", "w").close()
-    for inner in ("/a/b/c", "/a/b", "/a", "/d/e", "/d", ""):
-        os.chmod(path + inner, mode)
-    print(home.remove(name), os.path.exists(path))
-"""
-
-
-@needs_root
-def test_directories_that_a_library_made_read_only_are_removed() -> None:
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        os.chown(folder, NOBODY, NOBODY)
-        assert ran(READ_ONLY, folder).stdout == "[] False\n" * 4
-        assert names(Path(folder)) == []
-
-
-DEEP = """
-import os, resource, sys
-from streamware.scratch.home import Home
-from streamware.scratch.place import Place
-home = Home(Place(sys.argv[1]))
-name, path = home.make_directory()
-os.chdir(path)
-for _ in range(3000):
-    os.mkdir("a")
-    os.chdir("a")
-    open("file", "w").close()
-os.chdir("/")
-resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-print(home.remove(name), os.path.exists(path))
-"""
-
-
-@needs_linux
-@pytest.mark.slow
-def test_a_tree_of_any_depth_is_removed_with_few_descriptors(folder: Path) -> None:
-    assert ran(DEEP, folder).stdout == "[] False\n"
-    assert names(folder) == []
-
-
-MOUNTED = """
-import os, subprocess, sys
-from streamware.scratch.home import Home, reap
-from streamware.scratch.place import Place
-home = Home(Place(sys.argv[1]))
-name, path = home.make_directory()
-os.makedirs(path + "/sub/mounted")
-open(path + "/file", "w").close()
-subprocess.run(["mount", "--bind", sys.argv[2], path + "/sub/mounted"], check=True)
-print([error.errno for error in home.remove(name)])
-print(os.listdir(sys.argv[2]))
-with open("/proc/self/mountinfo") as mounts:
-    (mounted,) = [at for at in (line.split()[4] for line in mounts) if at.endswith("/mounted")]
-subprocess.run(["umount", mounted], check=True)
-print(home.remove(name), os.path.exists(path))
-"""
-
-
-@needs_root
-@needs_linux
-def test_what_is_mounted_in_it_is_not_emptied(tmp_path: Path, folder: Path) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious" / "file").write_text("rows")
-    said = ran_mounted(MOUNTED, folder, tmp_path / "precious", options="mode=700").stdout
-    assert said == f"[{errno.EBUSY}]\n['file']\n[] False\n"
-
-
-class Stubborn:
-    """Removes names, but for some."""
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-        self.unlink = os.unlink
-
-    def __call__(self, name: str, *, dir_fd: int) -> None:
-        if name in self.names:
-            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
-        self.unlink(name, dir_fd=dir_fd)
-
-
-def test_what_resists_is_told_and_the_rest_goes(
-    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    name, path = home.make_directory()
-    for where in ("a", "b", "c"):
-        (Path(path) / where).mkdir()
-        (Path(path) / where / "file").write_text("rows")
-        (Path(path) / where / f"stubborn {where}").write_text("rows")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", Stubborn("stubborn a", "stubborn b"))
-        errors = home.remove(name)
-        assert sorted(str(error.filename) for error in errors) == ["stubborn a", "stubborn b"]
-        home.close()
-    folder = Path(path).parents[1]
-    assert sum(1 for found in folder.rglob("*") if found.is_file()) == 2
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert reap(folder).files == 2
-
-
-def test_removal_ends_though_somebody_writes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, path = home.make_directory()
-    listdir, numbers = os.listdir, count()
-
-    def writing(directory: int) -> list[str]:
-        found = listdir(directory)
-        (Path(path) / f"more {next(numbers)}").write_text("rows")
-        return found
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "listdir", writing)
-        (error,) = home.remove(name)
-    assert error.errno == errno.ENOTEMPTY
-    assert home.remove(name) == []
-
-
-def test_a_file_that_somebody_else_removes_is_no_error(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name, path = home.make_directory()
-    (Path(path) / "file").write_text("rows")
-    unlink = os.unlink
-
-    def late(name: str, *, dir_fd: int) -> None:
-        unlink(name, dir_fd=dir_fd)
-        unlink(name, dir_fd=dir_fd)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", late)
-        assert home.remove(name) == []
-
-
-def test_read_only_files_are_removed_by_path_too(tmp_path: Path) -> None:
-    (tmp_path / "tree" / "sub").mkdir(parents=True)
-    (tmp_path / "tree" / "sub" / "file").write_text("rows")
-    reaped = removal.Reaped()
-    removal.remove_path(str(tmp_path / "tree"), reaped)
-    removal.remove_path(str(tmp_path / "tree"), reaped)
-    assert reaped.errors == []
-    assert not (tmp_path / "tree").exists()
 
 
 # The directory of the process, removed or replaced.
@@ -437,7 +231,8 @@ def test_a_directory_that_a_reaper_takes_first_is_made_again(
         if len(calls) == 1:
             return False
         if len(calls) == 2:
-            folder.joinpath(max(folder.iterdir(), key=lambda p: p.stat().st_ctime_ns)).rmdir()
+            made = os.fstat(descriptor)
+            next(path for path in folder.iterdir() if path.stat().st_ino == made.st_ino).rmdir()
         return real(descriptor)
 
     monkeypatch.setattr(module, "_claimed", beaten)
@@ -507,8 +302,15 @@ def test_one_that_resists_does_not_keep_the_others(
     for _ in range(3):
         orphan(folder)
     (orphan(folder) / "stubborn").write_text("rows")
+    unlink = os.unlink
+
+    def stubborn(name: str, *, dir_fd: int) -> None:
+        if name == "stubborn":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        unlink(name, dir_fd=dir_fd)
+
     with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", Stubborn("stubborn"))
+        patch.setattr(os, "unlink", stubborn)
         reaped = reap(folder)
     assert (reaped.directories, len(reaped.errors)) == (3, 1)
     assert reap(folder).directories == 1

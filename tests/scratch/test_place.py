@@ -13,24 +13,12 @@ import pytest
 
 import streamware as sw
 from children import needs_fork, needs_linux, needs_root, ran, ran_mounted
+from streamware.scratch import mount
 from streamware.scratch import place as module
 from streamware.scratch.home import reap
 from streamware.scratch.place import Place
 
 GIB = 2**30
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "scratch"
-    made.mkdir(mode=0o700)
-    return made
-
-
-@pytest.fixture
-def place(folder: Path) -> Iterator[Place]:
-    with closing(Place(str(folder))) as made:
-        yield made
 
 
 def refusal(path: str | Path | None, **options: object) -> str:
@@ -284,27 +272,10 @@ def test_a_read_only_file_system_is_refused(folder: Path) -> None:
     assert "is on a file system that is mounted read-only: set Settings.scratch_dir" in said
 
 
-@pytest.mark.parametrize(
-    ("system", "kind"),
-    [("ext4", "disk"), ("fuse.sshfs", "unknown"), (None, "unknown"), ("tmpfs", "memory")],
-)
-def test_the_kind_goes_by_the_file_system(
-    system: str | None, kind: str, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_file_system", lambda descriptor: system)
-    assert place.kind() == kind
-
-
-def test_a_system_without_proc_is_unknown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert module._file_system(10**6) is None
-    monkeypatch.setattr(module, "Path", lambda path: Path("/nothing"))
-    assert place.kind() == "unknown"
-
-
 def test_memory_is_warned_about_once_a_process(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_file_system", lambda descriptor: "tmpfs")
+    monkeypatch.setattr(mount, "file_system", lambda descriptor: "tmpfs")
     for _ in range(3):
         with closing(Place(str(folder))) as place:
             place.verify()
