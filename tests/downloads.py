@@ -1,6 +1,6 @@
-"""What real servers serve in `test_examples`: the workbooks of two examples, and a large file.
+"""What real servers serve in `test_examples`: the workbooks of two examples, and two files.
 
-`wsgi` and `asgi` have the same routes.
+`wsgi` and `asgi` have the same routes.  `/large` is a scratch file, `/other` is none.
 """
 
 from importlib import import_module
@@ -36,5 +36,14 @@ def large_asgi(request: Request) -> FileResponse:
     return FileResponse(_large())
 
 
+def other_wsgi() -> flask.Response:
+    return flask.send_file(__file__)
+
+
+def other_asgi(request: Request) -> FileResponse:
+    return FileResponse(__file__)
+
+
 wsgi.add_url_rule("/large", view_func=large_wsgi)
-asgi.router.routes.append(Route("/large", large_asgi))
+wsgi.add_url_rule("/other", view_func=other_wsgi)
+asgi.router.routes += [Route("/large", large_asgi), Route("/other", other_asgi)]

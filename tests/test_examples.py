@@ -310,6 +310,12 @@ def test_a_large_scratch_path_arrives_whole_from_a_real_server(server: Server) -
 
 
 @pytest.mark.servers
+def test_a_file_that_is_no_scratch_is_left_to_the_server(server: Server) -> None:
+    page = Path(__file__).with_name("downloads.py")
+    assert server.get("/other").content == page.read_bytes()
+
+
+@pytest.mark.servers
 def test_a_scratch_path_goes_when_the_client_leaves_in_the_middle(server: Server) -> None:
     for _ in range(3):
         with socket.socket() as client:
