@@ -47,10 +47,10 @@ def _seconds(text: str) -> float:
         raise ValueError("a number of seconds is expected") from None
 
 
-def _directory(given: str | os.PathLike[str]) -> str:
+def _directory(given: object) -> str:
     """Absolute, for a process may change its working directory; links are left for the check."""
-    path = os.fspath(given)
-    if not path or "\0" in path:
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else given
+    if not isinstance(path, str) or not path or "\0" in path:
         raise ValueError(f"Settings(scratch_dir={path!r}): the path of a directory is expected")
     return os.path.abspath(path)  # noqa: PTH100 - and its `..` as text, as the shell reads it
 
@@ -118,6 +118,12 @@ class Settings:
                 )
             if not value >= least:
                 self._refuse(name, f"it must be {least:,} at the least" + _REMEDY.get(name, ""))
+            if value > (most := _DAY if name == "wait_seconds" else _MOST):
+                self._refuse(name, f"it must be {most:,} at the most")
+        if not isinstance(self.values, Values | None):
+            raise ValueError(f"Settings(values={self.values!r}): a Values is expected")  # noqa: TRY004
+        if not isinstance(self.limits, Limits | None):
+            raise ValueError(f"Settings(limits={self.limits!r}): a Limits is expected")  # noqa: TRY004
 
     def _refuse(self, name: str, problem: str) -> None:
         variable = next(f.metadata["variable"] for f in fields(self) if f.name == name)
@@ -125,6 +131,8 @@ class Settings:
         raise ValueError(f"Settings({name}={value!r}), or {variable} in the environment: {problem}")
 
 
+_MOST = 2**62  # an off_t holds twice as much
+_DAY = 86_400  # seconds
 _LEAST: dict[str, float] = {
     "spool_memory": 0,
     "request_bytes": 1,
