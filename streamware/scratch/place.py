@@ -131,15 +131,17 @@ class Place:
             try:
                 self._verify(fresh)
                 found = identity(os.fstat(fresh))
-            except BaseException:
-                os.close(fresh)
+                if self._open():
+                    os.dup2(fresh, self._descriptor, inheritable=False)
+                else:
+                    self._descriptor, fresh = fresh, -1
+                self._identity = found
+            except ScratchError:
                 raise
-            if self._open():
-                os.dup2(fresh, self._descriptor, inheritable=False)
-                os.close(fresh)
-            else:
-                self._descriptor = fresh
-            self._identity = found
+            except OSError as error:
+                raise self.error(error, "cannot be verified") from error
+            finally:
+                _close(fresh)
             return self._descriptor
 
     def open_unnamed(self) -> int:
@@ -183,8 +185,10 @@ class Place:
             raise self.error(error, f"does not let us open {name} in it") from error
         try:
             self._verify_ledger(ledger, name)
-        except BaseException:
-            os.close(ledger)
+        except BaseException as error:
+            _close(ledger)
+            if isinstance(error, OSError) and not isinstance(error, ScratchError):
+                raise self.error(error, f"does not let us look at {name} in it") from error
             raise
         return ledger
 
@@ -206,7 +210,10 @@ class Place:
         if self._descriptor < 0:
             self.descriptor()
         # Of the descriptor, whatever has become of the directory: its open files go on.
-        status = os.fstatvfs(self._descriptor)
+        try:
+            status = os.fstatvfs(self._descriptor)
+        except OSError as error:
+            raise self.error(error, "does not say how full it is") from error
         # A ramfs has no size (f_blocks 0), btrfs and FAT have no limit of inodes (f_files 0).
         # f_bavail and f_favail: what is free for us, not for root.
         block, files = status.f_frsize or status.f_bsize, status.f_files
@@ -232,7 +239,7 @@ class Place:
         """
         with self._lock:
             if self._open():
-                os.close(self._descriptor)
+                _close(self._descriptor)
             self._descriptor = -1
 
     def forked(self) -> None:
@@ -382,6 +389,13 @@ def still(descriptor: int, known: tuple[int, int]) -> bool:
         return descriptor >= 0 and identity(os.fstat(descriptor)) == known
     except OSError as error:
         return error.errno != errno.EBADF  # a stale file of NFS is ours, too
+
+
+def _close(descriptor: int) -> None:
+    """Close a descriptor, if it is one; it is closed even where close(2) reports an error."""
+    if descriptor >= 0:
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def _default() -> str:
