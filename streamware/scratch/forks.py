@@ -28,8 +28,14 @@ def watch(it: Forkable) -> None:
 
 
 def _tell() -> None:
+    errors = []
     for it in list(_watched):
-        it.forked()
+        try:
+            it.forked()
+        except Exception as error:  # noqa: BLE001 - the others are told all the same
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("a forked child still holds what its parent has", errors)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
