@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from errno import EDQUOT, EFBIG, EINTR, EINVAL, EIO, ENOSPC, ENOSYS, EOPNOTSUPP
 from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from operator import index
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from streamware.errors import Refused, ScratchError
 from streamware.scratch.forks import watch
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 STEP = 2**20
 """Bytes reserved ahead at first; then as much again as there is, up to `MAX_STEP`."""
 MAX_STEP = 2**23
-_WINDOW = 2**25  # bytes of it that stay in the page cache behind the last ones written
+_WINDOW = 2**26  # bytes of it that stay in the page cache behind the last ones written
 _PEEK = 8192
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
 _CANNOT_RESERVE = (EOPNOTSUPP, EINVAL, ENOSYS)
@@ -52,7 +54,7 @@ class Room(Protocol):
         """Take note that so many bytes are held no longer."""
 
     def forget(self, spool: Spool) -> None:
-        """Take note that it was closed."""
+        """Take note that it was closed; twice, when two threads close it."""
 
 
 class Descriptor:
@@ -69,15 +71,17 @@ class Descriptor:
         self._closed = closed
         self._closing = False
         self._users = 0
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler or a finaliser may close it while this thread is in here.
+        self._lock = threading.RLock()
         watch(self)
 
     def __enter__(self) -> int:
         with self._lock:
-            if self._closing:
-                raise ValueError("I/O operation on closed file")
             self._users += 1
-            return self._descriptor
+            if not self._closing:
+                return self._descriptor
+        self.__exit__()
+        raise ValueError("I/O operation on closed file")
 
     def __exit__(self, *exc: object) -> None:
         with self._lock:
@@ -100,12 +104,13 @@ class Descriptor:
         """Close the copy that a child inherited, which would hold the space."""
         self._closing = True
         self._closed = _nobody
-        self._lock = threading.Lock()
-        if self._descriptor >= 0:
-            self._close()
+        self._lock = threading.RLock()
+        self._close()
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
         try:
             os.close(descriptor)
         finally:
@@ -116,7 +121,7 @@ def _nobody() -> None:
     """Nobody is told."""
 
 
-class Spool(io.BufferedIOBase):
+class Spool(io.BufferedIOBase, BinaryIO):
     """A binary file for reading and writing that has no name and cannot be left behind.
 
     `Scratch.spool()` makes it.  It stays in memory up to `Settings.spool_memory` bytes; then all
@@ -139,11 +144,11 @@ class Spool(io.BufferedIOBase):
     """
 
     mode = "rb+"
+    name: Any = None
 
     def __init__(self, room: Room, *, memory: int) -> None:
         self._room = room
         self._threshold = memory
-        self._lock = threading.Lock()
         self._memory: BytesIO | None = BytesIO()
         self._file: Descriptor | None = None
         self._position = 0
@@ -185,16 +190,17 @@ class Spool(io.BufferedIOBase):
         bases = {SEEK_SET: 0, SEEK_CUR: self._position, SEEK_END: self._size}
         if whence not in bases:
             raise ValueError(f"whence is 0, 1 or 2, not {whence}")
-        position = bases[whence] + offset
-        if position < 0:
-            raise ValueError(f"there is no position {position}")
+        position = bases[whence] + index(offset)
+        if not 0 <= position <= sys.maxsize:
+            # An OSError, as of any file: `zipfile` relies on it when it looks for a zip's end.
+            raise OSError(EINVAL, f"there is no position {position}")
         self._position = position
         return position
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write all of it at the position; returns how many bytes that are."""
         self._check()
-        with memoryview(data).cast("B") as view:
+        with memoryview(data) as whole, _flat(whole) as view:
             if view.nbytes:
                 end = self._position + view.nbytes
                 self._write(view, end)
@@ -204,7 +210,7 @@ class Spool(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Up to `size` bytes from the position, fewer only at the end; None and -1: the rest."""
-        data = self._read(size)
+        data = self._read(self._position, self._count(size))
         self._position += len(data)
         return data
 
@@ -212,16 +218,31 @@ class Spool(io.BufferedIOBase):
         """As `read`, but no more than some kilobytes where no size is given."""
         return self.read(_PEEK if size < 0 else size)
 
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Up to the next end of a line, and with it; no more than `size` bytes."""
+        # The inherited one exceeds `size` where it is larger than what `peek` gives.
+        left = self._count(size)
+        position = self._position
+        pieces: list[bytes] = []
+        while left and not (pieces and pieces[-1].endswith(b"\n")):
+            piece = self._read(position, min(left, _PEEK))
+            piece = piece[: piece.find(b"\n") + 1 or None]
+            pieces.append(piece)
+            position += len(piece)
+            left -= len(piece)
+        self._position = position
+        return b"".join(pieces)
+
     def peek(self, size: int = 0, /) -> bytes:
-        """Some bytes from the position, which stays; `readline` looks for its end in them."""
-        return self._read(max(size, _PEEK))
+        """Some bytes from the position, which stays."""
+        return self._read(self._position, self._count(max(size, _PEEK)))
 
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend it to `size` bytes (by default the position), which stays where it is."""
         self._check()
-        size = self._position if size is None else size
-        if size < 0:
-            raise ValueError(f"there is no size {size}")
+        size = self._position if size is None else index(size)
+        if not 0 <= size <= sys.maxsize:
+            raise OSError(EINVAL, f"there is no size {size}")
         self._resize(size)
         self._size = size
         return size
@@ -234,27 +255,33 @@ class Spool(io.BufferedIOBase):
         """The descriptor of the file, which moves to disk for it; valid until `close`.
 
         The file has its true size then and the descriptor the position, as `sendfile` and its
-        like expect; later calls of the spool do not move it.  Where there is no room this raises
-        and the spool stays good, in memory.
+        like expect; later calls of the spool do not move it.  It is for reading: the spool would
+        not know of what is written through it.  Where there is no room this raises and the spool
+        stays good, in memory: a `ScratchError` at any rate, for servers read a file whose
+        `fileno` fails with an `OSError`.
         """
         self._check()
         try:
             file = self._file or self._move(self._size)
-            self._shared = True
-            with file as descriptor:
-                self._trim(descriptor)
-                os.lseek(descriptor, self._position, SEEK_SET)
-                return descriptor
+        except Refused as error:
+            raise ScratchError(ENOSPC, str(error)) from error
         except OSError as error:
-            raise self._named(error, "the move to disk") from None
+            self._fail(error, "the move to disk")
+        try:
+            with file as descriptor:
+                self._shared = True
+                self._trim(descriptor)
+                os.lseek(descriptor, min(self._position, self._size), SEEK_SET)
+        except OSError as error:
+            self._spoil(error, "a change of its size")
+        return descriptor
 
     def close(self) -> None:
         """Give everything back.  Idempotent, from any thread; never blocks on a write under way."""
-        with self._lock:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            file, self._memory = self._file, None
+        if self._is_closed:
+            return
+        self._is_closed = True
+        file, self._file, self._memory = self._file, None, None  # see `_adopt`
         try:
             if file is not None:
                 file.close()
@@ -278,28 +305,33 @@ class Spool(io.BufferedIOBase):
         except BaseException as error:  # noqa: BLE001 - it is raised again
             self._spoil(error, f"a write of {view.nbytes:,} bytes")
 
-    def _read(self, size: int | None) -> bytes:
+    def _count(self, size: int | None) -> int:
+        """How many bytes there are to be read where so many are asked for."""
         self._check()
         left = max(self._size - self._position, 0)
-        size = left if size is None or size < 0 else min(size, left)
+        size = -1 if size is None else index(size)
+        return left if size < 0 else min(size, left)
+
+    def _read(self, position: int, size: int) -> bytes:
         memory = self._memory
         if memory is not None:
-            memory.seek(self._position)
+            memory.seek(position)
             return memory.read(size)
         if not size:
             return b""
         try:
-            return self._read_file(size)
-        except BaseException as error:  # noqa: BLE001 - it is raised again
+            return self._read_file(position, size)
+        except OSError as error:
             self._spoil(error, f"a read of {size:,} bytes")
 
-    def _read_file(self, size: int) -> bytes:
-        if self._file is None:
+    def _read_file(self, position: int, size: int) -> bytes:
+        file = self._file
+        if file is None:
             raise ValueError("I/O operation on closed file")
-        with self._file as descriptor:
-            data = _pread(descriptor, size, self._position)
+        with file as descriptor:
+            data = _pread(descriptor, size, position)
             while len(data) < size:
-                more = _pread(descriptor, size - len(data), self._position + len(data))
+                more = _pread(descriptor, size - len(data), position + len(data))
                 if not more:
                     raise OSError(EIO, "the file is shorter than what was written to it")
                 data += more
@@ -318,6 +350,7 @@ class Spool(io.BufferedIOBase):
                 self._reserve(descriptor, size)
                 os.ftruncate(descriptor, size)
                 self._give(self._reserved - size)
+                self._cached = min(self._cached, size)
         except BaseException as error:  # noqa: BLE001 - it is raised again
             self._spoil(error, f"a change of its size to {size:,} bytes")
 
@@ -330,7 +363,7 @@ class Spool(io.BufferedIOBase):
         try:
             with file as descriptor, memory.getbuffer() as view:
                 self._reserve(descriptor, end)
-                write_all(descriptor, view[: self._size], 0)
+                write_all(descriptor, view, 0)
             self._adopt(file)
         except BaseException:
             file.close()
@@ -338,10 +371,13 @@ class Spool(io.BufferedIOBase):
         return file
 
     def _adopt(self, file: Descriptor) -> None:
-        with self._lock:  # or a close from another thread would miss it
-            if self._is_closed:
-                raise ValueError("I/O operation on closed file")
-            self._file, self._memory = file, None
+        # First kept, then looked whether it was closed meanwhile; `close` says that it is and
+        # then looks what was kept.  So one of the two finds the other, and no lock is needed that
+        # a signal handler or a forked child could find taken.
+        self._file, self._memory = file, None
+        if self._is_closed:
+            self._file = None
+            raise ValueError("I/O operation on closed file")
 
     def _gone(self) -> None:
         """The descriptor is closed, and the kernel has the space back."""
@@ -356,27 +392,33 @@ class Spool(io.BufferedIOBase):
         if size <= 0:
             return
         ahead = 0 if self._shared else min(max(self._reserved, STEP), MAX_STEP)
-        granted = self._room.take(size, wished=max(size, ahead))
+        start = self._reserved
+        self._reserved += self._room.take(size, wished=max(size, ahead))
         if self._reserving:
-            granted = self._allocate(descriptor, size, granted)
-        self._reserved += granted
+            self._allocate(descriptor, start, end)
 
-    def _allocate(self, descriptor: int, size: int, granted: int) -> int:
-        """Allocate as many bytes as were granted, or as are needed; how many."""
+    def _allocate(self, descriptor: int, start: int, end: int) -> None:
+        """Allocate what was granted from `start`; no more than up to `end` where it must be."""
         try:
-            os.posix_fallocate(descriptor, self._reserved, granted)
+            os.posix_fallocate(descriptor, start, self._reserved - start)
         except OSError as error:
             if error.errno in _CANNOT_RESERVE:
                 self._reserving = False
-                return granted
-            # A call that fails may leave a part of it allocated (ext4).
-            os.ftruncate(descriptor, self._reserved)
-            if error.errno in _NO_ROOM and granted > size:
-                self._room.give(granted - size)
-                return self._allocate(descriptor, size, size)
-            self._room.give(granted)
-            raise
-        return granted
+                return
+            if not self._cut(descriptor, start):
+                raise
+            if error.errno not in _NO_ROOM or self._reserved == end:
+                raise
+            self._give(self._reserved - end)
+            self._allocate(descriptor, start, end)
+
+    def _cut(self, descriptor: int, size: int) -> bool:
+        """Cut off what an allocation that failed left (ext4 does); whether that could be done."""
+        try:
+            os.ftruncate(descriptor, size)
+        except OSError:  # the first error is the one to tell
+            return False
+        return True
 
     def _trim(self, descriptor: int) -> None:
         """Give back what was reserved ahead: the file ends where its bytes do."""
@@ -411,33 +453,39 @@ class Spool(io.BufferedIOBase):
             raise ScratchError(errno, f"this spool is spoilt: {text}")
 
     def _spoil(self, error: BaseException, doing: str) -> NoReturn:
-        if self._is_closed:
-            raise error
-        if isinstance(error, OSError):
-            error = self._named(error, doing)
-        code = error.errno if isinstance(error, OSError) else None
-        if code is None:
-            code = ENOSPC if isinstance(error, Refused) else EINTR
-        self._fault = code, f"{doing} failed ({type(error).__name__})"
-        raise error
+        """Raise it, and have every later call raise one like it."""
+        if not self._is_closed:
+            code = error.errno or EIO if isinstance(error, OSError) else EINTR
+            code = ENOSPC if isinstance(error, Refused) else code
+            self._fault = code, f"{doing} failed ({type(error).__name__})"
+        self._fail(error, doing)
 
-    def _named(self, error: OSError, doing: str) -> ScratchError:
-        if isinstance(error, ScratchError):
-            return error
-        named = ScratchError(
+    def _fail(self, error: BaseException, doing: str) -> NoReturn:
+        """Raise it, as an error of ours if it is one of the disk."""
+        if not isinstance(error, OSError) or isinstance(error, ScratchError):
+            raise error
+        raise ScratchError(
             error.errno,
             f"{error.strerror}: {doing}, of a spool that holds {self._size:,}, in {self._room.path}"
             " (Settings.scratch_dir, or STREAMWARE_SCRATCH_DIR)",
-        )
-        named.__cause__ = error
-        return named
+        ) from error
+
+
+def _flat(view: memoryview) -> memoryview:
+    """The bytes of any buffer."""
+    try:
+        return view.cast("B")
+    except TypeError:  # not contiguous, or of a format that only its maker knows
+        return memoryview(view.tobytes())
 
 
 def write_all(descriptor: int, view: memoryview, offset: int) -> None:
     """Write all of it: close to a full disk, `pwrite` takes a part and says so (tmpfs, btrfs)."""
     written = 0
     while written < view.nbytes:
-        count = _pwrite(descriptor, view[written:], offset + written)
+        # Released even if the error's traceback lives on: it would pin the caller's buffer.
+        with view[written:] as rest:
+            count = _pwrite(descriptor, rest, offset + written)
         if not count:
             raise OSError(EIO, "the disk took no byte")
         written += count
