@@ -1,9 +1,10 @@
 """Home: the directory of one process in the place, for scratch that must have a name.
 
-It is made at the first use, so after any fork, and held by a lock on the directory itself
-(flock(2)), which the kernel drops when the process ends, however it ends.  What is there and not
-locked belongs to nobody and is taken by the next `reap`: no clock, no process id and no grace
-period is asked, each of which is wrong for somebody (containers share directories, not pids).
+It is made when a request needs it, so after any fork, and removed when none does.  Meanwhile it
+is held by a lock on the directory itself (flock(2)), which the kernel drops when the process
+ends, however it ends.  What is there and not locked belongs to nobody and is taken by the next
+`reap`: no clock, no process id and no grace period is asked, each of which is wrong for somebody
+(containers share directories, not pids).
 
 Two may come to the same directory, its maker and a reaper, so whoever has the lock looks again
 whether the directory is still the one of that name.  A maker that is late makes another.
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from weakref import finalize
 
 from streamware.errors import ScratchError
@@ -37,6 +38,7 @@ from streamware.scratch.place import (
 from streamware.scratch.removal import (
     Reaped,
     open_inside,
+    remove_empty,
     remove_opened,
     remove_path,
     told_to,
@@ -58,14 +60,16 @@ _log = logging.getLogger("streamware")
 class Home:
     """The directory of this process in a place; nothing is made until it is needed.
 
-    Removed by `close`, when the home is collected, and at the end of the process; after a
-    SIGKILL by whoever calls `reap` next.  Methods may be called from any thread.  Where
+    Removed when nothing is left in it, by `close`, and at the end of the process; after a SIGKILL
+    by whoever calls `reap` next.  Methods may be called from any thread.  Where
     directories cannot be locked (Windows) they are not, and nobody reaps.
     """
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._lock = Lock()
+        # Entered again where the garbage collector closes a ledger while we make a directory.
+        self._lock = RLock()
+        self._making = False
         self._held: _Held | _Unlocked | None = None
         self._end: finalize[..., Home] | None = None
         watch(self)
@@ -81,6 +85,7 @@ class Home:
         """
         name = secrets.token_hex(8)
         with self._lock:
+            self._making = True
             try:
                 try:
                     held = self._dwelling()
@@ -92,6 +97,8 @@ class Home:
                 raise
             except OSError as error:
                 raise self._place.error(error, "takes no directory") from error
+            finally:
+                self._making = False
         return name, str(Path(held.path) / name)
 
     def remove(self, name: str) -> list[OSError]:
@@ -108,6 +115,7 @@ class Home:
                     return []
                 remove = held.remover(name)
             remove(reaped)
+            self._vacate(held)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -124,8 +132,18 @@ class Home:
 
     def forked(self) -> None:
         """Let go of the parent's directory, and leave it alone."""
-        self._lock = Lock()
+        self._lock = RLock()
+        self._making = False
         self._leave()
+
+    def _vacate(self, held: _Held | _Unlocked) -> None:
+        """Remove the directory of the process once nothing is in it.
+
+        For many servers end by the signal itself, which runs nothing at exit.
+        """
+        with self._lock:
+            if held is self._held and not self._making and held.vacated():
+                self._leave()
 
     def _dwelling(self) -> _Held | _Unlocked:
         """The directory of this process, where it still is, else a new one; under the lock."""
@@ -241,13 +259,16 @@ class _Held:
         return _claimed(self.descriptor) and self.in_place()
 
     def in_place(self) -> bool:
-        """Whether it is held by this process, and still the one of its path."""
+        """Whether it is held by this process, and still the one of its path.
+
+        Raises an OSError where that cannot be told: whoever let go of it then would leave the
+        files of other requests to the reapers.
+        """
         try:
             there = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - beside fstat
-            ours = self.process == os.getpid() and self._open()
-            return ours and identity(there) == self.identity
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        return self.process == os.getpid() and self._open() and identity(there) == self.identity
 
     def make(self, name: str) -> None:
         os.mkdir(name, 0o700, dir_fd=self.descriptor)
@@ -263,6 +284,10 @@ class _Held:
                 os.close(directory)
 
         return remove
+
+    def vacated(self) -> bool:
+        """Remove it if it is empty; whether it was."""
+        return self._open() and remove_empty(f"../{self.name}", self.descriptor)
 
     def end(self) -> None:
         """Remove it with all in it and let go of it, in the process that made it."""
@@ -282,7 +307,8 @@ class _Held:
     def leave(self) -> None:
         """Let go of it, and so of the lock."""
         if self._open():
-            os.close(self.descriptor)
+            with suppress(OSError):  # it is closed all the same
+                os.close(self.descriptor)
         self.descriptor = -1
 
     def _open(self) -> bool:
@@ -307,6 +333,13 @@ class _Unlocked:
 
     def remover(self, name: str) -> Callable[[Reaped], None]:
         return partial(remove_path, str(Path(self.path) / name))
+
+    def vacated(self) -> bool:
+        try:
+            Path(self.path).rmdir()
+        except OSError:
+            return False
+        return True
 
     def end(self) -> None:
         if self.process == os.getpid():

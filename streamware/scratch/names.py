@@ -140,6 +140,7 @@ class Names:
                 return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
             except FileNotFoundError:  # somebody removed it from under us
                 pass
+        self._storage.start()
         self._directories.append(self._storage.home.make_directory())
         return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
 

@@ -60,7 +60,7 @@ def remove_opened(directory: int, name: str, reaped: Reaped) -> bool:
         if len(reaped.errors) > before:
             break
         # By its own "..", so that no descriptor of the one above is needed.
-        if _remove_empty(f"../{name}", directory):
+        if remove_empty(f"../{name}", directory):
             return True
     else:
         problem = "somebody still writes to a directory that is being removed"
@@ -83,7 +83,7 @@ def _clear(directory: int, reaped: Reaped) -> None:
                 left += _flattened(inner, directory, reaped)
             finally:
                 os.close(inner)
-            _remove_empty(name, directory)
+            remove_empty(name, directory)
 
 
 def _flattened(inner: int, directory: int, reaped: Reaped) -> list[str]:
@@ -115,7 +115,7 @@ def unlink(name: str, directory: int, reaped: Reaped) -> None:
     reaped.bytes += size
 
 
-def _remove_empty(name: str, directory: int) -> bool:
+def remove_empty(name: str, directory: int) -> bool:
     """Remove a directory in another; False where somebody has put something in it."""
     try:
         os.rmdir(name, dir_fd=directory)

@@ -46,22 +46,23 @@ class Storage:
             open_ledger=self.place.open_host_ledger,
         )
         self.signals: Counter[str] = Counter()
-        self._started = False
+        self._started: int | None = None  # in which process
 
     def start(self) -> None:
         """Check a directory that was set, and remove what processes that were killed left there.
 
-        Once a process.  The default directory is looked at quietly: a container that only
-        streams may have none that is safe, and never needs it.
+        Once a process; in a worker that was forked later, when it first makes a name.  The default
+        directory is looked at quietly: a container that only streams may have none that is safe,
+        and never needs it.
 
         Raises:
             ScratchError: The directory that was set does not exist or is not safe.
         """
         if self.settings.scratch_dir is not None:
             self.place.verify()
-        if self._started:
+        if self._started == os.getpid():
             return
-        self._started = True
+        self._started = os.getpid()
         reaped = reap(self.place)
         # A ScratchError is of the default, which is not usable then.
         resisted = sum(not isinstance(error, ScratchError) for error in reaped.errors)

@@ -115,15 +115,42 @@ def test_a_process_directory_that_was_removed_is_made_again(folder: Path, home: 
     name, again = home.make_directory()
     assert Path(again).is_dir()
     assert home.remove(old) == []
-    assert home.remove(name) == []
     assert len(names(folder)) == 1
+    assert home.remove(name) == []
+
+
+def test_the_process_directory_goes_with_the_last_one_in_it(folder: Path, home: Home) -> None:
+    first, path = home.make_directory()
+    second, _ = home.make_directory()
+    home.remove(first)
+    assert names(folder) == [Path(path).parent.name]
+    home.remove(second)
+    assert names(folder) == []
+    third, _ = home.make_directory()
+    assert len(names(folder)) == 1
+    home.remove(third)
+
+
+def test_a_directory_removed_by_a_finalizer_leaves_the_one_being_made(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = home.make_directory()
+    mkdir = os.mkdir
+
+    def collecting(name: str, mode: int, *, dir_fd: int) -> None:
+        assert home.remove(old) == []
+        mkdir(name, mode, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", collecting)
+        assert Path(home.make_directory()[1]).is_dir()
 
 
 def test_a_process_directory_removed_at_the_last_moment_is_made_again(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, path = home.make_directory()
-    home.remove(name)
+    _, path = home.make_directory()
+    Path(path).rmdir()
     mkdir = os.mkdir
 
     def late(name: str, mode: int, *, dir_fd: int) -> None:
@@ -137,8 +164,8 @@ def test_a_process_directory_removed_at_the_last_moment_is_made_again(
 
 
 def test_a_removed_scratch_directory_is_an_error_until_it_is_back(folder: Path, home: Home) -> None:
-    name, path = home.make_directory()
-    home.remove(name)
+    _, path = home.make_directory()
+    Path(path).rmdir()
     Path(path).parent.rmdir()
     folder.rmdir()
     with pytest.raises(sw.ScratchError, match="does not exist"):
