@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from streamware.errors import Refused, ScratchError
 from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, refusal
@@ -45,7 +45,7 @@ def respond(
     body = Body(answered.body, environ.get(SCRATCH))
     try:
         body.begin()
-        start_response(_status(answered), answered.headers)
+        start_response(status_of(answered), answered.headers)
     except (Refused, ScratchError) as error:
         body.close()
         if (refused := refusal(error)) is None:
@@ -57,14 +57,14 @@ def respond(
     return body
 
 
-def whole(answered: Answer, start_response: StartResponse, error: Any = None) -> list[bytes]:
-    """An answer that is there as it is, in place of one that came to nothing by `error`."""
-    given = () if error is None else ((type(error), error, error.__traceback__),)
-    start_response(_status(answered), answered.headers, *given)
+def whole(answered: Answer, start_response: StartResponse) -> list[bytes]:
+    """An answer that is there as it is."""
+    start_response(status_of(answered), answered.headers)
     return [answered.body] if answered.body and isinstance(answered.body, bytes) else []
 
 
-def _status(answered: Answer) -> str:
+def status_of(answered: Answer) -> str:
+    """Its code and reason."""
     return f"{answered.status.value} {answered.status.phrase}"
 
 

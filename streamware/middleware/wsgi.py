@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamware.http.delivery import EXPORT, SCRATCH, live, refusal
 from streamware.http.export import Export
-from streamware.http.wsgi import Enclosed, whole
+from streamware.http.wsgi import Enclosed, status_of
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.storage import storage
 from streamware.settings import Settings
@@ -80,11 +80,12 @@ class _Response(Enclosed):
         self, environ: WSGIEnvironment, scratch: Scratch, start_response: StartResponse
     ) -> None:
         super().__init__()
-        self._head_only = environ["REQUEST_METHOD"] == "HEAD"
+        self._head_only = environ.get("REQUEST_METHOD") == "HEAD"
         self._scratch = scratch
         self._start_response = start_response
         self._body: Any = None
         self._chunks: Iterator[bytes] = iter(())
+        self._returned = False
         self._begun = False
 
     def begin(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
@@ -107,7 +108,7 @@ class _Response(Enclosed):
         if type(body) in (list, tuple):  # all there is; a server may make a length of one item
             self.close()
             return body
-        self._body = body
+        self._body, self._returned = body, True
         if files is not None and (file := files.behind(body)) is not None:
             self._body = file.entrusted_to(self)
             return body
@@ -135,9 +136,13 @@ class _Response(Enclosed):
     def failed(self, error: BaseException) -> bytes | None:
         """A 503 where there was no room, and nothing has been sent."""
         refused = None if self._begun else refusal(error, head_only=self._head_only)
-        if refused is None:
+        if refused is None or not isinstance(refused.body, bytes):
             return None
-        return b"".join(whole(refused, self._start_response, error))
+        # The application may have started its response, which a server forgets for an error, or
+        # raises that where it was sent.  Granian does neither, and gives nothing to write by.
+        given: Any = (type(error), error, error.__traceback__)
+        write: Any = self._start_response(status_of(refused), refused.headers, given)
+        return None if self._returned and write is None else refused.body
 
     def end(self) -> None:
         """Close the body, then the scratch."""

@@ -359,6 +359,24 @@ def test_no_room_after_the_headers_were_given_is_a_503_all_the_same(
     assert served.body.startswith(b"Service Unavailable")
 
 
+def test_no_room_is_no_text_under_a_status_that_cannot_be_changed(settings: sw.Settings) -> None:
+    """As granian's: it has taken the status with the body, and forgets a second one."""
+    error = sw.Refused("no room", retry_after=1)
+    statuses = list[str]()
+
+    def granian(status: str, headers: Any, exc_info: Any = None) -> None:
+        statuses.append(status)
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return broken(0, error)
+
+    made: Any = sw.WSGIMiddleware(app, settings)(environ(), granian)  # type: ignore[arg-type]
+    with pytest.raises(sw.Refused):
+        list(made)
+    assert statuses[0] == "200 OK"
+
+
 @pytest.mark.parametrize("written", [False, True])
 def test_no_room_after_bytes_were_sent_passes(settings: sw.Settings, written: bool) -> None:
     def app(environ: Any, start_response: Any) -> Any:
