@@ -285,6 +285,8 @@ class Spool(io.BufferedIOBase, BinaryIO):
         try:
             if file is not None:
                 file.close()
+        except OSError as error:
+            self._fail(error, "the close")
         finally:
             self._room.forget(self)
 
