@@ -24,7 +24,18 @@ from streamware.scratch.storage import Storage
 
 CALLS = [
     *("open", "close", "stat", "fstat", "lstat", "fstatvfs", "scandir", "listdir", "dup2"),
-    *("mkdir", "rmdir", "unlink", "fchmod", "pwrite", "pread", "posix_fallocate", "ftruncate"),
+    *(
+        "mkdir",
+        "rmdir",
+        "unlink",
+        "rename",
+        "chmod",
+        "fchmod",
+        "pwrite",
+        "pread",
+        "posix_fallocate",
+        "ftruncate",
+    ),
     *("posix_fadvise", "lseek", "fcntl", "flock"),
 ]
 """Functions of `os` and `fcntl` that the package, and what it uses of the library, may call."""
@@ -44,19 +55,24 @@ class Faults:
         persistent: Whether those after it fail, too.
 
     Attributes:
-        met: How many calls failed.
+        calls: How many there were.
+        met: How many of them failed.
     """
 
     def __init__(self, call: str, error: str, *, at: int, persistent: bool) -> None:
         self._module = fcntl if hasattr(fcntl, call) else os
         self._call = call
-        self._number = getattr(errno, error)
+        self.number = getattr(errno, error)
         self._at = at
-        self._persistent = persistent
+        self.persistent = persistent
         self._real: Callable[..., Any] = getattr(self._module, call)
-        self._calls = 0
+        self.calls = 0
         self._paused = False
         self.met = 0
+
+    def __str__(self) -> str:
+        when = f"{self._at} and after" if self.persistent else f"{self._at}"
+        return f"{self._call} {errno.errorcode[self.number]} at {when}"
 
     def __enter__(self) -> Self:
         self._thread = threading.get_ident()
@@ -78,13 +94,13 @@ class Faults:
     def _failing(self, *args: Any, **options: Any) -> Any:
         if self._paused or threading.get_ident() != self._thread:
             return self._real(*args, **options)
-        self._calls += 1
-        if self._calls < self._at or (self._calls > self._at and not self._persistent):
+        self.calls += 1
+        if self.calls < self._at or (self.calls > self._at and not self.persistent):
             return self._real(*args, **options)
         self.met += 1
         if self._call == "close":  # as the kernel does: the descriptor is gone all the same
             self._real(*args, **options)
-        raise OSError(self._number, os.strerror(self._number))
+        raise OSError(self.number, os.strerror(self.number))
 
 
 class Tracked:
@@ -138,7 +154,6 @@ class Tally:
         call: Which one failed.
         error: How.
         runs: How often.
-        passed: Runs that the fault did not keep from being done.
         named: Runs that ended in an error of ours with its errno.
         kept: Runs after which a name stayed until the home was closed, or reaped.
         leaks: What was there that should not have been, and errors that nobody named.
@@ -147,17 +162,22 @@ class Tally:
     call: str
     error: str
     runs: int = 0
-    passed: int = 0
     named: int = 0
     kept: int = 0
     leaks: list[str] = field(default_factory=list)
 
-    def note(self, what: str, problem: str) -> None:
+    @property
+    def passed(self) -> int:
+        """Runs that the fault did not keep from being done."""
+        return self.runs - self.named
+
+    def note(self, faults: Faults, problem: str) -> None:
+        """Keep a problem, if it is one."""
         if problem:
-            self.leaks.append(f"{self.call} {self.error} {what}: {problem}")
+            self.leaks.append(f"{faults}: {problem}")
 
 
-def sweep(root: Path, call: str, error: str) -> Tally:
+def sweep(root: Path, call: str, error: str, *, wait_seconds: float = 0.02) -> Tally:
     """Fail the N-th call once, and all from the N-th on, until a request meets no fault.
 
     Where this runs on the thread of an event loop nothing may wait, whatever the settings say.
@@ -166,45 +186,49 @@ def sweep(root: Path, call: str, error: str) -> Tally:
     oracle = Oracle(root)
     for persistent in (False, True):
         for at in range(1, MOST):
-            if not _run(oracle, tally, Faults(call, error, at=at, persistent=persistent)):
+            faults = Faults(call, error, at=at, persistent=persistent)
+            with storing(oracle.root, wait_seconds=wait_seconds) as storage:
+                _run(oracle, storage, tally, faults)
+            _look(oracle, tally, faults)
+            if not faults.met:
                 break
         else:
-            tally.note("", f"is called {MOST} times")
+            tally.leaks.append(f"{call} is called {MOST} times")
     return tally
 
 
-def _run(oracle: Oracle, tally: Tally, faults: Faults) -> int:
-    """How many faults a run met."""
-    where = f"at {faults._at}{' and after' if faults._persistent else ''}"
+def _run(oracle: Oracle, storage: Storage, tally: Tally, faults: Faults) -> None:
+    """One request, its end and the end of its process."""
     tracked = Tracked()
-    with storing(oracle.root, wait_seconds=0.02) as storage:
-        scratch = Scratch(storage)
-        scratch.track(tracked)
-        with faults:
-            problem = _outcome(tally, faults, scratch)
-            scratch.close()
-            with faults.paused():
-                # What the kernel did not unlock is unlocked at the next occasion.
-                storage.budget.take(1)
-                storage.budget.give(1)
-                kept = judge(oracle, storage)
-            for part in (storage.home, storage.budget, storage.place):
-                try:
-                    part.close()
-                except OSError as error:
-                    tally.note(where, f"close of the {type(part).__name__} raised {error!r}")
-        tally.note(where, problem)
-        tally.note(where, "" if tracked.closed == 1 else f"closed {tracked.closed} times")
-        # What could not be unlinked, though tried again, waits for the end of the process.
-        if kept and not faults._persistent:
-            tally.note(where, kept)
+    scratch = Scratch(storage)
+    scratch.track(tracked)
+    with faults:
+        tally.note(faults, _outcome(tally, faults, scratch))
+        scratch.close()
+        tally.note(faults, "" if tracked.closed == 1 else f"closed {tracked.closed} times")
+        with faults.paused():
+            # What the kernel did not unlock is unlocked at the next occasion.
+            storage.budget.take(1)
+            storage.budget.give(1)
+            kept = judge(oracle, storage)
+        for part in (storage.home, storage.budget, storage.place):
+            try:
+                part.close()
+            except OSError as error:
+                tally.note(faults, f"close of the {type(part).__name__} raised {error!r}")
+    # What could not be unlinked, though tried again, waits for the end of the process.
     tally.kept += bool(kept)
+    if not faults.persistent:
+        tally.note(faults, kept)
+
+
+def _look(oracle: Oracle, tally: Tally, faults: Faults) -> None:
+    """Have the next process reap, and see what is left then."""
     reap(oracle.root)
     if left := oracle.left():
-        tally.note(where, left)
+        tally.note(faults, left)
         oracle.baseline = oracle.look()  # or each of the next runs would tell it again
     tally.runs += bool(faults.met)
-    return faults.met
 
 
 def _outcome(tally: Tally, faults: Faults, scratch: Scratch) -> str:
@@ -213,11 +237,10 @@ def _outcome(tally: Tally, faults: Faults, scratch: Scratch) -> str:
         use(scratch, faults.paused)
     except (ScratchError, Refused) as error:
         tally.named += 1
-        number = getattr(error, "errno", faults._number)
-        return "" if number == faults._number else f"{error!r} has lost its errno"
+        number = getattr(error, "errno", faults.number)
+        return "" if number == faults.number else f"{error!r} has lost its errno"
     except Exception as error:  # noqa: BLE001 - it is told
         return f"{type(error).__name__} has no name of ours: {error}"
-    tally.passed += bool(faults.met)
     return ""
 
 

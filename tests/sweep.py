@@ -1,4 +1,4 @@
-"""Print what became of requests whose calls to the system failed: `python tests/sweep.py`."""
+"""Print what became of requests whose calls failed: `python tests/sweep.py [CALL...]`."""
 
 import logging
 import sys
@@ -16,7 +16,7 @@ def main() -> None:
     print("| call | errno | runs | passed | named error | names kept | leaks |")
     print("|---|---|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder, disk(Path(folder)) as root:
-        for call in CALLS:
+        for call in sys.argv[1:] or CALLS:
             for error in ERRORS:
                 tally = sweep(root, call, error)
                 print(
