@@ -1,11 +1,13 @@
 """What real servers serve in `test_servers`: rows that tell how far they are, over SQLite.
 
 `wsgi` is a Flask application with the tutorial's connection in `g`, `asgi` a Starlette one; both
-have the same routes.  `/orders` takes how many `rows` there are, at which of them the source
-fails (`fail`) and at which it waits for `/release` (`hold`).
+have the same routes, and are there within a middleware, too.  `/orders` takes how many `rows`
+there are, at which of them the source fails (`fail`) and at which it waits for `/release`
+(`hold`).  `/bill` waits for that before it is paid; `/scratch` streams, and has scratch meanwhile.
 """
 
 import sqlite3
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing
 from threading import Event
@@ -15,7 +17,7 @@ from typing import Any
 import flask
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 import streamware as sw
@@ -37,13 +39,13 @@ class Source:
 
     def reset(self) -> None:
         """As if nothing had been asked for yet."""
-        self.opened = self.pulled = self.held = self.closed = self.torn_down = 0
+        self.opened = self.pulled = self.held = self.closed = self.torn_down = self.paid = 0
         self.closed_at = 0.0
         self.release.clear()
 
     def state(self) -> dict[str, float]:
         """The counters, and when rows were closed last, in seconds of the system's clock."""
-        names = ("opened", "pulled", "held", "closed", "torn_down", "closed_at")
+        names = ("opened", "pulled", "held", "closed", "torn_down", "closed_at", "paid")
         return {name: getattr(self, name) for name in names}
 
     def rows(self, db: sqlite3.Connection, asked: Mapping[str, str]) -> Iterator[Any]:
@@ -63,8 +65,28 @@ class Source:
             self.closed += 1
             self.closed_at = monotonic()
 
+    def pay(self) -> str:
+        """Wait to be told, then pay."""
+        self.held += 1
+        self.release.wait(30)
+        self.paid += 1
+        return "paid"
+
 
 source = Source()
+
+
+def with_scratch() -> Iterator[bytes]:
+    """A body without end that has a named file and a spool on disk while it is sent."""
+    scratch = sw.current_scratch()
+    path, spool = scratch.path(), scratch.spool()
+    path.write_bytes(bytes(2**20))
+    spool.write(bytes(2**22))
+    source.opened += 1
+    while True:
+        assert path.exists()
+        spool.seek(0)
+        yield spool.read(2**16)
 
 
 # Flask
@@ -111,6 +133,16 @@ def reset() -> Any:
     return source.state()
 
 
+@wsgi.post("/bill")
+def bill() -> Any:
+    return source.pay()
+
+
+@wsgi.get("/scratch")
+def scratch() -> Any:
+    return flask.Response(with_scratch())
+
+
 # Starlette
 
 
@@ -141,9 +173,22 @@ async def astate(request: Request) -> JSONResponse:
     return JSONResponse(source.state())
 
 
+async def abill(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(await to_thread(source.pay))
+
+
+async def ascratch(request: Request) -> StreamingResponse:
+    return StreamingResponse(with_scratch())
+
+
 asgi = Starlette(
     routes=[
+        Route("/bill", abill, methods=["POST"]),
+        Route("/scratch", ascratch),
         *(Route(path, aorders) for path in ("/orders", "/async")),
         *(Route(path, astate) for path in ("/state", "/release", "/reset")),
     ]
 )
+
+wrapped_wsgi = sw.WSGIMiddleware(wsgi)
+wrapped_asgi = sw.ASGIMiddleware(asgi)

@@ -1,7 +1,11 @@
-"""The same downloads from gunicorn and from uvicorn, over real connections."""
+"""The same downloads from gunicorn and from uvicorn, over real connections.
+
+Each serves the bare application, and the same within a middleware.
+"""
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import zipfile
@@ -23,13 +27,23 @@ pytest.importorskip("flask")
 HERE = Path(__file__).parent
 PATIENCE = 30
 ENDLESS = 10**9
+GUNICORN = (
+    *("-m", "gunicorn", "--bind", "127.0.0.1:0", "--worker-class", "gthread"),
+    *("--threads", "8", "--graceful-timeout", "1"),
+)
+UVICORN = ("-m", "uvicorn", "--port", "0", "--timeout-graceful-shutdown", "1")
 COMMANDS = {
-    "gunicorn": (
-        *("-m", "gunicorn", "--bind", "127.0.0.1:0", "--worker-class", "gthread"),
-        *("--threads", "8", "--graceful-timeout", "1", "served:wsgi"),
-    ),
-    "uvicorn": ("-m", "uvicorn", "--port", "0", "--timeout-graceful-shutdown", "1", "served:asgi"),
+    "gunicorn": (*GUNICORN, "served:wsgi"),
+    "uvicorn": (*UVICORN, "served:asgi"),
+    "gunicorn, wrapped": (*GUNICORN, "served:wrapped_wsgi"),
+    "uvicorn, wrapped": (*UVICORN, "served:wrapped_asgi"),
 }
+ON_GUNICORN = pytest.mark.parametrize("started", ["gunicorn", "gunicorn, wrapped"], indirect=True)
+ON_UVICORN = pytest.mark.parametrize("started", ["uvicorn", "uvicorn, wrapped"], indirect=True)
+WRAPPED = pytest.mark.parametrize(
+    "started", ["gunicorn, wrapped", "uvicorn, wrapped"], indirect=True
+)
+AT_ONCE = 6
 READERS: dict[str, Callable[[bytes], list[Any]]] = {
     "csv": csv_rows,
     "xml": xml_rows,
@@ -41,14 +55,17 @@ class Server:
     """A server in a process of its own.
 
     Attributes:
-        scratch: Its directory for temporary files.
+        temporary: Its directory for temporary files.
+        scratch: Its directory for scratch.
         log: What it has to say.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        pytest.importorskip(name)
+        pytest.importorskip(name.partition(",")[0])
+        self.temporary = folder / "temporary"
         self.scratch = folder / "scratch"
-        self.scratch.mkdir()
+        for made in (self.temporary, self.scratch):
+            made.mkdir(mode=0o700)
         self.log = folder / "log"
         paths = os.pathsep.join(map(str, (HERE, HERE.parent)))
         with self.log.open("wb") as log:
@@ -56,13 +73,23 @@ class Server:
                 [sys.executable, *COMMANDS[name]],
                 cwd=folder,
                 env=os.environ
-                | {"HOME": str(folder), "PYTHONPATH": paths, "TMPDIR": str(self.scratch)},
+                | {
+                    "HOME": str(folder),
+                    "PYTHONPATH": paths,
+                    "TMPDIR": str(self.temporary),
+                    "STREAMWARE_SCRATCH_DIR": str(self.scratch),
+                    "STREAMWARE_KEEP_FREE_BYTES": "0",
+                    "STREAMWARE_MAX_CONCURRENT": str(AT_ONCE),
+                    "STREAMWARE_WAIT_SECONDS": "0.2",
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         try:
             self.url = self._listening()
+            self.host, port = self.url.removeprefix("http://").split(":")
+            self.port = int(port)
         except BaseException:
             self.stop()
             raise
@@ -78,6 +105,11 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(PATIENCE)
+
+    def names(self) -> list[str]:
+        """The files that it has, temporary or scratch; what goes meanwhile is gone."""
+        walks = (os.walk(folder) for folder in (self.temporary, self.scratch))
+        return [name for walk in walks for _, _, names in walk for name in names]
 
     def client(self) -> httpx.Client:
         return httpx.Client(
@@ -101,7 +133,8 @@ def server(started: Server) -> Iterator[Server]:
     with started.client() as client:
         client.get("/reset")
     yield started
-    assert list(started.scratch.iterdir()) == []
+    assert list(started.temporary.iterdir()) == []
+    assert started.names() == []
 
 
 @pytest.fixture
@@ -150,7 +183,7 @@ def test_first_bytes_arrive_while_rows_are_read(
         assert data
         assert seen["pulled"] < 20_000
         assert (seen["opened"], seen["closed"]) == (1, 0)
-        assert list(server.scratch.iterdir()) == []
+        assert server.names() == []
         client.get("/release")
         data += b"".join(chunks)
     assert len(READERS[format_](data)) == 40_000 + (format_ != "xml")
@@ -235,7 +268,7 @@ def test_rows_are_closed_within_a_second_after_the_pull_that_was_under_way(
     assert seen["closed_at"] - released < 1
 
 
-@pytest.mark.parametrize("started", ["gunicorn"], indirect=True)
+@ON_GUNICORN
 def test_flask_tears_down_once_after_every_download(client: httpx.Client) -> None:
     for _ in range(3):
         client.get("/orders?format=csv")
@@ -243,7 +276,7 @@ def test_flask_tears_down_once_after_every_download(client: httpx.Client) -> Non
     assert (seen["opened"], seen["closed"], seen["torn_down"]) == (3, 3, 3)
 
 
-@pytest.mark.parametrize("started", ["uvicorn"], indirect=True)
+@ON_UVICORN
 def test_async_rows_are_closed_within_a_second_when_the_client_leaves(
     client: httpx.Client, server: Server
 ) -> None:
@@ -256,3 +289,47 @@ def test_async_rows_are_closed_within_a_second_when_the_client_leaves(
     seen = state(client, "closed")
     assert seen["closed"] == 1
     assert seen["closed_at"] - left < 1
+
+
+def test_a_bill_is_paid_though_the_client_left(client: httpx.Client, server: Server) -> None:
+    with socket.create_connection((server.host, server.port)) as leaving:
+        leaving.sendall(b"POST /bill HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n12")
+        assert state(client, "held")["held"] == 1
+    sleep(0.2)
+    client.get("/release")
+    assert state(client, "paid")["paid"] == 1
+
+
+def test_an_export_too_many_is_told_to_come_again(client: httpx.Client, server: Server) -> None:
+    asked: dict[str, Any] = {"format": "csv", "rows": 20_000, "hold": 10_000}
+
+    def download(at: int) -> int:
+        with server.client() as own:
+            return own.get("/orders", params=asked).status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        under_way = pool.map(download, range(AT_ONCE))
+        end = monotonic() + PATIENCE
+        while client.get("/state").json()["held"] < AT_ONCE and monotonic() < end:
+            sleep(0.01)
+        response = client.get("/orders?format=csv")
+        client.get("/release")
+        assert list(under_way) == [200] * AT_ONCE
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert client.get("/orders?format=csv").status_code == 200
+
+
+@WRAPPED
+def test_scratch_of_any_response_is_gone_when_the_client_leaves(
+    client: httpx.Client, server: Server
+) -> None:
+    for _ in range(3):
+        with server.client() as leaving, leaving.stream("GET", "/scratch") as response:
+            next(response.iter_raw())
+            assert len(server.names()) == 1
+        left = monotonic()
+        while server.names() and monotonic() - left < PATIENCE:
+            sleep(0.005)
+        assert monotonic() - left < 1
+    assert state(client)["opened"] == 3
