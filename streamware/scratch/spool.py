@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 STEP = 2**20
 """Bytes reserved ahead at first; then as much again as there is, up to `MAX_STEP`."""
 MAX_STEP = 2**23
-_WINDOW = 2**26  # bytes of it that stay in the page cache behind the last ones written
+_KEPT = 2**27  # bytes left in the page cache: most spools are gone before a disk has to move
+_WINDOW = 2**25  # bytes behind them that are dropped at a time
 _PEEK = 8192
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
 _CANNOT_RESERVE = (EOPNOTSUPP, EINVAL, ENOSYS)
@@ -156,7 +157,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         self._reserved = 0  # bytes on disk that are ours: charged, and allocated where possible
         self._reserving = hasattr(os, "posix_fallocate")
         self._shared = False  # whether somebody was given the descriptor
-        self._cached = 0  # where the part begins that is left in the page cache
+        self._cached = _KEPT  # where the part begins that is to leave the page cache
         self._fault: tuple[int, str] | None = None
         self._is_closed = False
 
@@ -301,9 +302,11 @@ class Spool(io.BufferedIOBase, BinaryIO):
         try:
             file = self._file or self._move(end)
             with file as descriptor:
-                self._reserve(descriptor, end)
+                if end > self._reserved:
+                    self._reserve(descriptor, end)
                 write_all(descriptor, view, self._position)
-                self._uncache(descriptor, end)
+                if end - self._cached >= _WINDOW:
+                    self._uncache(descriptor, end)
         except BaseException as error:  # noqa: BLE001 - it is raised again
             self._spoil(error, f"a write of {view.nbytes:,} bytes")
 
@@ -352,7 +355,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
                 self._reserve(descriptor, size)
                 os.ftruncate(descriptor, size)
                 self._give(self._reserved - size)
-                self._cached = min(self._cached, size)
+                self._cached = max(min(self._cached, size), _KEPT)
         except BaseException as error:  # noqa: BLE001 - it is raised again
             self._spoil(error, f"a change of its size to {size:,} bytes")
 
@@ -436,11 +439,12 @@ class Spool(io.BufferedIOBase, BinaryIO):
         """Keep a large spool from pushing everything else out of the page cache.
 
         The call starts to write back what is dirty and drops what is clean, so a range is named
-        twice, a window apart (Linux, mm/fadvise.c).
+        again when the disk had time for it (Linux, mm/fadvise.c).  That the writing begins early
+        also keeps the kernel from holding up the writer later.
         """
-        if end - self._cached < _WINDOW or not hasattr(os, "posix_fadvise"):
+        if not hasattr(os, "posix_fadvise"):
             return
-        start = max(self._cached - _WINDOW, 0)
+        start = max(self._cached - 4 * _WINDOW, _KEPT)
         with suppress(OSError):  # it is a courtesy
             os.posix_fadvise(descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
         self._cached = end
@@ -483,11 +487,12 @@ def _flat(view: memoryview) -> memoryview:
 
 def write_all(descriptor: int, view: memoryview, offset: int) -> None:
     """Write all of it: close to a full disk, `pwrite` takes a part and says so (tmpfs, btrfs)."""
+    pwrite = getattr(os, "pwrite", _seek_write)
     written = 0
     while written < view.nbytes:
         # Released even if the error's traceback lives on: it would pin the caller's buffer.
         with view[written:] as rest:
-            count = _pwrite(descriptor, rest, offset + written)
+            count = pwrite(descriptor, rest, offset + written)
         if not count:
             raise OSError(EIO, "the disk took no byte")
         written += count
@@ -503,9 +508,6 @@ def _seek_read(descriptor: int, size: int, offset: int, /) -> bytes:
     return os.read(descriptor, size)
 
 
-def _pwrite(descriptor: int, data: memoryview, offset: int) -> int:
-    return (os.pwrite if hasattr(os, "pwrite") else _seek_write)(descriptor, data, offset)
-
-
 def _pread(descriptor: int, size: int, offset: int) -> bytes:
-    return (os.pread if hasattr(os, "pread") else _seek_read)(descriptor, size, offset)
+    data: bytes = getattr(os, "pread", _seek_read)(descriptor, size, offset)
+    return data

@@ -410,7 +410,7 @@ def test_a_spool_that_was_never_made_is_collected_in_silence() -> None:
 # Against a model
 
 
-SMALL = {"STEP": 16, "MAX_STEP": 48, "_WINDOW": 64, "_PEEK": 8}
+SMALL = {"STEP": 16, "MAX_STEP": 48, "_KEPT": 50, "_WINDOW": 64, "_PEEK": 8}
 FALLIBLE = ["pwrite", "pread", "posix_fallocate", "ftruncate", "lseek", "posix_fadvise"]
 CODES = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EOPNOTSUPP, errno.EINVAL]
 
@@ -1007,37 +1007,65 @@ def test_a_large_spool_takes_little_memory(on_disk: Spool) -> None:
     assert peak < MIB
 
 
-@linux
-def test_the_page_cache_is_left_to_others(
-    on_disk: Spool, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def page_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little of it: all but one mebibyte is to be dropped, one at a time."""
+    monkeypatch.setattr(module, "_KEPT", MIB)
     monkeypatch.setattr(module, "_WINDOW", MIB)
-    for _ in range(40):
-        on_disk.write(bytes(MIB // 8))
-    advised = [(start // MIB, size // MIB) for _, start, size, _ in disk.named("posix_fadvise")]
-    assert advised == [(0, 1), (0, 2), (1, 2), (2, 2), (3, 2)]
-    on_disk.truncate(0)
-    on_disk.seek(0)
-    on_disk.write(bytes(MIB))
-    assert disk.named("posix_fadvise")[-1][1:3] == [0, MIB]
 
 
 @linux
-def test_an_error_of_the_page_cache_is_none_of_a_spool(
-    on_disk: Spool, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_WINDOW", 1)
-    disk.fail("posix_fadvise", errno.EINVAL)
-    on_disk.write(b"abc")
-    assert content(on_disk) == b"abc"
-
-
-@linux
-def test_a_large_spool_leaves_the_page_cache_indeed(room: Room) -> None:
+@pytest.mark.usefixtures("page_cache")
+def test_what_a_large_spool_has_in_the_page_cache_is_dropped(room: Room, disk: Disk) -> None:
     with room.spool() as spool:
-        for _ in range(320):
-            spool.write(bytes(MIB))
-        assert cached(spool.fileno()) < 200 * MIB
+        for _ in range(7 * 8):
+            spool.write(bytes(MIB // 8))
+        advised = [(start // MIB, size // MIB) for _, start, size, _ in disk.named("posix_fadvise")]
+        assert advised == [(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 5)]
+        spool.truncate(0)
+        spool.seek(0)
+        spool.write(bytes(2 * MIB))
+        assert disk.named("posix_fadvise")[-1][1:3] == [MIB, MIB]
+
+
+def test_a_small_spool_is_left_in_the_page_cache(on_disk: Spool, disk: Disk) -> None:
+    on_disk.write(bytes(100 * MIB))
+    assert disk.named("posix_fadvise") == []
+
+
+@linux
+@pytest.mark.usefixtures("page_cache")
+def test_an_error_of_the_page_cache_is_none_of_a_spool(room: Room, disk: Disk) -> None:
+    disk.fail("posix_fadvise", errno.EINVAL)
+    with room.spool() as spool:
+        spool.write(bytes(3 * MIB))
+        assert len(disk.named("posix_fadvise")) == 1
+        assert content(spool) == bytes(3 * MIB)
+
+
+@linux
+def test_what_the_disk_had_time_to_write_is_not_in_the_page_cache(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_KEPT", 8 * MIB)
+    monkeypatch.setattr(module, "_WINDOW", 8 * MIB)
+    with room.spool() as spool:
+        spool.write(bytes(40 * MIB))
+        os.fsync(spool.fileno())
+        spool.write(bytes(8 * MIB))
+        if droppable(tmp_path):
+            # The kept, the last, and what is in one piece of memory with them.
+            assert cached(spool.fileno()) <= 24 * MIB
+
+
+def droppable(directory: Path) -> bool:
+    """Whether what was written there can leave the page cache: not where it is all there is."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(bytes(MIB))
+        file.flush()
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, MIB, os.POSIX_FADV_DONTNEED)
+        return cached(file.fileno()) < MIB
 
 
 def cached(descriptor: int) -> int:
