@@ -85,8 +85,7 @@ class _Response(Enclosed):
         self._start_response = start_response
         self._body: Any = None
         self._chunks: Iterator[bytes] = iter(())
-        self._returned = False
-        self._begun = False
+        self._started = self._returned = self._begun = False
 
     def begin(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call the application; what the server is to be given."""
@@ -121,7 +120,11 @@ class _Response(Enclosed):
 
     def _call(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         CURRENT.set(self._scratch)
-        return app(environ, self._start_response)
+        return app(environ, self._start)
+
+    def _start(self, *given: Any, **named: Any) -> Any:
+        self._started = True
+        return self._start_response(*given, **named)
 
     def step(self) -> bytes:
         """The next chunk of the application's body, or `END`."""
@@ -138,10 +141,10 @@ class _Response(Enclosed):
         refused = None if self._begun else refusal(error, head_only=self._head_only)
         if refused is None or not isinstance(refused.body, bytes):
             return None
-        # The application may have started its response, which a server forgets for an error, or
-        # raises that where it was sent.  Granian does neither, and gives nothing to write by.
-        given: Any = (type(error), error, error.__traceback__)
-        write: Any = self._start_response(status_of(refused), refused.headers, given)
+        # For an error a server forgets a response that was started, or raises it where that was
+        # sent.  Granian does neither once the body was returned, and gives nothing to write by.
+        given: Any = ((type(error), error, error.__traceback__),) if self._started else ()
+        write: Any = self._start_response(status_of(refused), refused.headers, *given)
         return None if self._returned and write is None else refused.body
 
     def end(self) -> None:
