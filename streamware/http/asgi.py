@@ -83,10 +83,17 @@ async def _stream(
 
 def check_loop() -> None:
     """Raises `OrderError` on an event loop that is not asyncio's."""
+    if not on_asyncio():
+        raise OrderError("exports run on asyncio only; this is another event loop")
+
+
+def on_asyncio() -> bool:
+    """Whether the event loop is asyncio's."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        raise OrderError("exports run on asyncio only; this is another event loop") from None
+        return False
+    return True
 
 
 def _given(scope: Scope, wanted: bytes) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import BinaryIO, Literal, cast
+from typing import Literal
 
 from streamware.columns import Column, Key, Sheet, settled
 from streamware.encoder import Format
@@ -190,7 +190,7 @@ class Export(Application):
             gate=None if feeder is None else GATE,
             feeder=feeder,
             coder=coder,
-            open_spool=None if scratch is None else cast(Callable[[], BinaryIO], scratch.spool),
+            open_spool=None if scratch is None else scratch.spool,
         )
 
     def entry_name(self, name: str) -> str:

@@ -69,10 +69,15 @@ class Pump:
         self._turn = asyncio.Event()  # for the task: it may read on
 
     async def receive(self) -> Message:
-        """The next message, for the application; `http.disconnect` for ever after the first."""
+        """The next message, for the application; `http.disconnect` for ever after the first.
+
+        Raises:
+            Exception: What the server's `receive` raised, here or to the task.
+        """
         while not self._backlog:
             if self.left:
                 return {"type": "http.disconnect"}
+            self._raise()
             if not self._reading:
                 return await self._pass()
             self._news.clear()
@@ -102,14 +107,9 @@ class Pump:
         if not task.cancelled():
             task.result()
             return
-        error, self._error = self._error, None
-        try:
-            if error is not None:
-                raise error
-            if not self.left:  # somebody else cancelled it
-                raise asyncio.CancelledError
-        finally:
-            del error  # its traceback holds this frame
+        self._raise()
+        if not self.left:  # somebody else cancelled it
+            raise asyncio.CancelledError
 
     def watch(self, leave: Callable[[], object]) -> None:
         """Have `leave` called, once, when the client leaves, or when `receive` fails.
@@ -119,7 +119,6 @@ class Pump:
         """
         self._watchers.append(leave)
         if not self._reading:
-            self._error = None
             self._reader = asyncio.get_running_loop().create_task(self._read())
 
     def unwatch(self, leave: Callable[[], object]) -> None:
@@ -163,6 +162,15 @@ class Pump:
             self._end(error)
         else:
             self._end(None)
+
+    def _raise(self) -> None:
+        """What the server's `receive` raised, to the first who asks."""
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # its traceback holds this frame
 
     def _note(self, message: Message) -> None:
         if message["type"] == "http.disconnect":

@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from streamware.errors import Refused, ScratchError
 from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, refusal
@@ -78,8 +78,9 @@ class Enclosed:
     END: bytes = b"the end"
     """What a step returns after the last chunk; told by identity."""
 
-    def __init__(self) -> None:
-        self._context = copy_context()
+    def __init__(self, run: Callable[..., Any] | None = None) -> None:
+        # Raises RuntimeError where another thread is in it.
+        self._run = run or copy_context().run
         self._wanted = True
         self._over = False
 
@@ -90,7 +91,7 @@ class Enclosed:
         if not self._wanted:
             raise StopIteration
         try:
-            chunk = self._context.run(self.step)
+            chunk = self._run(self.step)
         except BaseException as error:
             self.close()
             if (instead := self.failed(error)) is None:
@@ -107,7 +108,7 @@ class Enclosed:
         """End it.  Idempotent; raises nothing but what is no `Exception`."""
         self._wanted = False
         try:
-            self._context.run(self._end_once)
+            self._run(self._end_once)
         except RuntimeError:  # another thread is in a step, and sees that it is the last
             self.give_up()
 
@@ -151,13 +152,13 @@ class Body(Enclosed):
         self._first = b""
         super().__init__()
         # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
-        self._context.run(CURRENT.set, self._stay.scratch)
+        self._run(CURRENT.set, self._stay.scratch)
 
     def begin(self) -> None:
         """Make the first chunk: what fails now can still become a status."""
         if self._wanted:
             self._stay.enter()
-            self._first = self._context.run(next, self._encoding, b"")
+            self._first = self._run(next, self._encoding, b"")
 
     def step(self) -> bytes:
         """The next chunk, or `END`."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from streamware.errors import Refused, ScratchError
-from streamware.http.asgi import check_loop, whole
+from streamware.http.asgi import check_loop, on_asyncio, whole
 from streamware.http.delivery import EXPORT, SCRATCH, live, refusal
 from streamware.http.export import Export
 from streamware.http.pump import Message, Pump, Receive, Scope, Send
@@ -45,7 +45,8 @@ class ASGIMiddleware:
     long as no response was started they are answered with 503 and `Retry-After`.
 
     Below another one with equal settings, or if it has none of its own, it leaves everything but
-    the cancelling to that.  Lifespan and websockets pass through.
+    the cancelling to that.  Lifespan and websockets pass through.  On an event loop that is not
+    asyncio's the application runs as before, but there are no exports and no cancelling.
 
     Args:
         app: The application.
@@ -89,7 +90,8 @@ class ASGIMiddleware:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, extensions: Any, receive: Receive, send: Send) -> None:
-        check_loop()
+        if self._cancels:
+            check_loop()
         scratch = Scratch(self._storage, self._settings)
         pump = Pump(receive)
         response = _Response(scope, scratch, send)
@@ -115,7 +117,7 @@ class ASGIMiddleware:
 
 async def _unless_left(pump: Pump, response: _Response, answering: Awaitable[None]) -> None:
     """Await the application; cancel it when the client leaves, and swallow just that."""
-    leave = _Leave(response)
+    leave = _Leave(pump, response)
     pump.watch(leave)
     try:
         await answering
@@ -130,7 +132,8 @@ async def _unless_left(pump: Pump, response: _Response, answering: Awaitable[Non
 class _Leave:
     """What is done when the client leaves: the task is cancelled, unless the response is sent."""
 
-    def __init__(self, response: _Response) -> None:
+    def __init__(self, pump: Pump, response: _Response) -> None:
+        self._pump = pump
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._before = self._task.cancelling()
         self._cancelled = False
@@ -138,6 +141,8 @@ class _Leave:
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self) -> None:
+        if not self._pump.left:  # `receive` failed, and tells that to the application
+            return
         if self._response.ending:
             self._timer = asyncio.get_running_loop().call_later(_GRACE, self._cancel)
         else:
@@ -176,7 +181,7 @@ class _Response:
     """
 
     def __init__(self, scope: Scope, scratch: Scratch, send: Send) -> None:
-        self.head_only = scope["method"] == "HEAD"
+        self.head_only = scope.get("method") == "HEAD"
         self.started = self.ending = self.complete = False
         self._scratch = scratch
         self._send = send
@@ -192,9 +197,10 @@ class _Response:
         elif message.get("more_body"):
             await self._send(message)
             # No server raises once the client has left, and uvicorn does not even yield.
-            await asyncio.sleep(0)
+            if on_asyncio():
+                await asyncio.sleep(0)
         else:
-            self.ending = kind in _LAST
+            self.ending = self.ending or kind in _LAST  # trailers may follow
             await self._send(message)
             self.complete = self.ending
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("streamware")
 
 _FILE_WRAPPER = "wsgi.file_wrapper"
+# Flask's test client asks by it for the application's contexts, and enters them in its own.
+_PRESERVED = "werkzeug.debug.preserve_context"
 
 
 class WSGIMiddleware:
@@ -79,7 +81,8 @@ class _Response(Enclosed):
     def __init__(
         self, environ: WSGIEnvironment, scratch: Scratch, start_response: StartResponse
     ) -> None:
-        super().__init__()
+        here = _PRESERVED in environ
+        super().__init__(partial(_here, scratch) if here else None)
         self._head_only = environ.get("REQUEST_METHOD") == "HEAD"
         self._scratch = scratch
         self._start_response = start_response
@@ -94,7 +97,7 @@ class _Response(Enclosed):
         if wrapper is not None:
             environ[_FILE_WRAPPER] = files = _Files(wrapper)
         try:
-            body: Iterable[bytes] = self._context.run(self._call, app, environ)
+            body: Iterable[bytes] = self._run(self._call, app, environ)
         except BaseException as error:
             self.close()
             if (instead := self.failed(error)) is None:
@@ -112,7 +115,7 @@ class _Response(Enclosed):
             self._body = file.entrusted_to(self)
             return body
         try:
-            self._chunks = self._context.run(iter, body)
+            self._chunks = self._run(iter, body)
         except BaseException:
             self.close()
             raise
@@ -206,3 +209,12 @@ class _File:
             self._response.close()
         elif hasattr(self._file, "close"):
             self._file.close()
+
+
+def _here(scratch: Scratch, call: Callable[..., Any], *given: Any) -> Any:
+    """Call it in the context of who calls us."""
+    token = CURRENT.set(scratch)
+    try:
+        return call(*given)
+    finally:
+        CURRENT.reset(token)

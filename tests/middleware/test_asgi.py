@@ -128,6 +128,16 @@ async def test_messages_pass_as_they_are(settings: sw.Settings) -> None:
     assert all(sent is given for sent, given in zip(connection.sent, messages, strict=True))
 
 
+async def test_a_scope_need_not_have_a_method(settings: sw.Settings) -> None:
+    connection = Connection()
+    del connection.scope["method"]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await text(send, b"1")
+
+    assert (await connection.run(sw.ASGIMiddleware(app, settings))).body == b"1"
+
+
 async def test_the_application_runs_in_the_server_s_own_task(settings: sw.Settings) -> None:
     seen = list[Any]()
 
@@ -141,15 +151,30 @@ async def test_the_application_runs_in_the_server_s_own_task(settings: sw.Settin
     assert seen == [asyncio.current_task()] * 2
 
 
-def test_another_event_loop_is_refused(settings: sw.Settings) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        raise AssertionError
-
+def test_on_another_event_loop_all_but_exports_is_as_before(settings: sw.Settings) -> None:
     connection = Connection()
-    wrapped: Any = sw.ASGIMiddleware(app, settings)
-    answer = wrapped(connection.scope, connection.receive, connection.send)
-    with pytest.raises(sw.OrderError, match="asyncio only"):
-        answer.send(None)
+    seen = list[Any]()
+
+    async def send(message: Message) -> None:
+        connection.sent.append(message)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(sw.current_scratch().path())
+        await text(send, b"1")
+
+    def run(wrapped: Any) -> None:
+        with pytest.raises(StopIteration):
+            wrapped(connection.scope, connection.receive, send).send(None)
+
+    run(sw.ASGIMiddleware(app, settings))
+    assert connection.reply().body == b"1"
+    assert not seen[0].exists()
+    for refused in (
+        sw.ASGIMiddleware(sw.Export([(1,)]), settings),
+        sw.ASGIMiddleware(app, settings, cancel_on_disconnect=True),
+    ):
+        with pytest.raises(sw.OrderError, match="asyncio only"):
+            run(refused)
 
 
 # Scratch in every kind of code
@@ -562,6 +587,46 @@ async def test_what_is_done_after_the_response_is_not_cancelled(settings: sw.Set
 
     reply = await ended(started(connection, cancelling(app, settings)))
     assert (reply.complete, done) == (True, ["done"])
+
+
+async def test_nor_after_trailers(settings: sw.Settings) -> None:
+    done = list[str]()
+    connection = Connection()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await text(send)
+        await send({"type": "http.response.trailers", "headers": []})
+        connection.leave()
+        await asyncio.sleep(0.02)
+        done.append("done")
+
+    wrapped: Any = cancelling(app, settings)
+    await wrapped(connection.scope, connection.receive, connection.send)
+    assert done == ["done"]
+
+
+async def test_a_receive_that_fails_is_the_application_s_to_handle(settings: sw.Settings) -> None:
+    """As Starlette's bound of a body fails, in a middleware around."""
+    caught = list[BaseException]()
+
+    class Limited(Connection):
+        async def receive(self) -> Message:
+            if not caught:
+                caught.append(Broken())
+                raise caught[0]
+            return await super().receive()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.01)
+        with pytest.raises(Broken):
+            await receive()
+        await text(send, (await receive())["type"].encode())
+
+    for cancels in (False, True):
+        caught.clear()
+        wrapped = sw.ASGIMiddleware(app, settings, cancel_on_disconnect=cancels)
+        reply = await ended(started(Limited(), wrapped))
+        assert (reply.error, reply.body) == (None, b"http.request")
 
 
 async def test_nor_while_its_end_is_being_sent(settings: sw.Settings) -> None:

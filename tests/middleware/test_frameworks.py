@@ -69,6 +69,35 @@ def test_flask_s_contexts_and_ours_are_one(settings: sw.Settings) -> None:
     assert client.get("/nowhere").status_code == 404
 
 
+@pytest.mark.parametrize("read", [True, False])
+def test_flask_s_test_client_keeps_the_contexts_of_a_request(
+    settings: sw.Settings, read: bool
+) -> None:
+    flask, app, seen = pytest.importorskip("flask"), flask_app(), list[Any]()
+
+    @app.get("/stream")  # type: ignore[untyped-decorator]  # it is any
+    def stream() -> Any:
+        def body() -> Iterator[str]:
+            seen.append(sw.current_scratch().path())
+            yield flask.request.path
+            seen.append(sw.current_scratch())
+
+        return flask.Response(flask.stream_with_context(body()))
+
+    app.wsgi_app = sw.WSGIMiddleware(app.wsgi_app, settings)
+    with app.test_client() as client:
+        response = client.get("/stream")
+        assert flask.request.path == "/stream"
+        if read:
+            assert response.text == "/stream"
+        response.close()
+    assert len(seen) == 1 + read
+    assert not seen[0].exists()
+    assert not flask.has_request_context()
+    with pytest.raises(sw.OrderError):
+        sw.current_scratch()
+
+
 def test_a_flask_view_may_say_itself_what_no_room_is(settings: sw.Settings) -> None:
     for handled in (False, True):
         app = flask_app()
