@@ -121,6 +121,10 @@ def test_a_suffix_that_is_too_long_is_a_named_error(scratch: Scratch) -> None:
     assert scratch.usage.files == 0
 
 
+def test_it_says_what_holds_for_it(storage: Storage) -> None:
+    assert Scratch(storage).settings is storage.settings
+
+
 def test_what_is_tracked_is_handed_back(scratch: Scratch) -> None:
     tracked = Tracked()
     assert scratch.track(tracked) is tracked
@@ -508,6 +512,19 @@ def test_a_forked_child_cannot_use_the_ledger_of_its_parent(
         return True
 
     assert in_child(child)
+
+
+def test_a_ledger_of_another_process_is_let_alone(storage: Storage) -> None:
+    scratch = Scratch(storage)
+    tracked = scratch.track(Tracked())
+    own, scratch._pid = scratch._pid, -1
+    with pytest.raises(OrderError, match="was forked from"):
+        scratch.path()
+    scratch.close()
+    assert (scratch.closed, tracked.closed) == (True, 0)
+    scratch._pid, scratch._closed = own, False
+    scratch.close()
+    assert tracked.closed == 1
 
 
 # Many

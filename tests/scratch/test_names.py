@@ -61,6 +61,15 @@ def test_files_at_any_depth_count_and_links_are_not_followed(names: Names) -> No
     names.remove()
 
 
+def test_a_file_that_vanishes_while_it_is_measured_counts_nothing(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = names.file("")
+    monkeypatch.setattr("os.walk", lambda _: [(str(path.parent), [], ["gone", path.name])])
+    assert names.unmeasured() == 0
+    names.remove()
+
+
 def test_a_sparse_file_counts_what_it_takes(names: Names) -> None:
     with names.file("").open("wb") as file:
         file.truncate(2**30)
