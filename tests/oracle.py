@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISDIR
 
 import pytest
 
@@ -176,7 +177,8 @@ def _in_use(root: Path, descriptors: tuple[str, ...], names: tuple[str, ...]) ->
     used = 0
     for name in names:
         with suppress(FileNotFoundError):
-            used += (root / name).lstat().st_blocks * 512
+            status = (root / name).lstat()
+            used += 0 if S_ISDIR(status.st_mode) else status.st_blocks * 512
     return used, len(names) + sum("(deleted)" in found for found in descriptors)
 
 
