@@ -239,11 +239,12 @@ async def test_fastapi_answers_503_when_there_is_no_room(
         exec(block("scratch.md", "@app.exception_handler"), names)
 
     app.add_api_route("/full", fill)
-    app.add_middleware(sw.ASGIMiddleware, settings=sw.Settings(request_bytes=10_000))
+    full = sw.Settings(keep_free_bytes=2**50, wait_seconds=0)
+    app.add_middleware(sw.ASGIMiddleware, settings=full)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/full")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
     assert ("Try again later" in answer.text) == has_handler
     assert files(scratch_dir) == []
 

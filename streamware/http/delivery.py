@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from http import HTTPStatus
 from math import ceil
 from typing import Protocol, Self
@@ -170,7 +170,7 @@ def live(scratch: Scratch | None) -> Scratch | None:
     return None if scratch is None or scratch.closed else scratch
 
 
-_NO_ROOM = (ENOSPC, EDQUOT)
+_NO_ROOM = (ENOSPC, EDQUOT, EMFILE, ENFILE)
 
 
 def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:

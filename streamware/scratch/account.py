@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from errno import EDQUOT
+from errno import EFBIG
 from time import monotonic, sleep
 
 from streamware.errors import Refused, ScratchError
@@ -66,7 +66,7 @@ class Account:
         with self._lock:
             if limit is not None and self.files >= limit:
                 raise ScratchError(
-                    EDQUOT,
+                    EFBIG,
                     f"a request may hold {limit:,} scratch files (Settings.request_files) and asked"
                     " for one more",
                 )
@@ -111,7 +111,7 @@ class Account:
             left = wished if limit is None else limit - self.bytes
             if size > left:
                 raise ScratchError(
-                    EDQUOT,
+                    EFBIG,
                     f"a request may hold {limit:,} bytes of scratch (Settings.request_bytes), holds"
                     f" {self.bytes:,} and asked for {size:,} more",
                 )

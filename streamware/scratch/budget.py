@@ -17,7 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from errno import EDQUOT, EINVAL, ENOSYS, EOPNOTSUPP
+from errno import EFBIG, EINVAL, ENOSYS, EOPNOTSUPP
 from random import randrange
 from time import monotonic
 
@@ -104,7 +104,7 @@ class Budget:
 
         Raises:
             Refused: There is no room now.
-            ScratchError: There never will be (EDQUOT), or the ledger cannot be opened or locked.
+            ScratchError: There never will be (EFBIG), or the ledger cannot be opened or locked.
         """
         if size <= 0:
             return
@@ -162,7 +162,7 @@ class Budget:
         for name, bound in bounds.items():
             if size > bound:
                 text = f"{size:,} bytes of scratch are more than all of {_setting(name)}, {bound:,}"
-                raise ScratchError(EDQUOT, f"{text}: raise it, or export less at once")
+                raise ScratchError(EFBIG, f"{text}: raise it, or export less at once")
 
     def _short_of(self, size: int) -> str | None:
         """Take `size` bytes, or name the setting that has no room for them; under the lock."""

@@ -40,7 +40,7 @@ def test_a_request_gets_of_its_wish_what_its_bound_leaves(root: Path) -> None:
         assert account.take(1000, wished=5000) == 3000
         with pytest.raises(ScratchError, match="holds 3,000 and asked for 1 more") as caught:
             account.take(1, wished=1)
-        assert caught.value.errno == errno.EDQUOT
+        assert caught.value.errno == errno.EFBIG
         assert storage.budget.used == 3000
         account.give(3000)
 
