@@ -41,9 +41,10 @@ class Account:
         self.peak = 0
         self.spools: set[Spool] = set()
 
-    def spool(self) -> Spool:
-        """A new spool, in memory so far."""
-        spool = Spool(self, memory=self._storage.settings.spool_memory)
+    def spool(self, *, patient: bool = True) -> Spool:
+        """A new spool, in memory so far; one that is not patient never waits for room."""
+        room = self if patient else _Impatient(self)
+        spool = Spool(room, memory=self._storage.settings.spool_memory)
         self.spools.add(spool)
         return spool
 
@@ -51,16 +52,16 @@ class Account:
         """Take note that it was closed."""
         self.spools.discard(spool)
 
-    def open(self) -> int:
+    def open(self, *, patient: bool = True) -> int:
         """The descriptor of a new file without a name.  Raises `ScratchError`, `Refused`."""
-        self.opened()
+        self.opened(patient=patient)
         try:
             return self._storage.place.open_unnamed()
         except BaseException:
             self.closed()
             raise
 
-    def opened(self) -> None:
+    def opened(self, *, patient: bool = True) -> None:
         """Allow one more file.  Raises `ScratchError`, `Refused`."""
         limit = self._storage.settings.request_files
         with self._lock:
@@ -73,7 +74,7 @@ class Account:
             self.files += 1
         try:
             self._storage.place.verify()
-            self._wait_for_room(0, self._deadline())
+            self._wait_for_room(0, self._deadline(patient=patient))
         except BaseException:
             self.closed()
             raise
@@ -83,7 +84,7 @@ class Account:
         with self._lock:
             self.files -= 1
 
-    def take(self, size: int, *, wished: int) -> int:
+    def take(self, size: int, *, wished: int, patient: bool = True) -> int:
         """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
         charged, granted = self._charge(size, wished), 0
         try:
@@ -92,7 +93,7 @@ class Account:
             else:  # no more than is needed is worth a wait, or in the way of others
                 self._uncharge(charged - size)
                 charged = size
-                self._wait_for(size)
+                self._wait_for(size, patient=patient)
                 granted = size
         finally:
             self._uncharge(charged - granted)
@@ -131,8 +132,8 @@ class Account:
                 return True
         return False
 
-    def _wait_for(self, size: int) -> None:
-        deadline = self._deadline()
+    def _wait_for(self, size: int, *, patient: bool) -> None:
+        deadline = self._deadline(patient=patient)
         self._wait_for_room(size, deadline)
         self._storage.budget.take(size, deadline=deadline)
 
@@ -142,10 +143,37 @@ class Account:
                 raise Refused(problem, retry_after=RETRY_AFTER)
             sleep(_PAUSE)
 
-    def _deadline(self) -> float:
+    def _deadline(self, *, patient: bool) -> float:
         """Until when this thread may wait: a loop's has other work."""
+        if not patient:
+            return 0.0
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return monotonic() + self._storage.settings.wait_seconds
         return 0.0
+
+
+class _Impatient:
+    """The room of an account, for who would rather do without than wait."""
+
+    __slots__ = ("_account", "path")
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.path = account.path
+
+    def open(self) -> int:
+        return self._account.open(patient=False)
+
+    def closed(self) -> None:
+        self._account.closed()
+
+    def take(self, size: int, *, wished: int) -> int:
+        return self._account.take(size, wished=wished, patient=False)
+
+    def give(self, size: int) -> None:
+        self._account.give(size)
+
+    def forget(self, spool: Spool) -> None:
+        self._account.forget(spool)

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from streamware.errors import OrderError
 from streamware.scratch.account import Account
 from streamware.scratch.names import Names
+from streamware.scratch.ring import Ring
 from streamware.scratch.spool import Spool
 from streamware.scratch.storage import Storage
 from streamware.settings import Settings
@@ -127,6 +128,11 @@ class Scratch:
         with self._lock:
             return self._opened().spool()
 
+    def ring(self) -> Ring:
+        """A queue of bytes that keeps in memory what a spool does, and more on disk."""
+        self._check()
+        return Ring(self._impatient, memory=self.settings.spool_memory)
+
     def path(self, suffix: str = "") -> Path:
         """The path of a new, empty file that ends in `suffix`, for libraries that need a name.
 
@@ -192,6 +198,10 @@ class Scratch:
         if self._account is None:
             self._account = Account(self._storage)
         return self._account
+
+    def _impatient(self) -> Spool:
+        with self._lock:
+            return self._opened().spool(patient=False)
 
     def _named(self) -> Names:
         with self._lock:

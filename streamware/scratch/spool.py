@@ -248,6 +248,16 @@ class Spool(io.BufferedIOBase, BinaryIO):
         self._size = size
         return size
 
+    def reserve(self, size: int) -> None:
+        """Have it on disk with room for `size` bytes in all; raises, and stays good, if not."""
+        self._check()
+        try:
+            file = self._file or self._move(max(size, self._size))
+            with file as descriptor:
+                self._reserve(descriptor, size)
+        except OSError as error:
+            self._fail(error, f"a reservation of {size:,} bytes")
+
     def flush(self) -> None:
         """Nothing is held back: what was written is in memory, or with the system."""
         self._check()
