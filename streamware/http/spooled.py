@@ -1,0 +1,171 @@
+"""Spooled: a document that is finished before any of it is sent.
+
+Then its length and digest stand in the head, a failure is a clean status, and rows are closed
+however slowly the client reads.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from io import SEEK_SET
+from typing import Self
+
+from streamware.aencoding import AsyncEncoding
+from streamware.http.buffered import withdraw
+from streamware.http.delivery import Chunks
+from streamware.receipt import Receipt
+from streamware.scratch.spool import Spool
+from streamware.worker import Worker
+
+_READ = 65_536
+
+
+class Spooled:
+    """The chunks of a document from a spool, once it is all there; for a thread.
+
+    Args:
+        chunks: Of the document.
+        spool: Theirs; closed by whose ledger it is.
+        finished: Called when the rows are closed, with the document complete or not.
+    """
+
+    def __init__(self, chunks: Chunks, spool: Spool, finished: Callable[[], object]) -> None:
+        self._chunks = chunks
+        self._finished = finished
+        self._content = Content(spool)
+        self._begun = False
+        self._closed = False
+
+    @property
+    def receipt(self) -> Receipt:
+        """Figures so far."""
+        return self._chunks.receipt
+
+    @property
+    def content(self) -> Content:
+        """What is sent."""
+        return self._content
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._closed:
+            raise StopIteration
+        if not self._begun:
+            self._begun = True
+            self._spool()
+        if chunk := self._content.read():
+            return chunk
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Close the rows; while another thread pulls, that one does.  Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._chunks.close()
+            if not self._content.delivered:
+                withdraw(self.receipt)
+            self._finish()
+
+    def _spool(self) -> None:
+        for chunk in self._chunks:
+            self._content.write(chunk)
+        self._content.complete()
+        self._finish()
+
+    def _finish(self) -> None:
+        finished, self._finished = self._finished, _nothing
+        finished()
+
+
+class AsyncSpooled:
+    """The same beside an event loop; what it asks of the disk runs on a thread."""
+
+    def __init__(self, encoding: AsyncEncoding, spool: Spool) -> None:
+        self._encoding = encoding
+        self._content = Content(spool)
+        self._worker = Worker()
+        self._begun = False
+
+    @property
+    def receipt(self) -> Receipt:
+        """Figures so far."""
+        return self._encoding.receipt
+
+    @property
+    def content(self) -> Content:
+        """What is sent."""
+        return self._content
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._begun:
+            self._begun = True
+            async for chunk in self._encoding:
+                await self._worker.submit(partial(self._content.write, chunk))
+            await self._worker.submit(self._content.complete)
+        if chunk := await self._worker.submit(self._content.read):
+            return chunk
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the rows.  Idempotent; never raises but on cancellation."""
+        self._worker.stop(_nothing)
+        await self._encoding.aclose()
+        if not self._content.delivered:
+            withdraw(self.receipt)
+
+
+class Content:
+    """The bytes of a response in a spool.
+
+    Attributes:
+        size: How many.
+        spool: Where they are.
+        handed_over: Whether the server reads them from the spool itself.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self.size = 0
+        self.spool = spool
+        self.handed_over = False
+        self._complete = False
+        self._digest = hashlib.sha256()
+
+    def write(self, chunk: bytes) -> None:
+        """Add to the end.  Blocks for the disk, and for room.  Raises as a spool does."""
+        self.spool.write(chunk)
+        self._digest.update(chunk)
+        self.size += len(chunk)
+
+    def complete(self) -> None:
+        """There is no more: reading begins."""
+        self.spool.seek(0, SEEK_SET)
+        self._complete = True
+
+    @property
+    def delivered(self) -> bool:
+        """Whether all of it was read, as far as can be told."""
+        if not self._complete or self.handed_over:
+            return self.handed_over
+        return not self.spool.closed and self.spool.tell() == self.size
+
+    def read(self) -> bytes:
+        """The next bytes; none at the end."""
+        return self.spool.read(_READ)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """What can be said of it now (RFC 9110 §8.6, RFC 9530 §3)."""
+        digest = base64.b64encode(self._digest.digest()).decode()
+        return [("Content-Length", str(self.size)), ("Repr-Digest", f"sha-256=:{digest}:")]
+
+
+def _nothing() -> None:
+    """Nothing is left to do."""
