@@ -408,7 +408,8 @@ def _default() -> str:
 def _source(directory: str | None) -> str:
     if directory is None:
         return "the default"
-    return VARIABLE if os.environ.get(VARIABLE) == directory else "Settings.scratch_dir"
+    told = os.environ.get(VARIABLE, "").strip()
+    return VARIABLE if told and os.path.abspath(told) == directory else "Settings.scratch_dir"  # noqa: PTH100 - as Settings does
 
 
 def _not_opened(path: str, error: Exception) -> tuple[str, str]:

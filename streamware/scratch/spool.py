@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from errno import EDQUOT, EFBIG, EINTR, EINVAL, EIO, ENOSPC, ENOSYS, EOPNOTSUPP
 from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
 from operator import index
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
-from streamware.errors import Refused, ScratchError
+from streamware.errors import Refused, ScratchError, StreamwareError
 from streamware.scratch.forks import watch
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ class Spool(io.BufferedIOBase, BinaryIO):
     XlsxWriter, openpyxl, `wsgi.file_wrapper`, `os.sendfile`.
 
     Bytes that were accepted are there; a call that fails has changed nothing that can be read.
-    The first error of the disk spoils the spool: every later call but `close` raises a
-    `ScratchError` with the same errno, so that half a file is never taken for a whole one.  Space
+    The first error spoils the spool: every later call but `close` raises one like it, with the
+    same errno, so that half a file is never taken for a whole one.  Space
     is reserved ahead of the writes, so that "no space left" comes before bytes are sent.  Calls
     block for the disk, and for up to `Settings.wait_seconds` for room in the budgets, though not
     on the thread of an event loop.  One thread at a time may use it; `close` may come from any,
@@ -158,7 +159,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         self._reserving = hasattr(os, "posix_fallocate")
         self._shared = False  # whether somebody was given the descriptor
         self._cached = _KEPT  # where the part begins that is to leave the page cache
-        self._fault: tuple[int, str] | None = None
+        self._fault: StreamwareError | None = None
         self._is_closed = False
 
     # The file object
@@ -465,26 +466,40 @@ class Spool(io.BufferedIOBase, BinaryIO):
         if self._is_closed:
             raise ValueError("I/O operation on closed file")
         if self._fault is not None:
-            errno, text = self._fault
-            raise ScratchError(errno, f"this spool is spoilt: {text}")
+            raise copy(self._fault)  # the same one would gather the tracebacks of all calls
 
     def _spoil(self, error: BaseException, doing: str) -> NoReturn:
         """Raise it, and have every later call raise one like it."""
         if not self._is_closed:
-            code = error.errno or EIO if isinstance(error, OSError) else EINTR
-            code = ENOSPC if isinstance(error, Refused) else code
-            self._fault = code, f"{doing} failed ({type(error).__name__})"
+            self._fault = self._lasting(error, doing)
         self._fail(error, doing)
+
+    def _lasting(self, error: BaseException, doing: str) -> StreamwareError:
+        """What later calls raise: who ignores the first error must not lose what it said."""
+        if isinstance(error, Refused):  # as an OSError, which is what a file raises
+            return ScratchError(ENOSPC, f"this spool is spoilt by an earlier error: {error}")
+        if isinstance(error, OSError):
+            named = self._named(error, doing)
+            text = f"this spool is spoilt by an earlier error: {named.strerror}"
+            return ScratchError(named.errno or EIO, text)
+        if isinstance(error, StreamwareError):
+            return copy(error)
+        return ScratchError(EINTR, f"this spool is spoilt: {doing} ended by {type(error).__name__}")
 
     def _fail(self, error: BaseException, doing: str) -> NoReturn:
         """Raise it, as an error of ours if it is one of the disk."""
         if not isinstance(error, OSError) or isinstance(error, ScratchError):
             raise error
-        raise ScratchError(
+        raise self._named(error, doing) from error
+
+    def _named(self, error: OSError, doing: str) -> ScratchError:
+        if isinstance(error, ScratchError):
+            return error
+        return ScratchError(
             error.errno,
             f"{error.strerror}: {doing}, of a spool that holds {self._size:,}, in {self._room.path}"
             " (Settings.scratch_dir, or STREAMWARE_SCRATCH_DIR)",
-        ) from error
+        )
 
 
 def _flat(view: memoryview) -> memoryview:

@@ -620,7 +620,7 @@ def test_an_error_names_the_place_its_setting_and_its_cause(on_disk: Spool, disk
     text = str(caught.value)
     assert "No space left on device: a write of 2,000 bytes, of a spool that holds 1,500" in text
     assert "Settings.scratch_dir" in text
-    with pytest.raises(ScratchError, match=r"this spool is spoilt: a write of 2,000 bytes failed"):
+    with pytest.raises(ScratchError, match=r"spoilt by an earlier error: No space left on device"):
         on_disk.read()
 
 
