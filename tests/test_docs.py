@@ -10,6 +10,7 @@ import warnings
 from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,7 +106,8 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_link_leads_to_a_file(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)#]+)", prose)
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
 
@@ -219,10 +221,46 @@ def test_flask_answers_503_when_there_is_no_room(scratch_dir: Path) -> None:
 
     app.add_url_rule("/refused", view_func=refused)
     app.add_url_rule("/full", view_func=fill)
-    app.wsgi_app = sw.WSGIMiddleware(app.wsgi_app, sw.Settings(request_bytes=10_000))
+    full = sw.Settings(keep_free_bytes=2**50, wait_seconds=0)
+    app.wsgi_app = sw.WSGIMiddleware(app.wsgi_app, full)
     answers = [app.test_client().get(path, buffered=True) for path in ("/refused", "/full")]
     found = [(answer.status_code, answer.headers["Retry-After"]) for answer in answers]
-    assert found == [(503, "7"), (503, "30")]
+    assert found == [(503, "7"), (503, "10")]
+    assert files(scratch_dir) == []
+
+
+def test_django_answers_503_when_there_is_no_room() -> None:
+    http = pytest.importorskip("django.http")
+    django = pytest.importorskip("django")
+    settings = pytest.importorskip("django.conf").settings
+    if not settings.configured:
+        settings.configure()
+        django.setup()
+    found: dict[str, Any] = {"sw": sw, "HttpResponse": http.HttpResponse}
+    exec(block("scratch.md", "process_exception"), found)
+    handler = found["NoRoom"](lambda request: http.HttpResponse("fine"))
+    answer = handler.process_exception(None, sw.Refused("not now", retry_after=7.0))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+    assert handler.process_exception(None, ValueError()) is None
+    assert handler(None).status_code == 200
+
+
+async def test_a_spool_is_sent_in_blocks_as_the_docs_say(scratch_dir: Path) -> None:
+    responses = pytest.importorskip("starlette.responses")
+    routing = pytest.importorskip("starlette.routing")
+    lines = b"\n" * 200_000
+    found = {
+        "sw": sw,
+        "partial": partial,
+        "StreamingResponse": responses.StreamingResponse,
+        "write_invoices": lambda spool: spool.write(lines),
+    }
+    exec(block("scratch.md", "write_invoices"), found)
+    app = sw.ASGIMiddleware(routing.Route("/", found["invoices"]))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test"
+    ) as client:
+        assert (await client.get("/")).content == lines
     assert files(scratch_dir) == []
 
 
