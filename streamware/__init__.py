@@ -25,6 +25,7 @@ from streamware.http.export import Export
 from streamware.limits import Limits
 from streamware.middleware.asgi import ASGIMiddleware
 from streamware.middleware.wsgi import WSGIMiddleware
+from streamware.observe import Observer
 from streamware.receipt import Receipt
 from streamware.saving import asave, save
 from streamware.scratch.ledger import Scratch, Usage, current_scratch
@@ -50,6 +51,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "Ndjson",
+    "Observer",
     "OrderError",
     "Receipt",
     "Refused",

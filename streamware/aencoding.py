@@ -9,7 +9,6 @@ timer hands out what a slow source has given so far, without ever cancelling a p
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
@@ -18,9 +17,10 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from streamware.columns import Column, Key
+from streamware.deadline import called
 from streamware.encoder import Format
 from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Encoding
-from streamware.errors import OrderError
+from streamware.errors import LimitError, OrderError
 from streamware.feed import Feeds
 from streamware.limits import Limits
 from streamware.receipt import Receipt
@@ -28,8 +28,6 @@ from streamware.registry import lookup
 from streamware.source import Feeder, Rows, aclose, checked, is_thread_bound
 from streamware.values import Values
 from streamware.worker import GATE, Worker
-
-logger = logging.getLogger("streamware")
 
 _HAND_OVER = 0.02  # seconds in which a thread that waits for rows takes those it is given
 _OTHER_THREAD = (
@@ -104,6 +102,13 @@ class Fillable(Protocol):
 
     def rescue(self) -> None:
         """Encode and flush what has come so far, while `fill` is blocked."""
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that it may still take."""
+
+    def expire(self) -> LimitError | None:
+        """Have `fill` end with the pull in flight if it takes too long; the error to raise then."""
 
     def give_up(self) -> None:
         """Have `fill` end with the pull in flight: what comes of it is not wanted."""
@@ -215,7 +220,11 @@ class AsyncEncoding:
 
     async def _waited(self, filling: asyncio.Future[bool]) -> None:
         """Wait for a chunk, or for the clock."""
-        await asyncio.wait({filling}, timeout=self._flush_interval)
+        encoding = self._encoding
+        await asyncio.wait({filling}, timeout=max(0, min(self._flush_interval, encoding.time_left)))
+        if not (filling.done() or self._closed) and (expired := encoding.expire()) is not None:
+            await self.aclose()
+            raise expired
         if not filling.done() and self._feeds.hand_over():
             await asyncio.wait({filling}, timeout=_HAND_OVER)
         if self._closed:
@@ -245,7 +254,7 @@ class AsyncEncoding:
         self._feeds.cancel()
         endings = [self._worker.stop(self._encoding.close), self._helper.stop(_nothing)]
         if pulling and self._cancel is not None:
-            Thread(target=_called, args=(self._cancel,), name="streamware", daemon=True).start()
+            Thread(target=called, args=(self._cancel,), name="streamware", daemon=True).start()
         return [ending for ending in endings if ending is not None]
 
 
@@ -260,13 +269,6 @@ def _retrieved(future: asyncio.Future[bool]) -> None:
     """Nobody waits any more, and what came of it is in the receipt."""
     if not future.cancelled():
         future.exception()
-
-
-def _called(cancel: Callable[[], object]) -> None:
-    try:
-        cancel()
-    except Exception:
-        logger.warning("cancelling the rows of an export failed", exc_info=True)
 
 
 def _nothing() -> None:

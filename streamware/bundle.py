@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -22,8 +23,9 @@ from streamware.http import headers as head
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 from streamware.http.export import Export
-from streamware.receipt import Receipt
-from streamware.scratch.ledger import Scratch
+from streamware.observe import Watch
+from streamware.receipt import Receipt, problem_of
+from streamware.scratch.share import Share
 from streamware.settings import Settings
 from streamware.source import Feeder, GivenUp, close
 
@@ -48,7 +50,8 @@ class Bundle(Application):
         filename: Name of the download.
         large: Allow ZIP64, for entries and archives past 2 GiB; not every reader opens those.
         headers: Further response headers.
-        on_done: Called once with the `Receipt` of the zip, when it has ended, however it did.
+        on_done: Called once with the `Receipt` of the zip, when it has ended, however it did;
+            before that those of its exports, once each, "closed" where one was never begun.
         settings: As `Export`.  Its exports have scratch of the bundle's; of settings of their
             own only `values` and `limits` count.
 
@@ -110,12 +113,17 @@ class Bundle(Application):
 
 @dataclass(kw_only=True)
 class Member:
-    """One entry of a zip: its name, and its content or the job that makes it."""
+    """One entry of a zip: its name, and its content or the job that makes it.
+
+    Attributes:
+        told: Whether the job's `on_done` is to be called: not for a `HEAD` request.
+    """
 
     name: str
     content: Iterable[bytes] = ()
     job: Job | None = None
     begun: bool = False
+    told: bool = False
 
     def __iter__(self) -> Iterator[bytes]:
         self.begun = True
@@ -131,11 +139,15 @@ class Member:
         """As of `Encoding`."""
         return self.content.asynchronous if isinstance(self.content, Encoding) else ()
 
-    def close(self) -> None:
-        """Close its content."""
+    def close(self, *, given_up: bool) -> None:
+        """Close its content, and tell who asked; over HTTP it is the client who gives up."""
         close(self.content)
-        if self.begun and self.job is not None and isinstance(self.content, Encoding):
-            self.job.done(self.content.receipt)
+        if self.job is None or not self.told or not isinstance(self.content, Encoding):
+            return
+        receipt = self.content.receipt
+        if given_up and self.begun and receipt.outcome == "closed":
+            receipt.outcome = "client gone"
+        Watch(receipt, on_done=self.job.on_done).done()
 
 
 class Zipping:
@@ -159,11 +171,13 @@ class Zipping:
         self._digest = sha256()
         self._started = monotonic()
 
-    def fed_by(self, feeder: Feeder | None, scratch: Scratch | None) -> Zipping:
+    def fed_by(self, feeder: Feeder | None, share: Share | None) -> Zipping:
         """The same, ready to begin; given a feeder, it can read asynchronous rows."""
         for member in self._members:
             if member.job is not None:
-                member.content = member.job.make(feeder, scratch)
+                own = share and share.other(member.job.bounds(share.settings))
+                member.content = member.job.make(feeder, own)
+                member.told = share is not None
         return self
 
     def interrupt(self) -> None:
@@ -187,7 +201,7 @@ class Zipping:
                 self._ready = chunk
                 return True
         except BaseException as error:
-            self._settle("closed" if self._unwanted else outcome_of(error))
+            self._settle("closed" if self._unwanted else outcome_of(error), error)
             self.close()
             raise
         if not self._unwanted:
@@ -214,6 +228,22 @@ class Zipping:
             if isinstance(member.content, Encoding):
                 member.content.give_up()
 
+    @property
+    def time_left(self) -> float:
+        """Seconds that the entry that is being made may still take."""
+        encoding = self._under_way
+        return inf if encoding is None else encoding.time_left
+
+    def expire(self) -> LimitError | None:
+        """As `Encoding.expire`, of that entry."""
+        encoding = self._under_way
+        return None if encoding is None else encoding.expire()
+
+    @property
+    def _under_way(self) -> Encoding | None:
+        contents = (member.content for member in self._members[:1] if member.begun)
+        return next((content for content in contents if isinstance(content, Encoding)), None)
+
     def close(self) -> None:
         """Close every entry's content.  Idempotent; never raises."""
         self._settle("closed")
@@ -224,7 +254,7 @@ class Zipping:
     def _end_member(self) -> None:
         member = self._members.pop(0)
         self.asynchronous += member.asynchronous
-        member.close()
+        member.close(given_up=self.receipt.outcome == "closed")
         self.receipt.rows += member.rows
 
     def _run(self) -> Iterator[bytes]:
@@ -256,9 +286,12 @@ class Zipping:
                 raise LimitError(what, limit=MAX_SIZE, actual=self.receipt.bytes + len(chunk))
             yield chunk
 
-    def _settle(self, outcome: str) -> None:
+    def _settle(self, outcome: str, cause: BaseException | None = None) -> None:
         if self.receipt.outcome == "running":
             self.receipt.outcome = outcome
+            self.receipt.problem = (
+                None if outcome == "closed" or cause is None else problem_of(cause)
+            )
             self.receipt.seconds = monotonic() - self._started
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from time import monotonic
 from typing import Any, BinaryIO
 
@@ -15,7 +16,7 @@ from streamware.columns import Batch, Column, Key, Layout, Sheet, settled
 from streamware.encoder import Context, Encoder, Format
 from streamware.errors import EncodeError, LimitError
 from streamware.limits import Limits
-from streamware.receipt import Receipt
+from streamware.receipt import Receipt, problem_of
 from streamware.values import Values
 
 
@@ -57,6 +58,7 @@ class Document:
         self._started = monotonic()
         self._begun = False
         self._finished = False
+        self._settled = False
         self._sheet: Sheet | None = None
         self._names: list[str] | None = None
         self._chosen: tuple[Column, ...] | None = None
@@ -90,7 +92,7 @@ class Document:
         """Encode `rows`; what is ready waits in `take`."""
         if not rows:
             return
-        self._check_rows(len(rows))
+        self._limits.check("rows", self.receipt.rows + len(rows))
         layout = self.layout or self._laid_out(rows[0])
         # The caller's code (attributes, callables, conversions) runs here, and before the gate.
         batch = Batch(layout.head, self._row, len(rows), layout.cells(rows, self._row))
@@ -135,7 +137,7 @@ class Document:
     @property
     def ended(self) -> bool:
         """Whether nothing more is encoded: it was finished, or given up."""
-        return self._finished or self.receipt.outcome != "running"
+        return self._finished or self._settled
 
     def take(self) -> bytes:
         """The bytes that are ready; possibly none."""
@@ -149,26 +151,40 @@ class Document:
         self._digest.update(chunk)
         return chunk
 
-    def settle(self, outcome: str) -> None:
+    def settle(self, outcome: str, cause: BaseException | None = None) -> None:
         """The end, of one kind or another; only the first counts."""
-        if self.receipt.outcome != "running":
+        if isinstance(cause, LimitError):
+            cause.status = self._limits.status_of(cause)
+        if self._settled:
             return
-        self.receipt.outcome = outcome
+        self._settled = True
+        if self.receipt.outcome == "running":
+            self.receipt.outcome = outcome
+            self.receipt.problem = None if cause is None else problem_of(cause)
         self.receipt.seconds = monotonic() - self._started if self._begun else 0.0
         self._out.clear()
         self.size = 0
-        if outcome == "complete":
+        if self.receipt.outcome == "complete":
             self.receipt.sha256 = self._digest.hexdigest()
         elif self._encoder is not None:
             self._encoder.abort()
 
+    @property
+    def time_left(self) -> float:
+        """Seconds that it may still take; below nothing where it has taken too long."""
+        bound = self._limits.seconds
+        if bound is None:
+            return inf
+        return self._started + bound - monotonic() if self._begun else bound
+
     def check_time(self) -> None:
         """Raises LimitError when the export takes longer than it may."""
-        bound = self._limits.seconds
-        if bound is not None and self._begun and monotonic() - self._started > bound:
-            raise LimitError(
-                "seconds of the export", limit=bound, actual=round(monotonic() - self._started, 3)
-            )
+        if self._limits.seconds is not None and self.time_left < 0:
+            raise self.overdue()
+
+    def overdue(self) -> LimitError:
+        """The error that says so."""
+        return self._limits.passed("seconds", monotonic() - self._started)
 
     def _laid_out(self, first: Any) -> Layout:
         name = None if self._sheet is None else self._sheet.name
@@ -192,13 +208,4 @@ class Document:
             return
         self._out.append(data)
         self.size += len(data)
-        bound = self._limits.bytes
-        if bound is not None and self.receipt.bytes + self.size > bound:
-            raise LimitError(
-                "bytes of the document", limit=bound, actual=self.receipt.bytes + self.size
-            )
-
-    def _check_rows(self, more: int) -> None:
-        bound = self._limits.rows
-        if bound is not None and self.receipt.rows + more > bound:
-            raise LimitError("rows of the export", limit=bound, actual=self.receipt.rows + more)
+        self._limits.check("bytes", self.receipt.bytes + self.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
 from streamware.columns import Column, Key, Sheet
+from streamware.deadline import Deadline
 from streamware.document import Document
 from streamware.encoder import Format
-from streamware.errors import EncodeError, LimitError
+from streamware.errors import EncodeError, LimitError, Refused, ScratchError
 from streamware.limits import Limits
 from streamware.pull import Puller, portions
 from streamware.receipt import Receipt
@@ -112,6 +113,7 @@ class Encoding:
         feeder: Feeder | None = None,
         coder: Coder | None = None,
         open_spool: Callable[[], BinaryIO] | None = None,
+        cancel: Callable[[], object] | None = None,
     ) -> None:
         if chunk_size < 1 or flush_interval <= 0:
             raise ValueError("chunk_size is at least 1, flush_interval above 0")
@@ -136,6 +138,9 @@ class Encoding:
         self._closed = False
         self._unwanted = False
         self._failure: BaseException | None = None
+        self._deadline: Deadline | None = None
+        if cancel is not None and limits is not None and limits.seconds is not None:
+            self._deadline = Deadline(limits.seconds, cancel)
 
     @property
     def receipt(self) -> Receipt:
@@ -175,14 +180,18 @@ class Encoding:
         if steps is None:
             return False
         try:
-            for _ in steps:
-                return not self._closed or self._end_late()
+            with self._deadline or _NO_DEADLINE:
+                self.document.check_time()
+                for _ in steps:
+                    return not self._closed or self._end_late()
         except BaseException as error:
             if self._closed and isinstance(error, GivenUp):
                 return self._end_late()
-            with self.lock:
-                self.document.settle("closed" if self._unwanted else outcome_of(error))
+            cause = self._cause(error)
+            self._settle(cause)
             self.close()
+            if cause is not error:
+                raise cause from error
             raise
         self._steps = None
         self._close_rows()
@@ -223,13 +232,26 @@ class Encoding:
                     document.feed(puller.take())
                 document.flush()
             except BaseException as error:
-                document.settle(outcome_of(error))
                 self._failure = error
+                document.settle(outcome_of(error), error)
                 raise
 
     def give_up(self) -> None:
         """Have `fill` end with the pull in flight, from any thread: nothing is wanted any more."""
         self._unwanted = True
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that it may still take (`Limits.seconds`)."""
+        return self.document.time_left
+
+    def expire(self) -> LimitError | None:
+        """Have `fill` end as `give_up` does, if there is no time left; the error to raise then."""
+        if self.time_left > 0:
+            return None
+        error = self.document.overdue()
+        self._failure = self._failure or error
+        return error
 
     def close(self) -> None:
         """Give up, or end: close the rows.  Idempotent; never raises.
@@ -239,12 +261,26 @@ class Encoding:
         if self._closed:
             return
         self._closed = True
-        with self.lock:
-            self.document.settle("closed")
+        self._settle(self._failure or GivenUp())
         if self._rows is not None and not is_opener(self._rows):
             close(self._rows)
         if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
             self._end_late()
+
+    def _cause(self, error: BaseException) -> BaseException:
+        """Why it has ended, where rows that were interrupted raised `error`."""
+        if self._failure is None and self._deadline is not None and self._deadline.struck:
+            self._failure = self.document.overdue()
+        return (self._failure or error) if isinstance(error, (Exception, GivenUp)) else error
+
+    def _settle(self, cause: BaseException) -> None:
+        given_up = isinstance(cause, (GivenUp, GeneratorExit))
+        unwanted = given_up or (self._unwanted and self._failure is None)
+        with self.lock:
+            if unwanted:
+                self.document.settle("closed")
+            else:
+                self.document.settle(outcome_of(cause), cause)
 
     def _end_late(self) -> bool:
         steps, self._steps = self._steps, None
@@ -257,6 +293,8 @@ class Encoding:
         """Each step has filled the document with something to hand out."""
         rows, self._rows = self._rows, None
         self.document.start_clock()
+        if self._deadline is not None:
+            self._deadline.start()
         outer = self._open(rows)
         rest = outer.iterator
         first = next(rest, _END)
@@ -306,7 +344,7 @@ class Encoding:
     def _encoding(self) -> Iterator[None]:
         """Nobody else encodes meanwhile, and the document is still wanted."""
         with self.lock:
-            if self.document.ended or self._unwanted:
+            if self.document.ended or self._unwanted or self._failure is not None:
                 raise self._failure or GivenUp
             yield
 
@@ -322,11 +360,14 @@ class Encoding:
             puller.heavy = document.layout.heavy
 
     def _close_rows(self) -> None:
+        if self._deadline is not None:
+            self._deadline.stop()
         while self._opened:
             self._opened.pop().close()
 
 
 _END = object()
+_NO_DEADLINE: AbstractContextManager[None] = nullcontext()
 
 
 def outcome_of(error: BaseException) -> str:
@@ -334,5 +375,7 @@ def outcome_of(error: BaseException) -> str:
     if isinstance(error, (GivenUp, GeneratorExit)):
         return "closed"
     if isinstance(error, LimitError):
-        return "limit"
+        return "expired" if error.name == "seconds" else "limit"
+    if isinstance(error, (Refused, ScratchError)):
+        return "no space"
     return "encode error" if isinstance(error, EncodeError) else "source error"

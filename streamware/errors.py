@@ -3,7 +3,7 @@
 StreamwareError(Exception)
 ├── EncodeError(ValueError)         a row that the format cannot hold
 │   ├── CellError                   .row .column .type
-│   └── LimitError(OverflowError)   .limit .actual
+│   └── LimitError(OverflowError)   .limit .actual .name
 ├── OrderError(RuntimeError)        a call out of order, an iterator used twice
 ├── ScratchError(OSError)           no room, or no safe directory
 └── Refused                         admission: .retry_after
@@ -47,12 +47,17 @@ class LimitError(EncodeError, OverflowError):
     Attributes:
         limit: What is allowed.
         actual: What it came to when it was noticed.
+        name: The field of the caller's `Limits`; None for what the format or the zip cannot hold.
+        status: What an `Export` answers where nothing was sent yet; None: the error is raised.
     """
 
-    def __init__(self, what: str, *, limit: float, actual: float) -> None:
+    status: int | None = None
+
+    def __init__(self, what: str, *, limit: float, actual: float, name: str | None = None) -> None:
         super().__init__(f"{what}: {actual:,} is over the limit of {limit:,}")
         self.limit = limit
         self.actual = actual
+        self.name = name
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self.args, self.__dict__)
@@ -71,11 +76,13 @@ class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fau
 
     Attributes:
         retry_after: Seconds after which it is worth asking again.
+        limit: The field of `Settings` that is used up, where it is one.
     """
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
+    def __init__(self, message: str, *, retry_after: float, limit: str | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.limit = limit
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self.args, self.__dict__)

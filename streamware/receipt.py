@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
+
+from streamware.errors import LimitError, Refused
 
 
 @dataclass(slots=True)
@@ -19,8 +22,19 @@ class Receipt:
         sha256: Hex digest of the whole document; None unless it is complete.
         converted: How often a value was written otherwise than it came, by the name of the rule
             (the fields of `Values`, and "text_cut", "newline", "escape", "text_of_object", …).
-        outcome: "running", "complete", "source error", "encode error", "limit" or "closed"
-            (given up before its end, as when a client leaves).
+        outcome: "running", and then one of
+            "complete": all of it was handed out, over HTTP to the server;
+            "client gone": over HTTP, closed before its end; elsewhere that is "closed";
+            "source error": the rows raised;
+            "encode error": a row or a value that the format cannot hold;
+            "limit": more than the format holds or `Limits` allow; of seconds, "expired";
+            "no space": no room for scratch;
+            "refused": over HTTP, too many exports at once; nothing was opened.
+        problem: What ended it, in one line that can be logged: the limit that was passed, or the
+            type of the error, never its text; None where nothing did.
+        delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
+        delivery_reason: Why so, where `delivery="auto"` had the choice.
+        id: Tells it from others in a log.
     """
 
     format: str
@@ -31,3 +45,21 @@ class Receipt:
     sha256: str | None = None
     converted: Counter[str] = field(default_factory=Counter)
     outcome: str = "running"
+    problem: str | None = None
+    delivery: str | None = None
+    delivery_reason: str | None = None
+    id: str = field(default_factory=lambda: os.urandom(6).hex(), compare=False)
+
+
+def problem_of(error: BaseException) -> str:
+    """One line on what went wrong, with names of ours and counts, and with nobody's data."""
+    kind = type(error).__name__
+    if isinstance(error, Refused) and error.limit is not None:
+        return f"Settings.{error.limit}"
+    if isinstance(error, LimitError):
+        # Its text may name a column or an entry: those are not ours.
+        what = "a limit of the format" if error.name is None else f"Limits.{error.name}"
+        return f"{what}: {error.actual:,} is over {error.limit:,}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{kind}: {os.strerror(error.errno)}"
+    return kind

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from streamware.limits import Limits
+from streamware.observe import Observer
 from streamware.values import Values
 
 MIB = 2**20
@@ -78,6 +79,7 @@ class Settings:
             `Refused`; never waited on the thread of an event loop.
         values: What `Export(values=None)` takes.
         limits: What `Export(limits=None)` takes.
+        observers: Who are told of every export.
 
     Raises:
         ValueError: A field or a variable is out of its range.
@@ -99,6 +101,7 @@ class Settings:
     wait_seconds: float = _variable("STREAMWARE_WAIT_SECONDS", _seconds, 5.0)
     values: Values | None = None
     limits: Limits | None = None
+    observers: tuple[Observer, ...] = ()
 
     def __post_init__(self) -> None:
         if self.scratch_dir is not None:
@@ -124,6 +127,7 @@ class Settings:
             raise ValueError(f"Settings(values={self.values!r}): a Values is expected")  # noqa: TRY004
         if not isinstance(self.limits, Limits | None):
             raise ValueError(f"Settings(limits={self.limits!r}): a Limits is expected")  # noqa: TRY004
+        object.__setattr__(self, "observers", tuple(self.observers))
 
     def _refuse(self, name: str, problem: str) -> None:
         variable = next(f.metadata["variable"] for f in fields(self) if f.name == name)

@@ -287,7 +287,7 @@ def test_everything_is_closed_when_an_entry_fails(get: Get, number: int) -> None
     assert b"PK\5\6" not in reply.body
     assert (rows.closed, more.closed, chunks.closed) == (1, 1, 1)
     assert more.pulled == 0
-    assert done == ["csv: source error", "zip: source error"]
+    assert done == ["csv: source error", "csv: closed", "zip: source error"]
 
 
 def test_an_entry_that_cannot_be_written_says_so(get: Get) -> None:
@@ -311,7 +311,7 @@ def test_everything_is_closed_when_the_client_leaves(get: Get, tmp_path: Path, c
     reply = get(sw.Bundle(members, on_done=done.append), leave_after=chunks)
     assert len(reply.chunks) == chunks
     assert (rows.closed, more.closed) == (1, 1)
-    assert [receipt.outcome for receipt in done] == ["closed"]
+    assert [receipt.outcome for receipt in done] == ["client gone"]
 
 
 def test_head_opens_nothing_and_closes_what_was_handed_over_open(get: Get) -> None:
@@ -388,7 +388,7 @@ async def test_the_client_may_leave_while_asynchronous_rows_wait() -> None:
     await until(lambda: connection.chunks)
     connection.leave()
     await asyncio.wait_for(task, 10)
-    assert done == ["csv: closed", "zip: closed"]
+    assert done == ["csv: client gone", "csv: closed", "zip: client gone"]
     assert (more.pulled, more.closed) == (0, 1)
 
 

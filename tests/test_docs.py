@@ -68,8 +68,8 @@ def rows(page: str, title: str) -> list[dict[str, str]]:
 def meant(default: str) -> object:
     """What a cell says, without what stands in brackets."""
     text = re.sub(r"\(.*\)", "", default).strip()
-    if text == "none":
-        return None
+    if text in ("none", "nobody"):
+        return None if text == "none" else ()
     if text.startswith("`"):
         return text.strip("`")
     number, _, unit = text.partition(" ")

@@ -130,7 +130,7 @@ class Admission:
     def _refused(self) -> Refused:
         text = f"{self._places} exports are under way, as many as Settings.max_concurrent"
         text += f" (STREAMWARE_MAX_CONCURRENT) allows; none ended in {self._seconds:g} seconds"
-        return Refused(text, retry_after=RETRY_AFTER)
+        return Refused(text, retry_after=RETRY_AFTER, limit="max_concurrent")
 
     def _give_up(self, waiter: _Thread | _Task | None) -> None:
         self._left.append(waiter)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-from streamware.errors import OrderError, Refused, ScratchError
-from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, refusal
+from streamware.errors import OrderError, StreamwareError
+from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, conclude, refusal
 from streamware.http.pump import Message, Pump, Receive, Scope, Send
 from streamware.scratch.ledger import CURRENT, Scratch
 
@@ -49,36 +49,40 @@ async def _stream(
     answered: Answer, job: Job, scratch: Scratch | None, pump: Pump, send: Send
 ) -> None:
     """Send the body, in a task of its own."""
-    started = False
-    refused = None
-    try:
-        with Stay(job.settings, scratch) as stay:
-            CURRENT.set(stay.scratch)  # for rows are read in copies of this task's context
-            encoding = job.achunks(stay.scratch)
+    with Stay(job, scratch) as stay:
+        CURRENT.set(stay.scratch)  # for rows are read in copies of this task's context
+        encoding = job.achunks(stay.share)
+        watch = job.watch(encoding.receipt, stay.scratch.settings)
+        started, sent, problem, refused = False, False, None, None
+        try:
             try:
                 if pump.left:
                     return
+                watch.opened()
                 await stay.aenter()
                 chunk = await anext(encoding, b"")
                 started = True
                 await send(_start(answered))
                 while chunk:
+                    watch.look()
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     await asyncio.sleep(0)  # uvicorn's send does not yield once the client left
                     chunk = await anext(encoding, b"")
             finally:
-                try:
-                    await encoding.aclose()
-                finally:
-                    job.done(encoding.receipt)
-    except (Refused, ScratchError) as error:
-        refused = None if started else refusal(error)
-        if refused is None:
-            raise
+                await encoding.aclose()
+            stay.leave()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            sent = True
+        except StreamwareError as error:
+            refused, problem = None if started else refusal(error), error
+            if refused is None:
+                raise
+        finally:
+            stay.leave()
+            conclude(encoding.receipt, problem, sent=sent)
+            watch.done()
     if refused is not None:
         await whole(refused, send)
-    else:
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def check_loop() -> None:

@@ -14,11 +14,14 @@ from typing import Protocol, Self
 
 from streamware.aencoding import AsyncEncoding, Fillable
 from streamware.encoding import FLUSH_INTERVAL
-from streamware.errors import Refused, ScratchError
+from streamware.errors import LimitError, Refused, ScratchError
 from streamware.http import headers as head
 from streamware.http.admission import Admission, admission
-from streamware.receipt import Receipt
+from streamware.limits import Limits
+from streamware.observe import Watch
+from streamware.receipt import Receipt, problem_of
 from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.share import Share
 from streamware.scratch.storage import storage
 from streamware.settings import Settings
 from streamware.source import Feeder
@@ -32,9 +35,9 @@ EXPORT = "streamware.export"
 
 RETRY_AFTER = 30
 """Seconds after which it is worth asking again where the disk was full."""
-_BUSY = (
-    b"Service Unavailable. Too many downloads at once, or no room for another: try again later.\n"
-)
+_BUSY = "Too many downloads at once, or no room for another: try again later."
+_TOO_LONG = "This download takes longer than it may."
+_TOO_LARGE = "This download would be larger than it may be."
 
 
 class Chunks(Fillable, Protocol):
@@ -53,37 +56,67 @@ class Job:
 
     Attributes:
         make: Makes what is sent; given a feeder, it can read asynchronous rows, and given a
-            ledger, it has scratch.
+            share of a ledger, it has scratch.
         cancel: Interrupts a blocked pull, from another thread.
         on_done: Told the receipt at the end.
         settings: What holds for it; None: what holds for the request, else for the process.
+        limits: Its bounds; None: those of what holds for it.
     """
 
-    make: Callable[[Feeder | None, Scratch | None], Chunks]
+    make: Callable[[Feeder | None, Share | None], Chunks]
     cancel: Callable[[], object] | None = None
     on_done: Callable[[Receipt], object] | None = None
     settings: Settings | None = None
+    limits: Limits | None = None
 
-    def chunks(self, scratch: Scratch | None = None) -> Chunks:
+    def chunks(self, share: Share | None = None) -> Chunks:
         """What is sent, for a thread to iterate."""
-        return self.make(None, scratch)
+        return self.make(None, share)
 
-    def achunks(self, scratch: Scratch | None = None) -> AsyncEncoding:
+    def achunks(self, share: Share | None = None) -> AsyncEncoding:
         """What is sent, for an event loop to iterate."""
         return AsyncEncoding(
-            lambda feeder: self.make(feeder, scratch),
+            lambda feeder: self.make(feeder, share),
             flush_interval=FLUSH_INTERVAL,
             cancel=self.cancel,
         )
 
-    def done(self, receipt: Receipt) -> None:
-        """Tell who asked; what they raise is theirs, and logged."""
-        if self.on_done is None:
-            return
-        try:
-            self.on_done(receipt)
-        except Exception:
-            logger.exception("on_done of an export failed")
+    def bounds(self, settings: Settings) -> Limits:
+        """Its limits below a middleware, say, with these settings."""
+        return self.limits or (self.settings or settings).limits or Limits()
+
+    def watch(self, receipt: Receipt, settings: Settings) -> Watch:
+        """What tells observers, and who asked, of one course of it."""
+        return Watch(receipt, settings.observers, self.on_done)
+
+
+def conclude(receipt: Receipt, error: BaseException | None = None, *, sent: bool = True) -> None:
+    """Say what the document does not know: why nobody wanted it any more; and log its end.
+
+    Args:
+        receipt: Of the export; its rows are closed.
+        error: What ended the response.
+        sent: Whether all of it was sent.
+    """
+    if receipt.outcome in ("running", "closed") and isinstance(error, Refused):
+        receipt.outcome, receipt.problem = "refused", problem_of(error)
+    elif receipt.outcome in ("running", "closed") or (receipt.outcome == "complete" and not sent):
+        receipt.outcome, receipt.sha256 = "client gone", None
+    logger.log(
+        _LEVELS.get(receipt.outcome, logging.WARNING),
+        "export %s (%s) ended: %s%s; %d rows, %d bytes, %.3f seconds",
+        receipt.id,
+        receipt.format,
+        receipt.outcome,
+        "" if receipt.problem is None else f", {receipt.problem}",
+        receipt.rows,
+        receipt.bytes,
+        receipt.seconds,
+    )
+
+
+# What is refused was warned of when it was.
+_LEVELS = dict.fromkeys(("complete", "client gone", "refused"), logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +140,28 @@ class Stay:
     The ledger is the request's, unless there is none or the export has settings of its own.
 
     Args:
-        settings: The export's own.
+        job: What is under way.
         given: The ledger that the request names.
 
     Attributes:
         scratch: The ledger.
+        share: What the export has of it.
     """
 
-    __slots__ = ("_held", "_pid", "scratch")
+    __slots__ = ("_held", "_pid", "scratch", "share")
 
-    def __init__(self, settings: Settings | None, given: Scratch | None) -> None:
+    def __init__(self, job: Job, given: Scratch | None) -> None:
         # Releases, last in first out; taking one off is atomic, so that each is called once.
         self._held: deque[Callable[[], object]] = deque()
         self._pid = os.getpid()
         request = live(given) or live(CURRENT.get(None))
-        if request is not None and settings in (None, request.settings):
+        if request is not None and job.settings in (None, request.settings):
             self.scratch = request
         else:
-            own = settings or Settings()
+            own = job.settings or Settings()
             self.scratch = Scratch(storage(own), own)
             self._held.append(self.scratch.close)
+        self.share = self.scratch.share(job.bounds(self.scratch.settings))
 
     def __enter__(self) -> Self:
         return self
@@ -174,21 +209,34 @@ _NO_ROOM = (ENOSPC, EDQUOT, EMFILE, ENFILE)
 
 
 def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:
-    """A 503, if `error` says that there is no room just now; the log says which, not the client."""
+    """A status, if `error` says that there is no room, or that a limit of the caller's was passed.
+
+    The log says which, not the client.
+    """
+    status, text, seconds = 503, _BUSY, RETRY_AFTER
     if isinstance(error, Refused):
         seconds = max(1, ceil(error.retry_after))
-    elif isinstance(error, ScratchError) and error.errno in _NO_ROOM:
-        seconds = RETRY_AFTER
-    else:
+    elif isinstance(error, LimitError) and error.status is not None:
+        status, text = error.status, _TOO_LONG if error.name == "seconds" else _TOO_LARGE
+    elif not (isinstance(error, ScratchError) and error.errno in _NO_ROOM):
         return None
-    logger.warning("there is no room for a request: %s", error)
+    if not isinstance(error, LimitError):
+        logger.warning("there is no room for a request: %s", error)
+    return _plain(HTTPStatus(status), text, seconds, head_only=head_only)
+
+
+def _plain(status: HTTPStatus, text: str, seconds: int, *, head_only: bool) -> Answer:
+    body = f"{status.phrase}. {text}\n".encode()
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(_BUSY))),
-        ("Retry-After", str(seconds)),
+        ("Content-Length", str(len(body))),
+        *([("Retry-After", str(seconds))] if status in _LATER else []),
         *head.DEFAULTS,
     ]
-    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, headers, b"" if head_only else _BUSY)
+    return Answer(status, headers, b"" if head_only else body)
+
+
+_LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Answerer(Protocol):

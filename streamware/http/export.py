@@ -18,7 +18,7 @@ from streamware.http.delivery import Answer, Job
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import extensions, lookup
-from streamware.scratch.ledger import Scratch
+from streamware.scratch.share import Share
 from streamware.settings import Settings
 from streamware.source import Feeder, Rows, checked, handed_over
 from streamware.values import Values
@@ -55,8 +55,9 @@ class Export(Application):
         compress: "auto": gzip for text formats and clients that accept it; or "off".
         headers: Further response headers, or other values for ours.
         status: Status code of the response.
-        cancel: Called from another thread, under ASGI, when the client has left while a pull is
-            blocked: interrupts it, such as `sqlite3.Connection.interrupt`.
+        cancel: Called from another thread while a pull is blocked, when the export has taken
+            longer than `Limits.seconds`, and under ASGI when the client has left: interrupts it,
+            such as `sqlite3.Connection.interrupt`.  Under WSGI a thread waits for that time.
         on_done: Called once with the `Receipt`, when the export has ended, however it did.
         settings: What holds for it; by default what holds for the middleware around it, else
             for the process.  With others than the middleware's it has scratch of its own.
@@ -160,22 +161,23 @@ class Export(Application):
             )
         self._used = True
         return Job(
-            make=lambda feeder, scratch: self._encoding(
-                format_, feeder, scratch, Gzip() if gzip else None
+            make=lambda feeder, share: self._encoding(
+                format_, feeder, share, Gzip() if gzip else None
             ),
             cancel=self._cancel,
             on_done=self._on_done,
             settings=self._settings,
+            limits=self._limits,
         )
 
     def _encoding(
         self,
         format_: Format,
         feeder: Feeder | None,
-        scratch: Scratch | None,
+        share: Share | None,
         coder: Coder | None,
     ) -> Encoding:
-        settings = self._settings or (None if scratch is None else scratch.settings)
+        settings = self._settings or (None if share is None else share.settings)
         values, limits = self._values, self._limits
         if settings is not None:
             values, limits = values or settings.values, limits or settings.limits
@@ -190,7 +192,9 @@ class Export(Application):
             gate=None if feeder is None else GATE,
             feeder=feeder,
             coder=coder,
-            open_spool=None if scratch is None else scratch.spool,
+            open_spool=None if share is None else share.spool,
+            # Beside an event loop it is the loop that minds the time.
+            cancel=self._cancel if feeder is None else None,
         )
 
     def entry_name(self, name: str) -> str:

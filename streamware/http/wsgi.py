@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Self
 
-from streamware.errors import Refused, ScratchError
-from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, refusal
+from streamware.errors import StreamwareError
+from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, conclude, refusal
 from streamware.scratch.ledger import CURRENT, Scratch
 
 if TYPE_CHECKING:
@@ -46,14 +46,12 @@ def respond(
     try:
         body.begin()
         start_response(status_of(answered), answered.headers)
-    except (Refused, ScratchError) as error:
-        body.close()
-        if (refused := refusal(error)) is None:
+    except BaseException as error:
+        body.broken(error)
+        refused = refusal(error) if isinstance(error, StreamwareError) else None
+        if refused is None:
             raise
         return whole(refused, start_response)
-    except BaseException:
-        body.close()
-        raise
     return body
 
 
@@ -146,10 +144,13 @@ class Body(Enclosed):
 
     def __init__(self, job: Job, scratch: Scratch | None = None) -> None:
         self._job = job
-        self._stay = Stay(job.settings, scratch)
-        self._encoding = job.chunks(self._stay.scratch)
+        self._stay = Stay(job, scratch)
+        self._encoding = job.chunks(self._stay.share)
+        self._watch = job.watch(self._encoding.receipt, self._stay.scratch.settings)
         self._release = _kept()
         self._first = b""
+        self._sent = False
+        self._error: BaseException | None = None
         super().__init__()
         # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
         self._run(CURRENT.set, self._stay.scratch)
@@ -157,13 +158,25 @@ class Body(Enclosed):
     def begin(self) -> None:
         """Make the first chunk: what fails now can still become a status."""
         if self._wanted:
+            self._watch.opened()
             self._stay.enter()
             self._first = self._run(next, self._encoding, b"")
+            self._watch.look()
+
+    def broken(self, error: BaseException) -> None:
+        """Close it, for nothing was sent."""
+        self._error = error
+        self.close()
 
     def step(self) -> bytes:
         """The next chunk, or `END`."""
         chunk, self._first = self._first, b""
-        return chunk or next(self._encoding, self.END)
+        if chunk:
+            return chunk
+        chunk = next(self._encoding, self.END)
+        self._watch.look()
+        self._sent = chunk is self.END
+        return chunk
 
     def give_up(self) -> None:
         """Have the step in flight end with the row that it pulls."""
@@ -178,7 +191,8 @@ class Body(Enclosed):
             except Exception:
                 logger.warning("what the rows of an export needed was not released", exc_info=True)
         self._stay.leave()
-        self._job.done(self._encoding.receipt)
+        conclude(self._encoding.receipt, self._error, sent=self._sent)
+        self._watch.done()
 
 
 def _kept() -> list[Callable[[], object]]:

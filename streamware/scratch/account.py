@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EFBIG
 from time import monotonic, sleep
 
 from streamware.errors import Refused, ScratchError
 from streamware.scratch.budget import RETRY_AFTER
-from streamware.scratch.spool import Spool
+from streamware.scratch.spool import Room, Spool
 from streamware.scratch.storage import Storage
 
 _PAUSE = 0.05  # seconds between two looks at what is free
@@ -41,10 +42,17 @@ class Account:
         self.peak = 0
         self.spools: set[Spool] = set()
 
-    def spool(self, *, patient: bool = True) -> Spool:
-        """A new spool, in memory so far; one that is not patient never waits for room."""
-        room = self if patient else _Impatient(self)
-        spool = Spool(room, memory=self._storage.settings.spool_memory)
+    def spool(self, *, patient: bool = True, within: Callable[[Room], Room] | None = None) -> Spool:
+        """A new spool, in memory so far.
+
+        Args:
+            patient: Whether it waits for room.
+            within: Puts a bound of its own before the account.
+        """
+        room: Room = self if patient else _Impatient(self)
+        spool = Spool(
+            room if within is None else within(room), memory=self._storage.settings.spool_memory
+        )
         self.spools.add(spool)
         return spool
 
@@ -140,7 +148,7 @@ class Account:
     def _wait_for_room(self, size: int, deadline: float) -> None:
         while problem := self._storage.place.check_room(size):
             if monotonic() >= deadline:
-                raise Refused(problem, retry_after=RETRY_AFTER)
+                raise Refused(problem, retry_after=RETRY_AFTER, limit="keep_free_bytes")
             sleep(_PAUSE)
 
     def _deadline(self, *, patient: bool) -> float:

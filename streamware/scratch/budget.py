@@ -190,7 +190,8 @@ class Budget:
         else:
             used, bound, whose = self._used, self._bounds[short], "by this process"
         text = f"no room for {size:,} bytes of scratch: {used:,} of {bound:,} are in use {whose}"
-        return Refused(f"{text}; the bound is {_setting(short)}", retry_after=RETRY_AFTER)
+        text = f"{text}; the bound is {_setting(short)}"
+        return Refused(text, retry_after=RETRY_AFTER, limit=short)
 
     def _without_locks(self, units: int, why: str) -> None:
         # A new one, for another thread may be going through the old one.

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from streamware.errors import OrderError
+from streamware.limits import Limits
 from streamware.scratch.account import Account
 from streamware.scratch.names import Names
 from streamware.scratch.ring import Ring
-from streamware.scratch.spool import Spool
+from streamware.scratch.share import Share
+from streamware.scratch.spool import Room, Spool
 from streamware.scratch.storage import Storage
 from streamware.settings import Settings
 
@@ -125,13 +127,16 @@ class Scratch:
         """A binary file without a name, open for writing and reading."""
         if self._names is not None:
             self._names.settle()
-        with self._lock:
-            return self._opened().spool()
+        return self._open_spool()
 
     def ring(self) -> Ring:
         """A queue of bytes that keeps in memory what a spool does, and more on disk."""
         self._check()
-        return Ring(self._impatient, memory=self.settings.spool_memory)
+        return Ring(lambda: self._open_spool(patient=False), memory=self.settings.spool_memory)
+
+    def share(self, limits: Limits) -> Share:
+        """What one export has of it: spools and a ring that keep to `Limits.scratch_bytes`."""
+        return Share(self._settings, limits, self._open_spool)
 
     def path(self, suffix: str = "") -> Path:
         """The path of a new, empty file that ends in `suffix`, for libraries that need a name.
@@ -158,6 +163,15 @@ class Scratch:
             self._check()
             self._tracked.append(closeable)
         return closeable
+
+    def settle(self) -> None:
+        """Have what was written to the named files count; the middleware does, once it is done.
+
+        Raises:
+            ScratchError, Refused: There is more than may be.
+        """
+        if self._names is not None:
+            self._names.settle()
 
     def holds(self, path: str | os.PathLike[str]) -> bool:
         """Whether `path` is one of this request's named files."""
@@ -193,19 +207,21 @@ class Scratch:
         if self._pid != os.getpid():
             raise OrderError("this scratch belongs to the process that this one was forked from")
 
-    def _opened(self) -> Account:
+    def _open_spool(
+        self, *, patient: bool = True, within: Callable[[Room], Room] | None = None
+    ) -> Spool:
+        with self._lock:
+            return self._accounted().spool(patient=patient, within=within)
+
+    def _accounted(self) -> Account:
         self._check()
         if self._account is None:
             self._account = Account(self._storage)
         return self._account
 
-    def _impatient(self) -> Spool:
-        with self._lock:
-            return self._opened().spool(patient=False)
-
     def _named(self) -> Names:
         with self._lock:
-            account = self._opened()
+            account = self._accounted()
             if self._names is None:
                 self._names = Names(self._storage, account)
         self._names.settle()

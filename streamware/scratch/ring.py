@@ -12,7 +12,7 @@ from collections.abc import Callable
 from errno import EDQUOT, EFBIG, EMFILE, ENFILE, ENOSPC
 from threading import Lock
 
-from streamware.errors import Refused, ScratchError
+from streamware.errors import LimitError, Refused, ScratchError
 from streamware.scratch.spool import Spool
 
 SEGMENT = 2**22
@@ -111,7 +111,7 @@ class Ring:
         spool = self._open_spool()
         try:
             spool.reserve(size)
-        except (Refused, ScratchError) as error:
+        except (LimitError, Refused, ScratchError) as error:
             spool.close()
             if isinstance(error, ScratchError) and error.errno not in _NO_ROOM:
                 raise

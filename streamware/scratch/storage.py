@@ -79,6 +79,6 @@ _storages: dict[Settings, Storage] = {}
 
 def storage(settings: Settings | None = None) -> Storage:
     """The storage of these settings in this process; None: of what the environment says."""
-    key = replace(settings or Settings(), values=None, limits=None)
+    key = replace(settings or Settings(), values=None, limits=None, observers=())
     # No lock, which another thread might hold while this one forks; a Storage is cheap to make.
     return _storages.get(key) or _storages.setdefault(key, Storage(key))

@@ -187,6 +187,7 @@ class CellSpeller:
         if bound is not None and len(text) > bound:
             raise LimitError(
                 f"row {self.row}, column {self._name}: characters in the cell",
+                name="cell_characters",
                 limit=bound,
                 actual=len(text),
             )

@@ -196,7 +196,7 @@ def test_asynchronous_rows_are_closed_when_the_client_leaves(done: Done, chunks:
     assert (len(reply.chunks), reply.complete, reply.error) == (chunks, False, None)
     assert rows.closed == 1
     assert rows.pulled < 10**5
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 async def test_the_client_may_leave_while_asynchronous_rows_wait(done: Done) -> None:
@@ -216,7 +216,7 @@ async def test_the_client_may_leave_while_asynchronous_rows_wait(done: Done) -> 
     connection.leave()
     reply = await ended(task)
     assert rows == ["closed after a wait"]
-    assert (reply.complete, reply.error, done.outcomes) == (False, None, ["closed"])
+    assert (reply.complete, reply.error, done.outcomes) == (False, None, ["client gone"])
 
 
 async def test_the_client_may_leave_while_asynchronous_rows_are_opened(done: Done) -> None:
@@ -228,7 +228,7 @@ async def test_the_client_may_leave_while_asynchronous_rows_are_opened(done: Don
     await asyncio.sleep(0.01)
     connection.leave()
     assert not (await ended(task)).chunks
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 async def test_the_client_may_leave_while_plain_rows_are_blocked(done: Done) -> None:
@@ -244,7 +244,7 @@ async def test_the_client_may_leave_while_plain_rows_are_blocked(done: Done) -> 
     gate.open()
     reply = await ended(task)
     assert rows.closed == 1
-    assert (reply.complete, reply.error, done.outcomes) == (False, None, ["closed"])
+    assert (reply.complete, reply.error, done.outcomes) == (False, None, ["client gone"])
 
 
 async def test_rows_that_are_blocked_are_interrupted_from_another_thread(done: Done) -> None:
@@ -267,7 +267,7 @@ async def test_rows_that_are_blocked_are_interrupted_from_another_thread(done: D
     assert len(threads) == 1
     assert threads[0] not in (threading.get_ident(), *rows.threads)
     assert rows.closed == 1
-    assert (reply.error, done.outcomes) == (None, ["closed"])
+    assert (reply.error, done.outcomes) == (None, ["client gone"])
 
 
 async def test_what_interrupts_may_fail(caplog: pytest.LogCaptureFixture) -> None:
@@ -301,7 +301,7 @@ async def test_the_client_may_leave_while_it_takes_nothing(done: Done, chunks: i
         connection.leave()
         assert not (await ended(task)).complete
         assert rows.closed == 1
-    assert done.outcomes == ["closed", "closed"]
+    assert done.outcomes == ["client gone", "client gone"]
 
 
 async def test_rows_wait_for_a_client_that_takes_nothing() -> None:
@@ -340,7 +340,7 @@ async def test_a_client_that_left_before_the_first_chunk_is_told_nothing(done: D
     gate.open()
     await ended(task)
     assert not connection.sent
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 async def test_a_send_that_fails_ends_the_download(done: Done) -> None:
@@ -356,7 +356,7 @@ async def test_a_send_that_fails_ends_the_download(done: Done) -> None:
     reply = await Gone().run(sw.Export(rows, on_done=done))
     assert isinstance(reply.error, OSError)
     assert rows.closed == 1
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 async def test_a_receive_that_fails_ends_the_download(done: Done) -> None:
@@ -368,7 +368,7 @@ async def test_a_receive_that_fails_ends_the_download(done: Done) -> None:
     reply = await Deaf().run(sw.Export(rows, on_done=done))
     assert isinstance(reply.error, Broken)
     assert rows.closed == 1
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 # The server cancels
@@ -384,7 +384,7 @@ async def test_a_server_may_cancel(done: Done, stall_after: int | None) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert rows.closed == 1
-    assert done.outcomes == ["closed", "closed"]
+    assert done.outcomes == ["client gone", "client gone"]
 
 
 async def test_a_server_may_cancel_before_anything_has_begun() -> None:
@@ -412,7 +412,7 @@ async def test_a_server_that_cancels_twice_does_not_wait_but_the_rows_are_closed
         await task
     assert (rows.closed, done.outcomes) == (0, [])
     gate.open()
-    await until(lambda: rows.closed == 1 and done.outcomes == ["closed"])
+    await until(lambda: rows.closed == 1 and done.outcomes == ["client gone"])
 
 
 def test_a_loop_may_be_shut_down_during_a_download(done: Done) -> None:
@@ -426,7 +426,7 @@ def test_a_loop_may_be_shut_down_during_a_download(done: Done) -> None:
 
     asyncio.run(begin())
     assert rows.closed == 1
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 # Several at once

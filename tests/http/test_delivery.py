@@ -1,16 +1,14 @@
-import logging
 from http import HTTPStatus
 
-import pytest
-
 import streamware as sw
-from fakes import Broken, orders
+from fakes import orders
 from streamware.encoding import Encoding
 from streamware.http.delivery import Answer, Job
+from streamware.scratch.share import Share
 from streamware.source import Feeder
 
 
-def made(feeder: Feeder | None = None, scratch: sw.Scratch | None = None) -> Encoding:
+def made(feeder: Feeder | None = None, share: Share | None = None) -> Encoding:
     return sw.encode(orders(3))
 
 
@@ -26,7 +24,7 @@ async def test_a_job_makes_chunks_for_an_event_loop() -> None:
 def test_only_an_event_loop_gives_a_feeder() -> None:
     feeders = list[Feeder | None]()
 
-    def make(feeder: Feeder | None, scratch: sw.Scratch | None) -> Encoding:
+    def make(feeder: Feeder | None, share: Share | None) -> Encoding:
         feeders.append(feeder)
         return made()
 
@@ -40,24 +38,8 @@ def test_only_an_event_loop_gives_a_feeder() -> None:
 def test_who_asked_is_told_the_receipt() -> None:
     told = list[sw.Receipt]()
     receipt = sw.Receipt("csv")
-    Job(make=made, on_done=told.append).done(receipt)
+    Job(make=made, on_done=told.append).watch(receipt, sw.Settings()).done()
     assert told == [receipt]
-
-
-def test_nobody_need_ask() -> None:
-    Job(make=made).done(sw.Receipt("csv"))
-
-
-def test_an_error_of_who_was_told_is_logged_and_nothing_else(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def fail(receipt: sw.Receipt) -> None:
-        raise Broken
-
-    Job(make=made, on_done=fail).done(sw.Receipt("csv"))
-    assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
-        (logging.ERROR, "on_done of an export failed")
-    ]
 
 
 def test_an_answer_has_a_body_or_a_job() -> None:

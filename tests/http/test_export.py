@@ -1,6 +1,7 @@
 """An Export over WSGI and over ASGI: whatever holds for both is tested over both."""
 
 import gzip
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import sleep
@@ -87,23 +88,42 @@ def test_options_are_those_of_encode(get: Get) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "rows"),
+    ("limits", "rows", "problem"),
     [
-        pytest.param(sw.Limits(rows=MANY - 1), lambda: orders(MANY), id="rows"),
-        pytest.param(sw.Limits(bytes=200_000), lambda: orders(MANY), id="bytes"),
-        pytest.param(sw.Limits(seconds=0.01), lambda: map(slowed, orders(10_000)), id="seconds"),
         pytest.param(
-            sw.Limits(cell_characters=9), lambda: [*orders(5_000), (1, "x" * 10)], id="cell"
+            sw.Limits(rows=MANY - 1),
+            lambda: orders(MANY),
+            r"rows: 20,\d+ is over",
+            id="rows",
+        ),
+        pytest.param(
+            sw.Limits(bytes=200_000), lambda: orders(MANY), r"bytes: 2\d\d,\d+ is", id="bytes"
+        ),
+        pytest.param(
+            sw.Limits(cell_characters=9),
+            lambda: [*orders(5_000), (1, "x" * 10)],
+            "cell_characters: 10 is over 9",
+            id="cell",
         ),
     ],
 )
 def test_a_limit_breaks_the_download(
-    get: Get, done: Done, limits: sw.Limits, rows: Callable[[], Any]
+    get: Get, done: Done, limits: sw.Limits, rows: Callable[[], Any], problem: str
 ) -> None:
     reply = get(sw.Export(rows, limits=limits, on_done=done))
     assert isinstance(reply.error, sw.LimitError)
     assert not reply.complete
     assert done.outcomes == ["limit"]
+    assert re.match(f"Limits.{problem}", done.receipts[0].problem or "")
+
+
+def test_a_download_breaks_when_its_time_is_over(get: Get, done: Done) -> None:
+    rows = map(slowed, orders(10_000))
+    reply = get(sw.Export(rows, limits=sw.Limits(seconds=0.2), on_done=done))
+    assert isinstance(reply.error, sw.LimitError)
+    assert not reply.complete
+    assert done.outcomes == ["expired"]
+    assert (done.receipts[0].problem or "").startswith("Limits.seconds: 0.2")
 
 
 def slowed(row: Any) -> Any:
@@ -420,7 +440,7 @@ def test_rows_are_closed_when_the_client_leaves(
     assert (reply.complete, reply.error) == (False, None)
     assert rows.closed == 1
     assert rows.pulled < 10**5
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 def test_rows_are_closed_when_the_client_left_before_anything_was_sent(
@@ -430,7 +450,7 @@ def test_rows_are_closed_when_the_client_left_before_anything_was_sent(
     reply = get(sw.Export(rows, on_done=done), leave_after=0)
     assert not reply.chunks
     assert rows.closed == 1
-    assert done.outcomes == ["closed"]
+    assert done.outcomes == ["client gone"]
 
 
 def test_an_error_in_closing_is_not_the_client_s(

@@ -91,7 +91,7 @@ def test_a_body_is_closed_once(server: Server) -> None:
     next(body)
     body.close()
     body.close()
-    assert (rows.closed, [receipt.outcome for receipt in done]) == (1, ["closed"])
+    assert (rows.closed, [receipt.outcome for receipt in done]) == (1, ["client gone"])
     assert next(body, None) is None
 
 
@@ -108,7 +108,7 @@ def test_a_body_that_never_began_is_closed_too() -> None:
     body = Body(answer.body)  # type: ignore[arg-type]  # it is a job
     body.close()
     assert (rows.pulled, rows.closed) == (0, 1)
-    assert [receipt.outcome for receipt in done] == ["closed"]
+    assert [receipt.outcome for receipt in done] == ["client gone"]
     body.begin()
     assert list(body) == []
 

@@ -401,7 +401,7 @@ async def test_the_client_may_leave_while_an_export_waits_for_its_turn(
     connection.leave()
     reply = await ended(waiting)
     assert (reply.status, reply.error) == (None, None)
-    assert (rows.pulled, rows.closed, outcomes) == (0, 1, ["closed"])
+    assert (rows.pulled, rows.closed, outcomes) == (0, 1, ["client gone"])
     gate.open()
     assert (await ended(first)).complete
     assert (await ended(started(Connection(), wrap(sw.Export([(1,)], settings=one))))).complete
