@@ -81,6 +81,7 @@ async def _stream(
             stay.leave()
             conclude(encoding.receipt, problem, sent=sent)
             watch.done()
+            del problem  # its traceback holds this frame
     if refused is not None:
         await whole(refused, send)
 

@@ -191,7 +191,8 @@ class Body(Enclosed):
             except Exception:
                 logger.warning("what the rows of an export needed was not released", exc_info=True)
         self._stay.leave()
-        conclude(self._encoding.receipt, self._error, sent=self._sent)
+        error, self._error = self._error, None  # its traceback holds the body
+        conclude(self._encoding.receipt, error, sent=self._sent)
         self._watch.done()
 
 
