@@ -80,6 +80,7 @@ class Account:
                     " for one more",
                 )
             self.files += 1
+        self._storage.count(1)
         try:
             self._storage.place.verify()
             self._wait_for_room(0, self._deadline(patient=patient))
@@ -91,6 +92,7 @@ class Account:
         """A file that was opened is gone."""
         with self._lock:
             self.files -= 1
+        self._storage.count(-1)
 
     def take(self, size: int, *, wished: int, patient: bool = True) -> int:
         """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""

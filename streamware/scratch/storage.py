@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections import Counter
 from dataclasses import replace
 
 from streamware.errors import ScratchError
 from streamware.scratch.budget import Budget
+from streamware.scratch.forks import watch
 from streamware.scratch.home import Home, reap
 from streamware.scratch.place import Place
 from streamware.settings import Settings
@@ -29,6 +31,7 @@ class Storage:
         signals: How often what should not happen did: "leaked_ledgers" (closed by the garbage
             collector only), "cleanup_failures", "orphans_reaped" (directories of processes that
             were killed).
+        files: Scratch files of all its requests, on disk now.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,6 +50,19 @@ class Storage:
         )
         self.signals: Counter[str] = Counter()
         self._started: int | None = None  # in which process
+        self.forked()
+        watch(self)
+
+    def forked(self) -> None:
+        """Count from nothing: files that are open belong to the parent."""
+        self.files = 0
+        # Re-entrant: a finalizer may close a file while this thread is in here.
+        self._lock = threading.RLock()
+
+    def count(self, files: int) -> None:
+        """Take note of so many more files, or fewer."""
+        with self._lock:
+            self.files += files
 
     def start(self) -> None:
         """Check a directory that was set, and remove what processes that were killed left there.
@@ -82,3 +98,8 @@ def storage(settings: Settings | None = None) -> Storage:
     key = replace(settings or Settings(), values=None, limits=None, observers=())
     # No lock, which another thread might hold while this one forks; a Storage is cheap to make.
     return _storages.get(key) or _storages.setdefault(key, Storage(key))
+
+
+def storages() -> list[Storage]:
+    """All that this process has made."""
+    return list(_storages.values())
