@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 
 from streamware.errors import Refused, ScratchError
@@ -190,6 +191,8 @@ class _Response:
         """What the application is given as `send`."""
         kind = message["type"]
         if kind == "http.response.start":
+            if message["status"] < HTTPStatus.MULTIPLE_CHOICES:
+                self._scratch.settle()
             self.started = True
             await self._send(message)
         elif kind == "http.response.pathsend" and self._scratch.holds(message["path"]):

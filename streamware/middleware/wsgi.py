@@ -125,9 +125,12 @@ class _Response(Enclosed):
         CURRENT.set(self._scratch)
         return app(environ, self._start)
 
-    def _start(self, *given: Any, **named: Any) -> Any:
+    def _start(self, status: str, *given: Any, **named: Any) -> Any:
+        """What the application is given as `start_response`."""
+        if status.startswith("2"):  # a page that tells of an error may always be sent
+            self._scratch.settle()
         self._started = True
-        return self._start_response(*given, **named)
+        return self._start_response(status, *given, **named)
 
     def step(self) -> bytes:
         """The next chunk of the application's body, or `END`."""
