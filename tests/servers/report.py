@@ -1,0 +1,209 @@
+"""docs/servers.md, from what the matrix measured."""
+
+from __future__ import annotations
+
+import platform
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from string import Template
+
+from servers.matrix import CELLS, Cell, Found, Result, Results, stays
+from servers.setups import SETUPS, Setup
+
+HEAD = [
+    "server",
+    "a failure later",
+    "the same, HTTP/1.0",
+    "the same, `auto`",
+    "tells that the client left",
+    "taken ahead",
+    "what follows",
+]
+PACKAGES = (
+    *("gunicorn", "waitress", "werkzeug", "granian", "uvicorn", "hypercorn", "gevent", "cheroot"),
+    *("uwsgi", "a2wsgi", "daphne"),
+)
+NONE = "-"
+SILENT = "**passes for whole**"
+MIB = 2**20
+
+
+def page(results: Results) -> str:
+    """The whole document."""
+    setups = [setup for setup in SETUPS if setup.name in results]
+    rows = [row(setup, results[setup.name]) for setup in setups]
+    text = Template((Path(__file__).parent / "servers.md").read_text(encoding="utf-8"))
+    filled = text.substitute(
+        servers=table([HEAD, *rows]),
+        cells="\n".join(every_cell(setups, results)),
+        versions=versions(),
+        **summary(rows),
+        **proxy(results),
+    )
+    return "\n\n".join(map(wrapped, filled.strip().split("\n\n"))) + "\n"
+
+
+def wrapped(block: str) -> str:
+    """A paragraph or a list, in lines of 120; tables, titles and code as they are."""
+    if block.startswith(("|", "#", "```", "    ")) or "```" in block:
+        return block
+    items = re.split(r"\n(?=- )", block)
+    return "\n".join(
+        textwrap.fill(
+            " ".join(item.split()),
+            120,
+            subsequent_indent="  " if item.startswith("- ") else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for item in items
+    )
+
+
+def every_cell(setups: Sequence[Setup], results: Results) -> Iterator[str]:
+    for title, wanted in KINDS:
+        cells = [cell for cell in CELLS if wanted(cell) and measured(cell, results)]
+        if cells:
+            yield f"### {title}\n"
+            yield details(setups, cells, results)
+
+
+def row(setup: Setup, found: Found) -> list[str]:
+    """The line of a server; what it says is the same in every run."""
+    cells = found.cells
+    return [
+        setup.name,
+        failure(cells, "fails later"),
+        failure(cells, "fails later 1.0"),
+        automatic(cells),
+        told(cells),
+        ahead(cells),
+        setup.follows,
+    ]
+
+
+def failure(cells: dict[str, Result], name: str) -> str:
+    if name not in cells:
+        return NONE
+    code = cells[f"{name} curl"].seen.code
+    return f"{shown(cells[name].saw)} (curl {code})"
+
+
+def shown(saw: str) -> str:
+    return SILENT if saw == "taken for complete" else saw
+
+
+def automatic(cells: dict[str, Result]) -> str:
+    saw = [cells[name].saw for name in AUTO if name in cells]
+    return ", ".join(dict.fromkeys(map(shown, saw)))
+
+
+AUTO = ("auto fails later", "auto fails later 1.0")
+
+
+def told(cells: dict[str, Result]) -> str:
+    """From a source that was blocked for a second when the client left."""
+    result = cells["blocked, RST"]
+    if result.told is None:
+        return "**never**"
+    return "at once" if result.told < 0.5 else "by a write"
+
+
+def ahead(cells: dict[str, Result]) -> str:
+    """How much, at the most, of an export of 190 MiB; the sockets alone take some."""
+    most = max(found.ahead for name, found in cells.items() if name in STALLED) / MIB
+    return next((f"< {bound} MiB" for bound in (12, 32) if most < bound), "**everything**")
+
+
+STALLED = ("many, stalled", "many, window shut")
+
+
+def summary(rows: Sequence[Sequence[str]]) -> dict[str, str]:
+    return {
+        "silent": listed([cells[0] for cells in rows if SILENT in cells[1]]),
+        "never": listed([cells[0] for cells in rows if "never" in cells[4]]),
+        "greedy": listed([cells[0] for cells in rows if "everything" in cells[5]]),
+    }
+
+
+def listed(names: Sequence[str]) -> str:
+    return "; ".join(names) or "none of those measured"
+
+
+def proxy(results: Results) -> dict[str, str]:
+    behind = [setup.name for setup in SETUPS if setup.proxy and setup.name in results]
+    stalled = [results[name].cells["many, stalled"].ahead / MIB for name in behind]
+    unbuffered = [results[name].cells["unbuffered, stalled"].ahead / MIB for name in behind]
+    drips = [
+        results[s.name].cells["drips"] for s in SETUPS if s.proxy == "1.0" and s.name in behind
+    ]
+    late = bool(drips) and all(found.seen.arrivals == 1 for found in drips)
+    return {
+        "buffered": f"{max(stalled, default=0):.0f}",
+        "unbuffered": f"{max(unbuffered, default=0):.0f}",
+        "drips": "nothing of it came before nginx had 4 KiB or the end"
+        if late
+        else "it comes late",
+    }
+
+
+KINDS: tuple[tuple[str, Callable[[Cell], bool]], ...] = (
+    ("A client that stays", lambda cell: stays(cell) and cell.delivery in ("stream", "auto")),
+    ("A client that leaves", lambda cell: not stays(cell) and cell.delivery in ("stream", "auto")),
+    ("Spooled, or buffered", lambda cell: cell.delivery in ("spool", "buffer")),
+)
+
+
+def measured(cell: Cell, results: Results) -> bool:
+    return any(cell.name in found.cells for found in results.values())
+
+
+def details(setups: Sequence[Setup], cells: Sequence[Cell], results: Results) -> str:
+    """A row a cell, a column a server would be too wide: the other way round it is, too."""
+    parts = []
+    for start in range(0, len(cells), 7):
+        some = cells[start : start + 7]
+        lines = [["server", *(cell.name for cell in some)]]
+        for setup in setups:
+            found = results[setup.name].cells
+            lines.append([setup.name, *(detail(cell, found.get(cell.name)) for cell in some)])
+        parts.append(table(lines))
+    return "\n".join(parts)
+
+
+def detail(cell: Cell, result: Result | None) -> str:
+    if result is None:
+        return NONE
+    if result.problem:
+        return f"**{result.problem}**"
+    parts = [shown(result.saw)] if stays(cell) else []
+    if not stays(cell) or (result.released or 0) > 0.1:
+        parts.append("**never**" if result.released is None else f"{result.released:.1f}")
+    if result.left:
+        parts.append("left: " + ", ".join(result.left))
+    if cell.how in ("stall", "shut"):
+        closed = ", rows closed" if result.drained else ""
+        parts.append(f"({result.ahead / MIB:.0f} MiB ahead{closed})")
+    return " ".join(parts)
+
+
+def table(lines: Sequence[Sequence[str]]) -> str:
+    ruled = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in ruled)
+
+
+def versions() -> str:
+    told = [f"{name} {found}" for name in PACKAGES if (found := version_of(name))]
+    return f"Measured on {platform.system()} with CPython {platform.python_version()}, " + (
+        ", ".join(told) + "; over loopback."
+    )
+
+
+def version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,304 @@
+"""The servers of the matrix: how each is started, and what is known of it.
+
+What is known was measured, and the matrix measures it again: a server that has become better, or
+worse, fails a test here, and its line in docs/servers.md is due.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+Tells = Literal["at once", "by a write", "never"]
+
+BIND = "127.0.0.1:{port}"
+GUNICORN = ("-m", "gunicorn", "--bind", BIND, "--graceful-timeout", "1", "--worker-class")
+GRANIAN = ("-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1")
+UVICORN = ("-m", "uvicorn", "--port", "{port}", "--timeout-graceful-shutdown", "1")
+HYPERCORN = ("-m", "hypercorn", "--bind", BIND, "--graceful-timeout", "1")
+HERE = ("-c", "from servers.app import main; main()")
+GEVENT = ("-c", "from gevent.monkey import patch_all; patch_all(); " + HERE[1])
+UWSGI = (
+    *("--module", "servers.app:wsgi", "--die-on-term", "--need-app", "--enable-threads"),
+    *("--threads", "4"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A server in one of its ways to run.
+
+    Attributes:
+        name: What the table calls it.
+        interface: What the application is to it.
+        command: After the interpreter, or after `program`; `{port}` is replaced.
+        needs: The modules without which it cannot be started.
+        program: The program, where that is not the interpreter.
+        everywhere: Whether CI runs it, too.
+        hides: A body that broke off passes for a whole one, over HTTP/1.1.
+        hides_from_1_0: The same, over HTTP/1.0.
+        tells: How it tells that the client left: at once, when something is written, or never.
+        first: What is answered where the first row fails.
+        greedy: It takes all of a body, however little the client reads.
+        http2: The clients speak it.
+        proxy: nginx is in front, and speaks that version to the server.
+        follows: What follows for who runs it; a sentence or two.
+    """
+
+    name: str
+    interface: Literal["WSGI", "ASGI"]
+    command: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    program: str = ""
+    everywhere: bool = True
+    hides: bool = False
+    hides_from_1_0: bool = True
+    tells: Tells = "at once"
+    first: str = "500"
+    greedy: bool = False
+    http2: bool = False
+    proxy: Literal["", "1.0", "1.1"] = ""
+    follows: str = ""
+
+    @property
+    def missing(self) -> str:
+        """What is not there; empty where all is."""
+        programs = [*([self.program] if self.program else []), *(["nginx"] if self.proxy else [])]
+        absent = [name for name in self.needs if find_spec(name) is None]
+        absent += [name for name in programs if located(name) is None]
+        return ", ".join(absent)
+
+    def line(self, port: int) -> list[str]:
+        """The command that serves on `port`."""
+        first = located(self.program) if self.program else sys.executable
+        return [first or self.program, *(part.format(port=port) for part in self.command)]
+
+
+def located(program: str) -> str | None:
+    """Where a program is; those of the interpreter's environment come first."""
+    beside = str(sys.executable).rpartition("/")[0]
+    return shutil.which(program, path=beside) or shutil.which(program, path="/usr/sbin:/usr/bin")
+
+
+SETUPS: tuple[Setup, ...] = (
+    Setup(
+        name="gunicorn sync",
+        interface="WSGI",
+        command=(*GUNICORN, "sync", "servers.app:wsgi"),
+        needs=("gunicorn",),
+        tells="by a write",
+        follows="One download takes a whole worker, and `--timeout` (30 s) ends it: use gthread.",
+    ),
+    Setup(
+        name="gunicorn gthread",
+        interface="WSGI",
+        command=(*GUNICORN, "gthread", "--threads", "4", "servers.app:wsgi"),
+        needs=("gunicorn",),
+        tells="by a write",
+        follows="A good choice. One download takes a thread.",
+    ),
+    Setup(
+        name="waitress",
+        interface="WSGI",
+        command=("-m", "waitress", f"--listen={BIND}", "servers.app:wsgi"),
+        needs=("waitress",),
+        tells="by a write",
+        follows="It reads up to 16 MiB ahead of the client, past 1 MiB into a file in `TMPDIR`.",
+    ),
+    Setup(
+        name="wsgiref",
+        interface="WSGI",
+        command=(*HERE, "wsgiref", "{port}"),
+        hides=True,
+        tells="by a write",
+        follows="For development: one request at a time, and only HTTP/1.0.",
+    ),
+    Setup(
+        name="werkzeug",
+        interface="WSGI",
+        command=(*HERE, "werkzeug", "{port}"),
+        needs=("werkzeug",),
+        hides_from_1_0=False,
+        tells="by a write",
+        follows="For development (`flask run`).",
+    ),
+    Setup(
+        name="granian WSGI",
+        interface="WSGI",
+        command=(*GRANIAN, "--interface", "wsgi", "servers.app:wsgi"),
+        needs=("granian",),
+        hides=True,
+        tells="by a write",
+        follows="It ends a broken body as if it were whole: prefer its ASGI side.",
+    ),
+    Setup(
+        name="gunicorn asgi",
+        interface="ASGI",
+        command=(*GUNICORN, "asgi", "servers.app:asgi"),
+        needs=("gunicorn",),
+        follows="A good choice.",
+    ),
+    Setup(
+        name="granian ASGI",
+        interface="ASGI",
+        command=(*GRANIAN, "--interface", "asgi", "servers.app:asgi"),
+        needs=("granian",),
+        follows="A good choice.",
+    ),
+    Setup(
+        name="uvicorn httptools",
+        interface="ASGI",
+        command=(*UVICORN, "--http", "httptools", "servers.app:asgi"),
+        needs=("uvicorn", "httptools"),
+        hides_from_1_0=False,
+        follows="A good choice: even HTTP/1.0 is answered in chunks, so nothing is hidden.",
+    ),
+    Setup(
+        name="uvicorn h11",
+        interface="ASGI",
+        command=(*UVICORN, "--http", "h11", "servers.app:asgi"),
+        needs=("uvicorn",),
+        follows="A good choice; with `httptools` installed, HTTP/1.0 hides nothing, either.",
+    ),
+    Setup(
+        name="hypercorn h1",
+        interface="ASGI",
+        command=(*HYPERCORN, "servers.app:asgi"),
+        needs=("hypercorn",),
+        follows="A good choice.",
+    ),
+    Setup(
+        name="hypercorn h2",
+        interface="ASGI",
+        command=(*HYPERCORN, "--keep-alive", "1", "servers.app:asgi"),
+        needs=("hypercorn", "h2"),
+        http2=True,
+        follows="A good choice. Its blocked `send` never returns; an export does not wait for it.",
+    ),
+    Setup(
+        name="gunicorn gevent",
+        interface="WSGI",
+        command=(*GUNICORN, "gevent", "servers.app:wsgi"),
+        needs=("gunicorn", "gevent"),
+        everywhere=False,
+        tells="by a write",
+        follows="Encoding never gives way to other greenlets: large exports delay them.",
+    ),
+    Setup(
+        name="gevent pywsgi",
+        interface="WSGI",
+        command=(*GEVENT, "gevent", "{port}"),
+        needs=("gevent",),
+        everywhere=False,
+        tells="by a write",
+        follows="As gunicorn's gevent.",
+    ),
+    Setup(
+        name="cheroot",
+        interface="WSGI",
+        command=("-m", "cheroot", "--bind", BIND, "servers.app:wsgi"),
+        needs=("cheroot",),
+        everywhere=False,
+        tells="by a write",
+        follows="One download takes a thread (of 10).",
+    ),
+    Setup(
+        name="uWSGI http-socket",
+        interface="WSGI",
+        command=("--http-socket", BIND, *UWSGI),
+        program="uwsgi",
+        everywhere=False,
+        hides=True,
+        tells="by a write",
+        first="no answer",
+        follows="It has no framing at all: a broken body and a whole one look the same.",
+    ),
+    Setup(
+        name="uWSGI http",
+        interface="WSGI",
+        command=("--http", BIND, "--http-auto-chunked", "--http-keepalive", *UWSGI),
+        program="uwsgi",
+        everywhere=False,
+        hides=True,
+        tells="by a write",
+        first="hangs, no answer",
+        follows="Even with `--http-auto-chunked` a broken body is ended as if it were whole.",
+    ),
+    Setup(
+        name="hypercorn WSGI",
+        interface="WSGI",
+        command=(*HYPERCORN, "wsgi:servers.app:wsgi"),
+        needs=("hypercorn",),
+        everywhere=False,
+        tells="never",
+        follows="Mount `Export.asgi` or a framework of ASGI instead.",
+    ),
+    Setup(
+        name="uvicorn + a2wsgi",
+        interface="WSGI",
+        command=(*UVICORN, "servers.app:bridged"),
+        needs=("uvicorn", "a2wsgi"),
+        everywhere=False,
+        hides_from_1_0=False,
+        tells="never",
+        follows="Serve the WSGI application by a server of WSGI instead.",
+    ),
+    Setup(
+        name="daphne",
+        interface="ASGI",
+        command=("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "servers.app:asgi"),
+        needs=("daphne",),
+        everywhere=False,
+        greedy=True,
+        follows="It takes a body into memory as fast as it is made, and leaves a broken one"
+        " hanging: another server is the better choice.",
+    ),
+    Setup(
+        name="nginx 1.0, gunicorn gthread",
+        interface="WSGI",
+        command=(*GUNICORN, "gthread", "--threads", "4", "servers.app:wsgi"),
+        needs=("gunicorn",),
+        everywhere=False,
+        hides=True,
+        tells="by a write",
+        greedy=True,
+        proxy="1.0",
+        follows="nginx asks the server as HTTP/1.0: set `proxy_http_version 1.1`.",
+    ),
+    Setup(
+        name="nginx 1.1, gunicorn gthread",
+        interface="WSGI",
+        command=(*GUNICORN, "gthread", "--threads", "4", "servers.app:wsgi"),
+        needs=("gunicorn",),
+        everywhere=False,
+        hides_from_1_0=True,
+        tells="by a write",
+        greedy=True,
+        proxy="1.1",
+        follows="A good choice.",
+    ),
+    Setup(
+        name="nginx 1.0, uvicorn h11",
+        interface="ASGI",
+        command=(*UVICORN, "--http", "h11", "servers.app:asgi"),
+        needs=("uvicorn",),
+        everywhere=False,
+        hides=True,
+        greedy=True,
+        proxy="1.0",
+        follows="nginx asks the server as HTTP/1.0: set `proxy_http_version 1.1`.",
+    ),
+    Setup(
+        name="nginx 1.1, uvicorn h11",
+        interface="ASGI",
+        command=(*UVICORN, "--http", "h11", "servers.app:asgi"),
+        needs=("uvicorn",),
+        everywhere=False,
+        greedy=True,
+        proxy="1.1",
+        follows="A good choice.",
+    ),
+)

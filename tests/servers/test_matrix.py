@@ -1,0 +1,262 @@
+"""What must hold on every server, and what is known of each.
+
+The cells are gone through once, all servers side by side; each test looks at what became of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+
+from servers import report
+from servers.matrix import (
+    CELLS,
+    Found,
+    Result,
+    Results,
+    abort,
+    everywhere,
+    run_all,
+    serving,
+    stays,
+    tells_a_secret,
+    unbuilt,
+)
+from servers.running import OURS
+from servers.setups import SETUPS, Setup
+from test_docs import rows
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="skipped: needs /proc"),
+]
+
+MIB = 2**20
+SOCKETS = 12 * MIB
+"""What the kernel, and servers that slow down at once, take of a body that nobody reads."""
+OWN = 10 * MIB
+WAITRESS = 24 * MIB
+"""It takes 16 MiB itself."""
+ABORTED = 200
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return run_all(everywhere())
+
+
+@pytest.fixture(params=everywhere(), ids=lambda setup: setup.name)
+def setup(request: pytest.FixtureRequest) -> Setup:
+    asked: Setup = request.param
+    if asked.missing:
+        pytest.skip(f"skipped: needs {asked.missing}")
+    return asked
+
+
+@pytest.fixture
+def found(setup: Setup, results: Results) -> Found:
+    return results[setup.name]
+
+
+def some(found: Found, *names: str) -> Iterator[tuple[str, Result]]:
+    """Those of these cells that the server has; skipped where the library has none of them."""
+    deliveries = {cell.delivery for cell in CELLS if cell.name in names}
+    if missing := [name for name in sorted(deliveries) if unbuilt(name)]:
+        pytest.skip(f"skipped: needs delivery={missing[0]!r}")
+    there = [(name, found.cells[name]) for name in names if name in found.cells]
+    assert there or all(name.endswith(("1.0", "1.0 curl")) for name in names)
+    yield from there
+
+
+def saw(found: Found, *names: str) -> dict[str, str]:
+    return {name: result.saw for name, result in some(found, *names)}
+
+
+def all_of(names: Any, said: str) -> dict[str, str]:
+    return dict.fromkeys(names, said)
+
+
+def test_every_cell_was_gone_through(found: Found) -> None:
+    assert {name: one.problem for name, one in found.cells.items() if one.problem} == {}
+
+
+def test_a_download_arrives_complete(found: Found) -> None:
+    seen = saw(found, "complete", "complete xlsx", "complete 1.0", "drips")
+    seen |= {name: one.saw for name, one in found.cells.items() if name == "complete async"}
+    assert seen == all_of(seen, "complete")
+    assert saw(found, "complete curl") == {"complete curl": "curl 0"}
+
+
+def test_rows_arrive_while_others_are_still_to_come(found: Found) -> None:
+    for _, result in some(found, "drips"):
+        assert result.seen.arrivals > 1
+        assert result.seen.first_at < result.run["closed_at"] - 0.5
+
+
+def test_head_opens_nothing_and_has_no_body(found: Found) -> None:
+    for _, result in some(found, "head"):
+        assert (result.seen.status, result.stray) == (200, 0)
+        assert len(result.seen.body) == 0
+        assert (result.run["opened"], result.run["done"]) == (0, 0)
+
+
+def test_a_first_row_that_fails_is_a_clean_500(setup: Setup, found: Found) -> None:
+    assert saw(found, "fails first") == {"fails first": setup.first}
+
+
+def test_a_later_failure_is_noticed_where_the_server_allows_it(setup: Setup, found: Found) -> None:
+    hidden = "taken for complete" if setup.hides else "cut"
+    assert saw(found, "fails later") == {"fails later": hidden}
+    code = found.cells["fails later curl"].seen.code
+    assert (code == 0) == setup.hides
+
+
+def test_over_http_1_0_it_is_noticed_where_the_server_allows_it(setup: Setup, found: Found) -> None:
+    for name, result in some(found, "fails later 1.0", "fails later 1.0 curl"):
+        hidden = "curl 0" if name.endswith("curl") else "taken for complete"
+        assert (result.saw == hidden) == setup.hides_from_1_0
+
+
+def test_a_workbook_that_failed_is_none(found: Found) -> None:
+    assert saw(found, "fails later xlsx")["fails later xlsx"] != "complete"
+
+
+def test_with_auto_a_failure_never_passes_for_a_whole_document(found: Found) -> None:
+    for name, said in saw(found, "auto fails later", "auto fails later 1.0").items():
+        assert said in ("cut", "500"), name
+
+
+def test_a_blocked_source_expires(setup: Setup, found: Found) -> None:
+    for name, result in some(found, "expires", "expires first"):
+        assert result.run["outcome"] == "expired", name
+        assert result.run["returned_at"] - result.run["blocked_at"] < 1.9
+        if name == "expires first":
+            assert result.saw == "503"
+        else:
+            assert result.saw == ("taken for complete" if setup.hides else "cut")
+
+
+def test_exception_text_is_in_no_response(found: Found) -> None:
+    assert [name for name, result in found.cells.items() if tells_a_secret(result)] == []
+
+
+def test_every_export_that_was_opened_ended_once(found: Found) -> None:
+    for name, result in found.cells.items():
+        if run := result.run:
+            ends = (run["opened"], run["closed"], run["done"])
+            assert ends in ((1, 1, 1), (0, 0, 0)), name
+
+
+def test_everything_is_released_within_a_second(setup: Setup, found: Found) -> None:
+    """Of the later of that the server tells it and that the pull in flight returns."""
+    late = {
+        name: (result.after, result.released)
+        for name, result in found.cells.items()
+        if result.after is None or result.after > 1
+    }
+    assert late == {}
+
+
+def test_nothing_is_left(found: Found) -> None:
+    assert {name: one.left for name, one in found.cells.items() if one.left} == {}
+
+
+def test_the_server_tells_that_the_client_left(setup: Setup, found: Found) -> None:
+    """Servers of ASGI at once, others when they write: once a second, and it takes some writes."""
+    bounds = {"at once": 0.5, "by a write": 4.5}
+    leaving = [cell.name for cell in CELLS if not stays(cell) and cell.delivery == "stream"]
+    told = {name: found.cells[name].told for name in leaving if name in found.cells}
+    slow = [name for name, at in told.items() if at is None or at > bounds[setup.tells]]
+    assert [name for name in slow if name != "many, window shut"] == []
+
+
+def test_a_client_that_left_is_no_complete_download(found: Found) -> None:
+    for name, result in some(
+        found, "many, FIN", "many, RST", "blocked, RST", "blocked at once, FIN"
+    ):
+        assert result.run["outcome"] == "client gone", name
+
+
+def test_a_client_that_stalls_holds_the_rows_back(setup: Setup, found: Found) -> None:
+    for _, result in some(found, "many, stalled"):
+        assert result.ahead < (WAITRESS if setup.name == "waitress" else SOCKETS)
+        assert result.memory < OWN
+        assert not result.drained
+
+
+def test_a_spooled_document_says_how_long_it_is(found: Found) -> None:
+    seen = saw(found, "spool", "spool 1.0", "spool bare")
+    assert seen == all_of(seen, "complete")
+    for name, result in some(found, "spool", "spool 1.0", "spool bare"):
+        headers = {key.lower(): value for key, value in result.seen.headers.items()}
+        assert int(headers["content-length"]) == len(result.seen.body), name
+        assert "repr-digest" in headers, name
+        assert result.run["closed_at"] < result.seen.first_at, name
+    assert saw(found, "spool curl") == {"spool curl": "curl 0"}
+
+
+def test_a_head_request_spools_nothing(found: Found) -> None:
+    for _, result in some(found, "spool head"):
+        assert (result.seen.status, result.stray, result.run["opened"]) == (200, 0, 0)
+
+
+def test_a_spooled_document_that_fails_is_a_clean_500(setup: Setup, found: Found) -> None:
+    assert saw(found, "spool fails") == {"spool fails": setup.first}
+
+
+def test_a_buffered_document_arrives_complete_or_is_cut(setup: Setup, found: Found) -> None:
+    assert saw(found, "buffer") == {"buffer": "complete"}
+    hidden = "taken for complete" if setup.hides else "cut"
+    assert saw(found, "buffer fails") == {"buffer fails": hidden}
+
+
+def test_rows_of_a_finished_document_are_closed_though_the_client_stalls(found: Found) -> None:
+    for name, result in some(found, "spool, stalled", "buffer, stalled"):
+        assert result.drained, name
+        assert result.memory < OWN, name
+
+
+def test_the_application_kept_to_wsgi(found: Found) -> None:
+    assert re.findall(r"\n.*(?:AssertionError|WSGIWarning).*", found.log) == []
+
+
+def test_the_table_is_what_was_measured(setup: Setup, found: Found) -> None:
+    if unbuilt("auto"):
+        pytest.skip("skipped: needs delivery='spool'")
+    told = {row["server"]: list(row.values()) for row in rows("servers.md", "server")}
+    assert told[setup.name] == report.row(setup, found)
+
+
+@pytest.mark.parametrize("name", ["gunicorn gthread", "uvicorn httptools"])
+def test_two_hundred_aborted_downloads_leave_nothing(name: str) -> None:
+    (setup,) = (setup for setup in SETUPS if setup.name == name)
+    if setup.missing:
+        pytest.skip(f"skipped: needs {setup.missing}")
+    watched = (*OURS, "descriptors", "all tasks", "all threads")
+    with serving(setup, at_once=4) as server:
+        abort(server, 20, 4)
+        settled(server, watched, {})
+        base = server.snapshot()
+        abort(server, ABORTED, 4)
+        found = settled(server, watched, base)
+        assert {what: found[what] for what in watched} == {what: base[what] for what in watched}
+        runs = [run for key, run in found["runs"].items() if key.startswith("aborted")]
+        assert len(runs) == ABORTED
+        assert {(run["opened"], run["closed"], run["done"]) for run in runs} == {(1, 1, 1)}
+        assert {run["outcome"] for run in runs} == {"client gone"}
+
+
+def settled(server: Any, watched: tuple[str, ...], base: dict[str, Any]) -> dict[str, Any]:
+    """What is held when it has come down to the base, or has had its time."""
+    end = monotonic() + 3
+    while monotonic() < end:
+        found: dict[str, Any] = server.snapshot()
+        if base and all(found[what] <= base[what] for what in watched):
+            break
+        sleep(0.05)
+    return server.snapshot()  # type: ignore[no-any-return]
