@@ -38,7 +38,7 @@ def test_what_is_in_memory_is_not_counted(scratch: Scratch) -> None:
 def test_all_spools_of_a_share_hold_no_more_than_its_bound(scratch: Scratch) -> None:
     share = scratch.share(sw.Limits(scratch_bytes=3 * MIB))
     share.spool().write(bytes(2 * MIB))
-    with pytest.raises(sw.LimitError, match="scratch bytes of the export: .* limit of 3,145,728"):
+    with pytest.raises(sw.LimitError, match=r"scratch bytes of the export: .* limit of 3,145,728"):
         share.spool().write(bytes(2 * MIB))
     assert share.bytes == scratch.usage.bytes == 2 * MIB
 
