@@ -166,6 +166,7 @@ class Zipping:
         self._members = members
         self._large = large
         self._unwanted = False
+        self._expired: LimitError | None = None
         self._chunks = self._run()
         self._ready = b""
         self._digest = sha256()
@@ -201,12 +202,12 @@ class Zipping:
                 self._ready = chunk
                 return True
         except BaseException as error:
-            self._settle("closed" if self._unwanted else outcome_of(error), error)
+            self._settle(self._expired or (GivenUp() if self._unwanted else error))
             self.close()
             raise
         if not self._unwanted:
             self.receipt.sha256 = self._digest.hexdigest()
-            self._settle("complete")
+            self._settle()
         return False
 
     def take(self) -> bytes:
@@ -237,7 +238,8 @@ class Zipping:
     def expire(self) -> LimitError | None:
         """As `Encoding.expire`, of that entry."""
         encoding = self._under_way
-        return None if encoding is None else encoding.expire()
+        self._expired = None if encoding is None else encoding.expire()
+        return self._expired
 
     @property
     def _under_way(self) -> Encoding | None:
@@ -246,7 +248,7 @@ class Zipping:
 
     def close(self) -> None:
         """Close every entry's content.  Idempotent; never raises."""
-        self._settle("closed")
+        self._settle(self._expired or GivenUp())
         close(self._chunks)
         while self._members:
             self._end_member()
@@ -286,13 +288,13 @@ class Zipping:
                 raise LimitError(what, limit=MAX_SIZE, actual=self.receipt.bytes + len(chunk))
             yield chunk
 
-    def _settle(self, outcome: str, cause: BaseException | None = None) -> None:
-        if self.receipt.outcome == "running":
-            self.receipt.outcome = outcome
-            self.receipt.problem = (
-                None if outcome == "closed" or cause is None else problem_of(cause)
-            )
-            self.receipt.seconds = monotonic() - self._started
+    def _settle(self, cause: BaseException | None = None) -> None:
+        receipt = self.receipt
+        if receipt.outcome == "running":
+            receipt.outcome = "complete" if cause is None else outcome_of(cause)
+            if cause is not None and receipt.outcome != "closed":
+                receipt.problem = problem_of(cause)
+            receipt.seconds = monotonic() - self._started
 
 
 class _Unknown(int):

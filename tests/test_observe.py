@@ -41,6 +41,8 @@ from streamware.settings import MIB
 MANY = 20_000
 """Rows of several chunks."""
 
+streamed = partial(sw.Export, delivery="stream")
+
 
 class Seen:
     """An observer that keeps what it was told."""
@@ -194,88 +196,88 @@ Path = Callable[[Get, sw.Settings, Any], object]
 
 
 def read(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(orders(3), settings=settings, on_done=told))
+    get(streamed(orders(3), settings=settings, on_done=told))
 
 
 def read_many(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(orders(MANY), settings=settings, on_done=told))
+    get(streamed(orders(MANY), settings=settings, on_done=told))
 
 
 def read_nothing(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(list, settings=settings, on_done=told))
+    get(streamed(list, settings=settings, on_done=told))
 
 
 def read_gzip(get: Get, settings: sw.Settings, told: Any) -> None:
-    export = sw.Export(orders(MANY), settings=settings, on_done=told)
+    export = streamed(orders(MANY), settings=settings, on_done=told)
     get(export, headers={"Accept-Encoding": "gzip"})
 
 
 def read_zip(get: Get, settings: sw.Settings, told: Any) -> None:
-    members: list[tuple[str, Any]] = [("a", sw.Export(orders(MANY))), ("b", b"b")]
+    members: list[tuple[str, Any]] = [("a", streamed(orders(MANY))), ("b", b"b")]
     get(sw.Bundle(members, settings=settings, on_done=told))
 
 
 def head(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(orders(3), settings=settings, on_done=told), method="HEAD")
+    get(streamed(orders(3), settings=settings, on_done=told), method="HEAD")
 
 
 def unacceptable(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(orders(3), settings=settings, on_done=told), query="format=pdf")
+    get(streamed(orders(3), settings=settings, on_done=told), query="format=pdf")
 
 
 def refused(get: Get, settings: sw.Settings, told: Any) -> None:
     one = replace(settings, max_concurrent=1)
-    late = sw.Export(orders(3), settings=one, on_done=told)
+    late = streamed(orders(3), settings=one, on_done=told)
     quiet = replace(one, observers=())
 
     def rows() -> Iterator[Any]:
         get(late)
         yield (1,)
 
-    get(sw.Export(rows, settings=quiet))
+    get(streamed(rows, settings=quiet))
 
 
 def fail_first(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(failing(0), settings=settings, on_done=told))
+    get(streamed(failing(0), settings=settings, on_done=told))
 
 
 def fail_to_open(get: Get, settings: sw.Settings, told: Any) -> None:
     def rows() -> Any:
         raise Broken
 
-    get(sw.Export(rows, settings=settings, on_done=told))
+    get(streamed(rows, settings=settings, on_done=told))
 
 
 def fail_later(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(failing(MANY), settings=settings, on_done=told))
+    get(streamed(failing(MANY), settings=settings, on_done=told))
 
 
 def fail_to_encode(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export([(object(),)], settings=settings, on_done=told))
+    get(streamed([(object(),)], settings=settings, on_done=told))
 
 
 def leave(chunks: int, get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(orders(10**6), settings=settings, on_done=told), leave_after=chunks)
+    get(streamed(orders(10**6), settings=settings, on_done=told), leave_after=chunks)
 
 
 def leave_after_all(get: Get, settings: sw.Settings, told: Any) -> None:
-    get(sw.Export(orders(3), settings=settings, on_done=told), leave_after=1)
+    get(streamed(orders(3), settings=settings, on_done=told), leave_after=1)
 
 
 def limited_first(get: Get, settings: sw.Settings, told: Any) -> None:
     limits = sw.Limits(rows=2)
-    reply = get(sw.Export(orders(3), limits=limits, settings=settings, on_done=told))
+    reply = get(streamed(orders(3), limits=limits, settings=settings, on_done=told))
     assert (reply.status, reply.complete) == (413, True)
 
 
 def limited_later(get: Get, settings: sw.Settings, told: Any) -> None:
     limits = sw.Limits(rows=MANY - 1)
-    get(sw.Export(orders(MANY), limits=limits, settings=settings, on_done=told))
+    get(streamed(orders(MANY), limits=limits, settings=settings, on_done=told))
 
 
 def expired(get: Get, settings: sw.Settings, told: Any) -> None:
     limits = sw.Limits(seconds=0)
-    reply = get(sw.Export(orders(3), limits=limits, settings=settings, on_done=told))
+    reply = get(streamed(orders(3), limits=limits, settings=settings, on_done=told))
     assert (reply.status, reply.complete) == (503, True)
 
 
@@ -285,7 +287,7 @@ def without_room(get: Get, settings: sw.Settings, told: Any) -> None:
         yield (1,)
 
     bound = replace(settings, request_bytes=1, spool_memory=0)
-    get(sw.Export(rows, settings=bound, on_done=told))
+    get(streamed(rows, settings=bound, on_done=told))
 
 
 def without_budget(get: Get, settings: sw.Settings, told: Any) -> None:
@@ -296,7 +298,7 @@ def without_budget(get: Get, settings: sw.Settings, told: Any) -> None:
         yield (1,)
 
     bound = replace(settings, process_bytes=MIB, spool_memory=0)
-    assert get(sw.Export(rows, settings=bound, on_done=told)).status == 503
+    assert get(streamed(rows, settings=bound, on_done=told)).status == 503
 
 
 @pytest.mark.parametrize(
@@ -352,13 +354,13 @@ def test_observers_that_raise_change_nothing(
 
 
 def test_a_download_is_whole_though_an_observer_raises(get: Get) -> None:
-    reply = get(sw.Export(orders(MANY), settings=sw.Settings(observers=[Raising()])))  # type: ignore[arg-type]  # a list does, too
+    reply = get(streamed(orders(MANY), settings=sw.Settings(observers=[Raising()])))  # type: ignore[arg-type]  # a list does, too
     assert (reply.status, reply.complete) == (200, True)
 
 
 def test_a_middleware_has_observers_for_all_below_it(seen: Seen, settings: sw.Settings) -> None:
-    wsgi_get(sw.WSGIMiddleware(sw.Export(orders(3)), settings))
-    asgi_get(sw.ASGIMiddleware(sw.Export(orders(3)), settings=settings))
+    wsgi_get(sw.WSGIMiddleware(streamed(orders(3)), settings))
+    asgi_get(sw.ASGIMiddleware(streamed(orders(3)), settings=settings))
     assert seen.events == ["opened: running", "first byte", "done: complete"] * 2
 
 
@@ -375,7 +377,7 @@ def wsgi_body(export: sw.Export) -> Any:
 
 @pytest.mark.parametrize("chunks", [0, 1, 2])
 def test_a_body_may_be_closed_twice(settings: sw.Settings, seen: Seen, chunks: int) -> None:
-    body = wsgi_body(sw.Export(orders(MANY), settings=settings))
+    body = wsgi_body(streamed(orders(MANY), settings=settings))
     for _ in range(chunks):
         next(body)
     body.close()
@@ -385,12 +387,12 @@ def test_a_body_may_be_closed_twice(settings: sw.Settings, seen: Seen, chunks: i
 
 
 def test_a_body_may_be_forgotten(settings: sw.Settings, seen: Seen) -> None:
-    next(wsgi_body(sw.Export(orders(MANY), settings=settings)))
+    next(wsgi_body(streamed(orders(MANY), settings=settings)))
     assert seen.events[-1] == "done: client gone"
 
 
 def test_a_body_that_was_read_may_be_closed(settings: sw.Settings, seen: Seen) -> None:
-    body = wsgi_body(sw.Export(orders(3), settings=settings))
+    body = wsgi_body(streamed(orders(3), settings=settings))
     list(body)
     body.close()
     assert seen.events == ["opened: running", "first byte", "done: complete"]
@@ -401,7 +403,7 @@ def test_a_server_may_refuse_to_start(settings: sw.Settings, seen: Seen) -> None
         raise Broken
 
     with pytest.raises(Broken):
-        sw.Export(orders(3), settings=settings)(environ(), start_response)
+        streamed(orders(3), settings=settings)(environ(), start_response)
     assert seen.events == ["opened: running", "first byte", "done: client gone"]
 
 
@@ -420,7 +422,7 @@ async def test_a_client_may_leave_before_anything_was_asked(
     settings: sw.Settings, seen: Seen
 ) -> None:
     connection = Connection(leave_after=0)
-    await connection.run(sw.Export(aorders(3), settings=settings))
+    await connection.run(streamed(aorders(3), settings=settings))
     assert [event.partition(":")[0] for event in seen.events].count("opened") == len(
         [event for event in seen.events if "done" in event]
     )
@@ -439,14 +441,14 @@ async def test_a_client_may_leave_while_rows_are_waited_for(
         async for row in stalling(0):
             yield row
 
-    await left(Connection(), sw.Export(source(), settings=settings), waiting.is_set)
+    await left(Connection(), streamed(source(), settings=settings), waiting.is_set)
     assert (seen.events[0], seen.events[-1]) == ("opened: running", "done: client gone")
     assert [event for event in seen.events if "done" in event] == ["done: client gone"]
 
 
 async def test_a_client_may_leave_while_rows_are_blocked(settings: sw.Settings, seen: Seen) -> None:
     gate = Gate()
-    export = sw.Export(gated(0, gate), settings=settings, cancel=gate.open)
+    export = streamed(gated(0, gate), settings=settings, cancel=gate.open)
     await left(Connection(), export, gate.entered.is_set)
     assert seen.events == ["opened: running", "done: client gone"]
 
@@ -456,7 +458,7 @@ async def test_a_client_may_leave_while_it_takes_nothing(
     settings: sw.Settings, seen: Seen, chunks: int
 ) -> None:
     connection = Connection(stall_after=chunks)
-    await left(connection, sw.Export(orders(3), settings=settings), connection.stalled.is_set)
+    await left(connection, streamed(orders(3), settings=settings), connection.stalled.is_set)
     assert seen.events == ["opened: running", "first byte", "done: client gone"]
 
 
@@ -466,9 +468,9 @@ async def test_a_client_may_leave_while_an_export_waits_for_its_turn(
     one = replace(settings, max_concurrent=1, wait_seconds=10.0)
     gate, rows = Gate(), Rows(orders(3))
     quiet = replace(one, observers=())
-    first = asyncio.create_task(Connection().run(sw.Export(gated(1, gate), settings=quiet)))
+    first = asyncio.create_task(Connection().run(streamed(gated(1, gate), settings=quiet)))
     await gate.was_entered()
-    await left(Connection(), sw.Export(rows, settings=one), lambda: seen.events)
+    await left(Connection(), streamed(rows, settings=one), lambda: seen.events)
     assert (seen.events, rows.closed) == (["opened: running", "done: client gone"], 1)
     gate.open()
     await first
@@ -476,7 +478,7 @@ async def test_a_client_may_leave_while_an_export_waits_for_its_turn(
 
 async def test_a_server_may_cancel(settings: sw.Settings, seen: Seen) -> None:
     connection = Connection()
-    task = asyncio.create_task(connection.run(sw.Export(orders(10**7), settings=settings)))
+    task = asyncio.create_task(connection.run(streamed(orders(10**7), settings=settings)))
     await until(lambda: connection.chunks)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -491,5 +493,5 @@ async def test_a_send_may_fail(settings: sw.Settings, seen: Seen) -> None:
         raise Broken
 
     with pytest.raises(Broken):
-        await sw.Export(orders(3), settings=settings)(connection.scope, connection.receive, send)
+        await streamed(orders(3), settings=settings)(connection.scope, connection.receive, send)
     assert [event for event in seen.events if "done" in event] == ["done: client gone"]
