@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pathlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -495,3 +496,35 @@ async def test_a_send_may_fail(settings: sw.Settings, seen: Seen) -> None:
     with pytest.raises(Broken):
         await streamed(orders(3), settings=settings)(connection.scope, connection.receive, send)
     assert [event for event in seen.events if "done" in event] == ["done: client gone"]
+
+
+# The log
+
+
+LINES: list[tuple[Any, str]] = [
+    (read, r"INFO complete; 3 rows, 33 bytes, 0\.\d+ seconds"),
+    (partial(leave, 1), r"INFO client gone; \d+ rows, \d+ bytes, "),
+    (fail_first, "WARNING source error, Broken; 0 rows, 0 bytes, "),
+    (fail_to_encode, "WARNING encode error, CellError; 0 rows"),
+    (limited_first, r"WARNING limit, Limits\.rows: 3 is over 2; 0 rows"),
+    (expired, r"WARNING expired, Limits\.seconds: 0\.?\d* is over 0; 0 rows"),
+    (without_room, "WARNING no space, ScratchError: File too large; 0 rows"),
+    (refused, r"INFO refused, Settings\.max_concurrent; 0 rows"),
+]
+
+
+@pytest.mark.parametrize("case", LINES, ids=[line.partition(",")[0] for _, line in LINES])
+def test_every_end_is_a_line_in_the_log(
+    get: Get,
+    settings: sw.Settings,
+    seen: Seen,
+    caplog: pytest.LogCaptureFixture,
+    case: tuple[Any, str],
+) -> None:
+    caplog.set_level(logging.INFO, "streamware")
+    path, line = case
+    path(get, settings, None)
+    key = seen.receipts[0].id
+    lines = [f"{r.levelname} {r.getMessage()}" for r in caplog.records if key in r.getMessage()]
+    assert len(lines) == 1
+    assert re.match(line, lines[0].replace(f"export {key} (csv) ended: ", ""))

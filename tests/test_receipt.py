@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Callable
+from errno import ENOENT, ENOSPC
 from typing import Any
 
 import pytest
 
 import streamware as sw
 from drive import Clock
-from fakes import failing, orders
+from fakes import Broken, failing, orders
+from streamware.receipt import problem_of
 
 
 @pytest.mark.parametrize("form", ["csv", "xml", "json", "xlsx"])
@@ -76,3 +78,47 @@ def test_conversions_are_counted_by_their_rule() -> None:
     chunks = sw.encode([("=1", [2]), ("=2", None)], columns=["a", "b"])
     b"".join(chunks)
     assert chunks.receipt.converted == {"formula_text": 2, "nested": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (Broken("secret"), "Broken"),
+        (sw.CellError(1, "secret", "object", "secret"), "CellError"),
+        (
+            sw.LimitError("secret", limit=1000, actual=2000, name="rows"),
+            "Limits.rows: 2,000 is over 1,000",
+        ),
+        (sw.LimitError("secret", limit=1, actual=2), "a limit of the format: 2 is over 1"),
+        (
+            sw.Refused("secret", retry_after=1, limit="max_concurrent"),
+            "Settings.max_concurrent",
+        ),
+        (sw.Refused("secret", retry_after=1), "Refused"),
+        (sw.ScratchError(ENOSPC, "secret"), "ScratchError: No space left on device"),
+        (FileNotFoundError(ENOENT, "secret", "secret"), "FileNotFoundError: No such file"),
+        (OSError("secret"), "OSError"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_problem_names_no_data(error: Exception, problem: str) -> None:
+    assert problem_of(error).startswith(problem)
+    assert "secret" not in problem_of(error)
+
+
+def test_a_receipt_tells_the_problem() -> None:
+    chunks = sw.encode(failing(3, Broken("secret")))
+    with pytest.raises(Broken):
+        b"".join(chunks)
+    assert (chunks.receipt.outcome, chunks.receipt.problem) == ("source error", "Broken")
+
+
+@pytest.mark.parametrize("read", [b"".join, sw.Encoding.close])
+def test_what_was_read_or_given_up_has_no_problem(read: Callable[[sw.Encoding], object]) -> None:
+    chunks = sw.encode(orders(3))
+    read(chunks)
+    assert chunks.receipt.problem is None
+
+
+def test_receipts_are_told_by_their_ids() -> None:
+    assert len({sw.Receipt("csv").id for _ in range(100)}) == 100

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from oracle import close, settings
+from oracle import close, settings, storing
 from streamware.errors import ScratchError
 from streamware.limits import Limits
 from streamware.scratch import storage as module
+from streamware.scratch.ledger import Scratch
 from streamware.scratch.place import prefix
 from streamware.scratch.removal import Reaped
-from streamware.scratch.storage import Storage, storage
+from streamware.scratch.storage import Storage, storage, storages
 from streamware.settings import Settings
 from streamware.values import Values
 
@@ -38,6 +39,32 @@ def test_what_concerns_cells_divides_no_budget(root: Path) -> None:
     other = settings(root, values=Values(), limits=Limits(rows=1))
     assert storage(other) is storage(settings(root))
     assert storage(other).settings.limits is None
+
+
+def test_files_of_all_requests_are_counted(root: Path) -> None:
+    with storing(root, spool_memory=0, request_files=1) as kept:
+        first, second = Scratch(kept), Scratch(kept)
+        first.spool().write(b"x")
+        second.path()
+        assert kept.files == 2
+        with pytest.raises(ScratchError):
+            second.spool().write(b"x")
+        assert kept.files == 2
+        first.close()
+        second.close()
+        assert kept.files == 0
+
+
+def test_a_child_counts_no_files_of_its_parent(root: Path) -> None:
+    with storing(root) as kept:
+        kept.count(3)
+        kept.forked()
+        assert kept.files == 0
+
+
+def test_all_storages_are_known(root: Path) -> None:
+    made = [storage(settings(root)), storage(settings(root, request_files=1))]
+    assert storages() == made
 
 
 def test_without_settings_it_is_what_the_environment_says(
