@@ -1,4 +1,7 @@
+import gc
+import gzip
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,9 +12,12 @@ import pytest
 from werkzeug.test import Client
 
 import streamware as sw
-from readers import calamine_rows, csv_rows, xml_rows
+from readers import calamine_rows, csv_rows, xml_rows, zip_parts
 
 flask = pytest.importorskip("flask")
+
+from streamware.frameworks.flask import ExportResponse  # noqa: E402 - where it is installed
+
 ROWS = 6000
 READERS: dict[str, Callable[[bytes], list[Any]]] = {
     "csv": csv_rows,
@@ -161,3 +167,318 @@ def test_an_async_view_returns_an_export_too(shop: Shop) -> None:
 def test_an_export_is_an_application_of_its_own(shop: Shop) -> None:
     app = sw.Export([{"a": 1}], format="csv").wsgi
     assert csv_rows(Client(validator(app)).get("/", buffered=True).data) == [["a"], ["1"]]
+
+
+class Events:
+    """Rows that tell what becomes of them, and a view that gives them back.
+
+    Attributes:
+        events: What happened, in order.
+    """
+
+    def __init__(self, make: Callable[..., Any] = ExportResponse, **options: Any) -> None:
+        self.events: list[object] = []
+        self.app = flask.Flask(__name__)
+        self.app.teardown_appcontext(lambda error: self.events.append("teardown"))
+        self.app.add_url_rule("/orders", view_func=lambda: make(self.rows, **options))
+
+    def rows(self) -> Iterator[Any]:
+        self.events.append("opened")
+        return Closing(self.events, [{"a": at} for at in range(ROWS)])
+
+    def get(self, url: str = "/orders", method: str = "GET", **options: Any) -> Any:
+        return Client(validator(self.app)).open(url, method=method, buffered=True, **options)
+
+
+class Closing:
+    """An iterator that tells when it is closed."""
+
+    def __init__(self, events: list[object], rows: list[Any]) -> None:
+        self._events = events
+        self._rows = iter(rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._rows)
+
+    def close(self) -> None:
+        self._events.append("closed")
+
+
+def test_a_response_is_a_download_with_headers_and_cookies() -> None:
+    def make(rows: Any) -> Any:
+        response = ExportResponse(rows, 203, {"X-Ours": "1"}, filename="orders", formats=["csv"])
+        response.set_cookie("seen", "yes")
+        return response
+
+    shop = Events(make)
+    shop.app.after_request(lambda response: response.vary.add("Cookie") or response)
+    response = shop.get()
+    assert len(csv_rows(response.data)) == ROWS + 1
+    assert response.status_code == 203
+    assert response.headers["X-Ours"] == "1"
+    assert response.headers["Set-Cookie"].startswith("seen=yes")
+    assert "orders.csv" in response.headers["Content-Disposition"]
+    assert response.headers["Vary"] == "Accept-Encoding, Cookie"
+    assert shop.events == ["opened", "closed", "teardown"]
+
+
+def test_a_view_may_return_a_status_and_headers_beside_it() -> None:
+    response = Events(lambda rows: (ExportResponse(rows), 202, {"X-Ours": "1"})).get()
+    assert (response.status_code, response.headers["X-Ours"]) == (202, "1")
+
+
+def test_an_export_and_a_bundle_are_responses_too() -> None:
+    shop = Events(lambda rows: ExportResponse(sw.Export(rows, format="csv", status=203)))
+    assert shop.get().status_code == 203
+    bundle = Events(lambda rows: ExportResponse(sw.Bundle([("a.csv", sw.Export(rows))])))
+    assert list(zip_parts(bundle.get().data)) == ["a.csv"]
+
+
+def test_functions_called_after_the_request_see_the_whole_head() -> None:
+    seen: list[Any] = []
+
+    def look(response: Any) -> Any:
+        seen.append((response.status_code, response.mimetype, response.is_streamed))
+        seen.append(response.headers["Content-Disposition"])
+        seen.append(response.content_length)
+        return response
+
+    shop = Events(format="csv")
+    shop.app.after_request(look)
+    shop.get()
+    assert seen == [(200, "text/csv", True), 'attachment; filename="export.csv"', None]
+
+
+def test_a_response_keeps_the_application_context_until_its_rows_are_closed(shop: Shop) -> None:
+    shop.app.add_url_rule("/response", "response", lambda: ExportResponse(shop.query))
+    response = shop.client().get("/response")
+    chunks = iter(response.response)
+    next(chunks)
+    assert shop.events == ["opened"]
+    assert list(chunks)
+    response.close()
+    assert shop.events == ["opened", ("teardown", None)]
+
+
+def test_a_response_is_called_on_close_after_its_rows() -> None:
+    def make(rows: Any) -> Any:
+        response = ExportResponse(rows, on_done=lambda receipt: made.events.append("done"))
+        response.call_on_close(lambda: made.events.append("called"))
+        return response
+
+    made = Events(make)
+    made.get()
+    assert made.events == ["opened", "closed", "teardown", "done", "called"]
+
+
+def tagged(rows: Any) -> Any:
+    """A response that is as good as the one before."""
+    response = ExportResponse(rows, format="csv")
+    response.set_etag("v1")
+    return response.make_conditional(flask.request)
+
+
+@pytest.mark.parametrize(
+    ("header", "status"), [("If-None-Match", 304), ("If-Match", 412)], ids=["304", "412"]
+)
+def test_a_condition_that_settles_it_opens_nothing(header: str, status: int) -> None:
+    shop = Events(tagged)
+    response = shop.get(headers={header: '"v1"' if status == 304 else '"v0"'})
+    assert (response.status_code, response.data) == (status, b"")
+    assert response.headers["ETag"] == '"v1"'
+    assert shop.events == ["teardown"]
+
+
+def test_a_condition_that_does_not_settle_it_reads_nothing_into_memory() -> None:
+    shop = Events(tagged)
+    response = shop.get(headers={"If-None-Match": '"v0"'})
+    assert len(csv_rows(response.data)) == ROWS + 1
+    assert "Content-Length" not in response.headers
+
+
+def test_rows_handed_over_open_are_closed_by_a_condition() -> None:
+    shop = Events(lambda rows: tagged(rows()))
+    assert shop.get(headers={"If-None-Match": '"v1"'}).status_code == 304
+    assert shop.events == ["opened", "closed", "teardown"]
+
+
+def test_a_condition_looked_at_after_the_request_closes_what_was_opened() -> None:
+    shop = Events(format="csv")
+
+    def conditional(response: Any) -> Any:
+        response.set_etag("v1")
+        return response.make_conditional(flask.request)
+
+    shop.app.after_request(conditional)
+    assert shop.get(headers={"If-None-Match": '"v1"'}).data == b""
+    assert shop.events == ["opened", "closed", "teardown"]
+
+
+def test_head_opens_nothing_of_a_response() -> None:
+    shop = Events(format="csv")
+    response = shop.get(method="HEAD")
+    assert (response.status_code, response.data) == (200, b"")
+    assert "export.csv" in response.headers["Content-Disposition"]
+    assert shop.events == ["teardown"]
+
+
+def test_what_cannot_be_had_is_a_406() -> None:
+    response = Events().get("/orders?format=pdf")
+    assert response.status_code == 406
+    assert b"csv, xlsx, xml" in response.data
+
+
+def test_a_failure_at_once_is_a_500_of_flask_that_its_handlers_see() -> None:
+    def rows() -> Iterator[Any]:
+        raise OSError("no database")
+        yield
+
+    shop = Events(lambda _: ExportResponse(rows, format="csv"))
+    seen: list[object] = []
+
+    def failed(error: Any) -> Any:
+        seen.append(type(error.original_exception))
+        return "Sorry", 500
+
+    shop.app.register_error_handler(500, failed)
+    response = shop.get()
+    assert (response.status_code, response.data) == (500, b"Sorry")
+    assert "Content-Disposition" not in response.headers
+    assert seen == [OSError]
+    assert shop.events == ["teardown"]
+
+
+def test_a_response_without_a_place_is_a_503() -> None:
+    settings = sw.Settings(max_concurrent=1, wait_seconds=0)
+
+    def make(rows: Any) -> Any:
+        response = ExportResponse(rows, format="csv", settings=settings)
+        response.headers["X-Theirs"] = "1"
+        return response
+
+    shop = Events(make)
+    first = Client(validator(shop.app)).get("/orders")
+    response = shop.get()
+    first.close()
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert response.mimetype == "text/plain"
+    assert "Content-Disposition" not in response.headers
+    assert len(response.data) == response.content_length
+    assert shop.get().status_code == 200
+
+
+def replaced(response: Any) -> Any:
+    return flask.Response("other")
+
+
+def raising(response: Any) -> Any:
+    raise OSError("after the view")
+
+
+@pytest.mark.parametrize("after", [replaced, raising])
+def test_rows_are_closed_though_the_response_is_never_sent(after: Any) -> None:
+    shop = Events()
+    shop.app.logger.disabled = True  # what is logged keeps the frames alive
+    shop.app.after_request(after)
+    shop.get()
+    gc.collect()
+    assert sorted(map(str, shop.events)) == ["closed", "opened", "teardown"]
+
+
+def test_a_response_that_the_view_did_not_return_opens_nothing() -> None:
+    shop = Events(lambda rows: (ExportResponse(rows), "other")[1])
+    assert shop.get().data == b"other"
+    assert shop.events == ["teardown"]
+
+
+def test_it_is_never_read_into_memory_by_the_way() -> None:
+    shop = Events()
+    with shop.app.test_request_context("/orders"):
+        response = ExportResponse(shop.rows)
+        with pytest.raises(RuntimeError, match="sequence"):
+            response.get_data()
+    assert "opened" not in shop.events
+
+
+def test_there_is_no_response_without_a_request() -> None:
+    with pytest.raises(RuntimeError, match="request context"):
+        ExportResponse([])
+
+
+def test_an_application_with_a_response_class_of_its_own_has_its_way() -> None:
+    class Own(flask.Response):  # type: ignore[name-defined,misc]  # flask is imported late
+        pass
+
+    shop = Events(tagged)
+    shop.app.response_class = Own
+    response = shop.get()
+    assert len(csv_rows(response.data)) == ROWS + 1
+    assert "Content-Length" not in response.headers
+
+
+def compressed(make: Callable[..., Any] = ExportResponse) -> Events:
+    """The view below flask-compress, which for a stream knows no gzip."""
+    compress = pytest.importorskip("flask_compress")
+    shop = Events(make, compress="off")
+    kinds = ["text/csv", "application/xml", XLSX]
+    shop.app.config.update(COMPRESS_MIMETYPES=kinds, COMPRESS_ALGORITHM_STREAMING=["deflate"])
+    compress.Compress(shop.app)
+    return shop
+
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DEFLATE = {"Accept-Encoding": "deflate"}
+BOTH = pytest.mark.parametrize("make", [ExportResponse, sw.Export])
+
+
+@BOTH
+@pytest.mark.parametrize("format_", READERS)
+def test_nothing_is_lost_below_flask_compress(make: Any, format_: str) -> None:
+    shop = compressed(make)
+    response = shop.get(f"/orders?format={format_}", headers=DEFLATE)
+    assert response.headers["Content-Encoding"] == "deflate"
+    assert response.headers["Vary"].count("Accept-Encoding") == 1
+    assert len(READERS[format_](zlib.decompress(response.data))) == ROWS + (format_ != "xml")
+    assert shop.events == ["opened", "closed", "teardown"]
+
+
+@BOTH
+def test_flask_compress_does_not_compress_twice(make: Any) -> None:
+    shop = compressed(lambda rows, **_: make(rows))
+    response = shop.get(headers={"Accept-Encoding": "deflate, gzip;q=0.5"})
+    assert response.headers.getlist("Content-Encoding") == ["gzip"]
+    assert len(csv_rows(gzip.decompress(response.data))) == ROWS + 1
+
+
+@BOTH
+def test_rows_are_closed_below_flask_compress_when_the_client_leaves(make: Any) -> None:
+    shop = compressed(make)
+    response = Client(validator(shop.app)).get("/orders", headers=DEFLATE)
+    next(iter(response.response))
+    response.close()
+    assert shop.events == ["opened", "closed", "teardown"]
+
+
+@BOTH
+def test_rows_are_closed_below_flask_compress_before_the_first_chunk(make: Any) -> None:
+    shop = compressed(make)
+    Client(validator(shop.app)).get("/orders", headers=DEFLATE).close()
+    gc.collect()
+    assert shop.events == ["opened", "closed", "teardown"]
+
+
+@BOTH
+def test_a_failure_below_flask_compress_breaks_the_transfer(make: Any) -> None:
+    def rows() -> Iterator[Any]:
+        yield from ([at] for at in range(50_000))
+        raise OSError("the disk is gone")
+
+    shop = compressed(lambda _, **options: make(rows, **options))
+    response = Client(validator(shop.app)).get("/orders", headers=DEFLATE)
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(response.response)
+    response.close()

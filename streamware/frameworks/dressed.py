@@ -1,0 +1,54 @@
+"""Dressed: an application that answers with the status and the headers of a framework's response.
+
+They go with the download.  What is answered in place of one (406, 413, 503) has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+
+from streamware.frameworks.options import Headers
+from streamware.http import headers as head
+from streamware.http.application import Application
+from streamware.http.delivery import Answer
+
+
+class Dressed(Application):
+    """An application, and what its response is to have.
+
+    Args:
+        inner: The application.
+        status: Status code of the download; None: what `inner` says.
+        headers: Further headers of the download, or other values for ours.
+
+    Raises:
+        ValueError: Headers that cannot be sent, or no status.
+    """
+
+    __slots__ = ("_headers", "_inner", "_status")
+
+    def __init__(self, inner: Application, status: int | None, headers: Headers) -> None:
+        self._inner = inner
+        self._status = None if status is None else HTTPStatus(status)
+        self._headers = checked(headers)
+
+    def answer(
+        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+    ) -> Answer:
+        """What `inner` answers, dressed; rows are not opened for it."""
+        answer = self._inner.answer(head_only=head_only, query=query, accept=accept, coding=coding)
+        if answer.status == HTTPStatus.NOT_ACCEPTABLE:
+            return answer
+        headers = head.merged(answer.headers, self._headers)
+        return replace(answer, status=self._status or answer.status, headers=headers)
+
+
+def checked(headers: Headers) -> list[tuple[str, str]]:
+    """The headers, if all of them may be sent as they are.
+
+    Raises:
+        ValueError: One may not; its name is in the message, its value never.
+    """
+    return head.checked(headers.items() if isinstance(headers, Mapping) else headers)
