@@ -74,6 +74,8 @@ class Settings:
         host_bytes: Scratch on disk that all processes that share the directory may hold; counted
             in steps of 1 MiB, and on Linux only.
         keep_free_bytes: What is left free on the file system; None is 5 % of it, at most 1 GiB.
+        silent_transport: What `delivery="auto"` does where the client would not notice that a
+            CSV was cut: "spool" it first, "stream" it all the same, or "refuse" with 503.
         max_concurrent: Exports that a process answers at once.
         wait_seconds: How long an export or a spool waits for its turn or for room before it is
             `Refused`; never waited on the thread of an event loop.
@@ -97,6 +99,9 @@ class Settings:
     process_bytes: int | None = _variable("STREAMWARE_PROCESS_BYTES", _bound, None)
     host_bytes: int | None = _variable("STREAMWARE_HOST_BYTES", _bound, None)
     keep_free_bytes: int | None = _variable("STREAMWARE_KEEP_FREE_BYTES", _bound, None)
+    silent_transport: Literal["spool", "stream", "refuse"] = _variable(
+        "STREAMWARE_SILENT_TRANSPORT", str.lower, "spool"
+    )
     max_concurrent: int | None = _variable("STREAMWARE_MAX_CONCURRENT", _bound, 64)
     wait_seconds: float = _variable("STREAMWARE_WAIT_SECONDS", _seconds, 5.0)
     values: Values | None = None
@@ -106,8 +111,17 @@ class Settings:
     def __post_init__(self) -> None:
         if self.scratch_dir is not None:
             object.__setattr__(self, "scratch_dir", _directory(self.scratch_dir))
-        if self.memory_backed not in ("warn", "refuse"):
-            self._refuse("memory_backed", "it is 'warn' or 'refuse'")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                self._refuse(name, f"it is one of {', '.join(choices)}")
+        self._check_numbers()
+        for name, kind in (("values", Values), ("limits", Limits)):
+            if not isinstance(getattr(self, name), kind | None):
+                given = f"Settings({name}={getattr(self, name)!r})"
+                raise ValueError(f"{given}: a {kind.__name__} is expected")  # noqa: TRY004 - as the rest
+        object.__setattr__(self, "observers", tuple(self.observers))
+
+    def _check_numbers(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
@@ -123,11 +137,6 @@ class Settings:
                 self._refuse(name, f"it must be {least:,} at the least" + _REMEDY.get(name, ""))
             if value > (most := _DAY if name == "wait_seconds" else _MOST):
                 self._refuse(name, f"it must be {most:,} at the most")
-        if not isinstance(self.values, Values | None):
-            raise ValueError(f"Settings(values={self.values!r}): a Values is expected")  # noqa: TRY004
-        if not isinstance(self.limits, Limits | None):
-            raise ValueError(f"Settings(limits={self.limits!r}): a Limits is expected")  # noqa: TRY004
-        object.__setattr__(self, "observers", tuple(self.observers))
 
     def _refuse(self, name: str, problem: str) -> None:
         variable = next(f.metadata["variable"] for f in fields(self) if f.name == name)
@@ -135,6 +144,10 @@ class Settings:
         raise ValueError(f"Settings({name}={value!r}), or {variable} in the environment: {problem}")
 
 
+_CHOICES = {
+    "memory_backed": ("warn", "refuse"),
+    "silent_transport": ("spool", "stream", "refuse"),
+}
 _MOST = 2**62  # an off_t holds twice as much
 _DAY = 86_400  # seconds
 _LEAST: dict[str, float] = {

@@ -238,6 +238,7 @@ def environ(
 ) -> dict[str, Any]:
     """The environment of a WSGI request."""
     made: dict[str, Any] = {"REQUEST_METHOD": method, "QUERY_STRING": query}
+    made["SERVER_PROTOCOL"] = "HTTP/1.1"
     setup_testing_defaults(made)
     for name, value in (headers or {}).items():
         made[f"HTTP_{name.upper().replace('-', '_')}"] = value

@@ -18,6 +18,7 @@ VARIABLES = {
     "process_bytes": ("none", None),
     "host_bytes": (str(2 * MIB), 2 * MIB),
     "keep_free_bytes": (" 0 ", 0),
+    "silent_transport": ("Stream", "stream"),
     "max_concurrent": ("7", 7),
     "wait_seconds": ("2.5", 2.5),
 }

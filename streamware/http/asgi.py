@@ -6,10 +6,16 @@ Source: ASGI 3 HTTP specification 2.1 to 2.4.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from streamware.aencoding import AsyncEncoding
 from streamware.errors import OrderError, StreamwareError
+from streamware.http import headers as head
+from streamware.http.buffered import AsyncBuffered
 from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, conclude, refusal
 from streamware.http.pump import Message, Pump, Receive, Scope, Send
+from streamware.http.spooled import AsyncSpooled
+from streamware.http.transport import silent_asgi
 from streamware.scratch.ledger import CURRENT, Scratch
 
 
@@ -29,11 +35,10 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
         await whole(answered, send)
         return
     check_loop()
-    offered = (scope.get("extensions") or {}).get(SCRATCH) or {}
-    around: Pump | None = offered.get("pump")
+    around: Pump | None = _offered(scope).get("pump")
     pump = Pump(receive, keep=False) if around is None else around
     try:
-        await pump.unless_left(_stream(answered, answered.body, offered.get("scratch"), pump, send))
+        await pump.unless_left(_stream(answered, answered.body, scope, pump, send))
     finally:
         if around is None:
             pump.close()
@@ -45,14 +50,14 @@ async def whole(answered: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answered.body})
 
 
-async def _stream(
-    answered: Answer, job: Job, scratch: Scratch | None, pump: Pump, send: Send
-) -> None:
+async def _stream(answered: Answer, job: Job, scope: Scope, pump: Pump, send: Send) -> None:
     """Send the body, in a task of its own."""
+    scratch: Scratch | None = _offered(scope).get("scratch")
     with Stay(job, scratch) as stay:
         CURRENT.set(stay.scratch)  # for rows are read in copies of this task's context
-        encoding = job.achunks(stay.share)
-        watch = job.watch(encoding.receipt, stay.scratch.settings)
+        document = job.achunks(stay.share)
+        encoding: AsyncEncoding | AsyncSpooled | AsyncBuffered = document
+        watch = job.watch(document.receipt, stay.scratch.settings)
         started, sent, problem, refused = False, False, None, None
         try:
             try:
@@ -60,9 +65,11 @@ async def _stream(
                     return
                 watch.opened()
                 await stay.aenter()
+                encoding = _delivered(job, document, stay, silent_asgi(scope))
                 chunk = await anext(encoding, b"")
                 started = True
-                await send(_start(answered))
+                known = encoding.content.headers() if isinstance(encoding, AsyncSpooled) else []
+                await send(_start(answered, known))
                 while chunk:
                     watch.look()
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -86,6 +93,21 @@ async def _stream(
         await whole(refused, send)
 
 
+def _offered(scope: Scope) -> dict[str, Any]:
+    """What a middleware has put there."""
+    return (scope.get("extensions") or {}).get(SCRATCH) or {}
+
+
+def _delivered(
+    job: Job, encoding: AsyncEncoding, stay: Stay, silent: str | None
+) -> AsyncEncoding | AsyncSpooled | AsyncBuffered:
+    mode, reason = job.mode(silent, stay.scratch.settings)
+    encoding.receipt.delivery, encoding.receipt.delivery_reason = mode, reason
+    if mode == "spool":
+        return AsyncSpooled(encoding, stay.share.spool())
+    return AsyncBuffered(encoding, stay.share.ring()) if mode == "buffer" else encoding
+
+
 def check_loop() -> None:
     """Raises `OrderError` on an event loop that is not asyncio's."""
     if not on_asyncio():
@@ -107,6 +129,7 @@ def _given(scope: Scope, wanted: bytes) -> str | None:
     return ", ".join(values) if values else None
 
 
-def _start(answered: Answer) -> Message:
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answered.headers]
+def _start(answered: Answer, known: list[tuple[str, str]] | None = None) -> Message:
+    given = head.merged(answered.headers, known or [])
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in given]
     return {"type": "http.response.start", "status": answered.status.value, "headers": headers}

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Self
 
 from streamware.aencoding import AsyncEncoding
+from streamware.deadline import called
 from streamware.errors import OrderError
 from streamware.http.delivery import Chunks
 from streamware.receipt import Receipt
@@ -55,7 +56,6 @@ class Buffered:
         self._news = Condition()
         self._ended = False
         self._closed = False
-        self._delivered = False
         self._error: BaseException | None = None
 
     @property
@@ -83,14 +83,16 @@ class Buffered:
                     break
                 self._news.wait()
         error, self._error = self._error, None
-        self._delivered = error is None and not self._closed
         self.close()
         if error is not None:
             raise error
         raise StopIteration
 
     def close(self) -> None:
-        """Give up: the rows are closed when the pull in flight returns.  Idempotent."""
+        """Give up, and wait until the pull in flight has returned and rows are closed.
+
+        Idempotent.
+        """
         with self._news:
             if self._closed:
                 return
@@ -98,12 +100,13 @@ class Buffered:
             self._ring.close()
             self._news.notify_all()
         self._chunks.close()
-        if not self._delivered:
-            withdraw(self.receipt)
         if self._thread is None:
             self._finished()
-        elif not self._ended and self._cancel is not None:
-            self._cancel()
+            return
+        if not self._ended and self._cancel is not None:
+            called(self._cancel)
+        if self._thread is not current_thread():
+            self._thread.join()
 
     def _produce(self) -> None:
         try:
@@ -140,7 +143,6 @@ class AsyncBuffered:
         self._producer: asyncio.Task[None] | None = None
         self._fresh = asyncio.Event()
         self._room = asyncio.Event()
-        self._delivered = False
 
     @property
     def receipt(self) -> Receipt:
@@ -165,7 +167,6 @@ class AsyncBuffered:
             await self._fresh.wait()
             self._fresh.clear()
         producer.result()
-        self._delivered = True
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -175,8 +176,8 @@ class AsyncBuffered:
             self._producer.cancel()
             self._producer.add_done_callback(_retrieved)
         await self._encoding.aclose()
-        if not self._delivered:
-            withdraw(self.receipt)
+        if self._producer is not None:
+            await asyncio.wait({self._producer})
 
     async def _produce(self) -> None:
         async for chunk in self._encoding:
@@ -195,12 +196,6 @@ class AsyncBuffered:
         if self._ring.keeps(chunk):
             return self._ring.put(chunk)
         return await self._worker.submit(partial(self._ring.put, chunk))
-
-
-def withdraw(receipt: Receipt) -> None:
-    """A document that was made whole, and not taken to its end, is not complete."""
-    if receipt.outcome == "complete":
-        receipt.outcome, receipt.sha256 = "closed", None
 
 
 def _named(error: BaseException) -> BaseException:

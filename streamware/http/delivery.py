@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from http import HTTPStatus
 from math import ceil
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from streamware.aencoding import AsyncEncoding, Fillable
 from streamware.encoding import FLUSH_INTERVAL
@@ -27,6 +27,9 @@ from streamware.settings import Settings
 from streamware.source import Feeder
 
 logger = logging.getLogger("streamware")
+
+Mode = Literal["stream", "buffer", "spool"]
+Delivery = Literal["auto", "stream", "buffer", "spool"]
 
 SCRATCH = "streamware.scratch"
 """Where a middleware puts the ledger of a request: in the environ, in the scope's extensions."""
@@ -61,6 +64,8 @@ class Job:
         on_done: Told the receipt at the end.
         settings: What holds for it; None: what holds for the request, else for the process.
         limits: Its bounds; None: those of what holds for it.
+        delivery: How it is sent.
+        self_terminating: Whether a reader of the document notices that it was cut.
     """
 
     make: Callable[[Feeder | None, Share | None], Chunks]
@@ -68,6 +73,8 @@ class Job:
     on_done: Callable[[Receipt], object] | None = None
     settings: Settings | None = None
     limits: Limits | None = None
+    delivery: Delivery = "stream"
+    self_terminating: bool = True
 
     def chunks(self, share: Share | None = None) -> Chunks:
         """What is sent, for a thread to iterate."""
@@ -85,9 +92,46 @@ class Job:
         """Its limits below a middleware, say, with these settings."""
         return self.limits or (self.settings or settings).limits or Limits()
 
+    def mode(self, silent: str | None, settings: Settings) -> tuple[Mode, str | None]:
+        """How it is sent over a transport, and why so, where there was a choice.
+
+        Args:
+            silent: What hides a cut body from the client; None where nothing does.
+            settings: What holds for it.
+
+        Raises:
+            Refused: It is not sent, by order of the settings.
+        """
+        if self.delivery != "auto":
+            return self.delivery, None
+        if silent is None or self.self_terminating:
+            return "stream", None
+        reason = f"{silent} would hide that it was cut"
+        chosen = settings.silent_transport
+        _tell_once(reason, chosen)
+        if chosen == "refuse":
+            raise Refused(reason, retry_after=RETRY_AFTER, limit="silent_transport")
+        return chosen, reason
+
     def watch(self, receipt: Receipt, settings: Settings) -> Watch:
         """What tells observers, and who asked, of one course of it."""
         return Watch(receipt, settings.observers, self.on_done)
+
+
+def _tell_once(reason: str, chosen: str) -> None:
+    if reason in _told:
+        return
+    _told.add(reason)
+    logger.warning(
+        "%s from the client, so by Settings.silent_transport it is '%s'; what helps: a proxy that"
+        " speaks HTTP/1.1 (nginx: proxy_http_version 1.1), another server, or a format whose end"
+        " shows (xlsx, xml, json)",
+        reason,
+        chosen,
+    )
+
+
+_told: set[str] = set()
 
 
 def conclude(receipt: Receipt, error: BaseException | None = None, *, sent: bool = True) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import Literal
+from typing import Literal, get_args
 
 from streamware.columns import Column, Key, Sheet, settled
 from streamware.encoder import Format
@@ -14,7 +14,7 @@ from streamware.http import headers as head
 from streamware.http import negotiation
 from streamware.http.application import Application
 from streamware.http.coding import Gzip
-from streamware.http.delivery import Answer, Job
+from streamware.http.delivery import Answer, Delivery, Job
 from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import extensions, lookup
@@ -23,8 +23,6 @@ from streamware.settings import Settings
 from streamware.source import Feeder, Rows, checked, handed_over
 from streamware.values import Values
 from streamware.worker import GATE
-
-Delivery = Literal["auto", "stream", "buffer", "spool"]
 
 
 class Export(Application):
@@ -48,8 +46,13 @@ class Export(Application):
         formats: What the client can choose from; the first is the default.
         format_param: Name of the query parameter that chooses.
         filename: Name of the download; its known extension is replaced by the format's.
-        delivery: "stream", or "auto", which is the same so far; "buffer" and "spool" are not
-            built yet.
+        delivery: "stream": rows are pulled as the client reads, and nothing is on disk.
+            "buffer": rows are pulled as fast as they come, on a thread of their own, and closed
+            after the last; what the client has not taken waits in memory, then on disk, and
+            where there is no more room the rows wait.  "spool": the document is finished
+            first; then it is sent with `Content-Length` and `Repr-Digest`, and whatever fails
+            is a clean status.  "auto": "stream", but where the transport would hide that a
+            document was cut whose end does not show, as `Settings.silent_transport` says.
         values: As `encode`.
         limits: As `encode`.
         compress: "auto": gzip for text formats and clients that accept it; or "off".
@@ -71,6 +74,7 @@ class Export(Application):
         "_cancel",
         "_columns",
         "_compress",
+        "_delivery",
         "_filename",
         "_format_param",
         "_formats",
@@ -103,7 +107,9 @@ class Export(Application):
         on_done: Callable[[Receipt], object] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        _check_delivery(delivery)
+        if delivery not in get_args(Delivery):
+            known = ", ".join(get_args(Delivery))
+            raise ValueError(f"unknown delivery {delivery!r}; there are {known}")
         if compress not in ("auto", "off"):
             raise ValueError("compress is 'auto' or 'off'")
         if isinstance(formats, str):
@@ -118,6 +124,7 @@ class Export(Application):
         self._compress = compress == "auto"
         self._headers = head.checked(headers)
         self._status = HTTPStatus(status)
+        self._delivery: Delivery = delivery
         self._cancel = cancel
         self._on_done = on_done
         self._settings = settings
@@ -168,6 +175,8 @@ class Export(Application):
             on_done=self._on_done,
             settings=self._settings,
             limits=self._limits,
+            delivery=self._delivery,
+            self_terminating=format_.self_terminating,
         )
 
     def _encoding(
@@ -210,15 +219,6 @@ class Export(Application):
         """The format that the name's extension tells, if it is offered; else the first."""
         told = (f for f in self._formats if name.lower().endswith(f.extension))
         return next(told, self._formats[0])
-
-
-def _check_delivery(delivery: str) -> None:
-    if delivery in ("buffer", "spool"):
-        raise NotImplementedError(
-            f"delivery={delivery!r} is not built yet; there are 'auto' and 'stream'"
-        )
-    if delivery not in ("auto", "stream"):
-        raise ValueError(f"unknown delivery {delivery!r}; there are 'auto' and 'stream'")
 
 
 def _offered(rows: Rows, formats: Sequence[str | Format]) -> list[Format]:

@@ -14,7 +14,6 @@ from io import SEEK_SET
 from typing import Self
 
 from streamware.aencoding import AsyncEncoding
-from streamware.http.buffered import withdraw
 from streamware.http.delivery import Chunks
 from streamware.receipt import Receipt
 from streamware.scratch.spool import Spool
@@ -68,14 +67,12 @@ class Spooled:
         if not self._closed:
             self._closed = True
             self._chunks.close()
-            if not self._content.delivered:
-                withdraw(self.receipt)
             self._finish()
 
     def _spool(self) -> None:
         for chunk in self._chunks:
             self._content.write(chunk)
-        self._content.complete()
+        self._content.rewind()
         self._finish()
 
     def _finish(self) -> None:
@@ -110,7 +107,7 @@ class AsyncSpooled:
             self._begun = True
             async for chunk in self._encoding:
                 await self._worker.submit(partial(self._content.write, chunk))
-            await self._worker.submit(self._content.complete)
+            await self._worker.submit(self._content.rewind)
         if chunk := await self._worker.submit(self._content.read):
             return chunk
         raise StopAsyncIteration
@@ -119,8 +116,6 @@ class AsyncSpooled:
         """Close the rows.  Idempotent; never raises but on cancellation."""
         self._worker.stop(_nothing)
         await self._encoding.aclose()
-        if not self._content.delivered:
-            withdraw(self.receipt)
 
 
 class Content:
@@ -129,14 +124,11 @@ class Content:
     Attributes:
         size: How many.
         spool: Where they are.
-        handed_over: Whether the server reads them from the spool itself.
     """
 
     def __init__(self, spool: Spool) -> None:
         self.size = 0
         self.spool = spool
-        self.handed_over = False
-        self._complete = False
         self._digest = hashlib.sha256()
 
     def write(self, chunk: bytes) -> None:
@@ -145,21 +137,13 @@ class Content:
         self._digest.update(chunk)
         self.size += len(chunk)
 
-    def complete(self) -> None:
-        """There is no more: reading begins."""
-        self.spool.seek(0, SEEK_SET)
-        self._complete = True
-
-    @property
-    def delivered(self) -> bool:
-        """Whether all of it was read, as far as can be told."""
-        if not self._complete or self.handed_over:
-            return self.handed_over
-        return not self.spool.closed and self.spool.tell() == self.size
-
     def read(self) -> bytes:
         """The next bytes; none at the end."""
         return self.spool.read(_READ)
+
+    def rewind(self) -> None:
+        """It is all there, and read from the beginning."""
+        self.spool.seek(0, SEEK_SET)
 
     def headers(self) -> list[tuple[str, str]]:
         """What can be said of it now (RFC 9110 §8.6, RFC 9530 §3)."""

@@ -15,8 +15,23 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Self
 
 from streamware.errors import StreamwareError
-from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, conclude, refusal
+from streamware.http import headers as head
+from streamware.http.buffered import Buffered
+from streamware.http.delivery import (
+    SCRATCH,
+    Answer,
+    Answerer,
+    Chunks,
+    Job,
+    Mode,
+    Stay,
+    conclude,
+    refusal,
+)
+from streamware.http.spooled import Spooled
+from streamware.http.transport import silent_wsgi
 from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.spool import Spool
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -25,6 +40,7 @@ logger = logging.getLogger("streamware")
 
 # A framework that takes down around the view what rows need until they are closed, and the
 # module of ours that keeps it.  Imported only where the framework is in use.
+_BLOCK = 65_536
 _KEEPERS = {"flask": "streamware.frameworks.flask"}
 
 
@@ -44,15 +60,15 @@ def respond(
         return whole(answered, start_response)
     body = Body(answered.body, environ.get(SCRATCH))
     try:
-        body.begin()
-        start_response(status_of(answered), answered.headers)
+        body.begin(silent_wsgi(environ))
+        start_response(status_of(answered), head.merged(answered.headers, body.headers()))
     except BaseException as error:
         body.broken(error)
         refused = refusal(error) if isinstance(error, StreamwareError) else None
         if refused is None:
             raise
         return whole(refused, start_response)
-    return body
+    return body.wrapped(environ.get("wsgi.file_wrapper"))
 
 
 def whole(answered: Answer, start_response: StartResponse) -> list[bytes]:
@@ -145,7 +161,8 @@ class Body(Enclosed):
     def __init__(self, job: Job, scratch: Scratch | None = None) -> None:
         self._job = job
         self._stay = Stay(job, scratch)
-        self._encoding = job.chunks(self._stay.share)
+        self._document = job.chunks(self._stay.share)
+        self._encoding: Chunks | Spooled | Buffered = self._document
         self._watch = job.watch(self._encoding.receipt, self._stay.scratch.settings)
         self._release = _kept()
         self._first = b""
@@ -155,13 +172,35 @@ class Body(Enclosed):
         # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
         self._run(CURRENT.set, self._stay.scratch)
 
-    def begin(self) -> None:
-        """Make the first chunk: what fails now can still become a status."""
+    def begin(self, silent: str | None = None) -> None:
+        """Make the first chunk: what fails now can still become a status.
+
+        Args:
+            silent: What hides a cut body from the client; None where nothing does.
+        """
         if self._wanted:
             self._watch.opened()
             self._stay.enter()
+            self._deliver(*self._job.mode(silent, self._stay.scratch.settings))
             self._first = self._run(next, self._encoding, b"")
             self._watch.look()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """What is known of the document before any of it is sent."""
+        return self._encoding.content.headers() if isinstance(self._encoding, Spooled) else []
+
+    def wrapped(self, wrapper: Any) -> Iterable[bytes]:
+        """The server's own file wrapper (PEP 3333) around what is on disk, else this."""
+        encoding = self._encoding
+        if wrapper is None or not isinstance(encoding, Spooled):
+            return self
+        content = encoding.content
+        if not content.spool.on_disk:
+            return self
+        content.rewind()
+        self._sent = True  # as far as can be told: nobody tells us how much the server sends
+        wrapped: Iterable[bytes] = wrapper(_File(content.spool, self), _BLOCK)
+        return wrapped
 
     def broken(self, error: BaseException) -> None:
         """Close it, for nothing was sent."""
@@ -185,15 +224,42 @@ class Body(Enclosed):
     def end(self) -> None:
         """Close the rows, then what they needed."""
         self._encoding.close()
-        for release in self._release:
-            try:
-                release()
-            except Exception:
-                logger.warning("what the rows of an export needed was not released", exc_info=True)
+        self._rows_closed()
         self._stay.leave()
         error, self._error = self._error, None  # its traceback holds the body
         conclude(self._encoding.receipt, error, sent=self._sent)
         self._watch.done()
+
+    def _deliver(self, mode: Mode, reason: str | None) -> None:
+        receipt, share, chunks = self._document.receipt, self._stay.share, self._document
+        receipt.delivery, receipt.delivery_reason = mode, reason
+        if mode == "spool":
+            self._encoding = Spooled(chunks, share.spool(), self._rows_closed)
+        elif mode == "buffer":
+            cancel = self._job.cancel
+            self._encoding = Buffered(chunks, share.ring(), self._rows_closed, cancel)
+
+    def _rows_closed(self) -> None:
+        """Release what the rows needed, in a copy of the context in which they were read."""
+        while self._release:
+            try:
+                self._release.pop(0)()
+            except Exception:
+                logger.warning("what the rows of an export needed was not released", exc_info=True)
+
+
+class _File:
+    """A spool that a server reads from, and that ends the response when it is closed."""
+
+    def __init__(self, spool: Spool, body: Body) -> None:
+        self._spool = spool
+        self._body = body
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._spool, name)
+
+    def close(self) -> None:
+        self._body.close()
 
 
 def _kept() -> list[Callable[[], object]]:

@@ -169,6 +169,11 @@ class Spool(io.BufferedIOBase, BinaryIO):
         """Whether it was closed."""
         return self._is_closed
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether it has left memory."""
+        return self._file is not None
+
     def readable(self) -> bool:
         """True."""
         return True

@@ -114,16 +114,6 @@ def test_a_client_that_leaves_ends_the_rows_and_frees_the_ring(scratch: Scratch)
     assert list(chunks) == []
 
 
-def test_what_was_made_whole_and_not_taken_is_not_complete(scratch: Scratch) -> None:
-    finished = list[int]()
-    chunks = buffered(wide(MANY), scratch, finished)
-    next(chunks)
-    until(lambda: finished)
-    assert chunks.receipt.outcome == "complete"
-    chunks.close()
-    assert (chunks.receipt.outcome, chunks.receipt.sha256) == ("closed", None)
-
-
 def test_closed_before_it_began_it_starts_no_thread(scratch: Scratch) -> None:
     rows, finished = Rows(wide(MANY)), list[int]()
     chunks = buffered(rows, scratch, finished)

@@ -1,0 +1,320 @@
+"""How an Export is sent: as it is made, behind a buffer, or once it is whole; over both twins."""
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from wsgiref.util import FileWrapper
+
+import pytest
+
+import streamware as sw
+from fakes import PATIENCE, Broken, Connection, Get, Reply, Rows, environ, wsgi_get
+from readers import calamine_rows
+from streamware.http import delivery as module
+from streamware.scratch.storage import _storages
+
+WIDE = "x" * 1000
+MANY = 4000  # rows: 4 MB, more than stays in memory
+WHOLE = b"".join(sw.encode(((at, WIDE) for at in range(MANY)), "csv"))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[sw.Settings]:
+    folder = tmp_path / "scratch"
+    folder.mkdir(mode=0o700)
+    yield sw.Settings(scratch_dir=folder)
+    for made in list(_storages.values()):
+        if made.settings.scratch_dir == str(folder):
+            made.place.close()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def receipts() -> list[sw.Receipt]:
+    return []
+
+
+def wide(count: int = MANY) -> Iterator[tuple[int, str]]:
+    return ((at, WIDE) for at in range(count))
+
+
+def broken(count: int) -> Iterator[tuple[int, str]]:
+    yield from wide(count)
+    raise Broken
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+def test_the_document_is_the_same_however_it_is_sent(
+    get: Get, delivery: Any, settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    rows = Rows(wide())
+    reply = get(
+        sw.Export(rows, format="csv", delivery=delivery, settings=settings, on_done=receipts.append)
+    )
+    assert (reply.status, reply.complete, reply.error) == (200, True, None)
+    assert reply.body == WHOLE
+    assert rows.closed == 1
+    [receipt] = receipts
+    assert (receipt.outcome, receipt.delivery, receipt.rows) == ("complete", delivery, MANY)
+    assert receipt.sha256 == hashlib.sha256(WHOLE).hexdigest()
+
+
+@pytest.mark.parametrize("delivery", ["buffer", "spool"])
+def test_a_workbook_is_too(get: Get, delivery: Any, settings: sw.Settings) -> None:
+    reply = get(sw.Export(wide(50), format="xlsx", delivery=delivery, settings=settings))
+    assert calamine_rows(reply.body) == [[float(at), WIDE] for at in range(50)]
+
+
+@pytest.mark.parametrize("delivery", ["buffer", "spool"])
+def test_the_client_that_leaves_ends_it(
+    get: Get, delivery: Any, settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    rows = Rows(wide())
+    export = sw.Export(rows, delivery=delivery, settings=settings, on_done=receipts.append)
+    get(export, leave_after=1)
+    until(lambda: receipts)
+    assert [receipt.outcome for receipt in receipts] == ["client gone"]
+    assert rows.closed == 1
+
+
+@pytest.mark.parametrize("delivery", ["buffer", "spool", "auto"])
+def test_head_opens_nothing(get: Get, delivery: Any, settings: sw.Settings) -> None:
+    rows = Rows(wide())
+    reply = get(sw.Export(rows, delivery=delivery, settings=settings), method="HEAD")
+    assert (reply.status, reply.body) == (200, b"")
+    assert (rows.pulled, rows.closed) == (0, 1)
+
+
+def _start(*_: Any) -> Any:
+    return lambda _: None
+
+
+async def _asgi(export: Any, connection: Connection) -> None:
+    await export.asgi(connection.scope, connection.receive, connection.send)
+
+
+# Spool
+
+
+def test_a_spooled_document_says_how_long_it_is_and_its_digest(
+    get: Get, settings: sw.Settings
+) -> None:
+    reply = get(sw.Export(wide(), delivery="spool", settings=settings))
+    digest = base64.b64encode(hashlib.sha256(WHOLE).digest()).decode()
+    assert reply.headers["content-length"] == str(len(WHOLE))
+    assert reply.headers["repr-digest"] == f"sha-256=:{digest}:"
+
+
+def test_length_and_digest_are_those_of_what_is_sent(get: Get, settings: sw.Settings) -> None:
+    export = sw.Export(wide(), delivery="spool", settings=settings)
+    reply = get(export, headers={"Accept-Encoding": "gzip"})
+    digest = base64.b64encode(hashlib.sha256(reply.body).digest()).decode()
+    assert gzip.decompress(reply.body) == WHOLE
+    assert reply.headers["content-length"] == str(len(reply.body))
+    assert reply.headers["repr-digest"] == f"sha-256=:{digest}:"
+
+
+def test_a_spooled_document_that_fails_late_is_an_error_before_any_byte(
+    get: Get, settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    reply = get(
+        sw.Export(broken(MANY), delivery="spool", settings=settings, on_done=receipts.append)
+    )
+    assert (reply.status, reply.body) == (None, b"")
+    assert isinstance(reply.error, Broken)
+    assert [receipt.outcome for receipt in receipts] == ["source error"]
+
+
+def test_a_spool_without_room_is_a_503(get: Get, settings: sw.Settings) -> None:
+    full = sw.Settings(scratch_dir=settings.scratch_dir, keep_free_bytes=2**50, wait_seconds=0)
+    reply = get(sw.Export(wide(), delivery="spool", settings=full))
+    assert reply.status == 503
+    assert reply.headers["retry-after"]
+    assert reply.error is None
+
+
+def test_a_limit_of_a_spooled_document_is_a_413(get: Get, settings: sw.Settings) -> None:
+    limits = sw.Limits(rows=MANY - 1)
+    reply = get(sw.Export(wide(), delivery="spool", settings=settings, limits=limits))
+    assert (reply.status, reply.error) == (413, None)
+
+
+def test_a_server_with_a_file_wrapper_is_given_the_file(
+    settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    given: dict[str, Any] = {**environ(), "wsgi.file_wrapper": FileWrapper}
+    export = sw.Export(wide(), delivery="spool", settings=settings, on_done=receipts.append)
+    body = export.wsgi(given, _start)
+    assert type(body) is FileWrapper
+    assert body.filelike.fileno() >= 0
+    assert b"".join(body) == WHOLE
+    assert receipts == []
+    body.close()
+    body.close()
+    assert [receipt.outcome for receipt in receipts] == ["complete"]
+
+
+def test_what_is_still_in_memory_is_no_file(settings: sw.Settings) -> None:
+    given: dict[str, Any] = {**environ(), "wsgi.file_wrapper": FileWrapper}
+    export = sw.Export(wide(10), delivery="spool", settings=settings)
+    body: Any = export.wsgi(given, _start)
+    assert type(body) is not FileWrapper
+    assert WHOLE.startswith(b"".join(body))
+    body.close()
+
+
+# Buffer
+
+
+def test_the_rows_are_closed_while_the_client_reads_wsgi(
+    settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    rows = Rows(wide())
+    export = sw.Export(rows, delivery="buffer", settings=settings, on_done=receipts.append)
+    body: Any = export.wsgi(environ(), _start)
+    first = next(iter(body))
+    until(lambda: rows.closed)
+    assert threading.get_ident() not in rows.threads
+    assert receipts == []
+    assert first + b"".join(body) == WHOLE
+    body.close()
+    assert [receipt.outcome for receipt in receipts] == ["complete"]
+
+
+async def test_the_rows_are_closed_while_the_client_reads_asgi(settings: sw.Settings) -> None:
+    rows = Rows(wide())
+    connection = Connection(stall_after=1)
+    export = sw.Export(rows, delivery="buffer", settings=settings)
+    serving = asyncio.create_task(_asgi(export, connection))
+    async with asyncio.timeout(PATIENCE):
+        while not rows.closed:  # noqa: ASYNC110 - of another thread
+            await asyncio.sleep(0.001)
+    connection.leave()
+    await serving
+
+
+async def test_async_rows_are_read_ahead_too(settings: sw.Settings) -> None:
+    closed = asyncio.Event()
+
+    async def rows() -> AsyncIterator[tuple[int, str]]:
+        try:
+            for row in wide():
+                yield row
+        finally:
+            closed.set()
+
+    connection = Connection(stall_after=1)
+    export = sw.Export(rows(), delivery="buffer", settings=settings)
+    serving = asyncio.create_task(_asgi(export, connection))
+    async with asyncio.timeout(PATIENCE):
+        await closed.wait()
+    connection.leave()
+    await serving
+
+
+def test_a_buffered_document_that_fails_late_breaks_the_transfer(
+    get: Get, settings: sw.Settings
+) -> None:
+    reply = get(sw.Export(broken(MANY), delivery="buffer", settings=settings))
+    assert reply.status == 200
+    assert not reply.complete
+    assert isinstance(reply.error, Broken)
+    assert WHOLE.startswith(reply.body)
+
+
+def test_a_buffered_document_that_fails_at_once_has_no_status(
+    get: Get, settings: sw.Settings
+) -> None:
+    reply = get(sw.Export(broken(0), delivery="buffer", settings=settings))
+    assert (reply.status, reply.body) == (None, b"")
+    assert isinstance(reply.error, Broken)
+
+
+# Auto
+
+
+def http_1_0(app: Any) -> Reply:
+    """What a WSGI server gets of it over HTTP/1.0."""
+
+    def older(given: dict[str, Any], start_response: Any) -> Any:
+        return app({**given, "SERVER_PROTOCOL": "HTTP/1.0"}, start_response)
+
+    return wsgi_get(older)
+
+
+@pytest.fixture(autouse=True)
+def _told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_told", set[str]())
+
+
+def test_what_would_hide_a_cut_csv_gets_it_spooled(
+    settings: sw.Settings, receipts: list[sw.Receipt], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        reply = http_1_0(sw.Export(wide, settings=settings, on_done=receipts.append))
+        assert (reply.body, reply.headers["content-length"]) == (WHOLE, str(len(WHOLE)))
+    [receipt, _] = receipts
+    assert receipt.delivery == "spool"
+    assert receipt.delivery_reason == "HTTP/1.0 would hide that it was cut"
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "proxy_http_version 1.1" in warnings[0].message
+
+
+@pytest.mark.parametrize("form", ["xlsx", "xml", "json"])
+def test_a_document_whose_end_shows_is_streamed_all_the_same(
+    form: str, settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    reply = http_1_0(sw.Export(wide, format=form, settings=settings, on_done=receipts.append))
+    assert "content-length" not in reply.headers
+    assert [receipt.delivery for receipt in receipts] == ["stream"]
+
+
+def test_over_http_1_1_it_is_streamed(
+    get: Get, settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    get(sw.Export(wide(), settings=settings, on_done=receipts.append))
+    assert [(it.delivery, it.delivery_reason) for it in receipts] == [("stream", None)]
+
+
+def test_a_silent_transport_may_be_streamed_over(
+    settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    chosen = sw.Settings(scratch_dir=settings.scratch_dir, silent_transport="stream")
+    reply = http_1_0(sw.Export(wide, settings=chosen, on_done=receipts.append))
+    assert "content-length" not in reply.headers
+    assert receipts[0].delivery_reason is not None
+
+
+def test_a_silent_transport_may_be_refused(
+    settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    chosen = sw.Settings(scratch_dir=settings.scratch_dir, silent_transport="refuse")
+    rows = Rows(wide())
+    reply = http_1_0(sw.Export(rows, settings=chosen, on_done=receipts.append))
+    assert (reply.status, rows.pulled, rows.closed) == (503, 0, 1)
+    assert [receipt.outcome for receipt in receipts] == ["refused"]
+
+
+async def test_http_1_0_over_asgi_is_spooled_too(
+    settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    connection = Connection()
+    connection.scope["http_version"] = "1.0"
+    export = sw.Export(wide, settings=settings, on_done=receipts.append)
+    await _asgi(export, connection)
+    assert [receipt.delivery for receipt in receipts] == ["spool"]
