@@ -142,6 +142,48 @@ def test_fastapi_gives_json() -> None:
     assert rows[0] == {"id": 1, "customer": "Müller & Söhne 1", "total": 0.125}
 
 
+@pytest.fixture(scope="module")
+def litestar() -> None:
+    """Litestar's logging has a thread as long as there is an application: one for all tests."""
+    pytest.importorskip("litestar")
+    import_module("examples.litestar_app")
+
+
+@pytest.mark.usefixtures("litestar")
+def test_litestar_gives_a_workbook() -> None:
+    response = asgi_get("litestar_app", "/orders")
+    assert len(calamine_rows(response.content)) == 10_001
+    assert "orders.xlsx" in response.headers["content-disposition"]
+
+
+@pytest.mark.usefixtures("litestar")
+def test_litestar_gives_json() -> None:
+    rows = json_rows(asgi_get("litestar_app", "/orders?format=json").content)
+    assert rows[0] == {"id": 1, "customer": "Müller & Söhne 1", "total": 0.125}
+
+
+def test_falcon_gives_a_workbook() -> None:
+    pytest.importorskip("falcon")
+    response = wsgi_get("falcon_app", "/orders?format=xlsx")
+    assert len(calamine_rows(response.data)) == 10_001
+    assert "orders.xlsx" in response.headers["Content-Disposition"]
+
+
+def test_falcon_gives_csv() -> None:
+    pytest.importorskip("falcon")
+    assert are_orders(csv_rows(wsgi_get("falcon_app", "/orders").data))
+
+
+def test_quart_gives_a_workbook() -> None:
+    pytest.importorskip("quart")
+    assert len(calamine_rows(asgi_get("quart_app", "/orders").content)) == 10_001
+
+
+def test_quart_gives_csv() -> None:
+    pytest.importorskip("quart")
+    assert are_orders(csv_rows(asgi_get("quart_app", "/orders?format=csv").content))
+
+
 def test_bare_wsgi_gives_csv() -> None:
     response = wsgi_get("bare_wsgi", "/")
     assert are_orders(csv_rows(response.data))
