@@ -13,6 +13,7 @@ from werkzeug.test import Client
 
 import streamware as sw
 from readers import calamine_rows, csv_rows, xml_rows, zip_parts
+from streamware.scratch.storage import _storages
 
 flask = pytest.importorskip("flask")
 
@@ -35,6 +36,17 @@ def database(tmp_path: Path) -> Path:
         connection.executemany("insert into orders values (?, ?)", some)
     connection.close()
     return path
+
+
+@pytest.fixture
+def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where scratch goes by default."""
+    monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
+    yield
+    for made in list(_storages.values()):
+        if made.place.path == str(tmp_path):
+            made.home.close()
+            made.place.close()
 
 
 class Shop:
@@ -482,3 +494,34 @@ def test_a_failure_below_flask_compress_breaks_the_transfer(make: Any) -> None:
     with pytest.raises(OSError, match="the disk is gone"):
         list(response.response)
     response.close()
+
+
+@BOTH
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+def test_the_context_is_kept_however_it_is_delivered(
+    shop: Shop, make: Any, delivery: Any, scratch_dir: None
+) -> None:
+    lengths: list[Any] = []
+
+    def look(response: Any) -> Any:
+        lengths.append(response.content_length)
+        return response
+
+    shop.app.after_request(look)
+    view = lambda: make(shop.query, format="csv", delivery=delivery)  # noqa: E731
+    shop.app.add_url_rule("/delivered", "delivered", view)
+    data = shop.client().get("/delivered", buffered=True).data
+    assert len(csv_rows(data)) == ROWS + 1
+    assert lengths == [len(data) if delivery == "spool" else None]
+    assert shop.events == ["opened", ("teardown", None)]
+
+
+def test_a_spool_that_fails_at_the_end_is_a_500(scratch_dir: None) -> None:
+    def rows() -> Iterator[Any]:
+        yield from ([at] for at in range(50_000))
+        raise OSError("the disk is gone")
+
+    shop = Events(lambda _: ExportResponse(rows, format="csv", delivery="spool"))
+    response = shop.get()
+    assert response.status_code == 500
+    assert "Content-Disposition" not in response.headers
