@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
@@ -182,6 +182,25 @@ def test_quart_gives_a_workbook() -> None:
 def test_quart_gives_csv() -> None:
     pytest.importorskip("quart")
     assert are_orders(csv_rows(asgi_get("quart_app", "/orders?format=csv").content))
+
+
+def test_starlette_gives_a_response_with_a_cookie_and_a_task() -> None:
+    response = asgi_get("starlette_response", "/orders?format=csv")
+    assert are_orders(csv_rows(response.content))
+    assert response.headers["set-cookie"].startswith("downloaded=orders")
+    keeper = import_module("examples.starlette_response").keeper
+    assert keeper.execute("select count(*) from downloads").fetchone() == (1,)
+
+
+def test_flask_gives_a_304_to_who_has_it() -> None:
+    response = wsgi_get("flask_response", "/orders")
+    assert are_orders(csv_rows(response.data))
+    assert "no-store" not in response.headers["Cache-Control"]
+    client = Client(validator(import_module("examples.flask_response").app))
+    asked = {"If-None-Match": response.headers["ETag"]}
+    again = client.get("/orders", headers=asked, buffered=True)
+    assert (again.status_code, again.data) == (304, b"")
+    assert client.get("/orders?format=xml", headers=asked, buffered=True).status_code == 200
 
 
 def test_bare_wsgi_gives_csv() -> None:
@@ -368,3 +387,54 @@ def test_a_scratch_path_goes_when_the_client_leaves_in_the_middle(server: Server
             sleep(0.2)  # as much as the buffers take
             assert files(server.scratch) == ["1.bin"]
         until(lambda: files(server.scratch) == [], patience=5)
+
+
+DJANGO = {
+    "ASGI": ("uvicorn", "--port", "{port}", "examples.django_app:app"),
+    "WSGI": ("gunicorn", "--bind", "127.0.0.1:{port}", "examples.django_app:application"),
+}
+
+
+def server_get(name: str, command: tuple[str, ...], folder: Path, url: str) -> httpx.Response:
+    """Asks an example on a real server: its settings are for a process of its own."""
+    pytest.importorskip(command[0])
+    pytest.importorskip(name.partition("_")[0])
+    with closing(socket.create_server(("127.0.0.1", 0))) as found:
+        port = found.getsockname()[1]
+    log = folder / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *(part.format(port=port) for part in command)],
+            cwd=folder,
+            env=os.environ
+            | {
+                "PYTHONPATH": str(EXAMPLES[0].parents[1]),
+                "HOME": str(folder),
+                "TMPDIR": str(folder),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    answered: list[httpx.Response] = []
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with suppress(httpx.TransportError):
+            answered.append(httpx.get(f"http://127.0.0.1:{port}{url}", timeout=9, trust_env=False))
+        return bool(answered)
+
+    try:
+        until(answers)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+    return answered[0]
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("interface", DJANGO)
+def test_django_gives_csv(interface: str, tmp_path: Path) -> None:
+    response = server_get("django_app", DJANGO[interface], tmp_path, "/orders?format=csv")
+    assert are_orders(csv_rows(response.content))
+    assert "orders.csv" in response.headers["content-disposition"]
