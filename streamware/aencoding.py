@@ -223,8 +223,11 @@ class AsyncEncoding:
         encoding = self._encoding
         await asyncio.wait({filling}, timeout=max(0, min(self._flush_interval, encoding.time_left)))
         if not (filling.done() or self._closed) and (expired := encoding.expire()) is not None:
-            await self.aclose()
-            raise expired
+            try:
+                await self.aclose()
+                raise expired
+            finally:
+                del expired  # its traceback holds this frame
         if not filling.done() and self._feeds.hand_over():
             await asyncio.wait({filling}, timeout=_HAND_OVER)
         if self._closed:

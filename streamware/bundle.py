@@ -252,6 +252,7 @@ class Zipping:
         close(self._chunks)
         while self._members:
             self._end_member()
+        self._expired = None  # its traceback holds us
 
     def _end_member(self) -> None:
         member = self._members.pop(0)

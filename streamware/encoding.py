@@ -187,11 +187,7 @@ class Encoding:
         except BaseException as error:
             if self._closed and isinstance(error, GivenUp):
                 return self._end_late()
-            cause = self._cause(error)
-            self._settle(cause)
-            self.close()
-            if cause is not error:
-                raise cause from error
+            self._fail(error)
             raise
         self._steps = None
         self._close_rows()
@@ -267,11 +263,19 @@ class Encoding:
         if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
             self._end_late()
 
-    def _cause(self, error: BaseException) -> BaseException:
-        """Why it has ended, where rows that were interrupted raised `error`."""
+    def _fail(self, error: BaseException) -> None:
+        """End it; raises why, where that is not what interrupted rows raised."""
         if self._failure is None and self._deadline is not None and self._deadline.struck:
             self._failure = self.document.overdue()
-        return (self._failure or error) if isinstance(error, (Exception, GivenUp)) else error
+        cause = (self._failure if isinstance(error, (Exception, GivenUp)) else None) or error
+        self._settle(cause)
+        self.close()
+        try:
+            if cause is not error:
+                raise cause from error
+        finally:
+            self._failure = None  # its traceback holds us, and this frame
+            del cause, error
 
     def _settle(self, cause: BaseException) -> None:
         given_up = isinstance(cause, (GivenUp, GeneratorExit))

@@ -1,11 +1,13 @@
 """How much one export may be."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event, active_count
 from time import monotonic
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -347,3 +349,21 @@ def test_what_a_format_cannot_hold_is_the_framework_s(get: Get) -> None:
 def test_a_status_is_that_of_an_error(status: Any) -> None:
     with pytest.raises(ValueError, match=r"Limits\(status=…\) is the code of an error"):
         sw.Limits(status=status)
+
+
+# Nothing is kept
+
+
+@pytest.mark.parametrize("seconds", [None, 0.05])
+def test_an_error_keeps_no_rows_alive(seconds: float | None) -> None:
+    rows = Blocked(0 if seconds else 100, raising)
+    kept = ref(rows)
+    limits = sw.Limits(rows=10, seconds=seconds, status=413)
+    export = sw.Export(lambda rows=rows: rows, limits=limits, cancel=rows.interrupted.set)  # type: ignore[misc]
+    gc.disable()
+    try:
+        assert wsgi_get(export).status == 413
+        del rows, export
+        assert kept() is None
+    finally:
+        gc.enable()

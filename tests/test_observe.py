@@ -293,13 +293,16 @@ def without_room(get: Get, settings: sw.Settings, told: Any) -> None:
 
 def without_budget(get: Get, settings: sw.Settings, told: Any) -> None:
     def rows() -> Iterator[Any]:
-        spools = [sw.current_scratch().spool(), sw.current_scratch().spool()]
-        for spool in spools:
-            spool.write(bytes(6 * MIB // 10))
+        sw.current_scratch().spool().write(bytes(6 * MIB // 10))
         yield (1,)
 
     bound = replace(settings, process_bytes=MIB, spool_memory=0)
-    assert get(streamed(rows, settings=bound, on_done=told)).status == 503
+    other = sw.Scratch(storage(bound))
+    other.spool().write(bytes(6 * MIB // 10))
+    try:
+        assert get(streamed(rows, settings=bound, on_done=told)).status == 503
+    finally:
+        other.close()
 
 
 @pytest.mark.parametrize(
