@@ -240,9 +240,9 @@ class Http2:
 
 
 def curl(port: int, path: str, *options: str) -> Seen:
-    """What curl says: 0 is a complete download."""
+    """What curl says: 0 is a complete download, 22 a refusal."""
     patience = ("--max-time", str(PATIENCE))
-    quiet = ("curl", "-s", "--noproxy", "*", "-o", "-", *patience)
+    quiet = ("curl", "-s", "--fail", "--noproxy", "*", "-o", "-", *patience)
     url = f"http://127.0.0.1:{port}{path}"
     done = subprocess.run([*quiet, *options, url], capture_output=True, check=False)
     return Seen(body=bytearray(done.stdout), code=done.returncode)

@@ -209,7 +209,7 @@ class Result:
         ahead: Bytes of rows taken by the end of a stall.
         memory: By how much the server's process had grown then.
         drained: Whether the rows were closed by the end of a stall.
-        stray: Bytes that came after the response.
+        stray: What came after the response.
         problem: What else went wrong.
     """
 
@@ -224,7 +224,7 @@ class Result:
     ahead: int = 0
     memory: int = 0
     drained: bool = False
-    stray: int = 0
+    stray: bytes = b""
     problem: str = ""
 
 
@@ -288,19 +288,26 @@ def abort(server: Running, times: int, at_once: int) -> None:
 
 
 def warm_up(server: Running, at_once: int) -> None:
-    """Have everything made that is made once, such as the server's own threads."""
-    cell = Cell(name="", how="all", asked={"rows": 10, "block": 10, "seconds": 0.3})
-
-    def one(number: int) -> None:
-        client = begin(server, cell, f"warm {number}")
-        client.read()
-        client.leave()
-
-    for _ in range(3):
+    """Have everything made that is made once: the server's threads, the scratch directory."""
+    few: dict[str, Any] = {"rows": 10, "block": 10, "seconds": 0.3}
+    many: list[dict[str, Any]] = [
+        {"rows": 3000, "delivery": delivery}
+        for delivery in ("stream", "spool", "buffer")
+        if not unbuilt(delivery)
+    ]
+    for asked in (few, few, *many):
+        cell = Cell(name="", how="all", asked=asked)
         with ThreadPoolExecutor(at_once) as pool:
-            list(pool.map(one, range(at_once)))
+            list(pool.map(lambda at: fetch(server, cell, f"warm {at}"), range(at_once)))  # noqa: B023
     sleep(0.3)
     server.settle()
+
+
+def fetch(server: Running, cell: Cell, name: str) -> None:
+    """All of it."""
+    client = begin(server, cell, name)
+    client.read()
+    client.leave()
 
 
 def begin(server: Running, cell: Cell, name: str) -> Client:
@@ -348,7 +355,7 @@ def visit_by_socket(server: Running, cell: Cell, result: Result, before: int) ->
         if cell.how in ("all", "1.0", "head"):
             client.read()
             if cell.how == "head":
-                result.stray = len(client.stray())  # type: ignore[attr-defined]  # both have it
+                result.stray = client.stray()  # type: ignore[attr-defined]  # both have it
             return
         if cell.first:
             client.read(1)

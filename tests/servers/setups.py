@@ -41,6 +41,7 @@ class Setup:
         hides: A body that broke off passes for a whole one, over HTTP/1.1.
         hides_from_1_0: The same, over HTTP/1.0.
         tells: How it tells that the client left: at once, when something is written, or never.
+        stray: What it sends after the answer to HEAD, before it closes the connection.
         first: What is answered where the first row fails.
         greedy: It takes all of a body, however little the client reads.
         http2: The clients speak it.
@@ -57,6 +58,7 @@ class Setup:
     hides: bool = False
     hides_from_1_0: bool = True
     tells: Tells = "at once"
+    stray: bytes = b""
     first: str = "500"
     greedy: bool = False
     http2: bool = False
@@ -105,6 +107,7 @@ SETUPS: tuple[Setup, ...] = (
         interface="WSGI",
         command=("-m", "waitress", f"--listen={BIND}", "servers.app:wsgi"),
         needs=("waitress",),
+        stray=b"0\r\n\r\n",
         tells="by a write",
         follows="It reads up to 16 MiB ahead of the client, past 1 MiB into a file in `TMPDIR`.",
     ),
@@ -176,7 +179,8 @@ SETUPS: tuple[Setup, ...] = (
         command=(*HYPERCORN, "--keep-alive", "1", "servers.app:asgi"),
         needs=("hypercorn", "h2"),
         http2=True,
-        follows="A good choice. Its blocked `send` never returns; an export does not wait for it.",
+        follows="A broken body is noticed only when `--keep-alive` (5 s) is over, and where a"
+        " client shuts its window, all of a body goes into memory.",
     ),
     Setup(
         name="gunicorn gevent",
@@ -203,7 +207,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("cheroot",),
         everywhere=False,
         tells="by a write",
-        follows="One download takes a thread (of 10).",
+        follows="One download takes a thread, of 10.",
     ),
     Setup(
         name="uWSGI http-socket",
@@ -214,7 +218,8 @@ SETUPS: tuple[Setup, ...] = (
         hides=True,
         tells="by a write",
         first="no answer",
-        follows="It has no framing at all: a broken body and a whole one look the same.",
+        follows="It has no framing at all: a broken body and a whole one look the same; and what"
+        " fails before it is answered by closing the connection.",
     ),
     Setup(
         name="uWSGI http",
@@ -225,7 +230,8 @@ SETUPS: tuple[Setup, ...] = (
         hides=True,
         tells="by a write",
         first="hangs, no answer",
-        follows="Even with `--http-auto-chunked` a broken body is ended as if it were whole.",
+        follows="Even with `--http-auto-chunked` a broken body is ended as if it were whole; what"
+        " fails before it is not answered.",
     ),
     Setup(
         name="hypercorn WSGI",
@@ -234,7 +240,8 @@ SETUPS: tuple[Setup, ...] = (
         needs=("hypercorn",),
         everywhere=False,
         tells="never",
-        follows="Mount `Export.asgi` or a framework of ASGI instead.",
+        follows="It answers `HEAD` with 500 where there is no body. Mount `Export.asgi` or a"
+        " framework of ASGI instead.",
     ),
     Setup(
         name="uvicorn + a2wsgi",
@@ -253,8 +260,8 @@ SETUPS: tuple[Setup, ...] = (
         needs=("daphne",),
         everywhere=False,
         greedy=True,
-        follows="It takes a body into memory as fast as it is made, and leaves a broken one"
-        " hanging: another server is the better choice.",
+        follows="It takes a body into memory as fast as it is made, leaves a broken one hanging,"
+        " and answers no failure at all after the first of these: take another.",
     ),
     Setup(
         name="nginx 1.0, gunicorn gthread",

@@ -98,9 +98,9 @@ def test_rows_arrive_while_others_are_still_to_come(found: Found) -> None:
         assert result.seen.first_at < result.run["closed_at"] - 0.5
 
 
-def test_head_opens_nothing_and_has_no_body(found: Found) -> None:
-    for _, result in some(found, "head"):
-        assert (result.seen.status, result.stray) == (200, 0)
+def test_head_opens_nothing_and_has_no_body(setup: Setup, found: Found) -> None:
+    for _, result in some(found, "head", "spool head"):
+        assert (result.seen.status, result.stray) == (200, setup.stray)
         assert len(result.seen.body) == 0
         assert (result.run["opened"], result.run["done"]) == (0, 0)
 
@@ -175,6 +175,19 @@ def test_the_server_tells_that_the_client_left(setup: Setup, found: Found) -> No
     assert [name for name in slow if name != "many, window shut"] == []
 
 
+def test_a_client_that_has_everything_did_not_leave(found: Found) -> None:
+    there = some(found, "complete", "complete xlsx", "complete curl", "drips", "buffer")
+    outcomes = {name: result.run["outcome"] for name, result in there}
+    assert outcomes == all_of(outcomes, "complete")
+
+
+@pytest.mark.xfail(reason="over ASGI, who leaves with the last byte is gone", strict=False)
+def test_nor_did_one_that_knew_the_length(found: Found) -> None:
+    there = some(found, "spool", "spool bare", "spool curl", "spool 1.0")
+    outcomes = {name: result.run["outcome"] for name, result in there}
+    assert outcomes == all_of(outcomes, "complete")
+
+
 def test_a_client_that_left_is_no_complete_download(found: Found) -> None:
     for name, result in some(
         found, "many, FIN", "many, RST", "blocked, RST", "blocked at once, FIN"
@@ -198,11 +211,6 @@ def test_a_spooled_document_says_how_long_it_is(found: Found) -> None:
         assert "repr-digest" in headers, name
         assert result.run["closed_at"] < result.seen.first_at, name
     assert saw(found, "spool curl") == {"spool curl": "curl 0"}
-
-
-def test_a_head_request_spools_nothing(found: Found) -> None:
-    for _, result in some(found, "spool head"):
-        assert (result.seen.status, result.stray, result.run["opened"]) == (200, 0, 0)
 
 
 def test_a_spooled_document_that_fails_is_a_clean_500(setup: Setup, found: Found) -> None:
