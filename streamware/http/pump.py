@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -24,6 +25,14 @@ Send = Callable[[Message], Awaitable[None]]
 BACKLOG = 2**20
 """Bytes of a request's body that are kept unread at the most; a message counts for 256 more."""
 _MESSAGE = 256
+
+GONE = 499
+"""The status of a response that nobody waits for, as nginx has it.
+
+A 5xx would have whoever watches the server look for its fault, and a 2xx would be untrue.
+"""
+_GRACE = 1.0
+"""Seconds that its sending may take: a few servers wait for a client that has gone."""
 
 
 class Pump:
@@ -119,7 +128,8 @@ class Pump:
         """
         self._watchers.append(leave)
         if not self._reading:
-            self._reader = asyncio.get_running_loop().create_task(self._read())
+            # Not by the loop's factory, which may be an eager one: that would run it in here.
+            self._reader = asyncio.Task(self._read(), loop=asyncio.get_running_loop())
 
     def unwatch(self, leave: Callable[[], object]) -> None:
         """Nothing is to be called any more."""
@@ -190,6 +200,19 @@ class Pump:
         watchers, self._watchers = self._watchers, []
         for leave in watchers:
             leave()
+
+
+async def answer_nobody(send: Send) -> None:
+    """End a request that nothing was sent for, once its client has left.
+
+    A middleware around may want a response all the same: Starlette's `BaseHTTPMiddleware` raises
+    `RuntimeError` where none comes.  Never raises but on cancellation.
+    """
+    with suppress(Exception):  # by the specification `send` may fail, for nobody is there
+        async with asyncio.timeout(_GRACE):
+            headers = [(b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": GONE, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
 
 
 def _size_of(message: Message) -> int:

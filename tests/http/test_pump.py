@@ -1,12 +1,14 @@
 """Who reads `receive`, and what becomes of what nobody has asked for yet."""
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
 
 from fakes import PATIENCE, Broken, Message, until
-from streamware.http.pump import BACKLOG, Pump
+from streamware.http import pump as pumps
+from streamware.http.pump import BACKLOG, Pump, answer_nobody
 
 LEFT = {"type": "http.disconnect"}
 
@@ -378,3 +380,80 @@ async def test_whoever_waits_at_the_end_is_told_by_the_server() -> None:
 
 async def test_a_pump_that_never_began_has_no_end() -> None:
     Pump(Server().receive).close()
+
+
+# A loop that begins tasks at once
+
+
+def at_once(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
+    """Begin it here, as `asyncio.eager_task_factory` does; it has no need to wait."""
+    with pytest.raises(StopIteration):
+        work.send(None)
+    return asyncio.Task(asyncio.sleep(0), loop=loop)
+
+
+async def test_nobody_is_called_before_the_watching_has_begun() -> None:
+    asyncio.get_running_loop().set_task_factory(at_once)
+    server, left = Server(), list[str]()
+    server.say(LEFT)
+    pump = Pump(server.receive)
+    pump.watch(lambda: left.append("left"))
+    assert left == []
+    await until(lambda: left)
+    pump.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no loop begins tasks at once")
+async def test_work_that_begins_at_once_is_cancelled_all_the_same() -> None:
+    factory: Any = asyncio.eager_task_factory  # type: ignore[attr-defined]  # from 3.12
+    asyncio.get_running_loop().set_task_factory(factory)
+    server, work = Server(), Work()
+    server.say(LEFT)
+    await asyncio.wait_for(Pump(server.receive).unless_left(work()), PATIENCE)
+    assert work.cancelled == 1
+
+
+# A response that nobody waits for
+
+
+async def test_nobody_is_answered_with_a_status_and_no_body() -> None:
+    sent = list[Message]()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await answer_nobody(send)
+    assert sent == [
+        {"type": "http.response.start", "status": 499, "headers": [(b"content-length", b"0")]},
+        {"type": "http.response.body", "body": b""},
+    ]
+
+
+async def test_it_does_not_matter_that_nobody_is_there() -> None:
+    async def send(message: Any) -> None:
+        raise ConnectionResetError
+
+    await answer_nobody(send)
+
+
+async def test_nobody_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pumps, "_GRACE", 0.01)
+
+    async def send(message: Any) -> None:
+        await asyncio.Event().wait()
+
+    await asyncio.wait_for(answer_nobody(send), PATIENCE)
+
+
+async def test_who_answers_nobody_may_be_cancelled() -> None:
+    begun = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(answer_nobody(send))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
