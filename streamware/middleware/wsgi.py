@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from streamware.http.delivery import EXPORT, SCRATCH, live, refusal
+from streamware.http.delivery import EXPORT, SCRATCH, Answer, live
 from streamware.http.export import Export
 from streamware.http.wsgi import Enclosed, status_of
+from streamware.middleware.application import check
+from streamware.middleware.failure import fault, instead_of
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.storage import storage
 from streamware.settings import Settings
@@ -39,9 +41,10 @@ class WSGIMiddleware:
     import `Export` itself, bound to these settings, as `environ["streamware.export"]`.  The
     application, its body and its closing run in one copy of the server's context.
 
-    What the application raises passes unchanged, but for `Refused` and a disk that is full: as
-    long as nothing was sent they are answered with 503 and `Retry-After`.  A body's `close()`
-    that raises is logged: several servers would cut a response that was sent whole.
+    What the application raises passes unchanged, as long as nothing was sent but for `Refused`, a
+    disk that is full, and groups of these, which are answered with 503 and `Retry-After`; for a
+    `LimitError` with its status; and for any other `ScratchError`, with a 500.  A body's
+    `close()` that raises is logged: several servers would cut a response that was sent whole.
 
     Below another one with equal settings, or if it has none of its own, it leaves everything to
     that.
@@ -52,9 +55,11 @@ class WSGIMiddleware:
 
     Raises:
         ScratchError: The directory that was set does not exist or is not safe.
+        TypeError: `app` is no WSGI application.
     """
 
     def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
+        check(app, "WSGI")
         self._app = app
         self._own = settings
         self._settings = settings or Settings()
@@ -88,6 +93,7 @@ class _Response(Enclosed):
         self._start_response = start_response
         self._body: Any = None
         self._chunks: Iterator[bytes] = iter(())
+        self._instead: Answer | None = None
         self._started = self._returned = self._begun = False
 
     def begin(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
@@ -123,7 +129,11 @@ class _Response(Enclosed):
 
     def _call(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         CURRENT.set(self._scratch)
-        return app(environ, self._start)
+        try:
+            return app(environ, self._start)
+        except Exception as error:
+            self._consider(error)
+            raise
 
     def _start(self, status: str, *given: Any, **named: Any) -> Any:
         """What the application is given as `start_response`."""
@@ -134,7 +144,11 @@ class _Response(Enclosed):
 
     def step(self) -> bytes:
         """The next chunk of the application's body, or `END`."""
-        chunk = next(self._chunks, self.END)
+        try:
+            chunk = next(self._chunks, self.END)
+        except Exception as error:
+            self._consider(error)
+            raise
         self._begun = self._begun or bool(chunk)
         return chunk
 
@@ -143,15 +157,22 @@ class _Response(Enclosed):
         self._scratch.close()
 
     def failed(self, error: BaseException) -> bytes | None:
-        """A 503 where there was no room, and nothing has been sent."""
-        refused = None if self._begun else refusal(error, head_only=self._head_only)
-        if refused is None or not isinstance(refused.body, bytes):
+        """A 503 where there was no room, say, and nothing has been sent."""
+        instead, self._instead = self._instead, None
+        if instead is None or not isinstance(instead.body, bytes):
             return None
         # For an error a server forgets a response that was started, or raises it where that was
         # sent.  Granian does neither once the body was returned, and gives nothing to write by.
         given: Any = ((type(error), error, error.__traceback__),) if self._started else ()
-        write: Any = self._start_response(status_of(refused), refused.headers, *given)
-        return None if self._returned and write is None else refused.body
+        write: Any = self._start_response(status_of(instead), instead.headers, *given)
+        return None if self._returned and write is None else instead.body
+
+    def _consider(self, error: Exception) -> None:
+        """Find out what is answered instead, while the scratch is open and can tell."""
+        if not self._begun:
+            self._instead = instead_of(error, self._scratch, head_only=self._head_only) or fault(
+                error, head_only=self._head_only
+            )
 
     def end(self) -> None:
         """Close the body, then the scratch."""

@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from errno import EACCES, EFBIG, ENOSPC
 from pathlib import Path
 from typing import Any
 from wsgiref.handlers import SimpleHandler
@@ -390,6 +391,69 @@ def test_no_room_after_bytes_were_sent_passes(settings: sw.Settings, written: bo
     assert served.head.startswith(b"HTTP/1.0 200")
     assert b"503" not in served.head
     assert "Refused" in served.errors
+
+
+class Gunicorn:
+    """What gunicorn makes of an application, as far as it differs: it has no answer for OSErrors.
+
+    Attributes:
+        status: None if the connection was closed and nothing sent.
+    """
+
+    def __init__(self, app: Any, method: str = "GET") -> None:
+        self.status: str | None = None
+        self.body = b""
+        self.started = 0
+        with suppress(OSError):
+            made: Any = app(environ(method), self.start_response)
+            self.body = b"".join(made)
+
+    def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
+        assert exc_info is not None or self.status is None
+        self.status = status
+        return bytes
+
+
+@pytest.mark.parametrize("errno", [EACCES, EFBIG])
+@pytest.mark.parametrize("when", ["called", "started", "iterated"])
+def test_a_fault_of_the_scratch_is_an_answer_and_no_closed_connection(
+    settings: sw.Settings, caplog: pytest.LogCaptureFixture, errno: int, when: str
+) -> None:
+    error = sw.ScratchError(errno, "told to the log only")
+
+    def app(environ: Any, start_response: Any) -> Any:
+        if when == "called":
+            raise error
+        start_response("200 OK", [])
+        if when == "started":
+            raise error
+        return broken(0, error)
+
+    for method in ("GET", "HEAD"):
+        caplog.clear()
+        told = Gunicorn(sw.WSGIMiddleware(app, settings), method)
+        assert told.status == "500 Internal Server Error"
+        assert told.body == (b"Internal Server Error\n" if method == "GET" else b"")
+        assert caplog.messages == ["a request failed for its scratch"]
+        assert "told to the log only" in caplog.text
+        assert "Traceback" in caplog.text
+
+
+def test_a_fault_of_the_scratch_after_bytes_were_sent_passes(settings: sw.Settings) -> None:
+    error = sw.ScratchError(EACCES, "not ours")
+    made = sw.WSGIMiddleware(Site(lambda: broken(1, error)), settings)(environ(), start_response)
+    with pytest.raises(sw.ScratchError):
+        list(made)
+
+
+def test_a_disk_that_is_full_for_a_library_in_a_body_is_a_503(settings: sw.Settings) -> None:
+    def late() -> Iterator[bytes]:
+        sw.current_scratch().path()
+        raise OSError(ENOSPC, "No space left on device")
+        yield
+
+    reply = Served(sw.WSGIMiddleware(Site(late), settings))
+    assert reply.head.startswith(b"HTTP/1.0 503 Service Unavailable")
 
 
 # Files
