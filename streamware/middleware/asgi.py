@@ -9,19 +9,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-from streamware.errors import Refused, ScratchError
 from streamware.http.asgi import check_loop, on_asyncio, whole
-from streamware.http.delivery import EXPORT, SCRATCH, live, refusal
+from streamware.http.delivery import EXPORT, SCRATCH, live
 from streamware.http.export import Export
-from streamware.http.pump import Message, Pump, Receive, Scope, Send
+from streamware.http.pump import Message, Pump, Receive, Scope, Send, answer_nobody
+from streamware.middleware.application import check
+from streamware.middleware.failure import instead_of
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.storage import storage
 from streamware.settings import Settings
 from streamware.worker import Worker
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _READ = 65_536
 _LAST = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
@@ -42,8 +45,9 @@ class ASGIMiddleware:
     The application runs in the server's own task, and is never cancelled, whatever the client
     does: exports that are being sent end when it leaves, and nothing else does.
 
-    What the application raises passes unchanged, but for `Refused` and a disk that is full: as
-    long as no response was started they are answered with 503 and `Retry-After`.
+    What the application raises passes unchanged, as long as no response was started but for
+    `Refused`, a disk that is full, and groups of these, which are answered with 503 and
+    `Retry-After`, and for a `LimitError`, with its status.
 
     Below another one with equal settings, or if it has none of its own, it leaves everything but
     the cancelling to that.  Lifespan and websockets pass through.  On an event loop that is not
@@ -53,10 +57,12 @@ class ASGIMiddleware:
         app: The application.
         settings: What holds for its requests; by default what the environment says.
         cancel_on_disconnect: Cancel the application, too, when the client leaves before the
-            response is complete.
+            response is complete.  Middlewares around this one see a status of 499 if none was
+            sent by then.
 
     Raises:
         ScratchError: The directory that was set does not exist or is not safe.
+        TypeError: `app` is no ASGI application.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class ASGIMiddleware:
         *,
         cancel_on_disconnect: bool = False,
     ) -> None:
+        check(app, "ASGI")
         self._app = app
         self._own = settings
         self._settings = settings or Settings()
@@ -94,6 +101,7 @@ class ASGIMiddleware:
         if self._cancels:
             check_loop()
         scratch = Scratch(self._storage, self._settings)
+        receive, send = _outside(receive), _outside(send)
         pump = Pump(receive)
         response = _Response(scope, scratch, send)
         offered = {SCRATCH: {"scratch": scratch, "pump": pump}, EXPORT: self._export}
@@ -105,15 +113,35 @@ class ASGIMiddleware:
                 await _unless_left(pump, response, answering)
             else:
                 await answering
-        except (Refused, ScratchError) as error:
-            refused = refusal(error, head_only=response.head_only)
-            if response.started or refused is None:
+        except Exception as error:
+            if response.started:
                 raise
-            await whole(refused, send)
+            instead = instead_of(error, scratch, head_only=response.head_only)
+            if instead is None:
+                raise
+            await whole(instead, send)
         finally:
             scratch.close()
             pump.close()
             CURRENT.reset(token)
+
+
+def _outside(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """What the server gave us, called as if the request's scratch were not there.
+
+    In its `send` a server may begin the next request of the connection, and in `receive` it may
+    have the loop watch the socket: either goes on in a copy of the context of the call.
+    """
+    around = CURRENT.get()
+
+    async def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        token = CURRENT.set(around)
+        try:
+            return await call(*args, **kwargs)
+        finally:
+            CURRENT.reset(token)
+
+    return called
 
 
 async def _unless_left(pump: Pump, response: _Response, answering: Awaitable[None]) -> None:
@@ -128,6 +156,8 @@ async def _unless_left(pump: Pump, response: _Response, answering: Awaitable[Non
     finally:
         pump.unwatch(leave)
         leave.end()
+    if pump.left and not response.started:
+        await answer_nobody(response.send)
 
 
 class _Leave:

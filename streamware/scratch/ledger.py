@@ -23,7 +23,7 @@ from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")
 
-CURRENT: ContextVar[Scratch] = ContextVar("streamware.scratch")
+CURRENT: ContextVar[Scratch | None] = ContextVar("streamware.scratch", default=None)
 """The ledger of the request that is being answered, where there is one."""
 
 
@@ -59,13 +59,13 @@ def current_scratch() -> Scratch:
         OrderError: There is none: no middleware is mounted around this code, and no `Export`
             calls it.
     """
-    try:
-        return CURRENT.get()
-    except LookupError:
+    scratch = CURRENT.get()
+    if scratch is None:
         raise OrderError(
             "there is no request here whose scratch it could be: mount sw.WSGIMiddleware or"
             " sw.ASGIMiddleware around the application, and call current_scratch() in a view"
-        ) from None
+        )
+    return scratch
 
 
 class Scratch:

@@ -1,6 +1,7 @@
 """What only ASGI has: clients that leave, tasks that are cancelled, messages that pass by."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from fakes import (
 from readers import csv_rows
 from streamware.http.pump import Pump
 from streamware.middleware import asgi
+from streamware.scratch.ledger import CURRENT
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -261,6 +263,105 @@ async def test_requests_at_once_do_not_mix(settings: sw.Settings) -> None:
     await asyncio.gather(*(Connection().run(wrapped) for _ in range(20)))
     assert len(set(map(id, scratches))) == 20
     assert all(scratch.closed for scratch in scratches)
+
+
+# What the server does meanwhile
+
+
+class Nosy(Connection):
+    """A server that looks what is current where it is called."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.found = list[Any]()
+
+    async def receive(self) -> Message:
+        self.found.append(CURRENT.get())
+        return await super().receive()
+
+    async def send(self, message: Message) -> None:
+        self.found.append(CURRENT.get())
+        await super().send(message)
+        await asyncio.sleep(0)
+        self.found.append(CURRENT.get())
+
+
+async def test_the_server_is_called_as_if_the_scratch_were_not_there(
+    settings: sw.Settings,
+) -> None:
+    async def asking(scope: Any, receive: Any, send: Any) -> None:
+        scratch = sw.current_scratch()
+        await receive()
+        assert sw.current_scratch() is scratch
+        await text(send, b"1")
+        assert sw.current_scratch() is scratch
+
+    async def refused(scope: Any, receive: Any, send: Any) -> None:
+        raise sw.Refused("no room", retry_after=1)
+
+    for app in (asking, refused, sw.Export(list(orders(3))), sending(lambda: scratch_file(10))):
+        for cancels in (False, True):
+            connection = Nosy()
+            wrapped = sw.ASGIMiddleware(app, settings, cancel_on_disconnect=cancels)
+            assert (await connection.run(wrapped)).complete
+            assert set(connection.found) == {None}
+
+
+async def test_an_outer_one_is_called_with_its_own_scratch(settings: sw.Settings) -> None:
+    seen = list[Any]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await text(send)
+
+    def between(inner: Any) -> Any:
+        async def middleware(scope: Any, receive: Any, send: Any) -> None:
+            scratch = sw.current_scratch()
+
+            async def noted(message: Message) -> None:
+                seen.append(sw.current_scratch() is scratch)
+                await send(message)
+
+            await inner(scope, receive, noted)
+
+        return middleware
+
+    inner = sw.ASGIMiddleware(app, replace(settings, request_files=7))
+    connection = Nosy()
+    await connection.run(sw.ASGIMiddleware(between(inner), settings))
+    assert seen == [True, True]
+    assert set(connection.found) == {None}
+
+
+async def test_a_request_that_is_begun_while_another_is_answered_has_not_its_scratch(
+    settings: sw.Settings,
+) -> None:
+    """As uvicorn and daphne begin pipelined ones."""
+    others, seen = list["asyncio.Task[Reply]"](), list[Any]()
+    go_on = asyncio.Event()
+
+    def rows() -> Iterator[Any]:
+        seen.append(sw.current_scratch())
+        yield from orders(3)
+
+    class Pipelining(Connection):
+        async def send(self, message: Message) -> None:
+            await super().send(message)
+            if "body" in message and not message.get("more_body"):
+                others.append(started(Connection(), sw.Export(rows, settings=settings)))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(sw.current_scratch())
+        await text(send)
+        await go_on.wait()
+
+    task = started(Pipelining(), sw.ASGIMiddleware(app, settings))
+    await until(lambda: others)
+    assert (await ended(others[0])).complete
+    assert not seen[0].closed
+    go_on.set()
+    await ended(task)
+    assert len(seen) == 2
+    assert seen[0] is not seen[1]
 
 
 # Turns for the others
@@ -685,6 +786,70 @@ async def test_inner_and_outer_with_other_settings_may_both_cancel(settings: sw.
     connection.leave()
     assert (await ended(task)).error is None
     assert (view.cancelled, task.cancelling()) == (1, 0)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no loop begins tasks at once")
+async def test_on_a_loop_that_begins_tasks_at_once_nothing_is_cancelled_after_the_end(
+    settings: sw.Settings,
+) -> None:
+    factory: Any = asyncio.eager_task_factory  # type: ignore[attr-defined]  # from 3.12
+    asyncio.get_running_loop().set_task_factory(factory)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await text(send)
+
+    connection = Connection()
+    connection._requests.clear()
+    connection.leave()
+    assert (await connection.run(cancelling(app, settings))).error is None
+    for _ in range(3):
+        await asyncio.sleep(0)  # as a server goes on
+
+
+async def test_one_that_is_cancelled_has_a_response_for_the_middlewares_around(
+    settings: sw.Settings,
+) -> None:
+    seen = list[Message]()
+
+    def around(app: Any) -> Any:
+        async def middleware(scope: Any, receive: Any, send: Any) -> None:
+            async def noted(message: Message) -> None:
+                seen.append(message)
+                await send(message)
+
+            await app(scope, receive, noted)
+
+        return middleware
+
+    for chunks in ((), (b"1",)):
+        seen.clear()
+        view, connection = Waiting(*chunks), Connection()
+        task = started(connection, around(cancelling(view, settings)))
+        await view.waiting.wait()
+        connection.leave()
+        assert (await ended(task)).error is None
+        assert [message.get("status", message.get("body")) for message in seen] == (
+            [200, b"1"] if chunks else [499, b""]
+        )
+
+
+async def test_one_that_is_cancelled_is_no_error_below_starlette_s_middlewares(
+    settings: sw.Settings,
+) -> None:
+    view = Waiting()
+    passing = stack("base")[0]
+    for app in (
+        passing(cancelling(view, settings)),
+        passing(passing(cancelling(view, settings))),
+        cancelling(passing(view), settings),
+    ):
+        connection = Connection()
+        view.waiting.clear()
+        task = started(connection, app)
+        await view.waiting.wait()
+        connection.leave()
+        assert (await ended(task)).error is None
+    assert view.cancelled == 3
 
 
 async def test_an_export_below_is_closed_when_the_application_is_cancelled(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from errno import EACCES, ENOSPC
+from errno import EDQUOT, EIO, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import streamware as sw
 from fakes import Broken, Get, Reply, Rows, asgi_get, orders, wsgi_get
 from readers import csv_rows
+from streamware.scratch.storage import storage
 
 Middleware = Callable[..., Any]
 View = Callable[[Any], object]
@@ -376,7 +377,13 @@ def test_rows_for_which_there_is_no_room_are_a_503(get: Get, settings: sw.Settin
 
 
 @pytest.mark.parametrize(
-    "error", [sw.ScratchError(EACCES, "not ours"), OSError(ENOSPC, "full"), ValueError()]
+    "error",
+    [
+        OSError(ENOSPC, "full"),
+        ValueError(),
+        ExceptionGroup("two", [NO_ROOM[0], ValueError()]),
+    ],
+    ids=["disk full without files of ours", "its own", "a group"],
 )
 def test_any_other_error_passes_unchanged(
     app: Any, get: Get, middleware: Middleware, settings: sw.Settings, error: Exception
@@ -386,6 +393,144 @@ def test_any_other_error_passes_unchanged(
 
     assert get(middleware(app(view), settings)).error is error
     assert get(sw.Export(lambda: view(None), settings=settings)).error is error
+
+
+def test_a_disk_that_is_full_for_a_library_is_a_503(
+    app: Any,
+    get: Get,
+    middleware: Middleware,
+    settings: sw.Settings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def view(request: Any) -> object:
+        scratch = sw.current_scratch()
+        path = scratch.path() if full == ENOSPC else scratch.directory() / "secret"
+        raise OSError(full, "No space left on device", f"{path}, secret")
+
+    for number in (ENOSPC, EDQUOT):
+        full = number
+        reply = get(middleware(app(view), settings))
+        assert (reply.status, reply.error, reply.complete) == (503, None, True)
+        assert reply.headers["retry-after"] == "30"
+    assert "there is no room" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_any_other_error_of_a_library_passes(
+    app: Any, get: Get, middleware: Middleware, settings: sw.Settings
+) -> None:
+    error = OSError(EIO, "Input/output error")
+
+    def view(request: Any) -> object:
+        sw.current_scratch().path()
+        raise error
+
+    assert get(middleware(app(view), settings)).error is error
+
+
+def test_a_group_of_nothing_but_refusals_is_a_503(
+    app: Any, get: Get, middleware: Middleware, settings: sw.Settings
+) -> None:
+    """As a task group raises."""
+
+    def view(request: Any) -> object:
+        sw.current_scratch().path()
+        full = OSError(ENOSPC, "No space left on device")
+        raise ExceptionGroup("all", [NO_ROOM[0], ExceptionGroup("two", [NO_ROOM[1], full])])
+
+    reply = get(middleware(app(view), settings))
+    assert (reply.status, reply.error, reply.headers["retry-after"]) == (503, None, "4")
+
+
+def test_a_limit_that_a_view_passes_has_its_status(
+    app: Any, get: Get, middleware: Middleware, settings: sw.Settings
+) -> None:
+    def view(request: Any) -> object:
+        list(sw.encode(orders(3), "csv", limits=sw.Limits(rows=2)))
+        return ""
+
+    assert get(middleware(app(view), settings)).status == 413
+
+
+# What was written to named files
+
+_SIZE = 3 * 2**20
+
+
+@pytest.fixture
+def wrote(kind: str) -> Callable[[int, Callable[[], object]], Any]:
+    """An application that writes to a named file, answers with a status, and then looks."""
+
+    def write() -> None:
+        sw.current_scratch().path().write_bytes(b"x" * _SIZE)
+
+    def wsgi(status: int, look: Callable[[], object]) -> Any:
+        def application(environ: Any, start_response: Any) -> Any:
+            write()
+            start_response(f"{status} As It Is", [("Content-Type", "text/plain")])
+            look()
+            return [b"page"]
+
+        return application
+
+    def asgi(status: int, look: Callable[[], object]) -> Any:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            write()
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            look()
+            await send({"type": "http.response.body", "body": b"page"})
+
+        return application
+
+    return {"wsgi": wsgi, "asgi": asgi}[kind]
+
+
+def test_a_named_file_counts_from_when_the_response_begins(
+    wrote: Any, get: Get, middleware: Middleware, settings: sw.Settings
+) -> None:
+    bounded = replace(settings, process_bytes=2 * _SIZE)
+    seen = list[int]()
+
+    def look() -> None:
+        seen.append(storage(bounded).budget.used)
+
+    assert body(get(middleware(wrote(200, look), bounded))) == b"page"
+    assert seen[0] >= _SIZE
+    assert storage(bounded).budget.used == 0
+
+
+def test_a_named_file_over_the_budget_is_a_503(
+    wrote: Any,
+    get: Get,
+    middleware: Middleware,
+    settings: sw.Settings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bounded = replace(settings, process_bytes=_SIZE * 3 // 2, wait_seconds=0.0)
+    budget = storage(bounded).budget
+    budget.take(_SIZE)  # as another request does
+    for status in (200, 206):
+        caplog.clear()
+        reply = get(middleware(wrote(status, lambda: None), bounded))
+        assert (reply.status, reply.error, reply.complete) == (503, None, True)
+        assert "process_bytes" in caplog.text
+        assert budget.used == _SIZE
+    budget.give(_SIZE)
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_a_page_that_tells_of_an_error_may_be_sent_whatever_was_written(
+    wrote: Any, get: Get, middleware: Middleware, settings: sw.Settings, status: int
+) -> None:
+    bounded = replace(settings, process_bytes=_SIZE // 2, request_bytes=_SIZE // 2)
+    seen = list[int]()
+
+    def look() -> None:
+        seen.append(storage(bounded).budget.used)
+
+    reply = get(middleware(wrote(status, look), bounded))
+    assert (reply.status, reply.error) == (status, None)
+    assert seen == [0]
 
 
 def test_no_room_when_the_response_has_begun_breaks_it(
