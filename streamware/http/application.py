@@ -18,6 +18,16 @@ _FASTAPI_REMEDY = (
 )
 
 
+_RESPONSES = (
+    "an Export is no response of this framework; return ExportResponse(…) of"
+    " streamware.frameworks.django, .litestar, .falcon or .quart instead of sw.Export(…)"
+)
+# What frameworks ask of what a view has returned, as far as responses have it and an Export not.
+_OF_RESPONSES = frozenset(
+    {"_resource_closers", "cookies", "get", "has_header", "headers", "status_code", "streaming"}
+)
+
+
 class Application:
     """A WSGI and an ASGI application in one; a subclass says what is answered.
 
@@ -49,6 +59,12 @@ class Application:
     def keys(self) -> NoReturn:
         """Refuses to be taken for a mapping, which is how FastAPI would make JSON of it."""
         raise TypeError(_FASTAPI_REMEDY)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Says what to return instead, where a framework takes it for a response of its own."""
+        remedy = f"; {_RESPONSES}" if name in _OF_RESPONSES else ""
+        text = f"{type(self).__name__!r} object has no attribute {name!r}{remedy}"
+        raise AttributeError(text, name=name, obj=self)
 
     def answer(
         self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None

@@ -750,3 +750,18 @@ async def test_a_spool_that_fails_at_the_end_is_a_500(site: Site) -> None:
     assert response.status_code == 500
     assert "content-disposition" not in response.headers
     assert read.events == ["opened", "closed"]
+
+
+@pytest.mark.parametrize("middleware", [(), (CONDITIONAL,), (GZIP,)], ids=["none", "etag", "gzip"])
+async def test_an_export_returned_as_it_is_is_a_500_that_names_the_class(
+    site: Site, middleware: Sequence[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    said = ""
+    try:
+        response = await site.get(lambda request: sw.Export([{"a": 1}]), middleware=middleware)
+        assert response.status_code == 500
+    except AttributeError as error:  # Django itself does not look for any without a middleware
+        said = str(error)
+    logged = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+    if not site.asgi or middleware:
+        assert any("streamware.frameworks.django" in text for text in [said, *logged])
