@@ -139,8 +139,8 @@ CELLS: tuple[Cell, ...] = (
         interface="ASGI",
     ),
     Cell(name="many, RST_STREAM", how="cancel", asked={"rows": MANY, **STREAM}, wait=0.2),
-    Cell(name="drips, FIN", how="fin", asked={"rows": 50, "drip": 1, **STREAM}, wait=0.2),
-    Cell(name="drips, RST", how="rst", asked={"rows": 50, "drip": 1, **STREAM}, wait=0.2),
+    Cell(name="drips, FIN", how="fin", asked={"rows": 50, "drip": 1, **STREAM}, wait=0.4),
+    Cell(name="drips, RST", how="rst", asked={"rows": 50, "drip": 1, **STREAM}, wait=0.4),
     Cell(
         name="blocked at once, FIN",
         how="fin",
