@@ -235,6 +235,8 @@ class Encoding:
     def give_up(self) -> None:
         """Have `fill` end with the pull in flight, from any thread: nothing is wanted any more."""
         self._unwanted = True
+        if self._puller is not None:
+            self._puller.stop()
 
     @property
     def time_left(self) -> float:

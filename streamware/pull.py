@@ -45,15 +45,25 @@ class Puller:
         self._size = FIRST_ROWS
         self._seen = False
         self._lock = Lock()
+        self._due = [0.0]  # where the loop looks after every row
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Have the pull in flight be the last, from any thread."""
+        self._stopped = True
+        self._due[0] = 0.0
 
     def pull(self, due: float) -> None:
         """Pull a batch; return earlier when a row arrives after `due`, or the text is enough."""
+        self._due[0] = 0.0 if self._stopped else due
+        if self._stopped:  # looked at again: it may have been between the two
+            self._due[0] = 0.0
         keys = self.heavy
         loop = _loop(None if keys is None or len(keys) > _MOST_KEYS else tuple(keys))
         room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
         while left:
             run = min(left, _RUN if self._seen else 1)
-            room, state, row = loop(self._rows, run, self.pending, room, due)
+            room, state, row = loop(self._rows, run, self.pending, room, self._due)
             if state != _THROUGH:
                 self.ended = state == _ENDED
                 self._size = max(1, self._size // 2) if room < 0 else self._size
@@ -73,7 +83,7 @@ class Puller:
         return rows
 
 
-_Loop = Callable[[Iterator[Any], int, list[Any], int, float], tuple[int, int, Any]]
+_Loop = Callable[[Iterator[Any], int, list[Any], int, list[float]], tuple[int, int, Any]]
 
 _THROUGH, _CUT, _ENDED = range(3)
 _RUN = 32  # rows between two looks at what a row is like
@@ -92,7 +102,7 @@ def loop(rows, size, pending, room, due):
             room -= {weight}
         except (TypeError, ValueError, KeyError, IndexError):
             room -= weight(row)
-        if room < 0 or monotonic() > due:
+        if room < 0 or monotonic() > due[0]:
             return room, CUT, row
     return room, THROUGH if count == size else ENDED, row
 """

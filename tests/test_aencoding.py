@@ -857,3 +857,21 @@ async def test_other_tasks_get_their_turn_while_exports_run(kind: str, form: str
     work = asyncio.gather(*(whole(sw.aencode(rows, form)) for _ in range(4)))
     assert await longest_wait(work) < 0.5
     await work
+
+
+async def test_a_slow_source_is_left_after_the_pull_in_flight() -> None:
+    pulled = 0
+
+    def rows() -> Iterator[tuple[int]]:
+        nonlocal pulled
+        for at in range(1000):
+            pulled += 1
+            yield (at,)
+            time.sleep(0.01)
+
+    encoding = sw.aencode(rows(), flush_interval=0.05)
+    await anext(encoding)
+    await asyncio.sleep(0.02)
+    before = pulled
+    await encoding.aclose()
+    assert pulled - before <= 2

@@ -72,6 +72,11 @@ async def _stream(answered: Answer, job: Job, scope: Scope, pump: Pump, send: Se
                 await send(_start(answered, known))
                 while chunk:
                     watch.look()
+                    if isinstance(encoding, AsyncSpooled) and encoding.content.is_read:
+                        # The client knows the length, and may leave as soon as it has this.
+                        sent = True
+                        await send({"type": "http.response.body", "body": chunk})
+                        return
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     await asyncio.sleep(0)  # uvicorn's send does not yield once the client left
                     chunk = await anext(encoding, b"")

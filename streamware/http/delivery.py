@@ -13,8 +13,8 @@ from math import ceil
 from typing import Literal, Protocol, Self
 
 from streamware.aencoding import AsyncEncoding, Fillable
-from streamware.encoding import FLUSH_INTERVAL
-from streamware.errors import LimitError, Refused, ScratchError
+from streamware.encoding import FLUSH_INTERVAL, outcome_of
+from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.admission import Admission, admission
 from streamware.limits import Limits
@@ -142,8 +142,10 @@ def conclude(receipt: Receipt, error: BaseException | None = None, *, sent: bool
         error: What ended the response.
         sent: Whether all of it was sent.
     """
-    if receipt.outcome in ("running", "closed") and isinstance(error, Refused):
-        receipt.outcome, receipt.problem = "refused", problem_of(error)
+    if receipt.outcome in ("running", "closed") and isinstance(error, StreamwareError):
+        refused = isinstance(error, Refused) and error.limit in _OF_ADMISSION
+        receipt.outcome = "refused" if refused else outcome_of(error)
+        receipt.problem = problem_of(error)
     elif receipt.outcome in ("running", "closed") or (receipt.outcome == "complete" and not sent):
         receipt.outcome, receipt.sha256 = "client gone", None
     logger.log(
@@ -158,6 +160,8 @@ def conclude(receipt: Receipt, error: BaseException | None = None, *, sent: bool
         receipt.seconds,
     )
 
+
+_OF_ADMISSION = ("max_concurrent", "silent_transport")
 
 # What is refused was warned of when it was.
 _LEVELS = dict.fromkeys(("complete", "client gone", "refused"), logging.INFO)

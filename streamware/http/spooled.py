@@ -141,6 +141,11 @@ class Content:
         """The next bytes; none at the end."""
         return self.spool.read(_READ)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing is left to read."""
+        return self.spool.tell() == self.size
+
     def rewind(self) -> None:
         """It is all there, and read from the beginning."""
         self.spool.seek(0, SEEK_SET)

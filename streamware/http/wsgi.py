@@ -68,13 +68,16 @@ def respond(
         if refused is None:
             raise
         return whole(refused, start_response)
-    return body.wrapped(environ.get("wsgi.file_wrapper"))
+    # uWSGI sends a wrapped file only where nothing else was wrapped around it, and else nothing.
+    wrapper = None if "uwsgi.version" in environ else environ.get("wsgi.file_wrapper")
+    return body.wrapped(wrapper)
 
 
 def whole(answered: Answer, start_response: StartResponse) -> list[bytes]:
     """An answer that is there as it is."""
     start_response(status_of(answered), answered.headers)
-    return [answered.body] if answered.body and isinstance(answered.body, bytes) else []
+    # Not an empty list, of which hypercorn's WSGI side makes an error.
+    return [answered.body if isinstance(answered.body, bytes) else b""]
 
 
 def status_of(answered: Answer) -> str:
@@ -212,7 +215,11 @@ class Body(Enclosed):
         chunk, self._first = self._first, b""
         if chunk:
             return chunk
-        chunk = next(self._encoding, self.END)
+        try:
+            chunk = next(self._encoding, self.END)
+        except BaseException as error:
+            self._error = error
+            raise
         self._watch.look()
         self._sent = chunk is self.END
         return chunk

@@ -168,6 +168,60 @@ def test_a_server_with_a_file_wrapper_is_given_the_file(
     assert [receipt.outcome for receipt in receipts] == ["complete"]
 
 
+def test_uwsgi_is_given_chunks_for_it_loses_files_that_others_wrapped(
+    settings: sw.Settings,
+) -> None:
+    given: dict[str, Any] = {**environ(), "wsgi.file_wrapper": FileWrapper, "uwsgi.version": b"2"}
+    body: Any = sw.Export(wide(), delivery="spool", settings=settings).wsgi(given, _start)
+    assert type(body) is not FileWrapper
+    assert b"".join(body) == WHOLE
+    body.close()
+
+
+async def test_a_client_that_has_all_it_was_told_of_may_leave(
+    settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    connection = Connection()
+    send = connection.send
+
+    async def leaving(message: Any) -> None:
+        await send(message)
+        length = sum(len(each.get("body", b"")) for each in connection.sent)
+        if length == len(WHOLE):
+            connection.leave()
+            await asyncio.sleep(0.01)
+
+    export = sw.Export(wide(), delivery="spool", settings=settings, on_done=receipts.append)
+    await export.asgi(connection.scope, connection.receive, leaving)
+    assert [receipt.outcome for receipt in receipts] == ["complete"]
+
+
+def test_scratch_that_is_refused_for_good_is_named_in_the_receipt(
+    get: Get, settings: sw.Settings, receipts: list[sw.Receipt]
+) -> None:
+    small = sw.Settings(scratch_dir=settings.scratch_dir, request_bytes=2**20)
+    reply = get(sw.Export(wide(), delivery="spool", settings=small, on_done=receipts.append))
+    assert isinstance(reply.error, sw.ScratchError)
+    [receipt] = receipts
+    assert receipt.outcome == "no space"
+    assert receipt.problem is not None
+
+
+def test_a_buffered_document_whose_scratch_fails_says_so(
+    get: Get,
+    settings: sw.Settings,
+    receipts: list[sw.Receipt],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def put(ring: object, chunk: bytes) -> bool:
+        raise sw.ScratchError(5, "Input/output error")
+
+    monkeypatch.setattr("streamware.scratch.ring.Ring.put", put)
+    reply = get(sw.Export(wide(), delivery="buffer", settings=settings, on_done=receipts.append))
+    assert isinstance(reply.error, sw.ScratchError)
+    assert [receipt.outcome for receipt in receipts] == ["no space"]
+
+
 def test_what_is_still_in_memory_is_no_file(settings: sw.Settings) -> None:
     given: dict[str, Any] = {**environ(), "wsgi.file_wrapper": FileWrapper}
     export = sw.Export(wide(10), delivery="spool", settings=settings)

@@ -201,11 +201,11 @@ def test_a_body_can_be_closed_while_another_thread_is_pulling(server: Server) ->
 
 def test_head_and_refusals_have_a_body_that_is_there(server: Server) -> None:
     export = sw.Export(lambda: orders(3))
-    assert server.get(export, method="HEAD") == []
+    assert server.get(export, method="HEAD") == [b""]  # and no empty list: hypercorn trips over it
     assert server.get(export, query="format=pdf") == [
         b"Not Acceptable. There are: csv, xlsx, xml\n"
     ]
-    assert server.get(export, query="format=pdf", method="HEAD") == []
+    assert server.get(export, query="format=pdf", method="HEAD") == [b""]
     assert [status for status, _ in server.started] == [
         "200 OK",
         "406 Not Acceptable",
