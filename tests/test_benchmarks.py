@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import runpy
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import first_chunk, loop, memory, scratch, speed
+from benchmarks import clients, delivery, first_chunk, loop, memory, scratch, speed
 from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.served import Alone, State
 from benchmarks.workloads import WORKLOADS, Row, Workload
 from streamware.scratch.storage import _storages
 
@@ -227,6 +229,65 @@ def test_a_spool_is_judged_by_the_slower_of_cpu_and_wall() -> None:
     }
     last = scratch.report_writes(took, 8_000_000).splitlines()[-1]
     assert last == "| os.write | 8 | 4 | 8 | 1.00 | 0.50 | 0.50 | 0.7 | no |"
+
+
+def spent(cpu: float, pings: float = 0.001) -> delivery.Busy:
+    return delivery.Busy(cpu, cpu, (pings,) * 200)
+
+
+def test_a_download_is_judged_net_of_the_source() -> None:
+    alone = Alone(source=1.0, total=2.7, wall=2.7, size=10)
+    rounds = [delivery.Speed(alone, cpu=3.0, wall=3.0), delivery.Speed(alone, cpu=9.0, wall=9.0)]
+    last = delivery.report_speeds({("uvicorn", "csv"): rounds}, 1_000_000).splitlines()[-1]
+    assert last == "| csv, uvicorn | 0.0 | 1.70 | 5.00 | 0.53 | 0.85 | 0.60 | 0.85 | yes |"
+
+
+def test_a_buffer_is_judged_by_how_long_rows_were_open() -> None:
+    alone = Alone(source=1.0, total=2.0, wall=2.0, size=10)
+    state = State(cpu=5.0, opened=7.0, closed=9.8, used=2.8)
+    found = {("gunicorn", "csv"): [delivery.Freed(alone, state, taken=5)]}
+    last = delivery.report_frees(found).splitlines()[-1]
+    expected = "| csv, gunicorn | 0.0 | 0.0 | 2.00 | 2.80 | 1.40 | 1.40 | 1.40 | 1.3 | no |"
+    assert last == expected
+
+
+@pytest.mark.parametrize(
+    ("cpu", "pings", "reached"), [(11.0, 0.02, "yes"), (12.0, 0.02, "no"), (11.0, 0.03, "no")]
+)
+def test_a_crowd_is_judged_by_its_cpu_time_and_by_who_waits(
+    cpu: float, pings: float, reached: str
+) -> None:
+    found = {("csv", "in turn"): [spent(10.0)], ("csv", "together"): [spent(cpu, pings)]}
+    last = delivery.report_crowds(found).splitlines()[-1]
+    assert last.endswith(f"| 1.15, 25 ms | {reached} |")
+
+
+def test_an_answer_that_is_cut_is_no_download() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        download = clients.Download(listening.getsockname()[1], "/")
+        answering, _ = listening.accept()
+        with answering:
+            answering.recv(1000)
+            answering.sendall(b"HTTP/1.1 200 OK\r\n\r\n5\r\nabc")
+        download.read()
+        with pytest.raises(clients.BadAnswerError, match="after 25 bytes"):
+            download.read()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("part", ["speed", "buffer", "crowd"])
+def test_delivery_prints_a_table(
+    part: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for needed in ("gunicorn", "uvicorn"):
+        pytest.importorskip(needed, reason=f"skipped: needs {needed}")
+    arguments = ["--rows", "3000", "--each", "50", "--rounds", "1", "--only", part]
+    monkeypatch.setattr(sys, "argv", ["benchmarks.delivery", *arguments])
+    delivery.main()
+    printed = capfd.readouterr().out
+    assert "| --- | ---: |" in printed
+    assert printed.count("\n| csv, ") == 2
+    assert printed.count("\n| xlsx, ") == 2
 
 
 @pytest.mark.parametrize(
