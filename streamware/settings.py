@@ -162,6 +162,6 @@ _LEAST: dict[str, float] = {
 }
 _OPTIONAL = {name for name in _LEAST if name not in ("spool_memory", "wait_seconds")}
 _REMEDY = dict.fromkeys(
-    ("request_bytes", "request_files", "process_bytes", "host_bytes", "max_concurrent"),
+    ("request_bytes", "request_files", "process_bytes", "host_bytes"),
     ", or None for no bound: nothing could ever be written under it",
-)
+) | {"max_concurrent": ", or None for no bound: no export could ever be answered under it"}
