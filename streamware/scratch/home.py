@@ -25,14 +25,12 @@ from threading import RLock
 from weakref import finalize
 
 from streamware.errors import ScratchError
-from streamware.scratch.forks import watch
+from streamware.scratch.forks import Kept, identity, opening, watch
 from streamware.scratch.place import (
     BY_DESCRIPTOR,
     Place,
-    identity,
     open_directory,
     prefix,
-    still,
     user,
 )
 from streamware.scratch.removal import (
@@ -84,7 +82,7 @@ class Home:
             ScratchError: The place is not safe, or takes no directory.
         """
         name = secrets.token_hex(8)
-        with self._lock:
+        with opening(), self._lock:
             self._making = True
             try:
                 try:
@@ -109,7 +107,7 @@ class Home:
         """
         reaped = Reaped()
         try:
-            with self._lock:
+            with opening(), self._lock:
                 held = self._held
                 if held is None or held.process != os.getpid():
                     return []
@@ -124,7 +122,7 @@ class Home:
 
     def close(self) -> None:
         """Remove the directory of the process with all in it; the next use makes another."""
-        with self._lock:
+        with opening(), self._lock:
             self._held = None
             end, self._end = self._end, None
         if end is not None:
@@ -141,7 +139,7 @@ class Home:
 
         For many servers end by the signal itself, which runs nothing at exit.
         """
-        with self._lock:
+        with opening(), self._lock:
             if held is self._held and not self._making and held.vacated():
                 self._leave()
 
@@ -152,7 +150,6 @@ class Home:
                 return self._held
             self._leave()
         for _ in range(_TRIES):
-            # Remembered before it is locked: a fork may come then, and its child has to let go.
             self._held = held = _made(self._place)
             if held is not None and self._locked(held):
                 self._end = finalize(self, held.end)
@@ -203,14 +200,16 @@ def reap(place: Place | str | os.PathLike[str]) -> Reaped:
 
 def _reap(place: Place, reaped: Reaped) -> None:
     # A descriptor of its own, because reading a directory moves its offset.
-    directory = open_directory(".", dir_fd=place.descriptor())
+    directory = Kept(lambda: open_directory(".", dir_fd=place.descriptor()))
     try:
-        for name in os.listdir(directory):  # noqa: PTH208 - by descriptor
+        with opening():  # the listing has a descriptor of its own
+            names = os.listdir(directory.number)  # noqa: PTH208 - by descriptor
+        for name in names:
             if name.startswith(prefix()):
                 with told_to(reaped):
-                    _reap_one(name, directory, reaped)
+                    _reap_one(name, directory.number, reaped)
     finally:
-        os.close(directory)
+        directory.close()
 
 
 def _reap_one(name: str, directory: int, reaped: Reaped) -> None:
@@ -220,15 +219,15 @@ def _reap_one(name: str, directory: int, reaped: Reaped) -> None:
     if stat.S_ISREG(status.st_mode):  # on its way to having no name
         unlink(name, directory, reaped)
     elif stat.S_ISDIR(status.st_mode):
-        dead = open_inside(name, directory)
+        dead = Kept(lambda: open_inside(name, directory))
         try:
-            if _claimed(dead):
+            if _claimed(dead.number):
                 # Still there, or has another reaper been faster?  That is a FileNotFoundError.
                 there = os.stat(name, dir_fd=directory, follow_symlinks=False)
-                if os.path.samestat(there, os.fstat(dead)):
-                    reaped.directories += remove_opened(dead, name, reaped)
+                if identity(there) == dead.identity:
+                    reaped.directories += remove_opened(dead.number, name, reaped)
         finally:
-            os.close(dead)
+            dead.close()
 
 
 def _claimed(descriptor: int) -> bool:
@@ -243,12 +242,15 @@ def _claimed(descriptor: int) -> bool:
 class _Held:
     """The directory of a process as a descriptor with a lock on it."""
 
-    def __init__(self, descriptor: int, name: str, path: str) -> None:
-        self.descriptor = descriptor
+    def __init__(self, kept: Kept, name: str, path: str) -> None:
         self.name = name
         self.path = path
         self.process = os.getpid()
-        self.identity = identity(os.fstat(descriptor))
+        self._kept = kept
+
+    @property
+    def descriptor(self) -> int:
+        return self._kept.number
 
     def lock(self) -> bool:
         """Whether it is ours alone now; not when a reaper has come first."""
@@ -268,30 +270,31 @@ class _Held:
             there = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - beside fstat
         except (FileNotFoundError, NotADirectoryError):
             return False
-        return self.process == os.getpid() and self._open() and identity(there) == self.identity
+        ours = self.process == os.getpid() and self._kept.is_open()
+        return ours and identity(there) == self._kept.identity
 
     def make(self, name: str) -> None:
         os.mkdir(name, 0o700, dir_fd=self.descriptor)
 
     def remover(self, name: str) -> Callable[[Reaped], None]:
         """Open a directory in it; what is returned removes and closes it, held or not."""
-        directory = open_inside(name, self.descriptor)
+        directory = Kept(lambda: open_inside(name, self.descriptor))
 
         def remove(reaped: Reaped) -> None:
             try:
-                remove_opened(directory, name, reaped)
+                remove_opened(directory.number, name, reaped)
             finally:
-                os.close(directory)
+                directory.close()
 
         return remove
 
     def vacated(self) -> bool:
         """Remove it if it is empty; whether it was."""
-        return self._open() and remove_empty(f"../{self.name}", self.descriptor)
+        return self._kept.is_open() and remove_empty(f"../{self.name}", self.descriptor)
 
     def end(self) -> None:
         """Remove it with all in it and let go of it, in the process that made it."""
-        if self.process != os.getpid() or not self._open():
+        if self.process != os.getpid() or not self._kept.is_open():
             return
         reaped = Reaped()
         with told_to(reaped):
@@ -306,13 +309,8 @@ class _Held:
 
     def leave(self) -> None:
         """Let go of it, and so of the lock."""
-        if self._open():
-            with suppress(OSError):  # it is closed all the same
-                os.close(self.descriptor)
-        self.descriptor = -1
-
-    def _open(self) -> bool:
-        return still(self.descriptor, self.identity)
+        with suppress(OSError):  # it is closed all the same
+            self._kept.close()
 
 
 class _Unlocked:
@@ -368,21 +366,12 @@ def _made(place: Place) -> _Held | _Unlocked | None:
     except (FileNotFoundError, FileExistsError):
         return None
     try:
-        return _opened(name, parent, path)
+        return _Held(Kept(lambda: open_directory(name, dir_fd=parent)), name, path)
     except OSError as error:
         with suppress(OSError):
             os.rmdir(name, dir_fd=parent)
         if isinstance(error, FileNotFoundError):
             return None
-        raise
-
-
-def _opened(name: str, parent: int, path: str) -> _Held:
-    descriptor = open_directory(name, dir_fd=parent)
-    try:
-        return _Held(descriptor, name, path)
-    except BaseException:
-        os.close(descriptor)
         raise
 
 

@@ -24,7 +24,7 @@ from typing import Literal
 
 from streamware.errors import ScratchError
 from streamware.scratch import mount
-from streamware.scratch.forks import watch
+from streamware.scratch.forks import identity, opening, still, watch
 
 VARIABLE = "STREAMWARE_SCRATCH_DIR"
 KEEP_FREE_BYTES = 2**30
@@ -124,7 +124,7 @@ class Place:
         """
         if self._in_place():
             return self._descriptor
-        with self._lock:
+        with opening(), self._lock:
             if self._in_place():
                 return self._descriptor
             fresh = self._opened()
@@ -340,7 +340,8 @@ class Place:
             return None
         return (
             f"no room for {size:,} bytes of scratch: {self._named} has {free:,} of {total:,} bytes"
-            f" free, and {keep:,} are kept free (Settings.keep_free_bytes)"
+            f" free, and {keep:,} are kept free (Settings.keep_free_bytes, or"
+            " STREAMWARE_KEEP_FREE_BYTES)"
         )
 
     def _use(self) -> str:
@@ -376,19 +377,6 @@ def prefix() -> str:
 def open_directory(name: str, *, dir_fd: int | None = None) -> int:
     """Open a directory, following no link in the last part of its name."""
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
-
-
-def identity(status: os.stat_result) -> tuple[int, int]:
-    """What tells one file from all others."""
-    return status.st_dev, status.st_ino
-
-
-def still(descriptor: int, known: tuple[int, int]) -> bool:
-    """Whether a descriptor is what it was: others may close it, and its number go to another."""
-    try:
-        return descriptor >= 0 and identity(os.fstat(descriptor)) == known
-    except OSError as error:
-        return error.errno != errno.EBADF  # a stale file of NFS is ours, too
 
 
 def _close(descriptor: int) -> None:

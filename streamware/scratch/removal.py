@@ -14,11 +14,12 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streamware.scratch.forks import opening
 from streamware.scratch.place import open_directory
 
 _SWEEPS = 3  # through a directory that somebody still writes to
@@ -92,7 +93,11 @@ def _flattened(inner: int, directory: int, reaped: Reaped) -> list[str]:
     What is mounted there cannot be moved (EBUSY), and so is never entered.
     """
     moved = []
-    for name in os.listdir(inner):
+    # The listing has a descriptor of its own.  One of a directory that may be locked, and never
+    # has many names, must not go to a child.
+    with opening() if inner == directory else nullcontext():
+        names = os.listdir(inner)
+    for name in names:
         with told_to(reaped):
             if not stat.S_ISDIR(os.stat(name, dir_fd=inner, follow_symlinks=False).st_mode):
                 unlink(name, inner, reaped)

@@ -540,6 +540,53 @@ os._exit(0)
 """
 
 
+RACE = """
+import warnings; warnings.simplefilter("ignore")
+import os, sys, threading, time
+from streamware.scratch.home import Home, reap
+from streamware.scratch.place import Place
+
+folder = sys.argv[1]
+ending = threading.Event()
+
+def work():
+    home = Home(place)
+    while not ending.is_set():
+        home.remove(home.make_directory()[0])
+        home.close()
+        reap(place)
+
+place = Place(folder)
+place.descriptor()
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+held = 0
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    child = os.fork()
+    if not child:
+        found = 0
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                found |= os.readlink(f"/proc/self/fd/{number}").startswith(folder)
+            except OSError:
+                pass
+        os._exit(found)
+    held += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+ending.set()
+for thread in threads:
+    thread.join()
+print(held)
+"""
+
+
+@needs_fork
+@needs_linux
+def test_children_forked_while_threads_make_and_remove_hold_nothing(folder: Path) -> None:
+    assert ran(RACE, folder).stdout == "0\n"
+
+
 @needs_fork
 def test_a_forked_child_does_not_hold_what_its_parent_left(folder: Path) -> None:
     with subprocess.Popen(

@@ -543,7 +543,7 @@ def test_no_room_is_explained(full: FileSystem) -> None:
         assert place.check_room(100_000) == (
             f"no room for 100,000 bytes of scratch: the scratch directory {full.path}"
             " (Settings.scratch_dir) has 245,760 of 4,096,000 bytes free, and 204,800 are kept"
-            " free (Settings.keep_free_bytes)"
+            " free (Settings.keep_free_bytes, or STREAMWARE_KEEP_FREE_BYTES)"
         )
         full.f_files, full.f_favail = 100, 5
         assert place.check_room(1) == (
