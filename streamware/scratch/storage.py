@@ -84,17 +84,31 @@ class Storage:
         resisted = sum(not isinstance(error, ScratchError) for error in reaped.errors)
         self.signals["orphans_reaped"] += reaped.directories
         self.signals["cleanup_failures"] += resisted
-        if reaped.directories or resisted:
+        if reaped.directories or reaped.files or resisted:
             logger.warning(
-                "removed scratch of %d killed processes; %d errors", reaped.directories, resisted
+                "removed what killed processes left: %s, %s, %s; %s",
+                _counted(reaped.directories, "directory", "directories"),
+                _counted(reaped.files, "file"),
+                _counted(reaped.bytes, "byte"),
+                _counted(resisted, "error"),
             )
+
+
+def _counted(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 _storages: dict[Settings, Storage] = {}
 
 
 def storage(settings: Settings | None = None) -> Storage:
-    """The storage of these settings in this process; None: of what the environment says."""
+    """The storage of these settings in this process; None: of what the environment says.
+
+    Raises:
+        TypeError: They are no `Settings`.
+    """
+    if not isinstance(settings, Settings | None):
+        raise TypeError(f"settings= takes sw.Settings, not {type(settings).__name__}")
     key = replace(settings or Settings(), values=None, limits=None, observers=())
     # No lock, which another thread might hold while this one forks; a Storage is cheap to make.
     return _storages.get(key) or _storages.setdefault(key, Storage(key))

@@ -2,6 +2,7 @@ import errno
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,8 @@ def test_what_killed_processes_left_is_removed_once(
         made.start()
     assert not left.exists()
     assert made.signals["orphans_reaped"] == 1
-    assert "removed scratch of 1 killed processes" in caplog.text
+    text = "removed what killed processes left: 1 directory, 1 file, 5,000 bytes; 0 errors"
+    assert text in caplog.text
     left = orphan(root)
     made.start()
     assert left.exists()
@@ -126,8 +128,25 @@ def test_what_resists_is_counted_and_stops_nobody(
     with caplog.at_level(logging.WARNING, "streamware"):
         made.start()
     assert made.signals["cleanup_failures"] == 1
-    assert "0 killed processes; 1 errors" in caplog.text
+    assert "0 directories, 0 files, 0 bytes; 1 error" in caplog.text
     close(made)
+
+
+def test_what_lost_its_process_before_its_name_is_told_too(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (root / f"{prefix()}0123456789abcdef").write_bytes(b"x")
+    made = Storage(settings(root))
+    with caplog.at_level(logging.WARNING, "streamware"):
+        made.start()
+    assert "0 directories, 1 file, 1 byte; 0 errors" in caplog.text
+    close(made)
+
+
+@pytest.mark.parametrize("given", ["/var/tmp", {}, Settings])
+def test_what_is_not_settings_is_refused_by_its_name(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"settings= takes sw\.Settings, not (str|dict|type)"):
+        storage(given)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
