@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from errno import EFBIG
 from time import monotonic, sleep
 
-from streamware.errors import Refused, ScratchError
-from streamware.scratch.budget import RETRY_AFTER
+from streamware.errors import OrderError, Refused, ScratchError
+from streamware.scratch.budget import RETRY_AFTER, modest
 from streamware.scratch.spool import Room, Spool
 from streamware.scratch.storage import Storage
 
@@ -20,22 +21,39 @@ _PAUSE = 0.05  # seconds between two looks at what is free
 class Account:
     """The bytes and files of one request.  It is the `Room` of the request's spools.
 
+    Nothing is charged in a forked child, to which none of it belongs.
+
     It asks, in this order: the bounds of the request, the file system (free bytes and inodes),
     the budgets of the process and of the host.  For the last three it waits, up to
     `Settings.wait_seconds`, but never on the thread of an event loop.
 
     Attributes:
         bytes: Charged now.
-        files: Charged now.
+        files: On disk now.
         peak: The most that `bytes` has been.
-        spools: Those that are open.
+        spools: Those that are open, in memory too.
     """
 
-    __slots__ = ("_lock", "_storage", "bytes", "files", "path", "peak", "spools")
+    __slots__ = (
+        "_held",
+        "_lock",
+        "_named",
+        "_pid",
+        "_storage",
+        "bytes",
+        "files",
+        "path",
+        "peak",
+        "spools",
+    )
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler may close a spool while this thread is in here.
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._named = 0  # files that are no spools
+        self._held = 0  # bytes that were granted, of those that are charged
         self.path = storage.place.path
         self.bytes = 0
         self.files = 0
@@ -48,37 +66,45 @@ class Account:
         Args:
             patient: Whether it waits for room.
             within: Puts a bound of its own before the account.
+
+        Raises:
+            ScratchError: There are as many files and spools as may be.
         """
         room: Room = self if patient else _Impatient(self)
-        spool = Spool(
-            room if within is None else within(room), memory=self._storage.settings.spool_memory
-        )
-        self.spools.add(spool)
+        room = room if within is None else within(room)
+        with self._lock:
+            self._check_files()
+            spool = Spool(room, memory=self._storage.settings.spool_memory)
+            self.spools.add(spool)
         return spool
 
     def forget(self, spool: Spool) -> None:
         """Take note that it was closed."""
         self.spools.discard(spool)
 
-    def open(self, *, patient: bool = True) -> int:
-        """The descriptor of a new file without a name.  Raises `ScratchError`, `Refused`."""
-        self.opened(patient=patient)
+    def name(self) -> None:
+        """Allow one more file that is no spool.  Raises `ScratchError`, `Refused`."""
+        self._check_process()
+        with self._lock:
+            self._check_files()
+            self._named += 1
         try:
-            return self._storage.place.open_unnamed()
+            self.opened()
         except BaseException:
-            self.closed()
+            with self._lock:
+                self._named -= 1
             raise
 
-    def opened(self, *, patient: bool = True) -> None:
-        """Allow one more file.  Raises `ScratchError`, `Refused`."""
-        limit = self._storage.settings.request_files
+    def unname(self) -> None:
+        """One that was named is gone."""
         with self._lock:
-            if limit is not None and self.files >= limit:
-                raise ScratchError(
-                    EFBIG,
-                    f"a request may hold {limit:,} scratch files (Settings.request_files) and asked"
-                    " for one more",
-                )
+            self._named -= 1
+        self.closed()
+
+    def opened(self, *, patient: bool = True) -> None:
+        """Allow one more file on disk.  Raises `ScratchError`, `Refused`."""
+        self._check_process()
+        with self._lock:
             self.files += 1
         self._storage.count(1)
         try:
@@ -88,14 +114,21 @@ class Account:
             self.closed()
             raise
 
+    def make(self) -> int:
+        """The descriptor of a new file without a name.  Raises `ScratchError`."""
+        return self._storage.place.open_unnamed()
+
     def closed(self) -> None:
-        """A file that was opened is gone."""
+        """A file that was allowed is gone, or was not made."""
         with self._lock:
             self.files -= 1
         self._storage.count(-1)
 
     def take(self, size: int, *, wished: int, patient: bool = True) -> int:
         """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
+        self._check_process()
+        if wished > size:
+            wished = self._storage.budget.modest(size, wished)
         charged, granted = self._charge(size, wished), 0
         try:
             if charged > size and self._is_free(charged):
@@ -108,25 +141,42 @@ class Account:
         finally:
             self._uncharge(charged - granted)
         with self._lock:
+            self._held += granted
             self.peak = max(self.peak, self.bytes)
         return granted
 
     def give(self, size: int) -> None:
         """Take note that so many bytes are held no longer."""
-        self._uncharge(size)
+        with self._lock:
+            self._held -= size
+            self.bytes -= size
         self._storage.budget.give(size)
+
+    def _check_process(self) -> None:
+        """Before any lock: a thread may have held it that the child does not have."""
+        if self._pid != os.getpid():
+            raise OrderError("this scratch belongs to the process that this one was forked from")
+
+    def _check_files(self) -> None:
+        """Refuse one more file or spool; under the lock."""
+        limit = self._storage.settings.request_files
+        if limit is not None and len(self.spools) + self._named >= limit:
+            raise ScratchError(
+                EFBIG,
+                f"a request may hold {limit:,} scratch files (Settings.request_files), open spools"
+                " in memory too, and asked for one more",
+            )
 
     def _charge(self, size: int, wished: int) -> int:
         limit = self._storage.settings.request_bytes
         with self._lock:
-            left = wished if limit is None else limit - self.bytes
-            if size > left:
+            if limit is not None and size > limit - self.bytes:
                 raise ScratchError(
                     EFBIG,
                     f"a request may hold {limit:,} bytes of scratch (Settings.request_bytes), holds"
                     f" {self.bytes:,} and asked for {size:,} more",
                 )
-            charged = min(wished, left)
+            charged = modest(limit, self.bytes, size, wished)
             self.bytes += charged
         return charged
 
@@ -145,7 +195,7 @@ class Account:
     def _wait_for(self, size: int, *, patient: bool) -> None:
         deadline = self._deadline(patient=patient)
         self._wait_for_room(size, deadline)
-        self._storage.budget.take(size, deadline=deadline)
+        self._storage.budget.take(size, deadline=deadline, own=lambda: self._held)
 
     def _wait_for_room(self, size: int, deadline: float) -> None:
         while problem := self._storage.place.check_room(size):
@@ -173,8 +223,11 @@ class _Impatient:
         self._account = account
         self.path = account.path
 
-    def open(self) -> int:
-        return self._account.open(patient=False)
+    def opened(self) -> None:
+        self._account.opened(patient=False)
+
+    def make(self) -> int:
+        return self._account.make()
 
     def closed(self) -> None:
         self._account.closed()

@@ -22,7 +22,7 @@ from random import randrange
 from time import monotonic
 
 from streamware.errors import Refused, ScratchError
-from streamware.scratch.forks import watch
+from streamware.scratch.forks import Kept, watch
 
 if sys.platform == "linux":
     import fcntl
@@ -40,6 +40,14 @@ _NO_LOCKS = (EINVAL, ENOSYS, EOPNOTSUPP)  # what a kernel or a file system witho
 _FLOCK = struct.Struct("hhqqi0q")  # l_type, l_whence, l_start, l_len, l_pid, alignment
 
 _log = logging.getLogger("streamware")
+
+
+def modest(bound: int | None, used: int, size: int, wished: int) -> int:
+    """What may be had of a wish for more than `size` bytes.
+
+    Nothing is reserved ahead of the last sixteenth: others may need what one only wishes.
+    """
+    return wished if bound is None else min(wished, max(size, bound - bound // 16 - used))
 
 
 class Budget:
@@ -93,7 +101,26 @@ class Budget:
         self._settle()
         return self._used
 
-    def take(self, size: int, *, deadline: float = 0.0) -> None:
+    def modest(self, size: int, wished: int) -> int:
+        """What may be had of a wish for more than `size` bytes, as `modest` has it."""
+        try:
+            with self._lock:
+                self._take_off()
+                for bound in self._bounds.values():
+                    wished = modest(bound, self._used, size, wished)
+                units = self._units
+                if units is not None and -(-(self._used + wished) // UNIT) > units.held:
+                    used = (units.count() - units.held) * UNIT + self._used
+                    wished = modest(units.bytes, used, size, wished)
+        except ScratchError:  # which is for `take` to tell
+            return size
+        finally:
+            self._settle()
+        return wished
+
+    def take(
+        self, size: int, *, deadline: float = 0.0, own: Callable[[], int] | None = None
+    ) -> None:
         """Take `size` bytes, all or nothing; wait for them until `deadline`.
 
         Nobody queues: when several wait, room goes to whom it suffices first.
@@ -101,10 +128,12 @@ class Budget:
         Args:
             size: Bytes.
             deadline: A time of `time.monotonic`; one that has passed (0) does not wait at all.
+            own: How many bytes who asks holds already.
 
         Raises:
             Refused: There is no room now.
-            ScratchError: There never will be (EFBIG), or the ledger cannot be opened or locked.
+            ScratchError: There never will be (EFBIG): `size` is more than all, or all that is in
+                use is the asker's own.  Or the ledger cannot be opened or locked.
         """
         if size <= 0:
             return
@@ -113,6 +142,8 @@ class Budget:
         try:
             with self._room:
                 while (short := self._short_of(size)) is not None:
+                    if own is not None and self._is_alone(own(), short):
+                        raise self._alone(size, short)
                     left = deadline - monotonic()
                     if left <= 0:
                         raise self._refused(size, short)
@@ -183,6 +214,22 @@ class Budget:
         self._used = used
         return None
 
+    def _is_alone(self, own: int, short: str) -> bool:
+        """Whether nobody else holds anything that could be given back; under the lock."""
+        if own < self._used:
+            return False
+        units = self._units if short == "host_bytes" else None
+        return units is None or units.count() <= units.held
+
+    def _alone(self, size: int, short: str) -> ScratchError:
+        bound = self._units.bytes if self._units and short == "host_bytes" else self._bounds[short]
+        return ScratchError(
+            EFBIG,
+            f"no room for {size:,} bytes of scratch: the request that asks holds {self._used:,} of"
+            f" {bound:,} itself, and nobody else holds any; the bound is {_setting(short)}: raise"
+            " it, or export less at once",
+        )
+
     def _refused(self, size: int, short: str) -> Refused:
         if self._units is not None and short == "host_bytes":
             used, bound = self._units.count() * UNIT, self._units.bytes
@@ -230,33 +277,33 @@ class _Units:
         self.total = total
         self.bytes = total * UNIT
         self._open_ledger = open_ledger
-        self._ledger: int | None = None
+        self._ledger: Kept | None = None
         self._runs: list[tuple[int, int]] = []  # first unit, end
-        self._held = 0
+        self.held = 0
 
     def hold(self, wanted: int) -> bool:
         """Hold at least `wanted` units, or leave it as it is and say so."""
-        if wanted <= self._held:
+        if wanted <= self.held:
             return True
         if wanted > self.total:
             return False
         ledger = self._opened()
-        before = self._held
+        before = self.held
         try:
             self._lock_free(ledger, wanted)
         finally:
-            if self._held < wanted:
+            if self.held < wanted:
                 self.keep(before)
-        return self._held >= wanted
+        return self.held >= wanted
 
     def keep(self, wanted: int) -> None:
         """Let all but `wanted` units go; those that the kernel does not let go stay ours."""
-        while self._held > wanted and self._ledger is not None:
+        while self.held > wanted and self._ledger is not None:
             first, end = self._runs[-1]
-            start = max(first, end - (self._held - wanted))
-            if not _unlock(self._ledger, start, end):
+            start = max(first, end - (self.held - wanted))
+            if not _unlock(self._ledger.number, start, end):
                 return
-            self._held -= end - start
+            self.held -= end - start
             self._runs[-1:] = [(first, start)] if start > first else []
 
     def count(self) -> int:
@@ -272,13 +319,13 @@ class _Units:
     def close(self, *, unlock: bool = True) -> None:
         """Hold nothing any more; without `unlock` the locks stay with other copies of the file."""
         ledger, self._ledger = self._ledger, None
-        self._runs, self._held = [], 0
+        self._runs, self.held = [], 0
         if ledger is None:
             return
         if unlock:  # a child between fork and exec may have a copy, which would hold on to them
-            _unlock(ledger, 0, _WHOLE)
+            _unlock(ledger.number, 0, _WHOLE)
         with suppress(OSError):
-            os.close(ledger)
+            ledger.close()
 
     def _lock_free(self, ledger: int, wanted: int) -> None:
         """Lock free units until we hold `wanted`, or there are no more.
@@ -287,25 +334,25 @@ class _Units:
         """
         begin = randrange(self.total)  # noqa: S311 - no secret
         spans, races = [(0, begin), (begin, self.total)] if begin else [(0, self.total)], 0
-        while spans and self._held < wanted and races < _RACES:
+        while spans and self.held < wanted and races < _RACES:
             first, end = spans.pop()
-            stop = min(end, first + wanted - self._held)
+            stop = min(end, first + wanted - self.held)
             if (taken := _taken(ledger, first, end)) is not None:
                 spans += _around(taken, first, end)
             elif _lock(ledger, first, stop):
                 self._runs.append((first, stop))
-                self._held += stop - first
+                self.held += stop - first
             else:  # another process was quicker
                 spans.append((first, end))
                 races += 1
 
     def _opened(self) -> int:
         """The ledger that other processes find; ours, if it was removed, binds nobody."""
-        if self._ledger is not None and os.fstat(self._ledger).st_nlink == 0:
+        if self._ledger is not None and os.fstat(self._ledger.number).st_nlink == 0:
             self.close()
         if self._ledger is None:
-            self._ledger = self._open_ledger()
-        return self._ledger
+            self._ledger = Kept(self._open_ledger)
+        return self._ledger.number
 
 
 def _around(taken: tuple[int, int], first: int, end: int) -> list[tuple[int, int]]:

@@ -117,6 +117,7 @@ class Scratch:
     @property
     def usage(self) -> Usage:
         """What is on disk now; named files are measured for it."""
+        self._check_process()
         if self._account is None:
             return Usage(0, 0, 0)
         unmeasured = 0 if self._names is None else self._names.unmeasured()
@@ -125,8 +126,9 @@ class Scratch:
 
     def spool(self) -> Spool:
         """A binary file without a name, open for writing and reading."""
+        self._check()
         if self._names is not None:
-            self._names.settle()
+            self._names.settle(by_the_way=True)
         return self._open_spool()
 
     def ring(self) -> Ring:
@@ -136,17 +138,27 @@ class Scratch:
 
     def share(self, limits: Limits) -> Share:
         """What one export has of it: spools and a ring that keep to `Limits.scratch_bytes`."""
+        self._check_process()
         return Share(self._settings, limits, self._open_spool)
 
     def path(self, suffix: str = "") -> Path:
         """The path of a new, empty file that ends in `suffix`, for libraries that need a name.
 
         Nobody else can read it (0600, in a directory of 0700).  What is written to it is measured
-        whenever the ledger is asked for something, and counts in the budgets from then on.
+        whenever the ledger is asked for something, and counts in the budgets from then on.  Where
+        measuring takes long it is done less often, but always when the response begins.
 
         Raises:
-            ValueError: `suffix` holds a path separator or NUL.
+            ValueError: `suffix` holds a path separator or NUL, or what no name of a file can.
         """
+        if not isinstance(suffix, str):
+            kind = type(suffix).__name__
+            raise TypeError(f"the suffix of a scratch path is a str, not {kind}")
+        try:
+            os.fsencode(suffix)
+        except UnicodeEncodeError:
+            problem = "the suffix of a scratch path holds what no name of a file can"
+            raise ValueError(f"{problem}: half a surrogate pair") from None
         if any(separator in suffix for separator in ("/", os.sep, os.altsep or "/", "\0")):
             raise ValueError("the suffix of a scratch path must not hold a path separator or NUL")
         return self._named().file(suffix)
@@ -159,6 +171,7 @@ class Scratch:
         """Close it when the ledger is closed, after the files; the last one tracked first."""
         if not callable(getattr(closeable, "close", None)):
             raise TypeError(f"a {type(closeable).__name__} has no close() that could be called")
+        self._check()
         with self._lock:
             self._check()
             self._tracked.append(closeable)
@@ -170,10 +183,11 @@ class Scratch:
         Raises:
             ScratchError, Refused: There is more than may be.
         """
+        self._check_process()
         if self._names is not None:
             self._names.settle()
 
-    def holds(self, path: str | os.PathLike[str]) -> bool:
+    def holds(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bool:
         """Whether `path` is one of this request's named files."""
         return self._names is not None and self._names.holds(path)
 
@@ -202,14 +216,19 @@ class Scratch:
         self.close()
 
     def _check(self) -> None:
+        self._check_process()
         if self._closed:
             raise OrderError("the request is over, and its scratch is closed")
+
+    def _check_process(self) -> None:
+        """Before any lock: a thread may have held it that the child does not have."""
         if self._pid != os.getpid():
             raise OrderError("this scratch belongs to the process that this one was forked from")
 
     def _open_spool(
         self, *, patient: bool = True, within: Callable[[Room], Room] | None = None
     ) -> Spool:
+        self._check()
         with self._lock:
             return self._accounted().spool(patient=patient, within=within)
 
@@ -220,11 +239,12 @@ class Scratch:
         return self._account
 
     def _named(self) -> Names:
+        self._check()
         with self._lock:
             account = self._accounted()
             if self._names is None:
                 self._names = Names(self._storage, account)
-        self._names.settle()
+        self._names.settle(by_the_way=True)
         return self._names
 
     def _release(self) -> None:

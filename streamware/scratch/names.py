@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 from streamware.errors import OrderError, ScratchError
 from streamware.scratch.account import Account
+from streamware.scratch.forks import opening
 from streamware.scratch.storage import Storage
 
+_FREE = 0.005  # seconds of measuring that are never too much
+_SHARE = 20  # beyond them, one part in so many of the time may go to it
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -17,7 +22,7 @@ class Names:
     """A directory of one request, 0700, in the process's own, made when it is first needed.
 
     What others write there cannot be bounded beforehand; it is measured, and charged, whenever
-    something is asked of the ledger.
+    something is asked of the ledger, unless that took too much of the time lately.
     """
 
     __slots__ = (
@@ -25,6 +30,7 @@ class Names:
         "_charged",
         "_counted",
         "_directories",
+        "_due",
         "_lock",
         "_made",
         "_pending",
@@ -42,6 +48,7 @@ class Names:
         self._counted = 0  # names that the account counts
         self._charged = 0  # bytes, as last measured
         self._pending = 0  # bytes that somebody is having charged
+        self._due = 0.0  # when it may be measured again by the way
 
     def file(self, suffix: str) -> Path:
         """The path of a new, empty file.  Raises `ScratchError`, `Refused`."""
@@ -51,9 +58,12 @@ class Names:
         """The path of a new directory.  Raises `ScratchError`, `Refused`."""
         return self._new("", is_directory=True)
 
-    def holds(self, path: str | os.PathLike[str]) -> bool:
+    def holds(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bool:
         """Whether `path` lies in here."""
-        real = os.path.realpath(path)
+        name = os.fsdecode(path)
+        if "\0" in name:
+            return False
+        real = os.path.realpath(name)
         return any(
             real.startswith(os.path.realpath(directory) + os.sep)
             for _, directory in self._directories
@@ -64,10 +74,14 @@ class Names:
         with self._lock:
             return 0 if self._removed else self._unmeasured()
 
-    def settle(self) -> None:
-        """Charge for what was written since the last time.  Raises `ScratchError`, `Refused`."""
+    def settle(self, *, by_the_way: bool = False) -> None:
+        """Charge for what was written since the last time.  Raises `ScratchError`, `Refused`.
+
+        Args:
+            by_the_way: Not now, if measuring takes too much of the time.
+        """
         with self._lock:
-            if self._removed:
+            if self._removed or (by_the_way and monotonic() < self._due):
                 return
             more = max(self._unmeasured(), -self._charged)
             if more > 0:
@@ -95,10 +109,13 @@ class Names:
         finally:
             self._account.give(charged)
             for _ in range(counted):
-                self._account.closed()
+                self._account.unname()
 
     def _unmeasured(self) -> int:
+        begun = monotonic()
         measured = sum(_size_of(directory) for _, directory in self._directories)
+        ended = monotonic()
+        self._due = max(self._due, begun - _SHARE * _FREE) + _SHARE * (ended - begun)
         return measured - self._charged - self._pending
 
     def _charge(self, size: int) -> None:
@@ -115,11 +132,11 @@ class Names:
             self._account.give(taken)
 
     def _new(self, suffix: str, *, is_directory: bool) -> Path:
-        self._account.opened()
+        self._account.name()
         try:
             return self._make(suffix, is_directory=is_directory)
         except BaseException as error:
-            self._account.closed()
+            self._account.unname()
             if isinstance(error, OSError) and not isinstance(error, ScratchError):
                 where = f"{self._storage.place.path} (Settings.scratch_dir)"
                 raise ScratchError(error.errno, f"{error.strerror}: a name in {where}") from error
@@ -149,18 +166,21 @@ def _made(path: Path, *, is_directory: bool) -> Path:
     if is_directory:
         path.mkdir(0o700)
     else:
-        os.close(os.open(path, _NEW, 0o600))
+        with opening():  # a child that had it open would hold what is written to it
+            os.close(os.open(path, _NEW, 0o600))
     return path
 
 
 def _size_of(directory: str) -> int:
     """Bytes on disk of all files below; what vanishes meanwhile is not counted."""
-    total = 0
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            try:
-                found = Path(parent, name).lstat()
-            except OSError:
-                continue
-            total += getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
+    total, left = 0, [directory]
+    while left:
+        with suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
+                        continue
+                    found = entry.stat(follow_symlinks=False)
+                    total += getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
     return total

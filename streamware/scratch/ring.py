@@ -108,18 +108,19 @@ class Ring:
         return True
 
     def _new(self, size: int) -> _Segment | None:
-        spool = self._open_spool()
+        spool = None
         try:
+            spool = self._open_spool()
             spool.reserve(size)
+            segment, spool = _Segment(spool), None
         except (LimitError, Refused, ScratchError) as error:
-            spool.close()
             if isinstance(error, ScratchError) and error.errno not in _NO_ROOM:
                 raise
             return None
-        except BaseException:
-            spool.close()
-            raise
-        return _Segment(spool)
+        finally:
+            if spool is not None:
+                spool.close()
+        return segment
 
     def _read(self) -> bytes:
         segment = self._segments[0]

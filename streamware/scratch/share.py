@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from streamware.limits import Limits
+from streamware.scratch.budget import modest
 from streamware.scratch.ring import Ring
 from streamware.scratch.spool import Room, Spool
 from streamware.settings import Settings
@@ -59,7 +60,7 @@ class Share:
         bound = self._limits.scratch_bytes
         with self._lock:
             self._limits.check("scratch_bytes", self.bytes + size)
-            charged = wished if bound is None else min(wished, bound - self.bytes)
+            charged = modest(bound, self.bytes, size, wished)
             self.bytes += charged
         return charged
 
@@ -82,8 +83,11 @@ class _Bounded:
         self._room = room
         self.path = room.path
 
-    def open(self) -> int:
-        return self._room.open()
+    def opened(self) -> None:
+        self._room.opened()
+
+    def make(self) -> int:
+        return self._room.make()
 
     def closed(self) -> None:
         self._room.closed()

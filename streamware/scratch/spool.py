@@ -19,16 +19,18 @@ from operator import index
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from streamware.errors import Refused, ScratchError, StreamwareError
-from streamware.scratch.forks import watch
+from streamware.scratch.forks import Kept, watch
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-STEP = 2**20
-"""Bytes reserved ahead at first; then as much again as there is, up to `MAX_STEP`."""
+STEP = 2**18
+"""Bytes reserved ahead at the least; an eighth of what there is, where that is more."""
 MAX_STEP = 2**23
+"""And at the most."""
 _KEPT = 2**27  # bytes left in the page cache: most spools are gone before a disk has to move
 _WINDOW = 2**25  # bytes behind them that are dropped at a time
+_TRIMS = 8
 _PEEK = 8192
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
 _CANNOT_RESERVE = (EOPNOTSUPP, EINVAL, ENOSYS)
@@ -43,11 +45,14 @@ class Room(Protocol):
 
     path: str
 
-    def open(self) -> int:
-        """The descriptor of a new file without a name.  Raises `ScratchError`, `Refused`."""
+    def opened(self) -> None:
+        """Allow one more file, for which this may wait.  Raises `ScratchError`, `Refused`."""
+
+    def make(self) -> int:
+        """The descriptor of a new file without a name, at once.  Raises `ScratchError`."""
 
     def closed(self) -> None:
-        """A file that was opened is gone."""
+        """A file that was allowed is gone, or was not made."""
 
     def take(self, size: int, *, wished: int) -> int:
         """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
@@ -64,14 +69,19 @@ class Descriptor:
 
     A write that is under way in another thread while the file is closed would otherwise land in
     whatever file is given the same number next: in somebody else's download.
+
+    Args:
+        open_: Opens it.
+        closed: Told once it is closed.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_closing", "_descriptor", "_lock", "_users")
+    __slots__ = ("__weakref__", "_closed", "_closing", "_gone", "_kept", "_lock", "_users")
 
-    def __init__(self, descriptor: int, closed: Callable[[], object]) -> None:
-        self._descriptor = descriptor
+    def __init__(self, open_: Callable[[], int], closed: Callable[[], object]) -> None:
+        self._kept = Kept(open_)
         self._closed = closed
         self._closing = False
+        self._gone = False
         self._users = 0
         # Re-entrant: a signal handler or a finaliser may close it while this thread is in here.
         self._lock = threading.RLock()
@@ -81,7 +91,7 @@ class Descriptor:
         with self._lock:
             self._users += 1
             if not self._closing:
-                return self._descriptor
+                return self._kept.number
         self.__exit__()
         raise ValueError("I/O operation on closed file")
 
@@ -104,17 +114,18 @@ class Descriptor:
 
     def forked(self) -> None:
         """Close the copy that a child inherited, which would hold the space."""
-        self._closing = True
+        self._closing = self._gone = True
         self._closed = _nobody
         self._lock = threading.RLock()
-        self._close()
+        self._kept.forked()
 
     def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor < 0:
-            return
+        with self._lock:
+            if self._gone:
+                return
+            self._gone = True
         try:
-            os.close(descriptor)
+            self._kept.close()
         finally:
             self._closed()
 
@@ -134,7 +145,9 @@ class Spool(io.BufferedIOBase, BinaryIO):
     Bytes that were accepted are there; a call that fails has changed nothing that can be read.
     The first error spoils the spool: every later call but `close` raises one like it, with the
     same errno, so that half a file is never taken for a whole one.  Space
-    is reserved ahead of the writes, so that "no space left" comes before bytes are sent.  Calls
+    is reserved ahead of the writes, so that "no space left" comes before bytes are sent, and what
+    is not needed of it is given back by `flush` and by the first read after a write (where these
+    alternate, not each time).  Calls
     block for the disk, and for up to `Settings.wait_seconds` for room in the budgets, though not
     on the thread of an event loop.  One thread at a time may use it; `close` may come from any,
     at any time, and the last operation under way then closes the descriptor.
@@ -156,6 +169,10 @@ class Spool(io.BufferedIOBase, BinaryIO):
         self._position = 0
         self._size = 0
         self._reserved = 0  # bytes on disk that are ours: charged, and allocated where possible
+        self._asked = 0  # so many of them are to stay, as `reserve` was asked
+        self._ahead = False  # whether some may be there that nobody asked for
+        self._trims = 0  # how often they were given back
+        self._grown = 0  # the size at which they are again, once that was too often
         self._reserving = hasattr(os, "posix_fallocate")
         self._shared = False  # whether somebody was given the descriptor
         self._cached = _KEPT  # where the part begins that is to leave the page cache
@@ -261,12 +278,17 @@ class Spool(io.BufferedIOBase, BinaryIO):
             file = self._file or self._move(max(size, self._size))
             with file as descriptor:
                 self._reserve(descriptor, size)
+                self._asked = max(self._asked, size)
         except OSError as error:
             self._fail(error, f"a reservation of {size:,} bytes")
 
     def flush(self) -> None:
-        """Nothing is held back: what was written is in memory, or with the system."""
+        """Give back what was reserved ahead; what was written is in memory, or with the system."""
         self._check()
+        file = self._file
+        if file is not None and self._ahead:
+            with file as descriptor:
+                self._trim_ahead(descriptor)
 
     def fileno(self) -> int:
         """The descriptor of the file, which moves to disk for it; valid until `close`.
@@ -287,7 +309,8 @@ class Spool(io.BufferedIOBase, BinaryIO):
         try:
             with file as descriptor:
                 self._shared = True
-                self._trim(descriptor)
+                self._asked = 0
+                self._trim(descriptor, self._size)
                 os.lseek(descriptor, min(self._position, self._size), SEEK_SET)
         except OSError as error:
             self._spoil(error, "a change of its size")
@@ -350,6 +373,8 @@ class Spool(io.BufferedIOBase, BinaryIO):
         if file is None:
             raise ValueError("I/O operation on closed file")
         with file as descriptor:
+            if self._ahead:
+                self._trim_ahead(descriptor)
             data = _pread(descriptor, size, position)
             while len(data) < size:
                 more = _pread(descriptor, size - len(data), position + len(data))
@@ -371,6 +396,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
                 self._reserve(descriptor, size)
                 os.ftruncate(descriptor, size)
                 self._give(self._reserved - size)
+                self._asked = min(self._asked, size)
                 self._cached = max(min(self._cached, size), _KEPT)
         except BaseException as error:  # noqa: BLE001 - it is raised again
             self._spoil(error, f"a change of its size to {size:,} bytes")
@@ -380,7 +406,12 @@ class Spool(io.BufferedIOBase, BinaryIO):
         memory = self._memory
         if memory is None:
             raise ValueError("I/O operation on closed file")
-        file = Descriptor(self._room.open(), self._gone)
+        self._room.opened()
+        try:
+            file = Descriptor(self._room.make, self._gone)
+        except BaseException:
+            self._room.closed()
+            raise
         try:
             with file as descriptor, memory.getbuffer() as view:
                 self._reserve(descriptor, end)
@@ -412,7 +443,8 @@ class Spool(io.BufferedIOBase, BinaryIO):
         size = end - self._reserved
         if size <= 0:
             return
-        ahead = 0 if self._shared else min(max(self._reserved, STEP), MAX_STEP)
+        ahead = 0 if self._shared else min(max(self._reserved // 8, STEP), MAX_STEP)
+        self._ahead = not self._shared
         start = self._reserved
         self._reserved += self._room.take(size, wished=max(size, ahead))
         if self._reserving:
@@ -441,11 +473,25 @@ class Spool(io.BufferedIOBase, BinaryIO):
             return False
         return True
 
-    def _trim(self, descriptor: int) -> None:
-        """Give back what was reserved ahead: the file ends where its bytes do."""
-        if self._reserved > self._size:
-            os.ftruncate(descriptor, self._size)
-            self._give(self._reserved - self._size)
+    def _trim(self, descriptor: int, size: int) -> None:
+        """Give back what is reserved beyond `size`, where the file ends then."""
+        if self._reserved > size:
+            os.ftruncate(descriptor, size)
+            self._give(self._reserved - size)
+
+    def _trim_ahead(self, descriptor: int) -> None:
+        """Give back what was reserved ahead, now that the writing seems over.
+
+        Where it seemed so again and again, and was not, it is not believed before there is an
+        eighth more: this costs ten times as much as a small write.
+        """
+        if self._trims >= _TRIMS and self._size < self._grown:
+            return
+        self._trims += 1
+        self._grown = self._size + self._size // 8
+        self._ahead = False
+        with suppress(OSError):  # the spool is good all the same, and keeps what it has
+            self._trim(descriptor, max(self._size, self._asked))
 
     def _give(self, size: int) -> None:
         self._reserved -= size

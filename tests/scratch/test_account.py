@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,9 +10,11 @@ import pytest
 
 from fakes import PATIENCE
 from oracle import storing, tmpfs
-from streamware.errors import Refused, ScratchError
+from streamware.errors import OrderError, Refused, ScratchError
 from streamware.scratch.account import Account
 from streamware.scratch.storage import Storage
+
+MIB = 2**20
 
 
 def free_room(storage: Storage, after: int) -> Callable[[int], str | None]:
@@ -34,23 +37,74 @@ def test_what_is_wished_is_granted_where_it_costs_no_wait(storage: Storage) -> N
     account.give(5000)
 
 
-def test_a_request_gets_of_its_wish_what_its_bound_leaves(root: Path) -> None:
-    with storing(root, request_bytes=3000) as storage:
+@pytest.mark.parametrize("bound", ["request_bytes", "process_bytes", "host_bytes"])
+def test_of_a_wish_there_is_what_the_last_sixteenth_of_a_bound_leaves(
+    root: Path, bound: str
+) -> None:
+    with storing(root, **{bound: 16 * MIB}) as storage:
         account = Account(storage)
-        assert account.take(1000, wished=5000) == 3000
-        with pytest.raises(ScratchError, match="holds 3,000 and asked for 1 more") as caught:
+        assert account.take(1000, wished=20 * MIB) == 15 * MIB
+        assert account.take(1000, wished=5000) == 1000
+        left = MIB - 1000
+        assert account.take(left, wished=left) == left
+        with pytest.raises(ScratchError, match=bound) as caught:
             account.take(1, wished=1)
         assert caught.value.errno == errno.EFBIG
-        assert storage.budget.used == 3000
-        account.give(3000)
+        assert account.bytes == storage.budget.used == 16 * MIB
+        account.give(16 * MIB)
 
 
-def test_a_budget_grants_what_is_needed_where_the_wish_is_too_much(root: Path) -> None:
-    with storing(root, process_bytes=3000) as storage:
+def test_what_others_of_the_host_hold_is_no_room_for_wishes(root: Path) -> None:
+    with (
+        storing(root, host_bytes=16 * MIB) as storage,
+        storing(root, host_bytes=16 * MIB) as other,
+    ):
+        other.budget.take(14 * MIB)
         account = Account(storage)
-        assert account.take(1000, wished=5000) == 1000
-        assert (account.bytes, account.peak) == (1000, 1000)
-        account.give(1000)
+        assert account.take(1000, wished=2 * MIB) == MIB
+        account.give(MIB)
+        other.budget.give(14 * MIB)
+
+
+def test_who_holds_all_that_is_in_use_is_not_told_to_come_again(root: Path) -> None:
+    with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as storage:
+        account, began = Account(storage), time.monotonic()
+        assert account.take(2000, wished=2000) == 2000
+        with pytest.raises(ScratchError, match=r"2,000 of 3,000 itself, .*process_bytes") as caught:
+            account.take(2000, wished=9000)
+        assert caught.value.errno == errno.EFBIG
+        assert time.monotonic() - began < PATIENCE / 2
+        assert (account.bytes, storage.budget.used) == (2000, 2000)
+        account.give(2000)
+
+
+def test_who_shares_the_host_with_another_process_is_told_to_come_again(root: Path) -> None:
+    with (
+        storing(root, host_bytes=4 * MIB) as storage,
+        storing(root, host_bytes=4 * MIB) as other,
+    ):
+        account = Account(storage)
+        account.take(2 * MIB, wished=2 * MIB)
+        other.budget.take(1)
+        with pytest.raises(Refused, match="host_bytes"):
+            account.take(2 * MIB, wished=2 * MIB)
+        other.budget.give(1)
+        with pytest.raises(ScratchError, match="host_bytes"):
+            account.take(3 * MIB, wished=3 * MIB)
+        account.give(2 * MIB)
+
+
+def test_who_waits_until_the_others_are_gone_is_told_that_it_is_alone(root: Path) -> None:
+    with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as storage:
+        account = Account(storage)
+        account.take(3000, wished=3000)
+        storage.budget.take(1000)
+        threading.Timer(0.1, storage.budget.give, (1000,)).start()
+        began = time.monotonic()
+        with pytest.raises(ScratchError, match="itself"):
+            account.take(3000, wished=3000)
+        assert 0.05 < time.monotonic() - began < PATIENCE / 2
+        account.give(3000)
 
 
 def test_what_is_refused_is_not_charged(root: Path) -> None:
@@ -116,7 +170,7 @@ async def test_the_thread_of_a_loop_never_waits(
         with pytest.raises(Refused):
             account.take(10, wished=10)
         monkeypatch.setattr(storage.place, "check_room", free_room(storage, 1000))
-        for call in (account.open, account.opened, lambda: account.take(10, wished=20)):
+        for call in (account.name, account.opened, lambda: account.take(10, wished=20)):
             with pytest.raises(Refused):
                 call()
         assert time.monotonic() - began < PATIENCE / 2
@@ -142,9 +196,46 @@ def test_a_file_that_cannot_be_opened_is_not_counted(
 
     monkeypatch.setattr(storage.place, "open_unnamed", failing)
     account = Account(storage)
-    with pytest.raises(ScratchError):
-        account.open()
-    assert account.files == 0
+    with account.spool() as spool, pytest.raises(ScratchError):
+        spool.fileno()
+    assert (account.files, storage.files) == (0, 0)
+
+
+def test_open_spools_and_names_are_bounded_together(root: Path) -> None:
+    with storing(root, request_files=3) as storage:
+        account = Account(storage)
+        spools = [account.spool(), account.spool()]
+        account.name()
+        for call in (account.spool, account.name):
+            with pytest.raises(ScratchError, match=r"3 scratch files \(Settings\.request_files"):
+                call()
+        spools[0].fileno()
+        spools[0].close()
+        account.name()
+        for _ in range(2):
+            account.unname()
+        spools[1].close()
+        assert (account.files, len(account.spools), storage.files) == (0, 0, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
+    storage: Storage,
+) -> None:
+    account = Account(storage)
+    spool = account.spool()
+    spool.write(b"x")
+    with account._lock:
+        child = os.fork()
+        if not child:
+            try:
+                spool.write(bytes(5000))
+            except OrderError:
+                os._exit(0 if account.files == 0 else 2)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert spool.write(bytes(5000)) == 5000
+    spool.close()
 
 
 def test_a_full_disk_is_refused_with_what_is_free(tmp_path: Path) -> None:
@@ -152,6 +243,8 @@ def test_a_full_disk_is_refused_with_what_is_free(tmp_path: Path) -> None:
         account = Account(storage)
         account.take(2**18, wished=2**18)
         account.give(2**18)
-        with pytest.raises(Refused, match=r"524,288 are kept free \(Settings\.keep_free_bytes\)"):
+        with pytest.raises(
+            Refused, match=r"524,288 are kept free \(Settings\.keep_free_bytes, or STREAM"
+        ):
             account.take(2**19 + 1, wished=2**20)
         assert account.bytes == 0

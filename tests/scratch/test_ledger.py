@@ -1,4 +1,5 @@
 import errno
+import faulthandler
 import gc
 import logging
 import os
@@ -17,10 +18,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from children import needs_linux, ran
 from fakes import PATIENCE
 from faults import Tracked
 from oracle import Oracle, close, settings, storing
 from streamware.errors import OrderError, Refused, ScratchError
+from streamware.limits import Limits
 from streamware.scratch.ledger import CURRENT, Closeable, Scratch, Usage, current_scratch
 from streamware.scratch.spool import STEP, Spool
 from streamware.scratch.storage import Storage
@@ -34,6 +37,14 @@ CALLS: list[Callable[[Scratch], object]] = [
     lambda scratch: scratch.track(Tracked()),
 ]
 NAMES = ["spool", "path", "directory", "track"]
+
+
+def on_disk_ahead(scratch: Scratch, size: int) -> Spool:
+    """A spool on disk that holds more than was written, for what is to come."""
+    before, spool = scratch.usage.bytes, scratch.spool()
+    spool.write(b"x" * size)
+    assert scratch.usage.bytes - before >= STEP
+    return spool
 
 
 def on_disk(scratch: Scratch, size: int = 5000) -> Spool:
@@ -112,6 +123,28 @@ def test_a_suffix_with_a_separator_or_nul_is_refused(scratch: Scratch, suffix: s
     with pytest.raises(ValueError, match="must not hold a path separator or NUL"):
         scratch.path(suffix)
     assert scratch.usage == Usage(0, 0, 0)
+
+
+@pytest.mark.parametrize("suffix", [b".pdf", None, 1])
+def test_a_suffix_is_text(scratch: Scratch, suffix: Any) -> None:
+    with pytest.raises(TypeError, match=r"the suffix of a scratch path is a str, not \w+"):
+        scratch.path(suffix)
+    assert scratch.usage == Usage(0, 0, 0)
+
+
+@posix
+def test_a_suffix_that_no_name_can_hold_is_refused(scratch: Scratch) -> None:
+    with pytest.raises(ValueError, match="the suffix of a scratch path holds what no name") as it:
+        scratch.path("\ud800")
+    assert type(it.value) is ValueError
+    assert scratch.path(os.fsdecode(b"\xff")).exists()
+
+
+def test_a_name_is_known_as_bytes_and_what_is_none_is_not(scratch: Scratch) -> None:
+    path = scratch.path()
+    assert scratch.holds(os.fsencode(path))
+    assert not scratch.holds(b"/etc/passwd")
+    assert not scratch.holds(f"{path}\0")
 
 
 def test_a_suffix_that_is_too_long_is_a_named_error(scratch: Scratch) -> None:
@@ -208,15 +241,53 @@ def test_a_request_may_hold_so_many_files(root: Path) -> None:
         on_disk(scratch)
         scratch.path()
         last = scratch.spool()
+        for call in (Scratch.path, Scratch.directory, Scratch.spool):
+            with pytest.raises(
+                ScratchError, match=r"3 scratch files \(Settings\.request_files\)"
+            ) as it:
+                call(scratch)
+            assert it.value.errno == errno.EFBIG
+        last.write(b"x" * 5000)
+        assert scratch.usage.files == 3
+        last.close()
         scratch.directory()
-        with pytest.raises(
-            ScratchError, match=r"3 scratch files \(Settings\.request_files\)"
-        ) as it:
-            scratch.path()
-        assert it.value.errno == errno.EFBIG
-        with pytest.raises(ScratchError, match="request_files"):
-            last.write(b"x" * 5000)
         scratch.close()
+
+
+def test_spools_that_stay_in_memory_are_bounded_too(root: Path) -> None:
+    with storing(root, request_files=2, spool_memory=2**20) as storage:
+        scratch = Scratch(storage)
+        for _ in range(3):
+            with scratch.spool() as spool:
+                spool.write(bytes(2**20))
+        kept = [scratch.spool(), scratch.spool()]
+        with pytest.raises(ScratchError, match="in memory too"):
+            scratch.spool()
+        assert (scratch.usage.files, len(kept)) == (0, 2)
+        scratch.close()
+
+
+def test_two_spools_fill_a_bound(root: Path) -> None:
+    mib = 2**20
+    for name in ("request_bytes", "process_bytes", "host_bytes"):
+        with storing(root, **{name: 16 * mib}) as storage:
+            scratch = Scratch(storage)
+            first, second = scratch.spool(), scratch.spool()
+            first.write(bytes(8 * mib))
+            first.write(b"x")
+            first.flush()
+            for _ in range(7 * 16):
+                second.write(bytes(mib // 16))
+            assert scratch.usage.bytes <= 15 * mib + mib // 2
+            scratch.close()
+
+
+def test_spools_that_were_read_hold_what_was_written_and_no_more(scratch: Scratch) -> None:
+    for _ in range(20):
+        spool = on_disk_ahead(scratch, 5000)
+        spool.seek(0)
+        assert spool.read(1) == b"x"
+    assert scratch.usage.bytes == 20 * 5000
 
 
 def test_a_request_may_hold_so_many_bytes_in_spools(root: Path) -> None:
@@ -514,6 +585,90 @@ def test_a_forked_child_cannot_use_the_ledger_of_its_parent(
     assert in_child(child)
 
 
+@posix
+@pytest.mark.parametrize(
+    "call",
+    [
+        *CALLS,
+        lambda scratch: scratch.usage,
+        Scratch.settle,
+        Scratch.ring,
+        lambda scratch: scratch.share(Limits()),
+    ],
+    ids=[*NAMES, "usage", "settle", "ring", "share"],
+)
+def test_a_child_does_not_wait_for_locks_that_its_parent_held(
+    scratch: Scratch, call: Callable[[Scratch], object]
+) -> None:
+    scratch.path().write_bytes(b"x" * 5000)
+    on_disk(scratch)
+    assert scratch._names is not None
+    assert scratch._account is not None
+    # As a thread that the child does not have.
+    held = threading.Thread(target=scratch._account._lock.acquire)
+    held.start()
+    held.join()
+    with scratch._lock, scratch._names._lock:
+        child = os.fork()
+        if not child:
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
+            try:
+                call(scratch)
+            except OrderError:
+                os._exit(0 if scratch._storage.budget.used == 0 else 2)
+            os._exit(3)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    scratch._account._lock = threading.RLock()
+    assert ended == 0
+
+
+RACE = """
+import warnings; warnings.simplefilter("ignore")
+import os, sys, threading, time
+from streamware.scratch.ledger import Scratch
+from streamware.scratch.storage import storage
+from streamware.settings import Settings
+
+folder = sys.argv[1]
+shared = storage(Settings(scratch_dir=folder, spool_memory=0, host_bytes=2**30, keep_free_bytes=0))
+ending = threading.Event()
+
+def work():
+    while not ending.is_set():
+        scratch = Scratch(shared)
+        scratch.spool().write(b"x")
+        scratch.path()
+        scratch.close()
+        shared.budget.close()
+
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+held = 0
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    child = os.fork()
+    if not child:
+        found = 0
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                found |= os.readlink(f"/proc/self/fd/{number}").startswith(folder)
+            except OSError:
+                pass
+        os._exit(found)
+    held += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+ending.set()
+for thread in threads:
+    thread.join()
+print(held)
+"""
+
+
+@needs_linux
+def test_children_forked_while_requests_come_and_go_hold_nothing(folder: Path) -> None:
+    assert ran(RACE, folder).stdout == "0\n"
+
+
 def test_a_ledger_of_another_process_is_let_alone(storage: Storage) -> None:
     scratch = Scratch(storage)
     tracked = scratch.track(Tracked())
@@ -571,6 +726,9 @@ class Requests(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.oracle = Oracle(Path(self.folder.name))
         self.storage = Storage(self._settings())
+        self.patch = pytest.MonkeyPatch()
+        # However slow the machine, what was written is measured whenever it is asked.
+        self.patch.setattr("streamware.scratch.names._SHARE", 0)
         self.scratch = Scratch(self.storage)
         self.spools: list[tuple[Spool, bytearray]] = []
         self.files: dict[Path, int] = {}
@@ -591,8 +749,9 @@ class Requests(RuleBasedStateMachine):
 
     @rule()
     def spool(self) -> None:
-        if self._written() > self.BYTES - self._reserved():
-            with pytest.raises(ScratchError, match="request_bytes"):
+        over = self._written() > self.BYTES - self._reserved()
+        if over or len(self.files) + len(self.spools) >= self.FILES:
+            with pytest.raises(ScratchError, match="request_bytes" if over else "request_files"):
                 self.scratch.spool()
         else:
             self.spools.append((self.scratch.spool(), bytearray()))
@@ -622,7 +781,7 @@ class Requests(RuleBasedStateMachine):
 
     @rule(size=st.sampled_from([0, 1, 5000, 30_000]))
     def path(self, size: int) -> None:
-        full = len(self.files) + self._moved() >= self.FILES
+        full = len(self.files) + len(self.spools) >= self.FILES
         over = self._written() > self.BYTES - self._reserved()
         if full or over:
             with pytest.raises(ScratchError):
@@ -663,6 +822,7 @@ class Requests(RuleBasedStateMachine):
         close(self.storage)
         self.oracle.check()
         self.folder.cleanup()
+        self.patch.undo()
 
 
 TestRequests = Requests.TestCase

@@ -1,5 +1,9 @@
+import itertools
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from shutil import rmtree
 
@@ -9,6 +13,7 @@ from fakes import PATIENCE
 from oracle import storing
 from streamware.errors import OrderError, Refused, ScratchError
 from streamware.scratch.account import Account
+from streamware.scratch.ledger import Scratch
 from streamware.scratch.names import Names
 from streamware.scratch.storage import Storage
 
@@ -64,10 +69,60 @@ def test_files_at_any_depth_count_and_links_are_not_followed(names: Names) -> No
 def test_a_file_that_vanishes_while_it_is_measured_counts_nothing(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = names.file("")
-    monkeypatch.setattr("os.walk", lambda _: [(str(path.parent), [], ["gone", path.name])])
-    assert names.unmeasured() == 0
+    paths = [names.file("") for _ in range(3)]
+    paths[0].write_bytes(b"x" * 4096)
+    lost = names.directory()
+    scandir = os.scandir
+
+    def scanned(directory: str) -> object:
+        found = list(scandir(directory))
+        if len(found) == 4:
+            paths[1].unlink()
+            lost.rmdir()
+        return nullcontext(found)
+
+    monkeypatch.setattr("os.scandir", scanned)
+    assert names.unmeasured() == 4096
+    monkeypatch.undo()
     names.remove()
+
+
+def test_what_takes_long_to_measure_is_not_measured_often(
+    names: Names, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.count(1000.0, 1.0)  # it takes a second, whenever it is done
+    monkeypatch.setattr("streamware.scratch.names.monotonic", lambda: next(times))
+    names.file("").write_bytes(b"x" * 4096)
+    assert names.unmeasured() == 4096
+    for _ in range(10):
+        names.settle(by_the_way=True)
+        assert account.bytes == 0
+    for _ in range(30):
+        names.settle(by_the_way=True)
+    assert account.bytes == 4096
+    names.remove()
+
+
+def test_it_is_always_measured_when_that_is_asked_for(
+    names: Names, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.count(1000.0, 1.0)
+    monkeypatch.setattr("streamware.scratch.names.monotonic", lambda: next(times))
+    path = names.file("")
+    for size in (4096, 8192):
+        path.write_bytes(b"x" * size)
+        names.settle()
+        assert account.bytes == size
+    names.remove()
+
+
+def test_many_names_take_no_time_that_grows_with_their_square(root: Path) -> None:
+    with storing(root) as storage:
+        scratch, began = Scratch(storage), time.process_time()
+        for _ in range(2000):
+            scratch.path()
+        assert time.process_time() - began < 2.0  # it was 20
+        scratch.close()
 
 
 def test_a_sparse_file_counts_what_it_takes(names: Names) -> None:

@@ -99,6 +99,16 @@ def test_it_never_waits_for_room(root: Path, limit: str) -> None:
         scratch.close()
 
 
+def test_reads_between_the_writes_leave_it_its_segment(scratch: Scratch) -> None:
+    ring = Ring(scratch.spool, memory=0)
+    ring.put(CHUNK)
+    for _ in range(20):
+        assert ring.put(CHUNK)
+        assert ring.get()
+        assert scratch.usage.bytes == SEGMENT
+    ring.close()
+
+
 def test_a_disk_that_fails_is_an_error_and_no_wait(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

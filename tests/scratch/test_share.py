@@ -49,6 +49,15 @@ def test_no_more_than_the_bound_is_reserved_ahead(scratch: Scratch) -> None:
     assert 2000 <= share.bytes == scratch.usage.bytes <= 5000
 
 
+def test_the_last_of_the_bound_is_not_reserved_ahead(scratch: Scratch) -> None:
+    share = scratch.share(sw.Limits(scratch_bytes=16_000))
+    spool = share.spool()
+    spool.write(bytes(2000))
+    assert share.bytes == scratch.usage.bytes == 15_000
+    spool.write(bytes(13_500))
+    assert share.bytes == scratch.usage.bytes == 15_500
+
+
 def test_what_is_closed_is_free_again(scratch: Scratch) -> None:
     share = scratch.share(sw.Limits(scratch_bytes=MIB))
     for _ in range(3):

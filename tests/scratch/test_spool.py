@@ -41,8 +41,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from fakes import PATIENCE, Gate, environ
 from streamware.errors import Refused, ScratchError
+from streamware.scratch import forks
 from streamware.scratch import spool as module
-from streamware.scratch.spool import Descriptor, Spool
+from streamware.scratch.spool import STEP, Descriptor, Spool
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux does it")
 posix = pytest.mark.skipif(not hasattr(os, "pwrite"), reason="pwrite and its like")
@@ -75,11 +76,13 @@ class Room:
     def spool(self, memory: int = 0) -> Spool:
         return Spool(self, memory=memory)
 
-    def open(self) -> int:
+    def opened(self) -> None:
         self._answer()
+        self.files += 1
+
+    def make(self) -> int:
         with tempfile.TemporaryFile(dir=self.path, buffering=0) as file:
             self.descriptors.append(os.dup(file.fileno()))
-        self.files += 1
         return self.descriptors[-1]
 
     def closed(self) -> None:
@@ -794,19 +797,76 @@ def test_where_the_standard_library_loses_bytes_and_goes_on_it_does_not(tmp_path
 
 
 def test_room_is_taken_ahead_in_growing_steps(on_disk: Spool, room: Room) -> None:
-    for _ in range(17 * 8):
+    for _ in range(80 * 8):
         on_disk.write(bytes(MIB // 8))
-    assert [taken // MIB for taken in room.takes] == [1, 1, 2, 4, 8, 8]
+    assert room.takes[:9] == [MIB // 4] * 9
+    assert max(room.takes) == 8 * MIB
+    assert room.taken <= 80 * MIB * 9 // 8
     on_disk.write(bytes(20 * MIB))
-    assert room.takes[-1] == 13 * MIB
+    assert room.takes[-1] >= 12 * MIB
 
 
 @linux
 def test_what_is_reserved_is_really_there(on_disk: Spool, room: Room) -> None:
     on_disk.write(b"x")
     found = os.fstat(room.descriptors[-1])
-    assert found.st_size == room.taken == MIB
-    assert found.st_blocks * 512 >= MIB
+    assert found.st_size == room.taken == STEP
+    assert found.st_blocks * 512 >= STEP
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        lambda spool: spool.flush(),
+        lambda spool: (spool.seek(0), spool.read(1)),
+        lambda spool: (spool.seek(0), spool.readline(2)),
+        lambda spool: (spool.seek(0), spool.peek(1)),
+    ],
+    ids=["flush", "read", "readline", "peek"],
+)
+def test_what_was_reserved_ahead_is_given_back_when_the_writing_seems_over(
+    on_disk: Spool, room: Room, over: Callable[[Spool], object]
+) -> None:
+    for size in (3000, 6000):
+        on_disk.seek(0, SEEK_END)
+        on_disk.write(bytes(3000))
+        assert room.taken >= STEP
+        over(on_disk)
+        assert os.fstat(room.descriptors[-1]).st_size == room.taken == size
+    assert content(on_disk) == bytes(6000)
+
+
+def test_what_was_asked_for_is_not_given_back(on_disk: Spool, room: Room) -> None:
+    on_disk.reserve(5000)
+    on_disk.write(bytes(4000))
+    on_disk.flush()
+    assert content(on_disk) == bytes(4000)
+    assert room.taken == 5000
+    on_disk.truncate(100)
+    on_disk.write(bytes(10))
+    on_disk.flush()
+    assert room.taken == 4010
+
+
+def test_who_writes_and_reads_in_turns_does_not_pay_for_it_each_time(
+    on_disk: Spool, room: Room, disk: Disk
+) -> None:
+    for _ in range(1000):
+        on_disk.write(bytes(10))
+        on_disk.flush()
+    assert len(disk.named("ftruncate")) < 100
+    on_disk.write(bytes(5000))
+    on_disk.flush()
+    assert room.taken == 15_000
+
+
+@posix
+def test_space_that_cannot_be_given_back_is_kept(on_disk: Spool, room: Room, disk: Disk) -> None:
+    disk.fail("ftruncate", errno.EIO)
+    on_disk.write(bytes(3000))
+    on_disk.flush()
+    assert content(on_disk) == bytes(3000)
+    assert room.taken == STEP
 
 
 def test_a_step_is_as_large_as_the_room_that_is_left(tmp_path: Path) -> None:
@@ -1215,13 +1275,13 @@ def test_a_close_while_the_file_is_opened_leaves_nothing(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate()
-    opening = room.open
+    opened = room.opened
 
-    def slow() -> int:
+    def slow() -> None:
         gate.wait()
-        return opening()
+        opened()
 
-    monkeypatch.setattr(room, "open", slow)
+    monkeypatch.setattr(room, "opened", slow)
     spool = room.spool()
     came = meanwhile(lambda: spool.write(b"abc"), gate, spool.close)
     assert isinstance(came, ValueError)
@@ -1322,7 +1382,8 @@ def closing_at(room: Room, line: int) -> bool:
 
 
 def test_a_descriptor_is_closed_once(room: Room) -> None:
-    descriptor = Descriptor(room.open(), room.closed)
+    room.opened()
+    descriptor = Descriptor(room.make, room.closed)
     with descriptor as number, descriptor as again:
         descriptor.close()
         assert number == again
@@ -1342,8 +1403,9 @@ def test_a_close_between_two_steps_of_a_call_is_noticed(room: Room) -> None:
 
 
 def test_a_child_closes_its_copy_and_tells_nobody(room: Room) -> None:
-    number = room.open()
-    descriptor = Descriptor(number, room.closed)
+    room.opened()
+    descriptor = Descriptor(room.make, room.closed)
+    (number,) = room.descriptors
     with descriptor:
         descriptor.forked()
     descriptor.forked()
@@ -1353,7 +1415,12 @@ def test_a_child_closes_its_copy_and_tells_nobody(room: Room) -> None:
     room.closed()
 
 
-def test_a_close_that_fails_gives_everything_back(room: Room, disk: Disk) -> None:
+def test_a_close_that_fails_gives_everything_back(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk()
+    monkeypatch.setattr(forks, "os", disk)
+
     def failing(descriptor: int) -> None:
         os.close(descriptor)
         raise OSError(errno.EIO, "at the last moment")
