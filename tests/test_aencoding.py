@@ -867,7 +867,7 @@ async def test_a_slow_source_is_left_after_the_pull_in_flight() -> None:
         for at in range(1000):
             pulled += 1
             yield (at,)
-            time.sleep(0.01)
+            sleep(0.01)
 
     encoding = sw.aencode(rows(), flush_interval=0.05)
     await anext(encoding)

@@ -13,7 +13,7 @@ from streamware.errors import OrderError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.buffered import AsyncBuffered
 from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, conclude, refusal
-from streamware.http.pump import Message, Pump, Receive, Scope, Send
+from streamware.http.pump import Message, Pump, Receive, Scope, Send, answer_nobody
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
 from streamware.scratch.ledger import CURRENT, Scratch
@@ -37,8 +37,17 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
     check_loop()
     around: Pump | None = _offered(scope).get("pump")
     pump = Pump(receive, keep=False) if around is None else around
+    begun = False
+
+    async def noted(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
     try:
-        await pump.unless_left(_stream(answered, answered.body, scope, pump, send))
+        await pump.unless_left(_stream(answered, answered.body, scope, pump, noted))
+        if not begun:  # the client has left
+            await answer_nobody(send)
     finally:
         if around is None:
             pump.close()

@@ -445,3 +445,25 @@ async def test_a_blocked_source_blocks_nobody_else() -> None:
     assert (await ended(answering(Connection(), sw.Export(orders(5000))))).complete
     gate.open()
     assert (await ended(blocked)).complete
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+async def test_an_export_whose_client_left_before_the_first_chunk_is_no_error_below_starlette_s(
+    layers: int,
+) -> None:
+    base: Any = pytest.importorskip("starlette.middleware.base")
+
+    class Passing(base.BaseHTTPMiddleware):  # type: ignore[misc]  # it is any
+        async def dispatch(self, request: Any, call_next: Any) -> Any:
+            return await call_next(request)
+
+    gate, connection = Gate(), Connection()
+    app: Any = sw.Export(gated(0, gate, [(1,)]), format="csv")
+    for _ in range(layers):
+        app = Passing(app)
+    task = asyncio.create_task(connection.run(app))
+    await gate.was_entered()
+    connection.leave()
+    await asyncio.sleep(0.02)
+    gate.open()
+    assert (await asyncio.wait_for(task, 10)).error is None
