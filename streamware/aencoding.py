@@ -26,6 +26,7 @@ from streamware.limits import Limits
 from streamware.receipt import Receipt
 from streamware.registry import lookup
 from streamware.source import Feeder, Rows, aclose, checked, is_thread_bound
+from streamware.turns import Turn, take
 from streamware.values import Values
 from streamware.worker import GATE, Worker
 
@@ -139,6 +140,7 @@ class AsyncEncoding:
         self._helper = Worker()
         self._ready: deque[bytes] = deque()
         self._filling: asyncio.Future[bool] | None = None
+        self._turn: Turn | None = None
         self._more = True
         self._closed = False
         self._endings: list[asyncio.Future[Any]] = []
@@ -155,9 +157,9 @@ class AsyncEncoding:
     async def __anext__(self) -> bytes:
         while not self._ready and self._more and not self._closed:
             if self._filling is None:
-                self._feeds.loop = asyncio.get_running_loop()
-                self._filling = self._worker.submit(self._fill)
-            await self._waited(self._filling)
+                self._filling = await self._begun()
+            if self._filling is not None:
+                await self._waited(self._filling)
         if self._ready and not self._closed:
             return self._ready.popleft()
         await self.aclose()
@@ -203,6 +205,17 @@ class AsyncEncoding:
             await asyncio.wait(tasks)
         while self._encoding.asynchronous:
             await aclose(self._encoding.asynchronous.pop())
+
+    async def _begun(self) -> asyncio.Future[bool] | None:
+        """Begin to fill when it is its turn, if that is still wanted then."""
+        self._feeds.loop = asyncio.get_running_loop()
+        turn = self._turn = await take(self._turn)
+        if self._closed:
+            turn.end()
+            return None
+        filling = self._worker.submit(self._fill)
+        filling.add_done_callback(lambda _: turn.end())
+        return filling
 
     def _fill(self) -> bool:
         more = self._encoding.fill()
