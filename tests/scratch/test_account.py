@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import faulthandler
 import os
 import threading
 import time
@@ -228,6 +229,7 @@ def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
     with account._lock:
         child = os.fork()
         if not child:
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
             try:
                 spool.write(bytes(5000))
             except OrderError:
