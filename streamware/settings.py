@@ -69,7 +69,7 @@ class Settings:
         memory_backed: What to do where that directory lies in memory (tmpfs): "warn" or "refuse".
         spool_memory: What one spool keeps in memory before it goes to disk.
         request_bytes: Scratch on disk that one request may hold.
-        request_files: Files and directories on disk that one request may hold.
+        request_files: Open spools, paths and directories that one request may hold.
         process_bytes: Scratch on disk that all requests of a process may hold.
         host_bytes: Scratch on disk that all processes that share the directory may hold; counted
             in steps of 1 MiB, and on Linux only.

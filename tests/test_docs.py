@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from functools import partial
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, NamedTuple
 
 import httpx
@@ -221,7 +222,7 @@ def test_flask_answers_503_when_there_is_no_room(scratch_dir: Path) -> None:
 
     app.add_url_rule("/refused", view_func=refused)
     app.add_url_rule("/full", view_func=fill)
-    full = sw.Settings(keep_free_bytes=2**50, wait_seconds=0)
+    full = sw.Settings(keep_free_bytes=disk_usage(scratch_dir).total, wait_seconds=0)
     app.wsgi_app = sw.WSGIMiddleware(app.wsgi_app, full)
     answers = [app.test_client().get(path, buffered=True) for path in ("/refused", "/full")]
     found = [(answer.status_code, answer.headers["Retry-After"]) for answer in answers]
@@ -277,7 +278,7 @@ async def test_fastapi_answers_503_when_there_is_no_room(
         exec(block("scratch.md", "@app.exception_handler"), names)
 
     app.add_api_route("/full", fill)
-    full = sw.Settings(keep_free_bytes=2**50, wait_seconds=0)
+    full = sw.Settings(keep_free_bytes=disk_usage(scratch_dir).total, wait_seconds=0)
     app.add_middleware(sw.ASGIMiddleware, settings=full)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 from wsgiref.util import FileWrapper
 
@@ -140,7 +141,9 @@ def test_a_spooled_document_that_fails_late_is_an_error_before_any_byte(
 
 
 def test_a_spool_without_room_is_a_503(get: Get, settings: sw.Settings) -> None:
-    full = sw.Settings(scratch_dir=settings.scratch_dir, keep_free_bytes=2**50, wait_seconds=0)
+    assert settings.scratch_dir is not None
+    whole = disk_usage(settings.scratch_dir).total
+    full = sw.Settings(scratch_dir=settings.scratch_dir, keep_free_bytes=whole, wait_seconds=0)
     reply = get(sw.Export(wide(), delivery="spool", settings=full))
     assert reply.status == 503
     assert reply.headers["retry-after"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from types import SimpleNamespace
 
 import pytest
@@ -535,6 +536,20 @@ def test_a_share_of_the_inodes_is_kept_free(
     full.f_files, full.f_favail = files, free
     with closing(Place(full.path)) as place:
         assert (place.check_room(1) is None) == room
+
+
+def test_more_to_be_kept_free_than_there_is_is_a_mistake(folder: Path) -> None:
+    whole = disk_usage(folder).total
+    with closing(Place(str(folder), keep_free_bytes=whole)) as place:
+        place.verify()
+    with (
+        closing(Place(str(folder), keep_free_bytes=whole + 1)) as place,
+        pytest.raises(
+            sw.ScratchError, match=r"lower Settings\.keep_free_bytes, or STREAM"
+        ) as caught,
+    ):
+        place.verify()
+    assert caught.value.errno == errno.EINVAL
 
 
 def test_no_room_is_explained(full: FileSystem) -> None:
