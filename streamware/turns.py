@@ -83,8 +83,11 @@ class Turns:
 
 
 async def take(last: Turn | None) -> Turn:
-    """The next turn beside the running loop, for an export whose last one was `last`."""
-    if last is not None and last.long:
+    """The next turn beside the running loop, for an export whose last one was `last`.
+
+    The first one is at once: it opens the rows, which may take long, and pulls but a few.
+    """
+    if last is None or last.long:
         return Turn(None)
     loop = asyncio.get_running_loop()
     turns = _turns.get(loop)

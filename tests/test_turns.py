@@ -12,14 +12,28 @@ from streamware import turns
 from streamware.turns import AT_ONCE, LONGEST, Turn, Turns, take
 
 
+async def later() -> Turn:
+    """A turn of an export that had one before."""
+    first = await take(None)
+    first.end()
+    return await take(first)
+
+
 async def taken(count: int = AT_ONCE) -> list[Turn]:
-    return [await take(None) for _ in range(count)]
+    return [await later() for _ in range(count)]
 
 
 async def waiting() -> asyncio.Task[Turn]:
-    task = asyncio.create_task(take(None))
+    task = asyncio.create_task(later())
     await asyncio.sleep(0)
     return task
+
+
+async def test_the_first_turn_of_an_export_is_at_once() -> None:
+    held = await taken()
+    first = await asyncio.wait_for(take(None), LONGEST / 2)
+    for turn in (first, *held):
+        turn.end()
 
 
 async def test_a_third_waits_until_one_has_ended() -> None:
@@ -45,7 +59,7 @@ async def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
 async def test_nobody_waits_for_a_turn_that_lasts_too_long() -> None:
     held = await taken()
     begun = monotonic()
-    third = await take(None)
+    third = await later()
     assert monotonic() - begun >= LONGEST * 0.9
     assert [turn.long for turn in (*held, third)] == [True, True, False]
     third.end()
@@ -66,7 +80,7 @@ async def test_a_turn_ends_once() -> None:
     first, second = await taken()
     first.end()
     first.end()
-    third = await take(None)
+    third = await later()
     fourth = await waiting()
     assert not fourth.done()
     fourth.cancel()
