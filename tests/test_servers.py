@@ -243,7 +243,8 @@ def test_rows_are_closed_within_a_second_when_the_client_leaves(
     with server.client() as leaving:
         asked: dict[str, Any] = {"format": format_, "rows": ENDLESS}
         with leaving.stream("GET", "/orders", params=asked) as response:
-            next(response.iter_raw())
+            chunks = response.iter_raw()  # dropped, it would close the response
+            next(chunks)
     left = monotonic()
     seen = state(client, "closed")
     assert (seen["opened"], seen["closed"]) == (1, 1)
@@ -284,7 +285,8 @@ def test_async_rows_are_closed_within_a_second_when_the_client_leaves(
         server.client() as leaving,
         leaving.stream("GET", f"/async?format=csv&rows={ENDLESS}") as response,
     ):
-        next(response.iter_raw())
+        chunks = response.iter_raw()  # dropped, it would close the response
+        next(chunks)
     left = monotonic()
     seen = state(client, "closed")
     assert seen["closed"] == 1
@@ -326,7 +328,8 @@ def test_scratch_of_any_response_is_gone_when_the_client_leaves(
 ) -> None:
     for _ in range(3):
         with server.client() as leaving, leaving.stream("GET", "/scratch") as response:
-            next(response.iter_raw())
+            chunks = response.iter_raw()  # dropped, it would close the response
+            next(chunks)
             assert len(server.names()) == 1
         left = monotonic()
         while server.names() and monotonic() - left < PATIENCE:

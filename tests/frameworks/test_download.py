@@ -49,7 +49,7 @@ def test_close_is_good_at_any_time_and_for_twice(begun: bool) -> None:
 def test_what_is_not_wanted_is_not_opened() -> None:
     made = download(lambda: pytest.fail("opened"))
     made.begin(wanted=False)
-    assert (made.status, list(made)) == (200, [])
+    assert (made.status, b"".join(made)) == (200, b"")
 
 
 def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:

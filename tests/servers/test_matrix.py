@@ -181,7 +181,6 @@ def test_a_client_that_has_everything_did_not_leave(found: Found) -> None:
     assert outcomes == all_of(outcomes, "complete")
 
 
-@pytest.mark.xfail(reason="over ASGI, who leaves with the last byte is gone", strict=False)
 def test_nor_did_one_that_knew_the_length(found: Found) -> None:
     there = some(found, "spool", "spool bare", "spool curl", "spool 1.0")
     outcomes = {name: result.run["outcome"] for name, result in there}
