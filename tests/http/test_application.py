@@ -46,7 +46,7 @@ def test_it_is_no_body(app: Application) -> None:
     assert not hasattr(app, "__iter__")
     assert not hasattr(app, "__next__")
     with pytest.raises(TypeError):
-        iter(app)  # type: ignore[call-overload]
+        iter(app)
 
 
 def test_it_has_no_attributes_to_make_json_of(app: Application) -> None:
