@@ -60,7 +60,9 @@ class Limits:
     def passed(self, name: str, actual: float) -> LimitError:
         """The error that says so."""
         bound = getattr(self, name)
-        return LimitError(_WHAT[name], limit=bound, actual=round(actual, 3), name=name)
+        error = LimitError(_WHAT[name], limit=bound, actual=round(actual, 3), name=name)
+        error.status = self.status_of(error)
+        return error
 
     def status_of(self, error: LimitError) -> int | None:
         """What is answered where `error` comes before the first byte; None: it is raised."""
