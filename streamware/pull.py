@@ -55,8 +55,8 @@ class Puller:
 
     def pull(self, due: float) -> None:
         """Pull a batch; return earlier when a row arrives after `due`, or the text is enough."""
-        self._due[0] = 0.0 if self._stopped else due
-        if self._stopped:  # looked at again: it may have been between the two
+        self._due[0] = due
+        if self._stopped:  # looked at after that, or a stop in between would be lost
             self._due[0] = 0.0
         keys = self.heavy
         loop = _loop(None if keys is None or len(keys) > _MOST_KEYS else tuple(keys))
