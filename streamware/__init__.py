@@ -5,7 +5,7 @@ Everything public stands here; `README.md` shows how it is used.
 
 from streamware.aencoding import AsyncEncoding, aencode
 from streamware.bundle import Bundle
-from streamware.columns import Column, Sheet
+from streamware.columns import Column, Sheet, Tagged
 from streamware.encoder import Context, Encoder, Format
 from streamware.encoding import Encoding, encode
 from streamware.errors import (
@@ -27,20 +27,27 @@ from streamware.middleware.asgi import ASGIMiddleware
 from streamware.middleware.wsgi import WSGIMiddleware
 from streamware.observe import Observer
 from streamware.receipt import Receipt
+from streamware.rules import ColorScale, Condition, DataBar, Validation
 from streamware.saving import asave, save
 from streamware.scratch.ledger import Scratch, Usage, current_scratch
 from streamware.scratch.spool import Spool
 from streamware.settings import Settings
-from streamware.values import Formula, Values
+from streamware.sheet_options import SheetOptions
+from streamware.style import Style
+from streamware.values import Cell, Formula, Values
 
 __all__ = [
     "ASGIMiddleware",
     "AsyncEncoding",
     "Bundle",
+    "Cell",
     "CellError",
+    "ColorScale",
     "Column",
+    "Condition",
     "Context",
     "Csv",
+    "DataBar",
     "EncodeError",
     "Encoder",
     "Encoding",
@@ -59,10 +66,14 @@ __all__ = [
     "ScratchError",
     "Settings",
     "Sheet",
+    "SheetOptions",
     "Spool",
     "StreamwareError",
+    "Style",
+    "Tagged",
     "Tsv",
     "Usage",
+    "Validation",
     "Values",
     "WSGIMiddleware",
     "Xlsx",

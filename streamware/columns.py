@@ -9,14 +9,20 @@ rows look like the first, and the careful way, row by row, when one does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
 from operator import attrgetter, itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from streamware.errors import EncodeError
+from streamware.number_format import code_of
+from streamware.rules import Rule, Validation
+from streamware.sheet_options import SheetOptions
+from streamware.style import Align, choose
 
 Key = str | int | Callable[[Any], object]
 ColumnKind = Literal["text", "number", "bool", "date", "datetime", "time", "duration"]
+Total = Literal["sum", "average", "count"]
 Row = object
 Cells = Sequence[object]
 
@@ -30,18 +36,32 @@ _NESTED = frozenset({list, dict, tuple})  # types whose cells are longer than th
 class Column:
     """One column of the document.
 
+    Everything but `key`, `title`, `kind` and `convert` is for spreadsheets; the other formats
+    leave it alone.
+
     Attributes:
         key: Where its cells come from: a name (of a mapping's key, an attribute or the source's
             column), a position from 0, a dotted path, or a callable of the row.
-        title: Its header; by default the name.
+        title: Its header; by default the name.  A callable is called when the document begins,
+            so that it can be translated for who asks.
         kind: What its cells are, where the source cannot tell: SQLite has no dates, so that
             `kind="datetime"` reads its ISO 8601 text as one.  A value that cannot be read as
             its column's kind is a `CellError`; empty text is an empty cell.
-        format: Number format of its numbers and dates in spreadsheets, such as `"0.00"` or
-            `"yyyy-mm-dd"` (ECMA-376 Part 1 §18.8.31).
-        width: Width in characters of the default font, up to 255; by default sampled from the
-            first rows.
+        format: Number format of its numbers and dates: a code such as `"0.00"` or
+            `"yyyy-mm-dd"`, or a name: "integer", "decimal", "percent", "date", "datetime",
+            "time", "duration", "text", "money:EUR" (ECMA-376 Part 1 §18.8.31).
+        width: Width in characters of the default font, up to 255; by default, and as "auto",
+            that of the title or the longest of the first rows, within reason.
         convert: Called with every value (None too) before anything else looks at it.
+        align: "left", "center" or "right".
+        wrap: Whether long text goes on in the next line.
+        hidden: Whether it is there without being seen.
+        note: A note on the header's cell.
+        url: Makes every cell a link: an address in which `{}` is the cell's text, quoted for an
+            address.  An address over 255 characters leaves the text alone, and is counted.
+        total: "sum", "average" or "count", calculated in a row below the last one.
+        rules: What stands out in it: `Condition`, `ColorScale`, `DataBar`.
+        validation: What may be typed into it.
     """
 
     key: Key
@@ -50,41 +70,92 @@ class Column:
     format: str | None = None
     width: float | None = None
     convert: Callable[[Any], object] | None = None
+    align: Align | None = None
+    wrap: bool = False
+    hidden: bool = False
+    note: str | None = None
+    url: str | None = None
+    total: Total | None = None
+    rules: Sequence[Rule] = ()
+    validation: Validation | None = None
 
     def __init__(
         self,
         key: Key,
-        title: str | None = None,
+        title: str | Callable[[], object] | None = None,
         *,
         kind: ColumnKind | None = None,
         format: str | None = None,  # noqa: A002 - the contract's name
-        width: float | None = None,
+        width: float | Literal["auto"] | None = None,
         convert: Callable[[Any], object] | None = None,
+        align: Align | None = None,
+        wrap: bool = False,
+        hidden: bool = False,
+        note: str | None = None,
+        url: str | None = None,
+        total: Total | None = None,
+        rules: Iterable[Rule] = (),
+        validation: Validation | None = None,
     ) -> None:
         if isinstance(key, bool) or not (isinstance(key, (str, int)) or callable(key)):
             raise TypeError(f"a column's key is a name, a position or a callable, not {key!r}")
         if kind is not None and kind not in _KINDS:
             raise ValueError(f"unknown kind {kind!r}; there are: {', '.join(_KINDS)}")
+        width = None if width == "auto" else width
         if width is not None and not 0 < width <= 255:
             raise ValueError("a column's width is above 0 and at most 255 characters")
+        choose("align", align, get_args(Align))
+        choose("total", total, get_args(Total))
+        if url is not None and "{}" not in url:
+            raise ValueError(f"the address {url!r} has no {{}} for the cell's text")
         for name, value in (
             ("key", key),
             ("title", title),
             ("kind", kind),
-            ("format", format),
+            ("format", None if format is None else code_of(format)),
             ("width", width),
             ("convert", convert),
+            ("align", align),
+            ("wrap", wrap),
+            ("hidden", hidden),
+            ("note", note),
+            ("url", url),
+            ("total", total),
+            ("rules", tuple(rules)),
+            ("validation", validation),
         ):
             object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sheet of a workbook: its name, its rows (as `encode` takes them), its columns."""
+    """One sheet of a workbook.
+
+    Attributes:
+        name: Its name.
+        rows: Its rows, as `encode` takes them; none where rows are `Tagged` with the sheet.
+        columns: Its columns; by default the export's.
+        options: What surrounds its rows; by default the format's own.
+    """
 
     name: str
-    rows: Any
+    rows: Any = ()
     columns: Iterable[Column | Key] | None = None
+    options: SheetOptions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A row and the sheet that it belongs to: rows for several sheets, in any order, in one pass.
+
+    Attributes:
+        sheet: Name of the sheet; or, with the first row of a sheet at the latest, a `Sheet`
+            without rows that brings columns and options of its own.
+        row: The row.
+    """
+
+    sheet: str | Sheet
+    row: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,10 +163,16 @@ class Head:
     """What stands above the rows of a sheet: its name and its settled columns.
 
     A column's title is None only where none has one; then there is no header.
+
+    Attributes:
+        name: Name of the sheet, where it has one.
+        columns: Its columns.
+        options: What surrounds its rows, where it is not as the format has it.
     """
 
     name: str | None
     columns: tuple[Column, ...]
+    options: SheetOptions | None = None
 
     @property
     def titles(self) -> list[str] | None:
@@ -151,6 +228,7 @@ class Layout:
         first: The first row, or `Layout.NO_ROWS`.
         extra: What to do with a mapping's key that the first row did not have.
         name: Name of the sheet.
+        options: What surrounds its rows.
     """
 
     NO_ROWS = _ABSENT
@@ -163,6 +241,7 @@ class Layout:
         *,
         extra: Literal["error", "ignore"] = "error",
         name: str | None = None,
+        options: SheetOptions | None = None,
     ) -> None:
         self._type = type(first)
         self._defaults = hasattr(self._type, "__missing__")  # a defaultdict: row[key] changes it
@@ -181,7 +260,7 @@ class Layout:
         self._by_any_name = [self._name_of(column.key) for column in columns]
         self._known = dict.fromkeys(self._by_any_name) if self._strict else {}
         self._width = self._expected_width(columns)
-        self.head = Head(name, tuple(self._titled(columns)))
+        self.head = Head(name, tuple(self._titled(columns)), options)
         self._light: set[int] = set()
         self._heavy: set[int] = set()
         self._nested = False
@@ -413,15 +492,11 @@ class _Path:
 
 
 def replace_title(column: Column, title: object) -> Column:
-    """The same column under another title, which may be translated only now."""
-    return Column(
-        column.key,
-        str.__str__(title) if isinstance(title, str) else str(title),
-        kind=column.kind,
-        format=column.format,
-        width=column.width,
-        convert=column.convert,
-    )
+    """The same column under another title, which may be made or translated only now."""
+    text = title() if callable(title) else title
+    renamed = copy(column)
+    object.__setattr__(renamed, "title", str.__str__(text) if isinstance(text, str) else str(text))
+    return renamed
 
 
 def _shape(row: Row, number: int) -> Literal["mapping", "sequence", "object"]:

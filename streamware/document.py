@@ -187,8 +187,15 @@ class Document:
         return self._limits.passed("seconds", monotonic() - self._started)
 
     def _laid_out(self, first: Any) -> Layout:
-        name = None if self._sheet is None else self._sheet.name
-        self.layout = Layout(self._chosen, self._names, first, extra=self._values.extra, name=name)
+        sheet = self._sheet
+        self.layout = Layout(
+            self._chosen,
+            self._names,
+            first,
+            extra=self._values.extra,
+            name=None if sheet is None else sheet.name,
+            options=None if sheet is None else sheet.options,
+        )
         return self.layout
 
     def _encoding(self, layout: Layout) -> Encoder:

@@ -16,20 +16,19 @@ from typing import ClassVar, Literal
 from streamware.columns import Column
 from streamware.encoder import Context
 from streamware.formats.xlsx.workbook import XlsxEncoder
+from streamware.sheet_options import SheetOptions
 from streamware.zip import Backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Xlsx:
+class Xlsx(SheetOptions):
     """An Excel workbook of one or more sheets, one after the other.
 
     A sheet that reaches 1,048,576 rows, or nears 4 GiB of XML, goes on in "Name (2)" with its
-    header repeated.
+    header repeated.  Its `SheetOptions` hold for every sheet that has none of its own.
 
     Attributes:
         sheet: Name of the sheet where the rows come without one.
-        freeze: The header stays in sight.
-        autofilter: The header has filter buttons.
         compact: Leaves the cell references out: about 30 % less XML and a quarter less time,
             but exceljs, gnumeric and Microsoft Access do not read such files.
         compression: "fast", or "small" (a fifth less at several times the time).
@@ -41,8 +40,6 @@ class Xlsx:
     """
 
     sheet: str = "Sheet1"
-    freeze: bool = True
-    autofilter: bool = True
     compact: bool = False
     compression: Literal["fast", "small"] = "fast"
     deflate: Backend = "auto"
@@ -59,6 +56,7 @@ class Xlsx:
     compressible: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        SheetOptions.__post_init__(self)  # super() finds no class in one with slots
         if self.compression not in ("fast", "small"):
             raise ValueError("compression is 'fast' or 'small'")
         if self.deflate not in ("auto", "isal", "zlib"):

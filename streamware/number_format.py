@@ -1,0 +1,83 @@
+"""Number formats of spreadsheets: by a name of ours, or as the code itself.
+
+Source: ECMA-376 Part 1 §18.8.31 (numFmts); Microsoft, "Excel specifications and limits".
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_LENGTH = 255
+
+_NAMED = {
+    "integer": "0",
+    "decimal": "#,##0.00",
+    "percent": "0.00%",
+    "date": "yyyy-mm-dd",
+    "datetime": "yyyy-mm-dd hh:mm:ss",
+    "time": "hh:mm:ss",
+    "duration": "[h]:mm:ss",
+    "text": "@",
+}
+# ISO 4217: currencies whose smaller unit is not a hundredth.
+_NO_DECIMALS = frozenset(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()  # noqa: SIM905
+)
+_THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # noqa: SIM905
+_MONEY = re.compile(r"money:([A-Z]{3})")
+_LITERALS = re.compile(
+    r'"[^"]*"|\\.|_.|\*.|\[[^\[\]]*\]|general|am/pm|a/p', re.DOTALL | re.IGNORECASE
+)
+_FORBIDDEN = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+_WORD = re.compile(r"[^\W\d_]+")
+_PLACEHOLDERS = re.compile(r"[ymdhseg]+", re.IGNORECASE)
+
+
+def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it checks
+    """The code of a number format that is given by its name or as a code.
+
+    Args:
+        format: "integer", "decimal", "percent", "date", "datetime", "time", "duration", "text",
+            "money:" and a currency of ISO 4217 such as "money:EUR"; or a code such as `"0.00"`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not isinstance(format, str):
+        raise TypeError(f"a number format is a text such as '0.00', not {type(format).__name__}")
+    if format in _NAMED:
+        return _NAMED[format]
+    if money := _MONEY.fullmatch(format):
+        return f"#,##0{_decimals(money[1])} [${money[1]}]"
+    problem = _problem(format)
+    if problem:
+        names = ", ".join(sorted(_NAMED))
+        raise ValueError(
+            f"the number format {format!r} {problem}; a code is one of Excel's, such as '0.00',"
+            f" or a name: {names}, money:EUR"
+        )
+    return format
+
+
+def _decimals(currency: str) -> str:
+    if currency in _NO_DECIMALS:
+        return ""
+    return ".000" if currency in _THREE_DECIMALS else ".00"
+
+
+def _problem(code: str) -> str | None:
+    if not code:
+        return "is empty"
+    if len(code) > MAX_LENGTH:
+        return f"has {len(code)} characters; {MAX_LENGTH} are allowed"
+    if _FORBIDDEN.search(code):
+        return "has a control character"
+    rest = _LITERALS.sub("", code)
+    if '"' in rest:
+        return "has a quote without its end"
+    if "[" in rest or "]" in rest:
+        return "has a bracket without its other"
+    if rest.count(";") > 3:
+        return "has more than four sections"
+    odd = [word for word in _WORD.findall(rest) if not _PLACEHOLDERS.fullmatch(word)]
+    return f"has {odd[0]!r}, which needs quotes" if odd else None
