@@ -12,8 +12,16 @@ from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.text import spellers
-from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation
-from streamware.formats.xlsx.styles import HEADER, Styles
+from streamware.formats.xlsx.cells import (
+    CellText,
+    CellWriter,
+    column_letters,
+    notation,
+    settle,
+    text_value,
+)
+from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.styles import Styles
 from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
@@ -43,21 +51,54 @@ SPELLING = Spelling(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, 
 
 
 class SheetWriter:
-    """The XML of one sheet, a batch at a time."""
+    """The XML of one sheet, a batch at a time.
 
-    def __init__(self, options: Xlsx, head: Head, context: Context, styles: Styles) -> None:
+    Attributes:
+        above: Rows above the first data row.
+        below: Rows to keep free below the last one.
+        formulas: Whether there are any so far.
+    """
+
+    def __init__(
+        self,
+        options: Xlsx,
+        head: Head,
+        context: Context,
+        styles: Styles,
+        strings: SharedStrings | None,
+        *,
+        name: str,
+        number: int,
+    ) -> None:
         if len(head.columns) > MAX_COLUMNS:
             raise LimitError("columns of the sheet", limit=MAX_COLUMNS, actual=len(head.columns))
         self.head = head
         self.formulas = False
+        self.above = 1 if head.titles else 0
+        self.below = 0
+        self._again = (options, head, context, styles, strings)
         self._options = options
         self._spellers = spellers(head.columns, context, SPELLING)
         self._title = spellers([Column(0, "title")], context, SPELLING)[0]
+        self._strings = strings
+        self._header_style = styles.index(options.header)
         zone = context.values.timezone
         self._writers = [
-            CellWriter(column, at, styles, zone, compact=options.compact)
+            CellWriter(
+                column,
+                at,
+                styles,
+                zone,
+                compact=options.compact,
+                converted=context.receipt.converted,
+                strings=strings,
+            )
             for at, column in enumerate(head.columns)
         ]
+
+    def continued(self, name: str, number: int) -> SheetWriter:
+        """The sheet in which its rows go on."""
+        return SheetWriter(*self._again, name=name, number=number)
 
     def spell(self, batch: Batch) -> list[Spelled]:
         """The cells of `batch`, settled: what `rows` takes, wherever in a sheet they will stand."""
@@ -81,6 +122,7 @@ class SheetWriter:
 
     def rows(self, spelled: Sequence[Spelled], count: int, number: int) -> bytes:
         """`count` rows of these cells; the first stands in row `number` of the sheet."""
+        settle(self._writers, spelled, number)
         numbers = b" ".join([b"%d" % n for n in range(number, number + count)]).split()
         compact = self._options.compact
         parts: list[Part] = [b"<row>"] if compact else [b'<row r="', numbers, b'">']
@@ -113,9 +155,8 @@ class SheetWriter:
             reference = (
                 b"" if self._options.compact else b' r="' + column_letters(at).encode() + b'1"'
             )
-            space = b' xml:space="preserve"' if token.strip() != token else b""
-            text = b"<is><t" + space + b">" + token + b"</t></is>"
-            cells.append(b"<c" + reference + b' s="%d" t="inlineStr">' % HEADER + text + b"</c>")
+            style = b' s="%d"' % self._header_style
+            cells.append(b"<c" + reference + style + text_value(token, self._strings))
         row = b"<row>" if self._options.compact else b'<row r="1">'
         return row + b"".join(cells) + b"</row>"
 

@@ -1,13 +1,14 @@
-"""The order of the parts of a workbook, one sheet after the other.
+"""The order of the parts of a workbook.
 
-The package's relations and the document properties, then each sheet, then the styles that the
-sheets used, the workbook that lists them, its relations, and the content types last, with an
-override for every part: an order that shipping writers proved in Excel.
+The package's relations and the document properties, then each sheet with what is attached to
+it, then the styles that the sheets used, the workbook that lists them, its relations, and the
+content types last, with an override for every part: an order that shipping writers proved in
+Excel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from streamware.columns import Batch, Column, Head
@@ -27,6 +28,47 @@ MAX_ROWS = 1_048_576  # of a sheet, its header counted (Microsoft's limits page)
 MAX_SHEET = 0xFFFF_FFFF - 2**24  # bytes of XML: a zip entry of 4 GiB needs ZIP64
 
 
+class OpenSheet:
+    """A sheet that is being written.
+
+    Attributes:
+        writer: Makes its XML.
+        title: The name that was asked for.
+        name: The name that it has in the workbook.
+        number: Of its part, from 1.
+        rows: So many so far, those above the data counted.
+        size: Bytes of its XML so far; 0 before its first batch.
+    """
+
+    def __init__(self, writer: SheetWriter, title: str, name: str, number: int) -> None:
+        self.writer = writer
+        self.title = title
+        self.name = name
+        self.number = number
+        self.rows = writer.above
+        self.size = 0
+
+    @property
+    def room(self) -> int:
+        """Rows that it can still take."""
+        return MAX_ROWS - self.rows - self.writer.below
+
+    def top(self, spelled: Sequence[Spelled]) -> bytes:
+        """The XML up to its first row."""
+        xml = self.writer.top(spelled, selected=self.number == 1)
+        self.size = len(xml)
+        return xml
+
+    def fits(self, xml: bytes) -> bool:
+        """Whether these rows can be added; the first can always."""
+        return self.size + len(xml) <= MAX_SHEET or self.rows == self.writer.above
+
+    def add(self, xml: bytes, rows: int) -> None:
+        """Take note that these rows were added."""
+        self.rows += rows
+        self.size += len(xml)
+
+
 class XlsxEncoder:
     """Rows to XLSX.
 
@@ -42,12 +84,8 @@ class XlsxEncoder:
         self._names = SheetNames()
         self._listed: list[str] = []
         self._filters: list[tuple[int, str]] = []
-        self._sheet: SheetWriter | None = None
-        self._title = options.sheet
+        self._sheet: OpenSheet | None = None
         self._formulas = False
-        self._rows = 0  # in the sheet, its header counted
-        self._above = 0  # of them the header
-        self._size = 0  # bytes of its XML
 
     def start(self) -> bytes:
         """The relations of the package and the document properties."""
@@ -62,11 +100,11 @@ class XlsxEncoder:
     def feed(self, batch: Batch) -> bytes:
         """The rows of `batch`, in as many sheets as they take."""
         out = b""
-        if self._sheet is None or self._sheet.head is not batch.head:
+        if self._sheet is None or self._sheet.writer.head is not batch.head:
             out = self._close()
             self._begin(batch.head, batch.head.name or self._options.sheet)
-        while self._rows + batch.count > MAX_ROWS:
-            room = MAX_ROWS - self._rows
+        while batch.count > self._current.room:
+            room = self._current.room
             if room:
                 out += self._write(_taken(batch, 0, room))
                 batch = _taken(batch, room, batch.count)
@@ -83,75 +121,77 @@ class XlsxEncoder:
         out = b""
         if self._sheet is None:
             out = self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
-        out += self._close()
-        count = len(self._listed)
-        late = (
-            (parts.STYLES, self._styles.part()),
-            (parts.WORKBOOK, parts.workbook(self._listed, self._filters, formulas=self._formulas)),
-            (parts.WORKBOOK_RELATIONS, parts.workbook_relations(count)),
-            (parts.CONTENT_TYPES, parts.content_types(count)),
-        )
-        return (
-            out + b"".join(self._zip.entry(name, part) for name, part in late) + self._zip.finish()
-        )
+        return out + self._close() + b"".join(self._ending())
 
     def abort(self) -> None:
         """Without its central directory, what was written is no zip."""
         self._sheet = None
+
+    def _ending(self) -> Iterator[bytes]:
+        count = len(self._listed)
+        workbook = parts.workbook(self._listed, self._filters, formulas=self._formulas)
+        yield self._zip.entry(parts.STYLES, self._styles.part())
+        yield self._zip.entry(parts.WORKBOOK, workbook)
+        yield self._zip.entry(parts.WORKBOOK_RELATIONS, parts.workbook_relations(count))
+        yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(count))
+        yield self._zip.finish()
 
     def _begin(self, head: Head, title: str) -> None:
         """The next rows belong to a new sheet."""
         name = self._names.add(title)
         if name != title:
             self._context.receipt.converted["sheet_name"] += 1
-        self._added(head, title, name)
+        self._listed.append(name)
+        number = len(self._listed)
+        writer = SheetWriter(
+            self._options, head, self._context, self._styles, None, name=name, number=number
+        )
+        self._sheet = OpenSheet(writer, title, name, number)
 
     def _go_on(self) -> bytes:
         """The sheet is full: its rows go on in another one."""
-        head = self._current.head
+        full = self._current
         out = self._close()
-        self._added(head, self._title, self._names.add(self._title))
-        return out
-
-    def _added(self, head: Head, title: str, name: str) -> None:
-        self._title = title
+        name = self._names.add(full.title)
         self._listed.append(name)
-        self._sheet = SheetWriter(self._options, head, self._context, self._styles)
-        self._rows = self._above = 1 if head.titles else 0
-        self._size = 0
+        number = len(self._listed)
+        writer = full.writer.continued(name, number)
+        self._sheet = OpenSheet(writer, full.title, name, number)
+        return out
 
     def _open(self, spelled: Sequence[Spelled]) -> bytes:
         """The part of the sheet, up to its first row."""
-        top = self._current.top(spelled, selected=len(self._listed) == 1)
-        self._size = len(top)
-        return self._zip.open(parts.sheet_name(len(self._listed))) + self._zip.write(top)
+        sheet = self._current
+        return self._zip.open(parts.sheet_name(sheet.number)) + self._zip.write(sheet.top(spelled))
 
     def _write(self, batch: Batch) -> bytes:
-        spelled = self._current.spell(batch)
-        out = b"" if self._size else self._open(spelled)
+        sheet = self._current
+        spelled = sheet.writer.spell(batch)
+        out = b"" if sheet.size else self._open(spelled)
         if not batch.count:
             return out
-        xml = self._current.rows(spelled, batch.count, self._rows + 1)
-        if self._size + len(xml) > MAX_SHEET and self._rows > self._above:
+        xml = sheet.writer.rows(spelled, batch.count, sheet.rows + 1)
+        if not sheet.fits(xml):
             out += self._go_on() + self._open(spelled)
-            xml = self._current.rows(spelled, batch.count, self._rows + 1)
-        self._rows += batch.count
-        self._size += len(xml)
+            sheet = self._current
+            xml = sheet.writer.rows(spelled, batch.count, sheet.rows + 1)
+        sheet.add(xml, batch.count)
         return out + self._zip.write(xml)
 
     def _close(self) -> bytes:
-        if self._sheet is None:
+        sheet = self._sheet
+        if sheet is None:
             return b""
-        area = self._sheet.filtered(self._rows, dollar="$")
+        area = sheet.writer.filtered(sheet.rows, dollar="$")
         if area:
-            self._filters.append((len(self._listed) - 1, area))
-        self._formulas = self._formulas or self._sheet.formulas
-        out = self._zip.write(self._sheet.bottom(self._rows)) + self._zip.close()
+            self._filters.append((sheet.number - 1, area))
+        self._formulas = self._formulas or sheet.writer.formulas
+        out = self._zip.write(sheet.writer.bottom(sheet.rows)) + self._zip.close()
         self._sheet = None
         return out
 
     @property
-    def _current(self) -> SheetWriter:
+    def _current(self) -> OpenSheet:
         if self._sheet is None:
             raise OrderError("no sheet is open")
         return self._sheet
