@@ -16,9 +16,11 @@ from streamware.receipt import Receipt
 from streamware.scratch.storage import Storage, storages
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
+_BYTES = (0, *(2**exponent for exponent in range(20, 38, 2)))  # 1 MiB to 64 GiB
 _OF_ONE = ("format", "mode")
 _SIGNALS = {
     "orphans_reaped": "Directories of killed processes that were removed",
+    "orphan_bytes": "Bytes that were in them",
     "cleanup_failures": "Scratch that could not be closed or removed",
     "leaked_ledgers": "Requests whose scratch only the garbage collector has closed",
 }
@@ -48,8 +50,21 @@ class Metrics:
         self._refused = _counter(registry, "refused", "Exports not begun, by setting", ["reason"])
         self._rows = _counter(registry, "rows", "Rows written", ["format"])
         self._bytes = _counter(registry, "body_bytes", "Bytes handed out", ["format"])
-        self._first = _histogram(registry, "first_byte", "From opening rows to the first byte")
-        self._seconds = _histogram(registry, "duration", "From opening rows to the end")
+        self._waited = Histogram(
+            "streamware_admission_wait_seconds",
+            "Until it was an export's turn, or it was refused",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._first = _histogram(
+            registry, "first_byte_seconds", "From opening rows to the first byte", _SECONDS
+        )
+        self._seconds = _histogram(
+            registry, "duration_seconds", "From opening rows to the end", _SECONDS
+        )
+        self._peak = _histogram(
+            registry, "scratch_peak_bytes", "The most that an export held on disk", _BYTES
+        )
         self._counted: dict[str, tuple[int, int]] = {}  # rows and bytes, by the receipt's id
         registry.register(_Scratch())
 
@@ -75,11 +90,13 @@ class Metrics:
         del self._counted[receipt.id]
         self._active.dec()
         self._ended.labels(*_labels(receipt), receipt.outcome.replace(" ", "_")).inc()
+        self._waited.observe(receipt.waited_seconds)
         if receipt.outcome == "refused":
             reason = (receipt.problem or "other").removeprefix("Settings.")
             self._refused.labels(reason).inc()
         else:
             self._seconds.labels(*_labels(receipt)).observe(receipt.seconds)
+            self._peak.labels(*_labels(receipt)).observe(receipt.scratch_peak_bytes)
 
 
 class _Scratch:
@@ -132,9 +149,11 @@ def _counter(registry: CollectorRegistry, name: str, help_: str, labels: Sequenc
     return Counter(f"streamware_{name}", help_, labels, registry=registry)
 
 
-def _histogram(registry: CollectorRegistry, name: str, help_: str) -> Histogram:
-    full = f"streamware_{name}_seconds"
-    return Histogram(full, help_, _OF_ONE, buckets=_SECONDS, registry=registry)
+def _histogram(
+    registry: CollectorRegistry, name: str, help_: str, buckets: Sequence[float]
+) -> Histogram:
+    full = f"streamware_{name}"
+    return Histogram(full, help_, _OF_ONE, buckets=buckets, registry=registry)
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

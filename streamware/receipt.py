@@ -34,6 +34,8 @@ class Receipt:
             type of the error, never its text; None where nothing did.
         delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
         delivery_reason: Why so, where `delivery="auto"` had the choice.
+        waited_seconds: Over HTTP, seconds it waited for its turn among those at once.
+        scratch_peak_bytes: Over HTTP, the most it held on disk, with what was reserved ahead.
         id: Tells it from others in a log.
     """
 
@@ -48,6 +50,8 @@ class Receipt:
     problem: str | None = None
     delivery: str | None = None
     delivery_reason: str | None = None
+    waited_seconds: float = 0.0
+    scratch_peak_bytes: int = 0
     id: str = field(default_factory=lambda: os.urandom(6).hex(), compare=False)
 
 

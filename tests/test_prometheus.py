@@ -110,6 +110,18 @@ def test_what_was_refused_is_counted_by_its_setting(
     assert value(registry, "exports_total", **CSV, outcome="complete") == 1
 
 
+def test_what_exports_wait_and_put_on_disk_is_measured(
+    get: Get, registry: CollectorRegistry, settings: sw.Settings
+) -> None:
+    small = replace(settings, spool_memory=0)
+    get(sw.Export(orders(20_000), delivery="spool", settings=small))
+    get(streamed(orders(3), settings=small))
+    assert value(registry, "admission_wait_seconds_count") == 2
+    spooled = value(registry, "scratch_peak_bytes_sum", format="csv", mode="spool") or 0
+    assert spooled >= (value(registry, "body_bytes_total", format="csv") or 0) - 1000 > 0
+    assert value(registry, "scratch_peak_bytes_sum", **CSV) == 0
+
+
 def test_scratch_is_looked_at_when_it_is_asked_for(
     registry: CollectorRegistry, settings: sw.Settings
 ) -> None:
@@ -131,7 +143,7 @@ def test_what_should_not_happen_is_counted(
     registry: CollectorRegistry, settings: sw.Settings
 ) -> None:
     kept = storage(settings)
-    for name in ("orphans_reaped", "cleanup_failures", "leaked_ledgers"):
+    for name in ("orphans_reaped", "orphan_bytes", "cleanup_failures", "leaked_ledgers"):
         before = value(registry, f"{name}_total") or 0
         kept.signals[name] += 2
         assert value(registry, f"{name}_total") == before + 2

@@ -73,7 +73,7 @@ async def _stream(answered: Answer, job: Job, scope: Scope, pump: Pump, send: Se
                 if pump.left:
                     return
                 watch.opened()
-                await stay.aenter()
+                await stay.aenter(document.receipt)
                 encoding = _delivered(job, document, stay, silent_asgi(scope))
                 chunk = await anext(encoding, b"")
                 started = True
@@ -100,7 +100,7 @@ async def _stream(answered: Answer, job: Job, scope: Scope, pump: Pump, send: Se
                 raise
         finally:
             stay.leave()
-            conclude(encoding.receipt, problem, sent=sent)
+            conclude(encoding.receipt, stay.share, problem, sent=sent)
             watch.done()
             del problem  # its traceback holds this frame
     if refused is not None:

@@ -6,10 +6,12 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from http import HTTPStatus
 from math import ceil
+from time import monotonic
 from typing import Literal, Protocol, Self
 
 from streamware.aencoding import AsyncEncoding, Fillable
@@ -134,14 +136,18 @@ def _tell_once(reason: str, chosen: str) -> None:
 _told: set[str] = set()
 
 
-def conclude(receipt: Receipt, error: BaseException | None = None, *, sent: bool = True) -> None:
+def conclude(
+    receipt: Receipt, share: Share, error: BaseException | None = None, *, sent: bool = True
+) -> None:
     """Say what the document does not know: why nobody wanted it any more; and log its end.
 
     Args:
         receipt: Of the export; its rows are closed.
+        share: Of the ledger, which it had.
         error: What ended the response.
         sent: Whether all of it was sent.
     """
+    receipt.scratch_peak_bytes = share.peak
     if receipt.outcome in ("running", "closed") and isinstance(error, StreamwareError):
         refused = isinstance(error, Refused) and error.limit in _OF_ADMISSION
         receipt.outcome = "refused" if refused else outcome_of(error)
@@ -217,20 +223,22 @@ class Stay:
     def __exit__(self, *ignored: object) -> None:
         self.leave()
 
-    def enter(self) -> None:
+    def enter(self, receipt: Receipt) -> None:
         """Wait for a place; blocks.
 
         Raises:
             Refused: None became free in time.
         """
         places = self._places()
-        places.enter()
+        with _waiting(receipt):
+            places.enter()
         self._held.append(places.leave)
 
-    async def aenter(self) -> None:
+    async def aenter(self, receipt: Receipt) -> None:
         """The same, for a task."""
         places = self._places()
-        await places.aenter()
+        with _waiting(receipt):
+            await places.aenter()
         self._held.append(places.leave)
 
     def leave(self) -> None:
@@ -246,6 +254,15 @@ class Stay:
 
     def _places(self) -> Admission:
         return admission(self.scratch.settings)
+
+
+@contextmanager
+def _waiting(receipt: Receipt) -> Iterator[None]:
+    started = monotonic()
+    try:
+        yield
+    finally:
+        receipt.waited_seconds = monotonic() - started
 
 
 def live(scratch: Scratch | None) -> Scratch | None:

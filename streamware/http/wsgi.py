@@ -183,7 +183,7 @@ class Body(Enclosed):
         """
         if self._wanted:
             self._watch.opened()
-            self._stay.enter()
+            self._stay.enter(self._document.receipt)
             self._deliver(*self._job.mode(silent, self._stay.scratch.settings))
             self._first = self._run(next, self._encoding, b"")
             self._watch.look()
@@ -234,7 +234,7 @@ class Body(Enclosed):
         self._rows_closed()
         self._stay.leave()
         error, self._error = self._error, None  # its traceback holds the body
-        conclude(self._encoding.receipt, error, sent=self._sent)
+        conclude(self._encoding.receipt, self._stay.share, error, sent=self._sent)
         self._watch.done()
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:

@@ -28,13 +28,15 @@ class Share:
     Attributes:
         settings: Those of the ledger.
         bytes: Held on disk now, with what is reserved ahead.
+        peak: The most that was.
     """
 
-    __slots__ = ("_limits", "_lock", "_open", "bytes", "settings")
+    __slots__ = ("_limits", "_lock", "_open", "bytes", "peak", "settings")
 
     def __init__(self, settings: Settings, limits: Limits, open_spool: Opener) -> None:
         self.settings = settings
         self.bytes = 0
+        self.peak = 0
         self._limits = limits
         self._open = open_spool
         # Re-entrant: a finalizer that gives back may run while this thread is in here.
@@ -63,6 +65,11 @@ class Share:
             charged = modest(bound, self.bytes, size, wished)
             self.bytes += charged
         return charged
+
+    def granted(self) -> None:
+        """Take note of what is held, now that there was room for it."""
+        with self._lock:
+            self.peak = max(self.peak, self.bytes)
 
     def uncharge(self, size: int) -> None:
         """Take note that so many bytes are held no longer."""
@@ -98,6 +105,7 @@ class _Bounded:
             granted = self._room.take(size, wished=charged)
         finally:
             self._share.uncharge(charged - granted)
+            self._share.granted()
         return granted
 
     def give(self, size: int) -> None:

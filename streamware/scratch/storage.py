@@ -30,7 +30,7 @@ class Storage:
         budget: The bytes of all its requests.
         signals: How often what should not happen did: "leaked_ledgers" (closed by the garbage
             collector only), "cleanup_failures", "orphans_reaped" (directories of processes that
-            were killed).
+            were killed) and "orphan_bytes" (what was in them).
         files: Scratch files of all its requests, on disk now.
     """
 
@@ -83,6 +83,7 @@ class Storage:
         # A ScratchError is of the default, which is not usable then.
         resisted = sum(not isinstance(error, ScratchError) for error in reaped.errors)
         self.signals["orphans_reaped"] += reaped.directories
+        self.signals["orphan_bytes"] += reaped.bytes
         self.signals["cleanup_failures"] += resisted
         if reaped.directories or reaped.files or resisted:
             logger.warning(

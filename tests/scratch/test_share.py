@@ -43,6 +43,15 @@ def test_all_spools_of_a_share_hold_no_more_than_its_bound(scratch: Scratch) -> 
     assert share.bytes == scratch.usage.bytes == 2 * MIB
 
 
+def test_a_share_knows_the_most_that_it_held(scratch: Scratch) -> None:
+    share = scratch.share(sw.Limits(scratch_bytes=3 * MIB))
+    with share.spool() as spool:
+        spool.write(bytes(2 * MIB))
+        with pytest.raises(sw.LimitError):
+            share.spool().write(bytes(2 * MIB))
+    assert (share.bytes, share.peak) == (0, 2 * MIB)
+
+
 def test_no_more_than_the_bound_is_reserved_ahead(scratch: Scratch) -> None:
     share = scratch.share(sw.Limits(scratch_bytes=5000))
     share.spool().write(bytes(2000))

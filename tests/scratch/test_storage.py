@@ -109,6 +109,7 @@ def test_what_killed_processes_left_is_removed_once(
         made.start()
     assert not left.exists()
     assert made.signals["orphans_reaped"] == 1
+    assert made.signals["orphan_bytes"] == 5000
     text = "removed what killed processes left: 1 directory, 1 file, 5,000 bytes; 0 errors"
     assert text in caplog.text
     left = orphan(root)
