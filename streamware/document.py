@@ -30,6 +30,7 @@ class Document:
         limits: The caller's bounds.
         gate: Held while rows are encoded.
         open_spool: Opens a scratch file, where there is a place for one.
+        locale: Language tag of the reader, where it is known.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Document:
         limits: Limits,
         gate: AbstractContextManager[Any] | None = None,
         open_spool: Callable[[], BinaryIO] | None = None,
+        locale: str | None = None,
     ) -> None:
         self.format = format
         self.receipt = Receipt(format.name)
@@ -52,6 +54,7 @@ class Document:
         self._limits = limits
         self._gate = nullcontext() if gate is None else gate
         self._open_spool = open_spool
+        self._locale = locale
         self._encoder: Encoder | None = None
         self._out: list[bytes] = []
         self._digest = hashlib.sha256()
@@ -205,6 +208,7 @@ class Document:
                 limits=self._limits,
                 receipt=self.receipt,
                 open_spool=self._open_spool,
+                locale=self._locale,
             )
             self._encoder = self.format.encoder(layout.head.columns, context)
             self._keep(self._encoder.start())

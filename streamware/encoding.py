@@ -113,6 +113,7 @@ class Encoding:
         feeder: Feeder | None = None,
         coder: Coder | None = None,
         open_spool: Callable[[], BinaryIO] | None = None,
+        locale: str | None = None,
         cancel: Callable[[], object] | None = None,
     ) -> None:
         if chunk_size < 1 or flush_interval <= 0:
@@ -124,6 +125,7 @@ class Encoding:
             limits=limits or Limits(),
             gate=gate,
             open_spool=open_spool,
+            locale=locale,
         )
         self._rows: Rows | None = checked(rows)
         self.asynchronous = asynchronous(rows)
