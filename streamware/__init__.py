@@ -5,6 +5,7 @@ Everything public stands here; `README.md` shows how it is used.
 
 from streamware.aencoding import AsyncEncoding, aencode
 from streamware.bundle import Bundle
+from streamware.cell import Cell
 from streamware.columns import Column, Sheet, Tagged
 from streamware.encoder import Context, Encoder, Format
 from streamware.encoding import Encoding, encode
@@ -34,7 +35,7 @@ from streamware.scratch.spool import Spool
 from streamware.settings import Settings
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
-from streamware.values import Cell, Formula, Values
+from streamware.values import Formula, Values
 
 __all__ = [
     "ASGIMiddleware",

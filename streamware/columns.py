@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
 
+from streamware.cell import Cell
 from streamware.errors import EncodeError
 from streamware.number_format import code_of
 from streamware.rules import Rule, Validation
@@ -295,6 +296,8 @@ class Layout:
             if at in self._heavy:
                 continue
             types = {type(cells[-1])} if cells[-1] is not None else set(map(type, cells))
+            if Cell in types:
+                types = set(map(_weighed, cells))
             self._nested |= not _NESTED.isdisjoint(types)
             if not _LONG.isdisjoint(types):
                 self._heavy.add(at)
@@ -525,6 +528,13 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
             return [field.name for field in fields(row)]
         return [name for name in getattr(row, "__dict__", ()) if not name.startswith("_")]
     return None
+
+
+def _weighed(cell: object) -> type:
+    """The type by which a cell is known as long or short."""
+    if type(cell) is not Cell:
+        return type(cell)
+    return str if cell.note or cell.url else type(cell.value)
 
 
 def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]:

@@ -14,6 +14,8 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
+from streamware.cell import Cell
+
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CHARACTERS = 262_144  # of text in a batch
@@ -131,10 +133,15 @@ def heavy(row: Any) -> Sequence[Any]:
     if hasattr(type(row), "__missing__"):  # a defaultdict: row[key] changes it
         return ()
     if isinstance(row, dict):
-        return [key for key, cell in row.items() if type(cell) in _COUNTED]
+        return [key for key, cell in row.items() if type(cell) in _COUNTED or _is_long(cell)]
     if isinstance(row, (tuple, list)):
-        return [at for at, cell in enumerate(row) if type(cell) in _COUNTED]
+        return [at for at, cell in enumerate(row) if type(cell) in _COUNTED or _is_long(cell)]
     return ()
+
+
+def _is_long(cell: object) -> bool:
+    """Whether a `Cell` has text in it."""
+    return type(cell) is Cell and (type(cell.value) in _COUNTED or bool(cell.note or cell.url))
 
 
 def weight(row: Any, keys: Sequence[Any] = ()) -> int:
@@ -162,9 +169,13 @@ def _length(cell: Any, depth: int = 3) -> int:
     if isinstance(cell, _LONG):
         return len(cell)
     if not isinstance(cell, _NESTED):
-        return 0
+        return _dressed_length(cell, depth - 1) if type(cell) is Cell and depth else 0
     items = chain(cell, cell.values()) if isinstance(cell, dict) else cell
     return _ITEM * len(cell) + (sum(_length(item, depth - 1) for item in items) if depth else 0)
+
+
+def _dressed_length(cell: Cell, depth: int) -> int:
+    return sum(_length(part, depth) for part in (cell.value, cell.note, cell.url))
 
 
 @lru_cache(maxsize=256)

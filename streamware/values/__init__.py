@@ -1,4 +1,4 @@
-"""Values: one policy for every format; and the values that are ours: Formula, Cell.
+"""Values: one policy for every format; and Formula, a value of ours.
 
 How values become text is next door: `speller` writes a column at a time, `cell` cell by cell,
 with the same result; `kinds` has the kinds of cells, `tokens` the text of numbers and dates.
@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Literal, get_args, get_type_hints
-
-from streamware.style import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +28,6 @@ class Formula:
 
     text: str
     cached: str | float | bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A value that looks otherwise than its column, leads somewhere, or has a note.
-
-    Only spreadsheets show that; the other formats write the value.
-
-    Attributes:
-        value: The value, of any kind that can stand without.
-        style: How it looks; what that leaves open is as in its column.
-        url: Where it leads.  A sheet has at most 65,530 of these links (Excel's limit); past
-            them it is plain text, and counted.  `Column.url` has no such limit.
-        note: A note on the cell, at most 32,767 characters.
-    """
-
-    value: object
-    style: Style | None = None
-    url: str | None = None
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,9 @@ from numbers import Integral, Real
 from pathlib import PurePath
 from typing import Any, Protocol
 
+from streamware.cell import Cell
 from streamware.errors import CellError, LimitError
+from streamware.style import Style
 from streamware.values import Formula, Values
 from streamware.values.kinds import Kind
 from streamware.values.tokens import (
@@ -128,6 +130,22 @@ class CellSpeller:
     def error(self, value: object, problem: str) -> CellError:
         """What to raise for a value that stands in `row`."""
         return CellError(self.row, self._name, type(value).__name__, problem)
+
+    def check(self, cell: Cell) -> None:
+        """Whether a `Cell` in `row` has what it may have.  Raises `CellError`, `LimitError`."""
+        for name, type_ in (("style", Style), ("url", str), ("note", str)):
+            given = getattr(cell, name)
+            if given is not None and not isinstance(given, type_):
+                raise self.error(given, f"is no {name} of a cell")
+        if isinstance(cell.value, Cell):
+            raise self.error(cell.value, "cannot be the value of another")
+        note = cell.note or ""
+        if len(note) > UTF16_CELL // 2 and _utf16_units(note) > UTF16_CELL:
+            raise LimitError(
+                f"row {self.row}, column {self._name}: UTF-16 units in the note",
+                limit=UTF16_CELL,
+                actual=_utf16_units(note),
+            )
 
     def _known(self) -> dict[type, Callable[[Any], tuple[Kind, bytes]]]:
         return {
@@ -372,7 +390,9 @@ class CellSpeller:
         kind, token = self.cell(value.cached)
         if kind is Kind.FORMULA:
             raise self.error(value, "has another formula for its value")
-        text = value.text.removeprefix("=")
+        if value.text[:1].isspace():
+            raise self.error(value, "starts with a blank")
+        text = value.text.removeprefix("=").lstrip()
         self._check_length(text)
         if not text:
             raise self.error(value, "is empty")

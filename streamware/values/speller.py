@@ -21,6 +21,7 @@ from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.values import Values
 from streamware.values.cell import (
@@ -61,12 +62,14 @@ class Spelled:
         tokens: The text of each cell; None where it is empty.
         sparse: Whether any token is None.
         kinds: The kind of each cell, where they differ.
+        dressed: By their place, from 0, the cells that came as a `Cell` with more than a value.
     """
 
     kind: Kind | None
     tokens: list[Any]  # of bytes, and of None where sparse: a union would cost a check a cell
     sparse: bool = False
     kinds: list[Kind] | None = None
+    dressed: dict[int, Cell] | None = None
 
 
 class Speller:
@@ -116,6 +119,8 @@ class Speller:
         if tokens is not None:
             return Spelled(Kind.NUMBER, tokens)
         types = set(map(type, cells))
+        if Cell in types:
+            return self._undressed(cells, first)
         sparse = None.__class__ in types
         if sparse:
             types.discard(None.__class__)
@@ -126,6 +131,23 @@ class Speller:
             if spelled is not None:
                 return spelled
         return self._one_by_one(cells)
+
+    # Cells that are more than a value
+
+    def _undressed(self, cells: Sequence[object], first: int) -> Spelled:
+        """The values by the usual ways; what else the cells have beside them."""
+        dressed = {}
+        values = list(cells)
+        for at, cell in enumerate(cells):
+            if type(cell) is Cell:
+                self._single.row = first + at
+                self._single.check(cell)
+                values[at] = cell.value
+                if cell.style is not None or cell.url is not None or cell.note is not None:
+                    dressed[at] = cell
+        spelled = self.spell(values, first)
+        spelled.dressed = dressed or None
+        return spelled
 
     # A column of one type
 
@@ -284,7 +306,8 @@ class Speller:
 
     def _as_kind(self, cells: Sequence[object], kind: str) -> Sequence[object]:
         reader, native = READERS[kind]
-        if set(map(type, cells)) <= native:
+        types = set(map(type, cells))
+        if types <= native or Cell in types:  # the values within come by here later
             return cells
         with suppress(Exception):  # which cell it was is found below
             return [cell if type(cell) in native else reader(cell) for cell in cells]

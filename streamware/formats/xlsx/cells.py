@@ -10,10 +10,16 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
 from itertools import repeat
+from typing import Any, NamedTuple, Protocol
 
+from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
+from streamware.formats.xlsx.address import LINKED, Address
+from streamware.formats.xlsx.parts import legal
+from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
+from streamware.style import Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
@@ -31,8 +37,21 @@ _FORMATS = {
     Kind.TIME: "hh:mm:ss",
     Kind.DURATION: "[h]:mm:ss",
 }
-_TYPES = {Kind.TEXT: b"str", Kind.BOOL: b"b", Kind.JSON: b"str"}
+_AS_TEXT = "@"  # the one format that text has, too: what is typed over it stays text
 _NUMBERS = frozenset({Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME, Kind.DURATION})
+
+# What stands around a value, by its kind: behind the marks of the cell, and behind the value.
+_VALUE = (b"><v>", b"</v></c>")
+_AROUND = {
+    Kind.TEXT: (b' t="inlineStr"><is><t>', b"</t></is></c>"),
+    Kind.BOOL: (b' t="b"><v>', b"</v></c>"),
+}
+_SHARED = b' t="s"><v>'
+_CALCULATED = {Kind.TEXT: b' t="str"', Kind.BOOL: b' t="b"'}  # the type of a formula's value
+_TYPED = {kind: _CALCULATED.get(kind, b"") for kind in Kind}
+
+LINK = Style(color="#0563C1", underline=True)
+"""How a cell that leads somewhere looks, unless it says otherwise (Excel's own style for it)."""
 
 
 class CellText:
@@ -67,8 +86,37 @@ def column_letters(at: int) -> str:
     return letters
 
 
+class Links(Protocol):
+    """Takes the links of a sheet's cells."""
+
+    def add(self, reference: str, url: str) -> bool:
+        """Have the cell at `reference` lead to `url`; False where there is no room for it."""
+
+
+class Notes(Protocol):
+    """Takes the notes on a sheet's cells."""
+
+    def add(self, row: int, column: int, text: str) -> bool:
+        """Put a note on the cell in this row (from 1) and column (from 0); False: no room."""
+
+
 class CellWriter:
-    """Writes the cells of one column."""
+    """Writes the cells of one column.
+
+    Args:
+        column: The column.
+        at: Its position, from 0.
+        styles: Those of the workbook.
+        zone: Shown behind date-times that were moved to it.
+        compact: Leaves the references out.
+        converted: Counted into.
+        strings: The table of texts, where they are shared.
+        links: Takes links; None where the sheet can have none.
+        notes: Takes notes; None where the sheet can have none.
+
+    Attributes:
+        strings: Where its texts are; None where they stand in their cells.
+    """
 
     def __init__(
         self,
@@ -78,37 +126,75 @@ class CellWriter:
         zone: tzinfo,
         *,
         compact: bool,
+        converted: Counter[str],
+        strings: SharedStrings | None = None,
+        links: Links | None = None,
+        notes: Notes | None = None,
     ) -> None:
+        self.strings = strings if column.url is None else None
+        self._at = at
         self._styles = styles
         self._compact = compact
+        self._converted = converted
+        self._links = links
+        self._notes = notes
+        self._address = None if column.url is None else Address(column.url)
         self._format = column.format
-        name = str(zone)[:_ZONE_CHARACTERS].replace('"', "'")
+        self._align, self._wrap = column.align, column.wrap
+        # A format cannot have controls, and has at most 255 characters.
+        name = " ".join(legal(str(zone)).split())[:_ZONE_CHARACTERS].replace('"', "'")
         self._zoned = f'yyyy-mm-dd hh:mm:ss "{name}"'
-        self._start = b"<c" if compact else b'<c r="' + column_letters(at).encode()
+        self._letters = column_letters(at)
+        self._start = b"<c" if compact else b'<c r="' + self._letters.encode()
         self._end_reference = b"" if compact else b'"'
         # Settled now, and not when a cell of the kind comes: equal rows have equal styles then,
         # in whatever batches they came.
-        self._around = {kind: self._settle(kind) for kind in Kind}
+        self._marks = {kind: self._marked(self.style(kind)) for kind in Kind}
+        self._link_marks = {} if self._address is None else self._marked_links()
+        self._dressings: dict[int, _Dressing] = {}
+
+    def style(self, kind: Kind) -> Style:
+        """How cells of this kind look, unless they say otherwise themselves."""
+        return Style(format=self._code(kind), align=self._align, wrap=self._wrap)
+
+    def dress(self, at: int, spelled: Spelled, number: int) -> None:
+        """Settle how a dressed cell of the coming `parts` looks, and where it leads.
+
+        Args:
+            at: Its place in the batch, from 0.
+            spelled: The column.
+            number: Of its row in the sheet, from 1.
+        """
+        cell: Cell = (spelled.dressed or {})[at]
+        kind = spelled.kinds[at] if spelled.kinds else spelled.kind or Kind.EMPTY
+        token = spelled.tokens[at]
+        base = self.style(_shown_kind(kind, token))
+        formula = self._link(kind, token) if cell.url is None else None
+        if formula is not None or (cell.url is not None and self._leads(cell.url, number)):
+            base = LINK.over(base)
+        if cell.note is not None and not self._noted(cell.note, number):
+            self._converted["note"] += 1
+        style = base if cell.style is None else cell.style.over(base)
+        self._dressings[at] = _Dressing(self._marked(style), formula)
 
     def parts(self, spelled: Spelled, numbers: Sequence[bytes]) -> Sequence[Part]:
         """The literals, references and texts of the column, in the rows of these numbers."""
         kind, tokens = spelled.kind, spelled.tokens
+        if spelled.dressed:
+            return (self._dressed(spelled, numbers),)
         if kind is Kind.EMPTY and not self._compact:
             return ()
-        if kind is None or kind is Kind.FORMULA or (kind is Kind.TEXT and _has_edge_blanks(tokens)):
-            kinds = spelled.kinds or repeat(kind or Kind.EMPTY)
+        if kind is None or kind is Kind.FORMULA:
+            kinds = spelled.kinds or repeat(Kind.FORMULA)
             return (list(map(self._cell, kinds, tokens, numbers)),)
-        before, after = self._around[kind]
-        if spelled.sparse and not self._compact:
-            start = self._start
-            pairs = zip(tokens, numbers, strict=True)
-            return ([b"" if t is None else start + n + before + t + after for t, n in pairs],)
-        if spelled.sparse:
-            start = self._start + before
-            return ([b"<c/>" if t is None else start + t + after for t in tokens],)
-        if self._compact:
-            return (self._start + before, tokens, after)
-        return (self._start, numbers, before, tokens, after)
+        if self._address is not None and kind is not Kind.EMPTY:
+            return self._links_of(self._address, kind, tokens, numbers)
+        if kind is Kind.TEXT and self.strings is not None:
+            return self._shared(self.strings.ids(tokens), spelled, numbers)
+        if kind is Kind.TEXT and _has_edge_blanks(tokens):
+            return (list(map(self._cell, repeat(kind), tokens, numbers)),)
+        opening, after = _AROUND.get(kind, _VALUE)
+        return self._column(tokens, numbers, self._marks[kind] + opening, after, spelled.sparse)
 
     def length(self, spelled: Spelled, rows: int) -> int:
         """Characters that the longest of the first `rows` cells shows, more or less."""
@@ -124,48 +210,174 @@ class CellWriter:
             )
         return len(token) if kind is Kind.NUMBER else len(self._code(kind) or "")
 
-    def _settle(self, kind: Kind) -> tuple[bytes, bytes]:
-        """What stands between a cell's reference and its text, and behind it."""
-        style = self._style(kind)
-        end = self._end_reference + style
-        if kind in (Kind.TEXT, Kind.JSON):
-            return end + b' t="inlineStr"><is><t>', b"</t></is></c>"
-        if kind is Kind.BOOL:
-            return end + b' t="b"><v>', b"</v></c>"
-        return end + b"><v>", b"</v></c>"
-
-    def _style(self, kind: Kind) -> bytes:
-        code = self._code(kind)
-        return b"" if code is None else b' s="%d"' % self._styles.index(code)
+    # What a cell has before its value
 
     def _code(self, kind: Kind) -> str | None:
         """The number format of cells of this kind."""
         if self._format and (kind in _NUMBERS or kind is Kind.FORMULA):
             return self._format
+        if self._format == _AS_TEXT and kind is Kind.TEXT:
+            return self._format
         return self._zoned if kind is Kind.ZONED else _FORMATS.get(kind)
+
+    def _marked(self, style: Style) -> bytes:
+        """What stands behind the number of the row: the reference's end, and the format."""
+        index = self._styles.index(style)
+        return self._end_reference + (b' s="%d"' % index if index else b"")
+
+    def _marked_links(self) -> dict[Kind, bytes]:
+        kinds = [kind for kind in Kind if kind in LINKED]
+        return {kind: self._marked(LINK.over(self.style(kind))) for kind in kinds}
+
+    def _leads(self, url: str, number: int) -> bool:
+        taken = self._links is not None and self._links.add(f"{self._letters}{number}", url)
+        self._converted["link"] += not taken
+        return taken
+
+    def _noted(self, text: str, number: int) -> bool:
+        return self._notes is not None and self._notes.add(number, self._at, text)
+
+    # A column of one kind
+
+    def _column(
+        self,
+        tokens: Sequence[Any],
+        numbers: Sequence[bytes],
+        before: bytes,
+        after: bytes,
+        sparse: bool,
+    ) -> Sequence[Part]:
+        start = self._start
+        if sparse and not self._compact:
+            pairs = zip(tokens, numbers, strict=True)
+            return ([b"" if t is None else start + n + before + t + after for t, n in pairs],)
+        if sparse:
+            start += before
+            return ([b"<c/>" if t is None else start + t + after for t in tokens],)
+        if self._compact:
+            return (start + before, tokens, after)
+        return (start, numbers, before, tokens, after)
+
+    def _shared(
+        self, ids: Sequence[bytes | None], spelled: Spelled, numbers: Sequence[bytes]
+    ) -> Sequence[Part]:
+        if ids.count(None) != spelled.tokens.count(None):  # there was no room for some
+            return (list(map(self._cell, repeat(Kind.TEXT), spelled.tokens, numbers)),)
+        before = self._marks[Kind.TEXT] + _SHARED
+        return self._column(ids, numbers, before, _VALUE[1], spelled.sparse)
+
+    def _links_of(
+        self, address: Address, kind: Kind, tokens: Sequence[Any], numbers: Sequence[bytes]
+    ) -> Sequence[Part]:
+        formulas = address.formulas(kind, tokens)
+        if None in formulas:
+            return (list(map(self._cell, repeat(kind), tokens, numbers)),)
+        before, after = self._link_marks[kind] + _TYPED[kind] + b">", b"</v></c>"
+        reference = (self._start,) if self._compact else (self._start, numbers)
+        return (*reference, before, formulas, b"<v>", tokens, after)
+
+    # Cell by cell
+
+    def _dressed(self, spelled: Spelled, numbers: Sequence[bytes]) -> list[bytes]:
+        for at in spelled.dressed or ():
+            if at not in self._dressings:
+                self.dress(at, spelled, int(numbers[at]))
+        dressings, self._dressings = self._dressings, {}
+        kinds = spelled.kinds or [spelled.kind or Kind.EMPTY] * len(numbers)
+        return [
+            self._written(kind, token, number, *dressings[at])
+            if at in dressings
+            else self._cell(kind, token, number)
+            for at, (kind, token, number) in enumerate(
+                zip(kinds, spelled.tokens, numbers, strict=True)
+            )
+        ]
 
     def _cell(self, kind: Kind, token: bytes | None, number: bytes) -> bytes:
         if token is None:
             return b"<c/>" if self._compact else b""
-        start = self._start if self._compact else self._start + number
-        if kind is Kind.FORMULA:
-            return start + self._end_reference + self._formula(token)
-        before, after = self._around[kind]
-        if kind is Kind.TEXT and token.strip(_STRIPPED) != token:
-            before = before.replace(b"<t>", b'<t xml:space="preserve">')
-        return start + before + token + after
+        formula = self._link(kind, token)
+        marks = self._marks if formula is None else self._link_marks
+        return self._written(kind, token, number, marks[_shown_kind(kind, token)], formula)
 
-    def _formula(self, token: bytes) -> bytes:
-        # Nobody reads the escapes of ST_Xstring in a formula, though the schema has them there.
-        text, kind_name, cached = token.split(SEPARATOR)
-        for mark, reference in _MARKUP:
-            text = text.replace(mark, reference)
-        kind = Kind(kind_name.decode())
-        type_ = _TYPES.get(kind)
-        marks = self._style(kind if kind in _NUMBERS else Kind.FORMULA)
-        marks += b"" if type_ is None else b' t="' + type_ + b'"'
-        value = b"" if kind is Kind.EMPTY else b"<v>" + cached + b"</v>"
-        return marks + b"><f>" + text + b"</f>" + value + b"</c>"
+    def _link(self, kind: Kind, token: bytes | None) -> bytes | None:
+        """The formula by which a cell of a column of links is one."""
+        if self._address is None or not token:
+            return None
+        formula = self._address.formula(kind, token) if kind in LINKED else None
+        self._converted["url"] += formula is None
+        return formula
+
+    def _written(
+        self, kind: Kind, token: bytes | None, number: bytes, marks: bytes, formula: bytes | None
+    ) -> bytes:
+        start = self._start + marks if self._compact else self._start + number + marks
+        if token is None:
+            return start + b"/>"
+        if formula is not None:
+            return start + _TYPED[kind] + b">" + formula + b"<v>" + token + b"</v></c>"
+        if kind is Kind.FORMULA:
+            return start + _formula(token)
+        if kind is Kind.TEXT:
+            return start + text_value(token, self.strings)
+        opening, after = _AROUND.get(kind, _VALUE)
+        return start + opening + token + after
+
+
+class _Dressing(NamedTuple):
+    """What a dressed cell has of its own: its marks, and its formula if it is a link."""
+
+    marks: bytes
+    formula: bytes | None
+
+
+def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled], first: int) -> None:
+    """Settle what cells of some rows share with others, before any of their parts is asked for.
+
+    It goes row by row, not column by column, so that equal rows have equal styles, links and
+    strings in whatever batches they come.
+
+    Args:
+        writers: Those of the columns.
+        spelled: The columns.
+        first: Number of the first row in the sheet, from 1.
+    """
+    places = [(row, at) for at, column in enumerate(spelled) for row in column.dressed or ()]
+    for row, at in sorted(places):
+        writers[at].dress(row, spelled[at], first + row)
+    shared: dict[SharedStrings, list[Spelled]] = {}
+    for writer, column in zip(writers, spelled, strict=True):
+        if writer.strings is not None:
+            shared.setdefault(writer.strings, []).append(column)
+    for strings, texts in shared.items():
+        strings.collect(texts)
+
+
+def text_value(token: bytes, strings: SharedStrings | None) -> bytes:
+    """All of a text cell that follows its reference and its format."""
+    number = None if strings is None else strings.id(token)
+    if number is not None:
+        return _SHARED + number + b"</v></c>"
+    space = b' xml:space="preserve"' if token.strip(_STRIPPED) != token else b""
+    return b' t="inlineStr"><is><t' + space + b">" + token + b"</t></is></c>"
+
+
+def _shown_kind(kind: Kind, token: bytes | None) -> Kind:
+    """The kind whose format a cell has: that of its value, where it is a formula."""
+    if kind is not Kind.FORMULA or token is None:
+        return kind
+    valued = Kind(token.split(SEPARATOR)[1].decode())
+    return valued if valued in _NUMBERS else kind
+
+
+def _formula(token: bytes) -> bytes:
+    # Nobody reads the escapes of ST_Xstring in a formula, though the schema has them there.
+    text, kind, cached = token.split(SEPARATOR)
+    for mark, reference in _MARKUP:
+        text = text.replace(mark, reference)
+    valued = Kind(kind.decode())
+    value = b"" if valued is Kind.EMPTY else b"<v>" + cached + b"</v>"
+    return _TYPED[valued] + b"><f>" + text + b"</f>" + value + b"</c>"
 
 
 def _has_edge_blanks(tokens: Sequence[bytes | None]) -> bool:

@@ -1,4 +1,4 @@
-"""The styles part: number formats, collected while cells are written.
+"""The styles part: how cells look, collected while they are written.
 
 Source: ECMA-376 Part 1 §18.8.
 """
@@ -9,13 +9,15 @@ from xml.sax.saxutils import quoteattr
 
 from streamware.errors import LimitError
 from streamware.formats.xlsx.parts import legal
+from streamware.style import Style
 
-HEADER = 1  # index of the bold style; 0 is the default one
 MAX_FORMATS = 65_490  # cell formats in a workbook (Microsoft's limits page)
+MAX_NUMBER_FORMATS = 250  # of one's own; "between 200 and 250" (Microsoft's limits page)
 
+_GENERAL = "General"
 _FIRST_CUSTOM = 164  # ids below are built in (§18.8.30)
 _BUILT_IN = {
-    "General": 0,
+    _GENERAL: 0,
     "0": 1,
     "0.00": 2,
     "#,##0": 3,
@@ -29,56 +31,167 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     '<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
 )
-_FONTS = (
-    '<fonts count="2">'
-    '<font><sz val="11"/><name val="Calibri"/><family val="2"/></font>'
-    '<font><b/><sz val="11"/><name val="Calibri"/><family val="2"/></font>'
-    "</fonts>"
-    '<fills count="2"><fill><patternFill patternType="none"/></fill>'
-    '<fill><patternFill patternType="gray125"/></fill></fills>'
-    '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+_BASE = (
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
 )
-_PLAIN = '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-_BOLD = '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/>'
-_FOOT = (
-    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
-    "</styleSheet>"
+_NORMAL = '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
+# The first two fills are Excel's own, whatever stands there.
+_FILLS = (
+    '<fill><patternFill patternType="none"/></fill>',
+    '<fill><patternFill patternType="gray125"/></fill>',
 )
+_FONT, _SIZE = "Calibri", 11
+_PLAIN = Style()
 
 
 class Styles:
-    """The cell formats of a workbook, each once."""
+    """The cell formats of a workbook, and what rules change of them, each once.
+
+    Equal styles have one index; the parts that they are made of are there once, too.
+    """
 
     def __init__(self) -> None:
-        self._indices: dict[str, int] = {"General": 0}
+        self._indices: dict[Style, int] = {}
+        self._formats: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        self._fonts: dict[str, int] = {}
+        self._fills = {fill: at for at, fill in enumerate(_FILLS)}
+        self._borders: dict[str, int] = {}
+        self._differences: dict[str, int] = {}
+        self.index(_PLAIN)
 
-    def index(self, number_format: str) -> int:
-        """Index of the cell format with this number format."""
-        index = self._indices.get(number_format)
+    def index(self, style: Style) -> int:
+        """Index of the cell format that looks so (`c/@s`); that of `Style()` is 0.
+
+        Raises:
+            LimitError: There are more formats, or number formats, than Excel has.
+        """
+        index = self._indices.get(style)
         if index is None:
-            index = len(self._indices) + HEADER
-            if index >= MAX_FORMATS:
-                raise LimitError(
-                    "cell formats of the workbook", limit=MAX_FORMATS, actual=index + 1
-                )
-            self._indices[number_format] = index
+            index = self._indices[style] = self._added(self._format(style))
         return index
+
+    def difference(self, style: Style) -> int:
+        """Index of what a rule changes of the cells that it holds for (`cfRule/@dxfId`).
+
+        Size and name of a font, alignment and wrapping cannot change by a rule.
+        """
+        changed = _element("font", _emphasis(style, size=""))
+        if style.format:
+            number = self._number(style.format)
+            changed += f'<numFmt numFmtId="{number}" formatCode={quoteattr(legal(style.format))}/>'
+        if style.background:
+            # Other than a cell's, this fill is told by its background (§18.8.32).
+            color = f'<bgColor rgb="FF{style.background}"/>'
+            changed += f"<fill><patternFill>{color}</patternFill></fill>"
+        if style.border:
+            changed += _border(style.border, diagonal="")
+        return self._differences.setdefault(f"<dxf>{changed}</dxf>", len(self._differences))
 
     def part(self) -> bytes:
         """`xl/styles.xml`."""
-        codes = [code for code in self._indices if code != "General"]
-        custom = [code for code in codes if code not in _BUILT_IN]
-        ids = _BUILT_IN | {code: _FIRST_CUSTOM + at for at, code in enumerate(custom)}
-        formats = "".join(
-            f'<numFmt numFmtId="{ids[c]}" formatCode={quoteattr(legal(c))}/>' for c in custom
+        numbers = [
+            f'<numFmt numFmtId="{number}" formatCode={quoteattr(legal(code))}/>'
+            for code, number in self._numbers.items()
+        ]
+        return (
+            _HEAD
+            + (_listed("numFmts", numbers) if numbers else "")
+            + _listed("fonts", self._fonts)
+            + _listed("fills", self._fills)
+            + _listed("borders", self._borders)
+            + _BASE
+            + _listed("cellXfs", self._formats)
+            + _NORMAL
+            + (_listed("dxfs", self._differences) if self._differences else "")
+            + "</styleSheet>"
+        ).encode()
+
+    def _added(self, xf: str) -> int:
+        index = self._formats.setdefault(xf, len(self._formats))
+        if index >= MAX_FORMATS:
+            raise LimitError("cell formats of the workbook", limit=MAX_FORMATS, actual=index + 1)
+        return index
+
+    def _format(self, style: Style) -> str:
+        number = self._number(style.format or _GENERAL)
+        font = _place(self._fonts, _font(style))
+        fill = 0 if style.background is None else _place(self._fills, _fill(style.background))
+        border = _place(self._borders, _border(style.border))
+        alignment = _alignment(style)
+        applied = "".join(
+            f' apply{name}="1"'
+            for name, used in (
+                ("NumberFormat", number),
+                ("Font", font),
+                ("Fill", fill),
+                ("Border", border),
+                ("Alignment", alignment),
+            )
+            if used
         )
-        if custom:
-            formats = f'<numFmts count="{len(custom)}">{formats}</numFmts>'
-        cells = "".join(
-            f'<xf numFmtId="{ids[c]}" fontId="0" fillId="0" borderId="0" xfId="0"'
-            ' applyNumberFormat="1"/>'
-            for c in codes
+        return (
+            f'<xf numFmtId="{number}" fontId="{font}" fillId="{fill}" borderId="{border}" xfId="0"'
+            f"{applied}" + (f">{alignment}</xf>" if alignment else "/>")
         )
-        count = f'<cellXfs count="{len(codes) + 2}">'
-        return f"{_HEAD}{formats}{_FONTS}{count}{_PLAIN}{_BOLD}{cells}</cellXfs>{_FOOT}".encode()
+
+    def _number(self, code: str) -> int:
+        number = _BUILT_IN.get(code) or self._numbers.get(code)
+        if number is None and code != _GENERAL:
+            count = len(self._numbers) + 1
+            if count > MAX_NUMBER_FORMATS:
+                raise LimitError(
+                    "number formats of the workbook", limit=MAX_NUMBER_FORMATS, actual=count
+                )
+            number = self._numbers[code] = _FIRST_CUSTOM + count - 1
+        return number or 0
+
+
+def _place(known: dict[str, int], xml: str) -> int:
+    return known.setdefault(xml, len(known))
+
+
+def _listed(name: str, items: dict[str, int] | list[str]) -> str:
+    return f'<{name} count="{len(items)}">{"".join(items)}</{name}>'
+
+
+def _element(name: str, inner: str) -> str:
+    return f"<{name}>{inner}</{name}>" if inner else ""
+
+
+def _font(style: Style) -> str:
+    emphasis = _emphasis(style, size=f'<sz val="{style.size or _SIZE:g}"/>')
+    if style.font is None:
+        return _element("font", f'{emphasis}<name val="{_FONT}"/><family val="2"/>')
+    return _element("font", f"{emphasis}<name val={quoteattr(legal(style.font))}/>")
+
+
+def _emphasis(style: Style, *, size: str) -> str:
+    """What a font has besides its name; Microsoft's programs insist on this order."""
+    marks = (("<b/>", style.bold), ("<i/>", style.italic), ("<u/>", style.underline))
+    color = f'<color rgb="FF{style.color}"/>' if style.color else ""
+    return "".join(mark for mark, has in marks if has) + size + color
+
+
+def _fill(background: str) -> str:
+    color = f'<fgColor rgb="FF{background}"/><bgColor indexed="64"/>'
+    return f'<fill><patternFill patternType="solid">{color}</patternFill></fill>'
+
+
+def _border(line: str | None, *, diagonal: str = "<diagonal/>") -> str:
+    sides = ("left", "right", "top", "bottom")
+    if line is None:
+        drawn = "".join(f"<{side}/>" for side in sides)
+    else:
+        drawn = "".join(f'<{side} style="{line}"><color auto="1"/></{side}>' for side in sides)
+    return _element("border", drawn + diagonal)
+
+
+def _alignment(style: Style) -> str:
+    chosen = (
+        ("horizontal", style.align),
+        ("vertical", style.valign),
+        ("wrapText", "1" if style.wrap else None),
+    )
+    given = "".join(f' {name}="{value}"' for name, value in chosen if value)
+    return f"<alignment{given}/>" if given else ""

@@ -618,6 +618,7 @@ def test_a_forbidden_character_in_a_formula_is_replaced() -> None:
     [
         pytest.param(sw.Formula(""), "type Formula is empty", id="empty"),
         pytest.param(sw.Formula("="), "type Formula is empty", id="only an equals sign"),
+        pytest.param(sw.Formula(" =1"), "type Formula starts with a blank", id="leading blank"),
         pytest.param(sw.Formula("1" * 8193), "8,193 is over the limit of 8,192", id="long"),
         pytest.param(
             sw.Formula("1", sw.Formula("2")),  # type: ignore[arg-type]
@@ -660,13 +661,12 @@ def test_a_columns_format_stands_in_for_the_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ['"a" & "<b>" 0', "0.00\n", "[Red]0;'x'", "\x07\ud800", "ä€😀 0"], ids=ascii
+    "code", ['"a" & "<b>" 0', "[Red]0;\\x", '"ä" €😀 0', "[$€-407] 0"], ids=ascii
 )
 def test_a_format_of_any_characters_does_no_harm(code: str, tmp_path: Path) -> None:
     made = workbook([(1,)], columns=[sw.Column(0, "n", format=code)])
     assert made.rows()[1] == [1]
-    read = code.replace("\x07", "\ufffd").replace("\ud800", "\ufffd")
-    assert made.cell("A2").number_format == read
+    assert made.cell("A2").number_format == code
     assert ooxml_errors(made.data, tmp_path) == []
 
 

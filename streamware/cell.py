@@ -1,0 +1,27 @@
+"""Cell: a value that looks otherwise than its column, leads somewhere, or has a note."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamware.style import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value that looks otherwise than its column, leads somewhere, or has a note.
+
+    Only spreadsheets show that; the other formats write the value.
+
+    Attributes:
+        value: The value, of any kind that can stand without.
+        style: How it looks; what that leaves open is as in its column.
+        url: Where it leads.  A sheet has at most 65,530 of these links (Excel's limit); past
+            them it is plain text, and counted.  `Column.url` has no such limit.
+        note: A note on the cell, at most 32,767 UTF-16 units.
+    """
+
+    value: object
+    style: Style | None = None
+    url: str | None = None
+    note: str | None = None

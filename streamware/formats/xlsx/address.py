@@ -1,0 +1,117 @@
+"""Addresses made of the cells of a column, as formulas: any number of links, none of them kept.
+
+Source: ECMA-376 Part 1 §18.17.7.147 (HYPERLINK), §18.17.2.2 (constants); RFC 3986 §2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from xml.sax.saxutils import escape
+
+from streamware.formats.xlsx.parts import legal
+from streamware.values.cell import SEPARATOR
+from streamware.values.kinds import Kind
+from streamware.values.tokens import EPOCH_ORDINAL, iso_duration
+
+LONGEST = 255  # characters of a text in a formula (Microsoft's limits page)
+
+LINKED = frozenset({*Kind} - {Kind.EMPTY, Kind.FORMULA, Kind.JSON})
+"""Kinds of cells that can be such a link."""
+
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+_ESCAPED = re.compile(rb"_x005F_(?=x[0-9A-Fa-f]{4}_)")
+_EPOCH = datetime.fromordinal(EPOCH_ORDINAL).replace(tzinfo=UTC)
+_WORDS = {b"1": b"TRUE", b"0": b"FALSE"}
+
+
+class Address:
+    """An address in which the text of a cell stands.
+
+    Args:
+        template: The address, `{}` where the text stands, quoted for an address.
+    """
+
+    def __init__(self, template: str) -> None:
+        around = template.split("{}")
+        self._around = [escape(legal(part).replace('"', '""')).encode() for part in around]
+        self._room = (LONGEST - sum(map(_units, around))) // (len(around) - 1)
+
+    def formulas(self, kind: Kind, tokens: Sequence[bytes]) -> list[bytes | None]:
+        """`f` for each cell of this kind; None for one that is empty or too long for it."""
+        if kind is not Kind.TEXT:
+            return [self.formula(kind, token) for token in tokens]
+        texts = _unescaped(SEPARATOR.join(tokens))
+        literals = texts.replace(b'"', b'""').split(SEPARATOR)
+        quoted = _quoted(_characters(texts)).split(SEPARATOR)
+        if max(map(len, quoted)) > self._room or max(map(len, literals)) > LONGEST:
+            return [self.formula(kind, token) for token in tokens]
+        pairs = zip(quoted, literals, tokens, strict=True)
+        around = self._around
+        return [
+            b'<f>HYPERLINK("' + text.join(around) + b'","' + literal + b'")</f>' if token else None
+            for text, literal, token in pairs
+        ]
+
+    def formula(self, kind: Kind, token: bytes) -> bytes | None:
+        """`f` for one cell; None where it is empty, or too long for it."""
+        text = _shown(kind, token)
+        quoted = _quoted(text)
+        if not token or len(quoted) > self._room:
+            return None
+        literal = _literal(kind, token)
+        if kind is Kind.TEXT and _units(text.decode()) + text.count(b'"') > LONGEST:
+            return None
+        return b'<f>HYPERLINK("' + quoted.join(self._around) + b'",' + literal + b")</f>"
+
+
+def _literal(kind: Kind, token: bytes) -> bytes:
+    """A cell's value within a formula."""
+    if kind is Kind.TEXT:
+        return b'"' + _unescaped(token).replace(b'"', b'""') + b'"'
+    return _WORDS[token] if kind is Kind.BOOL else token.upper()  # the exponent of a number
+
+
+def _shown(kind: Kind, token: bytes) -> bytes:
+    """The text of a cell, dates and spans as in ISO 8601."""
+    if kind is Kind.TEXT:
+        return _characters(_unescaped(token))
+    if kind is Kind.BOOL:
+        return _WORDS[token].lower()
+    if kind is Kind.NUMBER:
+        return token
+    span = timedelta(days=float(token))
+    if kind is Kind.DURATION:
+        return iso_duration(span).encode()
+    moment = (_EPOCH + span).replace(tzinfo=None)
+    if kind is Kind.DATE:
+        return moment.date().isoformat().encode()
+    return (moment.time() if kind is Kind.TIME else moment).isoformat().encode()
+
+
+def _unescaped(blob: bytes) -> bytes:
+    """Without the escapes of ST_Xstring, which nobody reads in a formula."""
+    return _ESCAPED.sub(b"_", blob) if b"_x005F_" in blob else blob
+
+
+def _characters(blob: bytes) -> bytes:
+    """Without the references of XML."""
+    if b"&" not in blob:
+        return blob
+    return blob.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&amp;", b"&")
+
+
+def _quoted(blob: bytes) -> bytes:
+    """Every character that is not unreserved in its notation with a percent sign (RFC 3986 §2.1).
+
+    A replacement for each that occurs in a whole column takes less time than a look at each.
+    """
+    others = set(blob.translate(None, _UNRESERVED + SEPARATOR))
+    for byte in sorted(others, key=lambda byte: byte != ord("%")):  # the sign itself comes first
+        blob = blob.replace(bytes([byte]), b"%%%02X" % byte)
+    return blob
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "replace")) // 2
