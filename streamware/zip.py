@@ -11,7 +11,7 @@ Source: APPNOTE.TXT 6.3.10 §4.3; ECMA-376 Part 2 annex B.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Literal, Protocol
@@ -78,6 +78,22 @@ def end_record(entries: int, size: int, offset: int) -> bytes:
     return _END.pack(b"PK\5\6", 0, 0, entries, entries, size, offset, 0)
 
 
+class SpoolFile(Protocol):
+    """A binary scratch file, as far as a spooled entry uses it."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of `data`."""
+
+    def seek(self, offset: int, /) -> object:
+        """Move the position."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes from the position; none at the end."""
+
+    def close(self) -> object:
+        """Give everything back."""
+
+
 class _Compressor(Protocol):
     def compress(self, data: bytes, /) -> bytes: ...
     def flush(self, mode: int = ..., /) -> bytes: ...
@@ -112,6 +128,8 @@ class Deflate:
         """Take `data`; what comes out, by whole blocks."""
         self.crc = self._crc(data, self.crc)
         self.size += len(data)
+        if self.size > MAX_SIZE:
+            raise LimitError("bytes of an entry of the zip", limit=MAX_SIZE, actual=self.size)
         self._pending.append(data)
         self._held += len(data)
         if self._held < BLOCK:
@@ -158,26 +176,20 @@ class ZipWriter:
         self._backend = backend
         self._entries: list[Entry] = []
         self._offset = 0
+        self._spooled = 0  # bytes that wait to be copied
         self._name = b""
         self._begun = 0
         self._deflate: Deflate | None = None
 
     def open(self, name: str) -> bytes:
         """Begin an entry."""
-        if len(self._entries) >= MAX_ENTRIES:
-            raise LimitError("entries in the zip", limit=MAX_ENTRIES, actual=len(self._entries) + 1)
-        self._name = name.encode("ascii")
-        self._begun = self._offset
+        header = self._opened(name)
         self._deflate = Deflate(small=self._small, backend=self._backend)
-        return self._out(local_header(self._name))
+        return header
 
     def write(self, data: bytes) -> bytes:
         """Go on with the open entry; what is ready of it."""
-        stream = self._current
-        out = stream.write(data)
-        if stream.size > MAX_SIZE:
-            raise LimitError("bytes of an entry of the zip", limit=MAX_SIZE, actual=stream.size)
-        return self._out(out)
+        return self._out(self._current.write(data))
 
     def flush(self) -> bytes:
         """All of the open entry that was written."""
@@ -187,20 +199,36 @@ class ZipWriter:
         """End the open entry."""
         stream = self._current
         rest = self._out(stream.finish())
-        compressed = self._offset - self._begun - _LOCAL.size - len(self._name)
-        entry = Entry(self._name, stream.crc, compressed, stream.size, self._begun)
-        self._entries.append(entry)
         self._deflate = None
-        return rest + self._out(descriptor(entry))
+        return rest + self._ended(stream)
 
     def entry(self, name: str, data: bytes) -> bytes:
         """A whole entry at once."""
         return self.open(name) + self.write(data) + self.close()
 
+    def spooled(self, file: SpoolFile) -> SpooledEntry:
+        """An entry that is deflated into `file` while others are written, for `copy`."""
+        return SpooledEntry(self, Deflate(small=self._small, backend=self._backend), file)
+
+    def copy(self, name: str, spooled: SpooledEntry) -> Iterator[bytes]:
+        """The whole of an entry that was spooled, a block at a time; its file is closed then."""
+        spooled.finish()
+        yield self._opened(name)
+        for block in spooled.blocks():
+            self._spooled -= len(block)
+            yield self._out(block)
+        spooled.close()
+        yield self._ended(spooled.stream)
+
     def finish(self) -> bytes:
         """The central directory; without it nothing is a zip."""
         directory = b"".join(map(central_header, self._entries))
         return directory + end_record(len(self._entries), len(directory), self._offset)
+
+    def keep(self, size: int) -> None:
+        """Take note that so many bytes were spooled.  Raises LimitError where they will not fit."""
+        self._spooled += size
+        self._check()
 
     @property
     def _current(self) -> Deflate:
@@ -208,8 +236,64 @@ class ZipWriter:
             raise OrderError("no entry of the zip is open")
         return self._deflate
 
+    def _opened(self, name: str) -> bytes:
+        if len(self._entries) >= MAX_ENTRIES:
+            raise LimitError("entries in the zip", limit=MAX_ENTRIES, actual=len(self._entries) + 1)
+        self._name = name.encode("ascii")
+        self._begun = self._offset
+        return self._out(local_header(self._name))
+
+    def _ended(self, stream: Deflate) -> bytes:
+        compressed = self._offset - self._begun - _LOCAL.size - len(self._name)
+        entry = Entry(self._name, stream.crc, compressed, stream.size, self._begun)
+        self._entries.append(entry)
+        return self._out(descriptor(entry))
+
     def _out(self, data: bytes) -> bytes:
         self._offset += len(data)
-        if self._offset > MAX_SIZE:
-            raise LimitError("bytes of the zip", limit=MAX_SIZE, actual=self._offset)
+        self._check()
         return data
+
+    def _check(self) -> None:
+        size = self._offset + self._spooled
+        if size > MAX_SIZE:
+            raise LimitError("bytes of the zip", limit=MAX_SIZE, actual=size)
+
+
+class SpooledEntry:
+    """An entry of a zip that is deflated into a file; `ZipWriter.spooled` makes it.
+
+    Attributes:
+        stream: Its stream.
+    """
+
+    def __init__(self, zip_: ZipWriter, stream: Deflate, file: SpoolFile) -> None:
+        self.stream = stream
+        self._zip = zip_
+        self._file = file
+        self._finished = False
+
+    def write(self, data: bytes) -> None:
+        """Go on with it.  Raises what the file does, and LimitError as `ZipWriter` does."""
+        self._keep(self.stream.write(data))
+
+    def finish(self) -> None:
+        """Nothing more is written: the stream's buffers are given back.  Idempotent."""
+        if not self._finished:
+            self._finished = True
+            self._keep(self.stream.finish())
+
+    def blocks(self) -> Iterator[bytes]:
+        """What went into the file."""
+        self._file.seek(0)
+        while block := self._file.read(BLOCK):
+            yield block
+
+    def close(self) -> None:
+        """Close the file.  Idempotent."""
+        self._file.close()
+
+    def _keep(self, data: bytes) -> None:
+        if data:
+            self._zip.keep(len(data))
+            self._file.write(data)

@@ -292,3 +292,87 @@ def test_as_many_entries_as_there_may_be_are_read_back() -> None:
     data = archive({f"{n}.xml": b"" for n in range(65_534)})
     assert len(zipfile.ZipFile(io.BytesIO(data)).namelist()) == 65_534
     assert b"PK\6\6" not in data[-100:]  # the end record of ZIP64
+
+
+# Entries that are spooled while others are written
+
+
+class Recorded(io.BytesIO):
+    """A scratch file that says how it was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[int] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads.append(-1 if size is None else size)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["fast", "small"])
+@pytest.mark.parametrize("backend", ["auto", "zlib"])
+def test_a_spooled_entry_is_the_same_as_one_that_was_written(
+    backend: Backend, *, small: bool
+) -> None:
+    writer = ZipWriter(small=small, backend=backend)
+    data = writer.open("first.bin")
+    spooled = [writer.spooled(io.BytesIO()) for _ in range(2)]
+    for at in range(0, len(NOISE), 30_000):
+        data += writer.write(NOISE[at : at + 30_000])
+        spooled[0].write(TEXT[at : at + 30_000])
+        spooled[1].write(NOISE[at : at + 30_000])
+    spooled[0].write(TEXT[210_000:])
+    data += writer.close()
+    data += b"".join(writer.copy(SHEET, spooled[0])) + b"".join(writer.copy("b.bin", spooled[1]))
+    data += writer.finish()
+    zip_rules(data)
+    expected = {"first.bin": NOISE, SHEET: TEXT, "b.bin": NOISE}
+    assert data == archive(expected, small=small, backend=backend)
+
+
+def test_a_spool_is_read_in_blocks_and_closed_before_the_entry_ends() -> None:
+    writer, file = ZipWriter(), Recorded()
+    spooled = writer.spooled(file)
+    spooled.write(NOISE)
+    pieces = []
+    for piece in writer.copy("noise.bin", spooled):
+        pieces.append((file.closed, len(piece)))
+        assert len(piece) <= BLOCK
+    assert [closed for closed, _ in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert set(file.reads) == {BLOCK}
+
+
+def test_an_empty_entry_can_be_spooled() -> None:
+    writer = ZipWriter()
+    data = b"".join(writer.copy("empty", writer.spooled(io.BytesIO()))) + writer.finish()
+    zip_rules(data)
+    assert zip_parts(data) == {"empty": b""}
+
+
+def test_what_is_spooled_counts_before_it_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.zip, "MAX_SIZE", 200_000)
+    writer = ZipWriter()
+    writer.open("first.bin")
+    writer.write(NOISE[:BLOCK])
+    spooled = writer.spooled(io.BytesIO())
+    spooled.write(NOISE[:BLOCK])
+    writer.write(NOISE[:BLOCK])
+    with pytest.raises(LimitError, match="bytes of the zip"):
+        spooled.write(NOISE[:BLOCK])
+
+
+def test_what_was_copied_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.zip, "MAX_SIZE", 100_000)
+    writer = ZipWriter()
+    spooled = writer.spooled(io.BytesIO())
+    spooled.write(NOISE[:90_000])
+    data = b"".join(writer.copy("noise.bin", spooled)) + writer.entry("rest", b"x")
+    assert zip_parts(data + writer.finish())["noise.bin"] == NOISE[:90_000]
+
+
+def test_a_spooled_entry_keeps_to_the_size_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.zip, "MAX_SIZE", 1000)
+    spooled = ZipWriter().spooled(io.BytesIO())
+    spooled.write(b"a" * 1000)
+    with pytest.raises(LimitError, match="bytes of an entry of the zip"):
+        spooled.write(b"a")
