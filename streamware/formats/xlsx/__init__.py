@@ -31,6 +31,8 @@ class Xlsx(SheetOptions):
         sheet: Name of the sheet where the rows come without one.
         compact: Leaves the cell references out: about 30 % less XML and a quarter less time,
             but exceljs, gnumeric and Microsoft Access do not read such files.
+        strings: Texts stand "inline" in their cells; or "shared" in a table of their own, which
+            programs of Apple want: the first 50,000 different ones, of 4 MiB together.
         compression: "fast", or "small" (a fifth less at several times the time).
         deflate: "isal", "zlib", or "auto": isal where it is installed.
         title: Document property.
@@ -41,6 +43,7 @@ class Xlsx(SheetOptions):
 
     sheet: str = "Sheet1"
     compact: bool = False
+    strings: Literal["inline", "shared"] = "inline"
     compression: Literal["fast", "small"] = "fast"
     deflate: Backend = "auto"
     title: str | None = None
@@ -57,6 +60,8 @@ class Xlsx(SheetOptions):
 
     def __post_init__(self) -> None:
         SheetOptions.__post_init__(self)  # super() finds no class in one with slots
+        if self.strings not in ("inline", "shared"):
+            raise ValueError("strings is 'inline' or 'shared'")
         if self.compression not in ("fast", "small"):
             raise ValueError("compression is 'fast' or 'small'")
         if self.deflate not in ("auto", "isal", "zlib"):

@@ -40,15 +40,15 @@ class SharedStrings:
             new.pop(None, None)
             for token in new:
                 if token not in self._ids:
-                    self._add(token)
+                    self._added(token)
 
     def ids(self, tokens: Sequence[bytes | None]) -> list[bytes | None]:
         """The number of each text; None for what is not in the table."""
         return list(map(self._ids.get, tokens))  # type: ignore[arg-type]  # None is no key of it
 
     def id(self, token: bytes) -> bytes | None:
-        """The number of a text."""
-        return self._ids.get(token)
+        """The number of a text, which is taken in; None where there is no room for it."""
+        return self._ids.get(token) or self._added(token)
 
     def part(self) -> bytes | None:
         """`xl/sharedStrings.xml`; None where there are none."""
@@ -57,11 +57,13 @@ class SharedStrings:
         items = b"".join(map(_item, self._ids))
         return _HEAD % len(self._ids) + items + b"</sst>"
 
-    def _add(self, token: bytes) -> None:
+    def _added(self, token: bytes) -> bytes | None:
         size = self._size + len(token)
-        if len(self._ids) < MAX_STRINGS and size <= MAX_BYTES:
-            self._ids[token] = b"%d" % len(self._ids)
-            self._size = size
+        if len(self._ids) >= MAX_STRINGS or size > MAX_BYTES:
+            return None
+        self._size = size
+        number = self._ids[token] = b"%d" % len(self._ids)
+        return number
 
 
 def _may_have_text(cells: Spelled) -> bool:
