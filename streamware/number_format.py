@@ -28,9 +28,17 @@ _MONEY = re.compile(r"money:([A-Z]{3})")
 _LITERALS = re.compile(
     r'"[^"]*"|\\.|_.|\*.|\[[^\[\]]*\]|general|am/pm|a/p', re.DOTALL | re.IGNORECASE
 )
+_QUOTED = re.compile(r'"[^"]*"|\\.', re.DOTALL)
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+# What brackets may hold: elapsed time, a colour, a condition, a currency or locale, digits.
+_IN_BRACKETS = re.compile(
+    r"h+|m+|s+|black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]{1,2}"
+    r"|(?:<|<=|=|<>|>=|>) ?-?[0-9.]+(?:e[+-]?[0-9]+)?|\$.*|dbnum[0-9]|natnum[0-9]+",
+    re.IGNORECASE,
+)
 _FORBIDDEN = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 _WORD = re.compile(r"[^\W\d_]+")
-_PLACEHOLDERS = re.compile(r"[ymdhseg]+", re.IGNORECASE)
+_PLACEHOLDERS = re.compile(r"[ymdhsegb]+", re.IGNORECASE)
 
 
 def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it checks
@@ -77,7 +85,13 @@ def _problem(code: str) -> str | None:
         return "has a quote without its end"
     if "[" in rest or "]" in rest:
         return "has a bracket without its other"
+    if rest.endswith(("\\", "_", "*")):
+        return f"ends with {rest[-1]!r}, which needs a character behind it"
     if rest.count(";") > 3:
         return "has more than four sections"
     odd = [word for word in _WORD.findall(rest) if not _PLACEHOLDERS.fullmatch(word)]
-    return f"has {odd[0]!r}, which needs quotes" if odd else None
+    if odd:
+        return f"has {odd[0]!r}, which needs quotes"
+    brackets = _BRACKETS.findall(_QUOTED.sub("", code))
+    unknown = [inside for inside in brackets if not _IN_BRACKETS.fullmatch(inside)]
+    return f"has [{unknown[0]}], which means nothing" if unknown else None

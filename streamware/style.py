@@ -12,6 +12,8 @@ Align = Literal["left", "center", "right"]
 VerticalAlign = Literal["top", "center", "bottom"]
 Border = Literal["thin", "medium", "thick", "double", "dotted", "dashed"]
 
+MAX_FONT_NAME = 31  # characters (LOGFONT.lfFaceName of Windows holds 32 with its end)
+
 _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})")
 
 
@@ -39,7 +41,7 @@ class Style:
         underline: Whether it is underlined.
         color: Colour of the text, as `"#C00000"`.
         background: Colour of the cell.
-        font: Name of the font.
+        font: Name of the font, at most 31 characters.
         size: Size of the font in points, 1 to 409.
         format: Number format, by a name or as a code; see `Column`.
         align: "left", "center" or "right".
@@ -72,6 +74,8 @@ class Style:
                 object.__setattr__(self, name, color_of(getattr(self, name)))
         if self.format is not None:
             object.__setattr__(self, "format", code_of(self.format))
+        if self.font is not None and not 1 <= len(self.font) <= MAX_FONT_NAME:
+            raise ValueError(f"the name of a font has 1 to {MAX_FONT_NAME} characters")
         if self.size is not None and not 1 <= self.size <= 409:
             raise ValueError("the size of a font is 1 to 409 points")
         choose("align", self.align, get_args(Align))
