@@ -7,8 +7,9 @@ Source: ECMA-376 Part 2 §9 and §10 (relationships, content types); Part 1 §18
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -25,6 +26,68 @@ CONTENT_TYPES = "[Content_Types].xml"
 RELATIONS = "_rels/.rels"
 CORE = "docProps/core.xml"
 APP = "docProps/app.xml"
+SHARED_STRINGS = "xl/sharedStrings.xml"
+
+SHEET_TYPE = f"{_TYPES}.worksheet+xml"
+TABLE_TYPE = f"{_TYPES}.table+xml"
+NOTES_TYPE = f"{_TYPES}.comments+xml"
+_FIXED = {
+    WORKBOOK: f"{_TYPES}.sheet.main+xml",
+    STYLES: f"{_TYPES}.styles+xml",
+    SHARED_STRINGS: f"{_TYPES}.sharedStrings+xml",
+    CORE: "application/vnd.openxmlformats-package.core-properties+xml",
+    APP: "application/vnd.openxmlformats-officedocument.extended-properties+xml",
+}
+# Parts whose extension says all: nobody overrides them (Part 2 §10.1.2.2).
+_DEFAULTS = {
+    "rels": "application/vnd.openxmlformats-package.relationships+xml",
+    "xml": "application/xml",
+    "vml": "application/vnd.openxmlformats-officedocument.vmlDrawing",
+}
+
+
+class Part(NamedTuple):
+    """A part that belongs to a sheet.
+
+    Attributes:
+        name: Its name in the zip.
+        content_type: Its media type; None where its extension tells.
+        data: Its content.
+    """
+
+    name: str
+    content_type: str | None
+    data: bytes
+
+
+class Relation(NamedTuple):
+    """A relation of a part to another one, or to an address outside.
+
+    Attributes:
+        type: Its type, without what all types begin with.
+        target: Path or address.
+        external: Whether it leads out of the package.
+    """
+
+    type: str
+    target: str
+    external: bool = False
+
+
+class DefinedName(NamedTuple):
+    """A name that stands for a formula or a range.
+
+    Attributes:
+        name: The name.
+        text: What it stands for, such as `'Orders'!$A$1:$C$9`.
+        position: Of the sheet that it belongs to, from 0; None for one of the whole workbook.
+        hidden: Whether nobody is shown it.
+    """
+
+    name: str
+    text: str
+    position: int | None = None
+    hidden: bool = False
 
 
 def legal(text: str) -> str:
@@ -41,9 +104,9 @@ def relations() -> bytes:
     """The package's own relations."""
     return _relationships(
         (
-            (f"{_OFFICE}/relationships/officeDocument", WORKBOOK),
-            (f"{_PACKAGE}/relationships/metadata/core-properties", CORE),
-            (f"{_OFFICE}/relationships/extended-properties", APP),
+            (f"{_OFFICE}/relationships/officeDocument", WORKBOOK, False),
+            (f"{_PACKAGE}/relationships/metadata/core-properties", CORE, False),
+            (f"{_OFFICE}/relationships/extended-properties", APP, False),
         )
     )
 
@@ -70,76 +133,98 @@ def app_properties(company: str | None) -> bytes:
 
 
 def workbook(
-    names: Sequence[str], filters: Iterable[tuple[int, str]], *, formulas: bool = False
+    sheets: Iterable[tuple[str, int]],
+    defined: Iterable[DefinedName] = (),
+    *,
+    formulas: bool = False,
 ) -> bytes:
-    """The list of sheets, and their autofilters' hidden names.
+    """The list of sheets and of defined names.
 
     Args:
-        names: Names of the sheets, in order.
-        filters: Position of a sheet from 0, and its filtered range such as `$A$1:$C$9`.
+        sheets: Names and numbers of the parts of the sheets, in the order of their tabs.
+        defined: They may come in any order.
         formulas: Whether there are any: the program that opens it calculates them.
     """
-    sheets = "".join(
+    listed = "".join(
         f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="rId{number}"/>'
-        for number, name in enumerate(names, 1)
+        for name, number in sheets
     )
-    defined = "".join(
-        f'<definedName name="_xlnm._FilterDatabase" localSheetId="{at}" hidden="1">'
-        f"{escape(_quoted(names[at]))}!{area}</definedName>"
-        for at, area in filters
-    )
-    if defined:
-        defined = f"<definedNames>{defined}</definedNames>"
+    names = "".join(map(_defined, defined))
+    if names:
+        names = f"<definedNames>{names}</definedNames>"
     calculated = '<calcPr fullCalcOnLoad="1"/>' if formulas else ""
     return (
         f'{_DECLARATION}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}/relationships">'
-        f"<bookViews><workbookView/></bookViews><sheets>{sheets}</sheets>{defined}"
+        f"<bookViews><workbookView/></bookViews><sheets>{listed}</sheets>{names}"
         f"{calculated}</workbook>"
     ).encode()
 
 
-def workbook_relations(sheets: int) -> bytes:
-    """Where the sheets and the styles are."""
-    targets = [
-        (f"{_OFFICE}/relationships/worksheet", f"worksheets/sheet{n}.xml")
-        for n in range(1, sheets + 1)
+def workbook_relations(sheets: int, *, strings: bool = False) -> bytes:
+    """Where the sheets are, whose ids are the numbers of their parts; the styles; the strings."""
+    relations = [
+        Relation("worksheet", f"worksheets/sheet{number}.xml") for number in range(1, sheets + 1)
     ]
-    return _relationships([*targets, (f"{_OFFICE}/relationships/styles", "styles.xml")])
+    relations.append(Relation("styles", "styles.xml"))
+    if strings:
+        relations.append(Relation("sharedStrings", "sharedStrings.xml"))
+    return relations_of(relations)
 
 
-def content_types(sheets: int) -> bytes:
-    """The media type of every part."""
-    overrides = [(sheet_name(n), f"{_TYPES}.worksheet+xml") for n in range(1, sheets + 1)]
-    overrides += [
-        (WORKBOOK, f"{_TYPES}.sheet.main+xml"),
-        (STYLES, f"{_TYPES}.styles+xml"),
-        (CORE, "application/vnd.openxmlformats-package.core-properties+xml"),
-        (APP, "application/vnd.openxmlformats-officedocument.extended-properties+xml"),
-    ]
-    inner = "".join(
-        f'<Override PartName="/{part}" ContentType="{type_}"/>' for part, type_ in overrides
+def relations_of(relations: Iterable[Relation]) -> bytes:
+    """A part's relations; the first has the id `rId1`."""
+    return _relationships(
+        (f"{_OFFICE}/relationships/{type_}", target, external)
+        for type_, target, external in relations
     )
-    return (
-        f'{_DECLARATION}<Types xmlns="{_PACKAGE}/content-types">'
-        '<Default Extension="rels"'
-        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-        f'<Default Extension="xml" ContentType="application/xml"/>{inner}</Types>'
-    ).encode()
 
 
-def _relationships(targets: Iterable[tuple[str, str]]) -> bytes:
+def content_types(written: Iterable[tuple[str, str | None]]) -> bytes:
+    """The media type of every part, those that every workbook has left out.
+
+    Args:
+        written: Names and media types of the sheets and of what is attached to them; None as
+            type where the name's extension tells it.
+    """
+    given = list(written)
+    overrides = {name: type_ for name, type_ in given if type_ is not None} | _FIXED
+    if not any(name == SHARED_STRINGS for name, _ in given):
+        del overrides[SHARED_STRINGS]
+    drawn = any(name.endswith(".vml") for name, _ in given)
     inner = "".join(
-        f'<Relationship Id="rId{number}" Type="{type_}" Target="{target}"/>'
-        for number, (type_, target) in enumerate(targets, 1)
+        f'<Default Extension="{extension}" ContentType="{type_}"/>'
+        for extension, type_ in _DEFAULTS.items()
+        if extension != "vml" or drawn
+    ) + "".join(
+        f'<Override PartName="/{part}" ContentType="{type_}"/>' for part, type_ in overrides.items()
+    )
+    return f'{_DECLARATION}<Types xmlns="{_PACKAGE}/content-types">{inner}</Types>'.encode()
+
+
+def quoted(name: str) -> str:
+    """A sheet's name as it stands in formulas."""
+    return "'" + name.replace("'", "''") + "'"
+
+
+def _relationships(relations: Iterable[tuple[str, str, bool]]) -> bytes:
+    inner = "".join(
+        f'<Relationship Id="rId{number}" Type="{type_}" Target={quoteattr(target)}'
+        + (' TargetMode="External"/>' if external else "/>")
+        for number, (type_, target, external) in enumerate(relations, 1)
     )
     return (
         f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">{inner}</Relationships>'
     ).encode()
 
 
+def _defined(name: DefinedName) -> str:
+    local = "" if name.position is None else f' localSheetId="{name.position}"'
+    hidden = ' hidden="1"' if name.hidden else ""
+    return (
+        f"<definedName name={quoteattr(name.name)}{local}{hidden}>{escape(legal(name.text))}"
+        "</definedName>"
+    )
+
+
 def _element(name: str, text: str | None) -> str:
     return "" if text is None else f"<{name}>{escape(legal(text))}</{name}>"
-
-
-def _quoted(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"

@@ -12,6 +12,7 @@ from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.text import spellers
+from streamware.formats.xlsx import parts as package
 from streamware.formats.xlsx.cells import (
     CellText,
     CellWriter,
@@ -77,6 +78,9 @@ class SheetWriter:
         self.above = 1 if head.titles else 0
         self.below = 0
         self._again = (options, head, context, styles, strings)
+        self._name = name
+        self._number = number
+        self._end = 0  # the last row, once it is known
         self._options = options
         self._spellers = spellers(head.columns, context, SPELLING)
         self._title = spellers([Column(0, "title")], context, SPELLING)[0]
@@ -133,17 +137,30 @@ class SheetWriter:
         return interleave([*parts, b"</row>"], count)
 
     def bottom(self, rows: int) -> bytes:
-        """Everything after the last of `rows` rows, the header counted."""
-        area = self.filtered(rows)
+        """Everything after the last of `rows` rows, those above the first counted."""
+        self._end = rows
+        area = self._filtered()
         filter_ = b'<autoFilter ref="' + area.encode() + b'"/>' if area else b""
         return b"</sheetData>" + filter_ + _END
 
-    def filtered(self, rows: int, *, dollar: str = "") -> str:
+    def attachments(self) -> list[package.Part]:
+        """The parts that belong to the sheet, once `bottom` was asked for."""
+        return []
+
+    def defined(self, position: int) -> list[package.DefinedName]:
+        """The names that the workbook lists for the sheet in this place, counted from 0."""
+        area = self._filtered(dollar="$")
+        if not area:
+            return []
+        text = f"{package.quoted(self._name)}!{area}"
+        return [package.DefinedName("_xlnm._FilterDatabase", text, position, hidden=True)]
+
+    def _filtered(self, *, dollar: str = "") -> str:
         """The range that the autofilter covers; empty where there is none."""
         if not (self._options.autofilter and self.head.titles):
             return ""
         last = column_letters(len(self.head.columns) - 1)
-        return f"{dollar}A{dollar}1:{dollar}{last}{dollar}{rows}"
+        return f"{dollar}A{dollar}1:{dollar}{last}{dollar}{self._end}"
 
     def _header(self) -> bytes:
         titles = self.head.titles

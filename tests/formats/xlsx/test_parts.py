@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from streamware.formats.xlsx import parts
+from streamware.formats.xlsx.parts import DefinedName
 
 CORE = {
     "dc": "http://purl.org/dc/elements/1.1/",
@@ -38,15 +39,15 @@ def test_the_workbook_names_its_sheets_and_the_styles() -> None:
 
 
 def test_sheets_are_listed_in_order_each_with_its_relation() -> None:
-    book = ET.fromstring(parts.workbook(["Orders", 'a"b & <c>'], []))
+    book = ET.fromstring(parts.workbook([("Orders", 2), ('a"b & <c>', 1)]))
     assert [dict(sheet.attrib) for sheet in book.iterfind("s:sheets/s:sheet", MAIN)] == [
-        {"name": "Orders", "sheetId": "1", RELATION: "rId1"},
-        {"name": 'a"b & <c>', "sheetId": "2", RELATION: "rId2"},
+        {"name": "Orders", "sheetId": "2", RELATION: "rId2"},
+        {"name": 'a"b & <c>', "sheetId": "1", RELATION: "rId1"},
     ]
 
 
 def test_the_elements_of_a_workbook_are_in_the_order_of_the_schema() -> None:
-    book = ET.fromstring(parts.workbook(["a"], [(0, "$A$1:$B$2")], formulas=True))
+    book = ET.fromstring(parts.workbook([("a", 1)], [DefinedName("n", "1")], formulas=True))
     assert [item.tag.partition("}")[2] for item in book] == [
         "bookViews",
         "sheets",
@@ -55,27 +56,36 @@ def test_the_elements_of_a_workbook_are_in_the_order_of_the_schema() -> None:
     ]
 
 
-def test_an_autofilter_has_a_hidden_name() -> None:
-    book = ET.fromstring(parts.workbook(["a", "it's <b>"], [(1, "$A$1:$C$9")]))
-    (name,) = book.iterfind("s:definedNames/s:definedName", MAIN)
-    assert name.attrib == {
-        "name": "_xlnm._FilterDatabase",
-        "localSheetId": "1",
-        "hidden": "1",
+def test_a_name_may_belong_to_a_sheet_and_be_hidden() -> None:
+    names = [DefinedName("rate", "a & b"), DefinedName("local", "'it''s'!$A$1", 1, hidden=True)]
+    book = ET.fromstring(parts.workbook([("a", 1), ("it's", 2)], names))
+    found = list(book.iterfind("s:definedNames/s:definedName", MAIN))
+    assert [(name.attrib, name.text) for name in found] == [
+        ({"name": "rate"}, "a & b"),
+        ({"name": "local", "localSheetId": "1", "hidden": "1"}, "'it''s'!$A$1"),
+    ]
+
+
+def test_without_names_nothing_is_named() -> None:
+    assert b"definedName" not in parts.workbook([("a", 1)], [])
+
+
+def test_the_name_of_a_sheet_is_quoted_in_formulas() -> None:
+    assert parts.quoted("it's") == "'it''s'"
+
+
+def types(written: list[tuple[str, str | None]]) -> dict[str | None, str]:
+    """Name or extension to the last word of the type."""
+    found = ET.fromstring(parts.content_types(written))
+    return {
+        item.get("PartName") or item.get("Extension"): item.attrib["ContentType"].rpartition(".")[2]
+        for item in found
     }
-    assert name.text == "'it''s <b>'!$A$1:$C$9"
-
-
-def test_without_autofilters_nothing_is_named() -> None:
-    assert b"definedName" not in parts.workbook(["a"], [])
 
 
 def test_every_part_has_a_content_type() -> None:
-    types = ET.fromstring(parts.content_types(2))
-    found = {
-        item.get("PartName") or item.get("Extension"): item.get("ContentType") for item in types
-    }
-    assert {name: str(type_).rpartition(".")[2] for name, type_ in found.items()} == {
+    sheets: list[tuple[str, str | None]] = [(parts.sheet_name(n), parts.SHEET_TYPE) for n in (1, 2)]
+    assert types(sheets) == {
         "rels": "relationships+xml",
         "xml": "application/xml",
         "/xl/worksheets/sheet1.xml": "worksheet+xml",
@@ -85,6 +95,28 @@ def test_every_part_has_a_content_type() -> None:
         "/docProps/core.xml": "core-properties+xml",
         "/docProps/app.xml": "extended-properties+xml",
     }
+
+
+def test_a_part_whose_extension_tells_its_type_is_not_listed() -> None:
+    found = types([("xl/drawings/vmlDrawing1.vml", None), ("xl/worksheets/_rels/a.rels", None)])
+    assert found["vml"] == "vmlDrawing"
+    assert not any("drawings" in str(name) or "_rels" in str(name) for name in found)
+
+
+def test_shared_strings_are_listed_where_there_are_some() -> None:
+    assert "/xl/sharedStrings.xml" not in types([])
+    assert types([(parts.SHARED_STRINGS, None)])["/xl/sharedStrings.xml"] == "sharedStrings+xml"
+    assert relations(parts.workbook_relations(1, strings=True))["rId3"] == (
+        "sharedStrings",
+        "sharedStrings.xml",
+    )
+
+
+def test_a_relation_may_lead_out_of_the_package() -> None:
+    data = parts.relations_of([parts.Relation("hyperlink", "https://a/?b=1&c", external=True)])
+    (relation,) = ET.fromstring(data)
+    assert relation.attrib["Target"] == "https://a/?b=1&c"
+    assert relation.attrib["TargetMode"] == "External"
 
 
 def test_document_properties_are_written_as_given() -> None:
