@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import isfinite
 from typing import Literal, get_args
 
 from streamware.style import Style, choose, color_of
@@ -18,6 +19,8 @@ Operand = str | float | date | datetime
 
 MAX_LIST = 255  # characters of a list of choices, its commas counted (Excel's dialog and reader)
 MAX_MESSAGE = 255
+MAX_TEXT = 255  # characters of a text in a formula (Microsoft's limits page)
+MAX_FORMULA = 8192  # characters of a formula (the same)
 MAX_TITLE = 32
 
 
@@ -40,6 +43,8 @@ class Condition:
     def __post_init__(self) -> None:
         choose("comparison", self.comparison, get_args(Comparison))
         _check_bounds(self.comparison, self.other)
+        for operand in (self.value, self.other):
+            _check_operand(operand)
         style = self.style
         if style.font or style.size or style.align or style.valign or style.wrap:
             raise ValueError("a condition cannot change font, size, alignment or wrapping")
@@ -118,12 +123,19 @@ class Validation:
         self._check_choices()
         if self.kind is not None and self.value is None:
             raise ValueError(f"a validation of kind {self.kind!r} needs a value")
+        if self.kind == "custom" and not str(self.value).startswith("="):
+            raise ValueError("a validation of kind 'custom' needs a formula, such as '=A1>B1'")
         if self.kind not in (None, "custom"):
             _check_bounds(self.comparison, self.other)
+        for operand in (self.value, self.other):
+            _check_operand(operand)
         _check_length("message", self.message, MAX_MESSAGE)
         _check_length("title", self.title, MAX_TITLE)
 
     def _check_choices(self) -> None:
+        choices: Sequence[object] = self.choices
+        if not all(isinstance(choice, str) and choice.strip() for choice in choices):
+            raise ValueError("a choice is a text, and not empty")
         if any("," in choice for choice in self.choices):
             raise ValueError("a choice cannot have a comma: it parts them")
         _check_length("list of choices", ",".join(self.choices), MAX_LIST)
@@ -132,6 +144,21 @@ class Validation:
 def _check_bounds(comparison: str, other: Operand | None) -> None:
     if (other is not None) != comparison.endswith("between"):
         raise ValueError(f"the comparison {comparison!r} needs {'two' if other is None else 'one'}")
+
+
+def _check_operand(operand: object) -> None:
+    """Whether it can stand in a rule's formula; None is none at all."""
+    if operand is None:
+        return
+    if isinstance(operand, bool) or not isinstance(operand, (str, int, float, date)):
+        raise TypeError(
+            f"a cell is compared with a number, a text or a date, not {type(operand).__name__}"
+        )
+    if isinstance(operand, float) and not isfinite(operand):
+        raise ValueError(f"a cell cannot be compared with {operand}")
+    if isinstance(operand, str):
+        limit = MAX_FORMULA if operand.startswith("=") else MAX_TEXT
+        _check_length("text to compare with", operand, limit)
 
 
 def _check_length(what: str, text: str | None, limit: int) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from streamware.style import Style, color_of
 
+MAX_PASSWORD = 255  # characters (Excel's own dialog)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetOptions:
@@ -55,9 +57,12 @@ class SheetOptions:
     protect: bool | str = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.title_rows, str):
+        if not isinstance(self.header, Style):
+            raise TypeError(f"header is a Style, not {type(self.header).__name__}")
+        rows = (None,) if isinstance(self.title_rows, str) else tuple(self.title_rows)
+        if not all(isinstance(row, (str, list, tuple)) for row in rows):
             raise TypeError("title_rows is a list of rows, each a text or a sequence of cells")
-        object.__setattr__(self, "title_rows", tuple(self.title_rows))
+        object.__setattr__(self, "title_rows", rows)
         if isinstance(self.zebra, str):
             object.__setattr__(self, "zebra", color_of(self.zebra))
         if self.tab_color is not None:
@@ -66,5 +71,9 @@ class SheetOptions:
             raise ValueError("zoom is 10 to 400 percent")
         if not 0 <= self.freeze_columns < 16_384:
             raise ValueError("freeze_columns is 0 to 16,383")
+        if self.table == "":
+            raise ValueError("table=True, or the name of its style; an empty one is none")
         if self.protect == "":
             raise ValueError("protect=True needs no password; an empty one is none")
+        if isinstance(self.protect, str) and len(self.protect) > MAX_PASSWORD:
+            raise ValueError(f"a password has at most {MAX_PASSWORD} characters")

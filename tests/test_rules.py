@@ -1,0 +1,128 @@
+# ruff: noqa: DTZ001 - date-times without a zone are what is tested
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from streamware import ColorScale, Condition, DataBar, Style, Validation
+
+
+@pytest.mark.parametrize("comparison", ["<", "<=", "=", "<>", ">=", ">"])
+@pytest.mark.parametrize("value", [0, 1.5, "open", "=B2", date(2024, 5, 17), datetime(2024, 5, 17)])
+def test_a_condition_compares_with_one_value(comparison: Any, value: Any) -> None:
+    found = Condition(comparison, value)
+    assert (found.comparison, found.value, found.other) == (comparison, value, None)
+
+
+@pytest.mark.parametrize("comparison", ["between", "not between"])
+def test_a_condition_between_has_two_bounds(comparison: Any) -> None:
+    assert Condition(comparison, 1, 0).other == 0
+    with pytest.raises(ValueError, match=f"the comparison '{comparison}' needs two"):
+        Condition(comparison, 1)
+
+
+def test_a_condition_that_is_not_between_has_no_second_bound() -> None:
+    with pytest.raises(ValueError, match="the comparison '<' needs one"):
+        Condition("<", 1, 2)
+
+
+def test_a_condition_stands_out_by_itself() -> None:
+    assert Condition("<", 0).style == Style(color="#9C0006", background="#FFC7CE")
+
+
+@pytest.mark.parametrize("comparison", ["==", "!=", "in", ""])
+def test_a_comparison_that_there_is_not_is_refused(comparison: Any) -> None:
+    with pytest.raises(ValueError, match="choose one of <, <=, =, <>, >=, >, between, not between"):
+        Condition(comparison, 1)
+
+
+@pytest.mark.parametrize("value", [True, [1], timedelta(1), b"a", 1j], ids=repr)
+def test_what_cannot_be_compared_with_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="compared with a number, a text or a date, not"):
+        Condition("<", value)
+    with pytest.raises(TypeError, match="compared with a number, a text or a date, not"):
+        Validation(kind="whole", value=1, other=value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="a cell cannot be compared with"):
+        Condition("between", 1, value)
+
+
+def test_a_text_to_compare_with_is_as_long_as_a_formula_may_have_it() -> None:
+    Condition("=", "x" * 255)
+    Condition("=", "=" + "x" * 8191)
+    with pytest.raises(ValueError, match="compare with has 256 characters; 255 are allowed"):
+        Condition("=", "x" * 256)
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        Style(font="Arial"),
+        Style(size=12),
+        Style(align="left"),
+        Style(valign="top"),
+        Style(wrap=True),
+    ],
+)
+def test_a_condition_cannot_change_what_takes_room(style: Style) -> None:
+    with pytest.raises(ValueError, match="cannot change font, size, alignment or wrapping"):
+        Condition("<", 0, style=style)
+
+
+def test_colors_of_rules_are_colors() -> None:
+    assert ColorScale("#ff0000", "00ff00", "#0000ff") == ColorScale("FF0000", "00FF00", "0000FF")
+    assert DataBar("#abcdef").color == "ABCDEF"
+    for wrong in (lambda: ColorScale("red"), lambda: DataBar("red"), lambda: ColorScale(middle="")):
+        with pytest.raises(ValueError, match="a colour is given like '#4472C4', not"):
+            wrong()
+
+
+# Validations
+
+
+def test_a_validation_lists_choices() -> None:
+    assert Validation(choices=["open", "paid"]).choices == ("open", "paid")
+
+
+def test_a_validation_compares() -> None:
+    found = Validation(kind="whole", value=1, other=9, message="1 to 9", title="Rating")
+    assert (found.comparison, found.value, found.other, found.strict) == ("between", 1, 9, True)
+    assert Validation(kind="length", comparison="<", value=80).other is None
+    assert Validation(kind="custom", value="=A1>B1").other is None
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({}, "a validation has either choices or a kind"),
+        ({"choices": ["a"], "kind": "whole"}, "a validation has either choices or a kind"),
+        ({"choices": ["a,b"]}, "a choice cannot have a comma"),
+        ({"choices": ["a", ""]}, "a choice is a text, and not empty"),
+        ({"choices": ["a", 1]}, "a choice is a text, and not empty"),
+        ({"choices": ["x" * 128, "x" * 127]}, "list of choices has 256 characters; 255 are"),
+        ({"kind": "int", "value": 1}, "kind='int': choose one of whole, decimal"),
+        ({"kind": "whole"}, "a validation of kind 'whole' needs a value"),
+        ({"kind": "whole", "value": 1}, "the comparison 'between' needs two"),
+        ({"kind": "custom", "value": "A1>B1"}, "needs a formula, such as '=A1>B1'"),
+        ({"choices": ["a"], "message": "x" * 256}, "the message has 256 characters; 255 are"),
+        ({"choices": ["a"], "title": "x" * 33}, "the title has 33 characters; 32 are allowed"),
+    ],
+)
+def test_a_validation_that_cannot_be_is_refused(options: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Validation(**options)
+
+
+def test_choices_are_a_list() -> None:
+    with pytest.raises(TypeError, match="choices are a list of texts"):
+        Validation(choices="abc")
+
+
+def test_lengths_are_counted_as_spreadsheets_do() -> None:
+    Validation(choices=["😀" * 127])
+    with pytest.raises(ValueError, match="255 are allowed"):
+        Validation(choices=["😀" * 128])
