@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
+from itertools import starmap
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -81,7 +82,13 @@ class Bundle(Application):
         self._used = False
 
     def answer(
-        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+        self,
+        *,
+        head_only: bool,
+        query: str | bytes,
+        accept: str | None,
+        coding: str | None,
+        language: str | None = None,
     ) -> Answer:
         """What is answered to one request; nothing is opened for it."""
         name = head.with_extension(self._filename, ".zip", {".zip"})
@@ -89,20 +96,23 @@ class Bundle(Application):
             ("Content-Type", "application/zip"),
             ("Content-Disposition", head.disposition(name)),
             *head.DEFAULTS,
+            *([("Vary", "Accept-Language")] if any(starmap(_varies, self._members)) else []),
         ]
         headers = head.merged(ours, self._headers)
-        job = self._job()
+        job = self._job(language)
         return (
             Answer(HTTPStatus.OK, headers, b"", job)
             if head_only
             else Answer(HTTPStatus.OK, headers, job)
         )
 
-    def _job(self) -> Job:
+    def _job(self, language: str | None) -> Job:
         if self._used and any(hasattr(content, "__next__") for _, content in self._members):
             raise OrderError("this Bundle has an iterator among its members that was used before")
         self._used = True
-        zipping = Zipping([_member(*member) for member in self._members], large=self._large)
+        zipping = Zipping(
+            [_member(*member, language) for member in self._members], large=self._large
+        )
         return Job(
             make=zipping.fed_by,
             cancel=zipping.interrupt,
@@ -333,9 +343,13 @@ def _read(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _member(name: str, content: Content) -> Member:
+def _varies(name: str, content: Content) -> bool:
+    return isinstance(content, Export) and content.entry_varies(name)
+
+
+def _member(name: str, content: Content, language: str | None) -> Member:
     if isinstance(content, Export):
-        return Member(name=name, job=content.entry(name))
+        return Member(name=name, job=content.entry(name, language))
     if isinstance(content, (bytes, bytearray, memoryview)):
         return Member(name=name, content=(bytes(content),))
     if isinstance(content, (str, os.PathLike)):

@@ -69,6 +69,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 query=request.META.get("QUERY_STRING", ""),
                 accept=request.META.get("HTTP_ACCEPT"),
                 coding=request.META.get("HTTP_ACCEPT_ENCODING"),
+                language=request.META.get("HTTP_ACCEPT_LANGUAGE"),
             )
         )
         self._download: Download | AsyncDownload

@@ -136,7 +136,13 @@ class _Answered(Application):
         self._answer = answer
 
     def answer(
-        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+        self,
+        *,
+        head_only: bool,
+        query: str | bytes,
+        accept: str | None,
+        coding: str | None,
+        language: str | None = None,
     ) -> Answer:
         """The answer."""
         return self._answer

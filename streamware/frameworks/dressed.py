@@ -35,10 +35,18 @@ class Dressed(Application):
         self._headers = checked(headers)
 
     def answer(
-        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+        self,
+        *,
+        head_only: bool,
+        query: str | bytes,
+        accept: str | None,
+        coding: str | None,
+        language: str | None = None,
     ) -> Answer:
         """What `inner` answers, dressed; rows are not opened for it."""
-        answer = self._inner.answer(head_only=head_only, query=query, accept=accept, coding=coding)
+        answer = self._inner.answer(
+            head_only=head_only, query=query, accept=accept, coding=coding, language=language
+        )
         if answer.status == HTTPStatus.NOT_ACCEPTABLE:
             return answer
         headers = head.merged(answer.headers, self._headers)

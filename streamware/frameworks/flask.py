@@ -58,6 +58,7 @@ class ExportResponse(flask.Response):
             query=request.query_string,
             accept=request.headers.get("Accept"),
             coding=request.headers.get("Accept-Encoding"),
+            language=request.headers.get("Accept-Language"),
         )
         download = Download(answer, request.environ)
         super().__init__(download, answer.status, answer.headers)

@@ -67,7 +67,13 @@ class Application:
         raise AttributeError(text, name=name, obj=self)
 
     def answer(
-        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+        self,
+        *,
+        head_only: bool,
+        query: str | bytes,
+        accept: str | None,
+        coding: str | None,
+        language: str | None = None,
     ) -> Answer:
         """What is answered to one request; rows are not opened for it."""
         raise NotImplementedError

@@ -28,6 +28,7 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
         query=scope.get("query_string", b""),
         accept=_given(scope, b"accept"),
         coding=_given(scope, b"accept-encoding"),
+        language=_given(scope, b"accept-language"),
     )
     if not isinstance(answered.body, Job):
         if answered.discarded is not None:

@@ -308,6 +308,12 @@ class Answerer(Protocol):
     """What decides how a request is answered."""
 
     def __call__(
-        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+        self,
+        *,
+        head_only: bool,
+        query: str | bytes,
+        accept: str | None,
+        coding: str | None,
+        language: str | None,
     ) -> Answer:
         """The answer; rows are not opened for it."""

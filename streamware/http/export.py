@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from http import HTTPStatus
 from typing import Literal, get_args
 
@@ -131,7 +131,13 @@ class Export(Application):
         self._used = False
 
     def answer(
-        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+        self,
+        *,
+        head_only: bool,
+        query: str | bytes,
+        accept: str | None,
+        coding: str | None,
+        language: str | None = None,
     ) -> Answer:
         """What is answered to one request; rows are not opened for it."""
         offers = [(format_.name, format_.media_type) for format_ in self._formats]
@@ -142,25 +148,28 @@ class Export(Application):
             return _not_acceptable([name for name, _ in offers], job, head_only=head_only)
         format_ = self._formats[chosen]
         gzip = self._compress and format_.compressible and negotiation.accepts_gzip(coding)
-        headers = self._head(format_, gzip=gzip)
-        job = self._job(format_, gzip=gzip)
+        locale = _locale(format_, language)
+        headers = self._head(format_, gzip=gzip, locale=locale)
+        job = self._job(format_, gzip=gzip, locale=locale)
         if head_only:
             return Answer(self._status, headers, b"", discarded=job)
         return Answer(self._status, headers, job)
 
-    def _head(self, format_: Format, *, gzip: bool) -> list[tuple[str, str]]:
+    def _head(self, format_: Format, *, gzip: bool, locale: str | None) -> list[tuple[str, str]]:
         name = head.with_extension(self._filename, format_.extension, extensions())
         varies = ["Accept"] * (len(self._formats) > 1)
         varies += ["Accept-Encoding"] * (self._compress and format_.compressible)
+        varies += ["Accept-Language"] * (_languages(format_) is not None)
         ours = [
             ("Content-Type", format_.media_type),
             ("Content-Disposition", head.disposition(name)),
             *head.DEFAULTS,
             *([("Vary", ", ".join(varies))] if varies else []),
+            *([("Content-Language", locale)] if locale else []),
         ]
         return head.merged(ours, self._headers) + ([("Content-Encoding", "gzip")] if gzip else [])
 
-    def _job(self, format_: Format, *, gzip: bool) -> Job:
+    def _job(self, format_: Format, *, gzip: bool, locale: str | None = None) -> Job:
         if self._used and any(map(_used_up, handed_over(self._rows))):
             raise OrderError(
                 "this Export's rows are an iterator and were used before; hand over a callable"
@@ -169,7 +178,7 @@ class Export(Application):
         self._used = True
         return Job(
             make=lambda feeder, share: self._encoding(
-                format_, feeder, share, Gzip() if gzip else None
+                format_, feeder, share, Gzip() if gzip else None, locale
             ),
             cancel=self._cancel,
             on_done=self._on_done,
@@ -185,6 +194,7 @@ class Export(Application):
         feeder: Feeder | None,
         share: Share | None,
         coder: Coder | None,
+        locale: str | None,
     ) -> Encoding:
         settings = self._settings or (None if share is None else share.settings)
         values, limits = self._values, self._limits
@@ -202,6 +212,7 @@ class Export(Application):
             feeder=feeder,
             coder=coder,
             open_spool=None if share is None else share.spool,
+            locale=locale,
             # Beside an event loop it is the loop that minds the time.
             cancel=self._cancel if feeder is None else None,
         )
@@ -211,14 +222,30 @@ class Export(Application):
         format_ = self._told(name)
         return name if name.lower().endswith(format_.extension) else f"{name}{format_.extension}"
 
-    def entry(self, name: str) -> Job:
-        """The job that makes this export as an entry of a bundle."""
-        return self._job(self._told(name), gzip=False)
+    def entry(self, name: str, language: str | None) -> Job:
+        """The job that makes this export as an entry of a bundle, for this `Accept-Language`."""
+        format_ = self._told(name)
+        return self._job(format_, gzip=False, locale=_locale(format_, language))
+
+    def entry_varies(self, name: str) -> bool:
+        """Whether an entry of a bundle depends on the reader's language."""
+        return _languages(self._told(name)) is not None
 
     def _told(self, name: str) -> Format:
         """The format that the name's extension tells, if it is offered; else the first."""
         told = (f for f in self._formats if name.lower().endswith(f.extension))
         return next(told, self._formats[0])
+
+
+def _languages(format_: Format) -> Container[str] | None:
+    """The languages that a format's documents differ in; None where they do not."""
+    languages: Container[str] | None = getattr(format_, "languages", None)
+    return languages
+
+
+def _locale(format_: Format, accepted: str | None) -> str | None:
+    languages = _languages(format_)
+    return None if languages is None else negotiation.preferred_language(accepted, languages)
 
 
 def _offered(rows: Rows, formats: Sequence[str | Format]) -> list[Format]:

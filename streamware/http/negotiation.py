@@ -1,4 +1,4 @@
-"""Which format a request asks for, and whether it takes gzip.
+"""Which format a request asks for, in which language, and whether it takes gzip.
 
 No header stops a download: what cannot be read in one is passed over, and a header in which
 nothing can be read is as good as none.
@@ -7,13 +7,15 @@ nothing can be read is as good as none.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 # A comma or semicolon inside quotes is text; no quoted text matters to us.  Every part of the
 # pattern may end the header, so that it is read once whatever stands in it.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
 _RANGE = re.compile(r"[^\s/]+/[^\s/]+")
+_LANGUAGE = re.compile(r"[a-z]{1,8}(?:-[a-z0-9]{1,8})*", re.ASCII)
+_LANGUAGE_LENGTH = 35  # RFC 5646 §4.4.1: what an implementation must at least take
 _WEIGHT = re.compile(r"\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}", re.ASCII)
 
 
@@ -67,6 +69,27 @@ def accepts_gzip(header: str | None) -> bool:
     return max(named, default=codings.get("*", 0)) > 0
 
 
+def preferred_language(header: str | None, known: Container[str]) -> str | None:
+    """The known language that an `Accept-Language` header asks for most; None without any.
+
+    A range that is not known as it is is shortened from its end, `de-AT-1996` to `de-AT` to `de`.
+    Where weights are equal, the first counts.  `*` asks for no language in particular.
+
+    Args:
+        header: The header, several of them joined by commas.
+        known: Language tags in their usual case, such as `de` and `de-CH`.
+
+    Source: RFC 9110 §12.5.4; RFC 4647 §3.4 (lookup); RFC 5646 §2.1.1 (case).
+    """
+    weights = _weights(header or "")
+    ranges = [name for name in weights if weights[name] and _is_language(name)]
+    for name in sorted(ranges, key=lambda name: -weights[name]):
+        for tag in _shortened(name):
+            if weights.get(tag.lower(), 1) and tag in known:
+                return tag
+    return None
+
+
 def query_value(query_string: bytes | str, name: str) -> str | None:
     """The first value of `name` in the query that is not empty, decoded; None without one."""
     text = query_string if isinstance(query_string, str) else query_string.decode("latin-1")
@@ -84,6 +107,29 @@ def _weight_of(media_type: str, ranges: Mapping[str, float]) -> float:
     exact = media_type.partition(";")[0].strip().lower()
     group = exact.partition("/")[0] + "/*"
     return next((ranges[each] for each in (exact, group, "*/*") if each in ranges), 0.0)
+
+
+def _is_language(name: str) -> bool:
+    return len(name) <= _LANGUAGE_LENGTH and _LANGUAGE.fullmatch(name) is not None
+
+
+def _shortened(name: str) -> Iterator[str]:
+    """A language range in its usual case, then as RFC 4647 §3.4 has it without its last parts."""
+    language, *parts = name.split("-")
+    parts = [_cased(part) for part in parts]
+    while parts:
+        yield "-".join((language, *parts))
+        parts.pop()
+        if parts and len(parts[-1]) == 1:  # what introduces an extension stands not at the end
+            parts.pop()
+    yield language
+
+
+def _cased(part: str) -> str:
+    """As RFC 5646 §2.1.1 recommends: territories in capitals, scripts with one."""
+    if len(part) == 2:
+        return part.upper()
+    return part.title() if len(part) == 4 and part.isalpha() else part
 
 
 def _weights(header: str) -> dict[str, float]:

@@ -53,6 +53,7 @@ def respond(
         query=environ.get("QUERY_STRING", ""),
         accept=environ.get("HTTP_ACCEPT"),
         coding=environ.get("HTTP_ACCEPT_ENCODING"),
+        language=environ.get("HTTP_ACCEPT_LANGUAGE"),
     )
     if not isinstance(answered.body, Job):
         if answered.discarded is not None:

@@ -65,7 +65,13 @@ class Teapot(Application):
     """An application that has nothing to discard."""
 
     def answer(
-        self, *, head_only: bool, query: str | bytes, accept: str | None, coding: str | None
+        self,
+        *,
+        head_only: bool,
+        query: str | bytes,
+        accept: str | None,
+        coding: str | None,
+        language: str | None = None,
     ) -> Answer:
         return Answer(HTTPStatus.IM_A_TEAPOT, [("Content-Type", "text/plain")], b"short")
 

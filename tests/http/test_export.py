@@ -274,6 +274,60 @@ def test_a_callable_is_not_called_for_a_format_that_is_not_there(get: Get, done:
     assert (reply.status, calls, done.receipts) == (406, [], [])
 
 
+# Language
+
+
+class Greeting(sw.Csv):
+    """A format in two languages, whose only cell is the one it was asked for."""
+
+    languages = frozenset({"de", "de-CH"})
+
+    def encoder(self, columns: Any, context: sw.Context) -> Any:
+        return super().encoder([sw.Column(0, context.locale or "none")], context)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "locale"),
+    [
+        ("de-DE,de;q=0.9,en;q=0.8", "de"),
+        ("de-ch", "de-CH"),
+        ("en", None),
+        ("*", None),
+        (None, None),
+    ],
+)
+def test_a_format_with_languages_is_told_the_reader_s(
+    get: Get, accepted: str | None, locale: str | None
+) -> None:
+    headers = {} if accepted is None else {"Accept-Language": accepted}
+    export = sw.Export(list, columns=[0], format=Greeting())
+    reply = get(export, headers=headers)
+    assert reply.body.decode() == f"{locale or 'none'}\r\n"
+    assert reply.headers.get("content-language") == locale
+    assert reply.headers["vary"] == "Accept-Encoding, Accept-Language"
+    assert get(export, headers=headers, method="HEAD").headers == reply.headers
+
+
+def test_a_format_without_languages_does_not_vary_by_them(get: Get) -> None:
+    reply = get(sw.Export([(1,)], format="csv"), headers={"Accept-Language": "de"})
+    assert reply.headers["vary"] == "Accept-Encoding"
+    assert "content-language" not in reply.headers
+
+
+def test_the_caller_may_say_another_language(get: Get) -> None:
+    export = sw.Export(list, columns=[0], format=Greeting(), headers=[("Content-Language", "gsw")])
+    reply = get(export, headers={"Accept-Language": "de-CH"})
+    assert reply.headers["content-language"] == "gsw"
+
+
+def test_an_entry_of_a_bundle_is_in_the_reader_s_language_too(get: Get) -> None:
+    export = sw.Export(list, columns=[0], format=Greeting())
+    reply = get(sw.Bundle([("a.csv", export)]), headers={"Accept-Language": "de-CH"})
+    assert zip_parts(reply.body) == {"a.csv": b"de-CH\r\n"}
+    assert reply.headers["vary"] == "Accept-Language"
+    assert "vary" not in get(sw.Bundle([("a.csv", sw.Export([]))])).headers
+
+
 # gzip
 
 

@@ -4,10 +4,16 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.datastructures import MIMEAccept
+from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from streamware.http.negotiation import accepts, accepts_gzip, choose, query_value
+from streamware.http.negotiation import (
+    accepts,
+    accepts_gzip,
+    choose,
+    preferred_language,
+    query_value,
+)
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 OFFERS = [("xlsx", XLSX), ("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")]
@@ -143,6 +149,66 @@ def test_werkzeug_finds_the_same_qualities(pairs: list[tuple[str, str]]) -> None
 )
 def test_gzip_is_sent_to_those_who_take_it(header: str | None, *, allowed: bool) -> None:
     assert accepts_gzip(header) is allowed
+
+
+LANGUAGES = {"de", "de-CH", "en", "fr", "zh-Hant", "sr-Latn-RS"}
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        pytest.param("de-DE,de;q=0.9", "de", id="browser"),
+        pytest.param("de-CH-1996, de;q=0.5", "de-CH", id="shortened"),
+        pytest.param("DE-ch", "de-CH", id="any case"),
+        pytest.param("ZH-HANT-tw", "zh-Hant", id="script"),
+        pytest.param("SR-lATN-rs", "sr-Latn-RS", id="script and territory"),
+        pytest.param("de-a-value", "de", id="extension"),
+        pytest.param("en;q=0.5, fr;q=0.7", "fr", id="weights"),
+        pytest.param("fr, de", "fr", id="equal weights"),
+        pytest.param("tlh, fr;q=0.1", "fr", id="unknown before known"),
+        pytest.param("de-AT;q=0.3, en;q=0.2", "de", id="shortened before what weighs less"),
+        pytest.param("de-DE, de;q=0, en;q=0.1", "en", id="excluded"),
+        pytest.param("en;q=0", None, id="only an exclusion"),
+        pytest.param("*, de;q=0.1", "de", id="anything"),
+        pytest.param("*", None, id="only anything"),
+        pytest.param("tlh", None, id="unknown"),
+        pytest.param("de_DE, d\u00e9, de--AT, -de, 1de, de-abcdefghi", None, id="no tags"),
+        pytest.param("de-" + "-".join(["a1234567"] * 9), None, id="too long"),
+        pytest.param("de;q=high, en;q=0.1", "en", id="weight that is no number"),
+        pytest.param("../../de, de\0", None, id="path"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="missing"),
+    ],
+)
+def test_the_language_of_the_reader_is_looked_up(header: str | None, language: str | None) -> None:
+    assert preferred_language(header, LANGUAGES) == language
+
+
+@given(st.text() | st.from_regex(r"([a-zA-Z]{1,3}(-[a-zA-Z0-9]{1,4}){0,3}(;q=[0-9.]{1,3})?,?)+"))
+def test_no_text_is_too_strange_for_a_language(header: str) -> None:
+    assert preferred_language(header, LANGUAGES) in {None, *LANGUAGES}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["de", "de-CH", "en", "fr", "it"]), st.integers(1, 9)),
+        unique_by=lambda pair: pair[0],
+    )
+)
+def test_werkzeug_finds_a_language_of_the_same_weight(pairs: list[tuple[str, int]]) -> None:
+    header = ",".join(f"{tag};q=0.{weight}" for tag, weight in pairs)
+    foreign = parse_accept_header(header, LanguageAccept)
+    known = [tag for tag, _ in pairs if tag in LANGUAGES]
+    best = foreign.best_match(known) if known else None
+    found = preferred_language(header, LANGUAGES)
+    assert (found is None) == (best is None)
+    assert foreign.quality(found or "") == foreign.quality(best or "")
+
+
+def test_a_long_header_of_languages_is_read_in_no_time() -> None:
+    begin = time.perf_counter()
+    assert preferred_language("x-" * 100_000 + "," + "de-a," * 50_000, set()) is None
+    assert time.perf_counter() - begin < 1
 
 
 @pytest.mark.parametrize(
