@@ -32,7 +32,7 @@ MAX_ENTRIES = 0xFFFE
 
 _VERSION = 20  # §4.4.3.2: deflate
 _FLAGS = 0x0008  # §4.4.4 bit 3: crc and sizes follow the data
-_DEFLATED = 8
+_STORED, _DEFLATED = 0, 8
 _TIME, _DATE = 0, (1 << 5) | 1  # 1980-01-01 00:00, the first that MS-DOS can write
 
 _LOCAL = Struct("<4s5H3L2H")
@@ -50,6 +50,7 @@ class Entry:
     compressed: int
     size: int
     offset: int
+    stored: bool = False
 
 
 def local_header(name: bytes) -> bytes:
@@ -60,6 +61,12 @@ def local_header(name: bytes) -> bytes:
     )
 
 
+def stored_header(entry: Entry) -> bytes:
+    """§4.3.7 for what is not deflated: with its figures, and nothing behind the data."""
+    figures = (_VERSION, 0, _STORED, _TIME, _DATE, entry.crc, entry.size, entry.size)
+    return _LOCAL.pack(b"PK\3\4", *figures, len(entry.name), 0) + entry.name
+
+
 def descriptor(entry: Entry) -> bytes:
     """§4.3.9, with the signature."""
     return _DESCRIPTOR.pack(b"PK\7\x08", entry.crc, entry.compressed, entry.size)
@@ -67,7 +74,8 @@ def descriptor(entry: Entry) -> bytes:
 
 def central_header(entry: Entry) -> bytes:
     """§4.3.12: as the local header, with the figures."""
-    fields = (_VERSION, _VERSION, _FLAGS, _DEFLATED, _TIME, _DATE)
+    way = (0, _STORED) if entry.stored else (_FLAGS, _DEFLATED)
+    fields = (_VERSION, _VERSION, *way, _TIME, _DATE)
     figures = (entry.crc, entry.compressed, entry.size)
     tail = (len(entry.name), 0, 0, 0, 0, 0, entry.offset)
     return _CENTRAL.pack(b"PK\1\2", *fields, *figures, *tail) + entry.name
@@ -206,6 +214,14 @@ class ZipWriter:
         """A whole entry at once."""
         return self.open(name) + self.write(data) + self.close()
 
+    def stored(self, name: str, data: bytes) -> bytes:
+        """A whole entry as it is, which tells what kind of file this is by its first bytes."""
+        self._check_count()
+        crc, size = zlib.crc32(data), len(data)
+        entry = Entry(name.encode("ascii"), crc, size, size, self._offset, stored=True)
+        self._entries.append(entry)
+        return self._out(stored_header(entry) + data)
+
     def spooled(self, file: SpoolFile) -> SpooledEntry:
         """An entry that is deflated into `file` while others are written, for `copy`."""
         return SpooledEntry(self, Deflate(small=self._small, backend=self._backend), file)
@@ -236,9 +252,12 @@ class ZipWriter:
             raise OrderError("no entry of the zip is open")
         return self._deflate
 
-    def _opened(self, name: str) -> bytes:
+    def _check_count(self) -> None:
         if len(self._entries) >= MAX_ENTRIES:
             raise LimitError("entries in the zip", limit=MAX_ENTRIES, actual=len(self._entries) + 1)
+
+    def _opened(self, name: str) -> bytes:
+        self._check_count()
         self._name = name.encode("ascii")
         self._begun = self._offset
         return self._out(local_header(self._name))

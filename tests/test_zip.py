@@ -376,3 +376,15 @@ def test_a_spooled_entry_keeps_to_the_size_of_any(monkeypatch: pytest.MonkeyPatc
     spooled.write(b"a" * 1000)
     with pytest.raises(LimitError, match="bytes of an entry of the zip"):
         spooled.write(b"a")
+
+
+def test_an_entry_can_be_stored_with_its_figures_in_front(tmp_path: Path) -> None:
+    writer = ZipWriter()
+    data = writer.stored("mimetype", b"a/b") + writer.entry("c.xml", b"<c/>") + writer.finish()
+    assert data[:41] == bytes.fromhex(
+        "504b0304 1400 0000 0000 00002100"  # version 2.0, no flags, stored
+        "1c40f407 03000000 03000000 0800 0000"
+    ) + (b"mimetypea/b")
+    assert zip_parts(data) == {"mimetype": b"a/b", "c.xml": b"<c/>"}
+    assert bsdtar_parts(data, tmp_path) == zip_parts(data)
+    assert unzip_complaints(data, tmp_path) == ""

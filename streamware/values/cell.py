@@ -19,7 +19,7 @@ from numbers import Integral, Real
 from pathlib import PurePath
 from typing import Any, Protocol
 
-from streamware.cell import Cell
+from streamware.cell import MAX_NOTE, Cell
 from streamware.errors import CellError, LimitError
 from streamware.style import Style
 from streamware.values import Formula, Values
@@ -29,6 +29,7 @@ from streamware.values.tokens import (
     EPOCH_ORDINAL,
     FIRST_DATE,
     FIRST_SERIAL,
+    clock_duration,
     compact_json,
     datetime_serials,
     digits,
@@ -78,6 +79,7 @@ class Spelling:
         true: Its true.
         false: Its false.
         spreadsheet: Dates as serials, numbers as doubles, text within a cell's limits.
+        iso: A spreadsheet whose dates, times and durations are those of XML Schema instead.
         formulas: Whether text can become a formula in what opens the file.
         json: Nested values stay what they are.
         escaped: Writes a forbidden character when asked to; None where the format has no way.
@@ -87,9 +89,15 @@ class Spelling:
     true: bytes = b"true"
     false: bytes = b"false"
     spreadsheet: bool = False
+    iso: bool = False
     formulas: bool = False
     json: bool = False
     escaped: Callable[[str], bytes] | None = None
+
+    @property
+    def serials(self) -> bool:
+        """Whether dates are serial numbers."""
+        return self.spreadsheet and not self.iso
 
 
 class CellSpeller:
@@ -140,10 +148,10 @@ class CellSpeller:
         if isinstance(cell.value, Cell):
             raise self.error(cell.value, "cannot be the value of another")
         note = cell.note or ""
-        if len(note) > UTF16_CELL // 2 and _utf16_units(note) > UTF16_CELL:
+        if len(note) > MAX_NOTE // 2 and _utf16_units(note) > MAX_NOTE:
             raise LimitError(
                 f"row {self.row}, column {self._name}: UTF-16 units in the note",
-                limit=UTF16_CELL,
+                limit=MAX_NOTE,
                 actual=_utf16_units(note),
             )
 
@@ -323,7 +331,7 @@ class CellSpeller:
         return Kind.NUMBER, rounded.encode()
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
-        if not self._spelling.spreadsheet:
+        if not self._spelling.serials:
             return Kind.DATE, date.isoformat(value).encode()
         if value < FIRST_DATE:
             return self._early(date.isoformat(value))
@@ -348,8 +356,9 @@ class CellSpeller:
         return self._settled_datetime(moved, Kind.ZONED)
 
     def _settled_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
-        if not self._spelling.spreadsheet:
-            return kind, datetime.isoformat(value).encode()
+        if not self._spelling.serials:
+            shown = value.replace(tzinfo=None) if self._spelling.iso else value
+            return kind, datetime.isoformat(shown).encode()
         serial = datetime_serials([value.replace(tzinfo=None)])[0]
         if serial < FIRST_SERIAL:
             return self._early(datetime.isoformat(value))
@@ -367,6 +376,8 @@ class CellSpeller:
             seconds=value.second,
             microseconds=value.microsecond,
         )
+        if self._spelling.iso:
+            return Kind.TIME, clock_duration(moment).encode()
         return Kind.TIME, repr(moment / _DAY).encode()
 
     def _duration(self, value: timedelta) -> tuple[Kind, bytes]:
@@ -374,9 +385,12 @@ class CellSpeller:
             return self._none(None)
         if not self._spelling.spreadsheet:
             return Kind.DURATION, iso_duration(value).encode()
-        if not timedelta(0) <= value < _LONGEST:  # the 1900 system shows #### for it
+        shortest = -_LONGEST if self._spelling.iso else timedelta(0)
+        if not shortest <= value < _LONGEST:  # the 1900 system shows #### for it
             self._converted["negative_duration" if value < timedelta(0) else "long_duration"] += 1
             return Kind.TEXT, iso_duration(value).encode()
+        if self._spelling.iso:
+            return Kind.DURATION, clock_duration(value).encode()
         return Kind.DURATION, repr(value / _DAY).encode()
 
     def _formula(self, value: Formula) -> tuple[Kind, bytes]:

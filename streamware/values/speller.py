@@ -143,7 +143,7 @@ class Speller:
                 self._single.row = first + at
                 self._single.check(cell)
                 values[at] = cell.value
-                if cell.style is not None or cell.url is not None or cell.note is not None:
+                if cell.style or cell.url or cell.note:
                     dressed[at] = cell
         spelled = self.spell(values, first)
         spelled.dressed = dressed or None
@@ -165,14 +165,13 @@ class Speller:
         return spelled
 
     def _column_spellers(self) -> dict[type, Callable[[Any], Spelled | None]]:
-        spreadsheet = self._spelling.spreadsheet
         return {
             str: self._texts,
             int: self._ints,
             float: self._floats,
             Decimal: self._decimals,
             bool: self._bools,
-            date: self._serial_dates if spreadsheet else self._iso_dates,
+            date: self._serial_dates if self._spelling.serials else self._iso_dates,
             datetime: self._datetimes,
             uuid.UUID: self._uuids,
         }
@@ -272,7 +271,7 @@ class Speller:
         return spelled
 
     def _naive(self, cells: Sequence[datetime], kind: Kind) -> Spelled | None:
-        if not self._spelling.spreadsheet:
+        if not self._spelling.serials:
             return Spelled(kind, iso_tokens(cells))
         serials = datetime_serials(cells)
         tokens = float_tokens(serials) if min(serials) >= FIRST_SERIAL else None

@@ -76,6 +76,15 @@ def iso_duration(value: timedelta) -> str:
     return f"{sign}P{days}" + (f"T{clock}" if clock else "")
 
 
+def clock_duration(value: timedelta) -> str:
+    """The same in hours, minutes and seconds only, which is what spreadsheets read."""
+    sign, value = ("-", -value) if value < timedelta(0) else ("", value)
+    minutes, seconds = divmod(value.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{value.microseconds:06}".rstrip("0") if value.microseconds else ""
+    return f"{sign}PT{hours + 24 * value.days:02}H{minutes:02}M{seconds:02}{fraction}S"
+
+
 def digits(value: int) -> bytes:
     """All digits of an integer, however many."""
     try:
