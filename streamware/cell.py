@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from streamware.style import Style
 
+MAX_NOTE = 32_767  # UTF-16 units
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -16,9 +18,9 @@ class Cell:
     Attributes:
         value: The value, of any kind that can stand without.
         style: How it looks; what that leaves open is as in its column.
-        url: Where it leads.  A sheet has at most 65,530 of these links (Excel's limit); past
-            them it is plain text, and counted.  `Column.url` has no such limit.
-        note: A note on the cell, at most 32,767 UTF-16 units.
+        url: Where it leads, if anywhere.  A sheet has at most 65,530 of these links (Excel's
+            limit); past them it is plain text, and counted.  `Column.url` has no such limit.
+        note: A note on the cell, if any: at most 32,767 UTF-16 units.
     """
 
     value: object

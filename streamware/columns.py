@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
 
-from streamware.cell import Cell
-from streamware.errors import EncodeError
+from streamware.cell import MAX_NOTE, Cell
+from streamware.errors import EncodeError, LimitError
 from streamware.number_format import code_of
 from streamware.rules import Rule, Validation
 from streamware.sheet_options import SheetOptions
@@ -28,6 +28,7 @@ Row = object
 Cells = Sequence[object]
 
 _KINDS = ("text", "number", "bool", "date", "datetime", "time", "duration")
+MAX_ADDRESS = 255  # characters of a text in a formula (Microsoft's limits page)
 _ABSENT = object()
 _LONG = frozenset({str, bytes, bytearray, memoryview})  # types whose cells can be any length
 _NESTED = frozenset({list, dict, tuple})  # types whose cells are longer than they say
@@ -57,7 +58,7 @@ class Column:
         align: "left", "center" or "right".
         wrap: Whether long text goes on in the next line.
         hidden: Whether it is there without being seen.
-        note: A note on the header's cell.
+        note: A note on the header's cell, at most 32,767 UTF-16 units.
         url: Makes every cell a link: an address in which `{}` is the cell's text, quoted for an
             address.  An address over 255 characters leaves the text alone, and is counted.
         total: "sum", "average" or "count", calculated in a row below the last one.
@@ -107,8 +108,12 @@ class Column:
             raise ValueError("a column's width is above 0 and at most 255 characters")
         choose("align", align, get_args(Align))
         choose("total", total, get_args(Total))
-        if url is not None and "{}" not in url:
-            raise ValueError(f"the address {url!r} has no {{}} for the cell's text")
+        _check_address(url)
+        _check_note(note)
+        if total in ("sum", "average") and kind in ("text", "bool"):
+            raise ValueError(f"there is no {total} of a column of kind {kind!r}")
+        rules = tuple(rules)
+        _check_rules(rules, validation)
         for name, value in (
             ("key", key),
             ("title", title),
@@ -122,10 +127,43 @@ class Column:
             ("note", note),
             ("url", url),
             ("total", total),
-            ("rules", tuple(rules)),
+            ("rules", rules),
             ("validation", validation),
         ):
             object.__setattr__(self, name, value)
+
+
+def _check_address(url: str | None) -> None:
+    if url is None:
+        return
+    if "{}" not in url:
+        raise ValueError(f"the address {url!r} has no {{}} for the cell's text")
+    if any(ord(character) <= 0x20 for character in url):
+        raise ValueError(f"the address {url!r} has a blank or a control character")
+    around = _units(url.replace("{}", ""))
+    if around >= MAX_ADDRESS:
+        raise LimitError("characters of an address", limit=MAX_ADDRESS, actual=around)
+
+
+def _check_note(note: str | None) -> None:
+    if note is not None and not isinstance(note, str):
+        raise TypeError(f"a note is a text, not {type(note).__name__}")
+    if note and _units(note) > MAX_NOTE:
+        raise LimitError("UTF-16 units in a note", limit=MAX_NOTE, actual=_units(note))
+
+
+def _check_rules(rules: Sequence[object], validation: object) -> None:
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            raise TypeError(
+                f"a rule is a Condition, a ColorScale or a DataBar, not {type(rule).__name__}"
+            )
+    if not isinstance(validation, Validation | None):
+        raise TypeError(f"validation is a Validation, not {type(validation).__name__}")
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,7 +572,7 @@ def _weighed(cell: object) -> type:
     """The type by which a cell is known as long or short."""
     if type(cell) is not Cell:
         return type(cell)
-    return str if cell.note or cell.url else type(cell.value)
+    return str if cell.note or cell.url else type(cell.value)  # a note can be any length, too
 
 
 def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]:

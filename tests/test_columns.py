@@ -353,6 +353,15 @@ def test_a_title_may_be_translated_late(form: str) -> None:
     assert table([{"id": 1}], columns) == [["Nummer"], ["1"]]
 
 
+@pytest.mark.parametrize("form", ["csv", "xml", "json", "xlsx"])
+def test_a_title_may_be_a_callable(form: str) -> None:
+    words = iter(["Nummer"])
+    made = document([{"id": 1}], form, columns=[sw.Column("id", lambda: next(words))])
+    assert made.receipt.rows == 1
+    assert next(words, None) is None
+    assert table([{"id": 1}], [sw.Column("id", Lazy)]) == [["Nummer"], ["1"]]
+
+
 class Key(StrEnum):
     ID = "id"
 
@@ -504,6 +513,9 @@ def heavy_after(*batches: list[Any], columns: Any = None) -> Sequence[object] | 
         pytest.param([("x",), (None,)], [0], id="text and none"),
         pytest.param([{"a": 1, "b": "x"}], ["b"], id="mapping"),
         pytest.param([SimpleNamespace(a=1)], None, id="object: all"),
+        pytest.param([(sw.Cell("x"), sw.Cell(1), sw.Cell(None))], [0, 2], id="dressed"),
+        pytest.param([(sw.Cell(1, note="x"), sw.Cell(1, url="x"))], [0, 1], id="note and link"),
+        pytest.param([("x", sw.Cell([1]))], None, id="nested in a cell"),
     ],
 )
 def test_the_columns_whose_length_counts_are_told(rows: list[Any], heavy: Any) -> None:
@@ -541,8 +553,42 @@ def test_a_key_is_a_name_a_position_or_a_callable(key: Any) -> None:
         ({"kind": "money"}, "unknown kind 'money'; there are: text, number, bool, date, datetime"),
         ({"width": 0}, "width is above 0"),
         ({"width": 256}, "at most 255"),
+        ({"format": "0 kg"}, "the number format '0 kg' has 'kg', which needs quotes"),
+        ({"align": "middle"}, "align='middle': choose one of left, center, right"),
+        ({"total": "max"}, "total='max': choose one of sum, average, count"),
+        ({"total": "sum", "kind": "text"}, "there is no sum of a column of kind 'text'"),
+        ({"total": "average", "kind": "bool"}, "there is no average of a column of kind 'bool'"),
+        ({"url": "https://example.com/"}, "has no {} for the cell's text"),
+        ({"url": "https://example.com/ {}"}, "has a blank or a control character"),
+        ({"url": "x" * 255 + "{}"}, "characters of an address: 255 is over the limit of 255"),
+        ({"note": "😀" * 16_384}, "UTF-16 units in a note: 32,768 is over the limit of 32,767"),
     ],
 )
 def test_a_wrong_option_of_a_column_is_an_error(options: Mapping[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sw.Column("a", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": 0}, "a number format is a text"),
+        ({"note": 5}, "a note is a text, not int"),
+        ({"rules": ["red"]}, "a rule is a Condition, a ColorScale or a DataBar, not str"),
+        ({"validation": ["a"]}, "validation is a Validation, not list"),
+    ],
+)
+def test_an_option_of_another_type_is_an_error(options: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        sw.Column("a", **options)
+
+
+def test_a_column_keeps_what_spreadsheets_need() -> None:
+    rule, choice = sw.DataBar(), sw.Validation(choices=["a"])
+    column = sw.Column(
+        "a", width="auto", url="x{}", note="", total="count", rules=iter([rule]), validation=choice
+    )
+    assert (column.width, column.url, column.total) == (None, "x{}", "count")
+    assert (column.rules, column.validation) == ((rule,), choice)
+    assert sw.Column("a", total="count", kind="text").total == "count"
+    assert sw.Column("a", format="money:EUR").format == "#,##0.00 [$EUR]"

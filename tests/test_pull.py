@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import streamware as sw
 from drive import Clock
 from fakes import Broken
 from streamware.pull import MOST_CHARACTERS, Puller, heavy, portions, weight
@@ -184,6 +185,26 @@ def test_the_keys_that_count_are_those_of_text() -> None:
     assert heavy((1, "x", b"", None, [1])) == [1, 2, 4]
     assert heavy({"a": 1, "b": "x"}) == ["b"]
     assert heavy(SimpleNamespace(a="x")) == ()
+
+
+def test_the_text_of_a_cell_counts_with_all_that_it_has() -> None:
+    assert weight((sw.Cell("abc"), sw.Cell(1), 2)) == 3
+    assert weight((sw.Cell(1, note="ab", url="c"),)) == 3
+    assert weight((sw.Cell(["abc"]), [sw.Cell("ab")])) == 8 + 3 + 8 + 2
+    assert weight((sw.Cell("abc"), "d"), [0, 1]) == 4
+
+
+def test_a_cell_without_text_has_no_key_that_counts() -> None:
+    cells = (sw.Cell(1), sw.Cell("x"), sw.Cell(1, note="x"), sw.Cell(1, url="x"), sw.Cell([1]))
+    assert heavy(cells) == [1, 2, 3, 4]
+    assert heavy({"a": sw.Cell(1), "b": sw.Cell("x")}) == ["b"]
+
+
+def test_cells_within_each_other_are_not_looked_into_for_ever() -> None:
+    cell = sw.Cell("x")
+    for _ in range(100_000):
+        cell = sw.Cell(cell)
+    assert weight((cell,)) == 0
 
 
 def test_a_wide_last_row_is_a_run_of_its_own() -> None:

@@ -684,3 +684,72 @@ def test_a_cell_has_no_more_characters_than_its_limit(text: Any, forbidden: Any)
     match = "row 2, column a: characters in the cell: 11 is over the limit of 10"
     with pytest.raises(sw.LimitError, match=match):
         document([{"a": "x" * 10}, {"a": text}], limits=limits, values=values)
+
+
+# Cells that are more than a value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0, 10**20, 1.5, math.nan, Decimal("1.10"), True, None, "", "=1", "a\r\n\x07"),
+        *(date(2024, 5, 6), NOON, time(8), timedelta(1), IDENTIFIER, b"a", [1], Colour.RED),
+        sw.Formula("=1", 2),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("form", ["csv", "xml", "json", "xlsx"])
+def test_a_cell_is_written_as_its_value(value: object, form: str) -> None:
+    plain = [value, value, None]
+    bare = column(plain, form)
+    for dressed in (sw.Cell(value), sw.Cell(value, url="", note="")):
+        made = column([dressed, value, sw.Cell(None)], form)
+        assert (made.data, made.receipt.converted) == (bare.data, bare.receipt.converted)
+
+
+def test_the_value_of_a_cell_is_read_as_the_kind_of_its_column() -> None:
+    cells = [sw.Cell("2024-05-06"), "2024-05-07", sw.Cell(date(2024, 5, 8)), sw.Cell(""), None]
+    columns = [sw.Column(0, "day", kind="date")]
+    read = calamine_rows(document([(cell,) for cell in cells], "xlsx", columns=columns).data)
+    assert read == [["day"], [date(2024, 5, 6)], [date(2024, 5, 7)], [date(2024, 5, 8)]]
+
+
+def test_the_value_of_a_cell_that_is_not_of_the_kind_is_an_error() -> None:
+    columns = [sw.Column(0, "day", kind="date")]
+    with pytest.raises(sw.CellError, match="row 2, column day: a value of type str cannot be read"):
+        document([(sw.Cell("2024-05-06"),), (sw.Cell("today"),)], "csv", columns=columns)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        (sw.Cell(sw.Cell(1)), "type Cell cannot be the value of another"),
+        (sw.Cell(1, style="bold"), "type str is no style of a cell"),  # type: ignore[arg-type]
+        (sw.Cell(1, url=b"http://"), "type bytes is no url of a cell"),  # type: ignore[arg-type]
+        (sw.Cell(1, note=5), "type int is no note of a cell"),  # type: ignore[arg-type]
+    ],
+    ids=["within another", "style", "url", "note"],
+)
+def test_a_cell_of_wrong_parts_is_an_error(cell: sw.Cell, problem: str, form: str) -> None:
+    with pytest.raises(sw.CellError, match=f"row 2, column a: a value of {problem}"):
+        column([1, cell], form)
+
+
+def test_a_note_has_as_much_text_as_a_cell() -> None:
+    column([sw.Cell(1, note="😀" * 16_383 + "x")], "csv")
+    with pytest.raises(
+        sw.LimitError, match=r"row 2, column a: UTF-16 units in the note: 32,768 is .* 32,767"
+    ):
+        column([1, sw.Cell(1, note="😀" * 16_384)], "csv")
+
+
+def test_a_cell_within_what_is_nested_is_an_error() -> None:
+    with pytest.raises(sw.CellError, match="has something inside that JSON cannot hold"):
+        column([[sw.Cell(1)]], "csv")
+
+
+def test_the_value_of_a_cell_has_no_more_characters_than_its_limit() -> None:
+    limits = sw.Limits(cell_characters=3)
+    with pytest.raises(sw.LimitError, match="row 1, column a: characters in the cell"):
+        document([{"a": sw.Cell("abcd")}], "csv", limits=limits)

@@ -169,11 +169,11 @@ class CellWriter:
         kind = spelled.kinds[at] if spelled.kinds else spelled.kind or Kind.EMPTY
         token = spelled.tokens[at]
         base = self.style(_shown_kind(kind, token))
-        formula = self._link(kind, token) if cell.url is None else None
-        if formula is not None or (cell.url is not None and self._leads(cell.url, number)):
+        formula = None if cell.url else self._link(kind, token)
+        if formula is not None or (cell.url and self._leads(cell.url, number)):
             base = LINK.over(base)
-        if cell.note is not None and not self._noted(cell.note, number):
-            self._converted["note"] += 1
+        if cell.note:
+            self._noted(cell.note, number)
         style = base if cell.style is None else cell.style.over(base)
         self._dressings[at] = _Dressing(self._marked(style), formula)
 
@@ -231,11 +231,13 @@ class CellWriter:
 
     def _leads(self, url: str, number: int) -> bool:
         taken = self._links is not None and self._links.add(f"{self._letters}{number}", url)
-        self._converted["link"] += not taken
+        if not taken:
+            self._converted["link"] += 1
         return taken
 
-    def _noted(self, text: str, number: int) -> bool:
-        return self._notes is not None and self._notes.add(number, self._at, text)
+    def _noted(self, text: str, number: int) -> None:
+        if self._notes is None or not self._notes.add(number, self._at, text):
+            self._converted["note"] += 1
 
     # A column of one kind
 
@@ -305,7 +307,8 @@ class CellWriter:
         if self._address is None or not token:
             return None
         formula = self._address.formula(kind, token) if kind in LINKED else None
-        self._converted["url"] += formula is None
+        if formula is None:
+            self._converted["url"] += 1
         return formula
 
     def _written(
