@@ -7,8 +7,10 @@ nothing can be read is as good as none.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from urllib.parse import parse_qsl
+
+from streamware.language import shortened
 
 # A comma or semicolon inside quotes is text; no quoted text matters to us.  Every part of the
 # pattern may end the header, so that it is read once whatever stands in it.
@@ -79,12 +81,12 @@ def preferred_language(header: str | None, known: Container[str]) -> str | None:
         header: The header, several of them joined by commas.
         known: Language tags in their usual case, such as `de` and `de-CH`.
 
-    Source: RFC 9110 §12.5.4; RFC 4647 §3.4 (lookup); RFC 5646 §2.1.1 (case).
+    Source: RFC 9110 §12.5.4; RFC 4647 §3.4 (lookup).
     """
     weights = _weights(header or "")
     ranges = [name for name in weights if weights[name] and _is_language(name)]
     for name in sorted(ranges, key=lambda name: -weights[name]):
-        for tag in _shortened(name):
+        for tag in shortened(name):
             if weights.get(tag.lower(), 1) and tag in known:
                 return tag
     return None
@@ -111,25 +113,6 @@ def _weight_of(media_type: str, ranges: Mapping[str, float]) -> float:
 
 def _is_language(name: str) -> bool:
     return len(name) <= _LANGUAGE_LENGTH and _LANGUAGE.fullmatch(name) is not None
-
-
-def _shortened(name: str) -> Iterator[str]:
-    """A language range in its usual case, then as RFC 4647 §3.4 has it without its last parts."""
-    language, *parts = name.split("-")
-    parts = [_cased(part) for part in parts]
-    while parts:
-        yield "-".join((language, *parts))
-        parts.pop()
-        if parts and len(parts[-1]) == 1:  # what introduces an extension stands not at the end
-            parts.pop()
-    yield language
-
-
-def _cased(part: str) -> str:
-    """As RFC 5646 §2.1.1 recommends: territories in capitals, scripts with one."""
-    if len(part) == 2:
-        return part.upper()
-    return part.title() if len(part) == 4 and part.isalpha() else part
 
 
 def _weights(header: str) -> dict[str, float]:
