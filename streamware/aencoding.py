@@ -42,6 +42,7 @@ def aencode(
     format: str | Format = "csv",  # noqa: A002 - the contract's name
     *,
     columns: Iterable[Column | Key] | None = None,
+    sheet_by: Key | None = None,
     values: Values | None = None,
     limits: Limits | None = None,
     chunk_size: int = CHUNK_SIZE,
@@ -65,6 +66,7 @@ def aencode(
             rows,
             lookup(format),
             columns=columns,
+            sheet_by=sheet_by,
             values=values,
             limits=limits,
             chunk_size=chunk_size,

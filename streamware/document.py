@@ -6,17 +6,20 @@ It never reads, waits or opens.  The two loops (`encoding`, `aencoding`) drive i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from time import monotonic
 from typing import Any, BinaryIO
 
-from streamware.columns import Batch, Column, Key, Layout, Sheet, settled
-from streamware.encoder import Context, Encoder, Format
-from streamware.errors import EncodeError, LimitError
+from streamware.columns import Batch, Column, Key, Sheet, settled
+from streamware.deferred import Deferred
+from streamware.encoder import Context, Encoder, Format, interleaves, pieces
+from streamware.errors import EncodeError, LimitError, OrderError
 from streamware.limits import Limits
 from streamware.receipt import Receipt, problem_of
+from streamware.sorter import Sorter
+from streamware.table import Table
 from streamware.values import Values
 
 
@@ -47,7 +50,6 @@ class Document:
         self.format = format
         self.receipt = Receipt(format.name)
         self.size = 0
-        self.layout: Layout | None = None
         self.unflushed = False
         self._columns = settled(columns)
         self._values = values
@@ -62,10 +64,10 @@ class Document:
         self._begun = False
         self._finished = False
         self._settled = False
-        self._sheet: Sheet | None = None
-        self._names: list[str] | None = None
-        self._chosen: tuple[Column, ...] | None = None
-        self._row = 1
+        self._table: Table | None = None
+        self._sorter: Sorter | None = None
+        self._changed: list[Deferred] = []
+        self._ending: Iterator[bytes] | None = None
 
     def start_clock(self) -> None:
         """Seconds are counted from here on, the opening of the rows among them."""
@@ -84,58 +86,106 @@ class Document:
                 f"{self.format.name} cannot hold several sheets; a format that can is xlsx"
             )
         self.start_clock()
-        own = settled(sheet.columns) if sheet is not None else None
-        self._chosen = self._columns if own is None else own
-        self._sheet = sheet
-        self._names = names
-        self._row = 1
-        self.layout = None
+        self._table = self._table_of(sheet, names)
 
-    def feed(self, rows: list[Any]) -> None:
-        """Encode `rows`; what is ready waits in `take`."""
+    def begin_sorted(
+        self, sheet_by: Key | None, names: list[str] | None, rows: Iterator[Any]
+    ) -> Iterator[Any]:
+        """What is fed from here on belongs to several sheets, in any order.
+
+        Args:
+            sheet_by: Tells the sheet of a row; None where they are `Tagged`.
+            names: Names of the source's columns, where it tells them.
+            rows: All of them.
+
+        Returns:
+            The rows as they are to be fed, in this order.
+
+        Raises:
+            EncodeError: The format cannot take them in one pass.
+        """
+        check_interleaves(self.format)
+        self.start_clock()
+        self._table = self._table_of(None, names)
+        self._sorter = Sorter(
+            sheet_by, self._columns, names, lambda name, sheet: self._table_of(sheet, names, name)
+        )
+        return self._sorter.bare(rows)
+
+    def feed(self, rows: list[Any], *, characters: int = 0, alone: bool = False) -> None:
+        """Encode `rows`; what is ready waits in `take`.
+
+        Args:
+            rows: The next ones.
+            characters: About as much text is in them.
+            alone: They are to be encoded without others.
+        """
         if not rows:
             return
-        self._limits.check("rows", self.receipt.rows + len(rows))
-        layout = self.layout or self._laid_out(rows[0])
-        # The caller's code (attributes, callables, conversions) runs here, and before the gate.
-        batch = Batch(layout.head, self._row, len(rows), layout.cells(rows, self._row))
-        with self._gate:
-            self._keep(self._encoding(layout).feed(batch))
+        sorter = self._sorter
+        waiting = 0 if sorter is None else sorter.rows
+        self._limits.check("rows", self.receipt.rows + waiting + len(rows))
+        if sorter is None:
+            self._encode(self._begun_table, rows)
+            return
+        if alone:
+            self._encode_all(sorter.rest())
+        sorter.add(rows, characters)
         self.unflushed = True
-        self._row += len(rows)
-        self.receipt.rows += len(rows)
+        self._encode_all(sorter.rest() if alone else sorter.ready())
 
     def end(self) -> None:
-        """The sheet has no more rows."""
-        if self.layout is None:
-            layout = self._laid_out(Layout.NO_ROWS)
-            empty = Batch(layout.head, 1, 0, [()] * len(layout.head.columns))
-            self._keep(self._encoding(layout).feed(empty))
+        """The sheet has no more rows, or none of the sheets has."""
+        if self._sorter is not None:
+            self._encode_all(self._sorter.rest())
+        if self._begun_table.layout is None and not (self._sorter and self._encoder):
+            batch = self._begun_table.empty()
+            self._keep(self._encoder_of(batch).feed(batch))
+
+    @property
+    def heavy(self) -> Sequence[Any] | None:
+        """Keys of the cells whose length counts; None where all of them do."""
+        if self._sorter is not None:
+            return self._sorter.heavy
+        return self._begun_table.heavy
 
     def movable(self, row: Any) -> bool:
         """Whether any thread may reach the cells of rows like `row`.
 
         No attribute, callable or conversion of the caller's is involved then.
         """
-        columns = self._chosen or ()
-        plain = not any(callable(c.key) or c.convert is not None for c in columns)
-        direct = not any(isinstance(c.key, str) and "." in c.key for c in columns)
-        return plain and direct and hasattr(row, "__len__") and hasattr(row, "__getitem__")
+        if self._sorter is not None:
+            return self._sorter.movable(row)
+        return self._begun_table.movable(row)
 
-    def flush(self) -> None:
-        """Have everything fed so far handed out."""
-        if self._encoder is not None and self.unflushed:
-            self.unflushed = False
+    def flush(self, *, rows: bool = True) -> None:
+        """Have everything fed so far handed out.
+
+        Args:
+            rows: Whether the cells of rows that wait for others of their sheet may be reached.
+        """
+        if not self.unflushed:
+            return
+        if self._sorter is not None and rows:
+            self._encode_all(self._sorter.rest())
+        if self._encoder is not None:
+            self.unflushed = self._sorter is not None and self._sorter.rows > 0
             self._keep(self._encoder.flush())
 
-    def finish(self) -> None:
-        """There are no more rows at all."""
-        encoder = self._encoder
-        if encoder is None:
-            self.begin(None, None)
-            encoder = self._encoding(self._laid_out(Layout.NO_ROWS))
+    def finish(self) -> bool:
+        """There are no more rows at all: a piece of what stands after them; False at the end."""
+        if self._ending is None:
+            encoder = self._encoder
+            if encoder is None:
+                self.begin(None, None)
+                encoder = self._encoder_of(self._begun_table.empty())
+            self.unflushed = False
+            self._ending = pieces(encoder.finish())
+        for piece in self._ending:
+            self._keep(piece)
+            return True
         self._finished = True
-        self._keep(encoder.finish())
+        return False
 
     @property
     def ended(self) -> bool:
@@ -189,30 +239,56 @@ class Document:
         """The error that says so."""
         return self._limits.passed("seconds", monotonic() - self._started)
 
-    def _laid_out(self, first: Any) -> Layout:
-        sheet = self._sheet
-        self.layout = Layout(
-            self._chosen,
-            self._names,
-            first,
+    @property
+    def _begun_table(self) -> Table:
+        if self._table is None:
+            raise OrderError("no table has begun")
+        return self._table
+
+    def _table_of(
+        self, sheet: Sheet | None, names: list[str] | None, name: str | None = None
+    ) -> Table:
+        own = None if sheet is None else settled(sheet.columns)
+        return Table(
+            self._columns if own is None else own,
+            names,
             extra=self._values.extra,
-            name=None if sheet is None else sheet.name,
+            name=name if sheet is None else sheet.name,
             options=None if sheet is None else sheet.options,
         )
-        return self.layout
 
-    def _encoding(self, layout: Layout) -> Encoder:
+    def _encode_all(self, runs: Iterable[tuple[Table, list[Any]]]) -> None:
+        for table, rows in runs:
+            self._encode(table, rows)
+
+    def _encode(self, table: Table, rows: list[Any]) -> None:
+        # The caller's code (attributes, callables, conversions) runs here, and before the gate.
+        batch = table.batch(rows)
+        with self._gate:
+            self._keep(self._encoder_of(batch).feed(batch))
+        while self._changed:
+            self._changed.pop().settle()
+        self.unflushed = True
+        self.receipt.rows += len(rows)
+
+    def _encoder_of(self, batch: Batch) -> Encoder:
         if self._encoder is None:
             context = Context(
                 values=self._values,
                 limits=self._limits,
                 receipt=self.receipt,
-                open_spool=self._open_spool,
+                open_spool=None if self._open_spool is None else self._deferred,
                 locale=self._locale,
+                interleaved=self._sorter is not None,
             )
-            self._encoder = self.format.encoder(layout.head.columns, context)
+            self._encoder = self.format.encoder(batch.head.columns, context)
             self._keep(self._encoder.start())
         return self._encoder
+
+    def _deferred(self) -> BinaryIO:
+        if self._open_spool is None:
+            raise OrderError("there is no place for a scratch file")
+        return Deferred(self._open_spool(), self._changed)
 
     def _keep(self, data: bytes) -> None:
         if not data:
@@ -220,3 +296,11 @@ class Document:
         self._out.append(data)
         self.size += len(data)
         self._limits.check("bytes", self.receipt.bytes + self.size)
+
+
+def check_interleaves(format_: Format) -> None:
+    """Raises EncodeError where a format cannot take the rows of several sheets in one pass."""
+    if not interleaves(format_):
+        raise EncodeError(
+            f"{format_.name} cannot hold several sheets from one pass; a format that can is xlsx"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -25,6 +25,7 @@ class Context:
         receipt: Counted into.
         open_spool: Opens a binary scratch file, for what has to wait; None where there is none.
         locale: Language tag of the reader, such as "de-DE", where it is known.
+        interleaved: Whether heads come back: the sheets' rows come in one pass, in any order.
     """
 
     values: Values
@@ -32,6 +33,7 @@ class Context:
     receipt: Receipt
     open_spool: Callable[[], BinaryIO] | None = None
     locale: str | None = None
+    interleaved: bool = False
 
 
 class Encoder(Protocol):
@@ -45,20 +47,27 @@ class Encoder(Protocol):
         """What stands before the first row."""
 
     def feed(self, batch: Batch) -> bytes:
-        """The rows of `batch`, as far as they are ready; a new head begins a new sheet."""
+        """The rows of `batch`, as far as they are ready; a new head begins a new sheet.
+
+        A head that was left comes back only where they are interleaved.
+        """
 
     def flush(self) -> bytes:
         """Everything fed so far that can be handed out: the clock wants it."""
 
-    def finish(self) -> bytes:
-        """What stands after the last row."""
+    def finish(self) -> bytes | Iterator[bytes]:
+        """What stands after the last row; in pieces, some of them empty, where it is long."""
 
     def abort(self) -> None:
         """Gives up; what was handed out stays incomplete."""
 
 
 class Format(Protocol):
-    """A document format and its options: a frozen value."""
+    """A document format and its options: a frozen value.
+
+    One whose sheets can be written in one pass, their rows in any order, says
+    `interleaves = True`; others need not say anything.
+    """
 
     @property
     def name(self) -> str:
@@ -86,6 +95,16 @@ class Format(Protocol):
 
     def encoder(self, columns: Sequence[Column], context: Context) -> Encoder:
         """A fresh encoder of rows with these columns."""
+
+
+def pieces(finished: bytes | Iterator[bytes]) -> Iterator[bytes]:
+    """What `Encoder.finish` gave, by pieces."""
+    return iter((finished,)) if isinstance(finished, bytes) else finished
+
+
+def interleaves(format_: Format) -> bool:
+    """Whether its encoder takes rows of several sheets in one pass, in any order."""
+    return bool(getattr(format_, "interleaves", False))
 
 
 def interleave(parts: Iterable[Part], count: int) -> bytes:

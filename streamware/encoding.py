@@ -11,15 +11,18 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
-from streamware.columns import Column, Key, Sheet
+from streamware.columns import Column, Key, Sheet, Tagged
 from streamware.deadline import Deadline
-from streamware.document import Document
+from streamware.document import Document, check_interleaves
 from streamware.encoder import Format
 from streamware.errors import EncodeError, LimitError, Refused, ScratchError
 from streamware.limits import Limits
 from streamware.pull import Puller, portions
 from streamware.receipt import Receipt
 from streamware.registry import lookup
+from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.share import Share
+from streamware.scratch.storage import storage
 from streamware.source import (
     Feeder,
     GivenUp,
@@ -41,6 +44,7 @@ def encode(
     format: str | Format = "csv",  # noqa: A002 - the contract's name
     *,
     columns: Iterable[Column | Key] | None = None,
+    sheet_by: Key | None = None,
     values: Values | None = None,
     limits: Limits | None = None,
     chunk_size: int = CHUNK_SIZE,
@@ -52,11 +56,15 @@ def encode(
     opened before the first chunk is asked for.
 
     Args:
-        rows: An iterable of rows, a callable that opens one, or an iterable of `Sheet`; closed
-            by us on every path.  A row is a sequence, a mapping or an object, and must not be
-            changed once it was handed over.
+        rows: An iterable of rows, of `Tagged` rows or of `Sheet`, or a callable that opens one;
+            closed by us on every path.  A row is a sequence, a mapping or an object, and must not
+            be changed once it was handed over.
         format: Name of a registered format, or its options, such as `Csv(bom=True)`.
         columns: Which cells, in which order, under which titles; by default all there are.
+        sheet_by: Tells a row's sheet, as `Column.key` tells a cell: each row goes into the sheet
+            of that name, in one pass over the rows, however they are mixed.  None in a row is
+            the sheet that a workbook has by default.  The first sheet is handed out as its rows
+            come; the others wait in scratch files, compressed, until the last row has come.
         values: What becomes of values that not every format can hold.
         limits: Bounds.
         chunk_size: Bytes in every chunk but the first, the last and a flushed one, at the least.
@@ -75,6 +83,7 @@ def encode(
         rows,
         lookup(format),
         columns=columns,
+        sheet_by=sheet_by,
         values=values,
         limits=limits,
         chunk_size=chunk_size,
@@ -105,6 +114,7 @@ class Encoding:
         format: Format,  # noqa: A002 - the contract's name
         *,
         columns: Iterable[Column | Key] | None,
+        sheet_by: Key | None = None,
         values: Values | None,
         limits: Limits | None,
         chunk_size: int,
@@ -118,15 +128,19 @@ class Encoding:
     ) -> None:
         if chunk_size < 1 or flush_interval <= 0:
             raise ValueError("chunk_size is at least 1, flush_interval above 0")
+        self._limits = limits or Limits()
         self.document = Document(
             format,
             columns,
             values=values or Values(),
-            limits=limits or Limits(),
+            limits=self._limits,
             gate=gate,
-            open_spool=open_spool,
+            open_spool=open_spool or self._own_spool,
             locale=locale,
         )
+        self._sheet_by = checked_key(sheet_by, format)
+        self._scratch: Scratch | None = None
+        self._share: Share | None = None
         self._rows: Rows | None = checked(rows)
         self.asynchronous = asynchronous(rows)
         self._feeder = feeder
@@ -226,9 +240,10 @@ class Encoding:
             if document.ended or self._unwanted or puller is None:
                 return
             try:
-                if puller.pending and document.movable(puller.pending[0]):
+                movable = not puller.pending or document.movable(puller.pending[0])
+                if movable:
                     document.feed(puller.take())
-                document.flush()
+                document.flush(rows=movable)
             except BaseException as error:
                 self._failure = error
                 document.settle(outcome_of(error), error)
@@ -306,13 +321,14 @@ class Encoding:
         outer = self._open(rows)
         rest = outer.iterator
         first = next(rest, _END)
+        begun = () if first is _END else (first,)
         if isinstance(first, Sheet):
-            yield from self._sheets(chain([first], rest))
+            yield from self._sheets(chain(begun, rest))
+        elif self._sheet_by is not None or isinstance(first, Tagged):
+            yield from self._sorted(outer.names, chain(begun, rest))
         else:
-            begun = () if first is _END else (first,)
             yield from self._table(None, outer.names, chain(begun, rest))
-        with self._encoding():
-            self.document.finish()
+        yield from self._finish()
 
     def _open(self, rows: Any) -> Opened:
         self.asynchronous = [each for each in self.asynchronous if each is not rows]
@@ -321,6 +337,8 @@ class Encoding:
         return opened
 
     def _sheets(self, sheets: Iterable[Any]) -> Generator[None, None, None]:
+        if self._sheet_by is not None:
+            raise EncodeError("sheet_by= is for rows, and these are sheets already")
         for sheet in sheets:
             if not isinstance(sheet, Sheet):
                 raise EncodeError(f"among the sheets is a {type(sheet).__name__}")
@@ -332,8 +350,15 @@ class Encoding:
     def _table(
         self, sheet: Sheet | None, names: list[str] | None, rows: Iterator[Any]
     ) -> Generator[None, None, None]:
+        self.document.begin(sheet, names)
+        yield from self._pulled(rows)
+
+    def _sorted(self, names: list[str] | None, rows: Iterator[Any]) -> Generator[None, None, None]:
+        bare = self.document.begin_sorted(self._sheet_by, names, rows)
+        yield from self._pulled(bare)
+
+    def _pulled(self, rows: Iterator[Any]) -> Generator[None, None, None]:
         document = self.document
-        document.begin(sheet, names)
         puller = self._puller = Puller(rows)
         due = monotonic() + self._flush_interval
         early = True
@@ -348,6 +373,15 @@ class Encoding:
         with self._encoding():
             document.end()
 
+    def _finish(self) -> Generator[None, None, None]:
+        more = True
+        while more:
+            with self._encoding():
+                self.document.check_time()
+                more = self.document.finish()
+            if more and self.document.size >= self._chunk_size:
+                yield
+
     @contextmanager
     def _encoding(self) -> Iterator[None]:
         """Nobody else encodes meanwhile, and the document is still wanted."""
@@ -360,22 +394,45 @@ class Encoding:
         document = self.document
         with self._encoding():
             document.check_time()
-            for run in portions(puller.take()):
-                document.feed(run)
+            runs = portions(puller.take())
+            for run in runs:
+                document.feed(run, characters=puller.characters, alone=run is not runs[0])
             if late:
                 document.flush()
-        if document.layout is not None:
-            puller.heavy = document.layout.heavy
+        puller.heavy = document.heavy
 
     def _close_rows(self) -> None:
         if self._deadline is not None:
             self._deadline.stop()
         while self._opened:
             self._opened.pop().close()
+        if self._scratch is not None:
+            self._scratch.close()
+
+    def _own_spool(self) -> BinaryIO:
+        """A scratch file, where nobody else has a place for one."""
+        if self._share is None:
+            around = CURRENT.get()
+            self._scratch = Scratch(storage(None if around is None else around.settings))
+            self._share = self._scratch.share(self._limits)
+        return self._share.spool()
 
 
 _END = object()
 _NO_DEADLINE: AbstractContextManager[None] = nullcontext()
+
+
+def checked_key(sheet_by: Key | None, format_: Format) -> Key | None:
+    """`sheet_by`, if it can be one.
+
+    Raises:
+        TypeError: It is no key.
+        EncodeError: The format cannot take the rows of several sheets in one pass.
+    """
+    if sheet_by is not None:
+        Column(sheet_by)
+        check_interleaves(format_)
+    return sheet_by
 
 
 def outcome_of(error: BaseException) -> str:

@@ -37,11 +37,13 @@ class Puller:
         pending: Rows pulled and not yet taken.
         heavy: Keys of the cells whose length counts: the columns that held text so far; None
             where all of them do.
+        characters: So much text was counted in the last pull.
     """
 
     def __init__(self, rows: Iterable[Any]) -> None:
         self.pending: list[Any] = []
         self.heavy: Sequence[Any] | None = None
+        self.characters = 0
         self.ended = False
         self._rows: Iterator[Any] = iter(rows)
         self._size = FIRST_ROWS
@@ -60,6 +62,11 @@ class Puller:
         self._due[0] = due
         if self._stopped:  # looked at after that, or a stop in between would be lost
             self._due[0] = 0.0
+        self.characters = 0
+        self.characters = MOST_CHARACTERS - self._pull()
+
+    def _pull(self) -> int:
+        """The batch; returns what is left of the characters it may have."""
         keys = self.heavy
         loop = _loop(None if keys is None or len(keys) > _MOST_KEYS else tuple(keys))
         room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
@@ -69,13 +76,14 @@ class Puller:
             if state != _THROUGH:
                 self.ended = state == _ENDED
                 self._size = max(1, self._size // 2) if room < 0 else self._size
-                return
+                return room
             most = max(1, MOST_CELLS // max(1, _width(row)))
             left = min(left - run, most - 1) if not self._seen else left - run
             self._seen = True
             if keys is not None and not set(keys).issuperset(heavy(row)):
-                return  # text where there was none: the next batch is to weigh it
+                return room  # text where there was none: the next batch is to weigh it
         self._size = min(2 * self._size, MOST_ROWS, most)
+        return room
 
     def take(self) -> list[Any]:
         """The pending rows, which are pending no more."""

@@ -44,6 +44,7 @@ def save(
     format: str | Format | None = None,  # noqa: A002 - the contract's name
     *,
     columns: Iterable[Column | Key] | None = None,
+    sheet_by: Key | None = None,
     values: Values | None = None,
     limits: Limits | None = None,
     chunk_size: int = CHUNK_SIZE,
@@ -60,6 +61,7 @@ def save(
         target: A path, or a binary file object.
         format: As `encode`; by default told by the path's extension.
         columns: As `encode`.
+        sheet_by: As `encode`.
         values: As `encode`.
         limits: As `encode`.
         chunk_size: As `encode`.
@@ -73,6 +75,7 @@ def save(
         rows,
         _told(target) if format is None else format,
         columns=columns,
+        sheet_by=sheet_by,
         values=values,
         limits=limits,
         chunk_size=chunk_size,
@@ -90,6 +93,7 @@ async def asave(
     format: str | Format | None = None,  # noqa: A002 - the contract's name
     *,
     columns: Iterable[Column | Key] | None = None,
+    sheet_by: Key | None = None,
     values: Values | None = None,
     limits: Limits | None = None,
     chunk_size: int = CHUNK_SIZE,
@@ -100,6 +104,7 @@ async def asave(
         rows,
         _told(target) if format is None else format,
         columns=columns,
+        sheet_by=sheet_by,
         values=values,
         limits=limits,
         chunk_size=chunk_size,

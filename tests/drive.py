@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import readers
 import streamware as sw
 from streamware.columns import Batch, Head
+from streamware.encoder import pieces
 
 
 class Document(NamedTuple):
@@ -67,7 +68,7 @@ def written(
                     Batch(head, first + 1, len(batch), list(zip(*batch, strict=True)))
                 )
             first += size
-        data += encoder.flush() + encoder.finish()
+        data += encoder.flush() + b"".join(pieces(encoder.finish()))
     except sw.EncodeError as error:
         return Written(b"", Counter(), str(error))
     return Written(readers.zip_parts(data) if form.name == "xlsx" else data, converted)

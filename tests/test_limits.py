@@ -15,6 +15,7 @@ import oracle
 import streamware as sw
 from drive import Clock, document
 from fakes import PATIENCE, Broken, Get, Rows, asgi_get, orders, stalling, wsgi_get
+from streamware.encoder import pieces
 from streamware.scratch.storage import storage
 
 
@@ -112,7 +113,7 @@ class Aside:
         return b""
 
     def finish(self) -> bytes:
-        self._spool.write(self._encoder.finish())
+        self._spool.write(b"".join(pieces(self._encoder.finish())))
         self._spool.seek(0)
         return self._spool.read()
 

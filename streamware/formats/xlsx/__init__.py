@@ -55,6 +55,7 @@ class Xlsx(SheetOptions):
     media_type: ClassVar[str] = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     extension: ClassVar[str] = ".xlsx"
     several_sheets: ClassVar[bool] = True
+    interleaves: ClassVar[bool] = True
     self_terminating: ClassVar[bool] = True
     compressible: ClassVar[bool] = False
 

@@ -8,24 +8,52 @@ Excel.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context
-from streamware.errors import OrderError
+from streamware.errors import LimitError, OrderError
 from streamware.formats.xlsx import parts
 from streamware.formats.xlsx.names import SheetNames
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.styles import Styles
 from streamware.values.speller import Spelled
-from streamware.zip import ZipWriter
+from streamware.zip import SpooledEntry, ZipWriter
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
 
 MAX_ROWS = 1_048_576  # of a sheet, its header counted (Microsoft's limits page)
 MAX_SHEET = 0xFFFF_FFFF - 2**24  # bytes of XML: a zip entry of 4 GiB needs ZIP64
+MAX_OPEN = 255  # sheets in one pass: each has a stream of deflate, and a file
+
+
+@dataclass(slots=True, kw_only=True)
+class Listed:
+    """A sheet as the workbook lists it.
+
+    Attributes:
+        name: The name that it has in the workbook.
+        number: Of its part, from 1.
+        family: Number of the sheet whose rows it goes on with, or its own.
+        rows: Its data rows, once it has ended.
+        defined: The names that belong to it, once it has ended.
+    """
+
+    name: str
+    number: int
+    family: int
+    rows: int = 0
+    defined: list[parts.DefinedName] = field(default_factory=list)
+
+    def names(self, position: int) -> Iterator[parts.DefinedName]:
+        """The names that belong to it, where it stands in this place, counted from 0."""
+        return (name._replace(position=position) for name in self.defined)
 
 
 class OpenSheet:
@@ -34,17 +62,23 @@ class OpenSheet:
     Attributes:
         writer: Makes its XML.
         title: The name that was asked for.
-        name: The name that it has in the workbook.
-        number: Of its part, from 1.
+        listed: What the workbook knows of it.
+        part: Name of its part.
+        attached: The parts that belong to it, once it has ended.
+        spooled: What it is deflated into while another is written into the zip; else None.
         rows: So many so far, those above the data counted.
         size: Bytes of its XML so far; 0 before its first batch.
     """
 
-    def __init__(self, writer: SheetWriter, title: str, name: str, number: int) -> None:
+    def __init__(
+        self, writer: SheetWriter, title: str, listed: Listed, spooled: SpooledEntry | None
+    ) -> None:
         self.writer = writer
         self.title = title
-        self.name = name
-        self.number = number
+        self.listed = listed
+        self.part = parts.sheet_name(listed.number)
+        self.attached: list[parts.Part] = []
+        self.spooled = spooled
         self.rows = writer.above
         self.size = 0
 
@@ -55,7 +89,7 @@ class OpenSheet:
 
     def top(self, spelled: Sequence[Spelled]) -> bytes:
         """The XML up to its first row."""
-        xml = self.writer.top(spelled, selected=self.number == 1)
+        xml = self.writer.top(spelled, selected=self.listed.number == 1)
         self.size = len(xml)
         return xml
 
@@ -68,11 +102,22 @@ class OpenSheet:
         self.rows += rows
         self.size += len(xml)
 
+    def bottom(self) -> bytes:
+        """The XML after its last row."""
+        xml = self.writer.bottom(self.rows)
+        self.listed.rows = self.rows - self.writer.above
+        self.listed.defined = self.writer.defined(0)
+        self.attached = self.writer.attachments()
+        return xml
+
 
 class XlsxEncoder:
     """Rows to XLSX.
 
-    Memory holds one block of XML and the state of deflate, whatever the number of rows.
+    Memory holds one block of XML and the state of deflate, whatever the number of rows.  Where
+    the rows of several sheets come in one pass, the first sheet goes straight into the zip, and
+    each of the others into a spool, deflated; that takes a quarter of a mebibyte for each, and
+    what a spool keeps in memory.
     """
 
     def __init__(self, options: Xlsx, columns: Sequence[Column], context: Context) -> None:
@@ -82,9 +127,10 @@ class XlsxEncoder:
         self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
         self._styles = Styles()
         self._names = SheetNames()
-        self._listed: list[str] = []
-        self._filters: list[tuple[int, str]] = []
-        self._sheet: OpenSheet | None = None
+        self._listed: list[Listed] = []
+        self._written: list[tuple[str, str | None]] = []  # parts, and their media types
+        self._open: dict[Head, OpenSheet] = {}
+        self._waiting: deque[OpenSheet] = deque()  # to be copied, by their numbers
         self._formulas = False
 
     def start(self) -> bytes:
@@ -99,102 +145,154 @@ class XlsxEncoder:
 
     def feed(self, batch: Batch) -> bytes:
         """The rows of `batch`, in as many sheets as they take."""
-        out = b""
-        if self._sheet is None or self._sheet.writer.head is not batch.head:
-            out = self._close()
-            self._begin(batch.head, batch.head.name or self._options.sheet)
-        while batch.count > self._current.room:
-            room = self._current.room
+        head = batch.head
+        out = b"" if head in self._open else self._begin(head)
+        while batch.count > (room := self._open[head].room):
             if room:
                 out += self._write(_taken(batch, 0, room))
                 batch = _taken(batch, room, batch.count)
             else:
-                out += self._go_on()
+                out += self._go_on(head)
         return out + self._write(batch)
 
     def flush(self) -> bytes:
         """A sync-flushed block of deflate: what was fed can be read."""
         return self._zip.flush()
 
-    def finish(self) -> bytes:
-        """The end of the last sheet, and the parts that list what there is."""
-        out = b""
-        if self._sheet is None:
-            out = self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
-        return out + self._close() + b"".join(self._ending())
+    def finish(self) -> Iterator[bytes]:
+        """The ends of the sheets, those that were spooled, and the parts that list all."""
+        if not self._listed:
+            yield self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
+        yield self._end_direct()
+        while self._waiting:
+            yield from self._copied(self._waiting[0])
+            self._waiting.popleft()
+        yield from self._ending()
 
     def abort(self) -> None:
         """Without its central directory, what was written is no zip."""
-        self._sheet = None
+        self._open.clear()
+        while self._waiting:
+            self._discard(self._waiting.popleft())
+
+    # The parts
+
+    def _copied(self, sheet: OpenSheet) -> Iterator[bytes]:
+        """The part of a sheet that was spooled, and those that belong to it."""
+        if self._open.get(sheet.writer.head) is sheet:
+            self._end(sheet)
+        if sheet.spooled is not None:
+            yield from self._zip.copy(sheet.part, sheet.spooled)
+        yield self._attached(sheet)
+
+    def _attached(self, sheet: OpenSheet) -> bytes:
+        out = [self._zip.entry(part.name, part.data) for part in sheet.attached]
+        self._written.append((sheet.part, parts.SHEET_TYPE))
+        self._written += [(part.name, part.content_type) for part in sheet.attached]
+        return b"".join(out)
 
     def _ending(self) -> Iterator[bytes]:
-        count = len(self._listed)
-        workbook = parts.workbook(self._listed, self._filters, formulas=self._formulas)
+        sheets = sorted(self._listed, key=attrgetter("family", "number"))
+        names = chain.from_iterable(sheet.names(at) for at, sheet in enumerate(sheets))
+        workbook = parts.workbook(
+            [(sheet.name, sheet.number) for sheet in sheets], names, formulas=self._formulas
+        )
+        relations = parts.workbook_relations(len(sheets))
         yield self._zip.entry(parts.STYLES, self._styles.part())
         yield self._zip.entry(parts.WORKBOOK, workbook)
-        yield self._zip.entry(parts.WORKBOOK_RELATIONS, parts.workbook_relations(count))
-        yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(count))
+        yield self._zip.entry(parts.WORKBOOK_RELATIONS, relations)
+        yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(self._written))
         yield self._zip.finish()
 
-    def _begin(self, head: Head, title: str) -> None:
-        """The next rows belong to a new sheet."""
+    # The sheets
+
+    def _begin(self, head: Head) -> bytes:
+        """A new sheet; the one before is over, unless they are interleaved."""
+        out = b"" if self._context.interleaved else self._end_direct()
+        if len(self._open) >= MAX_OPEN:
+            raise LimitError("sheets in one pass", limit=MAX_OPEN, actual=len(self._open) + 1)
+        title = head.name or self._options.sheet
         name = self._names.add(title)
         if name != title:
             self._context.receipt.converted["sheet_name"] += 1
-        self._listed.append(name)
-        number = len(self._listed)
+        number = len(self._listed) + 1
         writer = SheetWriter(
             self._options, head, self._context, self._styles, None, name=name, number=number
         )
-        self._sheet = OpenSheet(writer, title, name, number)
-
-    def _go_on(self) -> bytes:
-        """The sheet is full: its rows go on in another one."""
-        full = self._current
-        out = self._close()
-        name = self._names.add(full.title)
-        self._listed.append(name)
-        number = len(self._listed)
-        writer = full.writer.continued(name, number)
-        self._sheet = OpenSheet(writer, full.title, name, number)
+        listed = Listed(name=name, number=number, family=number)
+        self._add(OpenSheet(writer, title, listed, self._spooled() if self._open else None))
         return out
 
-    def _open(self, spelled: Sequence[Spelled]) -> bytes:
-        """The part of the sheet, up to its first row."""
-        sheet = self._current
-        return self._zip.open(parts.sheet_name(sheet.number)) + self._zip.write(sheet.top(spelled))
+    def _go_on(self, head: Head) -> bytes:
+        """The sheet is full: its rows go on in another one."""
+        full = self._open[head]
+        out = self._end(full)
+        name = self._names.add(full.title)
+        number = len(self._listed) + 1
+        listed = Listed(name=name, number=number, family=full.listed.family)
+        writer = full.writer.continued(name, number)
+        self._add(OpenSheet(writer, full.title, listed, full.spooled and self._spooled()))
+        return out
+
+    def _add(self, sheet: OpenSheet) -> None:
+        self._listed.append(sheet.listed)
+        self._open[sheet.writer.head] = sheet
+        if sheet.spooled is not None:
+            self._waiting.append(sheet)
+
+    def _spooled(self) -> SpooledEntry:
+        if self._context.open_spool is None:
+            raise OrderError(
+                "sheets in one pass need a scratch file, and there is no place for one"
+            )
+        return self._zip.spooled(self._context.open_spool())
 
     def _write(self, batch: Batch) -> bytes:
-        sheet = self._current
+        head = batch.head
+        sheet = self._open[head]
         spelled = sheet.writer.spell(batch)
-        out = b"" if sheet.size else self._open(spelled)
+        out = b"" if sheet.size else self._start(sheet, spelled)
         if not batch.count:
             return out
         xml = sheet.writer.rows(spelled, batch.count, sheet.rows + 1)
         if not sheet.fits(xml):
-            out += self._go_on() + self._open(spelled)
-            sheet = self._current
+            out += self._go_on(head)
+            sheet = self._open[head]
+            out += self._start(sheet, spelled)
             xml = sheet.writer.rows(spelled, batch.count, sheet.rows + 1)
         sheet.add(xml, batch.count)
-        return out + self._zip.write(xml)
+        return out + self._put(sheet, xml)
 
-    def _close(self) -> bytes:
-        sheet = self._sheet
-        if sheet is None:
-            return b""
-        area = sheet.writer.filtered(sheet.rows, dollar="$")
-        if area:
-            self._filters.append((sheet.number - 1, area))
+    def _start(self, sheet: OpenSheet, spelled: Sequence[Spelled]) -> bytes:
+        """The part of the sheet, up to its first row."""
+        entry = b"" if sheet.spooled else self._zip.open(sheet.part)
+        return entry + self._put(sheet, sheet.top(spelled))
+
+    def _put(self, sheet: OpenSheet, xml: bytes) -> bytes:
+        if sheet.spooled is None:
+            return self._zip.write(xml)
+        sheet.spooled.write(xml)
+        return b""
+
+    def _end(self, sheet: OpenSheet) -> bytes:
+        """The end of the sheet, and what is attached to it; it is open no more."""
+        out = self._put(sheet, sheet.bottom())
         self._formulas = self._formulas or sheet.writer.formulas
-        out = self._zip.write(sheet.writer.bottom(sheet.rows)) + self._zip.close()
-        self._sheet = None
+        del self._open[sheet.writer.head]
+        if sheet.spooled is None:
+            return out + self._zip.close() + self._attached(sheet)
+        sheet.spooled.finish()
         return out
 
-    @property
-    def _current(self) -> OpenSheet:
-        if self._sheet is None:
-            raise OrderError("no sheet is open")
-        return self._sheet
+    def _end_direct(self) -> bytes:
+        """The end of the sheet that goes straight into the zip, if there is one."""
+        direct = (sheet for sheet in self._open.values() if sheet.spooled is None)
+        sheet = next(direct, None)
+        return b"" if sheet is None else self._end(sheet)
+
+    def _discard(self, sheet: OpenSheet) -> None:
+        if sheet.spooled is not None:
+            sheet.spooled.close()
 
 
 def _taken(batch: Batch, start: int, stop: int) -> Batch:
