@@ -21,6 +21,7 @@ from streamware.errors import LimitError, OrderError
 from streamware.formats.xlsx import parts
 from streamware.formats.xlsx.names import SheetNames
 from streamware.formats.xlsx.sheet import SheetWriter
+from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
 from streamware.values.speller import Spelled
 from streamware.zip import SpooledEntry, ZipWriter
@@ -126,6 +127,7 @@ class XlsxEncoder:
         self._columns = tuple(columns)
         self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
         self._styles = Styles()
+        self._strings = SharedStrings() if options.strings == "shared" else None
         self._names = SheetNames()
         self._listed: list[Listed] = []
         self._written: list[tuple[str, str | None]] = []  # parts, and their media types
@@ -186,10 +188,12 @@ class XlsxEncoder:
         yield self._attached(sheet)
 
     def _attached(self, sheet: OpenSheet) -> bytes:
-        out = [self._zip.entry(part.name, part.data) for part in sheet.attached]
         self._written.append((sheet.part, parts.SHEET_TYPE))
-        self._written += [(part.name, part.content_type) for part in sheet.attached]
-        return b"".join(out)
+        return b"".join(map(self._entry, sheet.attached))
+
+    def _entry(self, part: parts.Part) -> bytes:
+        self._written.append((part.name, part.content_type))
+        return self._zip.entry(part.name, part.data)
 
     def _ending(self) -> Iterator[bytes]:
         sheets = sorted(self._listed, key=attrgetter("family", "number"))
@@ -197,7 +201,10 @@ class XlsxEncoder:
         workbook = parts.workbook(
             [(sheet.name, sheet.number) for sheet in sheets], names, formulas=self._formulas
         )
-        relations = parts.workbook_relations(len(sheets))
+        strings = None if self._strings is None else self._strings.part()
+        if strings is not None:
+            yield self._entry(parts.Part(parts.SHARED_STRINGS, None, strings))
+        relations = parts.workbook_relations(len(sheets), strings=strings is not None)
         yield self._zip.entry(parts.STYLES, self._styles.part())
         yield self._zip.entry(parts.WORKBOOK, workbook)
         yield self._zip.entry(parts.WORKBOOK_RELATIONS, relations)
@@ -217,7 +224,13 @@ class XlsxEncoder:
             self._context.receipt.converted["sheet_name"] += 1
         number = len(self._listed) + 1
         writer = SheetWriter(
-            self._options, head, self._context, self._styles, None, name=name, number=number
+            self._options,
+            head,
+            self._context,
+            self._styles,
+            self._strings,
+            name=name,
+            number=number,
         )
         listed = Listed(name=name, number=number, family=number)
         self._add(OpenSheet(writer, title, listed, self._spooled() if self._open else None))
