@@ -1,28 +1,32 @@
 """One sheet of a workbook.
 
+What needs no foresight, such as filters, links and rules, comes after the rows.
+
 Source: ECMA-376 Part 1 §18.3.1.99 (worksheet): the order of its elements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.sax.saxutils import escape
 
-from streamware.columns import Batch, Column, Head
+from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.text import spellers
-from streamware.formats.xlsx import parts as package
-from streamware.formats.xlsx.cells import (
-    CellText,
-    CellWriter,
-    column_letters,
-    notation,
-    settle,
-    text_value,
-)
+from streamware.formats.xlsx import page, parts, table
+from streamware.formats.xlsx.area import Area
+from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation, settle
+from streamware.formats.xlsx.heading import Heading
+from streamware.formats.xlsx.links import Links
+from streamware.formats.xlsx.notes import Notes
+from streamware.formats.xlsx.protection import protection
+from streamware.formats.xlsx.rules import ColumnRules
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
+from streamware.formats.xlsx.totals import Total, Totals
+from streamware.style import Style
 from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
@@ -34,25 +38,27 @@ MAX_COLUMNS = 16_384
 SAMPLED_ROWS = 32  # for the widths; the first batch has no more
 
 _START = (
-    b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-    b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">'
 )
-_FROZEN = (
-    b'<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
-    b'<selection pane="bottomLeft"/>'
-)
-_END = (
-    b'<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
-    b"</worksheet>"
-)
-_FORMAT = b'<sheetFormatPr defaultRowHeight="15"/>'
+_FORMAT = '<sheetFormatPr defaultRowHeight="15"/>'
 _NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 
 SPELLING = Spelling(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, escaped=notation)
 
 
 class SheetWriter:
-    """The XML of one sheet, a batch at a time.
+    """The XML of one sheet, a batch at a time, and the parts that belong to it.
+
+    Args:
+        options: The workbook's; those of the sheet, where it has its own, come with `head`.
+        head: Its columns.
+        context: The export's.
+        styles: Those of the workbook.
+        strings: The table of texts, where they are shared.
+        name: Its name in the workbook.
+        number: That of its part, from 1.
 
     Attributes:
         above: Rows above the first data row.
@@ -72,21 +78,35 @@ class SheetWriter:
         number: int,
     ) -> None:
         if len(head.columns) > MAX_COLUMNS:
-            raise LimitError("columns of the sheet", limit=MAX_COLUMNS, actual=len(head.columns))
+            what = f"sheet {name!r}: columns of the sheet"
+            raise LimitError(what, limit=MAX_COLUMNS, actual=len(head.columns))
         self.head = head
-        self.formulas = False
-        self.above = 1 if head.titles else 0
-        self.below = 0
         self._again = (options, head, context, styles, strings)
+        self._compact = options.compact
+        self._options = options if head.options is None else head.options
+        self._styles = styles
         self._name = name
         self._number = number
-        self._end = 0  # the last row, once it is known
-        self._options = options
-        self._spellers = spellers(head.columns, context, SPELLING)
-        self._title = spellers([Column(0, "title")], context, SPELLING)[0]
-        self._strings = strings
-        self._header_style = styles.index(options.header)
+        self._links = Links()
+        self._notes = Notes()
+        self._totals = Totals(name, head.columns)
         zone = context.values.timezone
+        self._rules = ColumnRules(name, head.columns, self._options, styles, zone)
+        self._spellers = spellers(head.columns, context, SPELLING)
+        self._heading = Heading(
+            head,
+            self._options,
+            context,
+            spelling=SPELLING,
+            styles=styles,
+            strings=strings,
+            links=self._links,
+            notes=self._notes,
+            compact=options.compact,
+        )
+        self._titles = table.texts_of(self._heading.titles)
+        if self._options.table:
+            table.check_titles(name, self._titles)
         self._writers = [
             CellWriter(
                 column,
@@ -96,101 +116,224 @@ class SheetWriter:
                 compact=options.compact,
                 converted=context.receipt.converted,
                 strings=strings,
+                links=self._links,
+                notes=self._notes,
             )
             for at, column in enumerate(head.columns)
         ]
+        self.above = self._heading.rows
+        self.below = 1 if self._totals else 0
+        self.formulas = False
+        self._widths: list[float] | None = None
+        self._end = self.above  # the last row so far
+        self._undo: _Undo | None = None
 
     def continued(self, name: str, number: int) -> SheetWriter:
-        """The sheet in which its rows go on."""
-        return SheetWriter(*self._again, name=name, number=number)
+        """The sheet in which its rows go on; its columns are as wide."""
+        other = SheetWriter(*self._again, name=name, number=number)
+        other._widths = self._widths
+        return other
 
     def spell(self, batch: Batch) -> list[Spelled]:
         """The cells of `batch`, settled: what `rows` takes, wherever in a sheet they will stand."""
-        return [
+        spelled = [
             speller.spell(cells, batch.first)
             for speller, cells in zip(self._spellers, batch.columns, strict=True)
         ]
+        if self._totals:
+            self._totals.check(spelled, batch.first)
+        return spelled
 
     def top(self, spelled: Sequence[Spelled], *, selected: bool) -> bytes:
         """Everything before the first data row; widths are sampled from the first of `spelled`."""
-        chosen = b' tabSelected="1"' if selected else b""
-        frozen = _FROZEN if self._options.freeze and self.head.titles else b""
-        view = (
-            b"<sheetViews><sheetView"
-            + chosen
-            + b' workbookViewId="0">'
-            + frozen
-            + b"</sheetView></sheetViews>"
+        options = self._options
+        frozen = self.above if options.freeze and self._titles else 0
+        xml = (
+            _START
+            + page.properties(options)
+            + page.view(options, rows=frozen, selected=selected)
+            + _FORMAT
+            + self._columns(spelled)
+            + "<sheetData>"
         )
-        return _START + view + _FORMAT + self._widths(spelled) + b"<sheetData>" + self._header()
+        heading = self._heading.xml()
+        self.formulas |= self._heading.formulas
+        return xml.encode() + heading
 
     def rows(self, spelled: Sequence[Spelled], count: int, number: int) -> bytes:
         """`count` rows of these cells; the first stands in row `number` of the sheet."""
+        self._undo = _Undo(number, self._links.mark(), self._notes.mark(), self._totals.mark())
+        self._totals.add(spelled)
         settle(self._writers, spelled, number)
         numbers = b" ".join([b"%d" % n for n in range(number, number + count)]).split()
-        compact = self._options.compact
-        parts: list[Part] = [b"<row>"] if compact else [b'<row r="', numbers, b'">']
+        row: list[Part] = [b"<row>"] if self._compact else [b'<row r="', numbers, b'">']
         for writer, cells in zip(self._writers, spelled, strict=True):
-            parts += writer.parts(cells, numbers)
+            row += writer.parts(cells, numbers)
             if cells.kind is Kind.FORMULA or (cells.kinds and Kind.FORMULA in cells.kinds):
                 self.formulas = True
-        return interleave([*parts, b"</row>"], count)
+        return interleave([*row, b"</row>"], count)
 
     def bottom(self, rows: int) -> bytes:
         """Everything after the last of `rows` rows, those above the first counted."""
         self._end = rows
-        area = self._filtered()
-        filter_ = b'<autoFilter ref="' + area.encode() + b'"/>' if area else b""
-        return b"</sheetData>" + filter_ + _END
+        self._take_back(rows)
+        options = self._options
+        merged = "".join(f'<mergeCell ref="{cells}"/>' for cells in self._heading.merged)
+        if merged:
+            merged = f'<mergeCells count="{len(self._heading.merged)}">{merged}</mergeCells>'
+        filtered = self._filtered()
+        drawing, tables = self._references()
+        return (
+            self._totals_row()
+            + "</sheetData>"
+            + protection(options.protect, self._name)
+            + (f'<autoFilter ref="{filtered.reference()}"/>' if filtered else "")
+            + merged
+            + self._rules.formats(self._area)
+            + self._rules.validations(self._area)
+            + self._links.element()
+            + page.setup(options)
+            + drawing
+            + tables
+            + "</worksheet>"
+        ).encode()
 
-    def attachments(self) -> list[package.Part]:
+    def attachments(self) -> list[parts.Part]:
         """The parts that belong to the sheet, once `bottom` was asked for."""
-        return []
+        number = self._number
+        found = []
+        relations = self._relations()
+        if relations:
+            name = f"xl/worksheets/_rels/sheet{number}.xml.rels"
+            found.append(parts.Part(name, None, parts.relations_of(relations)))
+        if self._notes:
+            drawing = self._notes.drawing(number)
+            found.append(parts.Part(f"xl/drawings/vmlDrawing{number}.vml", None, drawing))
+            notes = self._notes.part()
+            found.append(parts.Part(f"xl/comments{number}.xml", parts.NOTES_TYPE, notes))
+        if self._options.table:
+            name = f"xl/tables/table{number}.xml"
+            found.append(parts.Part(name, parts.TABLE_TYPE, self._table()))
+        return found
 
-    def defined(self, position: int) -> list[package.DefinedName]:
+    def defined(self, position: int) -> list[parts.DefinedName]:
         """The names that the workbook lists for the sheet in this place, counted from 0."""
-        area = self._filtered(dollar="$")
-        if not area:
-            return []
-        text = f"{package.quoted(self._name)}!{area}"
-        return [package.DefinedName("_xlnm._FilterDatabase", text, position, hidden=True)]
+        sheet = parts.quoted(self._name)
+        found = []
+        filtered = self._filtered()
+        if filtered:
+            text = f"{sheet}!{filtered.reference(dollar='$')}"
+            found.append(parts.DefinedName("_xlnm._FilterDatabase", text, position, hidden=True))
+        if self._titles:
+            text = f"{sheet}!${self.above}:${self.above}"
+            found.append(parts.DefinedName("_xlnm.Print_Titles", text, position))
+        return found
 
-    def _filtered(self, *, dollar: str = "") -> str:
-        """The range that the autofilter covers; empty where there is none."""
-        if not (self._options.autofilter and self.head.titles):
-            return ""
-        last = column_letters(len(self.head.columns) - 1)
-        return f"{dollar}A{dollar}1:{dollar}{last}{dollar}{self._end}"
+    # What comes before the rows
 
-    def _header(self) -> bytes:
-        titles = self.head.titles
-        if not titles:
-            return b""
-        tokens = self._title.spell(titles, 0).tokens
-        cells = []
-        for at, token in enumerate(tokens):
-            reference = (
-                b"" if self._options.compact else b' r="' + column_letters(at).encode() + b'1"'
-            )
-            style = b' s="%d"' % self._header_style
-            cells.append(b"<c" + reference + style + text_value(token, self._strings))
-        row = b"<row>" if self._options.compact else b'<row r="1">'
-        return row + b"".join(cells) + b"</row>"
-
-    def _widths(self, spelled: Sequence[Spelled]) -> bytes:
+    def _columns(self, spelled: Sequence[Spelled]) -> str:
         if not self.head.columns:
-            return b""
-        widths = [
-            column.width or self._sampled(column.title, writer.length(cells, SAMPLED_ROWS))
-            for column, writer, cells in zip(self.head.columns, self._writers, spelled, strict=True)
-        ]
+            return ""
+        if self._widths is None:
+            self._widths = [
+                column.width or self._sampled(column.title, writer.length(cells, SAMPLED_ROWS))
+                for column, writer, cells in zip(
+                    self.head.columns, self._writers, spelled, strict=True
+                )
+            ]
         cols = "".join(
-            f'<col min="{at}" max="{at}" width="{width:g}" customWidth="1"/>'
-            for at, width in enumerate(widths, 1)
+            f'<col min="{at}" max="{at}" width="{width:g}" customWidth="1"'
+            + (' hidden="1"/>' if column.hidden else "/>")
+            for at, (column, width) in enumerate(
+                zip(self.head.columns, self._widths, strict=True), 1
+            )
         )
-        return f"<cols>{cols}</cols>".encode()
+        return f"<cols>{cols}</cols>"
 
     def _sampled(self, title: str | None, longest: int) -> float:
         """Characters of the longest of the title and the first cells, within reason."""
         header = len(title) + (_FILTER_BUTTON if self._options.autofilter else 0) if title else 0
         return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)
+
+    # What comes after them
+
+    def _take_back(self, rows: int) -> None:
+        """Rows that were written and then had no room in the sheet leave nothing in it."""
+        undo = self._undo
+        if undo is not None and rows < undo.number:
+            self._links.rewind(undo.links)
+            self._notes.rewind(undo.notes)
+            self._totals.rewind(undo.totals)
+
+    @property
+    def _area(self) -> Area:
+        """The data rows; one at the least, for what holds for them needs some."""
+        first = self.above + 1
+        return Area(len(self.head.columns), first, max(self._end, first))
+
+    def _filtered(self) -> Area | None:
+        """What the autofilter covers; a table has one of its own."""
+        if not self._options.autofilter or not self._titles or self._options.table:
+            return None
+        return Area(len(self.head.columns), self.above, self._end)
+
+    def _totals_row(self) -> str:
+        totals = self._totals.row()
+        if not totals:
+            return ""
+        number = self._area.last + 1
+        cells = {total.at: self._total(total, number) for total in totals}
+        if not self._compact:
+            return f'<row r="{number}">{"".join(cells.values())}</row>'
+        return f"<row>{''.join(cells.get(at, '<c/>') for at in range(max(cells) + 1))}</row>"
+
+    def _total(self, total: Total, number: int) -> str:
+        start = "<c" if self._compact else f'<c r="{column_letters(total.at)}{number}"'
+        style = Style(bold=True).over(self._writers[total.at].style(total.kind))
+        cells = self._area.column(total.at)
+        if self._options.table:
+            cells = table.column_of(self._number, self._titles[total.at])
+        index = self._styles.index(style)
+        formula = escape(total.formula(cells))
+        return f'{start} s="{index}"><f>{formula}</f><v>{total.value:.15g}</v></c>'
+
+    def _table(self) -> bytes:
+        options = self._options
+        totals = {total.at: total.name for total in self._totals.row()}
+        return table.table(
+            self._number,
+            self._area._replace(first=self.above),
+            self._titles,
+            style=options.table if isinstance(options.table, str) else table.STYLE,
+            buttons=options.autofilter,
+            totals=totals or None,
+        )
+
+    def _relations(self) -> list[parts.Relation]:
+        number = self._number
+        found = self._links.relations()
+        if self._notes:
+            found.append(parts.Relation("vmlDrawing", f"../drawings/vmlDrawing{number}.vml"))
+            found.append(parts.Relation("comments", f"../comments{number}.xml"))
+        if self._options.table:
+            found.append(parts.Relation("table", f"../tables/table{number}.xml"))
+        return found
+
+    def _references(self) -> tuple[str, str]:
+        """The elements that point to the drawing of the notes and to the table."""
+        ids = {relation.type: f"rId{n}" for n, relation in enumerate(self._relations(), 1)}
+        drawing, tables = "", ""
+        if "vmlDrawing" in ids:
+            drawing = f'<legacyDrawing r:id="{ids["vmlDrawing"]}"/>'
+        if "table" in ids:
+            tables = f'<tableParts count="1"><tablePart r:id="{ids["table"]}"/></tableParts>'
+        return drawing, tables
+
+
+class _Undo(NamedTuple):
+    """What there was before the last rows."""
+
+    number: int  # of the first of them
+    links: int
+    notes: int
+    totals: Any

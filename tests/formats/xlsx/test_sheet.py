@@ -94,9 +94,14 @@ def test_columns_without_rows_are_a_header() -> None:
 # The autofilter
 
 
-def filters(made: Workbook) -> list[tuple[dict[str, str], str | None]]:
+def names(made: Workbook, wanted: str) -> list[tuple[dict[str, str], str | None]]:
     book = ET.fromstring(made.parts["xl/workbook.xml"])
-    return [(dict(name.attrib), name.text) for name in book.iter(f"{MAIN}definedName")]
+    found = [(dict(name.attrib), name.text) for name in book.iter(f"{MAIN}definedName")]
+    return [(marks, text) for marks, text in found if marks["name"] == wanted]
+
+
+def filters(made: Workbook) -> list[tuple[dict[str, str], str | None]]:
+    return names(made, "_xlnm._FilterDatabase")
 
 
 def test_the_header_has_filter_buttons_over_all_rows() -> None:

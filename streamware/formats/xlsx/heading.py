@@ -1,0 +1,129 @@
+"""Heading: what stands above the rows of a sheet, which is title rows and a header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from streamware.cell import Cell
+from streamware.columns import Column, Head
+from streamware.encoder import Context, Part, interleave
+from streamware.formats.text import spellers
+from streamware.formats.xlsx.cells import CellWriter, column_letters, settle, text_value
+from streamware.formats.xlsx.links import Links
+from streamware.formats.xlsx.notes import Notes
+from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.styles import Styles
+from streamware.sheet_options import SheetOptions
+from streamware.style import Style
+from streamware.values.cell import Spelling
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
+
+TITLE = Style(bold=True, size=14)
+
+
+class Heading:
+    """Title rows and the header of one sheet.
+
+    Attributes:
+        rows: So many.
+        titles: What the cells of the header hold; empty where there is none.
+        merged: Ranges of cells that are one.
+        formulas: Whether there are any.
+
+    Args:
+        head: Names and columns of the sheet.
+        options: What surrounds its rows.
+        context: The export's.
+        spelling: How values become text.
+        styles: Those of the workbook.
+        strings: The table of texts, where they are shared.
+        links: Those of the sheet.
+        notes: Those of the sheet.
+        compact: Leaves the references out.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        options: SheetOptions,
+        context: Context,
+        *,
+        spelling: Spelling,
+        styles: Styles,
+        strings: SharedStrings | None,
+        links: Links,
+        notes: Notes,
+        compact: bool,
+    ) -> None:
+        self._columns = head.columns
+        self._styles = styles
+        self._strings = strings
+        self._links = links
+        self._notes = notes
+        self._compact = compact
+        self._zone = context.values.timezone
+        self._converted = context.receipt.converted
+        self._header_styles = [
+            styles.index(options.header.over(Style(align=column.align))) for column in head.columns
+        ]
+        self._above = [[Cell(r, TITLE)] if isinstance(r, str) else r for r in options.title_rows]
+        last = column_letters(len(head.columns) - 1)
+        self.merged = [
+            f"A{number}:{last}{number}"
+            for number, row in enumerate(options.title_rows, 1)
+            if isinstance(row, str) and len(head.columns) > 1
+        ]
+        named = [Column(0, "title row"), Column(0, "title")]
+        self._speller, titles = spellers(named, context, spelling)
+        self.titles: list[bytes] = titles.spell(head.titles, 0).tokens if head.titles else []
+        self.rows = len(self._above) + bool(self.titles)
+        self.formulas = False
+
+    def xml(self) -> bytes:
+        """All of it."""
+        above = [self._row(cells, number) for number, cells in enumerate(self._above, 1)]
+        return b"".join([*above, self._header(self.rows) if self.titles else b""])
+
+    def _row(self, cells: Sequence[Any], number: int) -> bytes:
+        """A title row."""
+        writers = [self._writer(at) for at in range(len(cells))]
+        spelled = [self._speller.spell([cell], number) for cell in cells]
+        settle(writers, spelled, number)
+        inner: list[Part] = []
+        for writer, cell in zip(writers, spelled, strict=True):
+            inner += writer.parts(cell, [b"%d" % number])
+            self.formulas |= cell.kind is Kind.FORMULA
+        return interleave([self._opening(number), *inner, b"</row>"], 1)
+
+    def _writer(self, at: int) -> CellWriter:
+        return CellWriter(
+            Column(0),
+            at,
+            self._styles,
+            self._zone,
+            compact=self._compact,
+            converted=self._converted,
+            strings=self._strings,
+            links=self._links,
+            notes=self._notes,
+        )
+
+    def _header(self, number: int) -> bytes:
+        if self._strings is not None:
+            self._strings.collect([Spelled(Kind.TEXT, [title]) for title in self.titles])
+        cells = map(self._title, range(len(self.titles)), self._columns, self.titles)
+        return b"".join([self._opening(number), *cells, b"</row>"])
+
+    def _title(self, at: int, column: Column, title: bytes) -> bytes:
+        """A cell of the header."""
+        number = self.rows
+        if column.note and not self._notes.add(number, at, column.note):
+            self._converted["note"] += 1
+        style = self._header_styles[at]
+        start = b"<c" if self._compact else b'<c r="%s%d"' % (column_letters(at).encode(), number)
+        return start + (b' s="%d"' % style if style else b"") + text_value(title, self._strings)
+
+    def _opening(self, number: int) -> bytes:
+        return b"<row>" if self._compact else b'<row r="%d">' % number

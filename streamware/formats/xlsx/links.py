@@ -1,0 +1,95 @@
+"""Links: where the cells of a sheet lead.
+
+Source: ECMA-376 Part 1 §18.3.1.47 (hyperlink); RFC 3986 §2.1 and §3 (percent-encoding, parts of
+an address).
+"""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import quoteattr
+
+from streamware.formats.xlsx.parts import Relation, legal
+
+MAX_LINKS = 65_530  # of a sheet (Microsoft's limits page)
+MAX_ADDRESS = 2079  # characters: Excel repairs a workbook that has a longer one
+MAX_BYTES = 8 * 2**20  # of the addresses of a sheet
+
+# What no address has as it is; `%` stays, for it may be quoted already.
+_UNSAFE = re.compile(r'[\x00-\x20"<>\\^`{|}\x7f\[\]]')
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_WITH_HOST = re.compile(
+    r"(?:https?|ftps?)://(?:[^/?#]*@)?[^/?#@:%\s]+(?::[0-9]{0,5})?(?:[/?].*)?\Z", re.IGNORECASE
+)
+_HOSTED = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
+
+
+class Links:
+    """The links of one sheet.
+
+    Memory holds their addresses, each once: at most `MAX_BYTES`.
+    """
+
+    def __init__(self) -> None:
+        self._links: list[tuple[str, int, str]] = []
+        self._ids: dict[str, int] = {}
+        self._size = 0
+
+    def add(self, reference: str, url: str) -> bool:
+        """Have the cell at `reference` lead to `url`; False where it cannot.
+
+        Args:
+            reference: Such as `B7`.
+            url: An address; `#'Other sheet'!A1` is a place in the workbook.
+        """
+        address, _, place = legal(url).partition("#")
+        address = _UNSAFE.sub(_quoted, address.strip())
+        size = self._size + len(url)
+        if (
+            len(self._links) >= MAX_LINKS
+            or size > MAX_BYTES
+            or max(len(address), len(place)) > MAX_ADDRESS
+            or not (_sound(address) if address else place)
+        ):
+            return False
+        number = self._ids.setdefault(address, len(self._ids) + 1) if address else 0
+        self._links.append((reference, number, place))
+        self._size = size
+        return True
+
+    def mark(self) -> int:
+        """How many there are, for `rewind`."""
+        return len(self._links)
+
+    def rewind(self, mark: int) -> None:
+        """Forget those that were added since."""
+        del self._links[mark:]
+
+    def relations(self) -> list[Relation]:
+        """Those of the sheet to the addresses; the first has the id `rId1`."""
+        return [Relation("hyperlink", address, external=True) for address in self._ids]
+
+    def element(self) -> str:
+        """`hyperlinks`; empty where there are none."""
+        if not self._links:
+            return ""
+        return f"<hyperlinks>{''.join(map(_link, self._links))}</hyperlinks>"
+
+
+def _link(link: tuple[str, int, str]) -> str:
+    reference, number, place = link
+    outside = f' r:id="rId{number}"' if number else ""
+    inside = f" location={quoteattr(place)}" if place else ""
+    return f'<hyperlink ref="{reference}"{outside}{inside}/>'
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"
+
+
+def _sound(address: str) -> bool:
+    """Whether programs that check addresses open a workbook that has it."""
+    if _HOSTED.match(address):
+        return _WITH_HOST.match(address) is not None
+    scheme = _SCHEME.match(address)
+    return scheme is None or scheme.end() < len(address)

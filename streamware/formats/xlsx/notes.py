@@ -1,0 +1,127 @@
+"""Notes on the cells of a sheet, and the drawing of the boxes that they are shown in.
+
+Excel shows no note without its drawing, in a language that is older than the standard.
+
+Source: ECMA-376 Part 1 §18.7 (comments); Part 4 §19 (VML), §19.4 (its spreadsheet drawing).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from streamware.formats.xlsx.cells import column_letters
+from streamware.formats.xlsx.parts import legal
+
+MAX_NOTES = 65_530  # of a sheet
+MAX_BYTES = 4 * 2**20  # of their text
+
+_LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+_BLOCK = 1024  # ids of shapes come in blocks, which the drawing lists
+_BLOCKS = MAX_NOTES // _BLOCK + 1
+_LINE, _FEWEST_LINES, _MOST_LINES = 20, 4, 20  # characters; rows of a sheet
+_LAST_ROW, _LAST_COLUMN = 1_048_575, 16_383  # from 0
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+    '<comments xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    "<authors><author></author></authors><commentList>"
+)
+_FOOT = "</commentList></comments>"
+_DRAWING = (
+    '<xml xmlns:v="urn:schemas-microsoft-com:vml" xmlns:o="urn:schemas-microsoft-com:office:office"'
+    ' xmlns:x="urn:schemas-microsoft-com:office:excel"><o:shapelayout v:ext="edit">'
+    '<o:idmap v:ext="edit" data="{}"/></o:shapelayout>'
+    '<v:shapetype id="_x0000_t202" coordsize="21600,21600" o:spt="202"'
+    ' path="m,l,21600r21600,l21600,xe"><v:stroke joinstyle="miter"/>'
+    '<v:path gradientshapeok="t" o:connecttype="rect"/></v:shapetype>'
+)
+_SHAPE = (
+    '<v:shape id="_x0000_s{}" type="#_x0000_t202" style="position:absolute;visibility:hidden"'
+    ' fillcolor="#ffffe1" o:insetmode="auto"><v:fill color2="#ffffe1"/>'
+    '<v:shadow on="t" color="black" obscured="t"/><v:path o:connecttype="none"/>'
+    '<v:textbox style="mso-direction-alt:auto"><div style="text-align:left"></div></v:textbox>'
+    '<x:ClientData ObjectType="Note"><x:MoveWithCells/><x:SizeWithCells/><x:Anchor>{}</x:Anchor>'
+    "<x:AutoFill>False</x:AutoFill><x:Row>{}</x:Row><x:Column>{}</x:Column></x:ClientData>"
+    "</v:shape>"
+)
+
+
+class _Note(NamedTuple):
+    row: int  # from 1
+    column: int  # from 0
+    text: str
+
+
+class Notes:
+    """The notes of one sheet.
+
+    Memory holds them: at most `MAX_NOTES`, of `MAX_BYTES` together.
+    """
+
+    def __init__(self) -> None:
+        self._notes: list[_Note] = []
+        self._size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._notes)
+
+    def add(self, row: int, column: int, text: str) -> bool:
+        """Put a note on a cell; False where there is no room for it.
+
+        Args:
+            row: Its row, from 1.
+            column: Its column, from 0.
+            text: The note.
+        """
+        size = self._size + len(text.encode("utf-8", "replace"))
+        if len(self._notes) >= MAX_NOTES or size > MAX_BYTES:
+            return False
+        self._notes.append(_Note(row, column, text))
+        self._size = size
+        return True
+
+    def mark(self) -> int:
+        """How many there are, for `rewind`."""
+        return len(self._notes)
+
+    def rewind(self, mark: int) -> None:
+        """Forget those that were added since."""
+        del self._notes[mark:]
+
+    def part(self) -> bytes:
+        """The part with their texts."""
+        return f"{_HEAD}{''.join(map(_comment, self._notes))}{_FOOT}".encode()
+
+    def drawing(self, number: int) -> bytes:
+        """The part with their boxes.
+
+        Args:
+            number: That of the sheet: no two drawings of a workbook have a shape's id in common.
+        """
+        first = (number - 1) * _BLOCKS + 1
+        blocks = range(first, first + len(self._notes) // _BLOCK + 1)
+        shapes = (_shape(first * _BLOCK + at, note) for at, note in enumerate(self._notes, 1))
+        head = _DRAWING.format(",".join(map(str, blocks)))
+        return f"{head}{''.join(shapes)}</xml>".encode()
+
+
+def _comment(note: _Note) -> str:
+    text = legal(note.text).replace("\r\n", "\n").replace("\r", "\n")
+    text = escape(_LOOKS_ESCAPED.sub("_x005F_", text))
+    reference = f"{column_letters(note.column)}{note.row}"
+    return (
+        f'<comment ref="{reference}" authorId="0"><text><t xml:space="preserve">{text}</t></text>'
+        "</comment>"
+    )
+
+
+def _shape(number: int, note: _Note) -> str:
+    row, column = note.row - 1, note.column
+    lines = sum(len(line) // _LINE + 1 for line in note.text[: _MOST_LINES * _LINE].split("\n"))
+    height = min(max(lines, _FEWEST_LINES), _MOST_LINES)
+    # Beside the cell; at the edge of the sheet, over it.
+    left = column + 1 if column + 3 <= _LAST_COLUMN else _LAST_COLUMN - 2
+    top = min(max(row - 1, 0), _LAST_ROW - height)
+    anchor = f"{left},15,{top},10,{left + 2},15,{top + height},4"
+    return _SHAPE.format(number, anchor, row, column)

@@ -1,0 +1,189 @@
+"""What holds for whole columns: conditional formats and data validation.
+
+Source: ECMA-376 Part 1 §18.3.1.18 (conditionalFormatting), §18.3.1.10 (cfRule), §18.3.1.33
+(dataValidations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, tzinfo
+from xml.sax.saxutils import escape, quoteattr
+
+from streamware.columns import Column
+from streamware.errors import EncodeError
+from streamware.formats.text import label
+from streamware.formats.xlsx.area import Area
+from streamware.formats.xlsx.parts import legal
+from streamware.formats.xlsx.styles import Styles
+from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
+from streamware.sheet_options import SheetOptions
+from streamware.style import Style
+from streamware.values.tokens import EPOCH_ORDINAL, FIRST_DATE, datetime_serials, in_zone
+
+ZEBRA = "F2F2F2"  # a grey that still shows on paper
+
+_OPERATORS = {
+    "<": "lessThan",
+    "<=": "lessThanOrEqual",
+    "=": "equal",
+    "<>": "notEqual",
+    ">=": "greaterThanOrEqual",
+    ">": "greaterThan",
+    "between": "between",
+    "not between": "notBetween",
+}
+_TYPES = {
+    None: "list",
+    "whole": "whole",
+    "decimal": "decimal",
+    "date": "date",
+    "length": "textLength",
+    "custom": "custom",
+}
+_BREAKS = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+
+
+class ColumnRules:
+    """The conditional formats and validations of one sheet.
+
+    What they look like is settled at once, where they hold when the rows are known.
+
+    Args:
+        sheet: Name of the sheet, for messages.
+        columns: Its columns.
+        options: What surrounds its rows.
+        styles: Those of the workbook.
+        zone: Zone that aware date-times are compared in.
+
+    Raises:
+        EncodeError: A date that a spreadsheet does not have.
+    """
+
+    def __init__(
+        self,
+        sheet: str,
+        columns: Sequence[Column],
+        options: SheetOptions,
+        styles: Styles,
+        zone: tzinfo,
+    ) -> None:
+        self._sheet = sheet
+        self._zone = zone
+        self._styles = styles
+        self._formats: list[tuple[int, str]] = []
+        self._validations: list[tuple[int, str]] = []
+        for at, column in enumerate(columns):
+            self._place = f"sheet {sheet!r}, column {label(column, at)}"
+            self._formats += [(at, self._format(rule)) for rule in column.rules]
+            if column.validation is not None:
+                self._validations.append((at, self._validation(column.validation)))
+        self._zebra: int | None = None
+        if options.zebra:
+            color = options.zebra if isinstance(options.zebra, str) else ZEBRA
+            self._zebra = styles.difference(Style(background=color))
+
+    def formats(self, area: Area) -> str:
+        """`conditionalFormatting`, as often as needed; the earlier rule of a column wins."""
+        found = [
+            _formatting(area.column(at), rule.replace("{}", str(priority), 1))
+            for priority, (at, rule) in enumerate(self._formats, 1)
+        ]
+        if self._zebra is not None and area.columns:
+            rule = (
+                f'<cfRule type="expression" dxfId="{self._zebra}" priority="{len(found) + 1}">'
+                f"<formula>MOD(ROW(),2)={(area.first + 1) % 2}</formula></cfRule>"
+            )
+            found.append(_formatting(area.reference(), rule))
+        return "".join(found)
+
+    def validations(self, area: Area) -> str:
+        """`dataValidations`; empty where there are none."""
+        found = [
+            validation.replace("{}", area.column(at), 1) for at, validation in self._validations
+        ]
+        if not found:
+            return ""
+        return f'<dataValidations count="{len(found)}">{"".join(found)}</dataValidations>'
+
+    def _format(self, rule: Rule) -> str:
+        """Its XML, with `{}` for the priority."""
+        if isinstance(rule, Condition):
+            marks = f' dxfId="{self._styles.difference(rule.style)}"'
+            compared = f' operator="{_OPERATORS[rule.comparison]}"'
+            formulas = self._formulas("formula", rule.value, rule.other)
+            return f'<cfRule type="cellIs" priority="{{}}"{marks}{compared}>{formulas}</cfRule>'
+        type_, inner = _scale(rule) if isinstance(rule, ColorScale) else _bar(rule)
+        return f'<cfRule type="{type_}" priority="{{}}">{inner}</cfRule>'
+
+    def _validation(self, rule: Validation) -> str:
+        """Its XML, with `{}` for the range."""
+        marks = f' type="{_TYPES[rule.kind]}"'
+        if rule.kind is None:
+            formulas = f"<formula1>{escape(_text(','.join(rule.choices)))}</formula1>"
+        else:
+            formulas = self._formulas("formula1", rule.value)
+            formulas += self._formulas("formula2", rule.other)
+        if rule.kind not in (None, "custom"):
+            marks += f' operator="{_OPERATORS[rule.comparison]}"'
+        if not rule.strict:
+            marks += ' errorStyle="warning"'
+        for name, text in (("errorTitle", rule.title), ("error", rule.message)):
+            if text is not None:
+                marks += f" {name}={quoteattr(legal(text), _BREAKS)}"
+        return (
+            f'<dataValidation sqref="{{}}"{marks} allowBlank="1" showErrorMessage="1">{formulas}'
+            "</dataValidation>"
+        )
+
+    def _formulas(self, element: str, *operands: Operand | None) -> str:
+        return "".join(
+            f"<{element}>{escape(self._literal(operand))}</{element}>"
+            for operand in operands
+            if operand is not None
+        )
+
+    def _literal(self, operand: Operand) -> str:
+        """An operand as it stands in a formula."""
+        if isinstance(operand, date):
+            return self._serial(operand)
+        if isinstance(operand, str):
+            return legal(operand[1:]) if operand.startswith("=") else _text(operand)
+        return repr(operand)
+
+    def _serial(self, day: date) -> str:
+        """Days, as spreadsheets count them."""
+        moved: date | None = day
+        if isinstance(day, datetime) and day.tzinfo is not None:
+            moved = in_zone(day, self._zone)
+        if moved is None or date(moved.year, moved.month, moved.day) < FIRST_DATE:
+            raise EncodeError(
+                f"{self._place}: a rule compares with a date that spreadsheets do not have;"
+                f" the first is {FIRST_DATE}"
+            )
+        if isinstance(moved, datetime):
+            return repr(datetime_serials([moved.replace(tzinfo=None)])[0])
+        return str(moved.toordinal() - EPOCH_ORDINAL)
+
+
+def _text(text: str) -> str:
+    """A text as it stands in a formula."""
+    return '"' + legal(text).replace('"', '""') + '"'
+
+
+def _formatting(cells: str, rule: str) -> str:
+    return f'<conditionalFormatting sqref="{cells}">{rule}</conditionalFormatting>'
+
+
+def _scale(rule: ColorScale) -> tuple[str, str]:
+    points = [('type="min"', rule.low), ('type="max"', rule.high)]
+    if rule.middle is not None:
+        points.insert(1, ('type="percentile" val="50"', rule.middle))
+    values = "".join(f"<cfvo {point}/>" for point, _ in points)
+    colors = "".join(f'<color rgb="FF{color}"/>' for _, color in points)
+    return "colorScale", f"<colorScale>{values}{colors}</colorScale>"
+
+
+def _bar(rule: DataBar) -> tuple[str, str]:
+    color = f'<color rgb="FF{rule.color}"/>'
+    return "dataBar", f'<dataBar><cfvo type="min"/><cfvo type="max"/>{color}</dataBar>'

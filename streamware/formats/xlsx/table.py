@@ -1,0 +1,97 @@
+"""Tables: a part that says which cells of a sheet are one.
+
+Source: ECMA-376 Part 1 §18.5.1.2 (table), §18.5.1.3 (tableColumn).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from xml.sax.saxutils import escape, quoteattr, unescape
+
+from streamware.errors import EncodeError, LimitError
+from streamware.formats.xlsx.area import Area
+
+STYLE = "TableStyleMedium2"  # the one that Excel takes unless told otherwise
+MAX_TITLE = 255  # characters of a column's name in a table
+
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+    '<table xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+)
+_BREAKS = {"\n": "_x000a_", "\t": "_x0009_", '"': "&quot;"}
+
+
+def table_name(number: int) -> str:
+    """What the table of a sheet is called in formulas."""
+    return f"Table{number}"
+
+
+def check_titles(sheet: str, titles: Sequence[str] | None) -> None:
+    """Whether the columns of a table can have these titles.
+
+    Raises:
+        EncodeError: There are none, or they are empty, too long, or the same ignoring case.
+    """
+    if not titles:
+        raise EncodeError(f"sheet {sheet!r}: a table needs columns with titles")
+    seen: set[str] = set()
+    for at, title in enumerate(titles, 1):
+        if not title.strip():
+            raise EncodeError(f"sheet {sheet!r}: column {at} of a table has no title")
+        if len(title) > MAX_TITLE:
+            what = f"sheet {sheet!r}, column {at}: characters of a title in a table"
+            raise LimitError(what, limit=MAX_TITLE, actual=len(title))
+        if title.casefold() in seen:
+            raise EncodeError(f"sheet {sheet!r}: the title {title!r} comes twice in a table")
+        seen.add(title.casefold())
+
+
+def texts_of(titles: Sequence[bytes]) -> list[str]:
+    """Titles as they are shown: what was written in the header's cells."""
+    return [unescape(title.decode()) for title in titles]
+
+
+def table(
+    number: int,
+    area: Area,
+    titles: Sequence[str],
+    *,
+    style: str,
+    buttons: bool,
+    totals: Mapping[int, str] | None = None,
+) -> bytes:
+    """The part that describes a table.
+
+    Args:
+        number: That of its sheet.
+        area: Header and rows; a row of totals is below it.
+        titles: Of its columns, as they are shown.
+        style: Name of its style.
+        buttons: Whether its header has filter buttons.
+        totals: "sum", "average" or "count" by the column's position from 0; None where there
+            is no row of totals.
+    """
+    shown = ' totalsRowShown="0"' if totals is None else ' totalsRowCount="1"'
+    whole = area._replace(last=area.last + (totals is not None)).reference()
+    functions = totals or {}
+    filtered = f'<autoFilter ref="{area.reference()}"/>' if buttons else ""
+    listed = "".join(_column(at, title, functions.get(at)) for at, title in enumerate(titles))
+    name = table_name(number)
+    return (
+        f'{_HEAD} id="{number}" name="{name}" displayName="{name}" ref="{whole}"{shown}>{filtered}'
+        f'<tableColumns count="{len(titles)}">{listed}</tableColumns>'
+        f'<tableStyleInfo name={quoteattr(style)} showFirstColumn="0" showLastColumn="0"'
+        ' showRowStripes="1" showColumnStripes="0"/></table>'
+    ).encode()
+
+
+def column_of(number: int, title: str) -> str:
+    """A table's column as formulas refer to it: `Table1[Amount]`."""
+    for mark in "'[]#@":
+        title = title.replace(mark, "'" + mark)
+    return f"{table_name(number)}[{title}]"
+
+
+def _column(at: int, title: str, function: str | None) -> str:
+    total = "" if function is None else f' totalsRowFunction="{function}"'
+    return f'<tableColumn id="{at + 1}" name="{escape(title, _BREAKS)}"{total}/>'

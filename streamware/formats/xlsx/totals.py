@@ -1,0 +1,173 @@
+"""Totals: a row of formulas below the last one, whose values are known without keeping any.
+
+Source: ECMA-376 Part 1 §18.17.7.311 (SUBTOTAL): 101, 103 and 109 leave out what a filter hides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite, nan
+from typing import Any
+
+from streamware.columns import Column
+from streamware.errors import EncodeError
+from streamware.formats.text import label
+from streamware.values.cell import DIGITS, SEPARATOR
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
+from streamware.values.tokens import orjson
+
+FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
+
+_BLOCK = 1024  # values that are added at once
+_LOADS = json.loads if orjson is None else orjson.loads
+_NUMBERS = (Kind.NUMBER, Kind.DURATION, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME)
+_TEXTS = frozenset({Kind.TEXT, Kind.JSON})
+
+
+@dataclass(slots=True)
+class _Running:
+    """What is known of a column so far."""
+
+    cells: int = 0  # that are not empty
+    numbers: int = 0
+    sum: float = 0
+    pending: list[float] = field(default_factory=list)
+    kind: Kind | None = None  # of the first number
+
+    def add(self, numbers: list[float]) -> None:
+        # In blocks of one size, whatever the batches were: equal rows have equal sums.
+        self.numbers += len(numbers)
+        self.pending += numbers
+        while len(self.pending) >= _BLOCK:
+            self.sum += sum(self.pending[:_BLOCK])
+            del self.pending[:_BLOCK]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What stands below a column.
+
+    Attributes:
+        at: Its position, from 0.
+        name: "sum", "average" or "count".
+        value: Its value.
+        kind: How it is shown: as a cell of this kind.
+    """
+
+    at: int
+    name: str
+    value: float
+    kind: Kind
+
+    def formula(self, cells: str) -> str:
+        """What calculates it from these cells."""
+        return f"SUBTOTAL({FUNCTIONS[self.name]},{cells})"
+
+
+class Totals:
+    """The totals of one sheet.
+
+    Args:
+        sheet: Name of the sheet, for messages.
+        columns: Its columns.
+    """
+
+    def __init__(self, sheet: str, columns: Sequence[Column]) -> None:
+        self._sheet = sheet
+        self._columns = {at: column for at, column in enumerate(columns) if column.total}
+        self._running = {at: _Running() for at in self._columns}
+
+    def __bool__(self) -> bool:
+        return bool(self._columns)
+
+    def check(self, spelled: Sequence[Spelled], first: int) -> None:
+        """Whether these cells have a total.
+
+        Args:
+            spelled: The columns of the sheet.
+            first: Number of the first row, from 1, for messages.
+
+        Raises:
+            EncodeError: There is text in a column that is added up.
+        """
+        for at, column in self._columns.items():
+            cells = spelled[at]
+            if column.total == "count" or (cells.kinds is None and cells.kind not in _TEXTS):
+                continue
+            kinds = cells.kinds or [Kind.EMPTY if t is None else Kind.TEXT for t in cells.tokens]
+            for row, kind in enumerate(kinds, first):
+                if kind in _TEXTS:
+                    raise EncodeError(
+                        f"sheet {self._sheet!r}, row {row}, column {label(column, at)}:"
+                        f" text has no {column.total}"
+                    )
+
+    def add(self, spelled: Sequence[Spelled]) -> None:
+        """Take note of some rows."""
+        for at, running in self._running.items():
+            cells = spelled[at]
+            empty = cells.tokens.count(None) if cells.sparse else 0
+            running.cells += len(cells.tokens) - empty
+            if self._columns[at].total != "count":
+                tokens, kind = _numbers(cells)
+                running.add(_values(tokens))
+                running.kind = running.kind or kind
+
+    def mark(self) -> dict[int, _Running]:
+        """What is known so far, for `rewind`."""
+        return {
+            at: replace(running, pending=running.pending.copy())
+            for at, running in self._running.items()
+        }
+
+    def rewind(self, mark: dict[int, _Running]) -> None:
+        """Forget the rows that were added since."""
+        self._running = mark
+
+    def row(self) -> list[Total]:
+        """What stands below the columns; nothing below one whose average there is none of."""
+        found = (
+            _total(at, str(column.total), self._running[at]) for at, column in self._columns.items()
+        )
+        return [total for total in found if isfinite(total.value)]
+
+
+def _total(at: int, name: str, running: _Running) -> Total:
+    if name == "count":
+        return Total(at, name, running.cells, Kind.EMPTY)
+    value = running.sum + sum(running.pending)
+    if name == "average":
+        value = value / running.numbers if running.numbers else nan
+    # No more digits than a spreadsheet keeps: ten times 0.1 is 1.
+    return Total(at, name, float(f"{value:.{DIGITS}g}"), running.kind or Kind.NUMBER)
+
+
+def _numbers(cells: Spelled) -> tuple[Sequence[bytes], Kind | None]:
+    """The tokens of its numbers, and the kind of the first one."""
+    if cells.kind in _NUMBERS:
+        tokens: list[Any] = cells.tokens
+        return ([t for t in tokens if t is not None] if cells.sparse else tokens), cells.kind
+    if cells.kinds is None and cells.kind is not Kind.FORMULA:
+        return (), None
+    kinds = cells.kinds or [Kind.FORMULA] * len(cells.tokens)
+    pairs = (_cached(kind, token) for kind, token in zip(kinds, cells.tokens, strict=True) if token)
+    found = [(kind, token) for kind, token in pairs if kind in _NUMBERS]
+    return [token for _, token in found], found[0][0] if found else None
+
+
+def _cached(kind: Kind, token: bytes) -> tuple[Kind, bytes]:
+    """A formula's value; other cells are as they are."""
+    if kind is not Kind.FORMULA:
+        return kind, token
+    _, valued, cached = token.split(SEPARATOR)
+    return Kind(valued.decode()), cached
+
+
+def _values(tokens: Sequence[bytes]) -> list[float]:
+    if not tokens:
+        return []
+    values: list[float] = _LOADS(b"[" + b",".join(tokens) + b"]")
+    return values
