@@ -38,15 +38,15 @@ class Address:
         self._around = [escape(legal(part).replace('"', '""')).encode() for part in around]
         self._room = (LONGEST - sum(map(_units, around))) // (len(around) - 1)
 
-    def formulas(self, kind: Kind, tokens: Sequence[bytes]) -> list[bytes | None]:
+    def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes | None]:
         """`f` for each cell of this kind; None for one that is empty or too long for it."""
         if kind is not Kind.TEXT:
-            return [self.formula(kind, token) for token in tokens]
-        texts = _unescaped(SEPARATOR.join(tokens))
+            return [self.formula(kind, token) if token else None for token in tokens]
+        texts = _unescaped(SEPARATOR.join([token or b"" for token in tokens]))
         literals = texts.replace(b'"', b'""').split(SEPARATOR)
         quoted = _quoted(_characters(texts)).split(SEPARATOR)
         if max(map(len, quoted)) > self._room or max(map(len, literals)) > LONGEST:
-            return [self.formula(kind, token) for token in tokens]
+            return [self.formula(kind, token) if token else None for token in tokens]
         pairs = zip(quoted, literals, tokens, strict=True)
         around = self._around
         return [
@@ -55,10 +55,12 @@ class Address:
         ]
 
     def formula(self, kind: Kind, token: bytes) -> bytes | None:
-        """`f` for one cell; None where it is empty, or too long for it."""
+        """`f` for one cell; None where it is empty, too long for it, or of another kind."""
+        if not token or kind not in LINKED:
+            return None
         text = _shown(kind, token)
         quoted = _quoted(text)
-        if not token or len(quoted) > self._room:
+        if len(quoted) > self._room:
             return None
         literal = _literal(kind, token)
         if kind is Kind.TEXT and _units(text.decode()) + text.count(b'"') > LONGEST:

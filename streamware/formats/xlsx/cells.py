@@ -169,7 +169,7 @@ class CellWriter:
         kind = spelled.kinds[at] if spelled.kinds else spelled.kind or Kind.EMPTY
         token = spelled.tokens[at]
         base = self.style(_shown_kind(kind, token))
-        formula = None if cell.url else self._link(kind, token)
+        formula = None if cell.url else self._formula_of(kind, token)
         if formula is not None or (cell.url and self._leads(cell.url, number)):
             base = LINK.over(base)
         if cell.note:
@@ -273,7 +273,9 @@ class CellWriter:
     ) -> Sequence[Part]:
         formulas = address.formulas(kind, tokens)
         if None in formulas:
-            return (list(map(self._cell, repeat(kind), tokens, numbers)),)
+            pairs = zip(formulas, tokens, strict=True)
+            self._miss(sum(formula is None and bool(token) for formula, token in pairs))
+            return (list(map(self._undressed, repeat(kind), tokens, numbers, formulas)),)
         before, after = self._link_marks[kind] + _TYPED[kind] + b">", b"</v></c>"
         reference = (self._start,) if self._compact else (self._start, numbers)
         return (*reference, before, formulas, b"<v>", tokens, after)
@@ -296,20 +298,27 @@ class CellWriter:
         ]
 
     def _cell(self, kind: Kind, token: bytes | None, number: bytes) -> bytes:
-        if token is None:
-            return b"<c/>" if self._compact else b""
-        formula = self._link(kind, token)
-        marks = self._marks if formula is None else self._link_marks
-        return self._written(kind, token, number, marks[_shown_kind(kind, token)], formula)
+        return self._undressed(kind, token, number, self._formula_of(kind, token))
 
-    def _link(self, kind: Kind, token: bytes | None) -> bytes | None:
+    def _formula_of(self, kind: Kind, token: bytes | None) -> bytes | None:
         """The formula by which a cell of a column of links is one."""
         if self._address is None or not token:
             return None
-        formula = self._address.formula(kind, token) if kind in LINKED else None
-        if formula is None:
-            self._converted["url"] += 1
+        formula = self._address.formula(kind, token)
+        self._miss(formula is None)
         return formula
+
+    def _miss(self, count: int) -> None:
+        if count:
+            self._converted["url"] += count
+
+    def _undressed(
+        self, kind: Kind, token: bytes | None, number: bytes, formula: bytes | None
+    ) -> bytes:
+        if token is None:
+            return b"<c/>" if self._compact else b""
+        marks = self._marks if formula is None else self._link_marks
+        return self._written(kind, token, number, marks[_shown_kind(kind, token)], formula)
 
     def _written(
         self, kind: Kind, token: bytes | None, number: bytes, marks: bytes, formula: bytes | None

@@ -15,7 +15,19 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors
-from streamware.formats.xlsx.cells import CellText, column_letters, notation
+from streamware.encoder import Context, Part, interleave
+from streamware.formats.text import spellers
+from streamware.formats.xlsx.cells import (
+    LINK,
+    CellText,
+    CellWriter,
+    column_letters,
+    notation,
+    settle,
+)
+from streamware.formats.xlsx.sheet import SPELLING
+from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.styles import Styles
 from workbooks import days, one, workbook
 
 SUMMER = timezone(timedelta(hours=2), "CEST")
@@ -734,3 +746,343 @@ def test_compact_cells_are_fewer_bytes() -> None:
         workbook(rows, f).parts["xl/worksheets/sheet1.xml"] for f in (COMPACT, "xlsx")
     )
     assert len(compact) < 0.8 * len(usual)
+
+
+# Cells that are more than a value
+
+
+RED = sw.Style(color="#C00000")
+
+
+class Collected:
+    """Takes so many links, or notes, and keeps what it was told."""
+
+    def __init__(self, room: int = 100) -> None:
+        self.told: list[tuple[object, ...]] = []
+        self._room = room
+
+    def add(self, *told: object) -> bool:
+        if len(self.told) == self._room:
+            return False
+        self.told.append(told)
+        return True
+
+
+class Writer:
+    """A `CellWriter` and all that it is given; writes cells as rows of a sheet."""
+
+    def __init__(
+        self,
+        *columns: sw.Column,
+        compact: bool = False,
+        room: int = 100,
+        strings: SharedStrings | None = None,
+    ) -> None:
+        self.converted = Counter[str]()
+        self.styles = Styles()
+        self.links, self.notes = Collected(room), Collected(room)
+        self.strings = strings
+        receipt = sw.Receipt("xlsx", converted=self.converted)
+        context = Context(values=sw.Values(), limits=sw.Limits(), receipt=receipt)
+        self.columns = columns or (sw.Column(0),)
+        self._spellers = spellers(self.columns, context, SPELLING)
+        self._writers = [
+            CellWriter(
+                column,
+                at,
+                self.styles,
+                UTC,
+                compact=compact,
+                converted=self.converted,
+                strings=strings,
+                links=self.links,
+                notes=self.notes,
+            )
+            for at, column in enumerate(self.columns)
+        ]
+
+    def xml(self, *rows: tuple[object, ...], first: int = 1) -> str:
+        """The cells of `rows`, the first of which is in row `first` of the sheet."""
+        columns = list(zip(*rows, strict=True))
+        numbers = [b"%d" % (first + at) for at in range(len(rows))]
+        pairs = zip(self._spellers, columns, strict=True)
+        spelled = [speller.spell(cells, 1) for speller, cells in pairs]
+        settle(self._writers, spelled, first)
+        parts: list[Part] = []
+        for writer, cells in zip(self._writers, spelled, strict=True):
+            parts += writer.parts(cells, numbers)
+        return interleave([*parts, b"\n"], len(rows)).decode()
+
+
+def test_a_cell_may_have_a_style_of_its_own() -> None:
+    made = workbook([(sw.Cell(1, style=RED), 1), (2, sw.Cell("a", style=RED))])
+    assert made.rows() == [[1, 1], [2, "a"]]
+    for reference, color in (("A1", "FFC00000"), ("B1", None), ("A2", None), ("B2", "FFC00000")):
+        found = made.cell(reference).font.color
+        assert (None if found is None else found.rgb) == color
+
+
+def test_what_a_cells_style_leaves_open_is_as_in_its_column() -> None:
+    columns = [sw.Column(0, format="0.000", align="center", wrap=True)]
+    made = workbook(
+        [
+            (sw.Cell(1, style=RED),),
+            (
+                sw.Cell(
+                    1,
+                    style=sw.Style(format="0"),
+                ),
+            ),
+        ],
+        columns=columns,
+    )
+    cell = made.cell("A1")
+    assert (cell.number_format, cell.alignment.horizontal) == ("0.000", "center")
+    assert cell.alignment.wrap_text
+    assert made.cell("A2").number_format == "0"
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (date(2024, 5, 17), "yyyy-mm-dd"),
+        (datetime(2024, 5, 17, tzinfo=UTC), 'yyyy-mm-dd hh:mm:ss "UTC"'),
+        (timedelta(1), "[h]:mm:ss"),
+        (sw.Formula("=1", date(2024, 5, 17)), "yyyy-mm-dd"),  # type: ignore[arg-type]
+        (1, "General"),
+        ("a", "General"),
+        (True, "General"),
+        (None, "General"),
+    ],
+)
+def test_a_cell_with_a_style_has_the_format_of_its_kind(value: object, code: str) -> None:
+    cell = one(sw.Cell(value, style=RED)).cell()
+    assert cell.number_format == code
+    assert cell.font.color is not None
+    assert cell.font.color.rgb == "FFC00000"
+
+
+def test_an_empty_cell_may_have_a_style(tmp_path: Path) -> None:
+    for form in ("xlsx", COMPACT):
+        made = workbook([(1, sw.Cell(None, style=RED), 2), (None, None, None)], form)
+        assert made.rows() == [[1, "", 2]]
+        assert made.sheet()[-2][0][1].get("s") == made.sheet()[-2][0][1].get("s")
+        assert len(made.sheet()[-2][0][1]) == 0
+        assert ooxml_errors(made.data, tmp_path) == []
+
+
+def test_cells_of_equal_styles_share_one_format() -> None:
+    rows = [(sw.Cell(n, style=sw.Style(color="#C00000")),) for n in range(100)]
+    made = workbook(rows)
+    assert len({cell.get("s") for row in made.sheet()[-2] for cell in row}) == 1
+
+
+def test_a_cell_leads_where_it_says() -> None:
+    writer = Writer(sw.Column(0), sw.Column(1))
+    xml = writer.xml(("a", 1), (sw.Cell("b", url="https://example.com/"), 2), first=7)
+    assert writer.links.told == [("A8", "https://example.com/")]
+    assert writer.converted == {}
+    assert '<c r="A7" t="inlineStr"><is><t>a</t>' in xml
+    linked = writer.styles.index(LINK)
+    assert f'<c r="A8" s="{linked}" t="inlineStr"><is><t>b</t>' in xml
+
+
+def test_a_link_has_its_own_style_over_that_of_links() -> None:
+    writer = Writer(sw.Column(0, align="right"))
+    xml = writer.xml((sw.Cell("b", url="#A1", style=sw.Style(bold=True, color="#000000")),))
+    style = sw.Style(bold=True, color="#000000", underline=True, align="right")
+    assert f'<c r="A1" s="{writer.styles.index(style)}" ' in xml
+
+
+def test_a_link_past_the_limit_is_plain_and_counted() -> None:
+    writer = Writer(room=1)
+    xml = writer.xml(*[(sw.Cell(name, url="#A1"),) for name in "abc"])
+    assert xml.count(' s="') == 1
+    assert writer.links.told == [("A1", "#A1")]
+    assert writer.converted == {"link": 2}
+
+
+def test_a_cell_has_a_note() -> None:
+    writer = Writer(sw.Column(0), sw.Column(1))
+    xml = writer.xml((1, 2), (3, sw.Cell(4, note="why")), first=3)
+    assert writer.notes.told == [(4, 1, "why")]
+    assert xml == Writer(sw.Column(0), sw.Column(1)).xml((1, 2), (3, 4), first=3)
+
+
+def test_a_note_past_the_limit_is_counted() -> None:
+    writer = Writer(room=1)
+    writer.xml(*[(sw.Cell(None, note=name),) for name in "abc"])
+    assert writer.notes.told == [(1, 0, "a")]
+    assert writer.converted == {"note": 2}
+
+
+def test_empty_links_and_notes_are_none() -> None:
+    writer = Writer()
+    assert writer.xml((sw.Cell("a", url="", note=""),)) == Writer().xml(("a",))
+    assert (writer.links.told, writer.notes.told) == ([], [])
+
+
+def test_compact_cells_have_links_and_notes_too() -> None:
+    writer = Writer(compact=True)
+    xml = writer.xml((None,), (sw.Cell(1, url="#A1", note="why"),), first=5)
+    assert xml == f'<c/>\n<c s="{writer.styles.index(LINK)}"><v>1</v></c>\n'
+    assert writer.links.told == [("A6", "#A1")]
+    assert writer.notes.told == [(6, 0, "why")]
+
+
+def test_styles_links_and_notes_do_not_depend_on_batches() -> None:
+    def dressed(row: int) -> tuple[object, ...]:
+        styles = [sw.Style(size=8 + (row * 3 + at) % 7) for at in range(3)]
+        return tuple(
+            sw.Cell(row, style=style, url=f"#{row}", note=str(at))
+            for at, style in enumerate(styles)
+        )
+
+    rows = [dressed(row) for row in range(8)]
+    whole, halves = (
+        Writer(*map(sw.Column, range(3)), room=7),
+        Writer(*map(sw.Column, range(3)), room=7),
+    )
+    xml = whole.xml(*rows)
+    assert halves.xml(*rows[:3]) + halves.xml(*rows[3:], first=4) == xml
+    assert (halves.links.told, halves.notes.told) == (whole.links.told, whole.notes.told)
+    assert halves.styles.part() == whole.styles.part()
+    assert halves.converted == whole.converted
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(
+                st.none(),
+                st.integers(-9, 9),
+                st.sampled_from(["", " a", "<&>", "b"]),
+                st.booleans(),
+            ),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_a_style_changes_nothing_else(cells: list[tuple[object, bool]]) -> None:
+    dressed = [(sw.Cell(value, style=RED) if style else value,) for value, style in cells]
+    made = workbook(dressed)
+    assert made.rows() == workbook([(value,) for value, _ in cells]).rows()
+
+
+# A column's alignment and wrapping
+
+
+def test_a_column_is_aligned_and_wrapped() -> None:
+    columns = [sw.Column(0, align="right"), sw.Column(1, wrap=True), sw.Column(2)]
+    made = workbook([("a", "b", "c"), (1, date(2024, 5, 17), True)], columns=columns)
+    for row in "12":
+        found = [made.cell(letter + row).alignment for letter in "ABC"]
+        assert [cell.horizontal for cell in found] == ["right", None, None]
+        assert [bool(cell.wrap_text) for cell in found] == [False, True, False]
+
+
+def test_a_text_column_keeps_what_is_typed_over_it() -> None:
+    made = workbook([("0042",), (42,)], columns=[sw.Column(0, format="text")])
+    assert [made.cell(reference).number_format for reference in ("A1", "A2")] == ["@", "@"]
+    assert made.rows() == [["0042"], [42]]
+
+
+# A column of links
+
+
+LINKS = sw.Column(0, url="https://example.com/{}?a=1&b=2")
+
+
+def test_a_column_of_links_is_one_of_formulas(tmp_path: Path) -> None:
+    values = ["a b", 'say "hi"', "<&>", "_x0041_", None, 7, 1.5, True, date(2024, 5, 17)]
+    made = workbook([(value,) for value in values], columns=[LINKS])
+    assert "url" not in made.converted
+    read = [["" if value is None else value] for value in values]
+    assert made.rows() == read
+    assert made.cell("A1").value == '=HYPERLINK("https://example.com/a%20b?a=1&b=2","a b")'
+    assert made.cell("A4").value == '=HYPERLINK("https://example.com/_x0041_?a=1&b=2","_x0041_")'
+    assert made.cell("A6").value == '=HYPERLINK("https://example.com/7?a=1&b=2",7)'
+    assert made.cell("A9").number_format == "yyyy-mm-dd"
+    assert made.cell("A1").font.underline == "single"
+    assert ooxml_errors(made.data, tmp_path) == []
+    shown = [row[0] if row else "" for row in libreoffice_csv(made.data, tmp_path)]
+    # LibreOffice calculates links anew, and its HYPERLINK makes a number of a truth value.
+    assert shown == ["a b", 'say "hi"', "<&>", "_x0041_", "", "7", "1.5", "1", "2024-05-17"]
+
+
+@pytest.mark.parametrize("compact", [False, True])
+@pytest.mark.parametrize("rows", [["a", "b"], ["a", None, "b"], [1, 2], ["a", 1, "b" * 300]])
+def test_links_together_are_those_one_by_one(rows: list[object], compact: bool) -> None:
+    together, alone = (Writer(LINKS, compact=compact) for _ in range(2))
+    xml = together.xml(*[(row,) for row in rows])
+    assert xml == "".join(alone.xml((row,), first=at) for at, row in enumerate(rows, 1))
+    assert together.converted == alone.converted
+
+
+def test_a_link_that_is_too_long_is_plain_and_counted() -> None:
+    made = workbook([("a",), ("b" * 300,), ("",), (sw.Formula("=1", 1),)], columns=[LINKS])
+    assert made.rows() == [["a"], ["b" * 300], [""], [1]]
+    assert made.converted == {"url": 2}
+    assert made.cell("A2").font.underline is None
+    assert made.cell("A4").value == "=1"
+
+
+def test_a_cell_in_a_column_of_links_may_have_its_own() -> None:
+    writer = Writer(LINKS)
+    xml = writer.xml(
+        (sw.Cell("a", url="#A1"),), (sw.Cell("b", style=RED),), (sw.Cell("c" * 300, note="d"),)
+    )
+    assert writer.links.told == [("A1", "#A1")]
+    assert xml.count("HYPERLINK") == 1
+    red = sw.Style(color="#C00000", underline=True)
+    assert f'<c r="A2" s="{writer.styles.index(red)}" t="str"><f>' in xml
+    assert writer.converted == {"url": 1}
+
+
+def test_links_are_not_calculated_anew_when_the_file_is_opened() -> None:
+    assert b"calcPr" not in workbook([("a",)], columns=[LINKS]).parts["xl/workbook.xml"]
+
+
+# Shared strings
+
+
+def test_texts_may_stand_in_a_table_of_their_own() -> None:
+    writer = Writer(sw.Column(0), sw.Column(1), strings=SharedStrings())
+    xml = writer.xml(("a", 1), (" b", "a"), (None, None))
+    assert writer.strings is not None
+    assert writer.strings.ids([b"a", b" b"]) == [b"0", b"1"]
+    assert xml == (
+        '<c r="A1" t="s"><v>0</v></c><c r="B1"><v>1</v></c>\n'
+        '<c r="A2" t="s"><v>1</v></c><c r="B2" t="s"><v>0</v></c>\n\n'
+    )
+
+
+def test_texts_past_the_end_of_the_table_stand_in_their_cells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamware.formats.xlsx.strings.MAX_STRINGS", 1)
+    writer = Writer(strings=SharedStrings())
+    xml = writer.xml(("a",), ("b",), (None,), ("a",))
+    assert xml == (
+        '<c r="A1" t="s"><v>0</v></c>\n<c r="A2" t="inlineStr"><is><t>b</t></is></c>\n\n'
+        '<c r="A4" t="s"><v>0</v></c>\n'
+    )
+
+
+def test_texts_of_links_and_of_dressed_cells_share_as_they_can() -> None:
+    writer = Writer(LINKS, sw.Column(1), strings=SharedStrings())
+    xml = writer.xml(("a", sw.Cell("b", style=RED)), ("b", "c"))
+    assert writer.strings is not None
+    assert writer.strings.ids([b"a", b"b", b"c"]) == [None, b"0", b"1"]
+    assert xml.count("HYPERLINK") == 2
+
+
+def test_shared_texts_are_read_as_they_were(tmp_path: Path) -> None:
+    texts = ["a", " b ", "", "<&>", "_x0041_", "a", "two\nlines", None, "ü"]
+    made = workbook([(text, n) for n, text in enumerate(texts)], sw.Xlsx(strings="shared"))
+    assert [row[0] for row in made.rows()] == ["" if text is None else text for text in texts]
+    assert made.cell("A1").data_type == "s"
+    assert "xl/sharedStrings.xml" in made.parts
+    assert ooxml_errors(made.data, tmp_path) == []
