@@ -48,6 +48,7 @@ class Puller:
         self._rows: Iterator[Any] = iter(rows)
         self._size = FIRST_ROWS
         self._seen = False
+        self._more: dict[Any, None] = {}  # keys of cells that are long, but in no column
         self._lock = Lock()
         self._due = [0.0]  # where the loop looks after every row
         self._stopped = False
@@ -67,7 +68,7 @@ class Puller:
 
     def _pull(self) -> int:
         """The batch; returns what is left of the characters it may have."""
-        keys = self.heavy
+        keys = self._weighed()
         loop = _loop(None if keys is None or len(keys) > _MOST_KEYS else tuple(keys))
         room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
         while left:
@@ -80,10 +81,15 @@ class Puller:
             most = max(1, MOST_CELLS // max(1, _width(row)))
             left = min(left - run, most - 1) if not self._seen else left - run
             self._seen = True
-            if keys is not None and not set(keys).issuperset(heavy(row)):
+            if keys is not None and (new := [key for key in heavy(row) if key not in keys]):
+                self._more.update(dict.fromkeys(new))
                 return room  # text where there was none: the next batch is to weigh it
         self._size = min(2 * self._size, MOST_ROWS, most)
         return room
+
+    def _weighed(self) -> Sequence[Any] | None:
+        """Keys of the cells whose length counts, wanted or not: they are in memory."""
+        return None if self.heavy is None else list(dict.fromkeys((*self.heavy, *self._more)))
 
     def take(self) -> list[Any]:
         """The pending rows, which are pending no more."""

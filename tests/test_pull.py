@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice, repeat
+from itertools import accumulate, count, islice, repeat
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -67,7 +67,20 @@ def test_wide_rows_are_seen_from_the_first_on() -> None:
 
 def test_text_where_there_was_none_is_noticed_within_a_few_rows() -> None:
     rows = [(1, "x")] * 600 + [("wide", "x")] * 600
-    assert max(size for size in sizes(rows, [1])[5:]) <= 32
+    assert any(600 < pulled <= 632 for pulled in accumulate(sizes(rows, [1])))
+
+
+def test_text_that_is_in_no_column_counts_and_keeps_nothing_small() -> None:
+    assert sizes([("left out", "x")] * 2000, [1]) == [32, 32, 64, 128, 256, 512, 512, 464]
+    assert sizes([(1, "x")] * 32 + [(WIDE, "x")] * 40, [1])[2:] == [*[1] * 8, 0]
+
+
+def test_the_text_of_the_last_pull_is_told() -> None:
+    puller = Puller(iter([("abc", 1)] * 40))
+    puller.pull(NEVER)
+    assert puller.characters == 96
+    puller.pull(NEVER)
+    assert puller.characters == 24
 
 
 def test_rows_of_many_cells_make_smaller_batches() -> None:

@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
     """The arguments of `Export` besides rows, headers and status; they are explained there."""
 
     columns: Iterable[Column | Key] | None
+    sheet_by: Key | None
     format: str | Format | None
     formats: Sequence[str | Format]
     format_param: str

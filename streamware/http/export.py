@@ -6,8 +6,8 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from http import HTTPStatus
 from typing import Literal, get_args
 
-from streamware.columns import Column, Key, Sheet, settled
-from streamware.encoder import Format
+from streamware.columns import Column, Key, Sheet, Tagged, settled
+from streamware.encoder import Format, interleaves
 from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
 from streamware.errors import OrderError
 from streamware.http import headers as head
@@ -42,6 +42,7 @@ class Export(Application):
     Args:
         rows: As `encode`.  Over a callable the export can be used again, over an iterator once.
         columns: As `encode`.
+        sheet_by: As `encode`; formats that cannot hold several sheets are not offered then.
         format: The one format, by name or with its options; by default one of `formats`.
         formats: What the client can choose from; the first is the default.
         format_param: Name of the query parameter that chooses.
@@ -83,6 +84,7 @@ class Export(Application):
         "_on_done",
         "_rows",
         "_settings",
+        "_sheet_by",
         "_status",
         "_used",
         "_values",
@@ -93,6 +95,7 @@ class Export(Application):
         rows: Rows,
         *,
         columns: Iterable[Column | Key] | None = None,
+        sheet_by: Key | None = None,
         format: str | Format | None = None,  # noqa: A002 - the contract's name
         formats: Sequence[str | Format] = ("csv", "xlsx", "xml"),
         format_param: str = "format",
@@ -116,7 +119,8 @@ class Export(Application):
             raise TypeError("formats are a list of formats; for a single one there is format=")
         self._rows = checked(rows)
         self._columns = settled(columns)
-        self._formats = _offered(rows, [format] if format is not None else formats)
+        self._sheet_by = sheet_by
+        self._formats = _offered(rows, sheet_by, [format] if format is not None else formats)
         self._format_param = format_param
         self._filename = filename
         self._values = values
@@ -204,6 +208,7 @@ class Export(Application):
             self._rows,
             format_,
             columns=self._columns,
+            sheet_by=self._sheet_by,
             values=values,
             limits=limits,
             chunk_size=CHUNK_SIZE,
@@ -248,17 +253,26 @@ def _locale(format_: Format, accepted: str | None) -> str | None:
     return None if languages is None else negotiation.preferred_language(accepted, languages)
 
 
-def _offered(rows: Rows, formats: Sequence[str | Format]) -> list[Format]:
+def _offered(rows: Rows, sheet_by: Key | None, formats: Sequence[str | Format]) -> list[Format]:
     offered = [lookup(format_) for format_ in formats]
     if not offered:
         raise ValueError("there is no format to offer")
-    if not (isinstance(rows, (list, tuple)) and rows and isinstance(rows[0], Sheet)):
-        return offered
-    several = [format_ for format_ in offered if format_.several_sheets]
-    if not several:
+    if sheet_by is not None:
+        Column(sheet_by)  # which refuses what is no key
+    first = rows[0] if isinstance(rows, (list, tuple)) and rows else None
+    if sheet_by is not None or isinstance(first, Tagged):
+        return _several(offered, interleaves, "several sheets from one pass")
+    if isinstance(first, Sheet):
+        return _several(offered, lambda format_: format_.several_sheets, "several sheets")
+    return offered
+
+
+def _several(offered: Sequence[Format], can: Callable[[Format], bool], what: str) -> list[Format]:
+    able = list(filter(can, offered))
+    if not able:
         names = ", ".join(format_.name for format_ in offered)
-        raise ValueError(f"several sheets fit into none of the formats ({names}); xlsx holds them")
-    return several
+        raise ValueError(f"{what} fit into none of the formats ({names}); xlsx holds them")
+    return able
 
 
 _ONCE = ("__next__", "__anext__", "__await__", "close", "aclose")
