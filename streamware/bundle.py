@@ -69,7 +69,7 @@ class Bundle(Application):
         *,
         filename: str = "bundle",
         large: bool = False,
-        headers: Iterable[tuple[str, str]] = (),
+        headers: head.Headers = (),
         on_done: Callable[[Receipt], object] | None = None,
         settings: Settings | None = None,
     ) -> None:

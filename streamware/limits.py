@@ -20,7 +20,9 @@ _WHAT = {
 class Limits:
     """Bounds of one export; None is no bound.  Passing one raises `LimitError`.
 
-    Over HTTP that is a status, as long as nothing was sent; later it breaks the transfer.
+    Over HTTP that is a status, as long as nothing was sent; later it breaks the transfer.  What
+    is streamed is sent after its first rows, 32 at the most: who wants the status, whatever is
+    passed, takes `delivery="spool"`.
 
     Attributes:
         rows: Data rows, over all sheets.
@@ -45,7 +47,12 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             bound = getattr(self, field.name)
-            if field.name != "status" and bound is not None and bound < 0:
+            if field.name == "status" or bound is None:
+                continue
+            if isinstance(bound, bool) or not isinstance(bound, (int, float)):
+                kind = type(bound).__name__
+                raise TypeError(f"Limits({field.name}=…) is a number or None, not {kind}")
+            if not bound >= 0:
                 raise ValueError(f"Limits({field.name}=…) must not be negative")
         status = self.status
         if status not in ("auto", None) and not (status in _STATUSES and 400 <= status <= 599):

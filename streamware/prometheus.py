@@ -42,7 +42,10 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or REGISTRY
         self._active = Gauge(
-            "streamware_exports_active", "Exports under way or waiting", registry=registry
+            "streamware_exports_active",
+            "Exports under way or waiting",
+            multiprocess_mode="livesum",
+            registry=registry,
         )
         self._ended = _counter(
             registry, "exports", "Exports that have ended", (*_OF_ONE, "outcome")
@@ -142,7 +145,7 @@ def _rooms(there: Sequence[Storage]) -> Iterator[tuple[int, int]]:
 
 
 def _labels(receipt: Receipt) -> tuple[str, str]:
-    return receipt.format, receipt.delivery or "stream"
+    return receipt.format, receipt.delivery or "none"
 
 
 def _counter(registry: CollectorRegistry, name: str, help_: str, labels: Sequence[str]) -> Counter:

@@ -18,7 +18,8 @@ class Receipt:
         rows: Data rows written, over all sheets, headers not counted.
         bytes: Bytes of the document handed out so far.
         seconds: Seconds from the opening of the rows to the end.
-        first_byte_seconds: Seconds from the opening to the first bytes; None before them.
+        first_byte_seconds: Seconds from the opening to the first bytes that can be handed out:
+            of a document that is spooled, to its end; None before them.
         sha256: Hex digest of the whole document; None unless it is complete.
         converted: How often a value was written otherwise than it came, by the name of the rule
             (the fields of `Values`, and "text_cut", "newline", "escape", "text_of_object", …).

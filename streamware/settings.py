@@ -120,6 +120,10 @@ class Settings:
                 given = f"Settings({name}={getattr(self, name)!r})"
                 raise ValueError(f"{given}: a {kind.__name__} is expected")  # noqa: TRY004 - as the rest
         object.__setattr__(self, "observers", tuple(self.observers))
+        for observer in self.observers:
+            if not callable(getattr(observer, "done", None)):
+                given = f"Settings(observers=…) has a {type(observer).__name__} among them"
+                raise ValueError(f"{given}: an Observer is expected")  # noqa: TRY004 - as the rest
 
     def _check_numbers(self) -> None:
         for name, least in _LEAST.items():

@@ -24,6 +24,11 @@ def test_what_is_within_its_limits_is_written(limits: sw.Limits) -> None:
     assert len(document(orders(100), limits=limits).data) == 1280
 
 
+def test_a_limit_is_a_number() -> None:
+    with pytest.raises(TypeError, match=r"Limits\(rows=…\) is a number or None, not str"):
+        sw.Limits(rows="5")  # type: ignore[arg-type]
+
+
 def test_more_rows_than_the_limit_are_an_error() -> None:
     rows = Rows(orders(101))
     with pytest.raises(sw.LimitError, match="rows of the export: 101 is over the limit of 100"):

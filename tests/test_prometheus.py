@@ -106,7 +106,7 @@ def test_what_was_refused_is_counted_by_its_setting(
 
     get(streamed(rows, settings=one))
     assert value(registry, "refused_total", reason="max_concurrent") == 1
-    assert value(registry, "exports_total", **CSV, outcome="refused") == 1
+    assert value(registry, "exports_total", format="csv", mode="none", outcome="refused") == 1
     assert value(registry, "exports_total", **CSV, outcome="complete") == 1
 
 

@@ -194,6 +194,11 @@ def test_settings_cannot_be_changed() -> None:
         Settings().request_files = 3  # type: ignore[misc]
 
 
+def test_an_observer_has_the_methods_of_one() -> None:
+    with pytest.raises(ValueError, match="an Observer is expected"):
+        Settings(observers=(print,))  # type: ignore[arg-type]
+
+
 def test_there_are_keywords_only() -> None:
     with pytest.raises(TypeError):
         Settings("/tmp")  # type: ignore[call-arg]

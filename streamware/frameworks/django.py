@@ -20,8 +20,9 @@ from django.utils import text
 from streamware.frameworks.adownload import AsyncDownload
 from streamware.frameworks.download import Download
 from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.options import Content, Headers, Options, application
+from streamware.frameworks.options import Content, Options, application
 from streamware.http.delivery import Answer, Chunks, Job
+from streamware.http.headers import Headers
 
 # Before 6.0 Django's GZipMiddleware makes a gzip file of each chunk of an asynchronous response,
 # and most clients undo the first and drop the rest.  It leaves alone what has a content coding.

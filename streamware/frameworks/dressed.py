@@ -5,14 +5,13 @@ They go with the download.  What is answered in place of one (406, 413, 503) has
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
-from streamware.frameworks.options import Headers
 from streamware.http import headers as head
 from streamware.http.application import Application
 from streamware.http.delivery import Answer
+from streamware.http.headers import Headers
 
 
 class Dressed(Application):
@@ -31,8 +30,8 @@ class Dressed(Application):
 
     def __init__(self, inner: Application, status: int | None, headers: Headers) -> None:
         self._inner = inner
-        self._status = None if status is None else HTTPStatus(status)
-        self._headers = checked(headers)
+        self._status = None if status is None else head.bodied(status)
+        self._headers = head.checked(headers)
 
     def answer(
         self,
@@ -51,12 +50,3 @@ class Dressed(Application):
             return answer
         headers = head.merged(answer.headers, self._headers)
         return replace(answer, status=self._status or answer.status, headers=headers)
-
-
-def checked(headers: Headers) -> list[tuple[str, str]]:
-    """The headers, if all of them may be sent as they are.
-
-    Raises:
-        ValueError: One may not; its name is in the message, its value never.
-    """
-    return head.checked(headers.items() if isinstance(headers, Mapping) else headers)

@@ -14,7 +14,8 @@ import falcon.asgi
 
 from streamware.frameworks.dressed import Dressed
 from streamware.frameworks.exchange import Exchange
-from streamware.frameworks.options import Content, Headers, Options, application
+from streamware.frameworks.options import Content, Options, application
+from streamware.http.headers import Headers
 from streamware.http.pump import Receive
 
 

@@ -17,7 +17,8 @@ import flask.globals
 
 from streamware.frameworks.download import Download
 from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.options import Content, Headers, Options, application
+from streamware.frameworks.options import Content, Options, application
+from streamware.http.headers import Headers
 
 _HELD = (None, None)
 _BODILESS = (204, 304, 412)

@@ -12,8 +12,9 @@ from litestar import Litestar, Request, Response
 from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from streamware.frameworks.dressed import Dressed, checked
-from streamware.frameworks.options import Content, Headers, Options, application
+from streamware.frameworks.dressed import Dressed
+from streamware.frameworks.options import Content, Options, application
+from streamware.http.headers import Headers, checked
 
 
 class ExportResponse(Response[bytes]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypedDict
 
 from streamware.bundle import Bundle
@@ -19,7 +19,6 @@ from streamware.values import Values
 
 Content = Rows | Export | Bundle
 """What a response is made from: rows, or an application of ours that is there already."""
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 class Options(TypedDict, total=False):

@@ -16,9 +16,10 @@ from quart import Response, after_this_request, request
 from quart.globals import _cv_request
 from quart.wrappers.response import ResponseBody
 
-from streamware.frameworks.dressed import Dressed, checked
+from streamware.frameworks.dressed import Dressed
 from streamware.frameworks.exchange import Exchange
-from streamware.frameworks.options import Content, Headers, Options, application
+from streamware.frameworks.options import Content, Options, application
+from streamware.http.headers import Headers, checked
 from streamware.http.pump import Receive, Scope, Send
 
 _TakeDown = Callable[[BaseException | None], Awaitable[None]]

@@ -11,8 +11,9 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from streamware.frameworks.dressed import Dressed, checked
-from streamware.frameworks.options import Content, Headers, Options, application
+from streamware.frameworks.dressed import Dressed
+from streamware.frameworks.options import Content, Options, application
+from streamware.http.headers import Headers, checked
 
 _LATIN = "latin-1"
 

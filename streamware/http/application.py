@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+import sys
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamware.http import asgi, wsgi
@@ -11,6 +14,8 @@ from streamware.http.pump import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+logger = logging.getLogger("streamware")
 
 _FASTAPI_REMEDY = (
     "an Export is no data: FastAPI turns what a view returns into JSON unless it is a Response;"
@@ -28,6 +33,10 @@ _OF_RESPONSES = frozenset(
 )
 
 
+# Frameworks that refuse what a view has returned with a word on its type, and ask it nothing.
+_SILENT = ("falcon", "litestar", "quart")
+
+
 class Application:
     """A WSGI and an ASGI application in one; a subclass says what is answered.
 
@@ -37,12 +46,24 @@ class Application:
 
     __slots__ = ()
 
+    def __del__(self) -> None:
+        # The one thing that is certain to happen to what such a framework has refused.
+        if not getattr(self, "_used", True) and not sys.is_finalizing():
+            for framework in sys.modules.keys() & _SILENT:
+                _tell(type(self).__name__, framework)
+
     def __call__(self, *args: Any) -> Any:
-        """Answer as WSGI (two arguments) or ASGI (three) application."""
+        """Answer as WSGI (two arguments) or ASGI (three) application.
+
+        With one, a scope, it is the first half of an ASGI 2 application, for which uvicorn takes
+        everything whose `__call__` is no coroutine function.
+        """
         if len(args) == 2:
             return self.wsgi(*args)
         if len(args) == 3:
             return self.asgi(*args)
+        if len(args) == 1 and isinstance(args[0], dict):
+            return partial(self.asgi, args[0])
         name = type(self).__name__
         raise TypeError(
             f"{name} is called with (environ, start_response) or (scope, receive, send)"
@@ -52,9 +73,15 @@ class Application:
         """Answer as a WSGI application (PEP 3333)."""
         return wsgi.respond(self.answer, environ, start_response)
 
-    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as an ASGI application (ASGI 3, HTTP)."""
-        await asgi.respond(self.answer, scope, receive, send)
+    @property
+    def asgi(self) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
+        """An ASGI application (ASGI 3, HTTP)."""
+
+        # A function, not a bound method, which uvicorn would take for ASGI 2.
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await asgi.respond(self.answer, scope, receive, send)
+
+        return application
 
     def keys(self) -> NoReturn:
         """Refuses to be taken for a mapping, which is how FastAPI would make JSON of it."""
@@ -77,3 +104,14 @@ class Application:
     ) -> Answer:
         """What is answered to one request; rows are not opened for it."""
         raise NotImplementedError
+
+
+def _tell(name: str, framework: str) -> None:
+    logger.warning(
+        "%s was returned or dropped, and never asked for its answer; a view of %s returns"
+        " streamware.frameworks.%s.ExportResponse instead%s",
+        "an Export" if name == "Export" else f"a {name}",
+        framework.capitalize(),
+        framework,
+        " (in Litestar, or is annotated -> ASGIApp)" if framework == "litestar" else "",
+    )

@@ -104,7 +104,7 @@ class Export(Application):
         values: Values | None = None,
         limits: Limits | None = None,
         compress: Literal["auto", "off"] = "auto",
-        headers: Iterable[tuple[str, str]] = (),
+        headers: head.Headers = (),
         status: int = 200,
         cancel: Callable[[], object] | None = None,
         on_done: Callable[[Receipt], object] | None = None,
@@ -117,6 +117,10 @@ class Export(Application):
             raise ValueError("compress is 'auto' or 'off'")
         if isinstance(formats, str):
             raise TypeError("formats are a list of formats; for a single one there is format=")
+        _check_kinds(values, limits, settings)
+        for name, call in (("cancel", cancel), ("on_done", on_done)):
+            if not (call is None or callable(call)):
+                raise TypeError(f"{name}= is to be called, and a {type(call).__name__} cannot be")
         self._rows = checked(rows)
         self._columns = settled(columns)
         self._sheet_by = sheet_by
@@ -127,7 +131,7 @@ class Export(Application):
         self._limits = limits
         self._compress = compress == "auto"
         self._headers = head.checked(headers)
-        self._status = HTTPStatus(status)
+        self._status = head.bodied(status)
         self._delivery: Delivery = delivery
         self._cancel = cancel
         self._on_done = on_done
@@ -251,6 +255,13 @@ def _languages(format_: Format) -> Container[str] | None:
 def _locale(format_: Format, accepted: str | None) -> str | None:
     languages = _languages(format_)
     return None if languages is None else negotiation.preferred_language(accepted, languages)
+
+
+def _check_kinds(values: object, limits: object, settings: object) -> None:
+    for given, kind in ((values, Values), (limits, Limits), (settings, Settings)):
+        if not isinstance(given, kind | None):
+            name = kind.__name__
+            raise TypeError(f"{name.lower()}= takes sw.{name}, not {type(given).__name__}")
 
 
 def _offered(rows: Rows, sheet_by: Key | None, formats: Sequence[str | Format]) -> list[Format]:

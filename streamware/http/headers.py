@@ -8,11 +8,13 @@ to the client.  So nothing that was not looked at here is sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from unicodedata import category, normalize
 from urllib.parse import quote
 
 Header = tuple[str, str]
+Headers = Mapping[str, str] | Iterable[Header]
 
 DEFAULTS: tuple[Header, ...] = (
     ("Cache-Control", "private, no-store"),
@@ -92,7 +94,7 @@ def with_extension(filename: str, extension: str, known: Collection[str]) -> str
     return (stem or _STEM) + extension
 
 
-def checked(headers: Iterable[Header]) -> list[Header]:
+def checked(headers: Headers) -> list[Header]:
     """The headers, if all of them may be sent as they are; blanks around a value are taken off.
 
     Raises:
@@ -102,7 +104,23 @@ def checked(headers: Iterable[Header]) -> list[Header]:
 
     Source: RFC 9110 §5.5, §5.6.2 and §7.6.1; PEP 3333, "Other HTTP Features".
     """
-    return [_checked(name, value.strip(" \t")) for name, value in headers]
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return [_checked(name, value.strip(" \t")) for name, value in pairs]
+
+
+def bodied(status: int) -> HTTPStatus:
+    """The status of a response that has a body.
+
+    Raises:
+        ValueError: There is no such status, or its responses have none (RFC 9110 §6.4.1).
+    """
+    known = HTTPStatus(status)
+    if known < HTTPStatus.OK or known in _BODILESS:
+        raise ValueError(f"a response of status {status} has no body, and so cannot be a download")
+    return known
+
+
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 def merged(defaults: Sequence[Header], extra: Sequence[Header]) -> list[Header]:

@@ -73,6 +73,7 @@ class Spooled:
         for chunk in self._chunks:
             self._content.write(chunk)
         self._content.rewind()
+        self.receipt.first_byte_seconds = self.receipt.seconds
         self._finish()
 
     def _finish(self) -> None:
@@ -108,6 +109,7 @@ class AsyncSpooled:
             async for chunk in self._encoding:
                 await self._worker.submit(partial(self._content.write, chunk))
             await self._worker.submit(self._content.rewind)
+            self.receipt.first_byte_seconds = self.receipt.seconds
         if chunk := await self._worker.submit(self._content.read):
             return chunk
         raise StopAsyncIteration

@@ -1,3 +1,4 @@
+import gc
 from typing import Any
 
 import pytest
@@ -96,7 +97,9 @@ def test_an_export_itself_works_where_the_handler_says_that_it_is_an_application
     assert rows.closed == 1
 
 
-def test_an_export_itself_is_a_500_elsewhere() -> None:
+def test_an_export_itself_is_a_500_elsewhere_and_the_log_says_what_to_return(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     @get("/")
     async def export() -> sw.Export:
         return sw.Export(lambda: pytest.fail("opened"))
@@ -109,6 +112,11 @@ def test_an_export_itself_is_a_500_elsewhere() -> None:
     reply = asgi_get(app_of(export, after_exception=[note]))
     assert reply.status == 500
     assert "Export" in str(errors[0].__cause__)
+    errors.clear()
+    said = caplog.text
+    caplog.clear()
+    gc.collect()
+    assert "returns streamware.frameworks.litestar.ExportResponse" in said + caplog.text
 
 
 def test_the_description_of_the_api_holds_it() -> None:

@@ -582,6 +582,13 @@ def test_deliveries_that_there_are(get: Get, delivery: Any) -> None:
         ({"format": sw.Csv}, TypeError, "such as sw.Csv"),
         ({"status": 999}, ValueError, "999"),
         ({"columns": "id"}, TypeError, "columns are a list"),
+        ({"limits": 100}, TypeError, "limits= takes sw.Limits, not int"),
+        ({"values": {}}, TypeError, "values= takes sw.Values, not dict"),
+        ({"settings": {}}, TypeError, "settings= takes sw.Settings, not dict"),
+        ({"cancel": 5}, TypeError, "cancel= is to be called"),
+        ({"on_done": 5}, TypeError, "on_done= is to be called"),
+        ({"status": 204}, ValueError, "204 has no body"),
+        ({"status": 304}, ValueError, "304 has no body"),
     ],
 )
 def test_a_wrong_argument_is_an_error_at_once(

@@ -222,6 +222,10 @@ def test_good_headers_pass_as_they_are() -> None:
     assert checked(headers) == headers
 
 
+def test_a_mapping_of_headers_will_do() -> None:
+    assert checked({"X-A": "1"}) == [("X-A", "1")]
+
+
 def test_blanks_around_a_value_are_taken_off() -> None:
     assert checked([("X-Rows", " 12\t")]) == [("X-Rows", "12")]
 

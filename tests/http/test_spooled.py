@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -60,6 +61,17 @@ def test_its_length_and_digest_are_known_then(scratch: Scratch) -> None:
         "Repr-Digest": f"sha-256=:{DIGEST}:",
     }
     chunks.close()
+
+
+def test_nothing_can_be_handed_out_before_it_is_whole(scratch: Scratch) -> None:
+    def rows() -> Iterator[Any]:
+        yield from wide(MANY)
+        sleep(0.05)
+
+    made = spooled(rows, scratch)
+    next(made)
+    assert made.receipt.first_byte_seconds == made.receipt.seconds >= 0.05
+    made.close()
 
 
 def test_what_the_rows_raise_comes_before_any_chunk(scratch: Scratch) -> None:
