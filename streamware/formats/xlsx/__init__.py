@@ -8,13 +8,15 @@ Source: ECMA-376 Part 1 (SpreadsheetML), Part 2 (Open Packaging Conventions).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
 from streamware.columns import Column
 from streamware.encoder import Context
+from streamware.formats.xlsx.names import defined_names
+from streamware.formats.xlsx.properties import Property, check_properties
 from streamware.formats.xlsx.workbook import XlsxEncoder
 from streamware.sheet_options import SheetOptions
 from streamware.zip import Backend
@@ -39,6 +41,13 @@ class Xlsx(SheetOptions):
         author: Document property.
         company: Document property.
         created: Document property; left out by default, so that equal rows give equal bytes.
+        properties: More document properties: texts of up to 255 characters, numbers, bools, dates.
+            A callable is called with the `Receipt` when all rows are there, so that
+            `{"Rows": lambda receipt: receipt.rows}` tells how many.
+        names: Names that stand for formulas in the whole workbook, such as
+            `{"VAT": "0.19", "Amounts": "Orders!$C$2:$C$900"}`.
+        index: A first sheet lists the others, with links and the number of their rows: True, or
+            its name.
     """
 
     sheet: str = "Sheet1"
@@ -50,6 +59,9 @@ class Xlsx(SheetOptions):
     author: str | None = None
     company: str | None = None
     created: datetime | None = None
+    properties: Mapping[str, Property] | None = field(default=None, hash=False)
+    names: Mapping[str, str] | None = field(default=None, hash=False)
+    index: bool | str = False
 
     name: ClassVar[str] = "xlsx"
     media_type: ClassVar[str] = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -67,6 +79,10 @@ class Xlsx(SheetOptions):
             raise ValueError("compression is 'fast' or 'small'")
         if self.deflate not in ("auto", "isal", "zlib"):
             raise ValueError("deflate is 'auto', 'isal' or 'zlib'")
+        if self.properties is not None:
+            check_properties(self.properties)
+        if self.names is not None:
+            object.__setattr__(self, "names", defined_names(self.names))
         if self.deflate == "isal" and self.compression == "small":
             raise ValueError("isal has no small compression; take deflate='zlib' or 'auto'")
 

@@ -1,15 +1,23 @@
-"""Names of sheets.
+"""Names: of sheets, and those that stand for formulas.
 
-Source: Microsoft, "Excel specifications and limits"; what Excel repairs or refuses.
+Source: Microsoft, "Excel specifications and limits", "Names in formulas"; what Excel repairs or
+refuses.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+MAX_NAME = 255  # characters of a name that stands for a formula
+MAX_FORMULA = 8192
 MAX_UNITS = 31  # UTF-16 units
 
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+
+_DEFINED = re.compile(r"(?!_xlnm\b)[^\W\d][\w.]*", re.IGNORECASE)
+# What looks like a cell, in either notation, and what the tables of the sheets are called.
+_TAKEN = re.compile(r"[A-Z]{1,3}[0-9]+|R[0-9]*(?:C[0-9]*)?|C[0-9]*|TABLE[0-9]+", re.IGNORECASE)
 
 
 class SheetNames:
@@ -28,6 +36,42 @@ class SheetNames:
             candidate = _cut(base, MAX_UNITS - len(suffix)) + suffix
         self._taken.add(candidate.casefold())
         return candidate
+
+
+def defined_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Names that stand for formulas, each formula without its equals sign.
+
+    Raises:
+        TypeError: A formula is no text.
+        ValueError: A name or a formula that Excel refuses.
+    """
+    seen: set[str] = set()
+    found = {}
+    for name, formula in names.items():
+        if not isinstance(formula, str):
+            raise TypeError(f"the name {name!r} stands for a formula, such as 'Orders!$A$1:$C$9'")
+        if not _DEFINED.fullmatch(name) or _TAKEN.fullmatch(name) or len(name) > MAX_NAME:
+            raise ValueError(
+                f"{name!r} is no name of a workbook: those have letters, digits, dots and"
+                f" underscores, at most {MAX_NAME}, and look like no cell and no table"
+            )
+        if name.casefold() in seen:
+            raise ValueError(f"the name {name!r} comes twice")
+        seen.add(name.casefold())
+        found[name] = _formula(name, formula)
+    return found
+
+
+def _formula(name: str, formula: str) -> str:
+    text = formula.removeprefix("=")
+    if not text or text[0].isspace():
+        raise ValueError(f"the formula of the name {name!r} is empty, or starts with a blank")
+    if len(text) > MAX_FORMULA:
+        raise ValueError(
+            f"the formula of the name {name!r} has {len(text)} characters; {MAX_FORMULA} are"
+            " allowed"
+        )
+    return text
 
 
 def _clean(name: str) -> str:

@@ -100,15 +100,20 @@ def sheet_name(number: int) -> str:
     return f"xl/worksheets/sheet{number}.xml"
 
 
-def relations() -> bytes:
-    """The package's own relations."""
-    return _relationships(
-        (
-            (f"{_OFFICE}/relationships/officeDocument", WORKBOOK, False),
-            (f"{_PACKAGE}/relationships/metadata/core-properties", CORE, False),
-            (f"{_OFFICE}/relationships/extended-properties", APP, False),
-        )
-    )
+def relations(custom: str | None = None) -> bytes:
+    """The package's own relations.
+
+    Args:
+        custom: Name of the part of custom properties, where there are any.
+    """
+    found = [
+        (f"{_OFFICE}/relationships/officeDocument", WORKBOOK, False),
+        (f"{_PACKAGE}/relationships/metadata/core-properties", CORE, False),
+        (f"{_OFFICE}/relationships/extended-properties", APP, False),
+    ]
+    if custom is not None:
+        found.append((f"{_OFFICE}/relationships/custom-properties", custom, False))
+    return _relationships(found)
 
 
 def core_properties(title: str | None, author: str | None, created: datetime | None) -> bytes:

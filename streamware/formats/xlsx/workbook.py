@@ -9,17 +9,19 @@ Excel.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, starmap
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context
 from streamware.errors import LimitError, OrderError
-from streamware.formats.xlsx import parts
+from streamware.formats.xlsx import parts, properties
+from streamware.formats.xlsx.index import NAME, index_sheet
 from streamware.formats.xlsx.names import SheetNames
+from streamware.formats.xlsx.properties import Property
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
@@ -69,10 +71,17 @@ class OpenSheet:
         spooled: What it is deflated into while another is written into the zip; else None.
         rows: So many so far, those above the data counted.
         size: Bytes of its XML so far; 0 before its first batch.
+        selected: Whether it is shown when the workbook is opened.
     """
 
     def __init__(
-        self, writer: SheetWriter, title: str, listed: Listed, spooled: SpooledEntry | None
+        self,
+        writer: SheetWriter,
+        title: str,
+        listed: Listed,
+        spooled: SpooledEntry | None,
+        *,
+        selected: bool,
     ) -> None:
         self.writer = writer
         self.title = title
@@ -82,6 +91,7 @@ class OpenSheet:
         self.spooled = spooled
         self.rows = writer.above
         self.size = 0
+        self.selected = selected
 
     @property
     def room(self) -> int:
@@ -90,7 +100,7 @@ class OpenSheet:
 
     def top(self, spelled: Sequence[Spelled]) -> bytes:
         """The XML up to its first row."""
-        xml = self.writer.top(spelled, selected=self.listed.number == 1)
+        xml = self.writer.top(spelled, selected=self.selected)
         self.size = len(xml)
         return xml
 
@@ -129,6 +139,7 @@ class XlsxEncoder:
         self._styles = Styles()
         self._strings = SharedStrings() if options.strings == "shared" else None
         self._names = SheetNames()
+        self._index = self._reserved(options.index)
         self._listed: list[Listed] = []
         self._written: list[tuple[str, str | None]] = []  # parts, and their media types
         self._open: dict[Head, OpenSheet] = {}
@@ -139,8 +150,9 @@ class XlsxEncoder:
         """The relations of the package and the document properties."""
         options = self._options
         core = parts.core_properties(options.title, options.author, options.created)
+        custom = properties.PART if options.properties else None
         return (
-            self._zip.entry(parts.RELATIONS, parts.relations())
+            self._zip.entry(parts.RELATIONS, parts.relations(custom))
             + self._zip.entry(parts.CORE, core)
             + self._zip.entry(parts.APP, parts.app_properties(options.company))
         )
@@ -197,19 +209,45 @@ class XlsxEncoder:
 
     def _ending(self) -> Iterator[bytes]:
         sheets = sorted(self._listed, key=attrgetter("family", "number"))
+        if self._index is not None:
+            yield self._entry(self._indexed(self._index, sheets))
+            sheets.insert(0, self._index)
         names = chain.from_iterable(sheet.names(at) for at, sheet in enumerate(sheets))
+        named = starmap(parts.DefinedName, (self._options.names or {}).items())
         workbook = parts.workbook(
-            [(sheet.name, sheet.number) for sheet in sheets], names, formulas=self._formulas
+            [(sheet.name, sheet.number) for sheet in sheets],
+            chain(names, named),
+            formulas=self._formulas,
         )
         strings = None if self._strings is None else self._strings.part()
         if strings is not None:
             yield self._entry(parts.Part(parts.SHARED_STRINGS, None, strings))
         relations = parts.workbook_relations(len(sheets), strings=strings is not None)
+        if self._options.properties:
+            yield self._entry(self._provenance(self._options.properties))
         yield self._zip.entry(parts.STYLES, self._styles.part())
         yield self._zip.entry(parts.WORKBOOK, workbook)
         yield self._zip.entry(parts.WORKBOOK_RELATIONS, relations)
         yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(self._written))
         yield self._zip.finish()
+
+    def _reserved(self, index: bool | str) -> Listed | None:
+        """The sheet that will list the others: its name is taken."""
+        if not index:
+            return None
+        return Listed(name=self._named(NAME if index is True else str(index)), number=0, family=0)
+
+    def _indexed(self, index: Listed, sheets: Sequence[Listed]) -> parts.Part:
+        """The sheet that lists the others."""
+        index.number = len(sheets) + 1
+        data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], self._styles)
+        return parts.Part(parts.sheet_name(index.number), parts.SHEET_TYPE, data)
+
+    def _provenance(self, given: Mapping[str, Property]) -> parts.Part:
+        """The custom properties, now that the rows are counted."""
+        zone = self._context.values.timezone
+        data = properties.custom_properties(given, self._context.receipt, zone)
+        return parts.Part(properties.PART, properties.CONTENT_TYPE, data)
 
     # The sheets
 
@@ -219,9 +257,7 @@ class XlsxEncoder:
         if len(self._open) >= MAX_OPEN:
             raise LimitError("sheets in one pass", limit=MAX_OPEN, actual=len(self._open) + 1)
         title = head.name or self._options.sheet
-        name = self._names.add(title)
-        if name != title:
-            self._context.receipt.converted["sheet_name"] += 1
+        name = self._named(title)
         number = len(self._listed) + 1
         writer = SheetWriter(
             self._options,
@@ -233,8 +269,17 @@ class XlsxEncoder:
             number=number,
         )
         listed = Listed(name=name, number=number, family=number)
-        self._add(OpenSheet(writer, title, listed, self._spooled() if self._open else None))
+        spooled = self._spooled() if self._open else None
+        selected = number == 1 and self._index is None
+        self._add(OpenSheet(writer, title, listed, spooled, selected=selected))
         return out
+
+    def _named(self, title: str) -> str:
+        """The name of a sheet that is to have this one."""
+        name = self._names.add(title)
+        if name != title:
+            self._context.receipt.converted["sheet_name"] += 1
+        return name
 
     def _go_on(self, head: Head) -> bytes:
         """The sheet is full: its rows go on in another one."""
@@ -244,7 +289,8 @@ class XlsxEncoder:
         number = len(self._listed) + 1
         listed = Listed(name=name, number=number, family=full.listed.family)
         writer = full.writer.continued(name, number)
-        self._add(OpenSheet(writer, full.title, listed, full.spooled and self._spooled()))
+        spooled = full.spooled and self._spooled()
+        self._add(OpenSheet(writer, full.title, listed, spooled, selected=False))
         return out
 
     def _add(self, sheet: OpenSheet) -> None:
