@@ -1,0 +1,178 @@
+"""Differences that are known, each with its reason: the reader's, or the price of streaming."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from conformance.views import Difference
+
+if TYPE_CHECKING:
+    from conformance.matrix import Place
+
+
+class Known(NamedTuple):
+    """A difference that is known.
+
+    Attributes:
+        readers: Whose, as a pattern of their names.
+        features: In which workbooks, as a pattern.
+        differs: What is seen, as a pattern of `str(Difference)`.
+        reason: Why, in a sentence.
+        form: The format, where only one has it.
+        always: Whether it is there at every run.
+    """
+
+    readers: str
+    features: str
+    differs: str
+    reason: str
+    form: str = "xlsx|ods"
+    always: bool = True
+
+
+JS_STREAM = "exceljs, stream"
+NO_NOTATION = "openpyxl.*|gnumeric|exceljs.*"
+
+KNOWN = [
+    Known(
+        NO_NOTATION,
+        "text that looks like a notation|forbidden characters as notation",
+        ".*_x.*",
+        "It does not decode the notation `_xHHHH_` (ECMA-376 Part 1 §22.9.2.19) in a cell.",
+        "xlsx",
+    ),
+    Known(
+        "SheetJS.*",
+        "text that looks like a notation",
+        ".*'_X0041_'",
+        "It decodes `_XHHHH_` with a capital X, too, which is no notation to Excel.",
+        "xlsx",
+    ),
+    Known(
+        "LibreOffice",
+        "forbidden characters as notation",
+        ".*",
+        "It is asked by having it write XML, which cannot hold these characters.",
+        "xlsx",
+    ),
+    Known("LibreOffice", "text", r".*a taband a line.*", "It leaves tabs out of a cell."),
+    Known(
+        "LibreOffice",
+        "numbers|random mixture.*",
+        r"[^:]*: number .*",
+        "It writes numbers with 15 digits when asked.",
+    ),
+    Known(
+        "LibreOffice",
+        "fractions of a second|random mixture.*",
+        r"[^:]*: moment .*",
+        "It writes hundredths of a second when asked.",
+    ),
+    Known(
+        "LibreOffice",
+        "formulas.*",
+        r".*: number [01]\.0 .*, not bool .*",
+        "Its truth values are numbers that show as such, and a formula's shows as its format says.",
+    ),
+    Known("gnumeric", "text", r".*, not text '\\x7f.*", "It leaves the character U+007F out."),
+    Known(
+        "SheetJS 0.20",
+        ".*",
+        r"[^:]*: moment \d\d?(\.\d+)?, not moment \d\d?(\.\d+(e-\d+)?)?",
+        "With `cellDates` it counts times and short durations from 1899-12-31, a day too much.",
+    ),
+    Known(
+        "SheetJS.*",
+        "number formats",
+        r".* shown L2: None, .*",
+        "With `cellDates` it has no text for a date like 29.02.2024, which it could not read back.",
+        "xlsx",
+    ),
+    Known(
+        "exceljs",
+        "formulas.*",
+        r".*: text '' .*, not bool False .*",
+        "It leaves the value of a formula out where that is FALSE.",
+        "xlsx",
+    ),
+    Known(
+        JS_STREAM,
+        "formulas.*",
+        r".*: (number 1|text '') .*, not bool .*",
+        "It does not read the type of a formula's value.",
+        "xlsx",
+    ),
+    Known(
+        JS_STREAM,
+        ".*",
+        r"sheets: .*",
+        "It numbers the sheets where their names come after them, as they must in a stream.",
+        "xlsx",
+    ),
+    Known(
+        JS_STREAM,
+        ".*",
+        r".*: number .*, not moment .*",
+        "Now and then, in a race of its own, it misses the styles; then moments are numbers.",
+        "xlsx",
+        always=False,
+    ),
+    Known(JS_STREAM, "text", r".*: text '<b>& .*", "It decodes `&amp;` twice.", "xlsx"),
+    Known(
+        JS_STREAM,
+        "text|random mixture.*",
+        r".* of 1638\d characters.*|.*\ufffd.*",
+        "Now and then it breaks a character that lies across two of its blocks.",
+        "xlsx",
+        always=False,
+    ),
+    Known(
+        "gnumeric|exceljs.*|Apache POI, events",
+        "compact=True",
+        ".*",
+        "It needs the references that `compact=True` leaves out.",
+        "xlsx",
+    ),
+    Known(
+        "Apache POI",
+        "date-times with a zone",
+        r".*: number .*, not moment .*",
+        "It takes a number for a moment only where the format is nothing but letters of dates; here"
+        ' the format names the zone. `Column(format="datetime")` leaves the zone out.',
+        "xlsx",
+    ),
+    Known(
+        "Apache POI, events",
+        "numbers|random mixture.*",
+        r".*: shown .*E[+-].*",
+        "It shows six digits of very large and very small numbers, as Excel does in a narrow cell.",
+        "xlsx",
+    ),
+    Known(
+        "Apache POI.*",
+        ".*",
+        r".*\[\$(EUR|JPY)\].*",
+        "It shows `[$EUR]`, Excel's way to write a currency, as it stands.",
+        "xlsx",
+    ),
+    Known(
+        "gnumeric",
+        "document properties",
+        "workbook company: None.*",
+        "It has no company among its properties.",
+        "xlsx",
+    ),
+]
+
+
+def known(reader: str, place: Place, difference: Difference) -> Known | None:
+    for one in KNOWN:
+        if (
+            re.fullmatch(one.readers, reader)
+            and re.fullmatch(one.form, place.form)
+            and re.fullmatch(one.features, place.feature)
+            and re.fullmatch(one.differs, str(difference), re.DOTALL)
+        ):
+            return one
+    return None

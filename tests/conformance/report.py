@@ -1,0 +1,125 @@
+"""docs/readers.md, made of what was found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from textwrap import fill, wrap
+
+from conformance.known import KNOWN, Known
+from conformance.matrix import MIXTURE, Place, Results
+from conformance.readers import JUDGES, READERS
+
+WIDTH = 118
+TITLES = {"xlsx": "XLSX", "ods": "ODS"}
+
+SUITE = (
+    "What others see of our workbooks. Every feature is written into a workbook of its own; each"
+    " reader opens it, and what it sees is compared with what was meant: every cell with its type,"
+    " and whatever else the reader can tell (formats, widths, links, notes, …). Then come random"
+    " mixtures of values and features. This page is measured and written by"
+    " `python -m tests.conformance --write`; the tests do the same and fail on any difference that"
+    " has no reason below."
+)
+ABSENT = (
+    "Excel, Google Sheets and Apple Numbers run on no machine of ours. In their place stand the"
+    " validator of Microsoft's Open XML SDK, which reads every XLSX file of the suite, and a check"
+    " of the archive against the rules by which Office reads it."
+)
+LEGEND = (
+    "**yes**: it sees all that was meant. **-**: its values are right; of the feature itself it"
+    " tells nothing. **A number**: the difference below, with its reason; everything else is as"
+    " meant."
+)
+
+
+def page(results: Results) -> str:
+    """The whole page."""
+    numbers = {known: number for number, known in enumerate(seen(results), 1)}
+    parts = ["# Readers", _wrapped(SUITE), _wrapped(ABSENT)]
+    parts += ["## Who was asked", "\n".join(_asked(results))]
+    for form in ("xlsx", "ods"):
+        lines = list(_matrix(results, form, numbers))
+        if lines:
+            parts += [f"## {TITLES[form]}", _wrapped(LEGEND), "\n".join(lines)]
+    parts += ["## Differences", "\n".join(_differences(results, numbers))]
+    parts += ["## Archives and XML", "\n".join(_judged(results))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def seen(results: Results) -> list[Known]:
+    """The known differences that were seen, or may be, in their order."""
+    found = {known for verdict in results.verdicts.values() for known in verdict.reasons}
+    return [known for known in KNOWN if known in found or not known.always]
+
+
+def _asked(results: Results) -> Iterator[str]:
+    yield "| reader | version | opens |"
+    yield "| --- | --- | --- |"
+    for one in READERS:
+        version = results.readers.get(one.name) or f"skipped: needs {results.missing[one.name]}"
+        opens = ", ".join(TITLES[form] for form in one.forms)
+        yield f"| {one.name} | {version} | {opens} |"
+
+
+def _matrix(results: Results, form: str, numbers: dict[Known, int]) -> Iterator[str]:
+    places = list(dict.fromkeys(place for _, place in results.verdicts if place.form == form))
+    readers = [one.name for one in READERS if form in one.forms and one.name in results.readers]
+    if not places:
+        return
+    yield f"| feature | {' | '.join(readers)} |"
+    yield "| --- |" + " --- |" * len(readers)
+    mixed = [place for place in places if place.feature.startswith(MIXTURE)]
+    for place in places:
+        if place not in mixed:
+            cells = [_word(results, reader, [place], numbers) for reader in readers]
+            yield f"| {place.feature} | {' | '.join(cells)} |"
+    if mixed:
+        cells = [_word(results, reader, mixed, numbers) for reader in readers]
+        yield f"| {len(mixed)} random mixtures | {' | '.join(cells)} |"
+
+
+def _word(results: Results, reader: str, places: Sequence[Place], numbers: dict[Known, int]) -> str:
+    """What comes only now and then is in the list, not in the table."""
+    verdicts = [results.verdicts[reader, place] for place in places]
+    if any(verdict.unknown for verdict in verdicts):
+        return "**differs**"
+    reasons = {known for verdict in verdicts for known in verdict.reasons if known.always}
+    if reasons:
+        return ", ".join(str(numbers[known]) for known in KNOWN if known in reasons)
+    return "-" if all(verdict.word == "not told" for verdict in verdicts) else "yes"
+
+
+def _differences(results: Results, numbers: dict[Known, int]) -> Iterator[str]:
+    for known, number in numbers.items():
+        text = f"{number}. {', '.join(_whose(results, known))}: {known.reason}"
+        yield from wrap(
+            text, WIDTH, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
+        )
+    for (reader, place), verdict in results.verdicts.items():
+        for said in verdict.unknown:
+            yield f"- **{reader}, {place.feature}, without a reason**: {said}"
+
+
+def _whose(results: Results, known: Known) -> list[str]:
+    """Those who were seen to differ so; or may, where it is only now and then."""
+    seen = {name for (name, _), verdict in results.verdicts.items() if known in verdict.reasons}
+    return [
+        reader.name
+        for reader in READERS
+        if reader.name in seen or (not known.always and re.fullmatch(known.readers, reader.name))
+    ]
+
+
+def _judged(results: Results) -> Iterator[str]:
+    yield "| judge | version | files | findings |"
+    yield "| --- | --- | --- | --- |"
+    for one in JUDGES:
+        said = [text for (name, _), text in results.complaints.items() if name == one.name]
+        version = results.readers.get(one.name) or f"skipped: needs {results.missing[one.name]}"
+        findings = [text for text in said if text]
+        yield f"| {one.name} | {version} | {len(said)} | {len(findings) or 'none'} |"
