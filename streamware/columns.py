@@ -545,6 +545,8 @@ def _shape(row: Row, number: int) -> Literal["mapping", "sequence", "object"]:
         return "sequence"
     if isinstance(row, Mapping):
         return "mapping"
+    if isinstance(row, Tagged):
+        raise EncodeError(f"row {number} is Tagged, where rows belong to one sheet already")
     if row is None or isinstance(row, (str, bytes, bytearray, int, float, complex, set, frozenset)):
         raise EncodeError(
             f"row {number} is a {type(row).__name__}; a row is a sequence, a mapping or an object"
