@@ -40,18 +40,18 @@ class Address:
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes | None]:
         """`f` for each cell of this kind; None for one that is empty or too long for it."""
-        if kind is not Kind.TEXT:
+        if kind not in (Kind.TEXT, Kind.NUMBER):
             return [self.formula(kind, token) if token else None for token in tokens]
-        texts = _unescaped(SEPARATOR.join([token or b"" for token in tokens]))
-        literals = texts.replace(b'"', b'""').split(SEPARATOR)
-        quoted = _quoted(_characters(texts)).split(SEPARATOR)
+        texts = SEPARATOR.join([token or b"" for token in tokens])
+        mark = b'"' if kind is Kind.TEXT else b""
+        quoted = _quoted(_shown(kind, texts)).split(SEPARATOR)
+        literals = _literal(kind, texts).split(SEPARATOR)
         if max(map(len, quoted)) > self._room or max(map(len, literals)) > LONGEST:
             return [self.formula(kind, token) if token else None for token in tokens]
-        pairs = zip(quoted, literals, tokens, strict=True)
-        around = self._around
+        around, comma, end = self._around, b'",' + mark, mark + b")</f>"
         return [
-            b'<f>HYPERLINK("' + text.join(around) + b'","' + literal + b'")</f>' if token else None
-            for text, literal, token in pairs
+            b'<f>HYPERLINK("' + text.join(around) + comma + literal + end if token else None
+            for text, literal, token in zip(quoted, literals, tokens, strict=True)
         ]
 
     def formula(self, kind: Kind, token: bytes) -> bytes | None:
@@ -63,15 +63,17 @@ class Address:
         if len(quoted) > self._room:
             return None
         literal = _literal(kind, token)
-        if kind is Kind.TEXT and _units(text.decode()) + text.count(b'"') > LONGEST:
-            return None
+        if kind is Kind.TEXT:
+            if _units(text.decode()) + text.count(b'"') > LONGEST:
+                return None
+            literal = b'"' + literal + b'"'
         return b'<f>HYPERLINK("' + quoted.join(self._around) + b'",' + literal + b")</f>"
 
 
 def _literal(kind: Kind, token: bytes) -> bytes:
-    """A cell's value within a formula."""
+    """A cell's value within a formula, that of a text less its quotes."""
     if kind is Kind.TEXT:
-        return b'"' + _unescaped(token).replace(b'"', b'""') + b'"'
+        return _unescaped(token).replace(b'"', b'""')
     return _WORDS[token] if kind is Kind.BOOL else token.upper()  # the exponent of a number
 
 

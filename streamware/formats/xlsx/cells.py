@@ -149,12 +149,21 @@ class CellWriter:
         self._end_reference = b"" if compact else b'"'
         # Settled now, and not when a cell of the kind comes: equal rows have equal styles then,
         # in whatever batches they came.
+        self._styles_of = {kind: self._style_of(kind) for kind in Kind}
         self._marks = {kind: self._marked(self.style(kind)) for kind in Kind}
+        around = {kind: _AROUND.get(kind, _VALUE) for kind in Kind}
+        self._around = {
+            kind: (self._marks[kind] + opening, after) for kind, (opening, after) in around.items()
+        }
         self._link_marks = {} if self._address is None else self._marked_links()
         self._dressings: dict[int, _Dressing] = {}
+        self._dressed_marks: dict[tuple[Style | None, Kind, bool], bytes] = {}
 
     def style(self, kind: Kind) -> Style:
         """How cells of this kind look, unless they say otherwise themselves."""
+        return self._styles_of[kind]
+
+    def _style_of(self, kind: Kind) -> Style:
         return Style(format=self._code(kind), align=self._align, wrap=self._wrap)
 
     def dress(self, at: int, spelled: Spelled, number: int) -> None:
@@ -168,14 +177,20 @@ class CellWriter:
         cell: Cell = (spelled.dressed or {})[at]
         kind = spelled.kinds[at] if spelled.kinds else spelled.kind or Kind.EMPTY
         token = spelled.tokens[at]
-        base = self.style(_shown_kind(kind, token))
         formula = None if cell.url else self._formula_of(kind, token)
-        if formula is not None or (cell.url and self._leads(cell.url, number)):
-            base = LINK.over(base)
+        linked = formula is not None or (bool(cell.url) and self._leads(cell.url or "", number))
         if cell.note:
             self._noted(cell.note, number)
-        style = base if cell.style is None else cell.style.over(base)
-        self._dressings[at] = _Dressing(self._marked(style), formula)
+        marks = self._dressed_as(cell.style, _shown_kind(kind, token), linked=linked)
+        self._dressings[at] = _Dressing(marks, formula)
+
+    def _dressed_as(self, style: Style | None, kind: Kind, *, linked: bool) -> bytes:
+        marks = self._dressed_marks.get((style, kind, linked))
+        if marks is None:  # there are as few as there are formats
+            base = LINK.over(self.style(kind)) if linked else self.style(kind)
+            marks = self._marked(base if style is None else style.over(base))
+            self._dressed_marks[style, kind, linked] = marks
+        return marks
 
     def parts(self, spelled: Spelled, numbers: Sequence[bytes]) -> Sequence[Part]:
         """The literals, references and texts of the column, in the rows of these numbers."""
@@ -193,8 +208,8 @@ class CellWriter:
             return self._shared(self.strings.ids(tokens), spelled, numbers)
         if kind is Kind.TEXT and _has_edge_blanks(tokens):
             return (list(map(self._cell, repeat(kind), tokens, numbers)),)
-        opening, after = _AROUND.get(kind, _VALUE)
-        return self._column(tokens, numbers, self._marks[kind] + opening, after, spelled.sparse)
+        before, after = self._around[kind]
+        return self._column(tokens, numbers, before, after, spelled.sparse)
 
     def length(self, spelled: Spelled, rows: int) -> int:
         """Characters that the longest of the first `rows` cells shows, more or less."""
