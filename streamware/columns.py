@@ -101,25 +101,12 @@ class Column:
     ) -> None:
         if isinstance(key, bool) or not (isinstance(key, (str, int)) or callable(key)):
             raise TypeError(f"a column's key is a name, a position or a callable, not {key!r}")
-        if kind is not None and kind not in _KINDS:
-            raise ValueError(f"unknown kind {kind!r}; there are: {', '.join(_KINDS)}")
-        width = None if width == "auto" else width
-        if width is not None and not 0 < width <= 255:
-            raise ValueError("a column's width is above 0 and at most 255 characters")
-        choose("align", align, get_args(Align))
-        choose("total", total, get_args(Total))
-        _check_address(url)
-        _check_note(note)
-        if total in ("sum", "average") and kind in ("text", "bool"):
-            raise ValueError(f"there is no {total} of a column of kind {kind!r}")
-        rules = tuple(rules)
-        _check_rules(rules, validation)
         for name, value in (
             ("key", key),
             ("title", title),
             ("kind", kind),
-            ("format", None if format is None else code_of(format)),
-            ("width", width),
+            ("format", format),
+            ("width", None if width == "auto" else width),
             ("convert", convert),
             ("align", align),
             ("wrap", wrap),
@@ -127,10 +114,30 @@ class Column:
             ("note", note),
             ("url", url),
             ("total", total),
-            ("rules", rules),
+            ("rules", tuple(rules)),
             ("validation", validation),
         ):
             object.__setattr__(self, name, value)
+        try:
+            self._check()
+        except (TypeError, ValueError) as wrong:
+            wrong.args = (f"column {getattr(key, '__name__', key)}: {wrong}",)
+            raise
+
+    def _check(self) -> None:
+        if self.kind is not None and self.kind not in _KINDS:
+            raise ValueError(f"unknown kind {self.kind!r}; there are: {', '.join(_KINDS)}")
+        if self.format is not None:
+            object.__setattr__(self, "format", code_of(self.format))
+        if self.width is not None and not 0 < self.width <= 255:
+            raise ValueError("a column's width is above 0 and at most 255 characters")
+        choose("align", self.align, get_args(Align))
+        choose("total", self.total, get_args(Total))
+        if self.total in ("sum", "average") and self.kind in ("text", "bool"):
+            raise ValueError(f"there is no {self.total} of a column of kind {self.kind!r}")
+        _check_address(self.url)
+        _check_note(self.note)
+        _check_rules(self.rules, self.validation)
 
 
 def _check_address(url: str | None) -> None:

@@ -565,7 +565,7 @@ def test_a_key_is_a_name_a_position_or_a_callable(key: Any) -> None:
     ],
 )
 def test_a_wrong_option_of_a_column_is_an_error(options: Mapping[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"column a: .*{message}"):
         sw.Column("a", **options)
 
 
@@ -579,8 +579,16 @@ def test_a_wrong_option_of_a_column_is_an_error(options: Mapping[str, Any], mess
     ],
 )
 def test_an_option_of_another_type_is_an_error(options: Mapping[str, Any], message: str) -> None:
-    with pytest.raises(TypeError, match=message):
+    with pytest.raises(TypeError, match=f"column a: .*{message}"):
         sw.Column("a", **options)
+
+
+def test_the_error_of_a_column_tells_its_key() -> None:
+    with pytest.raises(ValueError, match="column 3: unknown kind"):
+        sw.Column(3, kind="money")  # type: ignore[arg-type]
+    with pytest.raises(sw.LimitError, match="column len: UTF-16 units in a note") as raised:
+        sw.Column(len, note="x" * 32_768)
+    assert (raised.value.limit, raised.value.actual) == (32_767, 32_768)
 
 
 def test_a_column_keeps_what_spreadsheets_need() -> None:
