@@ -20,6 +20,7 @@ from streamware.errors import (
 )
 from streamware.formats.csv import Csv, Tsv
 from streamware.formats.json import Json, Ndjson
+from streamware.formats.ods import Ods
 from streamware.formats.xlsx import Xlsx
 from streamware.formats.xml import Xml
 from streamware.http.export import Export
@@ -60,6 +61,7 @@ __all__ = [
     "Limits",
     "Ndjson",
     "Observer",
+    "Ods",
     "OrderError",
     "Receipt",
     "Refused",

@@ -12,11 +12,14 @@ from importlib.metadata import entry_points
 from streamware.encoder import Format
 from streamware.formats.csv import Csv, Tsv
 from streamware.formats.json import Json, Ndjson
+from streamware.formats.ods import Ods
 from streamware.formats.xlsx import Xlsx
 from streamware.formats.xml import Xml
 
 GROUP = "streamware.formats"
-_BUILT_IN: dict[str, Format] = {f.name: f for f in (Csv(), Tsv(), Xml(), Xlsx(), Json(), Ndjson())}
+_BUILT_IN: dict[str, Format] = {
+    f.name: f for f in (Csv(), Tsv(), Xml(), Xlsx(), Json(), Ndjson(), Ods())
+}
 
 
 def lookup(format: str | Format) -> Format:  # noqa: A002 - the contract's name

@@ -156,14 +156,16 @@ def openpyxl_book(data: bytes) -> Any:
     return _module("openpyxl").load_workbook(io.BytesIO(data))
 
 
-def libreoffice_csv(data: bytes, tmp_path: Path, sheet: int = 1) -> list[list[str]]:
+def libreoffice_csv(
+    data: bytes, tmp_path: Path, sheet: int = 1, name: str = "book.xlsx"
+) -> list[list[str]]:
     """The cells of a sheet, counted from 1, as LibreOffice shows them on the screen.
 
     Each call has a profile of its own, so that calls at the same time do not share one process.
     """
     program = _program("soffice")
     folder = _folder(tmp_path)
-    book = _file(data, folder, "book.xlsx")
+    book = _file(data, folder, name)
     # Tokens of the filter: comma, quote, UTF-8, first line, no column formats, language, quote all
     # text, detect numbers, as shown, no formulas, no spaces trimmed, and which sheet.
     options = f"44,34,76,1,,0,false,true,true,false,false,{sheet}"
@@ -247,6 +249,8 @@ def _local_entry(data: bytes, at: int) -> tuple[_Entry, int]:
     start = at + _LOCAL.size
     name = data[start : start + name_size]
     _same(name, "version needed", version, 20)
+    if name == b"mimetype":
+        return _media_type(data, at, fields)
     _same(name, "flags", flags, _DESCRIPTOR_FLAG)
     _same(name, "method", method, _DEFLATED)
     _same(name, "checksum and sizes in the local header", (crc, packed, plain), (0, 0, 0))
@@ -261,6 +265,17 @@ def _local_entry(data: bytes, at: int) -> tuple[_Entry, int]:
     return _Entry(at, name, (clock, day), *found[1:]), end + _DESCRIPTOR.size
 
 
+def _media_type(data: bytes, at: int, fields: tuple[Any, ...]) -> tuple[_Entry, int]:
+    """The first entry of an ODF file: stored, its figures before it."""
+    name, end = b"mimetype", at + _LOCAL.size + 8
+    content = data[end : end + fields[7]]
+    _same(name, "offset", at, 0)
+    _same(name, "flags, method", fields[2:4], (0, 0))
+    _same(name, "figures", fields[6:9], (zlib.crc32(content), len(content), len(content)))
+    _same(name, "length of the local extra field", fields[10], 0)
+    return _Entry(at, name, (fields[4], fields[5]), *fields[6:9]), end + len(content)
+
+
 def _central_entry(data: bytes, at: int, entry: _Entry) -> int:
     fields = _fields(_CENTRAL, data, at)
     name_size: int = fields[10]
@@ -268,7 +283,8 @@ def _central_entry(data: bytes, at: int, entry: _Entry) -> int:
     assert fields[0] == b"PK\x01\x02", f"{entry.name!r}: no central header at {at}"
     _same(entry.name, "name in the central directory", name, entry.name)
     _same(name, "version made by", fields[1], 20)  # 2.0, and host 0, which is MS-DOS
-    _same(name, "central version, flags, method", fields[2:5], (20, _DESCRIPTOR_FLAG, _DEFLATED))
+    way = (20, 0, 0) if name == b"mimetype" else (20, _DESCRIPTOR_FLAG, _DEFLATED)
+    _same(name, "central version, flags, method", fields[2:5], way)
     _same(name, "central time and date", fields[5:7], entry.stamp)
     _same(name, "central checksum and sizes", fields[7:10], (entry.crc, entry.packed, entry.plain))
     _same(name, "lengths of central extra field and comment", fields[11:13], (0, 0))

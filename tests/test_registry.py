@@ -73,6 +73,7 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("xlsx", sw.Xlsx()),
         ("json", sw.Json()),
         ("ndjson", sw.Ndjson()),
+        ("ods", sw.Ods()),
         ("XLSX", sw.Xlsx()),
     ],
 )
@@ -86,7 +87,7 @@ def test_a_format_is_itself() -> None:
 
 
 def test_an_unknown_name_is_an_error_that_lists_those_there_are() -> None:
-    message = "unknown format 'pdf'; there are: csv, tsv, xml, xlsx, json, ndjson"
+    message = "unknown format 'pdf'; there are: csv, tsv, xml, xlsx, json, ndjson, ods"
     with pytest.raises(ValueError, match=message):
         sw.encode([], "pdf")
 
@@ -99,7 +100,7 @@ def test_what_is_neither_name_nor_format_is_an_error(form: object) -> None:
 
 @pytest.mark.usefixtures("brought")
 def test_a_format_of_another_package_is_known_by_its_name() -> None:
-    assert available() == ["csv", "tsv", "xml", "xlsx", "json", "ndjson", "count"]
+    assert available() == ["csv", "tsv", "xml", "xlsx", "json", "ndjson", "ods", "count"]
     assert document([(1,)] * 100, "count").data == b"100"
     assert ".count" in extensions()
 
@@ -134,5 +135,6 @@ def test_every_format_says_what_it_is() -> None:
         ),
         "json": ("application/json", ".json", False, True, True),
         "ndjson": ("application/x-ndjson", ".ndjson", False, False, True),
+        "ods": ("application/vnd.oasis.opendocument.spreadsheet", ".ods", True, True, False),
     }
-    assert extensions() == {".csv", ".tsv", ".xml", ".xlsx", ".json", ".ndjson"}
+    assert extensions() == {".csv", ".tsv", ".xml", ".xlsx", ".json", ".ndjson", ".ods"}

@@ -28,6 +28,7 @@ from streamware.values.tokens import (
     ADDRESSES,
     EPOCH_ORDINAL,
     FIRST_DATE,
+    FIRST_GREGORIAN,
     FIRST_SERIAL,
     clock_duration,
     compact_json,
@@ -98,6 +99,11 @@ class Spelling:
     def serials(self) -> bool:
         """Whether dates are serial numbers."""
         return self.spreadsheet and not self.iso
+
+    @property
+    def first_date(self) -> date:
+        """The first one that every spreadsheet shows as it is."""
+        return FIRST_GREGORIAN if self.iso else FIRST_DATE
 
 
 class CellSpeller:
@@ -331,10 +337,10 @@ class CellSpeller:
         return Kind.NUMBER, rounded.encode()
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
+        if self._spelling.spreadsheet and value < self._spelling.first_date:
+            return self._early(date.isoformat(value))
         if not self._spelling.serials:
             return Kind.DATE, date.isoformat(value).encode()
-        if value < FIRST_DATE:
-            return self._early(date.isoformat(value))
         return Kind.DATE, b"%d" % (value.toordinal() - EPOCH_ORDINAL)
 
     def _early(self, text: str) -> tuple[Kind, bytes]:
@@ -356,9 +362,11 @@ class CellSpeller:
         return self._settled_datetime(moved, Kind.ZONED)
 
     def _settled_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
-        if not self._spelling.serials:
-            shown = value.replace(tzinfo=None) if self._spelling.iso else value
-            return kind, datetime.isoformat(shown).encode()
+        if not self._spelling.spreadsheet:
+            return kind, datetime.isoformat(value).encode()
+        if self._spelling.iso:
+            text = datetime.isoformat(value.replace(tzinfo=None))
+            return self._early(text) if value.date() < FIRST_GREGORIAN else (kind, text.encode())
         serial = datetime_serials([value.replace(tzinfo=None)])[0]
         if serial < FIRST_SERIAL:
             return self._early(datetime.isoformat(value))

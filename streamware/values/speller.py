@@ -38,6 +38,7 @@ from streamware.values.cell import (
 from streamware.values.kinds import READERS, Kind
 from streamware.values.tokens import (
     FIRST_DATE,
+    FIRST_GREGORIAN,
     FIRST_SERIAL,
     Serials,
     datetime_serials,
@@ -239,7 +240,9 @@ class Speller:
         words = (self._spelling.false, self._spelling.true)
         return Spelled(Kind.BOOL, list(map(words.__getitem__, cells)))
 
-    def _iso_dates(self, cells: Sequence[date]) -> Spelled:
+    def _iso_dates(self, cells: Sequence[date]) -> Spelled | None:
+        if self._spelling.iso and min(cells) < FIRST_GREGORIAN:
+            return None
         return Spelled(Kind.DATE, iso_tokens(cells))
 
     def _serial_dates(self, cells: Sequence[date]) -> Spelled | None:
@@ -272,6 +275,8 @@ class Speller:
 
     def _naive(self, cells: Sequence[datetime], kind: Kind) -> Spelled | None:
         if not self._spelling.serials:
+            if self._spelling.iso and min(cells).date() < FIRST_GREGORIAN:
+                return None
             return Spelled(kind, iso_tokens(cells))
         serials = datetime_serials(cells)
         tokens = float_tokens(serials) if min(serials) >= FIRST_SERIAL else None

@@ -30,6 +30,8 @@ _EPOCH = datetime(1899, 12, 30)
 EPOCH_ORDINAL = _EPOCH.toordinal()
 FIRST_SERIAL = 61
 FIRST_DATE = date(1900, 3, 1)
+# LibreOffice shows the days before by the Julian calendar, which ISO 8601 knows nothing of.
+FIRST_GREGORIAN = date(1582, 10, 15)
 _DATE_CACHE = 4096
 ADDRESSES = (
     ipaddress.IPv4Address,

@@ -1,0 +1,67 @@
+"""ODS: a spreadsheet of OpenDocument, which is LibreOffice's own form, as a zip of XML parts.
+
+Its sheets stand in one part, one after the other; what they came to use is written behind it.
+
+Source: OASIS OpenDocument 1.3 (ISO/IEC 26300) Part 2 (packages), Part 3 (schema).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from streamware.columns import Column
+from streamware.encoder import Context
+from streamware.formats.ods import parts
+from streamware.formats.ods.workbook import OdsEncoder
+from streamware.sheet_options import SheetOptions
+from streamware.zip import Backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ods(SheetOptions):
+    """A spreadsheet of LibreOffice, of one or more sheets, one after the other.
+
+    A sheet that reaches 1,048,576 rows goes on in "Name (2)" with its header repeated.  Its
+    `SheetOptions` hold for every sheet that has none of its own.
+
+    Attributes:
+        sheet: Name of the sheet where the rows come without one.
+        compression: "fast", or "small" (a fifth less at several times the time).
+        deflate: "isal", "zlib", or "auto": isal where it is installed.
+        title: Document property.
+        author: Document property.
+        company: Document property.
+        created: Document property; left out by default, so that equal rows give equal bytes.
+    """
+
+    sheet: str = "Sheet1"
+    compression: Literal["fast", "small"] = "fast"
+    deflate: Backend = "auto"
+    title: str | None = None
+    author: str | None = None
+    company: str | None = None
+    created: datetime | None = None
+
+    name: ClassVar[str] = "ods"
+    media_type: ClassVar[str] = parts.MEDIA_TYPE
+    extension: ClassVar[str] = ".ods"
+    several_sheets: ClassVar[bool] = True
+    interleaves: ClassVar[bool] = False
+    self_terminating: ClassVar[bool] = True
+    compressible: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        SheetOptions.__post_init__(self)  # super() finds no class in one with slots
+        if self.compression not in ("fast", "small"):
+            raise ValueError("compression is 'fast' or 'small'")
+        if self.deflate not in ("auto", "isal", "zlib"):
+            raise ValueError("deflate is 'auto', 'isal' or 'zlib'")
+        if self.deflate == "isal" and self.compression == "small":
+            raise ValueError("isal has no small compression; take deflate='zlib' or 'auto'")
+
+    def encoder(self, columns: Sequence[Column], context: Context) -> OdsEncoder:
+        """A fresh encoder."""
+        return OdsEncoder(self, columns, context)

@@ -1,0 +1,119 @@
+"""Formulas of Excel's language in that of ODF.
+
+Source: ECMA-376 Part 1 §18.17 (formulas); OpenDocument 1.3 Part 4 (OpenFormula) §5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_CELL = r"\$?[A-Za-z]{1,3}\$?[0-9]{1,7}"
+_COLUMNS = r"\$?[A-Za-z]{1,3}:\$?[A-Za-z]{1,3}"
+_ROWS = r"\$?[0-9]{1,7}:\$?[0-9]{1,7}"
+_TOKENS = re.compile(
+    rf"""
+    (?P<text>"(?:[^"]|"")*")
+    | (?P<reference>
+        (?:(?P<quoted>'(?:[^'\[\]]|'')+')! | (?P<sheet>[^\W\d][\w.]*)!)?
+        (?P<area>{_CELL}(?::{_CELL})?|{_COLUMNS}|{_ROWS})
+        (?![\w.(:!])
+      )
+    | (?P<error>\#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!))
+    | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[Ee][+-]?[0-9]+)?)
+    | (?P<function>[^\W\d][\w.]*)\(
+    | (?P<name>[^\W\d][\w.]*)(?![\w.!\[])
+    | (?P<open>[({{])
+    | (?P<close>[)}}])
+    | (?P<separator>[,;])
+    | (?P<operator><=|>=|<>|[-+*/^&=<>%])
+    | (?P<blank>[ \n\t]+)
+    """,
+    re.VERBOSE,
+)
+_OF_MICROSOFT = frozenset(
+    "CEILING CONCAT FILTER FLOOR IFS LET MAXIFS MINIFS RANDARRAY SEQUENCE SORT SORTBY SWITCH"  # noqa: SIM905
+    " TEXTJOIN UNIQUE XLOOKUP XMATCH".split()
+)
+
+
+class _UntranslatableError(Exception):
+    """A part of a formula that there is no translation of."""
+
+
+def open_formula(text: str) -> str | None:
+    """A formula, without the sign it begins with, in OpenFormula; None where that has no way.
+
+    References are in brackets, arguments parted by semicolons.  Tables' columns, other files and
+    references over several sheets have no translation here.
+    """
+    try:
+        return "".join(_translated(text))
+    except _UntranslatableError:
+        return None
+
+
+def _translated(text: str) -> Iterator[str]:
+    at = 0
+    nested: list[str] = []  # "f" in the arguments of a function, "(" in brackets, "{" in an array
+    tokens = []
+    while at < len(text):
+        found = _TOKENS.match(text, at)
+        if found is None:
+            raise _UntranslatableError
+        tokens.append(found)
+        at = found.end()
+    for place, found in enumerate(tokens):
+        kind = _kind(found)
+        if kind == "blank":
+            before = _kind(tokens[place - 1]) if place else ""
+            after = _kind(tokens[place + 1]) if place + 1 < len(tokens) else ""
+            yield "!" if before == after == "reference" else " "
+        else:
+            yield _token(kind, found, nested)
+    if nested:
+        raise _UntranslatableError
+
+
+def _kind(found: re.Match[str]) -> str:
+    return "reference" if found["reference"] else found.lastgroup or ""
+
+
+def _token(kind: str, found: re.Match[str], nested: list[str]) -> str:
+    text = found[0]
+    if kind == "reference":
+        return _reference(found)
+    if kind == "function":
+        nested.append("f")
+        return _function(found["function"]) + "("
+    if kind == "name":
+        return f"{text.upper()}()" if text.upper() in ("TRUE", "FALSE") else text
+    if kind == "open":
+        nested.append(text)
+    elif kind == "close":
+        if not nested or (nested.pop() == "{") != (text == "}"):
+            raise _UntranslatableError
+    elif kind == "separator":
+        return _separator(text, nested)
+    return text
+
+
+def _separator(text: str, nested: list[str]) -> str:
+    inside = nested[-1] if nested else ""
+    if inside == "{":
+        return ";" if text == "," else "|"
+    if text == ";" or not inside:
+        raise _UntranslatableError
+    return ";" if inside == "f" else "~"
+
+
+def _reference(found: re.Match[str]) -> str:
+    sheet = found["quoted"] or (found["sheet"] and f"'{found['sheet']}'")
+    first, colon, last = found["area"].partition(":")
+    start = f"${sheet}.{first}" if sheet else f".{first}"
+    return f"[{start}{colon}{'.' if colon else ''}{last}]"
+
+
+def _function(name: str) -> str:
+    name = name.upper().removeprefix("_XLFN.").removeprefix("_XLWS.")
+    return f"COM.MICROSOFT.{name}" if "." in name or name in _OF_MICROSOFT else name

@@ -1,0 +1,196 @@
+"""The order of the parts of an ODS file.
+
+The media type first and stored, by which programs know the file; then the content, a sheet after
+the other; then what the sheets came to use: styles, views, properties; the manifest last.
+
+Source: OpenDocument 1.3 Part 2 §3; Part 3 §3.7 (office:spreadsheet).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from streamware.columns import Batch, Column, Head
+from streamware.encoder import Context
+from streamware.errors import OrderError
+from streamware.formats.ods import parts
+from streamware.formats.ods.layout import Layouts
+from streamware.formats.ods.settings import View, settings
+from streamware.formats.ods.sheet import SheetWriter
+from streamware.formats.ods.styles import Styles
+from streamware.formats.xlsx.names import SheetNames
+from streamware.values.speller import Spelled
+from streamware.zip import ZipWriter
+
+if TYPE_CHECKING:
+    from streamware.formats.ods import Ods
+
+MAX_ROWS = 1_048_576  # of a sheet, its header counted: LibreOffice's and Excel's
+
+_PREFIXES = ("office", "table", "text", "style", "fo", "number", "xlink", "of", "calcext", "loext")
+
+
+class OdsEncoder:
+    """Rows to ODS.
+
+    Memory holds one block of XML and the state of deflate, whatever the number of rows.
+    """
+
+    def __init__(self, options: Ods, columns: Sequence[Column], context: Context) -> None:
+        self._options = options
+        self._context = context
+        self._columns = tuple(columns)
+        self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
+        self._styles = Styles()
+        self._layouts = Layouts()
+        self._names = SheetNames()
+        self._views: list[View] = []
+        self._ranges: list[str] = []
+        self._sheet: SheetWriter | None = None
+        self._title = options.sheet
+        self._begun = False
+        self._opened = False  # the table of the sheet
+        self._rows = 0  # in the sheet, those above the data counted
+
+    def start(self) -> bytes:
+        """The media type, and the beginning of the content."""
+        return self._zip.stored(parts.MIMETYPE, parts.MEDIA_TYPE.encode()) + self._zip.open(
+            parts.CONTENT
+        )
+
+    def feed(self, batch: Batch) -> bytes:
+        """The rows of `batch`, in as many sheets as they take."""
+        out = b""
+        if self._sheet is None or self._sheet.head is not batch.head:
+            out = self._close()
+            self._begin(batch.head)
+        while self._rows + batch.count > MAX_ROWS:
+            room = MAX_ROWS - self._rows
+            if room:
+                out += self._write(_taken(batch, 0, room))
+                batch = _taken(batch, room, batch.count)
+            else:
+                out += self._go_on()
+        return out + self._write(batch)
+
+    def flush(self) -> bytes:
+        """A sync-flushed block of deflate: what was fed can be read."""
+        return self._zip.flush()
+
+    def finish(self) -> bytes:
+        """The end of the last sheet, and the parts that come after the content."""
+        out = b""
+        if self._sheet is None:
+            out = self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
+        out += self._close()
+        out += self._zip.write(self._ending()) + self._zip.close()
+        late = {
+            parts.STYLES: self._styles.part(self._layouts.pages),
+            parts.SETTINGS: settings(self._views),
+            parts.META: self._meta(),
+            parts.MANIFEST: parts.manifest(
+                (parts.CONTENT, parts.STYLES, parts.SETTINGS, parts.META)
+            ),
+        }
+        entries = [self._zip.entry(name, part) for name, part in late.items()]
+        return out + b"".join(entries) + self._zip.finish()
+
+    def abort(self) -> None:
+        """Without its central directory, what was written is no zip."""
+        self._sheet = None
+
+    # The content
+
+    def _beginning(self, spelled: Sequence[Spelled]) -> bytes:
+        """What stands before the first table."""
+        sheet = self._current
+        styles = self._layouts.declare(
+            sheet.shapes(spelled),
+            (self._options, sheet.options),
+            more=sheet.head.name is not None,
+        )
+        return (
+            parts.opening("document-content", *_PREFIXES)
+            + f"<office:automatic-styles>{styles}</office:automatic-styles>"
+            "<office:body><office:spreadsheet>"
+        ).encode()
+
+    def _ending(self) -> bytes:
+        """What stands behind the last table."""
+        ranges = "".join(self._ranges)
+        if ranges:
+            ranges = f"<table:database-ranges>{ranges}</table:database-ranges>"
+        return f"{ranges}</office:spreadsheet></office:body></office:document-content>".encode()
+
+    def _meta(self) -> bytes:
+        options = self._options
+        properties = {} if options.company is None else {"Company": options.company}
+        return parts.meta(
+            title=options.title,
+            author=options.author,
+            created=options.created,
+            properties=properties,
+        )
+
+    # The sheets
+
+    def _begin(self, head: Head) -> None:
+        """The next rows belong to a new sheet."""
+        self._title = head.name or self._options.sheet
+        name = self._names.add(self._title)
+        if name != self._title:
+            self._context.receipt.converted["sheet_name"] += 1
+        self._add(SheetWriter(self._options, head, self._context, self._styles, name=name))
+
+    def _go_on(self) -> bytes:
+        """The sheet is full: its rows go on in another one."""
+        following = self._current.continued(self._names.add(self._title))
+        out = self._close()
+        self._add(following)
+        return out
+
+    def _add(self, sheet: SheetWriter) -> None:
+        self._sheet = sheet
+        self._rows = sheet.above
+        self._opened = False
+        options = sheet.options
+        frozen = sheet.above if options.freeze and sheet.header else 0
+        self._views.append(View(sheet.name, options.freeze_columns, frozen, options.zoom))
+
+    def _open(self, spelled: Sequence[Spelled]) -> bytes:
+        """The table, up to its first row."""
+        sheet = self._current
+        out = b"" if self._begun else self._beginning(spelled)
+        self._begun = self._opened = True
+        style, known = self._layouts.table(sheet.options)
+        if not known:
+            self._context.receipt.converted["tab_color"] += 1
+        columns = [self._layouts.column(shape) for shape in sheet.shapes(spelled)]
+        return self._zip.write(out + sheet.top(style, columns))
+
+    def _write(self, batch: Batch) -> bytes:
+        spelled = self._current.spell(batch)
+        out = b"" if self._opened else self._open(spelled)
+        if not batch.count:
+            return out
+        self._rows += batch.count
+        return out + self._zip.write(self._current.rows(spelled, batch.count))
+
+    def _close(self) -> bytes:
+        if self._sheet is None:
+            return b""
+        out = self._zip.write(self._sheet.bottom(self._rows))
+        self._sheet = None
+        return out
+
+    @property
+    def _current(self) -> SheetWriter:
+        if self._sheet is None:
+            raise OrderError("no sheet is open")
+        return self._sheet
+
+
+def _taken(batch: Batch, start: int, stop: int) -> Batch:
+    columns = [cells[start:stop] for cells in batch.columns]
+    return Batch(batch.head, batch.first + start, min(stop, batch.count) - start, columns)
