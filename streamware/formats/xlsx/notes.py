@@ -111,7 +111,8 @@ def _comment(note: _Note) -> str:
     text = escape(_LOOKS_ESCAPED.sub("_x005F_", text))
     reference = f"{column_letters(note.column)}{note.row}"
     return (
-        f'<comment ref="{reference}" authorId="0"><text><t xml:space="preserve">{text}</t></text>'
+        f'<comment ref="{reference}" authorId="0">'  # a run, as Excel has it: exceljs wants one
+        f'<text><r><t xml:space="preserve">{text}</t></r></text>'
         "</comment>"
     )
 
