@@ -67,7 +67,7 @@ def run(contender: Contender, workload: Workload, rows: int, folder: Path) -> Ru
     """Measure in this process, which should be fresh."""
     _source_alone(workload, FEW)
     source = _source_alone(workload, rows)
-    base = _peak_memory()
+    base = peak_memory()
     _write(contender, workload, FEW, folder)
     before = process_time()
     progress = _write(contender, workload, rows, folder)
@@ -77,7 +77,7 @@ def run(contender: Contender, workload: Workload, rows: int, folder: Path) -> Ru
         total,
         progress.first_chunk,
         progress.first_64k or perf_counter() - progress.begun,
-        _peak_memory() - base,
+        peak_memory() - base,
         progress.size,
     )
 
@@ -101,7 +101,7 @@ def _source_alone(workload: Workload, rows: int) -> float:
     return process_time() - before
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """In bytes.  Linux hands a parent's peak down as `ru_maxrss`, hence VmHWM, where there is."""
     status = Path("/proc/self/status")
     if status.exists():

@@ -406,8 +406,9 @@ class Encoding:
             self._deadline.stop()
         while self._opened:
             self._opened.pop().close()
-        if self._scratch is not None:
+        if self._scratch is not None and self._share is not None:
             self._scratch.close()
+            self.receipt.scratch_peak_bytes = self._share.peak
 
     def _own_spool(self) -> BinaryIO:
         """A scratch file, where nobody else has a place for one."""

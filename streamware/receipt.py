@@ -36,7 +36,7 @@ class Receipt:
         delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
         delivery_reason: Why so, where `delivery="auto"` had the choice.
         waited_seconds: Over HTTP, seconds it waited for its turn among those at once.
-        scratch_peak_bytes: Over HTTP, the most it held on disk, with what was reserved ahead.
+        scratch_peak_bytes: The most it held on disk, with what was reserved ahead.
         id: Tells it from others in a log.
     """
 
