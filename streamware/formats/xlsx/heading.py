@@ -8,6 +8,7 @@ from typing import Any
 from streamware.cell import Cell
 from streamware.columns import Column, Head
 from streamware.encoder import Context, Part, interleave
+from streamware.errors import LimitError
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellWriter, column_letters, settle, text_value
 from streamware.formats.xlsx.links import Links
@@ -20,6 +21,7 @@ from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
 
+MAX_COLUMNS = 16_384  # of a sheet (Microsoft's limits page)
 TITLE = Style(bold=True, size=14)
 
 
@@ -68,12 +70,12 @@ class Heading:
         self._header_styles = [
             styles.index(options.header.over(Style(align=column.align))) for column in head.columns
         ]
-        self._above = [[Cell(r, TITLE)] if isinstance(r, str) else r for r in options.title_rows]
+        self._above = [_cells(row) for row in options.title_rows]
         last = column_letters(len(head.columns) - 1)
         self.merged = [
             f"A{number}:{last}{number}"
             for number, row in enumerate(options.title_rows, 1)
-            if isinstance(row, str) and len(head.columns) > 1
+            if row and isinstance(row, str) and len(head.columns) > 1
         ]
         named = [Column(0, "title row"), Column(0, "title")]
         self._speller, titles = spellers(named, context, spelling)
@@ -127,3 +129,11 @@ class Heading:
 
     def _opening(self, number: int) -> bytes:
         return b"<row>" if self._compact else b'<row r="%d">' % number
+
+
+def _cells(row: str | Sequence[Any]) -> Sequence[Any]:
+    if isinstance(row, str):
+        return [Cell(row, TITLE)] if row else ()
+    if len(row) > MAX_COLUMNS:
+        raise LimitError("cells of a title row", limit=MAX_COLUMNS, actual=len(row))
+    return row

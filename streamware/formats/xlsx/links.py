@@ -15,8 +15,8 @@ MAX_LINKS = 65_530  # of a sheet (Microsoft's limits page)
 MAX_ADDRESS = 2079  # characters: Excel repairs a workbook that has a longer one
 MAX_BYTES = 8 * 2**20  # of the addresses of a sheet
 
-# What no address has as it is; `%` stays, for it may be quoted already.
-_UNSAFE = re.compile(r'[\x00-\x20"<>\\^`{|}\x7f\[\]]')
+# What no address has as it is.  What is quoted already stays; the backslash is for files.
+_UNSAFE = re.compile(r'[\x00-\x20"<>^`{|}\x7f\[\]]|%(?![0-9A-Fa-f]{2})')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WITH_HOST = re.compile(
     r"(?:https?|ftps?)://(?:[^/?#]*@)?[^/?#@:%\s]+(?::[0-9]{0,5})?(?:[/?].*)?\Z", re.IGNORECASE

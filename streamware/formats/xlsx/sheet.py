@@ -18,7 +18,7 @@ from streamware.formats.text import spellers
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation, settle
-from streamware.formats.xlsx.heading import Heading
+from streamware.formats.xlsx.heading import MAX_COLUMNS, Heading
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
 from streamware.formats.xlsx.protection import protection
@@ -34,7 +34,6 @@ from streamware.values.speller import Spelled
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
 
-MAX_COLUMNS = 16_384
 SAMPLED_ROWS = 32  # for the widths; the first batch has no more
 
 _START = (

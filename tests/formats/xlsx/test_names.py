@@ -1,8 +1,13 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import streamware as sw
+from readers import ooxml_errors, openpyxl_book
 from streamware.formats.xlsx.names import SheetNames
+from workbooks import workbook
 
 
 def named(*names: str) -> list[str]:
@@ -84,3 +89,56 @@ def test_any_names_become_names_that_excel_accepts(names: list[str]) -> None:
     assert not set("".join(found)) & set("[]:*?/\\")
     assert not any(name[0] in "' " or name[-1] in "' " for name in found)
     assert len({name.casefold() for name in found}) == len(names)
+
+
+# Names that stand for formulas
+
+
+def test_names_stand_for_formulas_in_the_whole_workbook(tmp_path: Path) -> None:
+    names = {"VAT": "0.19", "Amounts": "=Orders!$A$2:$A$9", "größe_1.a": '"a<b" & "c"'}
+    made = workbook([{"id": 1}], sw.Xlsx(sheet="Orders", names=names))
+    found = openpyxl_book(made.data).defined_names
+    assert {name: item.attr_text for name, item in found.items()} == {
+        "VAT": "0.19",
+        "Amounts": "Orders!$A$2:$A$9",
+        "größe_1.a": '"a<b" & "c"',
+    }
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a b",
+        "1a",
+        "A1",
+        "xfd9",
+        "R",
+        "c",
+        "R1C1",
+        "r2",
+        "table7",
+        "_xlnm.Print_Area",
+        "a" * 256,
+    ],
+)
+def test_a_name_that_excel_refuses_is_refused_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match="no name of a workbook"):
+        sw.Xlsx(names={name: "1"})
+
+
+def test_names_differ_by_more_than_case() -> None:
+    with pytest.raises(ValueError, match="'RATE' comes twice"):
+        sw.Xlsx(names={"rate": "1", "RATE": "2"})
+
+
+@pytest.mark.parametrize("formula", ["", "=", " 1", "= 1", "1" * 8193])
+def test_a_formula_that_excel_refuses_is_refused_at_once(formula: str) -> None:
+    with pytest.raises(ValueError, match="the formula of the name 'rate'"):
+        sw.Xlsx(names={"rate": formula})
+
+
+def test_a_formula_is_text() -> None:
+    with pytest.raises(TypeError, match="'rate' stands for a formula"):
+        sw.Xlsx(names={"rate": 1})  # type: ignore[dict-item]

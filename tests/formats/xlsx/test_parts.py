@@ -30,6 +30,11 @@ def test_the_package_names_the_workbook_and_the_properties() -> None:
     }
 
 
+def test_custom_properties_are_named_where_there_are_some() -> None:
+    found = relations(parts.relations("docProps/custom.xml"))
+    assert found["rId4"] == ("custom-properties", "docProps/custom.xml")
+
+
 def test_the_workbook_names_its_sheets_and_the_styles() -> None:
     assert relations(parts.workbook_relations(2)) == {
         "rId1": ("worksheet", "worksheets/sheet1.xml"),

@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -135,6 +136,14 @@ def test_each_sheet_has_a_filter_of_its_own() -> None:
     ]
 
 
+def test_the_header_is_printed_on_every_page() -> None:
+    made = workbook([sw.Sheet("it's", [{"a": 1}]), sw.Sheet("bare", [(1,)])])
+    found = names(made, "_xlnm.Print_Titles")
+    assert found == [({"name": "_xlnm.Print_Titles", "localSheetId": "0"}, "'it''s'!$1:$1")]
+    titled = workbook([{"a": 1}], sw.Xlsx(title_rows=["x", "y"], autofilter=False))
+    assert worksheet(titled).print_title_rows == "$3:$3"
+
+
 # Widths
 
 
@@ -200,6 +209,14 @@ def test_a_format_makes_room_for_what_it_shows() -> None:
     assert sampled(date(2024, 5, 17), format="dddd, d mmmm yyyy") == 18
 
 
+def test_a_hidden_column_is_there_without_being_seen() -> None:
+    columns = [sw.Column("a"), sw.Column("b", hidden=True, width=30)]
+    made = workbook([{"a": 1, "b": 2}], columns=columns)
+    found = worksheet(made).column_dimensions
+    assert (found["A"].hidden, found["B"].hidden, found["B"].width) == (False, True, 30)
+    assert made.rows() == [["a", "b"], [1, 2]]
+
+
 # Columns
 
 
@@ -259,3 +276,145 @@ def test_only_the_first_sheet_is_selected() -> None:
     made = workbook([sw.Sheet("a", [(1,)]), sw.Sheet("b", [(1,)])])
     views = [made.sheet(n).find(f"{MAIN}sheetViews/{MAIN}sheetView[@tabSelected]") for n in (1, 2)]
     assert [view is not None for view in views] == [True, False]
+
+
+# Options of a sheet
+
+
+def test_a_sheet_may_have_options_of_its_own() -> None:
+    made = workbook(
+        [
+            sw.Sheet("a", [{"x": 1}], options=sw.SheetOptions(freeze=False, tab_color="#FF0000")),
+            sw.Sheet("b", [{"x": 1}]),
+        ],
+        sw.Xlsx(zoom=50),
+    )
+    first, second = openpyxl_book(made.data).worksheets
+    assert (first.freeze_panes, first.sheet_view.zoomScale) == (None, None)
+    assert first.sheet_properties.tabColor.rgb == "FFFF0000"
+    assert (second.freeze_panes, second.sheet_view.zoomScale) == ("A2", 50)
+
+
+ALL = sw.Xlsx(
+    title_rows=["Orders", ["Day", date(2024, 5, 17), sw.Cell("here", url="https://a/")]],
+    header=sw.Style(bold=True, background="#DDEBF7"),
+    freeze_columns=1,
+    zebra=True,
+    tab_color="#4472C4",
+    zoom=90,
+    landscape=True,
+    fit_to_width=True,
+    protect=True,
+)
+COLUMNS = [
+    sw.Column("id", "No.", align="left", note="From the shop", total="count"),
+    sw.Column("name", wrap=True, validation=sw.Validation(choices=["a", "b"])),
+    sw.Column("amount", format="money:EUR", total="sum", rules=[sw.Condition(">", 5)]),
+    sw.Column("day", format="dd.mm.yyyy", hidden=True),
+]
+
+
+def orders(count: int) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = [
+        {"id": n, "name": f"n{n}", "amount": Decimal(n) / 8, "day": date(2024, 5, 17)}
+        for n in range(count)
+    ]
+    for row in rows[::7]:
+        row["name"] = sw.Cell("leads", url=f"https://a/{row['id']}", note="by hand")
+    return rows
+
+
+@pytest.mark.parametrize("table", [False, True], ids=["filter", "table"])
+@pytest.mark.parametrize("compact", [False, True], ids=["", "compact"])
+@pytest.mark.parametrize("count", [0, 1, 40], ids="{} rows".format)
+def test_a_sheet_with_everything_is_valid(
+    count: int, tmp_path: Path, *, table: bool, compact: bool
+) -> None:
+    made = workbook(orders(count), replace(ALL, table=table, compact=compact), columns=COLUMNS)
+    assert ooxml_errors(made.data, tmp_path) == []
+    assert [len(row) for row in made.rows()] == [4] * len(made.rows())
+    assert made.rows()[2] == ["No.", "name", "amount", "day"]
+    assert made.rows()[-1][0] == count
+    assert made.rows()[-1][2] == sum(n / 8 for n in range(count))
+
+
+def test_libreoffice_shows_a_sheet_with_everything(tmp_path: Path) -> None:
+    made = workbook(orders(10), replace(ALL, table=True), columns=COLUMNS)
+    shown = libreoffice_csv(made.data, tmp_path)
+    assert shown[0] == ["Orders", "", "", ""]
+    assert shown[3] == ["0", "leads", "0.00 EUR", "17.05.2024"]
+    assert shown[-1] == ["10", "", "5.63 EUR", ""]
+
+
+def test_the_elements_of_a_sheet_with_everything_are_in_the_order_of_the_schema() -> None:
+    made = workbook(orders(10), replace(ALL, table=True), columns=COLUMNS)
+    assert [item.tag.removeprefix(MAIN) for item in made.sheet()] == [
+        "sheetPr",
+        "sheetViews",
+        "sheetFormatPr",
+        "cols",
+        "sheetData",
+        "sheetProtection",
+        "mergeCells",
+        "conditionalFormatting",
+        "conditionalFormatting",
+        "dataValidations",
+        "hyperlinks",
+        "pageMargins",
+        "pageSetup",
+        "legacyDrawing",
+        "tableParts",
+    ]
+
+
+def test_equal_rows_give_equal_bytes_with_everything() -> None:
+    options = replace(ALL, table=True, protect="secret", strings="shared")
+    made = [workbook(rows, options, columns=COLUMNS) for rows in (orders(3000), iter(orders(3000)))]
+    assert made[0].data == made[1].data
+
+
+# Where it goes on
+
+
+@pytest.mark.parametrize("table", [False, True], ids=["filter", "table"])
+def test_each_part_of_a_sheet_has_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, table: bool
+) -> None:
+    monkeypatch.setattr("streamware.formats.xlsx.workbook.MAX_ROWS", 24)  # 3 above, 1 below
+    made = workbook(orders(50), replace(ALL, table=table), columns=COLUMNS)
+    sheets = openpyxl_book(made.data).worksheets
+    assert [sheet.max_row for sheet in sheets] == [24, 24, 14]
+    assert [made.rows(name)[-1][0] for name in made.names] == [20, 20, 10]
+    assert [made.rows(name)[-1][2] for name in made.names] == [
+        sum(n / 8 for n in numbers) for numbers in (range(20), range(20, 40), range(40, 50))
+    ]
+    assert [sheet.freeze_panes for sheet in sheets] == ["B4"] * 3
+    assert [sheet.print_title_rows for sheet in sheets] == ["$3:$3"] * 3
+    filters = [
+        next(iter(sheet.tables.values())).autoFilter.ref if table else sheet.auto_filter.ref
+        for sheet in sheets
+    ]
+    assert filters == ["A3:D23", "A3:D23", "A3:D13"]
+    widths = [[sheet.column_dimensions[letter].width for letter in "ABCD"] for sheet in sheets]
+    assert widths[0] == widths[1] == widths[2]
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+def test_rows_that_had_no_room_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("streamware.formats.xlsx.workbook.MAX_SHEET", 40_000)
+    made = workbook(orders(900), ALL, columns=COLUMNS)
+    assert len(made.names) > 2
+    at = 0
+    for sheet in openpyxl_book(made.data).worksheets:
+        count = sheet.max_row - 4
+        assert sheet.cell(sheet.max_row, 1).value == f"=SUBTOTAL(103,A4:A{sheet.max_row - 1})"
+        assert made.rows(sheet.title)[-1][2] == sum(n / 8 for n in range(at, at + count))
+        linked = [cell.row for cell in sheet["B"] if cell.hyperlink is not None]
+        assert linked == [n - at + 4 for n in range(at, at + count) if n % 7 == 0]
+        noted = [cell.row for cell in sheet["B"] if cell.comment is not None]
+        assert noted == linked
+        at += count
+    assert at == 900
+    assert ooxml_errors(made.data, tmp_path) == []
