@@ -46,7 +46,7 @@ class Address:
         mark = b'"' if kind is Kind.TEXT else b""
         quoted = _quoted(_shown(kind, texts)).split(SEPARATOR)
         literals = _literal(kind, texts).split(SEPARATOR)
-        if max(map(len, quoted)) > self._room or max(map(len, literals)) > LONGEST:
+        if max(map(len, quoted)) > self._room:
             return [self.formula(kind, token) if token else None for token in tokens]
         around, comma, end = self._around, b'",' + mark, mark + b")</f>"
         return [
@@ -58,15 +58,11 @@ class Address:
         """`f` for one cell; None where it is empty, too long for it, or of another kind."""
         if not token or kind not in LINKED:
             return None
-        text = _shown(kind, token)
-        quoted = _quoted(text)
-        if len(quoted) > self._room:
+        quoted = _quoted(_shown(kind, token))
+        if len(quoted) > self._room:  # and the literal, which is never longer, has room, too
             return None
-        literal = _literal(kind, token)
-        if kind is Kind.TEXT:
-            if _units(text.decode()) + text.count(b'"') > LONGEST:
-                return None
-            literal = b'"' + literal + b'"'
+        mark = b'"' if kind is Kind.TEXT else b""
+        literal = mark + _literal(kind, token) + mark
         return b'<f>HYPERLINK("' + quoted.join(self._around) + b'",' + literal + b")</f>"
 
 

@@ -193,7 +193,10 @@ class CellWriter:
         return marks
 
     def parts(self, spelled: Spelled, numbers: Sequence[bytes]) -> Sequence[Part]:
-        """The literals, references and texts of the column, in the rows of these numbers."""
+        """The literals, references and texts of the column, in the rows of these numbers.
+
+        What its cells share with others was settled before; see `settle`.
+        """
         kind, tokens = spelled.kind, spelled.tokens
         if spelled.dressed:
             return (self._dressed(spelled, numbers),)
@@ -223,7 +226,10 @@ class CellWriter:
             return max(
                 len(line.decode("utf-8", "ignore")) for line in token[:_LOOKED_AT].split(b"\n")
             )
-        return len(token) if kind is Kind.NUMBER else len(self._code(kind) or "")
+        code = self._code(kind)
+        if kind is not Kind.NUMBER:
+            return len(code or "")
+        return len(token) if code is None else shown_length(code, float(token))
 
     # What a cell has before its value
 
@@ -298,9 +304,6 @@ class CellWriter:
     # Cell by cell
 
     def _dressed(self, spelled: Spelled, numbers: Sequence[bytes]) -> list[bytes]:
-        for at in spelled.dressed or ():
-            if at not in self._dressings:
-                self.dress(at, spelled, int(numbers[at]))
         dressings, self._dressings = self._dressings, {}
         kinds = spelled.kinds or [spelled.kind or Kind.EMPTY] * len(numbers)
         return [

@@ -25,6 +25,7 @@ def texts(found: SharedStrings) -> list[str | None]:
 def test_equal_texts_have_one_number() -> None:
     found = SharedStrings()
     found.collect([text(b"a", b"b", b"a")])
+    found.collect([text(b"b")])
     assert found.ids([b"a", b"b", b"a"]) == [b"0", b"1", b"0"]
     assert texts(found) == ["a", "b"]
 
@@ -54,7 +55,8 @@ def test_a_text_that_is_not_there_has_no_number() -> None:
 
 def test_there_is_no_part_without_texts() -> None:
     found = SharedStrings()
-    found.collect([text(None)])
+    found.collect([])
+    found.collect([text(None), Spelled(Kind.NUMBER, [b"1"])])
     assert found.part() is None
 
 
