@@ -7,6 +7,7 @@ an address).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
 from streamware.formats.xlsx.parts import Relation, legal
@@ -31,7 +32,7 @@ class Links:
     """
 
     def __init__(self) -> None:
-        self._links: list[tuple[str, int, str]] = []
+        self._links: list[str] = []  # their XML: it takes less than what it says
         self._ids: dict[str, int] = {}
         self._size = 0
 
@@ -53,7 +54,7 @@ class Links:
         ):
             return False
         number = self._ids.setdefault(address, len(self._ids) + 1) if address else 0
-        self._links.append((reference, number, place))
+        self._links.append(_link(reference, number, place))
         self._size = size
         return True
 
@@ -65,19 +66,23 @@ class Links:
         """Forget those that were added since."""
         del self._links[mark:]
 
-    def relations(self) -> list[Relation]:
+    @property
+    def addresses(self) -> int:
+        """So many different ones."""
+        return len(self._ids)
+
+    def relations(self) -> Iterator[Relation]:
         """Those of the sheet to the addresses; the first has the id `rId1`."""
-        return [Relation("hyperlink", address, external=True) for address in self._ids]
+        return (Relation("hyperlink", address, external=True) for address in self._ids)
 
     def element(self) -> str:
         """`hyperlinks`; empty where there are none."""
         if not self._links:
             return ""
-        return f"<hyperlinks>{''.join(map(_link, self._links))}</hyperlinks>"
+        return f"<hyperlinks>{''.join(self._links)}</hyperlinks>"
 
 
-def _link(link: tuple[str, int, str]) -> str:
-    reference, number, place = link
+def _link(reference: str, number: int, place: str) -> str:
     outside = f' r:id="rId{number}"' if number else ""
     inside = f" location={quoteattr(place)}" if place else ""
     return f'<hyperlink ref="{reference}"{outside}{inside}/>'

@@ -8,11 +8,13 @@ Source: ECMA-376 Part 1 §18.7 (comments); Part 4 §19 (VML), §19.4 (its spread
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from streamware.formats.xlsx.cells import column_letters
-from streamware.formats.xlsx.parts import legal
+from streamware.formats.xlsx.parts import in_pieces, legal
 
 MAX_NOTES = 65_530  # of a sheet
 MAX_BYTES = 4 * 2**20  # of their text
@@ -89,12 +91,12 @@ class Notes:
         """Forget those that were added since."""
         del self._notes[mark:]
 
-    def part(self) -> bytes:
-        """The part with their texts."""
-        return f"{_HEAD}{''.join(map(_comment, self._notes))}{_FOOT}".encode()
+    def part(self) -> Iterator[bytes]:
+        """The part with their texts, in pieces."""
+        return in_pieces(chain([_HEAD], map(_comment, self._notes), [_FOOT]))
 
-    def drawing(self, number: int) -> bytes:
-        """The part with their boxes.
+    def drawing(self, number: int) -> Iterator[bytes]:
+        """The part with their boxes, in pieces.
 
         Args:
             number: That of the sheet: no two drawings of a workbook have a shape's id in common.
@@ -103,7 +105,7 @@ class Notes:
         blocks = range(first, first + len(self._notes) // _BLOCK + 1)
         shapes = (_shape(first * _BLOCK + at, note) for at, note in enumerate(self._notes, 1))
         head = _DRAWING.format(",".join(map(str, blocks)))
-        return f"{head}{''.join(shapes)}</xml>".encode()
+        return in_pieces(chain([head], shapes, ["</xml>"]))
 
 
 def _comment(note: _Note) -> str:

@@ -7,8 +7,9 @@ Source: ECMA-376 Part 2 §9 and §10 (relationships, content types); Part 1 §18
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
@@ -31,6 +32,7 @@ SHARED_STRINGS = "xl/sharedStrings.xml"
 SHEET_TYPE = f"{_TYPES}.worksheet+xml"
 TABLE_TYPE = f"{_TYPES}.table+xml"
 NOTES_TYPE = f"{_TYPES}.comments+xml"
+_PIECE = 512  # texts in a piece
 _FIXED = {
     WORKBOOK: f"{_TYPES}.sheet.main+xml",
     STYLES: f"{_TYPES}.styles+xml",
@@ -52,12 +54,12 @@ class Part(NamedTuple):
     Attributes:
         name: Its name in the zip.
         content_type: Its media type; None where its extension tells.
-        data: Its content.
+        data: Its content, in pieces where it may be long.
     """
 
     name: str
     content_type: str | None
-    data: bytes
+    data: bytes | Iterator[bytes]
 
 
 class Relation(NamedTuple):
@@ -113,7 +115,7 @@ def relations(custom: str | None = None) -> bytes:
     ]
     if custom is not None:
         found.append((f"{_OFFICE}/relationships/custom-properties", custom, False))
-    return _relationships(found)
+    return b"".join(_relationships(found))
 
 
 def core_properties(title: str | None, author: str | None, created: datetime | None) -> bytes:
@@ -173,15 +175,22 @@ def workbook_relations(sheets: int, *, strings: bool = False) -> bytes:
     relations.append(Relation("styles", "styles.xml"))
     if strings:
         relations.append(Relation("sharedStrings", "sharedStrings.xml"))
-    return relations_of(relations)
+    return b"".join(relations_of(relations))
 
 
-def relations_of(relations: Iterable[Relation]) -> bytes:
-    """A part's relations; the first has the id `rId1`."""
+def relations_of(relations: Iterable[Relation]) -> Iterator[bytes]:
+    """A part's relations, in pieces; the first has the id `rId1`."""
     return _relationships(
         (f"{_OFFICE}/relationships/{type_}", target, external)
         for type_, target, external in relations
     )
+
+
+def in_pieces(texts: Iterable[str]) -> Iterator[bytes]:
+    """Many short texts as few longer pieces."""
+    following = iter(texts)
+    while some := list(islice(following, _PIECE)):
+        yield "".join(some).encode()
 
 
 def content_types(written: Iterable[tuple[str, str | None]]) -> bytes:
@@ -211,15 +220,14 @@ def quoted(name: str) -> str:
     return "'" + name.replace("'", "''") + "'"
 
 
-def _relationships(relations: Iterable[tuple[str, str, bool]]) -> bytes:
-    inner = "".join(
+def _relationships(relations: Iterable[tuple[str, str, bool]]) -> Iterator[bytes]:
+    listed = (
         f'<Relationship Id="rId{number}" Type="{type_}" Target={quoteattr(target)}'
         + (' TargetMode="External"/>' if external else "/>")
         for number, (type_, target, external) in enumerate(relations, 1)
     )
-    return (
-        f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">{inner}</Relationships>'
-    ).encode()
+    head = f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">'
+    return in_pieces(chain([head], listed, ["</Relationships>"]))
 
 
 def _defined(name: DefinedName) -> str:

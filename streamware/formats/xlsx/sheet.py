@@ -8,6 +8,7 @@ Source: ECMA-376 Part 1 §18.3.1.99 (worksheet): the order of its elements.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.sax.saxutils import escape
 
@@ -201,10 +202,11 @@ class SheetWriter:
         """The parts that belong to the sheet, once `bottom` was asked for."""
         number = self._number
         found = []
-        relations = self._relations()
-        if relations:
+        others = self._relations()
+        if others or self._links.addresses:
             name = f"xl/worksheets/_rels/sheet{number}.xml.rels"
-            found.append(parts.Part(name, None, parts.relations_of(relations)))
+            relations = parts.relations_of(chain(self._links.relations(), others))
+            found.append(parts.Part(name, None, relations))
         if self._notes:
             drawing = self._notes.drawing(number)
             found.append(parts.Part(f"xl/drawings/vmlDrawing{number}.vml", None, drawing))
@@ -309,8 +311,9 @@ class SheetWriter:
         )
 
     def _relations(self) -> list[parts.Relation]:
+        """Those to the parts that belong to it; the links have theirs before them."""
         number = self._number
-        found = self._links.relations()
+        found = []
         if self._notes:
             found.append(parts.Relation("vmlDrawing", f"../drawings/vmlDrawing{number}.vml"))
             found.append(parts.Relation("comments", f"../comments{number}.xml"))
@@ -320,7 +323,8 @@ class SheetWriter:
 
     def _references(self) -> tuple[str, str]:
         """The elements that point to the drawing of the notes and to the table."""
-        ids = {relation.type: f"rId{n}" for n, relation in enumerate(self._relations(), 1)}
+        first = self._links.addresses + 1
+        ids = {relation.type: f"rId{n}" for n, relation in enumerate(self._relations(), first)}
         drawing, tables = "", ""
         if "vmlDrawing" in ids:
             drawing = f'<legacyDrawing r:id="{ids["vmlDrawing"]}"/>'

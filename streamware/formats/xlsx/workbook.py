@@ -205,7 +205,9 @@ class XlsxEncoder:
 
     def _entry(self, part: parts.Part) -> bytes:
         self._written.append((part.name, part.content_type))
-        return self._zip.entry(part.name, part.data)
+        pieces = (part.data,) if isinstance(part.data, bytes) else part.data
+        opening = self._zip.open(part.name)
+        return b"".join([opening, *map(self._zip.write, pieces), self._zip.close()])
 
     def _ending(self) -> Iterator[bytes]:
         sheets = sorted(self._listed, key=attrgetter("family", "number"))

@@ -118,7 +118,9 @@ def test_shared_strings_are_listed_where_there_are_some() -> None:
 
 
 def test_a_relation_may_lead_out_of_the_package() -> None:
-    data = parts.relations_of([parts.Relation("hyperlink", "https://a/?b=1&c", external=True)])
+    data = b"".join(
+        parts.relations_of([parts.Relation("hyperlink", "https://a/?b=1&c", external=True)])
+    )
     (relation,) = ET.fromstring(data)
     assert relation.attrib["Target"] == "https://a/?b=1&c"
     assert relation.attrib["TargetMode"] == "External"
