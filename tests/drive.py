@@ -145,6 +145,7 @@ FORMATS: dict[str, sw.Format] = {
     "machine": sw.Csv.profile("machine"),
     "csv, text quoted": sw.Csv(quoting="text", null="NULL"),
     "csv, all quoted": sw.Csv(quoting="all", delimiter="|", decimal=","),
+    "csv, german": sw.Csv(language="de", localized=True),
     "tsv": sw.Tsv(),
     "xml": sw.Xml(),
     "xml, nil": sw.Xml(null="nil"),

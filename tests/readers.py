@@ -189,6 +189,36 @@ def libreoffice_csv(
     return csv_rows(written[0].read_bytes())
 
 
+def libreoffice_cells(
+    data: bytes, tmp_path: Path, delimiter: str, language: int
+) -> list[list[Any]]:
+    """The cells of a CSV as LibreOffice reads them, set to a language of [MS-LCID]."""
+    program = _program("soffice")
+    folder = _folder(tmp_path)
+    # Tokens: delimiter, quote, UTF-8, first line, no column formats, language, quoted is no text,
+    # detect numbers.
+    options = f"{ord(delimiter)},34,76,1,,{language},false,true"
+    ran = _run(
+        [
+            program,
+            "--headless",
+            "--norestore",
+            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
+            f"--infilter=CSV:{options}",
+            "--convert-to",
+            "xlsx",
+            "--outdir",
+            str(folder / "out"),
+            str(_file(data, folder, "table.csv")),
+        ],
+        folder,
+    )
+    written = list((folder / "out").glob("*.xlsx"))
+    assert written, f"LibreOffice wrote nothing: {ran.stdout}{ran.stderr}"
+    shutil.rmtree(folder / "profile")
+    return openpyxl_rows(written[0].read_bytes())
+
+
 def ooxml_errors(data: bytes, tmp_path: Path) -> list[dict[str, Any]]:
     """What Microsoft's Open XML SDK has against the workbook: description, path, xPath, id."""
     program = _validator()

@@ -5,19 +5,24 @@ Source: RFC 4180; IANA text/tab-separated-values.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal, Self
 
 from streamware.columns import Batch, Column
 from streamware.encoder import Context, Part, interleave
+from streamware.formats.localized import Localized, Rewrite, languages, with_comma
 from streamware.formats.text import spellers
+from streamware.language import LANGUAGES, language_of, shortened
 from streamware.values.cell import SEPARATOR, Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
 
 _BOM = b"\xef\xbb\xbf"
+_GROUPS = re.compile("[#0?],[#0?]")  # in a number format: 1,234
 # What a token of ours may contain unquoted, and so cannot be the delimiter.
 _NO_DELIMITER = frozenset("\"\r\n\x1f+-.:_'")
 
@@ -35,6 +40,14 @@ class Csv:
         null: Text of an empty cell.
         decimal: Decimal sign of numbers, "." or ",".
         guard: Whether `Values.formula_text` holds: off for files that only programs read.
+        language: Whose programs open it: a tag such as "de" or "de-CH", or "auto", the reader's,
+            which over HTTP is the one that `Accept-Language` asks for.  Delimiter (unless it is
+            TAB) and decimal sign are then as spreadsheets expect them there, after a byte order
+            mark; what is said here holds where the reader's language is not known.
+        localized: Dates as the language writes them, and date-times that its programs read: a
+            blank for the `T`, and no offset (counted; they are in `Values.timezone`).  Digits
+            are in groups where the column's `format` has groups, such as "decimal".  Needs a
+            language, and babel (the extra `babel`).
     """
 
     delimiter: str = ","
@@ -45,6 +58,8 @@ class Csv:
     null: str = ""
     decimal: Literal[".", ","] = "."
     guard: bool = True
+    language: str | None = None
+    localized: bool = False
 
     name: ClassVar[str] = "csv"
     media_type: ClassVar[str] = "text/csv; charset=utf-8"
@@ -54,6 +69,11 @@ class Csv:
     compressible: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        if self.localized and self.language is None:
+            raise ValueError("localized=True needs a language, or language='auto'")
+        known = self._known()
+        if self.language not in (None, "auto"):
+            self._settle(self.language, known)
         given = self.delimiter
         if len(given) != 1 or not given.isascii() or given.isalnum() or given in _NO_DELIMITER:
             raise ValueError(
@@ -65,7 +85,8 @@ class Csv:
             raise ValueError("quoting is 'minimal', 'text' or 'all'")
         if self.line_end not in ("\r\n", "\n"):
             raise ValueError("line_end is CRLF or LF")
-        if not {'"', "\r", "\n", "\x1f", self.delimiter}.isdisjoint(self.null):
+        delimiters = {self.delimiter, *(",;" if self.language else "")}
+        if not {'"', "\r", "\n", "\x1f", *delimiters}.isdisjoint(self.null):
             raise ValueError("null text must not need quotes")
 
     @classmethod
@@ -83,9 +104,38 @@ class Csv:
                 f"unknown profile {name!r}; there are: {', '.join(_PROFILES)}"
             ) from None
 
+    @property
+    def languages(self) -> Container[str] | None:
+        """The languages that the reader's is looked up in; None where it makes no difference."""
+        return self._known() if self.language == "auto" else None
+
     def encoder(self, columns: Sequence[Column], context: Context) -> CsvEncoder:
         """A fresh encoder."""
-        return CsvEncoder(self, columns, context)
+        return CsvEncoder(self._for_reader(context.locale), columns, context)
+
+    def _known(self) -> Container[str]:
+        return languages() if self.localized else LANGUAGES
+
+    def _settle(self, tag: str, known: Container[str]) -> None:
+        """Take what a language says of the delimiter and the decimal sign."""
+        nearest = next((each for each in shortened(tag) if each in known), None)
+        language = None if nearest is None else language_of(nearest)
+        if language is None:
+            raise ValueError(f"unknown language {tag!r}; one is given by a tag such as 'de-CH'")
+        object.__setattr__(self, "language", nearest)
+        object.__setattr__(self, "decimal", language.decimal)
+        object.__setattr__(self, "bom", True)
+        if self.delimiter != "\t":
+            object.__setattr__(self, "delimiter", language.delimiter)
+
+    def _for_reader(self, locale: str | None) -> Csv:
+        """The same for a reader of that language, where the reader decides."""
+        if self.language != "auto":
+            return self
+        known = self._known()
+        if locale is None or not any(each in known for each in shortened(locale)):
+            return replace(self, language=None, localized=False)
+        return replace(self, language=locale)
 
 
 _PROFILES: dict[str, dict[str, object]] = {
@@ -142,6 +192,11 @@ class CsvEncoder:
         spelling = Spelling(escape=quotes, formulas=guards)
         self._spellers = spellers(columns, context, spelling)
         self._title_speller = spellers([Column(0, "title")], context, spelling)[0]
+        localized = None
+        if options.localized and options.language is not None:
+            localized = Localized(options.language, context.receipt.converted)
+        self._rewrites = [_rewrites(options, localized, column) for column in columns]
+        self._title_rewrites = _rewrites(options, None, Column(0))
         self._null = self._spelled_null()
 
     def start(self) -> bytes:
@@ -149,14 +204,16 @@ class CsvEncoder:
         bom = _BOM if self._options.bom else b""
         if not self._titles or not self._options.header:
             return bom
-        titles = self._part(self._title_speller.spell(self._titles, 0))
+        titles = self._part(self._title_speller.spell(self._titles, 0), self._title_rewrites)
         return bom + (self._delimiter.join(titles) or b'""') + self._line_end
 
     def feed(self, batch: Batch) -> bytes:
         """One line a row."""
         parts: list[Part] = []
-        for speller, cells in zip(self._spellers, batch.columns, strict=True):
-            parts += (self._part(speller.spell(cells, batch.first)), self._delimiter)
+        for speller, rewrites, cells in zip(
+            self._spellers, self._rewrites, batch.columns, strict=True
+        ):
+            parts += (self._part(speller.spell(cells, batch.first), rewrites), self._delimiter)
         if len(parts) == 2:  # a blank line would be no row at all
             parts[0] = [cell or b'""' for cell in parts[0]]  # type: ignore[misc]  # the column
         return interleave([*parts[:-1], self._line_end], batch.count)
@@ -172,33 +229,62 @@ class CsvEncoder:
     def abort(self) -> None:
         """Nothing to give up."""
 
-    def _part(self, spelled: Spelled) -> Sequence[bytes]:
+    def _part(self, spelled: Spelled, rewrites: Mapping[Kind, Rewrite]) -> Sequence[bytes]:
         tokens = spelled.tokens
         if spelled.kinds is not None:
             tokens = [
-                t if t is None else self._cell(k, t)
+                rewrites[k]([t])[0] if k in rewrites else t
                 for k, t in zip(spelled.kinds, tokens, strict=True)
             ]
-        elif self._rewrites(spelled.kind):
-            kind = spelled.kind or Kind.EMPTY
-            tokens = [t if t is None else self._cell(kind, t) for t in tokens]
+        elif spelled.kind is not None and spelled.kind in rewrites:
+            rewrite = rewrites[spelled.kind]
+            tokens = _among_empty(tokens, rewrite) if spelled.sparse else rewrite(tokens)
         if spelled.sparse:
             tokens = [self._null if t is None else t for t in tokens]
         return tokens
 
-    def _rewrites(self, kind: Kind | None) -> bool:
-        return self._options.quoting != "minimal" or (
-            kind is Kind.NUMBER and self._options.decimal == ","
-        )
-
-    def _cell(self, kind: Kind, token: bytes) -> bytes:
-        if kind is Kind.NUMBER and self._options.decimal == ",":
-            token = token.replace(b".", b",")
-        quoting = self._options.quoting
-        if quoting == "all" or (quoting == "text" and kind is not Kind.NUMBER):
-            return b'"' + token + b'"'
-        return token
-
     def _spelled_null(self) -> bytes:
         null = self._options.null.encode("utf-8", "replace")
         return b'"' + null + b'"' if self._options.quoting == "all" else null
+
+
+def _among_empty(tokens: list[bytes | None], rewrite: Rewrite) -> list[bytes | None]:
+    following = iter(rewrite([t for t in tokens if t is not None])).__next__
+    return [None if t is None else following() for t in tokens]
+
+
+# What becomes of the text of a kind of cells -----------------------------------------------
+
+
+def _rewrites(options: Csv, localized: Localized | None, column: Column) -> Mapping[Kind, Rewrite]:
+    rewrites: dict[Kind, Rewrite] = {}
+    quoted = _quoted_kinds(options.quoting)
+    if localized is not None:
+        grouped = column.format is not None and _GROUPS.search(column.format) is not None
+        rewrites |= localized.rewrites(grouped=grouped)
+        if grouped and Kind.NUMBER not in quoted:
+            protect = partial(_quoted_where, options.delimiter.encode())
+            rewrites[Kind.NUMBER] = _after(rewrites[Kind.NUMBER], protect)
+    elif options.decimal == ",":
+        rewrites[Kind.NUMBER] = with_comma
+    for kind in quoted:
+        rewrites[kind] = _after(rewrites[kind], _quoted) if kind in rewrites else _quoted
+    return rewrites
+
+
+def _quoted_kinds(quoting: str) -> set[Kind]:
+    if quoting == "minimal":
+        return set()
+    return set(Kind) - {Kind.EMPTY} - ({Kind.NUMBER} if quoting == "text" else set())
+
+
+def _after(first: Rewrite, second: Rewrite) -> Rewrite:
+    return lambda tokens: second(first(tokens))
+
+
+def _quoted(tokens: list[bytes]) -> list[bytes]:
+    return (b'"' + SEPARATOR.join(tokens).replace(SEPARATOR, b'"\x1f"') + b'"').split(SEPARATOR)
+
+
+def _quoted_where(delimiter: bytes, tokens: list[bytes]) -> list[bytes]:
+    return [b'"' + token + b'"' if delimiter in token else token for token in tokens]

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import XML_TEXT, column, document
 from readers import csv_rows
+from streamware.columns import Batch, Head
 
 RFC = sw.Csv.profile("rfc4180")
 ROW = {"name": 'Zoë "Z", Ltd', "price": 1.5, "paid": True, "day": date(2024, 5, 6), "note": None}
@@ -73,6 +75,106 @@ def test_a_profile_is_named_after_what_reads_it(profile: str, expected: str) -> 
 def test_an_unknown_profile_is_an_error_that_lists_those_there_are() -> None:
     with pytest.raises(ValueError, match="there are: excel-us, excel-de, rfc4180, machine"):
         sw.Csv.profile("excel")
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("de", "\ufeffa;b\r\n1,5;'=1\r\n"),
+        ("de-AT", "\ufeffa;b\r\n1,5;'=1\r\n"),
+        ("de_CH", "\ufeffa;b\r\n1.5;'=1\r\n"),
+        ("EN-gb", "\ufeffa,b\r\n1.5,'=1\r\n"),
+        ("fr", "\ufeffa;b\r\n1,5;'=1\r\n"),
+        ("ja", "\ufeffa,b\r\n1.5,'=1\r\n"),
+    ],
+)
+def test_a_language_decides_delimiter_and_decimal_sign(tag: str, expected: str) -> None:
+    assert text([{"a": 1.5, "b": "=1"}], sw.Csv(language=tag)) == expected
+
+
+def test_a_german_file_is_that_of_the_german_profile() -> None:
+    form, profile = sw.Csv(language="de"), sw.Csv.profile("excel-de")
+    assert text([ROW], form) == text([ROW], profile)
+    assert (form.delimiter, form.decimal, form.bom) == (";", ",", True)
+
+
+def test_what_is_no_matter_of_language_stays() -> None:
+    form = sw.Csv(language="de", line_end="\n", header=False, null="-", quoting="text")
+    assert text([ROW], form) == '\ufeff"Zoë ""Z"", Ltd";1,5;"true";"2024-05-06";-\n'
+
+
+def test_a_tab_stays_a_tab() -> None:
+    assert text([{"a": 1.5, "b": "x"}], sw.Tsv(language="de")) == "\ufeffa\tb\r\n1,5\tx\r\n"
+    assert sw.Csv(language="de", delimiter="\t").delimiter == "\t"
+
+
+def encoded(form: sw.Csv, locale: str | None) -> str:
+    context = sw.Context(
+        values=sw.Values(), limits=sw.Limits(), receipt=sw.Receipt("csv"), locale=locale
+    )
+    column = sw.Column(0, "a", format="decimal")
+    encoder = form.encoder([column, sw.Column(1, "b")], context)
+    batch = Batch(Head(None, (column,)), 1, 1, [[1234.5], [date(2024, 5, 6)]])
+    return (encoder.start() + encoder.feed(batch)).decode()
+
+
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ("de", "\ufeffa;b\r\n1234,5;2024-05-06\r\n"),
+        ("de-DE", "\ufeffa;b\r\n1234,5;2024-05-06\r\n"),
+        ("en", "\ufeffa,b\r\n1234.5,2024-05-06\r\n"),
+        ("tlh", "a|b\r\n1234.5|2024-05-06\r\n"),
+        (None, "a|b\r\n1234.5|2024-05-06\r\n"),
+    ],
+)
+def test_the_reader_s_language_decides_where_it_is_known(locale: str | None, expected: str) -> None:
+    assert encoded(sw.Csv(language="auto", delimiter="|"), locale) == expected
+
+
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ("de-DE", "\ufeffa;b\r\n1.234,5;06.05.2024\r\n"),
+        ("en", '\ufeffa,b\r\n"1,234.5",5/6/2024\r\n'),
+        ("tlh", "a,b\r\n1234.5,2024-05-06\r\n"),
+        (None, "a,b\r\n1234.5,2024-05-06\r\n"),
+    ],
+)
+def test_the_reader_s_dates_and_numbers_where_they_are_asked_for(
+    locale: str | None, expected: str
+) -> None:
+    assert encoded(sw.Csv(language="auto", localized=True), locale) == expected
+
+
+def test_only_what_the_reader_decides_has_languages_to_choose_from() -> None:
+    assert sw.Csv().languages is None
+    assert sw.Csv(language="de").languages is None
+    assert "de-CH" in (sw.Csv(language="auto").languages or ())
+    assert "de-AT" not in (sw.Csv(language="auto").languages or ())
+    assert "de-AT" in (sw.Csv(language="auto", localized=True).languages or ())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"language": "tlh"}, "unknown language 'tlh'; one is given by a tag such as 'de-CH'"),
+        ({"language": ""}, "unknown language ''"),
+        ({"language": "Deutsch"}, "unknown language 'Deutsch'"),
+        ({"language": "tlh", "localized": True}, "unknown language 'tlh'"),
+        ({"localized": True}, "localized=True needs a language, or language='auto'"),
+        ({"language": "auto", "null": ";"}, "null text must not need quotes"),
+        ({"language": "de", "null": ";"}, "null text must not need quotes"),
+    ],
+)
+def test_a_language_that_cannot_be_is_an_error_at_once(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sw.Csv(**options)
 
 
 # What needs quotes
