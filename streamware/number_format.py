@@ -95,3 +95,28 @@ def _problem(code: str) -> str | None:
     brackets = _BRACKETS.findall(_QUOTED.sub("", code))
     unknown = [inside for inside in brackets if not _IN_BRACKETS.fullmatch(inside)]
     return f"has [{unknown[0]}], which means nothing" if unknown else None
+
+
+def shown_length(code: str, number: float) -> int:
+    """Characters that a number takes in this format, more or less.
+
+    Of the first section only; exponents and fractions are taken as long as their code.
+    """
+    section = code.split(";", 1)[0]
+    pattern = _LITERALS.sub("", section)
+    whole, _, fraction = pattern.partition(".")
+    if not re.search("[0#?]", pattern) or re.search("[eE/]", pattern):
+        return len(section)
+    scaled = abs(number) * 100 ** pattern.count("%")
+    digits = max(len(f"{scaled:.0f}"), whole.count("0"))
+    separators = (digits - 1) // 3 if "," in whole else 0
+    decimals = len(re.findall("[0#?]", fraction))
+    literals = len(re.sub("[0#?,.]", "", pattern)) + sum(map(_length, _LITERALS.findall(section)))
+    return (number < 0) + digits + separators + decimals + (decimals > 0) + literals
+
+
+def _length(literal: str) -> int:
+    """Characters that are seen of a literal: none of a colour, the text of a currency."""
+    if literal.startswith("["):
+        return len(literal[2:-1].partition("-")[0]) if literal[1] == "$" else 0
+    return len(literal) - 2 if literal.startswith('"') else 1

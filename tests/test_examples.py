@@ -225,6 +225,19 @@ def test_several_sheets_lie_in_one_workbook() -> None:
     assert calamine_rows(data, "Customers")[1:] == [[1.0, "Åse & Bjørn"], [2.0, "O'Brien"]]
 
 
+def test_a_report_has_a_title_and_a_total_and_its_regions_sheets_of_their_own() -> None:
+    report = wsgi_get("flask_report", "/report").data
+    zip_rules(report)
+    rows = calamine_rows(report)
+    assert rows[0][0] == "Orders of October 2026"
+    assert rows[2] == ["No.", "Placed", "Customer", "Region", "Margin", "Total"]
+    assert rows[-1][-1] == pytest.approx(sum(row[-1] for row in rows[3:-1]))
+    regions = wsgi_get("flask_report", "/regions").data
+    names = openpyxl_book(regions).sheetnames
+    assert sorted(names) == ["East", "North", "South", "West"]
+    assert {row[3] for row in calamine_rows(regions, names[0])[3:-1]} == {names[0]}
+
+
 def test_a_bundle_holds_exports_and_files() -> None:
     response = wsgi_get("bundle", "/shop")
     parts = zip_parts(response.data)

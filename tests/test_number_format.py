@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors
-from streamware.number_format import code_of
+from streamware.number_format import code_of, shown_length
 from workbooks import workbook
 
 
@@ -122,3 +122,22 @@ def test_named_formats_show_what_they_say(tmp_path: Path) -> None:
         "2024-05-17",
     ]
     assert ooxml_errors(made.data, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "shown"),
+    [
+        ("#,##0.00 [$EUR]", 1234.5, "1,234.50 EUR"),
+        ("#,##0.00 [$€-407]", 10, "10.00 €"),
+        ("0.0%", -0.0861, "-8.6%"),
+        ("0", 12.3, "12"),
+        ("#,##0.00", -1234567.891, "-1,234,567.89"),
+        ('0.00" kg"', 3, "3.00 kg"),
+        ("[Red]0;-0", 5, "5"),
+        ("00000", 42, "00042"),
+        ("0.00E+00", 42, "0.00E+00"),
+        ("yyyy-mm-dd", 42, "yyyy-mm-dd"),
+    ],
+)
+def test_it_is_known_how_long_a_number_is_shown(code: str, number: float, shown: str) -> None:
+    assert shown_length(code, number) == len(shown)

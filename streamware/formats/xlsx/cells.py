@@ -19,6 +19,7 @@ from streamware.formats.xlsx.address import LINKED, Address
 from streamware.formats.xlsx.parts import legal
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
+from streamware.number_format import shown_length
 from streamware.style import Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
@@ -28,6 +29,7 @@ _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 _STRIPPED = b" \t\n\r"
 _ZONE_CHARACTERS = 99  # of a zone's name, for a number format may have 255
+_ROOM_OF_SUM = 4  # characters: of a thousand cells it is as much longer
 _LOOKED_AT = 1024  # bytes of a text, to see how wide it is
 
 # What is shown of dates and times unless the column says otherwise.
@@ -140,6 +142,7 @@ class CellWriter:
         self._notes = notes
         self._address = None if column.url is None else Address(column.url)
         self._format = column.format
+        self._sums = column.total == "sum"
         self._align, self._wrap = column.align, column.wrap
         # A format cannot have controls, and has at most 255 characters.
         name = " ".join(legal(str(zone)).split())[:_ZONE_CHARACTERS].replace('"', "'")
@@ -217,7 +220,8 @@ class CellWriter:
     def length(self, spelled: Spelled, rows: int) -> int:
         """Characters that the longest of the first `rows` cells shows, more or less."""
         kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * rows)[:rows]
-        return max(map(self._shown, kinds, spelled.tokens), default=0)
+        longest = max(map(self._shown, kinds, spelled.tokens), default=0)
+        return longest + (_ROOM_OF_SUM if self._sums and longest else 0)
 
     def _shown(self, kind: Kind, token: bytes | None) -> int:
         if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
