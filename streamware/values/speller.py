@@ -64,6 +64,7 @@ class Spelled:
         sparse: Whether any token is None.
         kinds: The kind of each cell, where they differ.
         dressed: By their place, from 0, the cells that came as a `Cell` with more than a value.
+        numbers: The values of its cells that are not empty, where all are plain ints or floats.
     """
 
     kind: Kind | None
@@ -71,6 +72,7 @@ class Spelled:
     sparse: bool = False
     kinds: list[Kind] | None = None
     dressed: dict[int, Cell] | None = None
+    numbers: Sequence[float] | None = None
 
 
 class Speller:
@@ -118,7 +120,7 @@ class Speller:
             cells = self._as_kind(cells, self._column.kind)
         tokens = plain_floats(cells)
         if tokens is not None:
-            return Spelled(Kind.NUMBER, tokens)
+            return Spelled(Kind.NUMBER, tokens, numbers=cells)  # type: ignore[arg-type]  # so it is
         types = set(map(type, cells))
         if Cell in types:
             return self._undressed(cells, first)
@@ -219,11 +221,11 @@ class Speller:
             and not -(10**DIGITS) <= min(cells) <= max(cells) <= 10**DIGITS
         ):
             return None
-        return Spelled(Kind.NUMBER, tokens)
+        return Spelled(Kind.NUMBER, tokens, numbers=cells)
 
     def _floats(self, cells: Sequence[float]) -> Spelled | None:
         tokens = float_tokens(cells)
-        return None if tokens is None else Spelled(Kind.NUMBER, tokens)
+        return None if tokens is None else Spelled(Kind.NUMBER, tokens, numbers=cells)
 
     def _decimals(self, cells: Sequence[Decimal]) -> Spelled | None:
         if self._values.decimal == "text":

@@ -37,7 +37,7 @@ class _Running:
     pending: list[float] = field(default_factory=list)
     kind: Kind | None = None  # of the first number
 
-    def add(self, numbers: list[float]) -> None:
+    def add(self, numbers: Sequence[float]) -> None:
         # In blocks of one size, whatever the batches were: equal rows have equal sums.
         self.numbers += len(numbers)
         self.pending += numbers
@@ -112,8 +112,8 @@ class Totals:
             empty = cells.tokens.count(None) if cells.sparse else 0
             running.cells += len(cells.tokens) - empty
             if self._columns[at].total != "count":
-                tokens, kind = _numbers(cells)
-                running.add(_values(tokens))
+                numbers, kind = _numbers(cells)
+                running.add(numbers)
                 running.kind = running.kind or kind
 
     def mark(self) -> dict[int, _Running]:
@@ -145,8 +145,16 @@ def _total(at: int, name: str, running: _Running) -> Total:
     return Total(at, name, float(f"{value:.{DIGITS}g}"), running.kind or Kind.NUMBER)
 
 
-def _numbers(cells: Spelled) -> tuple[Sequence[bytes], Kind | None]:
-    """The tokens of its numbers, and the kind of the first one."""
+def _numbers(cells: Spelled) -> tuple[Sequence[float], Kind | None]:
+    """Its numbers, and the kind of the first one."""
+    if cells.numbers is not None:
+        return cells.numbers, cells.kind
+    tokens, kind = _tokens(cells)
+    return _values(tokens), kind
+
+
+def _tokens(cells: Spelled) -> tuple[Sequence[bytes], Kind | None]:
+    """The texts of its numbers, and the kind of the first one."""
     if cells.kind in _NUMBERS:
         tokens: list[Any] = cells.tokens
         return ([t for t in tokens if t is not None] if cells.sparse else tokens), cells.kind
