@@ -35,6 +35,7 @@ from streamware.values.speller import Spelled
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
 
+_COUNTED = ("link", "note", "url")  # what is counted while rows are written, not while spelled
 SAMPLED_ROWS = 32  # for the widths; the first batch has no more
 
 _START = (
@@ -87,6 +88,7 @@ class SheetWriter:
         self._styles = styles
         self._name = name
         self._number = number
+        self._converted = context.receipt.converted
         self._links = Links()
         self._notes = Notes()
         self._totals = Totals(name, head.columns)
@@ -114,7 +116,7 @@ class SheetWriter:
                 styles,
                 zone,
                 compact=options.compact,
-                converted=context.receipt.converted,
+                converted=self._converted,
                 strings=strings,
                 links=self._links,
                 notes=self._notes,
@@ -162,7 +164,13 @@ class SheetWriter:
 
     def rows(self, spelled: Sequence[Spelled], count: int, number: int) -> bytes:
         """`count` rows of these cells; the first stands in row `number` of the sheet."""
-        self._undo = _Undo(number, self._links.mark(), self._notes.mark(), self._totals.mark())
+        self._undo = _Undo(
+            number,
+            self._links.mark(),
+            self._notes.mark(),
+            self._totals.mark(),
+            {name: self._converted[name] for name in _COUNTED if name in self._converted},
+        )
         self._totals.add(spelled)
         settle(self._writers, spelled, number)
         numbers = b" ".join([b"%d" % n for n in range(number, number + count)]).split()
@@ -265,6 +273,9 @@ class SheetWriter:
             self._links.rewind(undo.links)
             self._notes.rewind(undo.notes)
             self._totals.rewind(undo.totals)
+            for name in _COUNTED:
+                self._converted.pop(name, None)
+            self._converted.update(undo.counts)
 
     @property
     def _area(self) -> Area:
@@ -340,3 +351,4 @@ class _Undo(NamedTuple):
     links: int
     notes: int
     totals: Any
+    counts: dict[str, int]

@@ -418,3 +418,12 @@ def test_rows_that_had_no_room_leave_nothing_behind(
         at += count
     assert at == 900
     assert ooxml_errors(made.data, tmp_path) == []
+
+
+def test_rows_that_had_no_room_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamware.formats.xlsx.workbook.MAX_SHEET", 40_000)
+    monkeypatch.setattr("streamware.formats.xlsx.links.MAX_LINKS", 0)
+    rows = [(sw.Cell(n, url="https://example.com"), "x" * (n % 3 * 200)) for n in range(900)]
+    made = workbook(rows, columns=[sw.Column(0), sw.Column(1, url="https://example.com/{}")])
+    assert len(made.names) > 2
+    assert made.converted == {"link": 900, "url": 300}
