@@ -7,15 +7,18 @@ Source: OASIS OpenDocument 1.3 (ISO/IEC 26300) Part 2 (packages), Part 3 (schema
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
 from streamware.columns import Column
 from streamware.encoder import Context
 from streamware.formats.ods import parts
+from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.workbook import OdsEncoder
+from streamware.formats.xlsx.names import defined_names
+from streamware.formats.xlsx.properties import Property, check_properties
 from streamware.sheet_options import SheetOptions
 from streamware.zip import Backend
 
@@ -35,6 +38,9 @@ class Ods(SheetOptions):
         author: Document property.
         company: Document property.
         created: Document property; left out by default, so that equal rows give equal bytes.
+        properties: More document properties: texts of up to 255 characters, numbers, bools, dates.
+            A callable is called with the `Receipt` when all rows are there.
+        names: Names that stand for formulas in the whole document, as in `Xlsx`.
     """
 
     sheet: str = "Sheet1"
@@ -44,6 +50,8 @@ class Ods(SheetOptions):
     author: str | None = None
     company: str | None = None
     created: datetime | None = None
+    properties: Mapping[str, Property] | None = field(default=None, hash=False)
+    names: Mapping[str, str] | None = field(default=None, hash=False)
 
     name: ClassVar[str] = "ods"
     media_type: ClassVar[str] = parts.MEDIA_TYPE
@@ -59,9 +67,20 @@ class Ods(SheetOptions):
             raise ValueError("compression is 'fast' or 'small'")
         if self.deflate not in ("auto", "isal", "zlib"):
             raise ValueError("deflate is 'auto', 'isal' or 'zlib'")
+        if self.properties is not None:
+            check_properties(self.properties)
+        if self.names is not None:
+            object.__setattr__(self, "names", _translatable(defined_names(self.names)))
         if self.deflate == "isal" and self.compression == "small":
             raise ValueError("isal has no small compression; take deflate='zlib' or 'auto'")
 
     def encoder(self, columns: Sequence[Column], context: Context) -> OdsEncoder:
         """A fresh encoder."""
         return OdsEncoder(self, columns, context)
+
+
+def _translatable(names: Mapping[str, str]) -> Mapping[str, str]:
+    for name, formula in names.items():
+        if open_formula(formula) is None:
+            raise ValueError(f"the formula of the name {name!r} has no translation for ODF")
+    return names

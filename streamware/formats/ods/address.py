@@ -8,20 +8,17 @@ Source: OpenDocument 1.3 Part 4 §6.11.5 (HYPERLINK), §5.4 (constants); RFC 398
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from streamware.formats.ods.parts import legal
+from streamware.formats.ods.serials import serial, span
 from streamware.formats.ods.white_space import characters
 from streamware.formats.xlsx.address import LONGEST
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
-from streamware.values.tokens import datetime_serials, iso_duration
+from streamware.values.tokens import iso_duration
 
-_CLOCK = re.compile(r"(-?)PT(\d+)H(\d+)M(\d+)(?:\.(\d+))?S")
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_DAY = timedelta(days=1)
 _ATTRIBUTE = (
     (b"&", b"&amp;"),
     (b"<", b"&lt;"),
@@ -96,7 +93,7 @@ def _quoted(blob: bytes) -> bytes:
 def _shown(kind: Kind, token: bytes) -> bytes:
     """The text of a cell, spans as in ISO 8601."""
     if kind is Kind.DURATION:
-        return iso_duration(_span(token)).encode()
+        return iso_duration(span(token)).encode()
     if kind is Kind.TIME:
         hours, minutes, seconds = token[2:-1].replace(b"H", b"M").split(b"M")
         return b":".join([hours, minutes, seconds])
@@ -109,20 +106,4 @@ def _value(kind: Kind, token: bytes) -> bytes:
         return token.upper() + b"()"
     if kind is Kind.NUMBER:
         return token.upper()  # the exponent
-    if kind in (Kind.TIME, Kind.DURATION):
-        return repr(_span(token) / _DAY).encode()
-    return repr(datetime_serials([datetime.fromisoformat(token.decode())])[0]).encode()
-
-
-def _span(token: bytes) -> timedelta:
-    found = _CLOCK.fullmatch(token.decode())
-    if found is None:
-        raise ValueError("no span of time")
-    sign, hours, minutes, seconds, fraction = found.groups("")
-    span = timedelta(
-        hours=int(hours),
-        minutes=int(minutes),
-        seconds=int(seconds),
-        microseconds=int(fraction.ljust(6, "0") or 0),
-    )
-    return -span if sign else span
+    return serial(kind, token)

@@ -21,6 +21,7 @@ from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute, legal
 from streamware.formats.ods.styles import Styles
 from streamware.formats.ods.white_space import LINE, characters
+from streamware.number_format import shown_length
 from streamware.style import Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
@@ -31,6 +32,8 @@ LINK = Style(color="#0563C1", underline=True)
 
 _ZONE_CHARACTERS = 99  # of a zone's name
 _AS_TEXT = "@"
+_ROOM_OF_SUM = 4  # characters: of a thousand cells it is as much longer
+_LOOKED_AT = 1024  # bytes of a text, to see how wide it is
 
 _FORMATS = {
     Kind.DATE: "yyyy-mm-dd",
@@ -77,6 +80,7 @@ class CellWriter:
         self._styles = styles
         self._converted = converted
         self._address = None if column.url is None else Address(column.url)
+        self._sums = column.total == "sum"
         self._format = column.format
         self._align, self._wrap = column.align, column.wrap
         name = " ".join(legal(str(zone)).split())[:_ZONE_CHARACTERS].replace('"', "'")
@@ -130,18 +134,28 @@ class CellWriter:
             return ([empty if t is None else before + t + after for t in tokens],)
         return (before, tokens, after)
 
+    def calculated(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
+        """A cell of its own with a formula of OpenFormula, and its value."""
+        marks = f" table:formula={attribute('of:=' + formula)}".encode()
+        look = self._look(style)
+        return _START + marks + self._before(kind, look) + token + _AFTER
+
     def length(self, spelled: Spelled, rows: int) -> int:
         """Characters that the longest of the first `rows` cells shows, more or less."""
         kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * rows)[:rows]
-        return max(map(self._shown, kinds, spelled.tokens), default=0)
+        longest = max(map(self._shown, kinds, spelled.tokens), default=0)
+        return longest + (_ROOM_OF_SUM if self._sums and longest else 0)
 
     def _shown(self, kind: Kind, token: bytes | None) -> int:
         if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
             return 0
         if kind is Kind.TEXT:
-            lines = characters(token).split(b"\n")
+            lines = characters(token[:_LOOKED_AT]).split(b"\n")
             return max(len(line.decode("utf-8", "ignore")) for line in lines)
-        return len(token) if kind is Kind.NUMBER else len(self._code(kind) or "")
+        code = self._code(kind)
+        if kind is not Kind.NUMBER:
+            return len(code or "")
+        return len(token) if code is None else shown_length(code, float(token))
 
     # What a cell has before its value
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-from streamware.formats.ods.sheet import ColumnShape
+from streamware.formats.ods.sheet import Shape
 from streamware.sheet_options import SheetOptions
 
 _WIDEST = 255
@@ -30,7 +30,7 @@ class Layouts:
 
     def declare(
         self,
-        shapes: Sequence[ColumnShape],
+        shapes: Sequence[Shape],
         options: Iterable[SheetOptions],
         *,
         more: bool,
@@ -54,7 +54,7 @@ class Layouts:
             [_table_style(*one) for one in tables]
         )
 
-    def column(self, shape: ColumnShape) -> str:
+    def column(self, shape: Shape) -> str:
         """Name of the style of a column; of the next width, if its own was not declared."""
         name = _column(shape.width)
         return name if name in self._columns else _column(ceil(shape.width))

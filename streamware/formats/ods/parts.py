@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from decimal import Decimal
 from xml.sax.saxutils import escape, quoteattr
+
+from streamware.errors import EncodeError
+from streamware.formats.xlsx.properties import Property
+from streamware.receipt import Receipt
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
 
@@ -69,7 +73,7 @@ def meta(
     title: str | None,
     author: str | None,
     created: datetime | None,
-    properties: Mapping[str, Any],
+    properties: Mapping[str, object],
 ) -> bytes:
     """`meta.xml`.
 
@@ -92,6 +96,21 @@ def meta(
     return f"{root}<office:meta>{inner}</office:meta></office:document-meta>".encode()
 
 
+def settled(properties: Mapping[str, Property], receipt: Receipt) -> dict[str, object]:
+    """The document's own properties, each callable called.
+
+    Raises:
+        EncodeError: A callable returned what no property can be.
+    """
+    found: dict[str, object] = {}
+    for name, given in properties.items():
+        value = given(receipt) if callable(given) else given
+        if not isinstance(value, (str, bool, int, float, Decimal, date)):
+            raise EncodeError(f"the property {name!r} cannot be a {type(value).__name__}")
+        found[name] = value
+    return found
+
+
 def manifest(parts: Iterable[str]) -> bytes:
     """`META-INF/manifest.xml`: the media type of every part."""
     name = f"{_OASIS}:manifest:1.0"
@@ -110,7 +129,7 @@ def _property(name: str, value: object) -> str:
     kind, text = "string", str(value)
     if isinstance(value, bool):
         kind, text = "boolean", "true" if value else "false"
-    elif isinstance(value, (int, float)):
+    elif isinstance(value, (int, float, Decimal)):
         kind = "float"
     elif isinstance(value, datetime):
         kind, text = "date", _moment(value)

@@ -1,6 +1,6 @@
 """One sheet of an ODS file: a table.
 
-Source: OpenDocument 1.3 Part 3 §9.1 (tables), §9.2 (their structure).
+Source: OpenDocument 1.3 Part 3 §9.1 (tables), §9.2 (their structure), §9.4.15 (database ranges).
 """
 
 from __future__ import annotations
@@ -8,20 +8,26 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from streamware.cell import Cell
-from streamware.columns import Batch, Column, Head
+from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.ods.cells import CellWriter, settle
+from streamware.formats.ods.heading import ROW, ROW_END, Heading, rows_above
 from streamware.formats.ods.parts import attribute
+from streamware.formats.ods.reference import Table
+from streamware.formats.ods.rules import ColumnRules, Validations
+from streamware.formats.ods.serials import numeric, token
 from streamware.formats.ods.styles import Styles
 from streamware.formats.ods.white_space import CellText
 from streamware.formats.text import spellers
+from streamware.formats.xlsx.table import check_titles
+from streamware.formats.xlsx.totals import FUNCTIONS, Total, Totals
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.cell import Spelling
+from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
 
 if TYPE_CHECKING:
@@ -29,19 +35,20 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS = 16_384  # LibreOffice 7.4 and Excel
 SAMPLED_ROWS = 32  # for the widths; the first batch has no more
-TITLE = Style(bold=True, size=14)
+SPELLING = Spelling(escape=CellText(), spreadsheet=True, iso=True)
 
-_ROW, _ROW_END = b"<table:table-row>", b"</table:table-row>"
-_HEADER, _HEADER_END = b"<table:table-header-rows>", b"</table:table-header-rows>"
-_COVERED = b"<table:covered-table-cell/>"
+_EMPTY = b"<table:table-cell/>"
 _NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 _DIGEST = "http://www.w3.org/2000/09/xmldsig#sha256"
 
-SPELLING = Spelling(escape=CellText(), spreadsheet=True, iso=True)
 
+class Shape(NamedTuple):
+    """How a column is shown.
 
-class ColumnShape(NamedTuple):
-    """How a column is shown."""
+    Attributes:
+        width: Characters.
+        hidden: Whether it is there without being seen.
+    """
 
     width: float
     hidden: bool
@@ -55,44 +62,81 @@ class SheetWriter:
         options: What surrounds its rows.
         name: As it is listed.
         above: Rows above the first data row.
-        header: Whether the last of them is a header.
+        below: Rows to keep free below the last one.
+        frozen: Rows that stay in sight.
 
     Args:
         options: Those of the document.
         head: Names and columns of the sheet.
         context: The export's.
         styles: Those of the document.
-        name: As it is listed.
+        validations: Those of the document.
+        name: As it is to be listed.
     """
 
     def __init__(
-        self, options: Ods, head: Head, context: Context, styles: Styles, *, name: str
+        self,
+        options: Ods,
+        head: Head,
+        context: Context,
+        styles: Styles,
+        validations: Validations,
+        *,
+        name: str,
     ) -> None:
         if len(head.columns) > MAX_COLUMNS:
-            raise LimitError("columns of the sheet", limit=MAX_COLUMNS, actual=len(head.columns))
+            what = f"sheet {name!r}: columns of the sheet"
+            raise LimitError(what, limit=MAX_COLUMNS, actual=len(head.columns))
         self.head = head
         self.options: SheetOptions = head.options or options
         self.name = name
-        self.header = bool(head.titles)
-        self.above = len(self.options.title_rows) + self.header
+        if self.options.table:
+            check_titles(name, head.titles)
+        self.above = rows_above(head, self.options)
+        self._end = self.above  # the last row so far
+        self.frozen = self.above if self.options.freeze and head.titles else 0
+        self._again = (options, head, context, styles, validations)
         self._context = context
         self._styles = styles
-        self._shapes: list[ColumnShape] = []
+        self._shapes: list[Shape] = []
+        self._totals = Totals(name, head.columns)
+        self.below = 1 if self._totals else 0
+        zone = context.values.timezone
+        self._rules = ColumnRules(name, head.columns, self.options, styles, zone)
         self._spellers = spellers(head.columns, context, SPELLING)
-        self._writers = [self._writer(column) for column in head.columns]
+        self._heading = Heading(head, self.options, context, spelling=SPELLING, styles=styles)
+        self._writers = [
+            CellWriter(
+                column,
+                styles,
+                zone,
+                converted=context.receipt.converted,
+                validation=self._validation(at, validations),
+            )
+            for at, column in enumerate(head.columns)
+        ]
+
+    def continued(self, name: str) -> SheetWriter:
+        """The sheet in which its rows go on; its columns are as wide."""
+        other = SheetWriter(*self._again, name=name)
+        other._shapes = self._shapes
+        return other
 
     def spell(self, batch: Batch) -> list[Spelled]:
         """The cells of `batch`, settled: what `rows` takes, wherever in a sheet they will stand."""
-        return [
+        spelled = [
             speller.spell(cells, batch.first)
             for speller, cells in zip(self._spellers, batch.columns, strict=True)
         ]
+        if self._totals:
+            self._totals.check(spelled, batch.first)
+        return spelled
 
-    def shapes(self, spelled: Sequence[Spelled]) -> list[ColumnShape]:
+    def shapes(self, spelled: Sequence[Spelled]) -> list[Shape]:
         """How its columns are shown; widths are sampled from the first of `spelled`, once."""
         if not self._shapes:
             self._shapes = [
-                ColumnShape(
+                Shape(
                     column.width or self._sampled(column.title, writer.length(cells, SAMPLED_ROWS)),
                     column.hidden,
                 )
@@ -101,13 +145,6 @@ class SheetWriter:
                 )
             ]
         return self._shapes
-
-    def continued(self, name: str) -> SheetWriter:
-        """The sheet that its rows go on in."""
-        options: Any = self.options
-        following = SheetWriter(options, self.head, self._context, self._styles, name=name)
-        following._shapes = self._shapes
-        return following
 
     def top(self, style: str, columns: Sequence[str]) -> bytes:
         """Everything before the first data row.
@@ -123,70 +160,84 @@ class SheetWriter:
         )
         start = (
             f'<table:table table:name={attribute(self.name)} table:style-name="{style}"'
-            f"{_protection(self.options.protect)}>{shown}"
+            f"{_protection(self.options.protect)}>{shown or '<table:table-column/>'}"
         )
-        return start.encode() + self._heading()
+        return start.encode() + self._heading.xml()
 
     def rows(self, spelled: Sequence[Spelled], count: int) -> bytes:
         """`count` rows of these cells."""
+        self._end += count
+        if self._totals:
+            columns = zip(self.head.columns, spelled, strict=True)
+            self._totals.add([numeric(cells) if c.total else cells for c, cells in columns])
         settle(self._writers, spelled)
-        parts: list[Part] = [_ROW]
+        parts: list[Part] = [ROW]
         for writer, cells in zip(self._writers, spelled, strict=True):
             parts += writer.parts(cells)
-        return interleave([*parts, _ROW_END], count)
+        return interleave([*parts, ROW_END], count)
 
-    def bottom(self, rows: int) -> bytes:
-        """Everything after the last of `rows` rows, those above the data counted."""
-        # A table has at least one row (§9.1.2).
-        return (b"" if rows else _ROW + b"<table:table-cell/>" + _ROW_END) + b"</table:table>"
+    def bottom(self) -> bytes:
+        """Everything after the last row."""
+        totals = self._totals.row()
+        # A table has a row at least, and a row of totals cells to calculate them from.
+        missing = not self._end or (totals and self._end == self.above)
+        empty = ROW + _EMPTY + ROW_END if missing else b""
+        formats = self._rules.formats(self._area) if self.head.columns else ""
+        return empty + self._totals_row(totals) + formats.encode() + b"</table:table>"
 
-    def _writer(self, column: Column) -> CellWriter:
-        return CellWriter(
-            column,
-            self._styles,
-            self._context.values.timezone,
-            converted=self._context.receipt.converted,
+    def database_range(self, number: int) -> str:
+        """What has filter buttons: the sheet's table, or all its rows; empty where nothing does.
+
+        Args:
+            number: Of the sheet, from 1.
+        """
+        buttons = self.options.autofilter
+        if not self.head.titles or not (buttons or self.options.table):
+            return ""
+        # LibreOffice shows no name that begins so.
+        name = f"Table{number}" if self.options.table else f"__Anonymous_Sheet_DB__{number - 1}"
+        area = self._area._replace(first=self.above, last=max(self._end, self.above))
+        shown = ' table:display-filter-buttons="true"' if buttons else ""
+        return (
+            f'<table:database-range table:name="{name}"'
+            f" table:target-range-address={attribute(area.range())}{shown}/>"
         )
 
-    # What stands above the rows
+    @property
+    def _area(self) -> Table:
+        """The data rows; one at the least, for what holds for them needs some."""
+        first = self.above + 1
+        return Table(self.name, len(self.head.columns), first, max(self._end, first))
 
-    def _heading(self) -> bytes:
-        titles = [self._title_row(row, at) for at, row in enumerate(self.options.title_rows, 1)]
-        return b"".join(titles) + (self._header() if self.header else b"")
-
-    def _title_row(self, row: str | Sequence[Any], number: int) -> bytes:
-        cells: Sequence[Any] = [Cell(row, TITLE)] if isinstance(row, str) else row
-        speller = spellers([Column(0, "title row")], self._context, SPELLING)[0]
-        writer = self._writer(Column(0))
-        written = b""
-        for cell in cells:
-            spelled = speller.spell([cell], number)
-            settle([writer], [spelled])
-            written += interleave(writer.parts(spelled), 1)
-        width = len(self.head.columns)
-        if isinstance(row, str) and width > 1:
-            spanned = b'<table:table-cell table:number-columns-spanned="%d"' % width
-            spanned += b' table:number-rows-spanned="1"'
-            written = spanned + written.removeprefix(b"<table:table-cell") + _COVERED * (width - 1)
-        return _ROW + written + _ROW_END
-
-    def _header(self) -> bytes:
-        speller = spellers([Column(0, "title")], self._context, SPELLING)[0]
-        header = self.options.header
-        cells = b""
-        for column, title in zip(self.head.columns, self.head.titles or (), strict=True):
-            writer = self._writer(Column(0))
-            style = header.over(Style(align=column.align))
-            spelled = speller.spell([Cell(title, style, note=column.note)], 0)
-            settle([writer], [spelled])
-            cells += interleave(writer.parts(spelled), 1)
-        return _HEADER + _ROW + cells + _ROW_END + _HEADER_END
+    def _validation(self, at: int, validations: Validations) -> str | None:
+        """Name of the rule of a column."""
+        rule = self.head.columns[at].validation
+        if rule is None:
+            return None
+        name = validations.name(rule, self._area.cell(at))
+        if name is None:
+            self._context.receipt.converted["validation"] += 1
+        return name
 
     def _sampled(self, title: str | None, longest: int) -> float:
         """Characters of the longest of the title and the first cells, within reason."""
-        filtered = self.options.autofilter or self.options.table
+        filtered = self.options.autofilter
         header = len(title) + (_FILTER_BUTTON if filtered else 0) if title else 0
         return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)
+
+    def _totals_row(self, totals: Sequence[Total]) -> bytes:
+        cells = {total.at: self._total(total) for total in totals}
+        if not cells:
+            return b""
+        inner = [cells.get(at, _EMPTY) for at in range(len(self.head.columns))]
+        return b"".join([ROW, *inner, ROW_END])
+
+    def _total(self, total: Total) -> bytes:
+        kind = Kind.NUMBER if total.kind is Kind.EMPTY else total.kind
+        writer = self._writers[total.at]
+        style = Style(bold=True).over(writer.style(total.kind))
+        formula = f"SUBTOTAL({FUNCTIONS[total.name]};{self._area.formula(total.at)})"
+        return writer.calculated(kind, token(kind, total.value), style, formula)
 
 
 def _protection(protect: bool | str) -> str:
@@ -194,7 +245,7 @@ def _protection(protect: bool | str) -> str:
         return ""
     if protect is True:
         return ' table:protected="true"'
-    key = b64encode(hashlib.sha256(str(protect).encode("utf-8", "replace")).digest()).decode()
+    key = b64encode(hashlib.sha256(protect.encode("utf-8", "replace")).digest()).decode()
     return (
         f' table:protected="true" table:protection-key="{key}"'
         f' table:protection-key-digest-algorithm="{_DIGEST}"'

@@ -15,7 +15,12 @@ from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context
 from streamware.errors import OrderError
 from streamware.formats.ods import parts
+from streamware.formats.ods.formula import open_formula
+from streamware.formats.ods.heading import rows_above
 from streamware.formats.ods.layout import Layouts
+from streamware.formats.ods.parts import attribute
+from streamware.formats.ods.reference import Table, quoted
+from streamware.formats.ods.rules import Validations
 from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
 from streamware.formats.ods.styles import Styles
@@ -44,6 +49,8 @@ class OdsEncoder:
         self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
         self._styles = Styles()
         self._layouts = Layouts()
+        self._validations = Validations()
+        self._declared = ""  # them, as XML
         self._names = SheetNames()
         self._views: list[View] = []
         self._ranges: list[str] = []
@@ -65,8 +72,7 @@ class OdsEncoder:
         if self._sheet is None or self._sheet.head is not batch.head:
             out = self._close()
             self._begin(batch.head)
-        while self._rows + batch.count > MAX_ROWS:
-            room = MAX_ROWS - self._rows
+        while batch.count > (room := MAX_ROWS - self._rows - self._current.below):
             if room:
                 out += self._write(_taken(batch, 0, room))
                 batch = _taken(batch, room, batch.count)
@@ -113,24 +119,31 @@ class OdsEncoder:
         return (
             parts.opening("document-content", *_PREFIXES)
             + f"<office:automatic-styles>{styles}</office:automatic-styles>"
-            "<office:body><office:spreadsheet>"
+            f"<office:body><office:spreadsheet>{self._declared}"
         ).encode()
 
     def _ending(self) -> bytes:
         """What stands behind the last table."""
+        base = attribute(f"{quoted(self._views[0].name)}.A1")
+        names = "".join(
+            f"<table:named-expression table:name={attribute(name)}"
+            f" table:base-cell-address={base} table:expression={attribute(f'of:={formula}')}/>"
+            for name, text in (self._options.names or {}).items()
+            if (formula := open_formula(text))
+        )
         ranges = "".join(self._ranges)
-        if ranges:
-            ranges = f"<table:database-ranges>{ranges}</table:database-ranges>"
-        return f"{ranges}</office:spreadsheet></office:body></office:document-content>".encode()
+        return (
+            (f"<table:named-expressions>{names}</table:named-expressions>" if names else "")
+            + (f"<table:database-ranges>{ranges}</table:database-ranges>" if ranges else "")
+            + "</office:spreadsheet></office:body></office:document-content>"
+        ).encode()
 
     def _meta(self) -> bytes:
         options = self._options
-        properties = {} if options.company is None else {"Company": options.company}
+        own: dict[str, object] = {} if options.company is None else {"Company": options.company}
+        own |= parts.settled(options.properties or {}, self._context.receipt)
         return parts.meta(
-            title=options.title,
-            author=options.author,
-            created=options.created,
-            properties=properties,
+            title=options.title, author=options.author, created=options.created, properties=own
         )
 
     # The sheets
@@ -141,7 +154,29 @@ class OdsEncoder:
         name = self._names.add(self._title)
         if name != self._title:
             self._context.receipt.converted["sheet_name"] += 1
-        self._add(SheetWriter(self._options, head, self._context, self._styles, name=name))
+        if not self._views:
+            self._declared = self._declare(head, name)
+        self._add(
+            SheetWriter(
+                self._options,
+                head,
+                self._context,
+                self._styles,
+                self._validations,
+                name=name,
+            )
+        )
+
+    def _declare(self, head: Head, name: str) -> str:
+        """What may be typed into the columns that are known before the first sheet."""
+        above = rows_above(head, head.options or self._options)
+        table = Table(name, len(head.columns), above + 1, above + 1)
+        columns = [
+            (column, table.cell(at))
+            for known in (head.columns, self._columns)
+            for at, column in enumerate(known)
+        ]
+        return self._validations.declare(columns, f"sheet {name!r}", self._context.values.timezone)
 
     def _go_on(self) -> bytes:
         """The sheet is full: its rows go on in another one."""
@@ -155,8 +190,7 @@ class OdsEncoder:
         self._rows = sheet.above
         self._opened = False
         options = sheet.options
-        frozen = sheet.above if options.freeze and sheet.header else 0
-        self._views.append(View(sheet.name, options.freeze_columns, frozen, options.zoom))
+        self._views.append(View(sheet.name, options.freeze_columns, sheet.frozen, options.zoom))
 
     def _open(self, spelled: Sequence[Spelled]) -> bytes:
         """The table, up to its first row."""
@@ -180,7 +214,8 @@ class OdsEncoder:
     def _close(self) -> bytes:
         if self._sheet is None:
             return b""
-        out = self._zip.write(self._sheet.bottom(self._rows))
+        out = self._zip.write(self._sheet.bottom())
+        self._ranges.append(self._sheet.database_range(len(self._views)))
         self._sheet = None
         return out
 

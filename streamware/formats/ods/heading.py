@@ -1,0 +1,90 @@
+"""Heading: what stands above the rows of a sheet, which is title rows and a header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from streamware.cell import Cell
+from streamware.columns import Column, Head
+from streamware.encoder import Context, interleave
+from streamware.formats.ods.cells import CellWriter, settle
+from streamware.formats.ods.styles import Styles
+from streamware.formats.text import spellers
+from streamware.sheet_options import SheetOptions
+from streamware.style import Style
+from streamware.values.cell import Spelling
+
+TITLE = Style(bold=True, size=14)
+ROW, ROW_END = b"<table:table-row>", b"</table:table-row>"
+
+_HEADER, _HEADER_END = b"<table:table-header-rows>", b"</table:table-header-rows>"
+_CELL, _COVERED = b"<table:table-cell", b"<table:covered-table-cell/>"
+
+
+def rows_above(head: Head, options: SheetOptions) -> int:
+    """So many rows stand above the first data row."""
+    return len(options.title_rows) + bool(head.titles)
+
+
+class Heading:
+    """Title rows and the header of one sheet.
+
+    Args:
+        head: Names and columns of the sheet.
+        options: What surrounds its rows.
+        context: The export's.
+        spelling: How values become text.
+        styles: Those of the document.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        options: SheetOptions,
+        context: Context,
+        *,
+        spelling: Spelling,
+        styles: Styles,
+    ) -> None:
+        self._head = head
+        self._options = options
+        self._styles = styles
+        self._context = context
+        named = [Column(0, "title row"), Column(0, "title")]
+        self._speller, self._titles = spellers(named, context, spelling)
+
+    def xml(self) -> bytes:
+        """All of it."""
+        rows = [self._title_row(row, at) for at, row in enumerate(self._options.title_rows, 1)]
+        return b"".join([*rows, self._header() if self._head.titles else b""])
+
+    def _title_row(self, row: str | Sequence[Any], number: int) -> bytes:
+        cells = [Cell(row, TITLE)] if isinstance(row, str) else row
+        written = b""
+        for cell in cells:
+            writer = self._writer()
+            spelled = self._speller.spell([cell], number)
+            settle([writer], [spelled])
+            written += interleave(writer.parts(spelled), 1)
+        width = len(self._head.columns)
+        if isinstance(row, str) and width > 1:
+            spanned = f' table:number-columns-spanned="{width}" table:number-rows-spanned="1"'
+            written = _CELL + spanned.encode() + written.removeprefix(_CELL)
+            written += _COVERED * (width - 1)
+        return ROW + (written or _CELL + b"/>") + ROW_END
+
+    def _header(self) -> bytes:
+        cells = b""
+        for column, title in zip(self._head.columns, self._head.titles or (), strict=True):
+            writer = self._writer()
+            style = self._options.header.over(Style(align=column.align))
+            spelled = self._titles.spell([Cell(title, style, note=column.note)], 0)
+            settle([writer], [spelled])
+            cells += interleave(writer.parts(spelled), 1)
+        return _HEADER + ROW + cells + ROW_END + _HEADER_END
+
+    def _writer(self) -> CellWriter:
+        zone = self._context.values.timezone
+        converted = self._context.receipt.converted
+        return CellWriter(Column(0), self._styles, zone, converted=converted)

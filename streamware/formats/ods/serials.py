@@ -1,0 +1,74 @@
+"""Dates, times and spans as numbers: how a formula and a total have them.
+
+Source: OpenDocument 1.3 Part 4 §4.3.3 (dates and times are numbers of days).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from streamware.values.cell import SEPARATOR
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
+from streamware.values.tokens import clock_duration, datetime_serials
+
+SPANS = frozenset({Kind.TIME, Kind.DURATION})
+MOMENTS = frozenset({Kind.DATE, Kind.DATETIME, Kind.ZONED})
+
+_CLOCK = re.compile(rb"(-?)PT([0-9]+)H([0-9]+)M([0-9]+)(?:\.([0-9]+))?S")
+_DAY = timedelta(days=1)
+_EPOCH = datetime.fromisoformat("1899-12-30")
+
+
+def serial(kind: Kind, token: bytes) -> bytes:
+    """The number that a cell of this kind and text is; that of a number is itself."""
+    if kind in SPANS:
+        return repr(span(token) / _DAY).encode()
+    if kind in MOMENTS:
+        return repr(datetime_serials([datetime.fromisoformat(token.decode())])[0]).encode()
+    return token
+
+
+def token(kind: Kind, number: float) -> bytes:
+    """The text of a cell of this kind whose number is known."""
+    if kind in SPANS:
+        return clock_duration(timedelta(days=number)).encode()
+    if kind in MOMENTS:
+        return (_EPOCH + timedelta(days=number)).isoformat().encode()
+    return repr(number).encode()
+
+
+def span(text: bytes) -> timedelta:
+    """The span that `clock_duration` wrote."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        raise ValueError("no span of hours, minutes and seconds")
+    sign, hours, minutes, seconds, fraction = found.groups(b"")
+    length = timedelta(
+        hours=int(hours),
+        minutes=int(minutes),
+        seconds=int(seconds),
+        microseconds=int(fraction.ljust(6, b"0")),
+    )
+    return -length if sign else length
+
+
+def numeric(spelled: Spelled) -> Spelled:
+    """A column whose dates, times and spans are numbers, those that formulas have among them."""
+    dated = SPANS | MOMENTS | {Kind.FORMULA}
+    if spelled.kinds is None and spelled.kind not in dated:
+        return spelled
+    kinds = spelled.kinds or [spelled.kind or Kind.EMPTY] * len(spelled.tokens)
+    tokens = [
+        text if text is None else _numeric(kind, text)
+        for kind, text in zip(kinds, spelled.tokens, strict=True)
+    ]
+    return Spelled(spelled.kind, tokens, spelled.sparse, spelled.kinds)
+
+
+def _numeric(kind: Kind, text: bytes) -> bytes:
+    if kind is not Kind.FORMULA:
+        return serial(kind, text)
+    formula, valued, cached = text.split(SEPARATOR)
+    return SEPARATOR.join([formula, valued, serial(Kind(valued.decode()), cached)])
