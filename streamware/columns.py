@@ -39,7 +39,7 @@ class Column:
     """One column of the document.
 
     Everything but `key`, `title`, `kind` and `convert` is for spreadsheets; the other formats
-    leave it alone.
+    leave it alone, but for a `Csv(localized=True)`, which looks at `format`.
 
     Attributes:
         key: Where its cells come from: a name (of a mapping's key, an attribute or the source's

@@ -66,7 +66,9 @@ class Format(Protocol):
     """A document format and its options: a frozen value.
 
     One whose sheets can be written in one pass, their rows in any order, says
-    `interleaves = True`; others need not say anything.
+    `interleaves = True`; others need not say anything.  One that writes otherwise for readers of
+    other languages has `languages`, a container of their tags, such as "de" and "de-CH": its
+    `Context` names the reader's among them, which over HTTP `Accept-Language` asks for.
     """
 
     @property

@@ -445,6 +445,21 @@ async def test_a_decorator_made_of_a_middleware_has_its_turn(site: Site, decorat
     assert len(csv_rows(response.content)) == ROWS + 1
 
 
+@pytest.mark.parametrize("middleware", [(), ("django.middleware.locale.LocaleMiddleware",)])
+async def test_a_response_is_in_the_language_of_its_reader(
+    site: Site, middleware: Sequence[str]
+) -> None:
+    form = sw.Csv(language="auto")
+    response = await site.get(
+        lambda request: ExportResponse(request, [(1.5, "x")], format=form),
+        headers={"Accept-Language": "de-CH, fr;q=0.5"},
+        middleware=middleware,
+    )
+    assert response.content.decode() == "\ufeff1.5;x\r\n"
+    assert response.headers["Content-Language"] == "de-CH"
+    assert response.headers["Vary"].count("Accept-Language") == 1
+
+
 async def test_head_opens_nothing_of_a_response(site: Site) -> None:
     read = Read()
     view: Any = lambda request: ExportResponse(request, read, format="csv")  # noqa: E731

@@ -237,6 +237,14 @@ def test_a_response_is_a_download_with_headers_and_cookies() -> None:
     assert shop.events == ["opened", "closed", "teardown"]
 
 
+def test_a_response_is_in_the_language_of_its_reader() -> None:
+    shop = Events(lambda rows: ExportResponse([(1.5, "x")], format=sw.Csv(language="auto")))
+    response = shop.get(headers={"Accept-Language": "de-CH, fr;q=0.5"})
+    assert response.data.decode() == "\ufeff1.5;x\r\n"
+    assert response.headers["Content-Language"] == "de-CH"
+    assert response.headers["Vary"] == "Accept-Encoding, Accept-Language"
+
+
 def test_a_view_may_return_a_status_and_headers_beside_it() -> None:
     response = Events(lambda rows: (ExportResponse(rows), 202, {"X-Ours": "1"})).get()
     assert (response.status_code, response.headers["X-Ours"]) == (202, "1")

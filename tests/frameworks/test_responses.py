@@ -79,6 +79,15 @@ def test_the_query_and_the_accept_header_choose(serve: Callable[..., Ask]) -> No
     assert csv_rows(get(query="format=csv", headers={"Accept": xlsx}).body) == [["a"], ["1"]]
 
 
+def test_a_csv_is_in_the_language_of_its_reader(serve: Callable[..., Ask]) -> None:
+    get = serve([{"a": 1.5, "b": "x"}], format=sw.Csv(language="auto"))
+    reply = get(headers={"Accept-Language": "de-DE,de;q=0.9,en;q=0.8"})
+    assert reply.body.decode() == "\ufeffa;b\r\n1,5;x\r\n"
+    assert reply.headers["content-language"] == "de"
+    assert "Accept-Language" in reply.headers["vary"]
+    assert get().body == b"a,b\r\n1.5,x\r\n"
+
+
 def test_a_format_that_is_not_offered_is_a_406(serve: Callable[..., Ask]) -> None:
     reply = serve(lambda: pytest.fail("opened"))(query="format=pdf")
     assert reply.status == 406
