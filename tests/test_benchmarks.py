@@ -17,10 +17,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import clients, delivery, first_chunk, loop, memory, scratch, speed
+import streamware as sw
+from benchmarks import clients, delivery, first_chunk, loop, memory, scratch, speed, workbooks
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.served import Alone, State
 from benchmarks.workloads import WORKLOADS, Row, Workload
+from readers import zip_parts
 from streamware.scratch.storage import _storages
 
 FEW = 50
@@ -274,6 +276,55 @@ def test_an_answer_that_is_cut_is_no_download() -> None:
             download.read()
 
 
+@pytest.mark.parametrize("name", workbooks.CASES)
+def test_a_workbook_of_the_benchmark_is_whole(name: str) -> None:
+    if name == "stream-write-ods":
+        pytest.importorskip("stream_write_ods", reason="needs stream-write-ods")
+    found = workbooks.child(workbooks.CASES[name], 80)
+    assert found.rows == 80
+    assert found.size > 5000
+
+
+def test_the_sheets_of_one_pass_are_those_that_are_written_in_turn() -> None:
+    names = ("8 sheets in turn", "8 sheets by tags", "8 sheets by a column")
+    counts = []
+    for name in names:
+        document = workbooks.CASES[name].write(80)
+        assert isinstance(document, sw.Encoding)
+        parts = zip_parts(b"".join(document))
+        sheets = [part for part in parts if part.startswith("xl/worksheets/sheet")]
+        counts.append([parts[sheet].count(b"<row ") for sheet in sheets])
+    assert counts == [[11] * 8] * 3
+
+
+def took(micros: float, scratch: int = 0, memory: int = 2**23) -> workbooks.Run:
+    return workbooks.Run(1.0, 1.0 + micros, memory, 1000, scratch, 10**6)
+
+
+@pytest.mark.parametrize(
+    ("micros", "scratch", "reached"), [(2.5, 1000, "yes"), (2.6, 0, "no"), (2.5, 1001, "no")]
+)
+def test_a_workbook_is_judged_by_its_time_and_its_scratch(
+    micros: float, scratch: int, reached: str
+) -> None:
+    found = {"base": [took(2.0), took(3.0)], "other": [took(micros, scratch), took(9.0)]}
+    cells = workbooks.report(found, "base", 1.25).splitlines()[-1].split(" | ")
+    assert cells[2:7] == [f"{micros:.2f}", cells[3], f"{micros / 2:.3f}", "1.25", reached]
+
+
+def test_ods_is_judged_by_how_many_times_faster_it_is() -> None:
+    found = {"ods": [took(2.0)], "stream-write-ods": [took(40.0)]}
+    last = workbooks.report_ods(found).splitlines()[-1]
+    assert last == "| stream-write-ods | 40.00 | 40.00 | 20.0 | 20.0 | 20 | yes |"
+
+
+@pytest.mark.parametrize(("more", "reached"), [(1.2, "yes"), (1.3, "no")])
+def test_memory_is_judged_by_how_it_grows(more: float, reached: str) -> None:
+    few, many = {"one": took(1.0)}, {"one": took(1.0, memory=int(2**23 * more))}
+    last = workbooks.report_large(few, many).splitlines()[-1]
+    assert f"| {reached} |" in last
+
+
 @pytest.mark.servers
 @pytest.mark.parametrize("part", ["speed", "buffer", "crowd"])
 def test_delivery_prints_a_table(
@@ -298,8 +349,10 @@ def test_delivery_prints_a_table(
         ("loop", "--rows 50 --format csv"),
         ("first_chunk", "--rows 50"),
         ("scratch", "--times 20 --megabytes 2 --rounds 1"),
+        ("workbooks", "--rows 80 --large 3000 --rounds 1 --only sheets"),
+        ("workbooks", "--rows 80 --large 3000 --rounds 1 --only large"),
     ],
-    ids=["speed", "memory", "loop", "first_chunk", "scratch"],
+    ids=["speed", "memory", "loop", "first_chunk", "scratch", "workbooks", "large workbooks"],
 )
 @pytest.mark.usefixtures("scratch_dir")
 def test_a_benchmark_prints_a_table(

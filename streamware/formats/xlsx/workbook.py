@@ -296,6 +296,10 @@ class XlsxEncoder:
         return out
 
     def _add(self, sheet: OpenSheet) -> None:
+        if sheet.room < 1:
+            around = sheet.writer.above + sheet.writer.below
+            what = f"rows above and below the table of sheet {sheet.listed.name!r}"
+            raise LimitError(what, limit=MAX_ROWS - 1, actual=around)
         self._listed.append(sheet.listed)
         self._open[sheet.writer.head] = sheet
         if sheet.spooled is not None:

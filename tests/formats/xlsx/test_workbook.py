@@ -183,6 +183,19 @@ def test_a_long_name_has_room_for_its_number(max_rows: Callable[[int], None]) ->
     assert made.names == ["x" * 31, "x" * 27 + " (2)"]
 
 
+def test_a_sheet_without_room_for_its_rows_is_an_error(max_rows: Callable[[int], None]) -> None:
+    max_rows(4)
+    fits = sw.Xlsx(title_rows=["one", "two"])
+    assert all_rows_below(workbook([{"id": n} for n in range(3)], fits), 2) == [[0], [1], [2]]
+    with pytest.raises(sw.LimitError, match="rows above and below the table of sheet 'Sheet1': 4"):
+        workbook([{"id": 1}], sw.Xlsx(title_rows=["one", "two", "three"]))
+
+
+def all_rows_below(made: Workbook, titles: int) -> list[list[Any]]:
+    """The data rows of every sheet that has so many title rows."""
+    return [row for name in made.names for row in made.rows(name)[titles + 1 :]]
+
+
 @pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("size", [1, 2000, 5000, 20_000], ids="{} bytes".format)
 def test_a_sheet_of_too_many_bytes_goes_on_in_another_one(
