@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from streamware.columns import Column, Key, Layout, Sheet, Tagged
+from streamware.columns import Column, Key, Sheet, Tagged
 from streamware.errors import EncodeError, OrderError
+from streamware.layout import Layout
 from streamware.table import Table
 
 MOST_PULLS = 8  # as many rows wait as were pulled at a time

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from streamware.columns import Batch, Column, Layout
+from streamware.columns import Batch, Column
+from streamware.layout import Layout
 from streamware.sheet_options import SheetOptions
 
 
