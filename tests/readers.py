@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
@@ -163,12 +164,23 @@ def libreoffice_csv(
 
     Each call has a profile of its own, so that calls at the same time do not share one process.
     """
-    program = _program("soffice")
-    folder = _folder(tmp_path)
-    book = _file(data, folder, name)
     # Tokens of the filter: comma, quote, UTF-8, first line, no column formats, language, quote all
     # text, detect numbers, as shown, no formulas, no spaces trimmed, and which sheet.
     options = f"44,34,76,1,,0,false,true,true,false,false,{sheet}"
+    written = _converted(data, tmp_path, name, f"csv:Text - txt - csv (StarCalc):{options}")
+    return csv_rows(written)
+
+
+def libreoffice_book(data: bytes, tmp_path: Path, name: str) -> Any:
+    """What LibreOffice saves as a workbook of Excel when it has opened the file `name`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # extensions that openpyxl does not know
+        return openpyxl_book(_converted(data, tmp_path, name, "xlsx"))
+
+
+def _converted(data: bytes, tmp_path: Path, name: str, to: str) -> bytes:
+    program = _program("soffice")
+    folder = _folder(tmp_path)
     ran = _run(
         [
             program,
@@ -176,17 +188,17 @@ def libreoffice_csv(
             "--norestore",
             f"-env:UserInstallation={(folder / 'profile').as_uri()}",
             "--convert-to",
-            f"csv:Text - txt - csv (StarCalc):{options}",
+            to,
             "--outdir",
             str(folder / "out"),
-            str(book),
+            str(_file(data, folder, name)),
         ],
         folder,
     )
-    written = list((folder / "out").glob("*.csv"))
+    written = list((folder / "out").glob("*"))
     assert written, f"LibreOffice wrote nothing: {ran.stdout}{ran.stderr}"
     shutil.rmtree(folder / "profile")
-    return csv_rows(written[0].read_bytes())
+    return written[0].read_bytes()
 
 
 def libreoffice_cells(

@@ -35,6 +35,7 @@ _OF_MICROSOFT = frozenset(
     "CEILING CONCAT FILTER FLOOR IFS LET MAXIFS MINIFS RANDARRAY SEQUENCE SORT SORTBY SWITCH"  # noqa: SIM905
     " TEXTJOIN UNIQUE XLOOKUP XMATCH".split()
 )
+_RENAMED = {"ERROR.TYPE": "ERROR.TYPE", "SKEW.P": "SKEWP"}  # the others with a dot are Microsoft's
 
 
 class _UntranslatableError(Exception):
@@ -116,4 +117,6 @@ def _reference(found: re.Match[str]) -> str:
 
 def _function(name: str) -> str:
     name = name.upper().removeprefix("_XLFN.").removeprefix("_XLWS.")
+    if name in _RENAMED:
+        return _RENAMED[name]
     return f"COM.MICROSOFT.{name}" if "." in name or name in _OF_MICROSOFT else name

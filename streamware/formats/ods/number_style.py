@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from locale import windows_locale
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
@@ -19,13 +20,13 @@ from streamware.formats.ods.parts import element
 _TOKENS = re.compile(
     r"""
     "(?P<quoted>[^"]*)" | \\(?P<escaped>.) | _(?P<space>.) | \*(?P<fill>.)
-    | \[\$(?P<currency>[^\]-]*)[^\]]*\]
+    | \[\$-(?P<locale>[0-9A-Fa-f]+)[^\]]*\] | \[\$(?P<currency>[^\]-]*)[^\]]*\]
     | \[(?P<elapsed>h+|m+|s+)\]
     | \[(?P<condition><=|>=|<>|<|>|=)(?P<operand>-?[0-9.]+)\]
     | \[(?P<other>[^\]]*)\]
     | (?P<general>General) | (?P<half>AM/PM|A/P)
     | (?P<part>y+|m+|d+|h+|s+(?:\.0+)?|e+(?![+-])|g+)
-    | (?P<exponent>E[+-]) | (?P<digits>[0\#?]+|[.,]) | (?P<slash>/(?=\s*[0-9\#?]))
+    | (?P<exponent>E[+-]) | (?P<digits>[0\#?]+|[.,]) | (?P<slash>/\s*[0-9\#?]+)
     | (?P<percent>%) | (?P<text>@) | (?P<literal>.)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
@@ -67,6 +68,7 @@ class _Section:
     tokens: list[_Token] = field(default_factory=list)
     condition: str | None = None
     color: str | None = None
+    locale: str = ""
 
     def has(self, *kinds: str) -> bool:
         return any(token.kind in kinds for token in self.tokens)
@@ -77,8 +79,8 @@ def number_style(name: str, code: str) -> NumberStyle:
 
     Args:
         name: Its name; those that it maps to are named after it.
-        code: The format's code.  What ODF has no way for (the characters that fill a cell, the
-            colours by number) is left out.
+        code: The format's code.  What ODF has no way for (colours by number, room for digits
+            that are not there) is left out.
     """
     sections = _sections(code)
     conditions = _conditions(sections)
@@ -113,13 +115,21 @@ def _sections(code: str) -> list[_Section]:
             sections[-1].condition = f"value(){_sign(found['condition'])}{text}"
         elif kind == "other":
             section.color = _COLORS.get(text.lower(), section.color)
+        elif kind == "locale":
+            section.locale = _locale(int(text, 16))
         elif kind in ("quoted", "escaped", "literal"):
             section.tokens.append(_Token("literal", text))
         elif kind == "space":
             section.tokens.append(_Token("literal", " "))
-        elif kind != "fill":
+        else:
             section.tokens.append(_Token(kind, text))
     return sections
+
+
+def _locale(number: int) -> str:
+    """The language that names of days and months are in, by Windows' number for it."""
+    language, _, country = windows_locale.get(number & 0xFFFF, "").partition("_")
+    return f' number:language="{language}" number:country="{country}"' if country else ""
 
 
 def _sign(comparison: str) -> str:
@@ -140,7 +150,8 @@ def _style(name: str, section: _Section, maps: str, *, volatile: bool = False) -
     kind, marks = _kind(section)
     inner = "".join(_dated(section) if kind in ("date", "time") else _numbered(section))
     color = f'<style:text-properties fo:color="#{section.color}"/>' if section.color else ""
-    marks += ' style:volatile="true"' if volatile else ""
+    marks += section.locale + (' style:volatile="true"' if volatile else "")
+    inner = inner or "<number:text/>"  # nothing is shown then
     tag = f"number:{kind}-style"
     return f'<{tag} style:name="{name}"{marks}>{color}{inner}{maps}</{tag}>'
 
@@ -188,7 +199,11 @@ def _dated(section: _Section) -> Iterator[str]:
 def _part(name: str, text: str) -> str:
     long = ' number:style="long"' if len(text) > 1 else ""
     if name in ("year", "era"):
-        return f"<number:year{long if len(text) > 2 or text[0] in 'eE' else ''}/>"
+        return (
+            "<number:year/>"
+            if text.lower() in ("y", "yy")
+            else '<number:year number:style="long"/>'
+        )
     if name == "month":
         textual = ' number:textual="true"' if len(text) > 2 else ""
         return f"<number:month{textual}{_long(text)}/>"
@@ -233,6 +248,8 @@ def _literal(token: _Token) -> str:
         return "<number:text-content/>"
     if token.kind == "currency":
         return element("number:currency-symbol", token.text)
+    if token.kind == "fill":
+        return element("number:fill-character", token.text)
     return element("number:text", token.text)
 
 
@@ -246,6 +263,9 @@ def _number(tokens: Sequence[_Token]) -> str:
         mantissa = "".join(token.text for token in tokens[:at] if token.kind == "digits")
         digits = "".join(token.text for token in tokens[at:] if token.kind == "digits")
         places = f' number:min-exponent-digits="{len(digits)}"'
+        step = len(mantissa.partition(".")[0])
+        places += f' number:exponent-interval="{step}"' if step > 1 else ""
+        places += ' number:forced-exponent-sign="true"' if tokens[at].text[1] == "+" else ""
         return f"<number:scientific-number{_places(mantissa)}{places}/>"
     scale = len(pattern) - len(pattern.rstrip(","))
     factor = f' number:display-factor="{1000**scale}"' if scale else ""
@@ -283,7 +303,7 @@ def _embedded(tokens: Sequence[_Token]) -> Iterator[str]:
 def _fraction(tokens: Sequence[_Token]) -> str:
     at = next(at for at, token in enumerate(tokens) if token.kind == "slash")
     before = [token.text for token in tokens[:at] if token.kind == "digits"]
-    below = "".join(token.text for token in tokens[at + 1 :]).strip()
+    below = tokens[at].text[1:].strip()
     whole, above = ("".join(before[:-1]), before[-1]) if len(before) > 1 else ("", before[-1])
     integer = f' number:min-integer-digits="{whole.count("0")}"' if whole else ""
     fixed = f' number:denominator-value="{below}"' if below.strip("0#?").isdigit() else ""
