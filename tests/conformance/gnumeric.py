@@ -6,29 +6,31 @@ import re
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conformance.views import Cell, SheetView, Told, View, letters, reference
+from conformance.views import Cell, SheetView, Told, View, letters, reference, tried
 
 PATIENCE = 60
+META = "{urn:oasis:names:tc:opendocument:xmlns:meta:1.0}"
 GNM = "{http://www.gnumeric.org/v10.dtd}"
 _LITERAL = re.compile(r'"[^"]*"|\\.|\[\$[^\]]*\]|\[(?:Red|Black|Color\d+)\]', re.IGNORECASE)
 _KINDS = {"20": "bool", "40": "number", "50": "error", "60": "text"}
 _RULES = {"8": "expression"}
 _VALIDATIONS = {
-    "WHOLE_NUMBERS": "whole",
-    "NUMERICS": "decimal",
+    "AS_INT": "whole",
+    "AS_NUMBER": "decimal",
     "IN_LIST": "list",
-    "DATES": "date",
-    "TIMES": "time",
+    "AS_DATE": "date",
+    "AS_TIME": "time",
     "TEXT_LENGTH": "textLength",
     "CUSTOM": "custom",
 }
 
 
 def read(paths: Sequence[Path], folder: Path) -> list[View]:
-    return [_read(path, folder / f"{path.stem}.gnumeric") for path in paths]
+    return [tried(partial(_read, path, folder / f"{path.stem}.gnumeric")) for path in paths]
 
 
 def _read(path: Path, out: Path) -> View:
@@ -128,7 +130,8 @@ def _ranged(told: dict[str, Any], region: ET.Element, style: ET.Element) -> None
 def _cell(cell: ET.Element, code: str) -> Cell:
     kind, text = cell.get("ValueType"), cell.text or ""
     if kind is None:  # a formula; its value is not in this file
-        return Cell("formula", "", text.removeprefix("="))
+        # Formulas that differ in nothing but their place are written once.
+        return Cell("formula", "", text.removeprefix("=").replace('\\"', '""') or None)
     if kind == "20":
         return Cell("bool", text == "TRUE")
     if kind == "40":
@@ -153,7 +156,14 @@ def _whole(sheet: ET.Element, told: dict[str, Any]) -> dict[str, Any]:
     area = sheet.find(f".//{GNM}Filter")
     print_ = sheet.find(f"{GNM}PrintInformation")
     assert print_ is not None
-    repeat = print_.find(f"{GNM}repeat_top")
+    repeat = next(
+        (
+            found.findtext(f"{GNM}value", "")
+            for found in sheet.iter(f"{GNM}Name")
+            if found.findtext(f"{GNM}name") == "Print_Titles"
+        ),
+        "",
+    )
     scale = print_.find(f"{GNM}Scale")
     tab = sheet.get("TabColor")
     return {
@@ -165,9 +175,24 @@ def _whole(sheet: ET.Element, told: dict[str, Any]) -> dict[str, Any]:
         "zoom": round(float(sheet.findtext(f"{GNM}Zoom", "1")) * 100),
         "landscape": print_.findtext(f"{GNM}orientation") == "landscape",
         "fit": scale is not None and scale.get("type") == "size_fit",
-        "repeat": None if repeat is None else _repeated(repeat.get("value", "")),
+        "repeat": _repeated(repeat),
         "protected": sheet.get("Protected") == "1",
     }
+
+
+def _plain(value: str) -> str:
+    """A number as Python writes it; gnumeric does with 21 digits."""
+    try:
+        return repr(float(value))
+    except ValueError:
+        return value
+
+
+def _typed(found: ET.Element) -> object:
+    kind, text = found.get(f"{META}value-type"), found.text or ""
+    if kind == "float":
+        return float(text)
+    return text == "true" if kind == "boolean" else text
 
 
 def _frozen(corner: str) -> list[int]:
@@ -177,20 +202,18 @@ def _frozen(corner: str) -> list[int]:
     return [int(found[2]) - 1, column]
 
 
-def _repeated(value: str) -> str:
-    """`A1:XFD1`, or `$1:$1`, is `1:1`."""
-    return ":".join(re.findall(r"\d+", value))
+def _repeated(value: str) -> str | None:
+    """`Sheet1!$1:$1` is `1:1`."""
+    rows = re.findall(r"\d+", value.rpartition("!")[2])
+    return ":".join(rows) or None
 
 
 def _workbook(root: ET.Element) -> Told:
     names = {}
     for found in root.findall(f"{GNM}Names/{GNM}Name"):
-        names[found.findtext(f"{GNM}name")] = found.findtext(f"{GNM}value")
+        names[found.findtext(f"{GNM}name")] = _plain(found.findtext(f"{GNM}value", ""))
     meta = {child.tag.rpartition("}")[2]: child.text for child in root.iterfind(".//{*}meta/*")}
-    custom = {
-        found.get("{urn:oasis:names:tc:opendocument:xmlns:meta:1.0}name"): found.text
-        for found in root.iter("{urn:oasis:names:tc:opendocument:xmlns:meta:1.0}user-defined")
-    }
+    custom = {found.get(f"{META}name"): _typed(found) for found in root.iter(f"{META}user-defined")}
     return {
         "names": names,
         "title": meta.get("title"),

@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conformance.views import EPOCH, Cell, SheetView, Told, View, cell_of, letters, reference
+from conformance.views import EPOCH, Cell, SheetView, Told, View, cell_of, letters, reference, tried
 
 PATIENCE = 600
 INCH = 96
@@ -51,7 +52,7 @@ def read(paths: Sequence[Path], folder: Path) -> list[View]:
     command += ["--convert-to", "fods", "--outdir", str(out), *map(str, paths)]
     subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
     shutil.rmtree(folder / "profile", ignore_errors=True)
-    return [_view(out / f"{path.stem}.fods") for path in paths]
+    return [tried(partial(_view, out / f"{path.stem}.fods")) for path in paths]
 
 
 def _view(path: Path) -> View:
@@ -111,7 +112,7 @@ class _Book:
         created = meta.findtext(name("meta:creation-date"))
         return {
             "names": {
-                found.get(name("table:name"), ""): _address(
+                found.get(name("table:name"), ""): _named(
                     found.get(name("table:cell-range-address"))
                     or found.get(name("table:expression"))
                     or ""
@@ -131,7 +132,7 @@ class _Book:
         title = table.get(name("table:name"), "")
         told: dict[str, Any] = {key: {} for key in (*_LOOKS, "links", "notes", "shown", "widths")}
         told |= {"hidden": [], "merged": []}
-        self._columns(table, told)
+        told["defaults"] = self._columns(table, told)
         rows: list[list[Cell | None]] = []
         validated: dict[str, list[int]] = {}
         for row, count in _rows(table):
@@ -145,8 +146,10 @@ class _Book:
         ]
         return SheetView(title, rows, told | self._whole(table, title))
 
-    def _columns(self, table: ET.Element, told: dict[str, Any]) -> None:
+    def _columns(self, table: ET.Element, told: dict[str, Any]) -> list[str | None]:
+        """The style of each column's cells where they have none of their own."""
         at = 0
+        defaults: list[str | None] = []
         for column in table.iter(name("table:table-column")):
             count = int(column.get(name("table:number-columns-repeated"), 1))
             style = self.styles["table-column", column.get(name("table:style-name"))]
@@ -156,7 +159,9 @@ class _Book:
                     told["widths"][letters(c)] = _pixels(width) / 7
                 if column.get(name("table:visibility")) == "collapse":
                     told["hidden"].append(letters(c))
+            defaults += [column.get(name("table:default-cell-style-name"))] * min(count, MOST)
             at += count
+        return defaults
 
     def _cells(
         self,
@@ -193,10 +198,10 @@ class _Book:
             told["notes"][at] = _text(note)
         link = cell.find(f".//{name('text:a')}")
         if link is not None:
-            told["links"][at] = link.get(name("xlink:href"))
+            told["links"][at] = _excel_link(link.get(name("xlink:href"), ""))
         if cell.get(name("office:value-type")):
             told["shown"][at] = _text(cell)
-        used = cell.get(name("table:style-name")) or "Default"
+        used = cell.get(name("table:style-name")) or told["defaults"][column] or "Default"
         for key, value in self._look(used).items():
             if value is not None:
                 told[key][at] = value
@@ -234,7 +239,7 @@ class _Book:
         view = self.views.get(title, {})
         style = self.styles["table", table.get(name("table:style-name"))]
         master = style.get(name("style:master-page-name"), "Default")
-        layout = self.layouts[self.pages[master]]
+        layout = self.layouts.get(self.pages.get(master))
         header = table.find(name("table:table-header-rows"))
         before = _before(table, header)
         ranges = [
@@ -273,8 +278,9 @@ class _Book:
                 _property(style, "tableooo:tab-color") or _property(style, "table:tab-color")
             ),
             "rtl": _property(style, "style:writing-mode") == "rl-tb",
-            "landscape": _property(layout, "style:print-orientation") == "landscape",
-            "fit": _property(layout, "style:scale-to-X") == "1",
+            "landscape": layout is not None
+            and _property(layout, "style:print-orientation") == "landscape",
+            "fit": layout is not None and _property(layout, "style:scale-to-X") == "1",
             "repeat": None if header is None else f"{before + 1}:{before + _height(header)}",
             "protected": table.get(name("table:protected")) == "true",
         }
@@ -401,6 +407,7 @@ def _line(border: str) -> str:
     width, kind, *_ = border.split()
     if kind != "solid":
         return {
+            "fine-dashed": "dashed",
             "double": "double",
             "double-thin": "double",
             "dotted": "dotted",
@@ -427,6 +434,17 @@ def _address(text: str) -> str:
     """`'My sheet'.A1:'My sheet'.B2` is `A1:B2`."""
     found = _RANGE.findall(text)
     return ":".join(dict.fromkeys(found)).replace("$", "") if found else text
+
+
+def _named(text: str) -> str:
+    """`$Orders.$A$1:.$B$2`, its sheet named once or twice, is `Orders!$A$1:$B$2`."""
+    sheet = _sheet_of(text) if "." in text and ":" in text else ""
+    return f"{sheet}!{_address(text)}" if sheet else text
+
+
+def _excel_link(target: str) -> str:
+    """Within the workbook: `#'First'.A1` is `#'First'!A1`, which LibreOffice takes as well."""
+    return re.sub(r"\.([A-Z]+\d+)$", r"!\1", target) if target.startswith("#") else target
 
 
 def _sheet_of(text: str) -> str:

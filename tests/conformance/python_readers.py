@@ -92,7 +92,8 @@ def _sheet(sheet: Any, path: Path) -> Told:
                 _look(told, cell)
             if cell.hyperlink is not None:
                 link = cell.hyperlink
-                told["links"][cell.coordinate] = link.target or f"#{link.location}"
+                within = f"#{link.location}" if link.location else ""
+                told["links"][cell.coordinate] = f"{link.target or ''}{within}"
             if cell.comment is not None:
                 told["notes"][cell.coordinate] = cell.comment.text
     return told | _columns(sheet) | _whole(sheet)

@@ -21,7 +21,7 @@ from typing import Any
 
 import readers as judges
 from conformance import gnumeric, libreoffice
-from conformance.views import View, view_of
+from conformance.views import View, tried, view_of
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(os.environ.get("STREAMWARE_READERS") or ROOT / ".ci" / "readers")
@@ -115,14 +115,7 @@ def in_turn(see: str, paths: Sequence[Path], _: Path) -> list[View]:
     """Readers in Python; what one raises is what it has to say."""
     from conformance import python_readers
 
-    return [_tried(partial(getattr(python_readers, see), path)) for path in paths]
-
-
-def _tried(see: Callable[[], View]) -> View:
-    try:
-        return see()
-    except Exception as error:  # noqa: BLE001 - whatever it raises
-        return View(error=f"{type(error).__name__}: {error}")
+    return [tried(partial(getattr(python_readers, see), path)) for path in paths]
 
 
 def printed(command: Sequence[str], paths: Sequence[Path], folder: Path) -> list[str]:

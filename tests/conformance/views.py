@@ -26,7 +26,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -127,6 +127,14 @@ def view_of(said: str) -> View:
     return View(sheets, found["told"])
 
 
+def tried(see: Callable[[], View]) -> View:
+    """What a reader sees, or what it raises."""
+    try:
+        return see()
+    except Exception as error:  # noqa: BLE001 - whatever it raises
+        return View(error=f"{type(error).__name__}: {error}")
+
+
 class Difference(NamedTuple):
     """Something that a reader sees otherwise than it was meant."""
 
@@ -174,8 +182,7 @@ def trimmed(rows: Iterable[Sequence[Cell | None]]) -> list[list[Cell | None]]:
 
 def _trimmed_row(row: Sequence[Cell | None]) -> list[Cell | None]:
     cells = [
-        None if cell is not None and cell.value == "" and cell.formula is None else cell
-        for cell in row
+        None if cell == Cell("text", "") or cell == Cell("shown", "") else cell for cell in row
     ]
     while cells and cells[-1] is None:
         cells.pop()
@@ -250,9 +257,21 @@ def _told(where: str, found: Told, expected: Told) -> Iterator[Difference]:
 def _equal(key: str, found: object, expected: object) -> bool:
     if key == "widths":
         return isinstance(found, (int, float)) and abs(found - float(str(expected))) <= WIDTH
+    if key == "tables" and isinstance(found, list) and isinstance(expected, list):
+        return _same_tables(found, expected)
     if isinstance(found, str) and isinstance(expected, str) and key in {"names", "filter"}:
         return _plain(found) == _plain(expected)
     return _listed(found) == _listed(expected)
+
+
+def _same_tables(found: list[Told], expected: list[Told]) -> bool:
+    """In all that the reader tells of one."""
+    return len(found) == len(expected) and all(
+        _listed(one[name]) == _listed(value)
+        for one, other in zip(found, expected, strict=True)
+        for name, value in other.items()
+        if name in one
+    )
 
 
 def _scaled(found: Mapping[str, float], expected: Mapping[str, float]) -> dict[str, float]:

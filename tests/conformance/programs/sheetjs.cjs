@@ -36,7 +36,6 @@ function told(sheet, name, book) {
   });
   it.merged = (sheet["!merges"] || []).map((range) => XLSX.utils.encode_range(range));
   it.filter = sheet["!autofilter"] ? sheet["!autofilter"].ref : null;
-  it.protected = !!sheet["!protect"];
   return it;
 }
 
@@ -64,7 +63,10 @@ for (const file of process.argv.slice(3)) {
     const props = book.Props || {};
     const properties = { title: props.Title, author: props.Author, company: props.Company };
     if (props.CreatedDate) properties.created = new Date(props.CreatedDate).toISOString().replace(".000", "");
-    said = { sheets, told: { names, ...properties, custom: book.Custprops || {} } };
+    const custom = {};
+    for (const [name, value] of Object.entries(book.Custprops || {}))
+      custom[name] = value instanceof Date ? value.toISOString().replace(".000", "") : value;
+    said = { sheets, told: { names, ...properties, custom } };
   } catch (error) {
     said = { error: String(error && error.message || error) };
   }
