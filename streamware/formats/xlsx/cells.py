@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +21,7 @@ from streamware.formats.xlsx.parts import legal
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
 from streamware.number_format import shown_length
-from streamware.style import Style
+from streamware.style import Align, Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
@@ -167,7 +168,7 @@ class CellWriter:
         return self._styles_of[kind]
 
     def _style_of(self, kind: Kind) -> Style:
-        return Style(format=self._code(kind), align=self._align, wrap=self._wrap)
+        return _column_style(self._code(kind), self._align, self._wrap)
 
     def dress(self, at: int, spelled: Spelled, number: int) -> None:
         """Settle how a dressed cell of the coming `parts` looks, and where it leads.
@@ -356,6 +357,12 @@ class CellWriter:
             return start + text_value(token, self.strings)
         opening, after = _AROUND.get(kind, _VALUE)
         return start + opening + token + after
+
+
+@lru_cache(maxsize=256)
+def _column_style(code: str | None, align: Align | None, wrap: bool) -> Style:
+    """Columns mostly look alike, and to check a style takes a while: a sheet may have 16,384."""
+    return Style(format=code, align=align, wrap=wrap)
 
 
 class _Dressing(NamedTuple):
