@@ -13,7 +13,7 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 from streamware.columns import Batch, Column
-from streamware.encoder import Context, Part, interleave
+from streamware.encoder import Context
 from streamware.formats.localized import Localized, Rewrite, languages, with_comma
 from streamware.formats.text import spellers
 from streamware.language import LANGUAGES, language_of, shortened
@@ -209,14 +209,18 @@ class CsvEncoder:
 
     def feed(self, batch: Batch) -> bytes:
         """One line a row."""
-        parts: list[Part] = []
-        for speller, rewrites, cells in zip(
-            self._spellers, self._rewrites, batch.columns, strict=True
-        ):
-            parts += (self._part(speller.spell(cells, batch.first), rewrites), self._delimiter)
-        if len(parts) == 2:  # a blank line would be no row at all
-            parts[0] = [cell or b'""' for cell in parts[0]]  # type: ignore[misc]  # the column
-        return interleave([*parts[:-1], self._line_end], batch.count)
+        columns = [
+            self._part(speller.spell(cells, batch.first), rewrites)
+            for speller, rewrites, cells in zip(
+                self._spellers, self._rewrites, batch.columns, strict=True
+            )
+        ]
+        if not columns:
+            return self._line_end * batch.count
+        if len(columns) == 1:  # a blank line would be no row at all
+            columns = [[cell or b'""' for cell in columns[0]]]
+        lines = map(self._delimiter.join, zip(*columns, strict=True))
+        return self._line_end.join([*lines, b""])
 
     def flush(self) -> bytes:
         """Nothing is ever held back."""

@@ -50,6 +50,8 @@ from streamware.values.tokens import (
 
 _FFFE, _FFFF = b"\xef\xbf\xbe", b"\xef\xbf\xbf"
 _CONTROLS_ONLY = bytes(set(range(256)) - set(CONTROLS))
+_STARTS = "".join(FORMULA_STARTS).encode()
+_NO_STARTS = bytes(set(range(256)) - set(_STARTS))
 _FIRST_CHARACTER = itemgetter(slice(1))
 _ZONE = attrgetter("tzinfo")
 
@@ -109,7 +111,10 @@ class Speller:
             converted=converted,
             cell_characters=cell_characters,
         )
-        self._plain = self._single.plain
+        # Where text can become a formula, what one starts with is looked for, and only for that.
+        starts = _STARTS if self._single.guards else b""
+        self._starts = bytes(set(starts) & set(self._single.plain))
+        self._plain = bytes(set(self._single.plain) - set(starts))
         self._serials = Serials()
         self._columns = self._column_spellers()
 
@@ -184,11 +189,13 @@ class Speller:
             blob = "\x1f".join(cells).encode()
         except UnicodeEncodeError:
             return None
-        if self._single.guards and not FORMULA_STARTS.isdisjoint(set(map(_FIRST_CHARACTER, cells))):
-            return None
         if self._too_long(cells, len(blob)):
             return None
         kept = blob.translate(None, self._plain)
+        if self._starts and len(kept) >= len(cells):
+            if kept.translate(None, _NO_STARTS) and self._any_starts(cells):
+                return None
+            kept = kept.translate(None, self._starts)
         if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
             return Spelled(Kind.TEXT, blob.split(SEPARATOR))
         if kept.translate(None, _CONTROLS_ONLY) != SEPARATOR * (len(cells) - 1) or (
@@ -199,6 +206,10 @@ class Speller:
             self._converted["newline"] += sum(b"\r" in cell for cell in kept.split(SEPARATOR))
             blob = unix_lines(blob)
         return Spelled(Kind.TEXT, self._spelling.escape(blob, kept, self._converted))
+
+    def _any_starts(self, cells: Sequence[str]) -> bool:
+        """Whether a text may be taken for a formula."""
+        return not FORMULA_STARTS.isdisjoint(set(map(_FIRST_CHARACTER, cells)))
 
     def _too_long(self, cells: Sequence[str], size: int) -> bool:
         # UTF-8 takes at least as many bytes as UTF-16 takes units or a text has characters.
