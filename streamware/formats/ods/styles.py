@@ -140,7 +140,7 @@ def _text(style: Style) -> Iterable[str]:
         yield 'fo:font-style="italic" style:font-style-asian="italic"'
     if style.underline:
         yield 'style:text-underline-style="solid" style:text-underline-width="auto"'
-        yield 'style:text-underline-color="font-color"'
+        yield 'style:text-underline-type="single" style:text-underline-color="font-color"'
     if style.color:
         yield f'fo:color="#{style.color}"'
     if style.font:
