@@ -145,6 +145,13 @@ def calamine_rows(data: bytes, sheet: str | None = None) -> list[list[Any]]:
     return rows
 
 
+def calamine_names(data: bytes) -> list[str]:
+    """The names of the sheets as calamine reads them."""
+    calamine = _module("python_calamine")
+    names: list[str] = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)).sheet_names
+    return names
+
+
 def openpyxl_rows(data: bytes, sheet: str | None = None) -> list[list[Any]]:
     """The cells of a sheet (the first, or by name) as openpyxl reads them; formulas as written."""
     book = openpyxl_book(data)

@@ -41,11 +41,11 @@ class Address:
         self._around = [_literal(legal(part).encode()) for part in around]
         self._room = (LONGEST - sum(map(len, around))) // (len(around) - 1)
 
-    def formulas(self, kind: Kind, tokens: Sequence[bytes]) -> list[bytes]:
-        """The formula of each cell of this kind; none where it is empty or too long for one."""
+    def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes]:
+        """The formula of each cell of this kind; empty where the cell is, or too long for one."""
         if kind is not Kind.TEXT:
-            return [self._formula(_shown(kind, token), _value(kind, token)) for token in tokens]
-        texts = characters(SEPARATOR.join(tokens))
+            return [self._formula(kind, token) if token else b"" for token in tokens]
+        texts = characters(SEPARATOR.join([token or b"" for token in tokens]))
         literals = _literal(texts).split(SEPARATOR)
         addresses = _quoted(texts).split(SEPARATOR)
         around, start, end = self._around, _START, b'&quot;)"'
@@ -57,16 +57,24 @@ class Address:
             for address, literal, text in pairs
         ]
 
-    def _formula(self, shown: bytes, value: bytes) -> bytes:
-        address = _quoted(shown)
+    def _formula(self, kind: Kind, token: bytes) -> bytes:
+        address = _quoted(_shown(kind, token))
         if len(address) > self._room:
             return b""
-        return _START + address.join(self._around) + b"&quot;;" + value + _END
+        return _START + address.join(self._around) + b"&quot;;" + _value(kind, token) + _END
 
 
 def leading(url: str, kind: Kind, token: bytes) -> bytes:
     """The formula by which a cell that is no text leads to this address."""
-    return _START + _literal(legal(url).encode()) + b"&quot;;" + _value(kind, token) + _END
+    return _START + _literal(legal(place(url)).encode()) + b"&quot;;" + _value(kind, token) + _END
+
+
+def place(url: str) -> str:
+    """An address; one within the document as ODF has it: `#Other.A1`, not `#Other!A1`."""
+    if not url.startswith("#"):
+        return url
+    sheet, mark, cell = url.rpartition("!")
+    return f"{sheet}.{cell}" if mark else url
 
 
 def _fits(text: bytes) -> bool:

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
-from streamware.formats.ods.address import Address, leading
+from streamware.formats.ods.address import Address, leading, place
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute, legal
 from streamware.formats.ods.styles import Styles
@@ -53,7 +53,9 @@ _BEFORE = {
     Kind.TIME: _TIME,
     Kind.DURATION: _TIME,
 }
-_AFTER_TEXT, _AFTER = b"</text:p></table:table-cell>", b'"/>'
+_AFTER_TEXT = b"</text:p></table:table-cell>"
+_SHOWN = b"<text:p>"  # of a value it is made from its style; SheetJS skips cells without any
+_AFTER = b'">' + _SHOWN + _AFTER_TEXT
 _START = b"<table:table-cell"
 
 
@@ -128,7 +130,7 @@ class CellWriter:
         if self._address is not None:
             return self._links_of(self._address, kind, spelled)
         before = self._start + self._before(kind, self._looks[kind])
-        after = _AFTER_TEXT if kind is Kind.TEXT else _AFTER
+        after = _after(kind)
         if spelled.sparse:
             empty = self._empty
             return ([empty if t is None else before + t + after for t in tokens],)
@@ -180,11 +182,21 @@ class CellWriter:
 
     def _links_of(self, address: Address, kind: Kind, spelled: Spelled) -> Sequence[Part]:
         tokens = spelled.tokens
-        formulas = [] if spelled.sparse else address.formulas(kind, tokens)
-        if not formulas or b"" in formulas:
-            return (list(map(self._cell, repeat(kind), tokens)),)
-        before = self._before(kind, self._links[kind])
-        return (self._start, formulas, before, tokens, _AFTER_TEXT if kind is Kind.TEXT else _AFTER)
+        formulas = address.formulas(kind, tokens)
+        before, after = self._before(kind, self._links[kind]), _after(kind)
+        if b"" not in formulas:
+            return (self._start, formulas, before, tokens, after)
+        start, plain = self._start, self._start + self._before(kind, self._looks[kind])
+        self._converted["url"] += formulas.count(b"") - tokens.count(None) - tokens.count(b"")
+        cells = [
+            start + formula + before + token + after
+            if formula
+            else self._empty
+            if token is None
+            else plain + token + after
+            for formula, token in zip(formulas, tokens, strict=True)
+        ]
+        return (cells,)
 
     # Cell by cell
 
@@ -249,7 +261,7 @@ class CellWriter:
             before = before.removesuffix(b"<text:p>") + remark + b"<text:p>"
             return before + (token if url is None else _anchored(token, url)) + _AFTER_TEXT
         if remark:
-            return before + token + b'">' + remark + b"</table:table-cell>"
+            return before + token + b'">' + remark + _SHOWN + _AFTER_TEXT
         return before + token + _AFTER
 
     def _formula(self, token: bytes, look: _Look, note: str | None) -> bytes:
@@ -290,6 +302,10 @@ def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled]) -> None:
         writers[at].dress(row, spelled[at])
 
 
+def _after(kind: Kind) -> bytes:
+    return _AFTER_TEXT if kind is Kind.TEXT else _AFTER
+
+
 def _shown_kind(kind: Kind, token: bytes | None) -> Kind:
     """The kind whose format a cell has: that of its value, where it is a formula."""
     if kind is not Kind.FORMULA or token is None:
@@ -306,5 +322,5 @@ def _annotation(note: str) -> bytes:
 
 def _anchored(token: bytes, url: str) -> bytes:
     """Each line of a text as a link."""
-    start = f'<text:a xlink:type="simple" xlink:href={attribute(url)}>'.encode()
+    start = f'<text:a xlink:type="simple" xlink:href={attribute(place(url))}>'.encode()
     return LINE.join(start + line + b"</text:a>" for line in token.split(LINE))

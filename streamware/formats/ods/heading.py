@@ -16,7 +16,7 @@ from streamware.style import Style
 from streamware.values.cell import Spelling
 
 TITLE = Style(bold=True, size=14)
-ROW, ROW_END = b"<table:table-row>", b"</table:table-row>"
+ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"
 
 _HEADER, _HEADER_END = b"<table:table-header-rows>", b"</table:table-header-rows>"
 _CELL, _COVERED = b"<table:table-cell", b"<table:covered-table-cell/>"

@@ -19,6 +19,13 @@ _WIDEST = 255
 _PIXELS, _PADDING, _INCH = 7.5, 5, 96  # of a digit, and beside the text; per inch
 _CENTIMETRES = 2.54
 
+# LibreOffice makes a row higher where it has to; told a height to begin with, it opens a file in
+# half the time.
+_ROW = (
+    '<style:style style:name="row" style:family="table-row"><style:table-row-properties'
+    ' style:row-height="0.452cm" style:use-optimal-row-height="true"/></style:style>'
+)
+
 
 class Layouts:
     """The automatic styles of tables and columns, and the pages that tables are printed on."""
@@ -50,9 +57,8 @@ class Layouts:
         tables = sorted(
             {(color or "", rtl, page) for color in self._colors for rtl, page in _ways(given, more)}
         )
-        return "".join([_column_style(*one) for one in columns.items()]) + "".join(
-            [_table_style(*one) for one in tables]
-        )
+        styles = [_column_style(*one) for one in columns.items()]
+        return "".join([*styles, _ROW, *(_table_style(*one) for one in tables)])
 
     def column(self, shape: Shape) -> str:
         """Name of the style of a column; of the next width, if its own was not declared."""

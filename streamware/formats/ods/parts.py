@@ -42,7 +42,6 @@ _NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     # LibreOffice's own, for what ODF 1.3 has no place: conditional formats by range.
     "calcext": "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0",
-    "loext": "urn:org:documentfoundation:names:experimental:office:xmlns:loext:1.0",
 }
 _VERSION = "1.3"
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1_048_576  # of a sheet, its header counted: LibreOffice's and Excel's
 
-_PREFIXES = ("office", "table", "text", "style", "fo", "number", "xlink", "of", "calcext", "loext")
+_PREFIXES = ("office", "table", "text", "style", "fo", "number", "xlink", "of", "calcext")
 
 
 class OdsEncoder:

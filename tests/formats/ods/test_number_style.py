@@ -22,7 +22,14 @@ CODES = [
     *("_(* #,##0.00_);_(* (#,##0.00)", '0" of "0', "@", '0;-0;0;"text: "@', "[Color10]0"),
     *("yyyy-mm-dd", "d.m.yy", "dd/mm/yyyy", "mmm d, yyyy", "mmmm", "dddd, d mmmm yyyy", "ddd"),
     *("h:mm AM/PM", "hh:mm:ss.00", "[h]:mm", "[mm]:ss", "[ss]", "mm:ss", "m/d", "h", "s", "yy"),
-    *('yyyy"年"m"月"', "yyyy-mm-dd hh:mm", "hh\\h mm\\m", "[$-407]mmmm", "[$-40C]dddd", "[h]:mm:ss"),
+    *(
+        'yyyy"年"m"月"',
+        "yyyy-mm-dd hh:mm",
+        "hh\\h mm\\m",
+        "[$-407]mmmm",
+        "[$-40C]dddd",
+        "[h]:mm:ss",
+    ),
 ]
 VALUES = (1234.5678, -0.75, 0, 99.5, 45292.7234, 5_000_000)
 

@@ -1,0 +1,93 @@
+"""The order of things in an ODS file, and what becomes of very many rows."""
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from readers import calamine_names
+from streamware.formats.ods import styles
+from streamware.formats.ods import workbook as module
+from workbooks import workbook
+
+
+def test_a_full_sheet_goes_on_in_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROWS", 5)
+    columns = [sw.Column(0, "n", total="sum", width=12)]
+    made = workbook(((n,) for n in range(8)), sw.Ods(title_rows=["T"]), columns=columns)
+    assert calamine_names(made.data) == ["Sheet1", "Sheet1 (2)", "Sheet1 (3)", "Sheet1 (4)"]
+    assert [made.rows(name) for name in calamine_names(made.data)] == [
+        [["T"], ["n"], [0], [1], [1]],
+        [["T"], ["n"], [2], [3], [5]],
+        [["T"], ["n"], [4], [5], [9]],
+        [["T"], ["n"], [6], [7], [13]],
+    ]
+    assert made.parts["content.xml"].count(b"table:display-filter-buttons") == 4
+
+
+def test_names_of_sheets_are_made_legal_and_unique() -> None:
+    made = workbook([sw.Sheet("a/b", [(1,)]), sw.Sheet("A_b", [(2,)])], "ods")
+    assert calamine_names(made.data) == ["a_b", "A_b (2)"]
+    assert made.converted == {"sheet_name": 2}
+
+
+def test_styles_have_a_limit_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(styles, "MAX_STYLES", 10)
+    rows = [(sw.Cell(1, sw.Style(size=10 + n)),) for n in range(12)]
+    with pytest.raises(sw.LimitError, match="styles of the document: 11 is over the limit of 10"):
+        workbook(rows, "ods")
+
+
+def test_too_many_columns_are_an_error_that_names_the_sheet() -> None:
+    with pytest.raises(sw.LimitError, match=r"sheet 'S': columns .* limit of 16,384"):
+        workbook([sw.Sheet("S", [(0,) * 16_385])], "ods")
+
+
+def test_nothing_is_a_document_without_its_end() -> None:
+    encoding = sw.encode([(1,)], "ods")
+    next(encoding)
+    encoding.close()
+    assert encoding.receipt.outcome == "closed"
+
+
+def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
+    sw.save([(1,)], tmp_path / "orders.ods")
+    assert calamine_names((tmp_path / "orders.ods").read_bytes()) == ["Sheet1"]
+
+
+def test_memory_does_not_grow_with_the_rows() -> None:
+    def peak(count: int) -> int:
+        rows = ((n, "text", n / 7, sw.Cell(n, sw.Style(bold=True))) for n in range(count))
+        tracemalloc.start()
+        for _ in sw.encode(rows, "ods"):
+            pass
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    assert peak(40_000) < 2 * peak(4_000)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "tiny"},
+        {"deflate": "lzma"},
+        {"compression": "small", "deflate": "isal"},
+        {"names": {"A1": "1"}},
+        {"names": {"Other": "[1]Sheet!A1"}},
+        {"properties": {"": 1}},
+        {"zoom": 5},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_are_refused_at_once(options: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - each has a text of its own
+        sw.Ods(**options)
+
+
+def test_a_property_that_cannot_be_is_told_at_the_end() -> None:
+    with pytest.raises(sw.EncodeError, match="the property 'Rows' cannot be a list"):
+        workbook([(1,)], sw.Ods(properties={"Rows": lambda receipt: [1]}))  # type: ignore[dict-item]
