@@ -27,6 +27,9 @@ class Kind(Enum):
     FORMULA = "formula"
     JSON = "json"
 
+    # Members are looked up a cell at a time, and an enum's own hash is Python.
+    __hash__ = object.__hash__
+
 
 def _read_number(cell: object) -> object:
     if isinstance(cell, str):

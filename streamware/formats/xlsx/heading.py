@@ -67,9 +67,10 @@ class Heading:
         self._compact = compact
         self._zone = context.values.timezone
         self._converted = context.receipt.converted
-        self._header_styles = [
-            styles.index(options.header.over(Style(align=column.align))) for column in head.columns
-        ]
+        self._header_styles = {
+            align: styles.index(options.header.over(Style(align=align)))
+            for align in dict.fromkeys([None, *(column.align for column in head.columns)])
+        }
         self._above = [_cells(row) for row in options.title_rows]
         last = column_letters(len(head.columns) - 1)
         self.merged = [
@@ -123,7 +124,7 @@ class Heading:
         number = self.rows
         if column.note and not self._notes.add(number, at, column.note):
             self._converted["note"] += 1
-        style = self._header_styles[at]
+        style = self._header_styles[column.align]
         start = b"<c" if self._compact else b'<c r="%s%d"' % (column_letters(at).encode(), number)
         return start + (b' s="%d"' % style if style else b"") + text_value(title, self._strings)
 
