@@ -16,8 +16,8 @@ from typing import Literal, get_args, get_type_hints
 class Formula:
     """A spreadsheet formula.
 
-    Only XLSX writes it as a formula; the other formats write its text.  Nothing else ever
-    becomes one.
+    Only spreadsheets write it as a formula, ODS in translation; the other formats write its
+    text.  Nothing else ever becomes one.
 
     Attributes:
         text: The formula, such as `"=A1+B1"`.

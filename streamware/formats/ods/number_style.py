@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from locale import windows_locale
 from typing import NamedTuple
-from xml.sax.saxutils import quoteattr
 
-from streamware.formats.ods.parts import element
+from streamware.formats.ods.parts import attribute, element
 
 _TOKENS = re.compile(
     r"""
@@ -90,8 +89,8 @@ def number_style(name: str, code: str) -> NumberStyle:
         part = f"{name}P{at}"
         xml += _style(part, section, "", volatile=True)
         maps += (
-            f"<style:map style:condition={quoteattr(condition)} style:apply-style-name={part!r}/>"
-        ).replace("'", '"')
+            f'<style:map style:condition={attribute(condition)} style:apply-style-name="{part}"/>'
+        )
     return NumberStyle(xml + _style(name, last, maps), _marks(sections[0]))
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from streamware.errors import EncodeError
 from streamware.formats.xlsx.properties import Property
@@ -43,6 +43,7 @@ _NAMESPACES = {
     # LibreOffice's own, for what ODF 1.3 has no place: conditional formats by range.
     "calcext": "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0",
 }
+_IN_ATTRIBUTE = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 _VERSION = "1.3"
 
 
@@ -59,7 +60,7 @@ def opening(root: str, *prefixes: str) -> str:
 
 def attribute(text: str) -> str:
     """A text as an attribute's value, quotes included."""
-    return quoteattr(legal(text), {"\n": "&#10;", "\t": "&#9;"})
+    return f'"{escape(legal(text), _IN_ATTRIBUTE)}"'
 
 
 def element(name: str, text: str | None) -> str:

@@ -11,9 +11,8 @@ from typing import NamedTuple
 from streamware.formats.ods.parts import attribute, opening
 
 _FROZEN = 2  # 1 is a split that can be moved
-_RIGHT_BELOW = 3  # the panes: 0 and 1 above, 2 and 3 below
-_BELOW = 2
-_PERCENT = 2  # how the zoom is meant... LibreOffice: 0 is by percent
+_RIGHT, _BELOW = 1, 2  # the panes: 0 and 1 above, 2 and 3 below
+_BY_PERCENT = 0  # how zoom is meant
 
 
 class View(NamedTuple):
@@ -53,14 +52,12 @@ def settings(views: Iterable[View]) -> bytes:
 def _table(view: View) -> str:
     items = ""
     for axis, frozen in (("Horizontal", view.columns), ("Vertical", view.rows)):
-        if frozen:
-            items += _item(f"{axis}SplitMode", "short", _FROZEN)
-            items += _item(f"{axis}SplitPosition", "int", frozen)
-    if view.columns or view.rows:
-        items += _item("ActiveSplitRange", "short", _active(view))
-        items += _item("PositionRight", "int", view.columns)
-        items += _item("PositionBottom", "int", view.rows)
-    items += _item("ZoomType", "short", 0) + _item("ZoomValue", "int", view.zoom)
+        items += _item(f"{axis}SplitMode", "short", _FROZEN if frozen else 0)
+        items += _item(f"{axis}SplitPosition", "int", frozen)
+    items += _item("ActiveSplitRange", "short", _active(view))
+    items += _item("PositionRight", "int", view.columns)
+    items += _item("PositionBottom", "int", view.rows)
+    items += _item("ZoomType", "short", _BY_PERCENT) + _item("ZoomValue", "int", view.zoom)
     name = attribute(view.name)
     return (
         f"<config:config-item-map-entry config:name={name}>{items}</config:config-item-map-entry>"
@@ -68,9 +65,10 @@ def _table(view: View) -> str:
 
 
 def _active(view: View) -> int:
-    if not view.rows:
-        return 1
-    return _RIGHT_BELOW if view.columns else _BELOW
+    """The pane that the cursor is in; without any it is the one at the left and below."""
+    if not view.columns:
+        return _BELOW
+    return _RIGHT + _BELOW if view.rows else _RIGHT
 
 
 def _item(name: str, type_: str, value: object) -> str:

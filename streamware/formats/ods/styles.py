@@ -10,7 +10,6 @@ Source: OpenDocument 1.3 Part 3 §16 (styles), §20 (formatting attributes).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from xml.sax.saxutils import quoteattr
 
 from streamware.errors import LimitError
 from streamware.formats.ods.number_style import NumberStyle, number_style
@@ -150,4 +149,6 @@ def _text(style: Style) -> Iterable[str]:
 
 
 def _family(font: str) -> str:
-    return font if font.isidentifier() else quoteattr(font).replace('"', "'")
+    """A font's name; with quotes only where it needs them, for gnumeric takes them for a part."""
+    quoted = font.replace("'", "")
+    return font if font.replace(" ", "").replace("-", "").isalnum() else f"'{quoted}'"

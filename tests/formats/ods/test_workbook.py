@@ -90,4 +90,4 @@ def test_options_that_cannot_be_are_refused_at_once(options: Any) -> None:
 
 def test_a_property_that_cannot_be_is_told_at_the_end() -> None:
     with pytest.raises(sw.EncodeError, match="the property 'Rows' cannot be a list"):
-        workbook([(1,)], sw.Ods(properties={"Rows": lambda receipt: [1]}))  # type: ignore[dict-item]
+        workbook([(1,)], sw.Ods(properties={"Rows": lambda receipt: [1]}))  # type: ignore[dict-item,return-value]
