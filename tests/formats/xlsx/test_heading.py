@@ -138,3 +138,11 @@ def test_the_header_is_in_the_table_of_shared_strings() -> None:
     assert made.parts["xl/sharedStrings.xml"].index(b"name") < made.parts[
         "xl/sharedStrings.xml"
     ].index(b"<t>a<")
+
+
+def test_a_note_that_has_no_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamware.formats.xlsx.notes.MAX_NOTES", 1)
+    columns = [sw.Column("id", note="a"), sw.Column("name", note="b")]
+    made = workbook(ROWS, columns=columns)
+    assert [cell.comment is not None for cell in sheet(made)[1]] == [True, False]
+    assert made.converted == {"note": 1}
