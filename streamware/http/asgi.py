@@ -12,11 +12,20 @@ from streamware.aencoding import AsyncEncoding
 from streamware.errors import OrderError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.buffered import AsyncBuffered
-from streamware.http.delivery import SCRATCH, Answer, Answerer, Job, Stay, conclude, refusal
+from streamware.http.delivery import (
+    SCRATCH,
+    Answer,
+    Answerer,
+    Job,
+    Mode,
+    Stay,
+    conclude,
+    refusal,
+)
 from streamware.http.pump import Message, Pump, Receive, Scope, Send, answer_nobody
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
-from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.ledger import CURRENT
 
 
 async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,65 +71,107 @@ async def whole(answered: Answer, send: Send) -> None:
 
 async def _stream(answered: Answer, job: Job, scope: Scope, pump: Pump, send: Send) -> None:
     """Send the body, in a task of its own."""
-    scratch: Scratch | None = _offered(scope).get("scratch")
-    with Stay(job, scratch) as stay:
+    refused, problem = None, None
+    with Stay(job, _offered(scope).get("scratch")) as stay:
         CURRENT.set(stay.scratch)  # for rows are read in copies of this task's context
-        document = job.achunks(stay.share)
-        encoding: AsyncEncoding | AsyncSpooled | AsyncBuffered = document
-        watch = job.watch(document.receipt, stay.scratch.settings)
-        started, sent, problem, refused = False, False, None, None
+        body = Body(answered, job, stay, send)
         try:
-            try:
-                if pump.left:
-                    return
-                watch.opened()
-                await stay.aenter(document.receipt)
-                encoding = _delivered(job, document, stay, silent_asgi(scope))
-                chunk = await anext(encoding, b"")
-                started = True
-                known = encoding.content.headers() if isinstance(encoding, AsyncSpooled) else []
-                await send(_start(answered, known))
-                while chunk:
-                    watch.look()
-                    if isinstance(encoding, AsyncSpooled) and encoding.content.is_read:
-                        # The client knows the length, and may leave as soon as it has this.
-                        sent = True
-                        await send({"type": "http.response.body", "body": chunk})
-                        return
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    await asyncio.sleep(0)  # uvicorn's send does not yield once the client left
-                    chunk = await anext(encoding, b"")
-            finally:
-                await encoding.aclose()
-            stay.leave()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            sent = True
+            if pump.left:
+                await body.close()
+            else:
+                await body.run(silent_asgi(scope))
         except StreamwareError as error:
-            refused, problem = None if started else refusal(error), error
+            refused, problem = None if body.started else refusal(error), error
             if refused is None:
                 raise
         finally:
-            stay.leave()
-            conclude(encoding.receipt, stay.share, problem, sent=sent)
-            watch.done()
+            body.conclude(problem)
             del problem  # its traceback holds this frame
     if refused is not None:
         await whole(refused, send)
 
 
+class Body:
+    """What is sent of an export, from its first chunk to its end.
+
+    Attributes:
+        started: Whether the response was started, as far as it came to that.
+    """
+
+    def __init__(self, answered: Answer, job: Job, stay: Stay, send: Send) -> None:
+        self.started = False
+        self._answered = answered
+        self._job = job
+        self._stay = stay
+        self._send = send
+        self._document = job.achunks(stay.share)
+        self._encoding: AsyncEncoding | AsyncSpooled | AsyncBuffered = self._document
+        self._watch = job.watch(self._document.receipt, stay.scratch.settings)
+        self._sent = False
+
+    async def run(self, silent: str | None) -> None:
+        """Send all of it, once there is a place for it; the rows are closed before its end is sent.
+
+        Args:
+            silent: What hides a cut body from the client; None where nothing does.
+        """
+        try:
+            self._watch.opened()
+            await self._stay.aenter(self._document.receipt)
+            self._deliver(*self._job.mode(silent, self._stay.scratch.settings))
+            chunk = await self._next()
+            await self._start()
+            while chunk:
+                self._watch.look()
+                await self._send_chunk(chunk)
+                chunk = b"" if self._sent else await self._next()
+        finally:
+            await self.close()
+        if not self._sent:
+            self._stay.leave()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            self._sent = True
+
+    async def close(self) -> None:
+        """Close the rows."""
+        await self._encoding.aclose()
+
+    def conclude(self, problem: StreamwareError | None) -> None:
+        """Give back what is held, and tell everybody what became of it."""
+        self._stay.leave()
+        conclude(self._encoding.receipt, self._stay.share, problem, sent=self._sent)
+        self._watch.done()
+
+    def _deliver(self, mode: Mode, reason: str | None) -> None:
+        document, share = self._document, self._stay.share
+        document.receipt.delivery, document.receipt.delivery_reason = mode, reason
+        if mode == "spool":
+            self._encoding = AsyncSpooled(document, share.spool())
+        elif mode == "buffer":
+            self._encoding = AsyncBuffered(document, share.ring())
+
+    async def _next(self) -> bytes:
+        return await anext(self._encoding, b"")
+
+    async def _start(self) -> None:
+        self.started = True
+        spooled = self._encoding if isinstance(self._encoding, AsyncSpooled) else None
+        known = None if spooled is None else spooled.content.headers()
+        await self._send(_start(self._answered, known))
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        if isinstance(self._encoding, AsyncSpooled) and self._encoding.content.is_read:
+            # The client knows the length, and may leave as soon as it has this.
+            self._sent = True
+            await self._send({"type": "http.response.body", "body": chunk})
+            return
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await asyncio.sleep(0)  # uvicorn's send does not yield once the client left
+
+
 def _offered(scope: Scope) -> dict[str, Any]:
     """What a middleware has put there."""
     return (scope.get("extensions") or {}).get(SCRATCH) or {}
-
-
-def _delivered(
-    job: Job, encoding: AsyncEncoding, stay: Stay, silent: str | None
-) -> AsyncEncoding | AsyncSpooled | AsyncBuffered:
-    mode, reason = job.mode(silent, stay.scratch.settings)
-    encoding.receipt.delivery, encoding.receipt.delivery_reason = mode, reason
-    if mode == "spool":
-        return AsyncSpooled(encoding, stay.share.spool())
-    return AsyncBuffered(encoding, stay.share.ring()) if mode == "buffer" else encoding
 
 
 def check_loop() -> None:
