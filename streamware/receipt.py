@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-from streamware.errors import LimitError, Refused
+from streamware.errors import LimitError, OrderError, Refused
 
 
 @dataclass(slots=True)
@@ -54,6 +54,12 @@ class Receipt:
     waited_seconds: float = 0.0
     scratch_peak_bytes: int = 0
     id: str = field(default_factory=lambda: os.urandom(6).hex(), compare=False)
+
+
+def check_complete(receipt: Receipt) -> None:
+    """Raises OrderError where the chunks of a document have an end, and the document has none."""
+    if receipt.outcome != "complete":
+        raise OrderError(f"the document was cut, and is not complete: {receipt.outcome}")
 
 
 def problem_of(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from streamware.columns import Column, Key
 from streamware.encoder import Format
 from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, encode
 from streamware.limits import Limits
-from streamware.receipt import Receipt
+from streamware.receipt import Receipt, check_complete
 from streamware.registry import available, lookup
 from streamware.source import Rows
 from streamware.values import Values
@@ -84,6 +84,7 @@ def save(
     with encoding, _written(target) as file:
         for chunk in encoding:
             _write(file, chunk)
+        check_complete(encoding.receipt)
     return encoding.receipt
 
 
@@ -113,6 +114,7 @@ async def asave(
     async with encoding, _awritten(target) as write:
         async for chunk in encoding:
             await write(chunk)
+        check_complete(encoding.receipt)
     return encoding.receipt
 
 

@@ -521,6 +521,34 @@ async def test_rows_that_fail_are_closed_and_their_error_passes(kind: str, numbe
         await anext(encoding)
 
 
+@pytest.mark.parametrize("form", ["csv", "xlsx", "xml"])
+@pytest.mark.parametrize("number", [0, 5000])
+@pytest.mark.parametrize("error", [StopAsyncIteration, GeneratorExit])
+async def test_what_ends_other_loops_does_not_pass_for_the_end_of_the_rows(
+    error: type[BaseException], number: int, form: str
+) -> None:
+    rows = Rows(failing(number, error()))
+    encoding = sw.aencode(rows, form)
+    with pytest.raises(RuntimeError, match=f"the rows raised {error.__name__}"):
+        await whole(encoding)
+    assert rows.closed == 1
+
+
+async def test_nor_does_it_where_rows_are_opened_or_converted() -> None:
+    async def opened() -> Any:
+        return [await anext(AsyncRows([]))]  # the first line of an empty upload, say
+
+    def converted(cell: Any) -> Any:
+        raise StopAsyncIteration
+
+    columns = [sw.Column(0, convert=converted)]
+    encodings = [sw.aencode(opened), sw.aencode(orders(3), columns=columns)]
+    for encoding in (*encodings, sw.aencode(aorders(3), columns=columns)):
+        with pytest.raises(RuntimeError, match="the rows raised StopAsyncIteration"):
+            await whole(encoding)
+        assert encoding.receipt.outcome == "source error"
+
+
 @pytest.mark.parametrize("number", [0, 100])
 async def test_rows_that_cancel_themselves_do_not_pass_for_complete(kind: str, number: int) -> None:
     rows = given(kind, failing(number, asyncio.CancelledError()))

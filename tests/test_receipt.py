@@ -10,7 +10,7 @@ import pytest
 import streamware as sw
 from drive import Clock
 from fakes import Broken, failing, orders
-from streamware.receipt import problem_of
+from streamware.receipt import check_complete, problem_of
 
 
 @pytest.mark.parametrize("form", ["csv", "xml", "json", "xlsx"])
@@ -122,3 +122,12 @@ def test_what_was_read_or_given_up_has_no_problem(read: Callable[[sw.Encoding], 
 
 def test_receipts_are_told_by_their_ids() -> None:
     assert len({sw.Receipt("csv").id for _ in range(100)}) == 100
+
+
+def test_a_document_is_whole_when_it_was_taken_to_its_end() -> None:
+    chunks = sw.encode(orders(1000))
+    next(chunks)
+    with pytest.raises(sw.OrderError, match="is not complete: running"):
+        check_complete(chunks.receipt)
+    b"".join(chunks)
+    check_complete(chunks.receipt)

@@ -18,6 +18,7 @@ import pytest
 import streamware as sw
 from fakes import PATIENCE, AsyncRows, Broken, Gate, Rows, aorders, failing, gated, orders, until
 from readers import csv_rows, openpyxl_rows
+from streamware.encoding import Encoding
 
 CSV = b"0,order 0\r\n1,order 1\r\n2,order 2\r\n"
 Save = Callable[..., sw.Receipt]
@@ -321,6 +322,32 @@ def test_a_file_that_fails_is_an_error_and_the_rows_are_closed(save: Save) -> No
         save(rows, Failing(None), "csv")
     assert rows.closed == 1
     assert rows.pulled < 1000
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration, GeneratorExit])
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_what_ends_other_loops_does_not_pass_for_the_end_of_the_rows(
+    save: Save, tmp_path: Path, name: str, error: type[BaseException]
+) -> None:
+    class Ending(Rows):
+        def __iter__(self) -> Any:
+            return failing(5000, error())
+
+    with pytest.raises((RuntimeError, error)):
+        save(Ending([]), tmp_path / name)
+    assert names(tmp_path) == []
+
+
+def test_a_document_that_ends_before_its_end_is_an_error_and_no_file(
+    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoding, "fill", lambda encoding: False)
+    monkeypatch.setattr(Encoding, "take", lambda encoding: b"")
+    rows = Rows(orders(3))
+    with pytest.raises(sw.OrderError, match="the document was cut, and is not complete"):
+        save(rows, tmp_path / "orders.csv")
+    assert names(tmp_path) == []
+    assert rows.closed == 1
 
 
 # asave

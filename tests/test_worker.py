@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from fakes import PATIENCE, Broken, Gate, until
+from streamware.errors import OrderError
 from streamware.worker import GATE, Worker
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -55,12 +56,16 @@ async def test_an_error_is_raised_where_the_result_is_awaited() -> None:
     await stopped(worker)
 
 
-async def test_what_would_end_an_awaiting_loop_is_an_error_that_says_so() -> None:
+@pytest.mark.parametrize(
+    "error", [StopIteration(), StopAsyncIteration(), GeneratorExit(), asyncio.CancelledError()]
+)
+async def test_what_would_end_an_awaiting_loop_is_an_error_that_says_so(
+    error: BaseException,
+) -> None:
     worker = Worker()
-    with pytest.raises(RuntimeError, match="the rows raised StopIteration"):
-        await worker.submit(partial(fail, StopIteration()))
-    with pytest.raises(RuntimeError, match="the rows raised CancelledError"):
-        await worker.submit(partial(fail, asyncio.CancelledError()))
+    with pytest.raises(RuntimeError, match=f"the rows raised {type(error).__name__}") as caught:
+        await worker.submit(partial(fail, error))
+    assert caught.value.__cause__ is error
     await stopped(worker)
 
 
@@ -99,6 +104,20 @@ async def test_a_worker_is_stopped_once() -> None:
     assert ending is not None
     await ending
     assert calls == ["last"]
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+async def test_a_worker_that_was_stopped_takes_no_call_of_which_nothing_would_come(
+    calls: int,
+) -> None:
+    before = threading.active_count()
+    worker = Worker()
+    for _ in range(calls):
+        await worker.submit(lambda: None)
+    await stopped(worker)
+    with pytest.raises(OrderError, match="has been stopped"):
+        worker.submit(lambda: None)
+    await until(lambda: threading.active_count() == before)
 
 
 async def test_a_result_that_nobody_awaits_any_more_is_dropped() -> None:

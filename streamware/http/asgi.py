@@ -25,6 +25,7 @@ from streamware.http.delivery import (
 from streamware.http.pump import Message, Pump, Receive, Scope, Send, answer_nobody
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
+from streamware.receipt import check_complete
 from streamware.scratch.ledger import CURRENT
 
 
@@ -151,7 +152,10 @@ class Body:
             self._encoding = AsyncBuffered(document, share.ring())
 
     async def _next(self) -> bytes:
-        return await anext(self._encoding, b"")
+        chunk = await anext(self._encoding, b"")
+        if not chunk:
+            check_complete(self._encoding.receipt)
+        return chunk
 
     async def _start(self) -> None:
         self.started = True

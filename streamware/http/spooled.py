@@ -15,7 +15,7 @@ from typing import Self
 
 from streamware.aencoding import AsyncEncoding
 from streamware.http.delivery import Chunks
-from streamware.receipt import Receipt
+from streamware.receipt import Receipt, check_complete
 from streamware.scratch.spool import Spool
 from streamware.worker import Worker
 
@@ -72,6 +72,7 @@ class Spooled:
     def _spool(self) -> None:
         for chunk in self._chunks:
             self._content.write(chunk)
+        check_complete(self.receipt)
         self._content.rewind()
         self.receipt.first_byte_seconds = self.receipt.seconds
         self._finish()
@@ -108,6 +109,7 @@ class AsyncSpooled:
             self._begun = True
             async for chunk in self._encoding:
                 await self._worker.submit(partial(self._content.write, chunk))
+            check_complete(self.receipt)
             await self._worker.submit(self._content.rewind)
             self.receipt.first_byte_seconds = self.receipt.seconds
         if chunk := await self._worker.submit(self._content.read):

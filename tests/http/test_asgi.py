@@ -164,6 +164,27 @@ def test_rows_that_cancel_themselves_do_not_pass_for_complete(
     assert done.outcomes == ["source error"]
 
 
+@pytest.mark.parametrize("began", [False, True])
+def test_a_document_that_ends_before_its_end_is_sent_no_end(
+    done: Done, monkeypatch: pytest.MonkeyPatch, began: bool
+) -> None:
+    taken = list[bytes]()
+
+    async def cut(encoding: sw.AsyncEncoding) -> bytes:
+        if taken or not began:
+            raise StopAsyncIteration
+        taken.append(b"0,order 0\r\n")
+        return taken[0]
+
+    monkeypatch.setattr(sw.AsyncEncoding, "__anext__", cut)
+    rows = Rows(orders(3))
+    reply = asgi_get(sw.Export(rows, on_done=done))
+    assert isinstance(reply.error, sw.OrderError)
+    assert (reply.status, reply.complete) == (200 if began else None, False)
+    assert rows.closed == 1
+    assert len(done.outcomes) == 1
+
+
 def test_asynchronous_rows_can_be_used_once() -> None:
     for rows in (aorders(3), AsyncRows(orders(3)), [sw.Sheet("a", aorders(3))]):
         export = sw.Export(rows, format="xlsx")

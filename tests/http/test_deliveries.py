@@ -74,6 +74,26 @@ def test_the_document_is_the_same_however_it_is_sent(
     assert receipt.sha256 == hashlib.sha256(WHOLE).hexdigest()
 
 
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
+@pytest.mark.parametrize("count", [0, 500])
+def test_what_ends_other_loops_does_not_pass_for_the_end_of_the_rows(
+    get: Get, delivery: Any, error: type[Exception], count: int, settings: sw.Settings
+) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield from wide(count)
+        raise error
+
+    receipts = list[sw.Receipt]()
+    reply = get(
+        sw.Export(rows, format="csv", delivery=delivery, settings=settings, on_done=receipts.append)
+    )
+    assert isinstance(reply.error, (RuntimeError, error))
+    assert not reply.complete
+    assert (reply.status is None) == (delivery == "spool" or not count)
+    assert [receipt.outcome for receipt in receipts] == ["source error"]
+
+
 @pytest.mark.parametrize("delivery", ["buffer", "spool"])
 def test_a_workbook_is_too(get: Get, delivery: Any, settings: sw.Settings) -> None:
     reply = get(sw.Export(wide(50), format="xlsx", delivery=delivery, settings=settings))

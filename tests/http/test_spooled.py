@@ -102,6 +102,19 @@ def test_a_document_without_a_byte_is_complete(scratch: Scratch) -> None:
     assert dict(chunks.content.headers())["Content-Length"] == "0"
 
 
+def test_what_is_closed_while_it_is_spooled_does_not_pass_for_whole(scratch: Scratch) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield from wide(100)
+        document.close()
+        yield from wide(100)
+
+    document = sw.encode(rows(), "csv")
+    chunks = Spooled(document, scratch.spool(), lambda: None)
+    with pytest.raises(sw.OrderError, match="is not complete: closed"):
+        next(chunks)
+    chunks.close()
+
+
 def test_closed_before_it_began_it_closes_the_rows(scratch: Scratch) -> None:
     rows, finished = Rows(wide(MANY)), list[int]()
     spooled(rows, scratch, finished).close()
@@ -130,6 +143,21 @@ async def test_beside_a_loop_a_client_that_leaves_ends_it(scratch: Scratch) -> N
     await chunks.aclose()
     await chunks.aclose()
     assert rows.closed == 1
+
+
+async def test_beside_a_loop_what_is_closed_while_it_is_spooled_does_not_pass_for_whole(
+    scratch: Scratch,
+) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield from wide(100)
+        document.close()
+        yield from wide(100)
+
+    document = sw.aencode(rows(), "csv")
+    chunks = AsyncSpooled(document, scratch.spool())
+    with pytest.raises(sw.OrderError, match="is not complete: closed"):
+        await anext(chunks)
+    await chunks.aclose()
 
 
 async def test_beside_a_loop_closed_before_it_began(scratch: Scratch) -> None:
