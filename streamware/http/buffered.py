@@ -182,10 +182,14 @@ class AsyncBuffered:
     async def _produce(self) -> None:
         async for chunk in self._encoding:
             while not await self._put(chunk):
-                self._room.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._room.wait(), _LOOK)
+                await self._look_for_room()
             self._fresh.set()
+
+    async def _look_for_room(self) -> None:
+        self._room.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK):  # wait_for of Python 3.11 swallows a cancellation
+                await self._room.wait()
 
     async def _get(self) -> bytes:
         if self._ring.on_disk:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
-from fakes import PATIENCE, Broken, Rows
+from fakes import PATIENCE, Broken, Gate, Rows
 from oracle import storing
 from streamware.http.buffered import AsyncBuffered, Buffered
 from streamware.scratch.ledger import Scratch
@@ -215,3 +215,30 @@ async def test_beside_a_loop_closed_before_it_began(scratch: Scratch) -> None:
     chunks = abuffered(rows, scratch)
     await chunks.aclose()
     assert (rows.pulled, rows.closed) == (0, 1)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_beside_a_loop_a_client_may_leave_in_the_moment_in_which_it_makes_room(
+    tmp_path: Path, turns: int
+) -> None:
+    folder = tmp_path / "slow"
+    folder.mkdir(mode=0o700)
+    with storing(folder, request_bytes=5_000_000, spool_memory=4096) as storage:
+        scratch, rows, disk = Scratch(storage), Rows(wide(10**9)), Gate()
+        chunks = abuffered(rows, scratch)
+        await anext(chunks)
+        await auntil(lambda: rows.pulled > 4000)
+        await asyncio.sleep(0.1)  # the rows wait for room
+        await anext(chunks)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading = chunks._worker.submit(disk.wait)
+        closing = asyncio.create_task(chunks.aclose())
+        await asyncio.sleep(0.02)
+        disk.open()
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(closing, reading)
+        assert chunks._producer is not None
+        assert chunks._producer.cancelled()
+        assert rows.closed == 1
+        scratch.close()
