@@ -297,8 +297,7 @@ class Encoding:
             del cause, error
 
     def _settle(self, cause: BaseException) -> None:
-        given_up = isinstance(cause, (GivenUp, GeneratorExit))
-        unwanted = given_up or (self._unwanted and self._failure is None)
+        unwanted = isinstance(cause, GivenUp) or (self._unwanted and self._failure is None)
         with self.lock:
             if unwanted:
                 self.document.settle("closed")
@@ -438,7 +437,7 @@ def checked_key(sheet_by: Key | None, format_: Format) -> Key | None:
 
 def outcome_of(error: BaseException) -> str:
     """What a receipt says of a document that ended with `error`."""
-    if isinstance(error, (GivenUp, GeneratorExit)):
+    if isinstance(error, GivenUp):
         return "closed"
     if isinstance(error, LimitError):
         return "expired" if error.name == "seconds" else "limit"

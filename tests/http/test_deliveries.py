@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -91,6 +92,22 @@ def test_what_ends_other_loops_does_not_pass_for_the_end_of_the_rows(
     assert isinstance(reply.error, (RuntimeError, error))
     assert not reply.complete
     assert (reply.status is None) == (delivery == "spool" or not count)
+    assert [receipt.outcome for receipt in receipts] == ["source error"]
+
+
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+@pytest.mark.parametrize("count", [0, 500])
+def test_a_generator_exit_of_the_rows_is_their_error_and_no_client_that_left(
+    get: Get, delivery: Any, count: int, settings: sw.Settings
+) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield from wide(count)
+        raise GeneratorExit
+
+    receipts = list[sw.Receipt]()
+    export = sw.Export(rows, delivery=delivery, settings=settings, on_done=receipts.append)
+    with suppress(GeneratorExit):  # over WSGI it passes as it is
+        assert isinstance(get(export).error, RuntimeError)
     assert [receipt.outcome for receipt in receipts] == ["source error"]
 
 
