@@ -76,6 +76,12 @@ class Feed:
         if self.task is not None and self._reading:
             self._reading = False
             self.task.cancel()
+        self._room.set()
+
+    def _check(self) -> None:
+        """Raises CancelledError where it was cancelled: the source may have swallowed that."""
+        if self._cancelled:
+            raise asyncio.CancelledError
 
     async def _read(self) -> None:
         self._reading = not self._cancelled
@@ -89,7 +95,7 @@ class Feed:
             raise
         except BaseException as caught:
             error = caught  # raised again where the thread reads
-            if not isinstance(caught, Exception):
+            if not isinstance(caught, (Exception, GeneratorExit)):
                 raise
         finally:
             self._put()
@@ -98,12 +104,12 @@ class Feed:
     async def _read_from(self, rows: Any) -> None:
         opened: Any = None if is_opener(rows) else rows
         try:
-            if self._cancelled:
-                raise asyncio.CancelledError
+            self._check()
             if is_opener(rows):
                 opened = rows()
             if inspect.isawaitable(opened) and not hasattr(opened, "__aiter__"):
                 opened = await opened
+                self._check()
             opened = [opened] if isinstance(opened, Sheet) else checked(opened)
             self._source = opened
             self._names = names_of(opened)
@@ -119,6 +125,7 @@ class Feed:
         keys: Sequence[Any] = ()
         try:
             async for row in iterator:
+                self._check()
                 self._partial.append(row)
                 room -= weight(row, keys)
                 if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
@@ -128,6 +135,7 @@ class Feed:
                 elif monotonic() > turn:
                     await asyncio.sleep(0)
                     turn = monotonic() + _SLICE
+            self._check()
         finally:
             self._reading = False
             if iterator is not rows:
@@ -135,13 +143,17 @@ class Feed:
 
     async def _hand_over_in_time(self) -> None:
         while self._under_way:
-            self._room.clear()
-            await self._room.wait()
+            await self._until_taken()
         self._put()
         if isinstance(self._last, Sheet):  # its rows are read before the next one is asked for
-            self._room.clear()
-            await self._room.wait()
+            await self._until_taken()
         await asyncio.sleep(0)
+
+    async def _until_taken(self) -> None:
+        """Wait until the thread has taken a list, which it does no more once this is cancelled."""
+        self._check()
+        self._room.clear()
+        await self._room.wait()
 
     def _put(self) -> None:
         rows, self._partial = self._partial, []

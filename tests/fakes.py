@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from wsgiref.util import setup_testing_defaults
@@ -143,6 +144,17 @@ async def stalling(count: int) -> AsyncIterator[Any]:
     for order in orders(count):
         yield order
     await asyncio.Event().wait()
+
+
+async def stubborn() -> AsyncIterator[Any]:
+    """Rows without end that take the first cancellation for a hiccup, and go on."""
+    with suppress(asyncio.CancelledError):
+        while True:
+            await asyncio.sleep(0.01)
+            yield (1,)
+    while True:
+        await asyncio.sleep(0.001)
+        yield (2,)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -22,11 +22,13 @@ from fakes import (
     Broken,
     Gate,
     Rows,
+    afailing,
     aorders,
     failing,
     gated,
     orders,
     stalling,
+    stubborn,
     until,
 )
 from readers import csv_rows, openpyxl_rows, xml_rows
@@ -532,6 +534,14 @@ async def test_what_ends_other_loops_does_not_pass_for_the_end_of_the_rows(
     with pytest.raises(RuntimeError, match=f"the rows raised {error.__name__}"):
         await whole(encoding)
     assert rows.closed == 1
+    assert (encoding.receipt.outcome, encoding.receipt.problem) == ("source error", error.__name__)
+
+
+async def test_a_generator_exit_of_asynchronous_rows_is_their_error() -> None:
+    encoding = sw.aencode(afailing(100, GeneratorExit()))
+    with pytest.raises(RuntimeError, match="the rows raised GeneratorExit"):
+        await whole(encoding)
+    assert encoding.receipt.outcome == "source error"
 
 
 async def test_nor_does_it_where_rows_are_opened_or_converted() -> None:
@@ -885,6 +895,22 @@ async def test_other_tasks_get_their_turn_while_exports_run(kind: str, form: str
     work = asyncio.gather(*(whole(sw.aencode(rows, form)) for _ in range(4)))
     assert await longest_wait(work) < 0.5
     await work
+
+
+async def test_rows_that_swallow_their_cancellation_are_left_all_the_same() -> None:
+    encoding = sw.aencode(stubborn)
+    async with asyncio.timeout(PATIENCE):
+        await first_of(encoding)
+        await encoding.aclose()
+    assert encoding.receipt.outcome == "closed"
+
+
+async def test_rows_that_swallow_their_cancellation_take_no_longer_than_they_may() -> None:
+    encoding = sw.aencode(stubborn, limits=sw.Limits(seconds=0.2))
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(sw.LimitError, match="seconds"):
+            await whole(encoding)
+    assert encoding.receipt.outcome == "expired"
 
 
 async def test_a_slow_source_is_left_after_the_pull_in_flight() -> None:

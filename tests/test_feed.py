@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
-from fakes import AsyncRows, Broken, Rows, afailing, aorders, orders, stalling, until
+from fakes import PATIENCE, AsyncRows, Broken, Rows, afailing, aorders, orders, stalling, until
 from streamware.feed import Feed, Feeds
 from streamware.pull import MOST_ROWS
 from streamware.source import GivenUp
@@ -247,6 +247,16 @@ async def test_rows_whose_task_is_cancelled_by_others_do_not_pass_for_complete()
         await taken(feed)
 
 
+async def test_rows_that_end_other_loops_do_not_pass_for_complete() -> None:
+    async def fetch() -> Any:
+        raise StopAsyncIteration
+
+    with pytest.raises(StopAsyncIteration):
+        await read(fetch)
+    with pytest.raises(GeneratorExit):
+        await read(afailing(3, GeneratorExit()))
+
+
 def test_rows_that_end_the_program_do_not_pass_for_complete() -> None:
     feeds = list[Feed]()
 
@@ -363,6 +373,80 @@ async def test_a_feed_may_be_cancelled_when_all_was_read() -> None:
     await asyncio.sleep(0)
     assert feed.task is not None
     assert not feed.task.cancelled()
+
+
+class Stubborn:
+    """Rows that take a cancellation for a hiccup: they try again, and go on."""
+
+    def __init__(self, count: int = 10**9) -> None:
+        self.left = count
+        self.waiting = False
+        self.swallowed = 0
+
+    def __aiter__(self) -> "Stubborn":
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self.left:
+            raise StopAsyncIteration
+        await self.wait()
+        self.left -= 1
+        return (self.left,)
+
+    async def wait(self) -> None:
+        self.waiting = True
+        if self.swallowed:
+            await asyncio.sleep(0)
+            return
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.swallowed += 1
+
+
+async def sheet_of(rows: Stubborn) -> AsyncIterator[sw.Sheet]:
+    await rows.wait()
+    yield sw.Sheet("a", [])
+    yield sw.Sheet("b", [])
+
+
+async def opened_by(rows: Stubborn) -> Any:
+    await rows.wait()
+    return rows
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda rows: rows, lambda rows: lambda: opened_by(rows), sheet_of],
+    ids=["rows", "opener", "sheets"],
+)
+async def test_rows_that_swallow_their_cancellation_are_asked_for_no_more(
+    make: Callable[[Stubborn], Any],
+) -> None:
+    rows = Stubborn()
+    feed = await began(make(rows))
+    await until(lambda: rows.waiting)
+    feed.cancel()
+    assert feed.task is not None
+    done, _ = await asyncio.wait({feed.task}, timeout=PATIENCE)  # and no thread takes any
+    assert done
+    assert (rows.swallowed, rows.left > 10**9 - 3) == (1, True)
+    with pytest.raises(GivenUp):
+        await taken(feed)
+
+
+async def test_rows_that_swallow_their_cancellation_and_end_do_not_pass_for_complete() -> None:
+    class Ending(Stubborn):
+        async def wait(self) -> None:
+            await super().wait()
+            raise StopAsyncIteration
+
+    rows = Ending()
+    feed = await began(rows)
+    feed.cancel()
+    with pytest.raises(GivenUp):
+        await taken(feed)
+    assert rows.swallowed == 1
 
 
 def test_a_thread_does_not_wait_for_a_loop_that_has_ended() -> None:

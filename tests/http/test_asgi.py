@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from fakes import (
     gated,
     orders,
     stalling,
+    stubborn,
     until,
 )
 from readers import csv_rows, openpyxl_rows
@@ -323,6 +325,28 @@ async def test_the_client_may_leave_while_it_takes_nothing(done: Done, chunks: i
         assert not (await ended(task)).complete
         assert rows.closed == 1
     assert done.outcomes == ["client gone", "client gone"]
+
+
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+async def test_rows_that_swallow_their_cancellation_keep_no_place_when_the_client_left(
+    done: Done, delivery: Any, tmp_path: Path
+) -> None:
+    begun = asyncio.Event()
+
+    async def rows() -> AsyncIterator[Any]:
+        begun.set()
+        async for row in stubborn():
+            yield row
+
+    settings = sw.Settings(max_concurrent=1, wait_seconds=0, scratch_dir=tmp_path)
+    connection = Connection()
+    export = sw.Export(rows, delivery=delivery, settings=settings, on_done=done)
+    task = answering(connection, export)
+    await begun.wait()
+    connection.leave()
+    await ended(task)
+    assert done.outcomes == ["client gone"]
+    assert (await Connection().run(sw.Export([(1,)], settings=settings))).status == 200
 
 
 async def test_rows_wait_for_a_client_that_takes_nothing() -> None:
