@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
@@ -15,6 +16,10 @@ ROWS = 10_000
 """Rows after which there is progress,"""
 SECONDS = 1.0
 """or seconds, whichever come first; it is looked at once a chunk."""
+
+
+_FAILURES = (Exception, CancelledError)
+"""What is logged: a CancelledError, too, which can only be that of a task of theirs."""
 
 
 class Observer(Protocol):
@@ -101,12 +106,12 @@ class Watch:
         if self._on_done is not None:
             try:
                 self._on_done(self._receipt)
-            except Exception:
+            except _FAILURES:
                 logger.exception("on_done of an export failed")
 
     def _tell(self, event: str) -> None:
         for observer in self._observers:
             try:
                 getattr(observer, event)(self._receipt)
-            except Exception:
+            except _FAILURES:
                 logger.exception("%s of the observer %s failed", event, type(observer).__name__)

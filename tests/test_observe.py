@@ -70,8 +70,11 @@ class Seen:
 class Raising:
     """An observer that cannot be told anything."""
 
+    def __init__(self, error: type[BaseException] = Broken) -> None:
+        self._error = error
+
     def opened(self, receipt: sw.Receipt) -> None:
-        raise Broken
+        raise self._error
 
     first_byte = progress = done = opened
 
@@ -159,13 +162,14 @@ def test_who_asked_is_told_the_end_of_what_never_began(seen: Seen) -> None:
     assert (seen.events, told) == ([], [receipt])
 
 
+@pytest.mark.parametrize("error", [Broken, StopIteration, asyncio.CancelledError])
 def test_what_they_raise_is_logged_and_nothing_else(
-    seen: Seen, caplog: pytest.LogCaptureFixture
+    seen: Seen, caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     def fail(receipt: sw.Receipt) -> None:
-        raise Broken
+        raise error
 
-    watch = Watch(sw.Receipt("csv"), [Raising(), seen], fail)
+    watch = Watch(sw.Receipt("csv"), [Raising(error), seen], fail)
     watch.opened()
     watch.done()
     assert seen.events == ["opened: running", "done: running"]
@@ -357,9 +361,16 @@ def test_observers_that_raise_change_nothing(
     assert [event.partition(":")[0] for event in seen.events].count("done") == len(told) == 1
 
 
-def test_a_download_is_whole_though_an_observer_raises(get: Get) -> None:
-    reply = get(streamed(orders(MANY), settings=sw.Settings(observers=[Raising()])))  # type: ignore[arg-type]  # a list does, too
-    assert (reply.status, reply.complete) == (200, True)
+@pytest.mark.parametrize("error", [Broken, asyncio.CancelledError])
+def test_a_download_is_whole_though_an_observer_raises(
+    get: Get, error: type[BaseException]
+) -> None:
+    def fail(receipt: sw.Receipt) -> None:
+        raise error
+
+    settings = sw.Settings(observers=[Raising(error)])  # type: ignore[arg-type]  # a list does, too
+    reply = get(streamed(orders(MANY), settings=settings, on_done=fail))
+    assert (reply.status, reply.complete, reply.error) == (200, True, None)
 
 
 def test_a_middleware_has_observers_for_all_below_it(seen: Seen, settings: sw.Settings) -> None:
