@@ -178,18 +178,44 @@ def weight(row: Any, keys: Sequence[Any] = ()) -> int:
     return sum(map(_length, cells))
 
 
-def _length(cell: Any, depth: int = 3) -> int:
-    """About as many characters as a cell takes; what is nested deeper counts by its items."""
+def _length(cell: Any) -> int:
+    """About as many characters as a cell takes."""
     if isinstance(cell, _LONG):
         return len(cell)
-    if not isinstance(cell, _NESTED):
-        return _dressed_length(cell, depth - 1) if type(cell) is Cell and depth else 0
-    items = chain(cell, cell.values()) if isinstance(cell, dict) else cell
-    return _ITEM * len(cell) + (sum(_length(item, depth - 1) for item in items) if depth else 0)
+    return _nested_length(cell, {}, _DEPTH) if _has_items(cell) else 0
 
 
-def _dressed_length(cell: Cell, depth: int) -> int:
-    return sum(_length(part, depth) for part in (cell.value, cell.note, cell.url))
+_Lengths = dict[tuple[int, int], tuple[int, Any]]
+_DEPTH = 3  # what is nested deeper counts by its items
+
+
+def _nested_length(cell: Any, known: _Lengths, depth: int) -> int:
+    """The same of what has items, looked into so many times.
+
+    What is there many times, or in itself, is looked at once: `known` has its length by identity
+    and depth, and keeps it, for else its identity would soon be that of another.
+    """
+    items: Iterable[Any]
+    if isinstance(cell, Cell):
+        length, items = 0, (cell.value, cell.note, cell.url)
+    else:
+        length = _ITEM * len(cell)
+        items = chain(cell, cell.values()) if isinstance(cell, dict) else cell
+    if not depth:
+        return length
+    key = id(cell), depth
+    if key not in known:
+        for item in items:
+            if isinstance(item, _LONG):
+                length += len(item)
+            elif _has_items(item):
+                length += _nested_length(item, known, depth - 1)
+        known[key] = length, cell
+    return known[key][0]
+
+
+def _has_items(cell: object) -> bool:
+    return isinstance(cell, _NESTED) or type(cell) is Cell
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,7 @@
 """Batches that are bounded by rows, by text and by the clock."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, islice, repeat
 from types import MappingProxyType, SimpleNamespace
@@ -178,6 +178,35 @@ def test_what_is_nested_in_itself_is_not_counted_for_ever() -> None:
     endless: list[object] = []
     endless.append(endless)
     assert weight((endless,)) == 4 * 8
+
+
+def test_what_is_nested_in_itself_many_times_is_looked_at_once() -> None:
+    looks = list[int]()
+
+    class Looked(list[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            looks.append(1)
+            return super().__iter__()
+
+    endless = Looked()
+    endless.extend([endless] * 150)
+    assert weight((endless,)) == 8 * (150 + 150**2 + 150**3 + 150**4)
+    assert len(looks) == 3
+
+
+def test_cells_that_are_made_when_they_are_asked_for_are_not_taken_for_each_other() -> None:
+    class Decoded(Mapping[int, Any]):
+        def __getitem__(self, key: int) -> Any:
+            return [["x" * key]]
+
+        def __iter__(self) -> Iterator[int]:
+            return iter(range(100))
+
+        def __len__(self) -> int:
+            return 100
+
+    assert weight((Decoded(),)) == 0
+    assert weight(Decoded()) == 100 * 16 + sum(range(100))
 
 
 def test_the_text_of_a_row_of_sqlite_counts() -> None:
