@@ -147,7 +147,7 @@ async def test_an_encoding_stays_at_its_end() -> None:
 
 
 async def test_a_wrong_option_is_an_error_at_once() -> None:
-    with pytest.raises(ValueError, match="unknown format 'ods'"):
+    with pytest.raises(ValueError, match="unknown format 'pdf'"):
         sw.aencode([], "ods")
     with pytest.raises(TypeError, match="not int"):
         sw.aencode(7)  # type: ignore[arg-type]
