@@ -148,7 +148,7 @@ async def test_an_encoding_stays_at_its_end() -> None:
 
 async def test_a_wrong_option_is_an_error_at_once() -> None:
     with pytest.raises(ValueError, match="unknown format 'pdf'"):
-        sw.aencode([], "ods")
+        sw.aencode([], "pdf")
     with pytest.raises(TypeError, match="not int"):
         sw.aencode(7)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="flush_interval above 0"):
