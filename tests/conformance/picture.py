@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,11 +20,12 @@ ROWS = 14
 
 def main() -> None:
     import streamware as sw
-    from examples.flask_report import COLUMNS, ORDERS, XLSX
 
+    report = import_module("examples.flask_report")
     with TemporaryDirectory() as folder:
         book = Path(folder, "orders.xlsx")
-        sw.save(ORDERS[:ROWS], book, replace(XLSX, fit_to_width=True), columns=COLUMNS)
+        format_ = replace(report.XLSX, fit_to_width=True)
+        sw.save(report.ORDERS[:ROWS], book, format_, columns=report.COLUMNS)
         home = f"-env:UserInstallation={Path(folder, 'home').as_uri()}"
         print_ = ["soffice", home, "--headless", "--convert-to", "pdf", "--outdir", folder]
         subprocess.run([*print_, str(book)], check=True, timeout=120, capture_output=True)

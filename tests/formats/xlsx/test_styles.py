@@ -83,10 +83,16 @@ def test_each_part_of_a_style_is_there_once() -> None:
         found.index(style)
     sheet = part(found)
     counts = {
-        name: sheet.find(f"s:{name}", MAIN).get("count")
-        for name in ("numFmts", "fonts", "fills", "borders", "cellXfs")  # type: ignore[union-attr]
+        name: [each.get("count") for each in sheet.findall(f"s:{name}", MAIN)]
+        for name in ("numFmts", "fonts", "fills", "borders", "cellXfs")
     }
-    assert counts == {"numFmts": "1", "fonts": "2", "fills": "3", "borders": "2", "cellXfs": "6"}
+    assert counts == {
+        "numFmts": ["1"],
+        "fonts": ["2"],
+        "fills": ["3"],
+        "borders": ["2"],
+        "cellXfs": ["6"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -96,15 +102,19 @@ def test_each_part_of_a_style_is_there_once() -> None:
         (
             Style(bold=True, italic=True, underline=True, color="#c00000"),
             "font",
-            '<b /><i /><u /><sz val="11" /><color rgb="FFC00000" />'
-            '<name val="Calibri" /><family val="2" />',
+            (
+                '<b /><i /><u /><sz val="11" /><color rgb="FFC00000" />'
+                '<name val="Calibri" /><family val="2" />'
+            ),
         ),
         (Style(font="A & B", size=9.5), "font", '<sz val="9.5" /><name val="A &amp; B" />'),
         (
             Style(background="#D9E1F2"),
             "fill",
-            '<patternFill patternType="solid"><fgColor rgb="FFD9E1F2" />'
-            '<bgColor indexed="64" /></patternFill>',
+            (
+                '<patternFill patternType="solid"><fgColor rgb="FFD9E1F2" />'
+                '<bgColor indexed="64" /></patternFill>'
+            ),
         ),
         (Style(align="right"), "alignment", "horizontal=right"),
         (
@@ -161,7 +171,7 @@ def test_more_number_formats_than_excel_has_are_an_error() -> None:
     for number in range(250):
         found.index(Style(format=f'0"{number}"'))
     found.index(Style(format="0.00"))
-    with pytest.raises(LimitError, match="number formats of the workbook: 251 is over .* 250"):
+    with pytest.raises(LimitError, match=r"number formats of the workbook: 251 is over .* 250"):
         found.index(Style(format="0.000"))
 
 
