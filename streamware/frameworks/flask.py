@@ -2,14 +2,15 @@
 
 Flask takes the application context down when the view has returned, and with it what `g` and the
 teardown functions keep: a database connection, a session.  The rows of an export are still being
-read then, so the context is kept until they are closed.
+read then, so the context is kept until they are closed, and taken down then; where they are closed
+before Flask is done with the request, it is Flask that takes it down, as ever.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
+from threading import RLock, get_ident
 from typing import Any, Unpack
 
 import flask
@@ -20,7 +21,8 @@ from streamware.frameworks.dressed import Dressed
 from streamware.frameworks.options import Content, Options, application
 from streamware.http.headers import Headers
 
-_HELD = (None, None)
+_NO_CYCLE: dict[str, None] = {"werkzeug.request": None}
+_HELD = ("kept", None)  # a pair, as the tokens of a request context are
 _BODILESS = (204, 304, 412)
 
 
@@ -85,28 +87,91 @@ def _begin(response: flask.Response) -> flask.Response:
     return response
 
 
-def keep() -> Callable[[], object] | None:
-    """Keep the current request's contexts, `g` and all; returns what takes them down.
+class Kept:
+    """The contexts of a request, kept until its rows are closed.
 
-    The thread is left as it would be without us: nothing stays pushed.  What is returned is to be
-    called in a copy of the current `contextvars.Context`, in which rows are read, too.
+    Whoever lets go of a context last takes it down: Flask, or one of those who kept it.
+
+    Args:
+        app: The application.
+        request: The request.
+        contexts: What Flask has pushed for it.
+    """
+
+    def __init__(self, app: flask.Flask, request: flask.Request, contexts: list[Any]) -> None:
+        self._app = app
+        self._request = request
+        self._contexts = contexts
+        self._thread = get_ident()
+        for context in contexts:
+            # Flask takes a context down when it pops the last of its tokens: this one is older.
+            context._cv_tokens.insert(0, _HELD)  # noqa: SLF001 - there is no public way
+
+    def release(self, *, last: bool) -> None:
+        """Let go of the contexts, and take down what nobody else has any more.  Idempotent.
+
+        While Flask is at the request, on another thread, it may have looked already whether it is
+        the last to have them: then nothing is done yet.
+
+        To be called in a copy of the `contextvars.Context` in which rows are read.
+
+        Args:
+            last: Whether nobody will call it again.
+
+        Raises:
+            Exception: What functions of the application raise; each was called.
+        """
+        with _LETTING_GO:
+            if (
+                not last
+                and get_ident() != self._thread
+                and not all(map(_is_popped, self._contexts))
+            ):
+                return
+            contexts, self._contexts = self._contexts, []
+            over = [context for context in contexts if _let_go(context)]
+        self._take_down(over)
+
+    def _take_down(self, over: list[Any]) -> None:
+        """From last to first, as Flask does, each whatever became of the one before."""
+        error = sys.exc_info()[1]
+        with ExitStack() as stack:
+            for context in over:
+                if not hasattr(context, "request"):
+                    stack.callback(self._app.do_teardown_appcontext, error)
+                    continue
+                stack.callback(self._request.environ.update, _NO_CYCLE)
+                stack.callback(self._request.close)
+                stack.callback(self._app.do_teardown_request, error)
+
+
+def keep() -> Kept | None:
+    """Keep the current request's contexts, `g` and all.
+
+    The thread is left as it would be without us: nothing stays pushed.
     """
     if not flask.has_request_context():
         return None
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    request = flask.request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    proxies: tuple[Any, ...] = (vars(flask.globals).get("request_ctx"), flask.globals.app_ctx)
-    for proxy in proxies:
-        context: Any = None if proxy is None else proxy._get_current_object()  # noqa: SLF001
-        if hasattr(context, "_cv_tokens"):
-            # Flask takes a context down when it pops the last of its tokens: this one is older.
-            context._cv_tokens.insert(0, _HELD)  # noqa: SLF001 - there is no public way
-    return lambda: _take_down(app, request)
+    proxies: tuple[Any, ...] = (flask.globals.app_ctx, vars(flask.globals).get("request_ctx"))
+    contexts = [_behind(proxy) for proxy in proxies if proxy is not None]
+    known = [context for context in contexts if hasattr(context, "_cv_tokens")]
+    return Kept(_behind(flask.current_app), _behind(flask.request), known)
 
 
-def _take_down(app: flask.Flask, request: flask.Request) -> None:
-    error = sys.exc_info()[1]
-    with ExitStack() as stack:  # from last to first, each whatever became of the one before
-        stack.callback(app.do_teardown_appcontext, error)
-        stack.callback(request.close)
-        stack.callback(app.do_teardown_request, error)
+# Held for a few steps only, none of them the application's; again by a finalizer that runs there.
+_LETTING_GO = RLock()
+
+
+def _behind(proxy: Any) -> Any:
+    return proxy._get_current_object()  # noqa: SLF001 - Werkzeug documents it
+
+
+def _is_popped(context: Any) -> bool:
+    """Whether Flask has, and so does not take it down any more."""
+    return all(token is _HELD for token in context._cv_tokens)  # noqa: SLF001
+
+
+def _let_go(context: Any) -> bool:
+    """Whether nobody has it any more."""
+    context._cv_tokens.remove(_HELD)  # noqa: SLF001
+    return not context._cv_tokens  # noqa: SLF001

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from functools import partial
 from threading import Condition, Thread, current_thread
@@ -91,7 +91,7 @@ class Buffered:
     def close(self) -> None:
         """Give up, and wait until the pull in flight has returned and rows are closed.
 
-        Idempotent.
+        Idempotent; raises nothing but what is no `Exception`.
         """
         with self._news:
             if self._closed:
@@ -99,28 +99,39 @@ class Buffered:
             self._closed = True
             self._ring.close()
             self._news.notify_all()
-        self._chunks.close()
         if self._thread is None:
-            self._finished()
+            try:
+                self._chunks.close()
+            finally:
+                self._finished()
             return
+        self._chunks.close()
         if not self._ended and self._cancel is not None:
             called(self._cancel)
         if self._thread is not current_thread():
             self._thread.join()
+        error, self._error = self._error, None
+        if error is not None and not isinstance(error, Exception):
+            raise error
 
     def _produce(self) -> None:
         try:
-            for chunk in self._chunks:
-                if not self._put(chunk):
-                    break
+            self._read()
         except BaseException as error:  # noqa: BLE001 - it is raised where the chunks are taken
             self._error = _named(error)
         finally:
-            self._chunks.close()
-            self._finished()
             with self._news:
                 self._ended = True
                 self._news.notify_all()
+
+    def _read(self) -> None:
+        # Not once the error is handled: a teardown of the application's may want to know it.
+        with ExitStack() as ending:
+            ending.callback(self._finished)
+            ending.callback(self._chunks.close)
+            for chunk in self._chunks:
+                if not self._put(chunk):
+                    break
 
     def _put(self, chunk: bytes) -> bool:
         """Put it into the ring when there is room; False where nobody wants it any more."""

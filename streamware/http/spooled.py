@@ -66,8 +66,10 @@ class Spooled:
         """Close the rows; while another thread pulls, that one does.  Idempotent."""
         if not self._closed:
             self._closed = True
-            self._chunks.close()
-            self._finish()
+            try:
+                self._chunks.close()
+            finally:
+                self._finish()
 
     def _spool(self) -> None:
         for chunk in self._chunks:

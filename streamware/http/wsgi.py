@@ -11,8 +11,9 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from streamware.errors import StreamwareError
 from streamware.http import headers as head
@@ -42,6 +43,17 @@ logger = logging.getLogger("streamware")
 # module of ours that keeps it.  Imported only where the framework is in use.
 _BLOCK = 65_536
 _KEEPERS = {"flask": "streamware.frameworks.flask"}
+
+
+class Kept(Protocol):
+    """What a framework would take down before the rows are closed that need it."""
+
+    def release(self, *, last: bool) -> None:
+        """Give it back, if that can be done yet, once; whatever comes of it, at the `last` call.
+
+        Called when the rows are closed, from the thread that reads them, and again from the one
+        that sends: with each chunk, and at the end.
+        """
 
 
 def respond(
@@ -168,7 +180,8 @@ class Body(Enclosed):
         self._document = job.chunks(self._stay.share)
         self._encoding: Chunks | Spooled | Buffered = self._document
         self._watch = job.watch(self._encoding.receipt, self._stay.scratch.settings)
-        self._release = _kept()
+        self._kept = _kept()
+        self._rows_over = False
         self._first = b""
         self._sent = False
         self._error: BaseException | None = None
@@ -213,6 +226,8 @@ class Body(Enclosed):
 
     def step(self) -> bytes:
         """The next chunk, or `END`."""
+        if self._rows_over:
+            self._release(last=False)
         chunk, self._first = self._first, b""
         if chunk:
             return chunk
@@ -231,12 +246,16 @@ class Body(Enclosed):
 
     def end(self) -> None:
         """Close the rows, then what they needed."""
-        self._encoding.close()
-        self._rows_closed()
-        self._stay.leave()
+        with ExitStack() as ending:  # from last to first, each whatever became of the one before
+            ending.callback(self._watch.done)
+            ending.callback(self._conclude)
+            ending.callback(self._stay.leave)
+            ending.callback(self._release, last=True)
+            ending.callback(self._encoding.close)
+
+    def _conclude(self) -> None:
         error, self._error = self._error, None  # its traceback holds the body
         conclude(self._encoding.receipt, self._stay.share, error, sent=self._sent)
-        self._watch.done()
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:
         receipt, share, chunks = self._document.receipt, self._stay.share, self._document
@@ -248,10 +267,15 @@ class Body(Enclosed):
             self._encoding = Buffered(chunks, share.ring(), self._rows_closed, cancel)
 
     def _rows_closed(self) -> None:
+        """However slowly the client reads on, what rows needed is free."""
+        self._rows_over = True
+        self._release(last=False)
+
+    def _release(self, *, last: bool) -> None:
         """Release what the rows needed, in a copy of the context in which they were read."""
-        while self._release:
+        for kept in self._kept:
             try:
-                self._release.pop(0)()
+                kept.release(last=last)
             except Exception:
                 logger.warning("what the rows of an export needed was not released", exc_info=True)
 
@@ -270,7 +294,7 @@ class _File:
         self._body.close()
 
 
-def _kept() -> list[Callable[[], object]]:
+def _kept() -> list[Kept]:
     modules = [module for framework, module in _KEEPERS.items() if framework in sys.modules]
-    releases = [importlib.import_module(module).keep() for module in modules]
-    return [release for release in releases if release is not None]
+    kept = [importlib.import_module(module).keep() for module in modules]
+    return [each for each in kept if each is not None]

@@ -1,4 +1,12 @@
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 from wsgiref.validate import validator
 
@@ -12,7 +20,10 @@ flask = pytest.importorskip("flask")
 flask_sqlalchemy = pytest.importorskip("flask_sqlalchemy")
 sqlalchemy = pytest.importorskip("sqlalchemy")
 orm = pytest.importorskip("sqlalchemy.orm")
+pooled = pytest.importorskip("pooled")
 ROWS = 5000
+TESTS = Path(__file__).parents[1]
+PATIENCE = 30
 
 
 class Shop:
@@ -113,3 +124,191 @@ def test_the_session_is_given_back_when_the_rows_are_closed(shop: Shop) -> None:
     with shop.app.app_context():
         assert seen == [None]
         assert shop.db.engine.pool.checkedout() == 0
+
+
+# A pool of two connections, and an application that uses its session to the end of the request
+
+GTHREAD = ("--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "1")
+DELIVERIES = ("stream", "buffer", "spool")
+STATUS = {
+    ("whole", "stream"): 200,
+    ("whole", "buffer"): 200,
+    ("whole", "spool"): 200,
+    ("first", "stream"): 500,
+    ("first", "buffer"): 500,
+    ("first", "spool"): 500,
+    ("later", "stream"): 200,
+    ("later", "buffer"): 200,
+    ("later", "spool"): 500,
+    ("room", "stream"): 503,
+    ("room", "buffer"): 503,
+    ("room", "spool"): 503,
+}
+EVERY = [(f"/{kind}/{how}/{end}", s) for kind in pooled.KINDS for (end, how), s in STATUS.items()]
+CONNECTIONS = pytest.mark.parametrize("kind", pooled.KINDS)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Any:
+    app = pooled.Pooled(tmp_path / "shop.sqlite3")
+    yield app
+    app.pool().dispose()
+
+
+def ask(app: Any, path: str, *, chunks: int = 10**6, **options: Any) -> int:
+    """Get it, or as many chunks of it; the status."""
+    response = Client(validator(app)).get(path, **options)
+    with closing(response), suppress(OSError):
+        for _ in zip(range(chunks), response.response, strict=False):
+            pass
+    return int(response.status_code)
+
+
+def until(happens: Callable[[], object]) -> None:
+    end = monotonic() + PATIENCE
+    while not happens():
+        assert monotonic() < end
+        sleep(0.01)
+
+
+@pytest.mark.parametrize(("path", "status"), EVERY)
+@pytest.mark.parametrize("protocol", ["HTTP/1.1", "HTTP/1.0"])
+def test_a_session_is_the_request_s_until_its_end_and_given_back_once(
+    pool: Any, path: str, status: int, protocol: str
+) -> None:
+    for _ in range(2 * pooled.POOL):
+        assert ask(pool, path, environ_overrides={"SERVER_PROTOCOL": protocol}) == status
+        assert pool.pool().checkedout() == 0
+    assert pool.counted["requests"] == pool.counted["torn down"] == 2 * pooled.POOL
+    assert pool.counted["another session"] == 0
+
+
+@CONNECTIONS
+@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_a_session_is_given_back_once_when_the_client_leaves(
+    pool: Any, kind: str, delivery: str, chunks: int
+) -> None:
+    for _ in range(2 * pooled.POOL):
+        assert ask(pool, f"/{kind}/{delivery}/whole", chunks=chunks) == 200
+        assert pool.pool().checkedout() == 0
+    assert pool.counted["requests"] == pool.counted["torn down"] == 2 * pooled.POOL
+
+
+@CONNECTIONS
+@pytest.mark.parametrize("delivery", ["buffer", "spool"])
+def test_a_session_is_given_back_however_slowly_the_client_reads(
+    pool: Any, kind: str, delivery: str
+) -> None:
+    response = Client(validator(pool)).get(f"/{kind}/{delivery}/whole")
+    chunks = iter(response.response)
+    next(chunks)
+    until(lambda: pool.pool().checkedout() == 0)
+    assert next(chunks)
+    response.close()
+    assert pool.counted["torn down"] == 1
+
+
+@CONNECTIONS
+def test_a_session_that_is_around_the_request_is_left_to_who_made_it(pool: Any, kind: str) -> None:
+    with pool.app_context():
+        for delivery in DELIVERIES:
+            assert ask(pool, f"/{kind}/{delivery}/whole") == 200
+        assert pool.counted["torn down"] == 0
+    assert pool.counted["torn down"] == 1
+    assert pool.pool().checkedout() == 0
+
+
+@CONNECTIONS
+def test_a_session_that_a_test_client_keeps_is_given_back_by_it(pool: Any, kind: str) -> None:
+    with pool.test_client() as client:
+        for count, delivery in enumerate(("stream", "buffer")):
+            assert len(csv_rows(client.get(f"/{kind}/{delivery}/whole").data)) == pooled.ROWS
+            assert flask.g.session is not None
+            assert pool.counted["torn down"] == count
+    assert pool.counted["torn down"] == 2
+    assert pool.pool().checkedout() == 0
+
+
+@CONNECTIONS
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_an_export_may_be_read_in_the_request(pool: Any, kind: str, delivery: str) -> None:
+    def whole(response: Any) -> Any:
+        return flask.Response(b"".join(response.response), mimetype=response.mimetype)
+
+    pool.after_request(whole)
+    assert ask(pool, f"/{kind}/{delivery}/whole") == 200
+    assert pool.counted["torn down"] == 1
+    assert pool.counted["another session"] == 0
+    assert pool.pool().checkedout() == 0
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_an_export_may_be_what_is_sent_for_another_that_failed(pool: Any, delivery: Any) -> None:
+    def other(error: Any) -> Any:
+        query = pooled.QUERY
+        rows = lambda: flask.g.session.execute(query)  # noqa: E731
+        return sw.Export(rows, format="csv", delivery=delivery, status=203)
+
+    pool.register_error_handler(500, other)
+    assert ask(pool, f"/export/{delivery}/first") == 203
+    assert pool.counted["torn down"] == 1
+    assert pool.pool().checkedout() == 0
+
+
+@pytest.fixture
+def gunicorn(tmp_path: Path) -> Iterator[str]:
+    """Where a gunicorn is that serves it on eight threads."""
+    pytest.importorskip("gunicorn")
+    with closing(socket.create_server(("127.0.0.1", 0))) as found:
+        address = f"127.0.0.1:{found.getsockname()[1]}"
+    served = f"pooled:Pooled({str(tmp_path / 'shop.sqlite3')!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *GTHREAD, "--bind", address, served],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent)))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.mark.servers
+def test_a_pool_is_never_exhausted_under_gunicorn(gunicorn: str) -> None:
+    httpx = pytest.importorskip("httpx")
+
+    def state() -> Any:
+        return httpx.get(f"{gunicorn}/state", trust_env=False).json()
+
+    def get(asked: tuple[str, int]) -> None:
+        path, status = asked
+        with (
+            httpx.Client(base_url=gunicorn, timeout=PATIENCE, trust_env=False) as client,
+            client.stream("GET", path) as response,
+        ):
+            assert response.status_code == status
+            chunks = response.iter_raw()
+            next(chunks)
+            if "whole" in path and "leave" not in path:
+                for _ in chunks:
+                    pass
+
+    def is_up() -> bool:
+        try:
+            return bool(state())
+        except httpx.TransportError:
+            return False
+
+    until(is_up)
+    asked = [*EVERY, *((f"{path}?leave", status) for path, status in EVERY)] * 3
+    with ThreadPoolExecutor(pooled.POOL) as clients:
+        list(clients.map(get, asked))
+    until(lambda: state()["torn down"] == len(asked))
+    seen = state()
+    assert seen["requests"] == len(asked)
+    assert (seen["checked out"], seen["another session"]) == (0, 0)

@@ -4,7 +4,9 @@ import contextvars
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,18 +226,23 @@ def test_a_request_need_not_have_a_query(server: Server) -> None:
 
 
 class Keeper:
-    """A module as those in `streamware.frameworks`: what it kept, and when it let it go."""
+    """A module as those in `streamware.frameworks`, and what it keeps.
 
-    def __init__(self, rows: Rows, error: Exception | None = None) -> None:
+    Attributes:
+        released: Whether the rows were closed whenever it was to let go, and whether for the last
+            time.
+    """
+
+    def __init__(self, rows: Rows, error: BaseException | None = None) -> None:
         self.rows = rows
-        self.released: list[int] = []
+        self.released: list[tuple[int, bool]] = []
         self._error = error
 
-    def keep(self) -> Callable[[], object]:
-        return self._release
+    def keep(self) -> "Keeper":
+        return self
 
-    def _release(self) -> None:
-        self.released.append(self.rows.closed)
+    def release(self, *, last: bool) -> None:
+        self.released.append((self.rows.closed, last))
         if self._error is not None:
             raise self._error
 
@@ -260,7 +267,8 @@ def test_what_rows_need_is_released_after_they_were_closed(
     for _ in zip(range(chunks), body, strict=False):
         pass
     body.close()
-    assert keeper.released == [1]
+    body.close()
+    assert keeper.released == [(1, True)]
 
 
 def test_what_rows_need_is_released_when_they_fail(
@@ -270,7 +278,22 @@ def test_what_rows_need_is_released_when_they_fail(
     keep(keeper)
     with pytest.raises(Broken):
         server.get(sw.Export(keeper.rows))
-    assert keeper.released == [1]
+    assert keeper.released == [(1, True)]
+
+
+@pytest.mark.parametrize("delivery", ["spool", "buffer"])
+def test_what_rows_need_is_offered_when_they_are_closed_and_until_the_end(
+    server: Server, keep: Callable[[Keeper], None], tmp_path: Path, delivery: Any
+) -> None:
+    keeper = Keeper(Rows(orders(20_000)))
+    keep(keeper)
+    settings = sw.Settings(scratch_dir=tmp_path)
+    for _ in server.get(sw.Export(lambda: keeper.rows, delivery=delivery, settings=settings)):
+        while not keeper.released:
+            time.sleep(0.001)
+    assert set(keeper.released[:-1]) == {(1, False)}
+    assert len(keeper.released) > 3
+    assert keeper.released[-1] == (1, True)
 
 
 def test_what_cannot_be_released_is_logged(
