@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -151,7 +151,12 @@ class Member:
 
     def close(self, *, given_up: bool) -> None:
         """Close its content, and tell who asked; over HTTP it is the client who gives up."""
-        close(self.content)
+        try:
+            close(self.content)
+        finally:
+            self._tell(given_up=given_up)
+
+    def _tell(self, *, given_up: bool) -> None:
         if self.job is None or not self.told or not isinstance(self.content, Encoding):
             return
         receipt = self.content.receipt
@@ -257,18 +262,22 @@ class Zipping:
         return next((content for content in contents if isinstance(content, Encoding)), None)
 
     def close(self) -> None:
-        """Close every entry's content.  Idempotent; never raises."""
+        """Close every entry's content.
+
+        Idempotent; raises nothing but what is no `Exception`, when all is closed.
+        """
         self._settle(self._expired or GivenUp())
-        close(self._chunks)
-        while self._members:
-            self._end_member()
         self._expired = None  # its traceback holds us
+        with ExitStack() as closing:  # from last to first, each whatever became of the one before
+            for _ in self._members:
+                closing.callback(self._end_member)
+            closing.callback(close, self._chunks)
 
     def _end_member(self) -> None:
         member = self._members.pop(0)
         self.asynchronous += member.asynchronous
-        member.close(given_up=self.receipt.outcome == "closed")
         self.receipt.rows += member.rows
+        member.close(given_up=self.receipt.outcome == "closed")
 
     def _run(self) -> Iterator[bytes]:
         self._started = monotonic()
@@ -305,7 +314,19 @@ class Zipping:
             receipt.outcome = "complete" if cause is None else outcome_of(cause)
             if cause is not None and receipt.outcome != "closed":
                 receipt.problem = problem_of(cause)
+            if isinstance(cause, LimitError) and self._is_theirs(cause):
+                cause.status, receipt.outcome = None, "source error"
+                receipt.problem = type(cause).__name__
             receipt.seconds = monotonic() - self._started
+
+    def _is_theirs(self, error: LimitError) -> bool:
+        """Whether it came from the rows of an entry, or from what gives its bytes."""
+        if error is self._expired:
+            return False
+        content = self._members[0].content if self._members else None
+        if isinstance(content, Encoding):
+            return content.receipt.outcome == "source error"
+        return error.name is not None
 
 
 class _Unknown(int):

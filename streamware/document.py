@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
 from time import monotonic
 from typing import Any, BinaryIO
@@ -68,6 +68,7 @@ class Document:
         self._sorter: Sorter | None = None
         self._changed: list[Deferred] = []
         self._ending: Iterator[bytes] | None = None
+        self._theirs: LimitError | None = None
 
     def start_clock(self) -> None:
         """Seconds are counted from here on, the opening of the rows among them."""
@@ -130,7 +131,8 @@ class Document:
             return
         if alone:
             self._encode_all(sorter.rest())
-        sorter.add(rows, characters)
+        with self.theirs():
+            sorter.add(rows, characters)
         self.unflushed = True
         self._encode_all(sorter.rest() if alone else sorter.ready())
 
@@ -206,14 +208,19 @@ class Document:
 
     def settle(self, outcome: str, cause: BaseException | None = None) -> None:
         """The end, of one kind or another; only the first counts."""
+        problem = None if cause is None else problem_of(cause)
+        theirs, self._theirs = self._theirs, None  # its traceback holds us
         if isinstance(cause, LimitError):
-            cause.status = self._limits.status_of(cause)
+            if cause is theirs:
+                cause.status, outcome, problem = None, "source error", type(cause).__name__
+            else:
+                cause.status = self._limits.status_of(cause)
         if self._settled:
             return
         self._settled = True
         if self.receipt.outcome == "running":
             self.receipt.outcome = outcome
-            self.receipt.problem = None if cause is None else problem_of(cause)
+            self.receipt.problem = problem
         self.receipt.seconds = monotonic() - self._started if self._begun else 0.0
         self._out.clear()
         self.size = 0
@@ -221,6 +228,15 @@ class Document:
             self.receipt.sha256 = self._digest.hexdigest()
         elif self._encoder is not None:
             self._encoder.abort()
+
+    @contextmanager
+    def theirs(self) -> Iterator[None]:
+        """The caller's code runs in it: a limit passed there is another document's, not ours."""
+        try:
+            yield
+        except LimitError as error:
+            self._theirs = error
+            raise
 
     @property
     def time_left(self) -> float:
@@ -263,7 +279,8 @@ class Document:
 
     def _encode(self, table: Table, rows: list[Any]) -> None:
         # The caller's code (attributes, callables, conversions) runs here, and before the gate.
-        batch = table.batch(rows)
+        with self.theirs():
+            batch = table.batch(rows)
         with self._gate:
             self._keep(self._encoder_of(batch).feed(batch))
         while self._changed:

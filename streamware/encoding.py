@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
@@ -206,7 +206,11 @@ class Encoding:
             self._fail(error)
             raise
         self._steps = None
-        self._close_rows()
+        try:
+            self._close_rows()
+        except BaseException as error:
+            self._fail(error)
+            raise
         return False
 
     def take(self) -> bytes:
@@ -269,18 +273,20 @@ class Encoding:
         return error
 
     def close(self) -> None:
-        """Give up, or end: close the rows.  Idempotent; never raises.
+        """Give up, or end: close the rows.
 
-        While another thread is pulling, that thread closes them when its pull returns.
+        Idempotent; raises nothing but what is no `Exception`, when all is closed.  While another
+        thread is pulling, that thread closes them when its pull returns.
         """
         if self._closed:
             return
         self._closed = True
         self._settle(self._failure or GivenUp())
-        if self._rows is not None and not is_opener(self._rows):
-            close(self._rows)
-        if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
-            self._end_late()
+        with ExitStack() as closing:  # from last to first, each whatever became of the one before
+            if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
+                closing.callback(self._end_late)
+            if self._rows is not None and not is_opener(self._rows):
+                closing.callback(close, self._rows)
 
     def _fail(self, error: BaseException) -> None:
         """End it; raises why, where that is not what interrupted rows raised."""
@@ -319,7 +325,8 @@ class Encoding:
             self._deadline.start()
         outer = self._open(rows)
         rest = outer.iterator
-        first = next(rest, _END)
+        with self.document.theirs():
+            first = next(rest, _END)
         begun = () if first is _END else (first,)
         if isinstance(first, Sheet):
             yield from self._sheets(chain(begun, rest))
@@ -331,14 +338,19 @@ class Encoding:
 
     def _open(self, rows: Any) -> Opened:
         self.asynchronous = [each for each in self.asynchronous if each is not rows]
-        opened = Opened(rows, self._feeder)
+        with self.document.theirs():
+            opened = Opened(rows, self._feeder)
         self._opened.append(opened)
         return opened
 
-    def _sheets(self, sheets: Iterable[Any]) -> Generator[None, None, None]:
+    def _sheets(self, sheets: Iterator[Any]) -> Generator[None, None, None]:
         if self._sheet_by is not None:
             raise EncodeError("sheet_by= is for rows, and these are sheets already")
-        for sheet in sheets:
+        while True:
+            with self.document.theirs():
+                sheet = next(sheets, _END)
+            if sheet is _END:
+                return
             if not isinstance(sheet, Sheet):
                 raise EncodeError(f"among the sheets is a {type(sheet).__name__}")
             opened = self._open(sheet.rows)
@@ -362,7 +374,8 @@ class Encoding:
         due = monotonic() + self._flush_interval
         early = True
         while not puller.ended:
-            puller.pull(due)
+            with document.theirs():
+                puller.pull(due)
             late = monotonic() > due
             self._encode(puller, late=late)
             if document.size and (early or late or document.size >= self._chunk_size):
@@ -401,10 +414,14 @@ class Encoding:
         puller.heavy = document.heavy
 
     def _close_rows(self) -> None:
-        if self._deadline is not None:
-            self._deadline.stop()
-        while self._opened:
-            self._opened.pop().close()
+        with ExitStack() as closing:
+            closing.callback(self._close_scratch)
+            while self._opened:
+                closing.callback(self._opened.pop(0).close)
+            if self._deadline is not None:
+                closing.callback(self._deadline.stop)
+
+    def _close_scratch(self) -> None:
         if self._scratch is not None and self._share is not None:
             self._scratch.close()
             self.receipt.scratch_peak_bytes = self._share.peak

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from streamware.arrow import ArrowRows, speaks_arrow
@@ -120,21 +121,32 @@ class Opened:
         return self._names
 
     def close(self) -> None:
-        """Close the iterator, and what it came from.  Never raises; what goes wrong is logged."""
-        close(self.iterator)
-        if self._source is not self.iterator:
-            close(self._source)
+        """Close the iterator, and what it came from.
+
+        What goes wrong is logged; raises nothing but what is no `Exception`, when all is closed.
+        """
+        iterator, source = self.iterator, self._source
         self.iterator, self._source = iter(()), ()
+        with ExitStack() as closing:  # from last to first, each whatever became of the one before
+            if source is not iterator:
+                closing.callback(close, source)
+            closing.callback(close, iterator)
 
 
 def close(rows: object) -> None:
-    """Call `rows.close()` if there is one that can be called here.  Never raises.
+    """Call `rows.close()` if there is one that can be called here.
 
-    The rows of sheets that were listed are closed with them; they may never have begun.
+    The rows of sheets that were listed are closed with them; they may never have begun.  What
+    goes wrong is logged; raises nothing but what is no `Exception`, when all is closed.
     """
-    for sheet in _listed_sheets(rows):
-        if not is_opener(sheet.rows):
-            close(sheet.rows)
+    with ExitStack() as closing:
+        closing.callback(_close, rows)
+        for sheet in reversed(_listed_sheets(rows)):
+            if not is_opener(sheet.rows):
+                closing.callback(close, sheet.rows)
+
+
+def _close(rows: object) -> None:
     closer = getattr(rows, "close", None)
     if not callable(closer) or inspect.iscoroutinefunction(closer):
         return

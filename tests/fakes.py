@@ -29,7 +29,7 @@ class Rows:
         threads: The threads on which it was used.
     """
 
-    def __init__(self, rows: Iterable[Any], *, closing: Exception | None = None) -> None:
+    def __init__(self, rows: Iterable[Any], *, closing: BaseException | None = None) -> None:
         self.pulled = 0
         self.closed = 0
         self.threads: list[int] = []
@@ -59,7 +59,7 @@ class Rows:
 class AsyncRows:
     """The asynchronous twin of `Rows`; awaits `pause` in every call."""
 
-    def __init__(self, rows: Iterable[Any], *, closing: Exception | None = None) -> None:
+    def __init__(self, rows: Iterable[Any], *, closing: BaseException | None = None) -> None:
         self.pulled = 0
         self.closed = 0
         self.tasks: list[asyncio.Task[Any] | None] = []

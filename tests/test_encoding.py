@@ -5,6 +5,7 @@ import hashlib
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
@@ -272,6 +273,34 @@ def test_an_error_is_not_hidden_by_one_in_closing(caplog: pytest.LogCaptureFixtu
     with pytest.raises(Broken):
         b"".join(sw.encode(Rows(failing(1), closing=ZeroDivisionError())))
     assert caplog.messages == ["closing the rows of an export failed"]
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 10**6])
+def test_everything_is_closed_though_the_program_is_to_end_meanwhile(chunks: int) -> None:
+    rows = Rows(orders(20_000), closing=SystemExit())
+    sheets = Rows([sw.Sheet("A", rows), sw.Sheet("B", [])])
+    listed = [Rows(orders(20_000), closing=SystemExit()), Rows([])]
+    for source in (sheets, [sw.Sheet(name, each) for name, each in zip("AB", listed, strict=True)]):
+        encoding = sw.encode(source, "xlsx")
+        for _ in zip(range(chunks), encoding_chunks(encoding), strict=False):
+            pass
+        with suppress(SystemExit):
+            encoding.close()
+    assert sheets.closed == 1
+    assert rows.closed == (chunks > 0)
+    assert all(each.closed for each in listed)
+
+
+def test_rows_whose_closing_ends_the_program_are_at_fault() -> None:
+    encoding = sw.encode(Rows(orders(3), closing=SystemExit()))
+    with pytest.raises(SystemExit):
+        b"".join(encoding)
+    assert (encoding.receipt.outcome, encoding.receipt.problem) == ("source error", "SystemExit")
+
+
+def encoding_chunks(encoding: sw.Encoding) -> Iterator[bytes]:
+    with suppress(SystemExit):
+        yield from encoding
 
 
 def test_a_finally_of_the_rows_runs_before_the_last_chunk_is_done() -> None:

@@ -1,7 +1,7 @@
 """How much one export may be."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event, active_count
@@ -357,6 +357,86 @@ def test_a_status_is_that_of_an_error(status: Any) -> None:
         sw.Limits(status=status)
 
 
+# Limits of another document
+
+
+def over(*ignored: Any) -> Any:
+    """Pass a limit of a document of its own."""
+    return document(orders(3), limits=ONE)
+
+
+def rows_over() -> Iterator[Any]:
+    yield over()
+
+
+async def arows_over() -> AsyncIterator[Any]:
+    yield over()
+
+
+def sheets_over() -> Iterator[Any]:
+    yield sw.Sheet("A", [(1,)])
+    over()
+
+
+ONE = sw.Limits(rows=1)
+OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "opened": lambda: {"rows": over},
+    "pulled": lambda: {"rows": rows_over},
+    "converted": lambda: {"rows": [(1,)], "columns": [sw.Column(0, convert=over)]},
+    "reached": lambda: {"rows": [(1,)], "columns": [sw.Column(over, title="a")]},
+    "among sheets": lambda: {"rows": sheets_over, "format": "xlsx"},
+    "in a sheet": lambda: {"rows": [sw.Sheet("A", rows_over)], "format": "xlsx"},
+    "sorted": lambda: {"rows": [(1,)], "sheet_by": over, "format": "xlsx"},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+@pytest.mark.parametrize("get", [wsgi_get, asgi_get])
+def test_a_limit_of_another_document_is_an_error_of_the_rows(
+    get: Get, settings: sw.Settings, delivery: Any, other: str
+) -> None:
+    done = list[sw.Receipt]()
+    export: Any = partial(sw.Export, delivery=delivery, settings=settings, on_done=done.append)
+    for limits in (None, ONE):
+        reply = get(export(**OTHERS[other](), limits=limits))
+        assert isinstance(reply.error, sw.LimitError)
+        assert reply.status in (None, 200)
+        assert not reply.complete
+    assert [(each.outcome, each.problem) for each in done] == [("source error", "LimitError")] * 2
+
+
+def test_asynchronous_rows_may_pass_a_limit_of_another_document_too() -> None:
+    done = list[sw.Receipt]()
+    reply = asgi_get(sw.Export(arows_over, on_done=done.append))
+    assert (reply.status, type(reply.error)) == (None, sw.LimitError)
+    assert [receipt.outcome for receipt in done] == ["source error"]
+
+
+def bytes_over() -> Iterator[bytes]:
+    yield over()
+
+
+@pytest.mark.parametrize("content", [lambda: sw.Export(rows_over), bytes_over])
+@pytest.mark.parametrize("get", [wsgi_get, asgi_get])
+def test_an_entry_may_pass_a_limit_of_another_document_too(get: Get, content: Any) -> None:
+    done = list[sw.Receipt]()
+    reply = get(sw.Bundle([("a", content())], on_done=done.append))
+    assert isinstance(reply.error, sw.LimitError)
+    assert reply.error.status is None
+    assert [(each.outcome, each.problem) for each in done] == [("source error", "LimitError")]
+
+
+@pytest.mark.parametrize("get", [wsgi_get, asgi_get])
+def test_a_limit_of_an_entry_is_the_bundle_s(get: Get) -> None:
+    done = list[sw.Receipt]()
+    member = sw.Export(orders(3), limits=ONE)
+    assert not get(sw.Bundle([("a", member)], on_done=done.append)).complete
+    assert [(each.outcome, each.problem) for each in done] == [
+        ("limit", "Limits.rows: 3 is over 1")
+    ]
+
+
 # Nothing is kept
 
 
@@ -369,6 +449,21 @@ def test_an_error_keeps_no_rows_alive(seconds: float | None) -> None:
     gc.disable()
     try:
         assert wsgi_get(export).status == 413
+        del rows, export
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+def test_an_error_of_another_document_keeps_no_rows_alive() -> None:
+    rows = Rows(rows_over())
+    kept = ref(rows)
+    export = sw.Export(lambda rows=rows: rows)  # type: ignore[misc]
+    gc.disable()
+    try:
+        reply = wsgi_get(export)
+        assert type(reply.error) is sw.LimitError
+        reply.error = None  # its traceback holds the reply
         del rows, export
         assert kept() is None
     finally:

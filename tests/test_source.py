@@ -129,6 +129,19 @@ def test_an_iterator_and_its_source_are_closed_both() -> None:
     assert (source.closed, source.rows.closed) == (1, 1)
 
 
+def test_each_is_closed_though_the_program_is_to_end_meanwhile() -> None:
+    source = Iterable(Rows([], closing=SystemExit()))
+    opened = Opened(source)
+    with pytest.raises(SystemExit):
+        opened.close()
+    opened.close()
+    assert (source.closed, source.rows.closed) == (1, 1)
+    rows = [Rows([], closing=KeyboardInterrupt()), Rows([], closing=Broken()), Rows([])]
+    with pytest.raises(KeyboardInterrupt):
+        close([sw.Sheet("A", each) for each in rows])
+    assert [each.closed for each in rows] == [1, 1, 1]
+
+
 def test_what_cannot_be_iterated_is_closed() -> None:
     class Unreadable(Iterable):
         def __iter__(self) -> Any:

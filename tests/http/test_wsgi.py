@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import streamware as sw
 from fakes import Broken, Gate, Rows, environ, failing, gated, orders
 from streamware.http import wsgi
+from streamware.http.admission import admission
 from streamware.http.wsgi import Body
 
 
@@ -126,6 +128,34 @@ def test_closing_never_raises(server: Server, caplog: pytest.LogCaptureFixture) 
         "closing the rows of an export failed",
         "on_done of an export failed",
     ]
+
+
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+@pytest.mark.parametrize("chunks", [0, 1, 10**6])
+def test_a_place_is_free_though_the_program_is_to_end_while_rows_are_closed(
+    server: Server,
+    keep: Callable[["Keeper"], None],
+    tmp_path: Path,
+    chunks: int,
+    delivery: Any,
+) -> None:
+    settings = sw.Settings(scratch_dir=tmp_path, max_concurrent=1, wait_seconds=0)
+    done, keeper = list[sw.Receipt](), Keeper(Rows(orders(20_000), closing=SystemExit()))
+    keep(keeper)
+    export = sw.Export(
+        lambda: keeper.rows, delivery=delivery, settings=settings, on_done=done.append
+    )
+    with pytest.raises(SystemExit):
+        read(server.get(export), chunks)
+    assert (keeper.rows.closed, len(done)) == (1, 1)
+    assert keeper.released[-1] == (1, True)
+    assert admission(settings).active == 0
+
+
+def read(body: Any, chunks: int) -> None:
+    with closing(body):
+        for _ in zip(range(chunks), body, strict=False):
+            pass
 
 
 def test_a_body_that_was_forgotten_is_closed(server: Server) -> None:
