@@ -75,12 +75,13 @@ class AsyncDownload(Beginning):
                 self._loop.call_soon_threadsafe(self._left.set)
         elif not self.begun:
             self.begun = True
-            if isinstance(self._answer.body, Job):
-                self._answer.body.achunks().close()
+            for job in (self._answer.body, self._answer.discarded):
+                if isinstance(job, Job):
+                    job.achunks().close()
 
     def __del__(self) -> None:
         # A last resort, for a response that was dropped; the task itself does not know of us.
-        if getattr(self, "_exchange", None) is not None:
+        if getattr(self, "_exchange", None) is not None or not getattr(self, "begun", True):
             self.close()
 
 

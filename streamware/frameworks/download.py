@@ -118,13 +118,19 @@ class Download(Beginning):
         return next(self._chunks)
 
     def close(self) -> None:
-        """Close the rows, however far they are.  Never raises."""
+        """Close the rows, however far they are.  Raises nothing but what is no `Exception`."""
         with suppress(Exception):  # of rows that are wrong, and are not wanted
             self.begin(wanted=False)
         close: Callable[[], object] | None = getattr(self._body, "close", None)
         self._body, self._chunks = (), iter(())
         if close is not None:
             close()
+
+    def __del__(self) -> None:
+        # A last resort, for a response that was never sent: the view raised, say.  What was begun
+        # closes itself.
+        if not getattr(self, "begun", True):
+            self.close()
 
 
 class _Answered(Application):

@@ -65,6 +65,21 @@ async def test_close_is_good_from_another_thread(begun: bool) -> None:
     assert (rows.pulled > 0, rows.closed) == (begun, 1)
 
 
+@pytest.mark.parametrize("kind", [Rows, AsyncRows])
+@pytest.mark.parametrize("head_only", [False, True])
+async def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(
+    kind: Any, head_only: bool
+) -> None:
+    rows = kind(orders(3))
+    export = sw.Export(rows, format="csv")
+    made = AsyncDownload(
+        export.answer(head_only=head_only, query="", accept=None, coding=None), SCOPE
+    )
+    del made
+    await until(lambda: rows.closed)
+    assert (rows.pulled, rows.closed) == (0, 1)
+
+
 async def test_one_that_is_dropped_closes_its_rows() -> None:
     rows = Rows(orders(10**9))
     made = download(lambda: rows)

@@ -61,6 +61,21 @@ def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
     made.close()
 
 
+@pytest.mark.parametrize("head_only", [False, True])
+def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(head_only: bool) -> None:
+    rows = Rows(orders(3))
+    export = sw.Export(rows, format="csv")
+    made = Download(export.answer(head_only=head_only, query="", accept=None, coding=None), ENVIRON)
+    assert rows.closed == 0
+    del made
+    assert (rows.pulled, rows.closed) == (0, 1)
+
+
+def test_one_that_is_dropped_opens_nothing() -> None:
+    made = download(lambda: pytest.fail("opened"))
+    del made
+
+
 def refused() -> Download:
     """One that was begun while there was no place."""
     places = admission(FULL)

@@ -130,19 +130,25 @@ def test_rows_that_fail_at_once_are_a_500_and_one_teardown(shop: Shop) -> None:
     assert len(shop.events) == 3
 
 
-def test_rows_that_fail_later_break_the_transfer_and_are_torn_down(shop: Shop) -> None:
+@pytest.mark.parametrize("delivery", ["stream", "buffer"])
+def test_rows_that_fail_later_break_the_transfer_and_are_torn_down(
+    shop: Shop, delivery: Any, scratch_dir: None
+) -> None:
     def failing() -> Iterator[tuple[int, str]]:
         yield from shop.get_db().execute("select * from orders")
         raise OSError("the disk is gone")
 
-    shop.query = failing
-    response = shop.client().get("/orders?format=csv")
+    view = lambda: sw.Export(failing, format="csv", delivery=delivery)  # noqa: E731
+    shop.app.add_url_rule("/failing", "failing", view)
+    response = shop.client().get("/failing")
     assert response.status_code == 200
     with pytest.raises(OSError, match="the disk is gone"):
         list(response.response)
     response.close()
-    assert shop.events[:2] == ["view", "opened"]
-    assert len(shop.events) == 3
+    opened, torn_down = shop.events
+    assert opened == "opened"
+    assert isinstance(torn_down, tuple)
+    assert type(torn_down[1]) is OSError
 
 
 def test_exports_on_two_threads_have_a_connection_each(shop: Shop) -> None:
@@ -413,6 +419,20 @@ def test_a_response_that_the_view_did_not_return_opens_nothing() -> None:
     shop = Events(lambda rows: (ExportResponse(rows), "other")[1])
     assert shop.get().data == b"other"
     assert shop.events == ["teardown"]
+
+
+def given_up(rows: Any) -> Any:
+    ExportResponse(rows())
+    raise OSError("the view")
+
+
+@pytest.mark.parametrize("make", [given_up, lambda rows: (ExportResponse(rows()), "other")[1]])
+def test_rows_handed_over_open_are_closed_though_the_view_returns_something_else(make: Any) -> None:
+    shop = Events(make)
+    shop.app.logger.disabled = True  # what is logged keeps the frames alive
+    shop.get()
+    gc.collect()
+    assert sorted(map(str, shop.events)) == ["closed", "opened", "teardown"]
 
 
 def test_it_is_never_read_into_memory_by_the_way() -> None:
