@@ -44,7 +44,17 @@ _ATTR_CHAR = "!#$&+-.^_`|~"  # RFC 8187 §3.2.1, besides letters and digits
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110 §5.5.  0x80 to 0x9F are in: PEP 3333 carries UTF-8 as Latin-1.
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_OWN = frozenset({"content-encoding", "content-length", "status"})
+_OWN = frozenset(
+    {
+        "content-digest",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "digest",
+        "repr-digest",
+        "status",
+    }
+)
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -91,13 +101,14 @@ def with_extension(filename: str, extension: str, known: Collection[str]) -> str
     stem = _settled(_basename(filename))
     while ending := next((each for each in endings if stem.lower().endswith(each)), None):
         stem = stem[: -len(ending)].rstrip(_ENDS)
-    return (stem or _STEM) + extension
+    return (_cut(stem) or _STEM) + extension
 
 
 def checked(headers: Headers) -> list[Header]:
     """The headers, if all of them may be sent as they are; blanks around a value are taken off.
 
     Raises:
+        TypeError: What is no pair of texts.
         ValueError: A name that is no token, a value with controls or characters beyond Latin-1,
             a header of the connection, or one that only the export can know.  The message
             names the header and never holds its value.
@@ -105,7 +116,7 @@ def checked(headers: Headers) -> list[Header]:
     Source: RFC 9110 §5.5, §5.6.2 and §7.6.1; PEP 3333, "Other HTTP Features".
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return [_checked(name, value.strip(" \t")) for name, value in pairs]
+    return [_checked(*_pair(header)) for header in pairs]
 
 
 def bodied(status: int) -> HTTPStatus:
@@ -180,6 +191,18 @@ def _plain(name: str) -> str:
     if not any(map(str.isalnum, stem)):
         text = _STEM + extension
     return _settled(text).translate(_MISREAD)
+
+
+def _pair(header: object) -> Header:
+    # A text of two characters could be unpacked, too.
+    if not isinstance(header, (tuple, list)) or len(header) != 2:
+        raise TypeError(f"headers are pairs of a name and a value, not {type(header).__name__}")
+    name, value = header
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a header is a str, not {type(name).__name__}")
+    if not isinstance(value, str):
+        raise TypeError(f"the value of {name!r} is a str, not {type(value).__name__}")
+    return name, value.strip(" \t")
 
 
 def _checked(name: str, value: str) -> Header:

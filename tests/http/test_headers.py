@@ -1,6 +1,7 @@
 import re
 import unicodedata
 from email.message import Message
+from typing import Any
 from wsgiref.util import is_hop_by_hop
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 from werkzeug.http import parse_options_header
 
+import streamware as sw
 from streamware.http.headers import DEFAULTS, checked, disposition, merged, with_extension
 
 KNOWN = {".csv", ".xlsx", ".xml"}
@@ -204,6 +206,7 @@ def test_a_name_that_is_all_extension_becomes_a_stem() -> None:
 
 
 @given(ANYTHING, st.sampled_from(sorted(KNOWN)))
+@example("a" * 200 + ".ending", ".csv")
 def test_a_name_is_the_same_after_it_got_its_extension_again(filename: str, end: str) -> None:
     once = with_extension(filename, end, KNOWN)
     assert once.endswith(end)
@@ -273,10 +276,42 @@ def test_a_header_of_the_connection_is_refused(name: str) -> None:
         checked([(name, "secret")])
 
 
-@pytest.mark.parametrize("name", ["Content-Length", "content-encoding", "Status"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Content-Length",
+        "content-encoding",
+        "Status",
+        "Content-Range",
+        "repr-digest",
+        "Content-Digest",
+        "Digest",
+    ],
+)
 def test_a_header_that_only_the_export_knows_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is not for the caller to set"):
         checked([(name, "12")])
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [
+        (["DN"], "headers are pairs of a name and a value, not str"),
+        ({"DN", "ab"}, "headers are pairs of a name and a value, not str"),
+        ("DN", "headers are pairs of a name and a value, not str"),
+        ([("X-Rows", "1", "2")], "headers are pairs of a name and a value, not tuple"),
+        ([12], "headers are pairs of a name and a value, not int"),
+        ({"X-Rows": 12}, "the value of 'X-Rows' is a str, not int"),
+        ([("X-Rows", None)], "the value of 'X-Rows' is a str, not NoneType"),
+        ([("X-Rows", b"secret")], "the value of 'X-Rows' is a str, not bytes"),
+        ([(b"x-rows", b"12")], "the name of a header is a str, not bytes"),
+    ],
+)
+def test_what_is_no_pair_of_texts_is_refused(headers: Any, problem: str) -> None:
+    with pytest.raises(TypeError, match=f"^{problem}$"):
+        checked(headers)
+    with pytest.raises(TypeError, match=f"^{problem}$"):
+        sw.Export([], headers=headers)
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=20), ANYTHING)
