@@ -3,7 +3,8 @@
 Flask takes the application context down when the view has returned, and with it what `g` and the
 teardown functions keep: a database connection, a session.  The rows of an export are still being
 read then, so the context is kept until they are closed, and taken down then; where they are closed
-before Flask is done with the request, it is Flask that takes it down, as ever.
+before Flask is done with the request, it is Flask that takes it down, as ever.  Rows need no
+`stream_with_context` for it, and cannot have one: that has to end where it began, on the thread.
 """
 
 from __future__ import annotations
