@@ -179,8 +179,10 @@ class CellWriter:
             number: Of its row in the sheet, from 1.
         """
         cell: Cell = (spelled.dressed or {})[at]
-        kind = spelled.kinds[at] if spelled.kinds else spelled.kind or Kind.EMPTY
         token = spelled.tokens[at]
+        kind = spelled.kinds[at] if spelled.kinds else spelled.kind
+        if kind is None or token is None:  # an empty one, whatever the others of its batch are
+            kind = Kind.EMPTY
         formula = None if cell.url else self._formula_of(kind, token)
         linked = formula is not None or (bool(cell.url) and self._leads(cell.url or "", number))
         if cell.note:

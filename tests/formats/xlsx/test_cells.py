@@ -950,6 +950,12 @@ def test_styles_links_and_notes_do_not_depend_on_batches() -> None:
     assert halves.converted == whole.converted
 
 
+def test_an_empty_cell_looks_the_same_beside_dates_and_alone() -> None:
+    empty, day = (sw.Cell(None, sw.Style(bold=True)),), (date(2024, 1, 1),)
+    apart, together = Writer(sw.Column(0)), Writer(sw.Column(0))
+    assert apart.xml(empty) + apart.xml(day, first=2) == together.xml(empty, day)
+
+
 @given(
     st.lists(
         st.tuples(
