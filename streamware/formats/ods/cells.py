@@ -110,8 +110,10 @@ class CellWriter:
             spelled: The column.
         """
         cell: Cell = (spelled.dressed or {})[at]
-        kind = spelled.kinds[at] if spelled.kinds else spelled.kind or Kind.EMPTY
         token = spelled.tokens[at]
+        kind = spelled.kinds[at] if spelled.kinds else spelled.kind
+        if kind is None or token is None:
+            kind = Kind.EMPTY
         base = self.style(_shown_kind(kind, token))
         if token and (cell.url is not None or self._address is not None):
             base = LINK.over(base)
@@ -187,7 +189,8 @@ class CellWriter:
         if b"" not in formulas:
             return (self._start, formulas, before, tokens, after)
         start, plain = self._start, self._start + self._before(kind, self._looks[kind])
-        self._converted["url"] += formulas.count(b"") - tokens.count(None) - tokens.count(b"")
+        if left := formulas.count(b"") - tokens.count(None) - tokens.count(b""):
+            self._converted["url"] += left
         cells = [
             start + formula + before + token + after
             if formula
@@ -202,7 +205,7 @@ class CellWriter:
 
     def _dressed(self, spelled: Spelled) -> list[bytes]:
         dressings, self._dressings = self._dressings, {}
-        kinds = spelled.kinds or [spelled.kind or Kind.EMPTY] * len(spelled.tokens)
+        kinds = _kinds(spelled)
         cells = []
         for at, (kind, token) in enumerate(zip(kinds, spelled.tokens, strict=True)):
             dressing = dressings.get(at)
@@ -217,10 +220,10 @@ class CellWriter:
         formula, url = b"", None
         if cell.url is None:
             formula = self._link(kind, token)
-        elif kind is Kind.TEXT:
-            url = cell.url
         elif token is None or kind is Kind.FORMULA:
             self._converted["link"] += 1
+        elif kind is Kind.TEXT:
+            url = cell.url
         else:
             formula = leading(cell.url, kind, token)
         return self._written(kind, token, look, formula, url=url, note=cell.note)
@@ -237,7 +240,8 @@ class CellWriter:
         if self._address is None or not token:
             return b""
         formula = b"" if kind is Kind.FORMULA else self._address.formulas(kind, [token])[0]
-        self._converted["url"] += not formula
+        if not formula:
+            self._converted["url"] += 1
         return formula
 
     def _written(
@@ -300,6 +304,10 @@ def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled]) -> None:
     places = [(row, at) for at, column in enumerate(spelled) for row in column.dressed or ()]
     for row, at in sorted(places):
         writers[at].dress(row, spelled[at])
+
+
+def _kinds(spelled: Spelled) -> Sequence[Kind]:
+    return spelled.kinds or [spelled.kind or Kind.EMPTY] * len(spelled.tokens)
 
 
 def _after(kind: Kind) -> bytes:
