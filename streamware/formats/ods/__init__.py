@@ -28,7 +28,14 @@ class Ods(SheetOptions):
     """A spreadsheet of LibreOffice, of one or more sheets, one after the other.
 
     A sheet that reaches 1,048,576 rows goes on in "Name (2)" with its header repeated.  Its
-    `SheetOptions` hold for every sheet that has none of its own.
+    `SheetOptions` hold for every sheet that has none of its own.  All sheets are one entry of the
+    zip, which holds 4 GiB of XML: about six million rows of ten columns.
+
+    What stands before the first row of a document has to be known then: of later sheets, a tab's
+    colour and what may be typed into columns that are not the export's are left out, and counted
+    ("tab_color", "validation"); widths are rounded up to whole characters.  `table` is a named
+    range with stripes, whatever style it names.  Conditional formats, stripes among them, are
+    LibreOffice's own, and other programs leave them out.
 
     Attributes:
         sheet: Name of the sheet where the rows come without one.
