@@ -47,8 +47,9 @@ class Pooled(flask.Flask):
         self.db: Any = flask_sqlalchemy.SQLAlchemy(self)
         self.counted = Counter[str]()
         self._free = sw.Settings(scratch_dir=folder)
-        self._full = sw.Settings(scratch_dir=folder, max_concurrent=1, wait_seconds=0)
-        with suppress(sw.Refused):  # another application has taken it
+        # Places are those of all settings with the same two: these are nobody else's.
+        self._full = sw.Settings(scratch_dir=folder, max_concurrent=1, wait_seconds=0.003)
+        with suppress(sw.Refused):  # another application like this one has taken it
             admission(self._full).enter()
         self.add_url_rule("/<kind>/<delivery>/<end>", view_func=self.download)
         self.add_url_rule("/state", view_func=self.state)
