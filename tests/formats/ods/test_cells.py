@@ -19,7 +19,7 @@ VALUES: list[Any] = [
     *(None, "", "text", "https://x/{}", " two  blanks\n ", 7, -0.5, 1e300, 10**20, Decimal("1.5")),
     *(True, False, date(2024, 2, 29), datetime(2024, 2, 29, 1, 2, 3, 4), time(1, 2, 3, 4)),
     *(timedelta(hours=-30), timedelta(days=2), sw.Formula("A1*2", 4), sw.Formula("A1&B1", "<x>")),
-    *(sw.Formula("[1]S!A1", date(2024, 1, 1)), sw.Formula("A1"), date(1066, 10, 14), [1], b"x"),
+    *(sw.Formula("[1]S!A1", 5), sw.Formula("A1"), date(1066, 10, 14), [1], b"x"),
 ]
 STYLE = sw.Style(bold=True, format="0.00", border="double", font="Courier New", size=12)
 CELLS = [
@@ -101,6 +101,24 @@ def test_equal_styles_are_one_and_plain_cells_have_none() -> None:
     made = workbook([(sw.Cell(n, sw.Style(italic=True)), n) for n in range(3)], "ods")
     assert content(made).count('table:style-name="s') == 3
     assert made.parts["styles.xml"].count(b'fo:font-style="italic"') == 1
+
+
+def test_numbers_that_are_too_long_for_an_address_are_counted() -> None:
+    made = workbook([(10**9,)], "ods", columns=[sw.Column(0, url="https://x/" * 24 + "abcdef{}")])
+    assert (made.rows(), made.converted) == ([[10**9]], {"url": 1})
+    long = workbook([("😀" * 20,), ("é" * 130,)], "ods", columns=[sw.Column(0, url="{}")])
+    assert long.converted == {"url": 1}
+
+
+def test_every_look_of_a_cell_is_in_its_style() -> None:
+    style = sw.Style(
+        valign="center", underline=True, color="#112233", font="Name, of a font", wrap=True
+    )
+    styles = one(sw.Cell("x", style), "ods").parts["styles.xml"].decode()
+    assert 'style:vertical-align="middle"' in styles
+    assert 'fo:wrap-option="wrap"' in styles
+    assert "fo:font-family=\"'Name, of a font'\"" in styles
+    assert 'fo:color="#112233"' in styles
 
 
 TEXT = st.text(max_size=20)

@@ -66,6 +66,10 @@ def test_a_number_says_what_it_is_shown_as(code: str, marks: bytes) -> None:
     assert number_style("N1", code).marks == marks
 
 
+def test_a_date_has_no_currency() -> None:
+    assert "currency" not in number_style("N1", "[$EUR] yyyy").xml
+
+
 def test_the_sections_of_a_code_are_styles_that_the_last_one_maps_to() -> None:
     xml = number_style("N1", '0;[Red]-0;"<none>"').xml
     assert xml == (

@@ -1,6 +1,8 @@
 """The order of things in an ODS file, and what becomes of very many rows."""
 
 import tracemalloc
+import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 import streamware as sw
 from readers import calamine_names
+from streamware.columns import Batch, Head
 from streamware.formats.ods import styles
 from streamware.formats.ods import workbook as module
 from workbooks import workbook
@@ -91,3 +94,35 @@ def test_options_that_cannot_be_are_refused_at_once(options: Any) -> None:
 def test_a_property_that_cannot_be_is_told_at_the_end() -> None:
     with pytest.raises(sw.EncodeError, match="the property 'Rows' cannot be a list"):
         workbook([(1,)], sw.Ods(properties={"Rows": lambda receipt: [1]}))  # type: ignore[dict-item,return-value]
+
+
+def test_what_was_fed_can_be_flushed_and_nothing_follows_the_end() -> None:
+    context = sw.Context(values=sw.Values(), limits=sw.Limits(), receipt=sw.Receipt("ods"))
+    encoder = sw.Ods().encoder([], context)
+    data = encoder.start()
+    data += encoder.feed(Batch(Head(None, (sw.Column(0),)), 1, 1, [(1,)])) + encoder.flush()
+    inflated = zlib.decompressobj(-15).decompress(data[data.index(b"content.xml") + 11 :])
+    assert inflated.endswith(b"</table:table-row>")
+    assert b'office:value="1"' in inflated
+    encoder.finish()
+    with pytest.raises(sw.OrderError, match="no sheet is open"):
+        encoder._write(Batch(Head(None, ()), 1, 0, []))
+
+
+def test_a_sheet_is_protected_without_a_password() -> None:
+    content = workbook([(1,)], sw.Ods(protect=True)).parts["content.xml"]
+    assert b' table:protected="true">' in content
+    assert b"protection-key" not in content
+
+
+def test_properties_are_of_the_kind_that_they_are() -> None:
+    day = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    made = workbook([(1,)], sw.Ods(properties={"Final": True, "Day": day}))
+    assert b'"boolean">true<' in made.parts["meta.xml"]
+    assert b'"date">2024-01-01T12:00:00Z<' in made.parts["meta.xml"]
+
+
+def test_moments_have_an_average() -> None:
+    moments = [(datetime(2024, 1, 1),), (datetime(2024, 1, 2),), (None,)]  # noqa: DTZ001
+    made = workbook(moments, "ods", columns=[sw.Column(0, total="average")])
+    assert made.rows()[-1] == [datetime(2024, 1, 1, 12)]  # noqa: DTZ001
