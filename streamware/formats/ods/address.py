@@ -14,6 +14,7 @@ from streamware.formats.ods.parts import legal
 from streamware.formats.ods.serials import serial, span
 from streamware.formats.ods.white_space import characters
 from streamware.formats.xlsx.address import LONGEST
+from streamware.formats.xlsx.links import address_in, parts_of
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.tokens import iso_duration
@@ -33,16 +34,21 @@ class Address:
     """An address in which the text of a cell stands.
 
     Args:
-        template: The address, `{}` where the text stands, quoted for an address.
+        template: The address, `{}` where the text stands, quoted for an address.  Where it begins
+            with `{}`, the text is an address itself, and quoted only as far as one needs it.
     """
 
     def __init__(self, template: str) -> None:
         around = template.split("{}")
         self._around = [_literal(legal(part).encode()) for part in around]
+        self._whole = template.startswith("{}")
         self._room = (LONGEST - sum(map(len, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes]:
         """The formula of each cell of this kind; empty where the cell is, or too long for one."""
+        if self._whole:
+            found = [t if kind is Kind.TEXT else None for t in tokens]
+            return [self._of_address(characters(token)) if token else b"" for token in found]
         if kind is not Kind.TEXT:
             return [self._formula(kind, token) if token else b"" for token in tokens]
         texts = characters(SEPARATOR.join([token or b"" for token in tokens]))
@@ -57,6 +63,16 @@ class Address:
             for address, literal, text in pairs
         ]
 
+    def _of_address(self, text: bytes) -> bytes:
+        address = address_in(text.decode())
+        if address is None or not _fits(text):
+            return b""
+        first, *others = self._around[1:]
+        inner = _literal(address.encode()) + _quoted(text).join([first, *others])
+        if len(characters(inner.replace(b"&quot;&quot;", b'"')).decode()) > LONGEST:
+            return b""
+        return _START + inner + b"&quot;;&quot;" + _literal(text) + b'&quot;)"'
+
     def _formula(self, kind: Kind, token: bytes) -> bytes:
         address = _quoted(_shown(kind, token))
         if len(address) > self._room:
@@ -65,16 +81,23 @@ class Address:
 
 
 def leading(url: str, kind: Kind, token: bytes) -> bytes:
-    """The formula by which a cell that is no text leads to this address."""
-    return _START + _literal(legal(place(url)).encode()) + b"&quot;;" + _value(kind, token) + _END
+    """The formula by which a cell that is no text leads to this address, as `place` has it."""
+    return _START + _literal(url.encode()) + b"&quot;;" + _value(kind, token) + _END
 
 
-def place(url: str) -> str:
-    """An address; one within the document as ODF has it: `#Other.A1`, not `#Other!A1`."""
-    if not url.startswith("#"):
-        return url
-    sheet, mark, cell = url.rpartition("!")
-    return f"{sheet}.{cell}" if mark else url
+def place(url: str) -> str | None:
+    """An address; one within the document as ODF has it: `#Other.A1`, not `#Other!A1`.
+
+    None where it is no address.
+    """
+    parted = parts_of(url)
+    if parted is None:
+        return None
+    address, spot = parted
+    if address:
+        return f"{address}#{spot}" if spot else address
+    sheet, mark, cell = spot.rpartition("!")
+    return f"#{sheet}.{cell}" if mark else f"#{spot}"
 
 
 def _fits(text: bytes) -> bool:

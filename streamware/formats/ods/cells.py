@@ -21,7 +21,7 @@ from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute, legal
 from streamware.formats.ods.styles import Styles
 from streamware.formats.ods.white_space import LINE, characters
-from streamware.number_format import shown_length
+from streamware.formats.width import least_width, number_width, text_width
 from streamware.style import Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
@@ -83,9 +83,11 @@ class CellWriter:
         self._converted = converted
         self._address = None if column.url is None else Address(column.url)
         self._sums = column.total == "sum"
+        self._least = least_width(column)
         self._format = column.format
         self._align, self._wrap = column.align, column.wrap
         name = " ".join(legal(str(zone)).split())[:_ZONE_CHARACTERS].replace('"', "'")
+        self._may_be_zoned = column.kind == "datetime" and column.format is None
         self._zoned = f'yyyy-mm-dd hh:mm:ss "{name}"'
         checked = f' table:content-validation-name="{validation}"' if validation else ""
         self._start = _START + checked.encode()
@@ -115,10 +117,14 @@ class CellWriter:
         if kind is None or token is None:
             kind = Kind.EMPTY
         base = self.style(_shown_kind(kind, token))
-        if token and (cell.url is not None or self._address is not None):
+        url = place(cell.url) if cell.url else None
+        if cell.url and (url is None or token is None or kind is Kind.FORMULA):
+            self._converted["link"] += 1
+            url = None
+        if url is not None or (token and not cell.url and self._address is not None):
             base = LINK.over(base)
         style = base if cell.style is None else cell.style.over(base)
-        self._dressings[at] = _Dressing(self._look(style), cell)
+        self._dressings[at] = _Dressing(self._look(style), cell, url)
 
     def parts(self, spelled: Spelled) -> Sequence[Part]:
         """The literals and texts of the column."""
@@ -147,19 +153,25 @@ class CellWriter:
     def length(self, spelled: Spelled, rows: int) -> int:
         """Characters that the longest of the first `rows` cells shows, more or less."""
         kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * rows)[:rows]
-        longest = max(map(self._shown, kinds, spelled.tokens), default=0)
-        return longest + (_ROOM_OF_SUM if self._sums and longest else 0)
+        codes = [
+            None if cell is None or cell.style is None else cell.style.format
+            for cell in map((spelled.dressed or {}).get, range(len(kinds)))
+        ]
+        longest = max(map(self._shown, kinds, spelled.tokens, codes), default=0)
+        if not longest and self._may_be_zoned:
+            return number_width(self._zoned)
+        return max(longest + (_ROOM_OF_SUM if self._sums and longest else 0), self._least)
 
-    def _shown(self, kind: Kind, token: bytes | None) -> int:
+    def _shown(self, kind: Kind, token: bytes | None, code: str | None = None) -> int:
         if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
             return 0
         if kind is Kind.TEXT:
             lines = characters(token[:_LOOKED_AT]).split(b"\n")
-            return max(len(line.decode("utf-8", "ignore")) for line in lines)
-        code = self._code(kind)
+            return max(text_width(line.decode("utf-8", "ignore")) for line in lines)
+        code = code or self._code(kind)
         if kind is not Kind.NUMBER:
-            return len(code or "")
-        return len(token) if code is None else shown_length(code, float(token))
+            return number_width(code or "")
+        return len(token) if code is None else number_width(code, float(token))
 
     # What a cell has before its value
 
@@ -216,16 +228,12 @@ class CellWriter:
         return cells
 
     def _own(self, kind: Kind, token: bytes | None, dressing: _Dressing) -> bytes:
-        look, cell = dressing
-        formula, url = b"", None
-        if cell.url is None:
+        look, cell, url = dressing
+        formula = b""
+        if not cell.url:
             formula = self._link(kind, token)
-        elif token is None or kind is Kind.FORMULA:
-            self._converted["link"] += 1
-        elif kind is Kind.TEXT:
-            url = cell.url
-        else:
-            formula = leading(cell.url, kind, token)
+        elif url is not None and token is not None and kind is not Kind.TEXT:
+            formula, url = leading(url, kind, token), None
         return self._written(kind, token, look, formula, url=url, note=cell.note)
 
     def _cell(self, kind: Kind, token: bytes | None) -> bytes:
@@ -293,6 +301,7 @@ class _Look(NamedTuple):
 class _Dressing(NamedTuple):
     look: _Look
     cell: Cell
+    url: str | None  # where it leads
 
 
 def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled]) -> None:
@@ -330,5 +339,5 @@ def _annotation(note: str) -> bytes:
 
 def _anchored(token: bytes, url: str) -> bytes:
     """Each line of a text as a link."""
-    start = f'<text:a xlink:type="simple" xlink:href={attribute(place(url))}>'.encode()
+    start = f'<text:a xlink:type="simple" xlink:href={attribute(url)}>'.encode()
     return LINE.join(start + line + b"</text:a>" for line in token.split(LINE))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
+from streamware.formats.xlsx.links import address_in
 from streamware.formats.xlsx.parts import legal
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
@@ -30,17 +31,19 @@ class Address:
     """An address in which the text of a cell stands.
 
     Args:
-        template: The address, `{}` where the text stands, quoted for an address.
+        template: The address, `{}` where the text stands, quoted for an address.  Where it begins
+            with `{}`, the text is an address itself, and quoted only as far as one needs it.
     """
 
     def __init__(self, template: str) -> None:
         around = template.split("{}")
-        self._around = [escape(legal(part).replace('"', '""')).encode() for part in around]
+        self._around = [_escaped(legal(part)) for part in around]
+        self._whole = template.startswith("{}")
         self._room = (LONGEST - sum(map(_units, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes | None]:
         """`f` for each cell of this kind; None for one that is empty or too long for it."""
-        if kind not in (Kind.TEXT, Kind.NUMBER):
+        if self._whole or kind not in (Kind.TEXT, Kind.NUMBER):
             return [self.formula(kind, token) if token else None for token in tokens]
         texts = SEPARATOR.join([token or b"" for token in tokens])
         mark = b'"' if kind is Kind.TEXT else b""
@@ -58,12 +61,25 @@ class Address:
         """`f` for one cell; None where it is empty, too long for it, or of another kind."""
         if not token or kind not in LINKED:
             return None
+        if self._whole:
+            return self._of_address(token) if kind is Kind.TEXT else None
         quoted = _quoted(_shown(kind, token))
         if len(quoted) > self._room:  # and the literal, which is never longer, has room, too
             return None
         mark = b'"' if kind is Kind.TEXT else b""
         literal = mark + _literal(kind, token) + mark
         return b'<f>HYPERLINK("' + quoted.join(self._around) + b'",' + literal + b")</f>"
+
+    def _of_address(self, token: bytes) -> bytes | None:
+        text = _characters(_unescaped(token)).decode()
+        address = address_in(text)
+        if address is None or _units(text) > LONGEST:
+            return None
+        first, *others = self._around[1:]
+        inner = _escaped(address) + _quoted(text.encode()).join([first, *others])
+        if _units(_characters(inner).replace(b'""', b'"').decode()) > LONGEST:
+            return None
+        return b'<f>HYPERLINK("' + inner + b'","' + _literal(Kind.TEXT, token) + b'")</f>'
 
 
 def _literal(kind: Kind, token: bytes) -> bytes:
@@ -111,6 +127,10 @@ def _quoted(blob: bytes) -> bytes:
     for byte in sorted(others, key=lambda byte: byte != ord("%")):  # the sign itself comes first
         blob = blob.replace(bytes([byte]), b"%%%02X" % byte)
     return blob
+
+
+def _escaped(text: str) -> bytes:
+    return escape(text.replace('"', '""')).encode()
 
 
 def _units(text: str) -> int:

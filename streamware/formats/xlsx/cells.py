@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, Protocol
 from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
+from streamware.formats.width import least_width, number_width, text_width
 from streamware.formats.xlsx.address import LINKED, Address
 from streamware.formats.xlsx.parts import legal
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
-from streamware.number_format import shown_length
 from streamware.style import Align, Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
@@ -144,9 +144,11 @@ class CellWriter:
         self._address = None if column.url is None else Address(column.url)
         self._format = column.format
         self._sums = column.total == "sum"
+        self._least = least_width(column)
         self._align, self._wrap = column.align, column.wrap
         # A format cannot have controls, and has at most 255 characters.
         name = " ".join(legal(str(zone)).split())[:_ZONE_CHARACTERS].replace('"', "'")
+        self._may_be_zoned = column.kind == "datetime" and column.format is None
         self._zoned = f'yyyy-mm-dd hh:mm:ss "{name}"'
         self._letters = column_letters(at)
         self._start = b"<c" if compact else b'<c r="' + self._letters.encode()
@@ -223,20 +225,27 @@ class CellWriter:
     def length(self, spelled: Spelled, rows: int) -> int:
         """Characters that the longest of the first `rows` cells shows, more or less."""
         kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * rows)[:rows]
-        longest = max(map(self._shown, kinds, spelled.tokens), default=0)
-        return longest + (_ROOM_OF_SUM if self._sums and longest else 0)
+        codes = [
+            None if cell is None or cell.style is None else cell.style.format
+            for cell in map((spelled.dressed or {}).get, range(len(kinds)))
+        ]
+        longest = max(map(self._shown, kinds, spelled.tokens, codes), default=0)
+        if not longest and self._may_be_zoned:
+            return number_width(self._zoned)
+        return max(longest + (_ROOM_OF_SUM if self._sums and longest else 0), self._least)
 
-    def _shown(self, kind: Kind, token: bytes | None) -> int:
+    def _shown(self, kind: Kind, token: bytes | None, code: str | None = None) -> int:
         if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
             return 0
         if kind in (Kind.TEXT, Kind.JSON):
             return max(
-                len(line.decode("utf-8", "ignore")) for line in token[:_LOOKED_AT].split(b"\n")
+                text_width(line.decode("utf-8", "ignore"))
+                for line in token[:_LOOKED_AT].split(b"\n")
             )
-        code = self._code(kind)
+        code = code or self._code(kind)
         if kind is not Kind.NUMBER:
-            return len(code or "")
-        return len(token) if code is None else shown_length(code, float(token))
+            return number_width(code or "")
+        return len(token) if code is None else number_width(code, float(token))
 
     # What a cell has before its value
 

@@ -23,6 +23,9 @@ _WITH_HOST = re.compile(
     r"(?:https?|ftps?)://(?:[^/?#]*@)?[^/?#@:%\s]+(?::[0-9]{0,5})?(?:[/?].*)?\Z", re.IGNORECASE
 )
 _HOSTED = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
+_LINKED = re.compile(r"(?:https?|ftps?)://|mailto:", re.IGNORECASE)
+_RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # these lead nowhere
+_CONTROL = re.compile("[\x00-\x1f]")
 
 
 class Links:
@@ -43,16 +46,11 @@ class Links:
             reference: Such as `B7`.
             url: An address; `#'Other sheet'!A1` is a place in the workbook.
         """
-        address, _, place = legal(url).partition("#")
-        address = _UNSAFE.sub(_quoted, address.strip())
+        parted = parts_of(url)
         size = self._size + len(url)
-        if (
-            len(self._links) >= MAX_LINKS
-            or size > MAX_BYTES
-            or max(len(address), len(place)) > MAX_ADDRESS
-            or not (_sound(address) if address else place)
-        ):
+        if parted is None or len(self._links) >= MAX_LINKS or size > MAX_BYTES:
             return False
+        address, place = parted
         number = self._ids.setdefault(address, len(self._ids) + 1) if address else 0
         self._links.append(_link(reference, number, place))
         self._size = size
@@ -80,6 +78,32 @@ class Links:
         if not self._links:
             return ""
         return f"<hyperlinks>{''.join(self._links)}</hyperlinks>"
+
+
+def parts_of(url: str) -> tuple[str, str] | None:
+    """What comes before the `#` of an address, quoted as far as it has to be, and what after it.
+
+    None where it is no address: one without a scheme is where it has no blanks, and one of a
+    script never is.
+    """
+    address, _, place = legal(url).partition("#")
+    address = address.strip()
+    if _RUN.match(address) or (" " in address and not _SCHEME.match(address)):
+        return None
+    address = _UNSAFE.sub(_quoted, address)
+    if max(len(address), len(place)) > MAX_ADDRESS or not (_sound(address) if address else place):
+        return None
+    return address, place
+
+
+def address_in(text: str) -> str | None:
+    """The address that a text is, of the web, of FTP or of mail; None where it is none."""
+    text = text.strip()
+    parted = parts_of(text) if _LINKED.match(text) and not _CONTROL.search(text) else None
+    if parted is None:
+        return None
+    address, place = parted
+    return f"{address}#{_UNSAFE.sub(_quoted, place)}" if place else address
 
 
 def _link(reference: str, number: int, place: str) -> str:

@@ -56,6 +56,32 @@ def test_a_template_may_hold_it_more_than_once() -> None:
     assert made == '<f>HYPERLINK("https://a.example/7?same=7#top",7)</f>'
 
 
+@pytest.mark.parametrize(
+    ("template", "text", "expected"),
+    [
+        ("{}", "https://a.example/b?c=1&d#e", '"https://a.example/b?c=1&amp;d#e"'),
+        ("{}", 'https://a.example/"b" c', '"https://a.example/%22b%22%20c"'),
+        (
+            '{}/x?y="1"&z={}',
+            "https://a.example",
+            '"https://a.example/x?y=""1""&amp;z=https%3A%2F%2Fa.example"',
+        ),
+        ("{}", "mailto:a@example.com", '"mailto:a@example.com"'),
+        ("{}", "https://a.example/_x0041_", '"https://a.example/_x0041_"'),
+    ],
+)
+def test_a_text_may_be_the_address_itself(template: str, text: str, expected: str) -> None:
+    made = formula(template, Kind.TEXT, token(text))
+    assert made is not None
+    assert made.startswith(f"<f>HYPERLINK({expected},")
+
+
+@pytest.mark.parametrize("text", ["example", "javascript:alert(1)", "a b", "http://", "x:y"])
+def test_a_text_that_is_no_address_leads_nowhere(text: str) -> None:
+    assert formula("{}", Kind.TEXT, token(text)) is None
+    assert formula("{}", Kind.NUMBER, b"1") is None
+
+
 def test_a_template_may_have_markup_and_quotes() -> None:
     made = formula('x?a=1&b="{}"<>', Kind.NUMBER, b"7")
     assert made == '<f>HYPERLINK("x?a=1&amp;b=""7""&lt;&gt;",7)</f>'
@@ -74,10 +100,16 @@ def test_an_empty_text_is_no_link() -> None:
         ("x/{}", "a" * 254, False),
         ("x/{}", " " * 84, True),
         ("x/{}", " " * 85, False),
-        ("{}-{}", "a" * 127, True),
-        ("{}-{}", "a" * 128, False),
-        ("{}", '"' * 85, True),
-        ("{}", '"' * 86, False),
+        ("x{}-{}", "a" * 126, True),
+        ("x{}-{}", "a" * 128, False),
+        ("x{}", '"' * 84, True),
+        ("x{}", '"' * 85, False),
+        ("{}", "https://a/" + "a" * 245, True),
+        ("{}", "https://a/" + "a" * 246, False),
+        ("{}", "https://a/" + '"' * 81, True),
+        ("{}", "https://a/" + '"' * 82, False),
+        ("{}{}", "https://a/" + "a" * 200, False),
+        ("{}", "https://a/" + " " * 246, False),
         ("é" * 250 + "{}", "a" * 5, True),
         ("é" * 250 + "{}", "a" * 6, False),
     ],

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import streamware as sw
-from readers import libreoffice_csv, ooxml_errors
+from readers import libreoffice_book, libreoffice_csv, ooxml_errors
 from streamware.encoder import Context, Part, interleave
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import (
@@ -1025,6 +1025,34 @@ def test_links_together_are_those_one_by_one(rows: list[object], compact: bool) 
     xml = together.xml(*[(row,) for row in rows])
     assert xml == "".join(alone.xml((row,), first=at) for at, row in enumerate(rows, 1))
     assert together.converted == alone.converted
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+def test_a_cell_may_be_the_address_it_leads_to(form: str, tmp_path: Path) -> None:
+    address = "https://example.com/a%20b?c=1&d=ü#e"
+    rows = [(address, "x"), ("no address", "x"), (5, "x"), (None, "x"), ("javascript:x()", "x")]
+    made = workbook(rows, form, columns=[sw.Column(0, url="{}"), sw.Column(1)])
+    book = libreoffice_book(made.data, tmp_path, f"book.{form}")
+    cells = [cell.value for cell in book.worksheets[0]["A"]]
+    linked = f'=HYPERLINK("{address}","{address}")'
+    assert cells == [linked, "no address", 5, None, "javascript:x()"]
+    assert made.converted == {"url": 3}
+    if form == "xlsx":
+        assert ooxml_errors(made.data, tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+@pytest.mark.parametrize("url", ["not a url", "javascript:alert(1)", "http:///x"])
+def test_a_cell_that_leads_nowhere_is_plain_and_counted(form: str, url: str) -> None:
+    made = workbook([(sw.Cell("a", url=url), sw.Cell(1, url=url), sw.Cell("b", url=""))], form)
+    assert made.converted == {"link": 2}
+    part = "content.xml" if form == "ods" else "xl/worksheets/sheet1.xml"
+    xml = made.parts[part].decode()
+    assert url not in xml
+    assert not any(link in xml for link in ("<text:a ", "HYPERLINK", "<hyperlink"))
+    plain = workbook([("a", 1, "b")], form).parts
+    styles = "styles.xml" if form == "ods" else "xl/styles.xml"
+    assert made.parts[styles] == plain[styles]
 
 
 def test_a_link_that_is_too_long_is_plain_and_counted() -> None:
