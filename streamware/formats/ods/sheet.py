@@ -22,6 +22,7 @@ from streamware.formats.ods.serials import numeric, token
 from streamware.formats.ods.styles import Styles
 from streamware.formats.ods.white_space import CellText
 from streamware.formats.text import spellers
+from streamware.formats.width import SAMPLED_ROWS, sampled_width, title_widths
 from streamware.formats.xlsx.table import check_titles
 from streamware.formats.xlsx.totals import FUNCTIONS, Total, Totals
 from streamware.sheet_options import SheetOptions
@@ -34,11 +35,9 @@ if TYPE_CHECKING:
     from streamware.formats.ods import Ods
 
 MAX_COLUMNS = 16_384  # LibreOffice 7.4 and Excel
-SAMPLED_ROWS = 32  # for the widths; the first batch has no more
 SPELLING = Spelling(escape=CellText(), spreadsheet=True, iso=True)
 
 _EMPTY = b"<table:table-cell/>"
-_NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 _DIGEST = "http://www.w3.org/2000/09/xmldsig#sha256"
 
 
@@ -129,20 +128,24 @@ class SheetWriter:
             for speller, cells in zip(self._spellers, batch.columns, strict=True)
         ]
         if self._totals:
-            self._totals.check(spelled, batch.first)
+            self._totals.check(spelled, batch.columns, batch.first)
         return spelled
 
     def shapes(self, spelled: Sequence[Spelled]) -> list[Shape]:
         """How its columns are shown; widths are sampled from the first of `spelled`, once."""
         if not self._shapes:
+            above = title_widths(self.options.title_rows, self._context.values.timezone)
+            longest = [
+                max(writer.length(cells, SAMPLED_ROWS), above.get(at, 0))
+                for at, (writer, cells) in enumerate(zip(self._writers, spelled, strict=True))
+            ]
+            button = self.options.autofilter
             self._shapes = [
                 Shape(
-                    column.width or self._sampled(column.title, writer.length(cells, SAMPLED_ROWS)),
+                    column.width or sampled_width(column.title, room, button=button),
                     column.hidden,
                 )
-                for column, writer, cells in zip(
-                    self.head.columns, self._writers, spelled, strict=True
-                )
+                for column, room in zip(self.head.columns, longest, strict=True)
             ]
         return self._shapes
 
@@ -218,12 +221,6 @@ class SheetWriter:
         if name is None:
             self._context.receipt.converted["validation"] += 1
         return name
-
-    def _sampled(self, title: str | None, longest: int) -> float:
-        """Characters of the longest of the title and the first cells, within reason."""
-        filtered = self.options.autofilter
-        header = len(title) + (_FILTER_BUTTON if filtered else 0) if title else 0
-        return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)
 
     def _totals_row(self, totals: Sequence[Total]) -> bytes:
         cells = {total.at: self._total(total) for total in totals}

@@ -16,6 +16,7 @@ from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.text import spellers
+from streamware.formats.width import SAMPLED_ROWS, sampled_width, title_widths
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation, settle
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
 
 _COUNTED = ("link", "note", "url")  # what is counted while rows are written, not while spelled
-SAMPLED_ROWS = 32  # for the widths; the first batch has no more
 
 _START = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -44,7 +44,6 @@ _START = (
     ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">'
 )
 _FORMAT = '<sheetFormatPr defaultRowHeight="15"/>'
-_NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 
 SPELLING = Spelling(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, escaped=notation)
 
@@ -92,7 +91,7 @@ class SheetWriter:
         self._links = Links()
         self._notes = Notes()
         self._totals = Totals(name, head.columns)
-        zone = context.values.timezone
+        zone = self._zone = context.values.timezone
         self._rules = ColumnRules(name, head.columns, self._options, styles, zone)
         self._spellers = spellers(head.columns, context, SPELLING)
         self._heading = Heading(
@@ -143,7 +142,7 @@ class SheetWriter:
             for speller, cells in zip(self._spellers, batch.columns, strict=True)
         ]
         if self._totals:
-            self._totals.check(spelled, batch.first)
+            self._totals.check(spelled, batch.columns, batch.first)
         return spelled
 
     def top(self, spelled: Sequence[Spelled], *, selected: bool) -> bytes:
@@ -244,10 +243,17 @@ class SheetWriter:
         if not self.head.columns:
             return ""
         if self._widths is None:
+            above = title_widths(self._options.title_rows, self._zone)
+            button = self._options.autofilter
             self._widths = [
-                column.width or self._sampled(column.title, writer.length(cells, SAMPLED_ROWS))
-                for column, writer, cells in zip(
-                    self.head.columns, self._writers, spelled, strict=True
+                column.width
+                or sampled_width(
+                    column.title,
+                    max(writer.length(cells, SAMPLED_ROWS), above.get(at, 0)),
+                    button=button,
+                )
+                for at, (column, writer, cells) in enumerate(
+                    zip(self.head.columns, self._writers, spelled, strict=True)
                 )
             ]
         cols = "".join(
@@ -258,11 +264,6 @@ class SheetWriter:
             )
         )
         return f"<cols>{cols}</cols>"
-
-    def _sampled(self, title: str | None, longest: int) -> float:
-        """Characters of the longest of the title and the first cells, within reason."""
-        header = len(title) + (_FILTER_BUTTON if self._options.autofilter else 0) if title else 0
-        return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)
 
     # What comes after them
 

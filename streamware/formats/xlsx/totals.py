@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import repeat
 from math import isfinite, nan
 from typing import Any
 
+from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.errors import EncodeError
 from streamware.formats.text import label
@@ -25,6 +28,9 @@ _BLOCK = 1024  # values that are added at once
 _LOADS = json.loads if orjson is None else orjson.loads
 _NUMBERS = (Kind.NUMBER, Kind.DURATION, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME)
 _TEXTS = frozenset({Kind.TEXT, Kind.JSON})
+_MOMENTS = frozenset({Kind.DATE, Kind.DATETIME, Kind.ZONED})
+_NONE: frozenset[Kind] = frozenset()
+_ODD = {"sum": _TEXTS | _MOMENTS, "average": _TEXTS}  # what has no total
 
 
 @dataclass(slots=True)
@@ -83,26 +89,29 @@ class Totals:
     def __bool__(self) -> bool:
         return bool(self._columns)
 
-    def check(self, spelled: Sequence[Spelled], first: int) -> None:
+    def check(
+        self, spelled: Sequence[Spelled], columns: Sequence[Sequence[object]], first: int
+    ) -> None:
         """Whether these cells have a total.
 
         Args:
             spelled: The columns of the sheet.
+            columns: What they are made of.
             first: Number of the first row, from 1, for messages.
 
         Raises:
-            EncodeError: There is text in a column that is added up.
+            EncodeError: There is text in a column that is added up, or a date in a sum.
         """
         for at, column in self._columns.items():
-            cells = spelled[at]
-            if column.total == "count" or (cells.kinds is None and cells.kind not in _TEXTS):
+            cells, odd = spelled[at], _ODD.get(str(column.total), _NONE)
+            if cells.kinds is None and cells.kind not in odd:
                 continue
-            kinds = cells.kinds or [Kind.EMPTY if t is None else Kind.TEXT for t in cells.tokens]
-            for row, kind in enumerate(kinds, first):
-                if kind in _TEXTS:
+            kinds = cells.kinds or repeat(cells.kind)
+            for row, (kind, token) in enumerate(zip(kinds, cells.tokens, strict=False)):
+                if token and kind in odd:  # an empty text counts as no cell at all
                     raise EncodeError(
-                        f"sheet {self._sheet!r}, row {row}, column {label(column, at)}:"
-                        f" text has no {column.total}"
+                        f"sheet {self._sheet!r}, row {first + row}, column {label(column, at)}:"
+                        f" {_named(kind, columns[at][row])} has no {column.total}"
                     )
 
     def add(self, spelled: Sequence[Spelled]) -> None:
@@ -133,6 +142,16 @@ class Totals:
             _total(at, str(column.total), self._running[at]) for at, column in self._columns.items()
         )
         return [total for total in found if isfinite(total.value)]
+
+
+def _named(kind: Kind | None, value: object) -> str:
+    """What a cell without a total is, for a message that does not tell its value."""
+    if kind in _MOMENTS:
+        return "a date"
+    value = value.value if isinstance(value, Cell) else value
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return "a number that became text, which Values(big_int=, decimal=) decide,"
+    return "text"
 
 
 def _total(at: int, name: str, running: _Running) -> Total:

@@ -2,7 +2,7 @@
 import math
 import random
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -139,12 +139,66 @@ def test_without_a_header_there_are_totals_as_well() -> None:
 
 @pytest.mark.parametrize("name", ["sum", "average"])
 @pytest.mark.parametrize(
-    "value", ["a", "1", "", [1], 10**20, date(1800, 1, 1), sw.Cell("a"), "=1+1"], ids=repr
+    "value", ["a", "1", [1], 10**20, date(1800, 1, 1), sw.Cell("a"), "=1+1"], ids=repr
 )
 def test_a_total_over_text_is_an_error_at_once(name: Any, value: object) -> None:
     rows = ({"id": n, "n": value if n == 700 else n} for n in range(10_000))
     with pytest.raises(sw.EncodeError, match=f"'Orders', row 701, column n: .* {name}"):
         workbook(rows, sw.Xlsx(sheet="Orders"), columns=["id", sw.Column("n", total=name)])
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+@pytest.mark.parametrize("name", ["sum", "average"])
+@pytest.mark.parametrize(
+    "values", [[1, "", 3, None], ["", ""], [sw.Cell(""), 1, 3], ["", None, 1, 3, ""]], ids=repr
+)
+def test_an_empty_text_counts_as_nothing(form: str, name: Any, values: list[Any]) -> None:
+    rows = [("x", value) for value in values]
+    made = workbook(rows, form, columns=[sw.Column(0), sw.Column(1, total=name)])
+    numbers = [value for value in values if isinstance(value, int)]
+    if numbers:
+        expected = sum(numbers) / (1 if name == "sum" else len(numbers))
+        assert made.rows()[-1][1] == expected
+
+
+def test_a_sum_over_empty_texts_is_calculated_alike(tmp_path: Path) -> None:
+    made = totalled([1, "", 4, None], "average")
+    assert libreoffice_csv(made.data, tmp_path)[-1] == ["", "2.5"]
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+@pytest.mark.parametrize(
+    ("value", "values"),
+    [
+        (10**20, {}),
+        (sw.Cell(-(10**20)), {}),
+        (Decimal(10) ** 20, {}),
+        (Decimal("1.5"), {"decimal": "text"}),
+    ],
+    ids=repr,
+)
+def test_a_number_that_became_text_is_named_as_one(form: str, value: object, values: Any) -> None:
+    columns = [sw.Column(0, "n", total="sum")]
+    with pytest.raises(sw.EncodeError, match=r"row 2, column n: a number .*big_int.* has no sum"):
+        workbook([(1,), (value,)], form, columns=columns, values=sw.Values(**values))
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+@pytest.mark.parametrize(
+    "value", [date(2024, 1, 1), datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC)], ids=repr
+)
+@pytest.mark.parametrize("before", [None, 5])
+def test_a_date_has_no_sum(form: str, value: object, before: object) -> None:
+    columns = [sw.Column(0, "day", total="sum")]
+    with pytest.raises(sw.EncodeError, match=r"row 2, column day: a date has no sum"):
+        workbook([(before,), (value,)], form, columns=columns)
+
+
+@pytest.mark.parametrize("kind", ["date", "datetime"])
+def test_a_column_of_dates_has_no_sum(kind: Any) -> None:
+    with pytest.raises(ValueError, match=f"no sum of a column of kind '{kind}'"):
+        sw.Column("day", kind=kind, total="sum")
+    assert sw.Column("day", kind=kind, total="average").total == "average"
 
 
 def test_an_error_does_not_tell_the_text() -> None:
