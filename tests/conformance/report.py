@@ -29,7 +29,7 @@ ABSENT = (
 LEGEND = (
     "**yes**: it sees all that was meant. **-**: its values are right; of the feature itself it"
     " tells nothing. **A number**: the difference below, with its reason; everything else is as"
-    " meant."
+    " meant. What a reader does only now and then is in that list alone."
 )
 
 

@@ -41,7 +41,7 @@ EPOCH = datetime(1899, 12, 30)
 DAY = timedelta(days=1)
 PRECISION = 0.0015 / 86_400
 """Days by which a moment may differ: JavaScript's dates are whole milliseconds."""
-WIDTH = 0.6
+WIDTH = 1.0
 """Characters by which a width may differ: readers keep it in pixels or points."""
 LONG = 80
 """Characters of a value that are told."""

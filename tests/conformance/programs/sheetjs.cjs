@@ -17,7 +17,8 @@ function formOf(cell) {
   return [kind, value, formula];
 }
 
-function told(sheet, name, book) {
+// It reads neither looks nor columns of ODS.
+function told(sheet, ods) {
   const it = { formats: {}, shown: {}, background: {}, links: {}, notes: {}, widths: {}, hidden: [], merged: [] };
   for (const [at, cell] of Object.entries(sheet)) {
     if (at.startsWith("!")) continue;
@@ -34,8 +35,11 @@ function told(sheet, name, book) {
     if (col.width) it.widths[letter] = col.width;
     if (col.hidden) it.hidden.push(letter);
   });
+  if (ods) {
+    for (const key of ["formats", "shown", "background", "widths", "hidden"]) delete it[key];
+  }
   it.merged = (sheet["!merges"] || []).map((range) => XLSX.utils.encode_range(range));
-  it.filter = sheet["!autofilter"] ? sheet["!autofilter"].ref : null;
+  if (!ods) it.filter = sheet["!autofilter"] ? sheet["!autofilter"].ref : null;
   return it;
 }
 
@@ -56,7 +60,7 @@ for (const file of process.argv.slice(3)) {
           rows.push(row);
         }
       }
-      return { name, rows, told: told(sheet, name, book) };
+      return { name, rows, told: told(sheet, file.endsWith(".ods")) };
     });
     const names = {};
     for (const it of (book.Workbook && book.Workbook.Names) || []) if (!it.Hidden) names[it.Name] = it.Ref;
