@@ -17,6 +17,7 @@ from streamware.deferred import Deferred
 from streamware.encoder import Context, Encoder, Format, interleaves, pieces
 from streamware.errors import EncodeError, LimitError, OrderError
 from streamware.limits import Limits
+from streamware.pull import Untag
 from streamware.receipt import Receipt, problem_of
 from streamware.sorter import Sorter
 from streamware.table import Table
@@ -89,18 +90,15 @@ class Document:
         self.start_clock()
         self._table = self._table_of(sheet, names)
 
-    def begin_sorted(
-        self, sheet_by: Key | None, names: list[str] | None, rows: Iterator[Any]
-    ) -> Iterator[Any]:
+    def begin_sorted(self, sheet_by: Key | None, names: list[str] | None) -> Untag | None:
         """What is fed from here on belongs to several sheets, in any order.
 
         Args:
             sheet_by: Tells the sheet of a row; None where they are `Tagged`.
             names: Names of the source's columns, where it tells them.
-            rows: All of them.
 
         Returns:
-            The rows as they are to be fed, in this order.
+            What takes the tags of rows that have some, as they are pulled.
 
         Raises:
             EncodeError: The format cannot take them in one pass.
@@ -111,7 +109,7 @@ class Document:
         self._sorter = Sorter(
             sheet_by, self._columns, names, lambda name, sheet: self._table_of(sheet, names, name)
         )
-        return self._sorter.bare(rows)
+        return self._sorter.untag
 
     def feed(self, rows: list[Any], *, characters: int = 0, alone: bool = False) -> None:
         """Encode `rows`; what is ready waits in `take`.

@@ -17,7 +17,7 @@ from streamware.document import Document, check_interleaves
 from streamware.encoder import Format
 from streamware.errors import EncodeError, LimitError, Refused, ScratchError
 from streamware.limits import Limits
-from streamware.pull import Puller, portions
+from streamware.pull import Puller, Untag, portions
 from streamware.receipt import Receipt
 from streamware.registry import lookup
 from streamware.scratch.ledger import CURRENT, Scratch
@@ -365,12 +365,14 @@ class Encoding:
         yield from self._pulled(rows)
 
     def _sorted(self, names: list[str] | None, rows: Iterator[Any]) -> Generator[None, None, None]:
-        bare = self.document.begin_sorted(self._sheet_by, names, rows)
-        yield from self._pulled(bare)
+        untag = self.document.begin_sorted(self._sheet_by, names)
+        yield from self._pulled(rows, untag)
 
-    def _pulled(self, rows: Iterator[Any]) -> Generator[None, None, None]:
+    def _pulled(
+        self, rows: Iterator[Any], untag: Untag | None = None
+    ) -> Generator[None, None, None]:
         document = self.document
-        puller = self._puller = Puller(rows)
+        puller = self._puller = Puller(rows, untag)
         due = monotonic() + self._flush_interval
         early = True
         while not puller.ended:

@@ -12,9 +12,10 @@ from functools import lru_cache
 from itertools import chain
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from streamware.cell import Cell
+from streamware.columns import Tagged
 
 FIRST_ROWS = 32
 MOST_ROWS = 512
@@ -27,11 +28,27 @@ _ITEM = 8  # characters of an item that is no text
 _WIDE = 65_536  # a row with this much text travels alone
 
 
+class Untag(NamedTuple):
+    """What becomes of the tags of `Tagged` rows.
+
+    Attributes:
+        note: Called with the sheet of each row, before the row is pending.
+        refuse: Called with what is no tagged row; raises.
+    """
+
+    note: Callable[[Any], object]
+    refuse: Callable[[Any], NoReturn]
+
+
 class Puller:
     """Pulls rows from one iterator into `pending`.
 
     Only the puller appends; `take` may be called from another thread while a pull is blocked, so
     that a clock can hand out what has come so far.
+
+    Args:
+        rows: The rows.
+        untag: Where they are `Tagged`: what takes their tags; the rows are bare then.
 
     Attributes:
         pending: Rows pulled and not yet taken.
@@ -40,12 +57,13 @@ class Puller:
         characters: So much text was counted in the last pull.
     """
 
-    def __init__(self, rows: Iterable[Any]) -> None:
+    def __init__(self, rows: Iterable[Any], untag: Untag | None = None) -> None:
         self.pending: list[Any] = []
         self.heavy: Sequence[Any] | None = None
         self.characters = 0
         self.ended = False
         self._rows: Iterator[Any] = iter(rows)
+        self._untag = untag
         self._size = FIRST_ROWS
         self._seen = False
         self._more: dict[Any, None] = {}  # keys of cells that are long, but in no column
@@ -69,11 +87,13 @@ class Puller:
     def _pull(self) -> int:
         """The batch; returns what is left of the characters it may have."""
         keys = self._weighed()
-        loop = _loop(None if keys is None or len(keys) > _MOST_KEYS else tuple(keys))
+        weighed = None if keys is None or len(keys) > _MOST_KEYS else tuple(keys)
+        untag = self._untag or _BARE
+        loop = _loop(weighed, tagged=self._untag is not None)
         room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
         while left:
             run = min(left, _RUN if self._seen else 1)
-            room, state, row = loop(self._rows, run, self.pending, room, self._due)
+            room, state, row = loop(self._rows, run, self.pending, room, self._due, *untag)
             if state != _THROUGH:
                 self.ended = state == _ENDED
                 self._size = max(1, self._size // 2) if room < 0 else self._size
@@ -99,7 +119,7 @@ class Puller:
         return rows
 
 
-_Loop = Callable[[Iterator[Any], int, list[Any], int, list[float]], tuple[int, int, Any]]
+_Loop = Callable[..., tuple[int, int, Any]]
 
 _THROUGH, _CUT, _ENDED = range(3)
 _RUN = 32  # rows between two looks at what a row is like
@@ -109,10 +129,10 @@ _MOST_KEYS = 64  # in one expression, whose depth the compiler bounds
 # them would take longer than the encoding of a cell or two.  Nothing is asked of `pending`,
 # because another thread may take what is there at any time.
 _SOURCE = """
-def loop(rows, size, pending, room, due):
+def loop(rows, size, pending, room, due, note, refuse):
     count, row = 0, None
     append = pending.append
-    for count, row in zip(range(1, size + 1), rows):
+    for count, row in zip(range(1, size + 1), rows):{untag}
         append(row)
         try:
             room -= {weight}
@@ -124,17 +144,27 @@ def loop(rows, size, pending, room, due):
 """
 
 
+# A generator that took the tags off would take as long as all of this.
+_UNTAG = """
+        if type(row) is not Tagged:
+            refuse(row)
+        note(row.sheet)
+        row = row.row"""
+
+_BARE = (None, None)  # what bare rows need of an `Untag`
+
+
 @lru_cache(maxsize=256)
-def _loop(keys: tuple[Any, ...] | None) -> _Loop:
+def _loop(keys: tuple[Any, ...] | None, *, tagged: bool) -> _Loop:
     """Appends at most `size` rows to `pending`, until `room` is used up or it is `due`.
 
     Returns what is left of `room`, how the loop ended, and the last row.
     """
     lengths = [f"len(row[{key!r}] or '')" for key in keys or ()]
     terms = "weight(row)" if keys is None else " + ".join(lengths) or "0"
-    names: dict[str, Any] = {"weight": weight, "monotonic": monotonic}
+    names: dict[str, Any] = {"weight": weight, "monotonic": monotonic, "Tagged": Tagged}
     names |= {"THROUGH": _THROUGH, "CUT": _CUT, "ENDED": _ENDED}
-    exec(_SOURCE.format(weight=terms), names)  # noqa: S102 - of literals of our own making
+    exec(_SOURCE.format(weight=terms, untag=_UNTAG if tagged else ""), names)  # noqa: S102 - of literals of our own making
     return names["loop"]  # type: ignore[no-any-return]
 
 

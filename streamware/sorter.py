@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
-from typing import Any
+from operator import itemgetter
+from typing import Any, NoReturn
 
-from streamware.columns import Column, Key, Sheet, Tagged
+from streamware.columns import Column, Key, Sheet
 from streamware.errors import EncodeError, OrderError
 from streamware.layout import Layout
+from streamware.pull import Untag
 from streamware.table import Table
 
 MOST_PULLS = 8  # as many rows wait as were pulled at a time
@@ -54,9 +57,10 @@ class Sorter:
         self._characters = 0
         self._most = 0
 
-    def bare(self, rows: Iterator[Any]) -> Iterator[Any]:
-        """The rows as they are to be pulled: their tags are kept here."""
-        return rows if self._key is not None else self._untagged(rows)
+    @property
+    def untag(self) -> Untag | None:
+        """What takes the tags of rows that are pulled; None where they have none."""
+        return None if self._key is not None else Untag(self._pulled.append, self._refuse)
 
     def add(self, rows: Sequence[Any], characters: int) -> None:
         """Take in rows, in the order in which they were pulled, with so much text."""
@@ -120,18 +124,21 @@ class Sorter:
             sheets = self._pulled[: len(rows)]
             del self._pulled[: len(rows)]
             return sheets if set(map(type, sheets)) == {str} else self._brought_by(sheets)
-        layout = self._layout or self._laid_out(rows[0])
-        cells = layout.cells(rows, self._row)[0]
+        cells = self._told(rows)
         return cells if set(map(type, cells)) == {str} else list(map(_text, cells))
 
-    def _untagged(self, rows: Iterator[Any]) -> Iterator[Any]:
-        note = self._pulled.append
-        for number, tagged in enumerate(rows, 1):
-            if type(tagged) is not Tagged:
-                kind = type(tagged).__name__
-                raise EncodeError(f"row {number} is a {kind}; the rows before it were Tagged")
-            note(tagged.sheet)
-            yield tagged.row
+    def _told(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """The cell of each row that tells its sheet."""
+        layout = self._layout or self._laid_out(rows[0])
+        key = layout.keys[0]
+        if type(key) is int and set(map(type, rows)) == {tuple}:
+            with suppress(IndexError):  # a shorter row, which a layout knows how to read
+                return list(map(itemgetter(key), rows))
+        return layout.cells(rows, self._row)[0]
+
+    def _refuse(self, row: Any) -> NoReturn:
+        number, kind = self._row + len(self._pulled), type(row).__name__
+        raise EncodeError(f"row {number} is a {kind}; the rows before it were Tagged")
 
     def _brought_by(self, sheets: Sequence[Any]) -> list[str]:
         """The names of `sheets`, some of which may bring columns and options."""

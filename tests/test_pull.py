@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, islice, repeat
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import Clock
 from fakes import Broken
-from streamware.pull import MOST_CHARACTERS, Puller, heavy, portions, weight
+from streamware.pull import MOST_CHARACTERS, Puller, Untag, heavy, portions, weight
 
 NEVER = float("inf")
 WIDE = "x" * (MOST_CHARACTERS + 1)
@@ -247,6 +247,27 @@ def test_cells_within_each_other_are_not_looked_into_for_ever() -> None:
     for _ in range(100_000):
         cell = sw.Cell(cell)
     assert weight((cell,)) == 0
+
+
+def test_tagged_rows_are_bare_once_they_are_pulled() -> None:
+    sheets: list[Any] = []
+    puller = Puller(
+        [sw.Tagged("ab"[at % 2], (at, "xyz")) for at in range(3)], Untag(sheets.append, refuse)
+    )
+    puller.pull(NEVER)
+    assert (puller.take(), sheets) == ([(0, "xyz"), (1, "xyz"), (2, "xyz")], ["a", "b", "a"])
+    assert puller.characters == 9
+
+
+def test_what_is_no_tagged_row_is_refused_and_not_pending() -> None:
+    puller = Puller([sw.Tagged("a", (0,)), (1,)], Untag([].append, refuse))
+    with pytest.raises(Broken):
+        puller.pull(NEVER)
+    assert puller.take() == [(0,)]
+
+
+def refuse(row: Any) -> NoReturn:
+    raise Broken
 
 
 def test_a_wide_last_row_is_a_run_of_its_own() -> None:

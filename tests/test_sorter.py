@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from streamware.columns import settled
+from streamware.pull import Puller
 from streamware.sorter import MOST_CHARACTERS, Sorter
 from streamware.table import Table
 
@@ -34,7 +35,12 @@ class Sorting:
 
     def add(self, rows: Iterable[Any], characters: int = 0) -> Runs:
         """The runs that are ready once these rows were pulled at a time."""
-        self.sorter.add(list(self.sorter.bare(iter(rows))), characters)
+        puller = Puller(rows, self.sorter.untag)
+        pulled: list[Any] = []
+        while not puller.ended:
+            puller.pull(float("inf"))
+            pulled += puller.take()
+        self.sorter.add(pulled, characters)
         return self._encoded(self.sorter.ready())
 
     def rest(self) -> Runs:
@@ -228,7 +234,9 @@ def test_a_sheet_that_brings_nothing_is_a_name() -> None:
 
 
 @pytest.mark.parametrize("pulls", [[2], [1, 1]], ids=["in one pull", "in two"])
-@pytest.mark.parametrize("sheet", [sw.Sheet("a", columns=["x"]), sw.Sheet("a", options=sw.Xlsx())])
+@pytest.mark.parametrize(
+    "sheet", [sw.Sheet("a", columns=["x"]), sw.Sheet("a", options=sw.SheetOptions())]
+)
 def test_what_a_sheet_brings_after_its_rows_began_is_an_error(
     pulls: list[int], sheet: sw.Sheet
 ) -> None:
