@@ -53,7 +53,9 @@ class Column:
         hidden: Whether it is there without being seen.
         note: A note on the header's cell, at most 32,767 UTF-16 units.
         url: Makes every cell a link: an address in which `{}` is the cell's text, quoted for an
-            address.  An address over 255 characters leaves the text alone, and is counted.
+            address.  Where that is all of it, as in `"{}"`, or its beginning, the text is an
+            address itself (http, https, ftp or mailto).  What is none, or over 255 characters,
+            stays plain text, and is counted.
         total: "sum", "average" or "count", calculated in a row below the last one.
         rules: What stands out in it: `Condition`, `ColorScale`, `DataBar`.
         validation: What may be typed into it.
@@ -128,6 +130,8 @@ class Column:
         choose("total", self.total, get_args(Total))
         if self.total in ("sum", "average") and self.kind in ("text", "bool"):
             raise ValueError(f"there is no {self.total} of a column of kind {self.kind!r}")
+        if self.total == "sum" and self.kind in ("date", "datetime"):
+            raise ValueError(f"there is no sum of a column of kind {self.kind!r}")
         _check_address(self.url)
         _check_note(self.note)
         _check_rules(self.rules, self.validation)
