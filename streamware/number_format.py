@@ -37,6 +37,8 @@ _IN_BRACKETS = re.compile(
     re.IGNORECASE,
 )
 _FORBIDDEN = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+_STRFTIME = re.compile("%[a-zA-Z]")
+_CURRENCY = re.compile(r"money\b.*|[a-z]{3}", re.DOTALL | re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _PLACEHOLDERS = re.compile(r"[ymdhsegb]+", re.IGNORECASE)
 
@@ -89,9 +91,20 @@ def _problem(code: str) -> str | None:
         return f"ends with {rest[-1]!r}, which needs a character behind it"
     if rest.count(";") > 3:
         return "has more than four sections"
+    if strftime := _STRFTIME.search(_LITERALS.sub(" ", code)):
+        return f"has {strftime[0]!r}, as strftime has it; a date is written dd.mm.yyyy here"
     odd = [word for word in _WORD.findall(rest) if not _PLACEHOLDERS.fullmatch(word)]
     if odd:
-        return f"has {odd[0]!r}, which needs quotes"
+        currency = _CURRENCY.fullmatch(code)
+        return (
+            "is none; a currency is three capital letters: money:EUR"
+            if currency
+            else f"has {odd[0]!r}, which needs quotes"
+        )
+    return _problem_in_brackets(code)
+
+
+def _problem_in_brackets(code: str) -> str | None:
     brackets = _BRACKETS.findall(_QUOTED.sub("", code))
     unknown = [inside for inside in brackets if not _IN_BRACKETS.fullmatch(inside)]
     return f"has [{unknown[0]}], which means nothing" if unknown else None
