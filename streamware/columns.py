@@ -15,7 +15,7 @@ from streamware.errors import LimitError
 from streamware.number_format import code_of
 from streamware.rules import Rule, Validation
 from streamware.sheet_options import SheetOptions
-from streamware.style import Align, choose
+from streamware.style import Align, choose, expect
 
 Key = str | int | Callable[[Any], object]
 ColumnKind = Literal["text", "number", "bool", "date", "datetime", "time", "duration"]
@@ -38,27 +38,49 @@ class Column:
         key: Where its cells come from: a name (of a mapping's key, an attribute or the source's
             column), a position from 0, a dotted path, or a callable of the row.
         title: Its header; by default the name.  A callable is called when the document begins,
-            so that it can be translated for who asks.
+            so that it can be translated for who asks, and a lazy translation is translated then.
         kind: What its cells are, where the source cannot tell: SQLite has no dates, so that
             `kind="datetime"` reads its ISO 8601 text as one.  A value that cannot be read as
-            its column's kind is a `CellError`; empty text is an empty cell.
-        format: Number format of its numbers and dates: a code such as `"0.00"` or
-            `"yyyy-mm-dd"`, or a name: "integer", "decimal", "percent", "date", "datetime",
-            "time", "duration", "text", "money:EUR" (ECMA-376 Part 1 §18.8.31).
+            its column's kind is a `CellError`; empty text is an empty cell.  Numbers of
+            `kind="duration"` are seconds.
+        format: Number format of its numbers and dates, by a name of those below or as a code
+            (ECMA-376 Part 1 §18.8.31).  It shows values and reads none: text stays text, so that
+            SQLite's dates need a kind as well.
         width: Width in characters of the default font, up to 255; by default, and as "auto",
             that of the title or the longest of the first rows, within reason.
         convert: Called with every value (None too) before anything else looks at it.
         align: "left", "center" or "right".
         wrap: Whether long text goes on in the next line.
         hidden: Whether it is there without being seen.
-        note: A note on the header's cell, at most 32,767 UTF-16 units.
+        note: A note on the header's cell, at most 32,767 UTF-16 units; made or translated as
+            late as the title.
         url: Makes every cell a link: an address in which `{}` is the cell's text, quoted for an
             address.  Where that is all of it, as in `"{}"`, or its beginning, the text is an
             address itself (http, https, ftp or mailto).  What is none, or over 255 characters,
             stays plain text, and is counted.
-        total: "sum", "average" or "count", calculated in a row below the last one.
+        total: "sum", "average" or "count", calculated in a row below the last one.  Text in a
+            column with a sum or an average is an `EncodeError`.
         rules: What stands out in it: `Condition`, `ColorScale`, `DataBar`.
         validation: What may be typed into it.
+
+    Number formats by name:
+
+    | Name | Code | Example |
+    |---|---|---|
+    | "integer" | `0` | 1235 |
+    | "decimal" | `#,##0.00` | 1,234.57 |
+    | "percent" | `0.00%` | 25.60% (of 0.256) |
+    | "date" | `yyyy-mm-dd` | 2024-05-17 |
+    | "datetime" | `yyyy-mm-dd hh:mm:ss` | 2024-05-17 08:30:00 |
+    | "time" | `hh:mm:ss` | 08:30:00 |
+    | "duration" | `[h]:mm:ss` | 30:00:00 |
+    | "text" | `@` | as it is |
+    | "money:EUR" | `#,##0.00 [$EUR]` | 1,234.57 EUR (any currency of ISO 4217) |
+
+    Raises:
+        TypeError: An attribute of another type; a bool is no number.
+        ValueError: A choice that there is not.
+        LimitError: An address or a note that is too long.
     """
 
     key: Key
@@ -88,7 +110,7 @@ class Column:
         align: Align | None = None,
         wrap: bool = False,
         hidden: bool = False,
-        note: str | None = None,
+        note: str | Callable[[], object] | None = None,
         url: str | None = None,
         total: Total | None = None,
         rules: Iterable[Rule] = (),
@@ -109,7 +131,7 @@ class Column:
             ("note", note),
             ("url", url),
             ("total", total),
-            ("rules", tuple(rules)),
+            ("rules", rules),
             ("validation", validation),
         ):
             object.__setattr__(self, name, value)
@@ -122,6 +144,11 @@ class Column:
     def _check(self) -> None:
         if self.kind is not None and self.kind not in _KINDS:
             raise ValueError(f"unknown kind {self.kind!r}; there are: {', '.join(_KINDS)}")
+        expect(self, "a number", int | float | None, "width")
+        expect(self, "True or False", bool, "wrap", "hidden")
+        expect(self, "a text", str | None, "url")
+        if self.convert is not None and not callable(self.convert):
+            raise TypeError(f"convert is a callable, not {type(self.convert).__name__}")
         if self.format is not None:
             object.__setattr__(self, "format", code_of(self.format))
         if self.width is not None and not 0 < self.width <= 255:
@@ -133,7 +160,9 @@ class Column:
         if self.total == "sum" and self.kind in ("date", "datetime"):
             raise ValueError(f"there is no sum of a column of kind {self.kind!r}")
         _check_address(self.url)
-        _check_note(self.note)
+        check_note(self.note)
+        expect(self, "a list of Condition, ColorScale and DataBar", Iterable, "rules")
+        object.__setattr__(self, "rules", tuple(self.rules))
         _check_rules(self.rules, self.validation)
 
 
@@ -149,11 +178,14 @@ def _check_address(url: str | None) -> None:
         raise LimitError("characters of an address", limit=MAX_ADDRESS, actual=around)
 
 
-def _check_note(note: str | None) -> None:
-    if note is not None and not isinstance(note, str):
+def check_note(note: object) -> None:
+    """Raises where a header's note is no text, nor can become one, or is too long."""
+    if isinstance(note, str):
+        if _units(note) > MAX_NOTE:
+            raise LimitError("UTF-16 units in a note", limit=MAX_NOTE, actual=_units(note))
+    # A lazy translation looks like nothing in particular, and asking it would translate it.
+    elif note is not None and not callable(note) and type(note).__module__ == "builtins":
         raise TypeError(f"a note is a text, not {type(note).__name__}")
-    if note and _units(note) > MAX_NOTE:
-        raise LimitError("UTF-16 units in a note", limit=MAX_NOTE, actual=_units(note))
 
 
 def _check_rules(rules: Sequence[object], validation: object) -> None:
@@ -179,12 +211,22 @@ class Sheet:
         rows: Its rows, as `encode` takes them; none where rows are `Tagged` with the sheet.
         columns: Its columns; by default the export's.
         options: What surrounds its rows; by default the format's own.
+
+    Raises:
+        TypeError: The name is no text, or the options are no `SheetOptions`; those of a format
+            hold for the whole workbook.
     """
 
     name: str
     rows: Any = ()
     columns: Iterable[Column | Key] | None = None
     options: SheetOptions | None = None
+
+    def __post_init__(self) -> None:
+        expect(self, "a text", str, "name")
+        if self.options is not None and type(self.options) is not SheetOptions:
+            kind = type(self.options).__name__
+            raise TypeError(f"options of a sheet are SheetOptions, not {kind}")
 
 
 @dataclass(frozen=True, slots=True)

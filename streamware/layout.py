@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
+from inspect import isroutine
 from operator import attrgetter, itemgetter
 from typing import Any, Literal
 
 from streamware.cell import Cell
-from streamware.columns import Cells, Column, Head, Key, Row, Tagged
+from streamware.columns import Cells, Column, Head, Key, Row, Tagged, check_note
 from streamware.errors import EncodeError
 from streamware.sheet_options import SheetOptions
 
@@ -298,11 +299,20 @@ class _Path:
 
 
 def replace_title(column: Column, title: object) -> Column:
-    """The same column under another title, which may be made or translated only now."""
-    text = title() if callable(title) else title
+    """The same column under another title; it and the note are made or translated only now."""
     renamed = copy(column)
-    object.__setattr__(renamed, "title", str.__str__(text) if isinstance(text, str) else str(text))
+    object.__setattr__(renamed, "title", _said(title))
+    if column.note is not None:
+        object.__setattr__(renamed, "note", _said(column.note))
+        check_note(renamed.note)
     return renamed
+
+
+def _said(text: object) -> str:
+    """A text, or what makes one; lazy translations can be callable, too, but have a text."""
+    makes = callable(text) and type(text).__str__ is object.__str__
+    made = text() if makes or isroutine(text) else text  # type: ignore[operator]  # it is callable
+    return str.__str__(made) if issubclass(type(made), str) else str(made)
 
 
 def _shape(row: Row, number: int) -> Literal["mapping", "sequence", "object"]:

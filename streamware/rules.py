@@ -5,16 +5,17 @@ Source: ECMA-376 Part 1 §18.3.1.10 (cfRule), §18.3.1.32 (dataValidation).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from math import isfinite
 from typing import Literal, get_args
 
-from streamware.style import Style, choose, color_of
+from streamware.style import Style, choose, color_of, expect
 
 Comparison = Literal["<", "<=", "=", "<>", ">=", ">", "between", "not between"]
-Operand = str | float | date | datetime
+Operand = str | float | Decimal | date | datetime
 """A number, a text, a date, or a formula that starts with `=`."""
 
 MAX_LIST = 255  # characters of a list of choices, its commas counted (Excel's dialog and reader)
@@ -43,8 +44,10 @@ class Condition:
     def __post_init__(self) -> None:
         choose("comparison", self.comparison, get_args(Comparison))
         _check_bounds(self.comparison, self.other)
-        for operand in (self.value, self.other):
-            _check_operand(operand)
+        if self.value is None:
+            raise TypeError("a condition needs a value to compare with; empty cells are '=\"\"'")
+        _settle_operands(self)
+        expect(self, "a Style", Style, "style")
         style = self.style
         if style.font or style.size or style.align or style.valign or style.wrap:
             raise ValueError("a condition cannot change font, size, alignment or wrapping")
@@ -62,7 +65,7 @@ class ColorScale:
 
     low: str = "#FFFFFF"
     high: str = "#63BE7B"
-    middle: str | None = None
+    middle: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "middle"):
@@ -115,7 +118,9 @@ class Validation:
     def __post_init__(self) -> None:
         choose("kind", self.kind, ("whole", "decimal", "date", "length", "custom"))
         choose("comparison", self.comparison, get_args(Comparison))
-        if isinstance(self.choices, str):
+        expect(self, "a text", str | None, "message", "title")
+        expect(self, "True or False", bool, "strict")
+        if isinstance(self.choices, str) or not isinstance(self.choices, Iterable):
             raise TypeError("choices are a list of texts")
         object.__setattr__(self, "choices", tuple(self.choices))
         if bool(self.choices) == (self.kind is not None):
@@ -127,8 +132,7 @@ class Validation:
             raise ValueError("a validation of kind 'custom' needs a formula, such as '=A1>B1'")
         if self.kind not in (None, "custom"):
             _check_bounds(self.comparison, self.other)
-        for operand in (self.value, self.other):
-            _check_operand(operand)
+        _settle_operands(self)
         _check_length("message", self.message, MAX_MESSAGE)
         _check_length("title", self.title, MAX_TITLE)
 
@@ -146,19 +150,29 @@ def _check_bounds(comparison: str, other: Operand | None) -> None:
         raise ValueError(f"the comparison {comparison!r} needs {'two' if other is None else 'one'}")
 
 
-def _check_operand(operand: object) -> None:
-    """Whether it can stand in a rule's formula; None is none at all."""
-    if operand is None:
-        return
-    if isinstance(operand, bool) or not isinstance(operand, (str, int, float, date)):
+def _settle_operands(rule: Condition | Validation) -> None:
+    for name in ("value", "other"):
+        operand = getattr(rule, name)
+        if operand is not None:
+            object.__setattr__(rule, name, _operand(operand))
+
+
+def _operand(operand: object) -> Operand:
+    """It as it can stand in a rule's formula, where numbers are doubles."""
+    if isinstance(operand, bool) or not isinstance(operand, int | Operand):
         raise TypeError(
             f"a cell is compared with a number, a text or a date, not {type(operand).__name__}"
         )
-    if isinstance(operand, float) and not isfinite(operand):
-        raise ValueError(f"a cell cannot be compared with {operand}")
+    if isinstance(operand, int):
+        return int(operand)  # an enumeration's member shows its name
+    if isinstance(operand, (float, Decimal)):
+        operand = float(operand)
+        if not isfinite(operand):
+            raise ValueError(f"a cell cannot be compared with {operand}")
     if isinstance(operand, str):
         limit = MAX_FORMULA if operand.startswith("=") else MAX_TEXT
         _check_length("text to compare with", operand, limit)
+    return operand
 
 
 def _check_length(what: str, text: str | None, limit: int) -> None:

@@ -5,13 +5,19 @@ Source: ECMA-376 Part 1 §18.3.1.99 (worksheet) and its children.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streamware.style import Style, color_of
+from streamware.style import Style, color_of, expect
 
 MAX_PASSWORD = 255  # characters (Excel's own dialog)
+
+_FLAGS = ("freeze", "autofilter", "right_to_left", "landscape", "fit_to_width")
+_TABLE_STYLE = re.compile(
+    "TableStyle(?:Light(?:[1-9]|1[0-9]|2[01])|Medium(?:[1-9]|1[0-9]|2[0-8])|Dark(?:[1-9]|1[01]))"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +34,9 @@ class SheetOptions:
         freeze_columns: So many of the first columns stay in sight.
         autofilter: The header has filter buttons.
         zebra: Every second row has a background: True, or its colour.
-        table: A native table of the program that opens it: True, or the name of its style, such
-            as "TableStyleLight9".  Its titles must differ; it has filter buttons of its own.
+        table: A native table of the program that opens it: True, or the name of its style:
+            "TableStyleLight1" to 21, "TableStyleMedium1" to 28, "TableStyleDark1" to 11.  Its
+            titles must differ; it has filter buttons of its own.
         tab_color: Colour of the sheet's tab.
         zoom: Percent, 10 to 400.
         right_to_left: Columns go from right to left.
@@ -39,6 +46,7 @@ class SheetOptions:
             mistakes, not from readers: nothing is encrypted.
 
     Raises:
+        TypeError: An attribute of another type; a bool is no number.
         ValueError: A choice that there is not.
     """
 
@@ -57,8 +65,16 @@ class SheetOptions:
     protect: bool | str = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.header, Style):
-            raise TypeError(f"header is a Style, not {type(self.header).__name__}")
+        header: object = self.header
+        if header is False or header is None:
+            raise TypeError(
+                "header is a Style; to have none, choose columns by position alone: columns=[0, 1]"
+            )
+        expect(self, "a Style", Style, "header")
+        expect(self, "True or False", bool, *_FLAGS)
+        expect(self, "True, False or a text", bool | str, "zebra", "table", "protect")
+        expect(self, "a whole number", int, "freeze_columns", "zoom")
+        expect(self, "a list of rows", Iterable, "title_rows")
         rows = (None,) if isinstance(self.title_rows, str) else tuple(self.title_rows)
         if not all(isinstance(row, (str, list, tuple)) for row in rows):
             raise TypeError("title_rows is a list of rows, each a text or a sequence of cells")
@@ -71,8 +87,10 @@ class SheetOptions:
             raise ValueError("zoom is 10 to 400 percent")
         if not 0 <= self.freeze_columns < 16_384:
             raise ValueError("freeze_columns is 0 to 16,383")
-        if self.table == "":
-            raise ValueError("table=True, or the name of its style; an empty one is none")
+        if isinstance(self.table, str) and not _TABLE_STYLE.fullmatch(self.table):
+            raise ValueError(
+                f"table={self.table!r}: True, or the name of its style, such as 'TableStyleLight9'"
+            )
         if self.protect == "":
             raise ValueError("protect=True needs no password; an empty one is none")
         if isinstance(self.protect, str) and len(self.protect) > MAX_PASSWORD:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from types import UnionType
 from typing import Literal, get_args
 
 from streamware.number_format import code_of
@@ -50,6 +51,7 @@ class Style:
         border: Line around the cell: "thin", "medium", "thick", "double", "dotted", "dashed".
 
     Raises:
+        TypeError: An attribute of another type; a bool is no number.
         ValueError: A colour, a number format or another choice that there is not.
 
     Source: ECMA-376 Part 1 §18.8.
@@ -69,6 +71,9 @@ class Style:
     border: Border | None = None
 
     def __post_init__(self) -> None:
+        expect(self, "True or False", bool, "bold", "italic", "underline", "wrap")
+        expect(self, "a text", str | None, "font")
+        expect(self, "a number", int | float | None, "size")
         for name in ("color", "background"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, color_of(getattr(self, name)))
@@ -93,3 +98,15 @@ def choose(name: str, value: str | None, choices: tuple[str, ...]) -> None:
     """Raises ValueError when `value` is given and none of `choices`."""
     if value is not None and value not in choices:
         raise ValueError(f"{name}={value!r}: choose one of {', '.join(choices)}")
+
+
+def expect(options: object, wanted: str, kinds: type | UnionType, *names: str) -> None:
+    """Raises TypeError where an attribute of `options` is of none of `kinds`, and names it.
+
+    A bool is no number here, though Python has it so.
+    """
+    for name in names:
+        value = getattr(options, name)
+        unwanted = isinstance(value, bool) and bool not in (get_args(kinds) or (kinds,))
+        if unwanted or not isinstance(value, kinds):
+            raise TypeError(f"{name} is {wanted}, not {type(value).__name__}")

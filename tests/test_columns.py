@@ -49,6 +49,15 @@ def test_a_wrong_option_of_a_column_is_an_error(options: Mapping[str, Any], mess
     [
         ({"format": 0}, "a number format is a text"),
         ({"note": 5}, "a note is a text, not int"),
+        ({"note": ["a"]}, "a note is a text, not list"),
+        ({"width": "20"}, "width is a number, not str"),
+        ({"width": True}, "width is a number, not bool"),
+        ({"convert": "int"}, "convert is a callable, not str"),
+        ({"wrap": "yes"}, "wrap is True or False, not str"),
+        ({"hidden": "no"}, "hidden is True or False, not str"),
+        ({"url": 5}, "url is a text, not int"),
+        ({"rules": sw.DataBar()}, "rules is a list of Condition, ColorScale and DataBar, not Data"),
+        ({"rules": None}, "rules is a list of Condition, ColorScale and DataBar, not NoneType"),
         ({"rules": ["red"]}, "a rule is a Condition, a ColorScale or a DataBar, not str"),
         ({"validation": ["a"]}, "validation is a Validation, not list"),
     ],
@@ -75,3 +84,19 @@ def test_a_column_keeps_what_spreadsheets_need() -> None:
     assert (column.rules, column.validation) == ((rule,), choice)
     assert sw.Column("a", total="count", kind="text").total == "count"
     assert sw.Column("a", format="money:EUR").format == "#,##0.00 [$EUR]"
+
+
+# Wrong sheets
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": 2026}, "name is a text, not int"),
+        ({"name": "a", "options": {"zoom": 50}}, "options of a sheet are SheetOptions, not dict"),
+        ({"name": "a", "options": sw.Xlsx(author="a")}, "options of a sheet are .*, not Xlsx"),
+    ],
+)
+def test_a_sheet_has_a_name_and_options_of_its_own(given: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        sw.Sheet(**given)

@@ -5,6 +5,7 @@ from collections import ChainMap, OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import chain
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from drive import document
-from readers import csv_rows, json_rows
+from readers import csv_rows, json_rows, openpyxl_book
 from streamware.columns import names_of, settled
 from streamware.layout import Layout
+from workbooks import workbook
 
 
 @dataclass
@@ -361,6 +363,37 @@ def test_a_title_may_be_a_callable(form: str) -> None:
     assert made.receipt.rows == 1
     assert next(words, None) is None
     assert table([{"id": 1}], [sw.Column("id", Lazy)]) == [["Nummer"], ["1"]]
+
+
+class Proxy(Lazy):
+    """One that hands calls on to its text, as Babel's are."""
+
+    def __call__(self) -> str:
+        raise AssertionError("it is a text, and cannot be called")
+
+
+class Maker:
+    """A callable that is no function."""
+
+    def __call__(self) -> Lazy:
+        return Lazy()
+
+
+@pytest.mark.parametrize("title", [Proxy(), Maker(), partial(Lazy), Lazy().__str__], ids=type)
+def test_only_what_makes_a_text_is_called(title: Any) -> None:
+    (found,) = Layout((sw.Column("id", title, note=title),), None, {"id": 1}).head.columns
+    assert (found.title, found.note) == ("Nummer", "Nummer")
+
+
+def test_a_note_that_is_translated_too_long_is_an_error() -> None:
+    column = sw.Column("id", note=lambda: "x" * 32_768)
+    with pytest.raises(sw.LimitError, match="UTF-16 units in a note: 32,768 is over"):
+        Layout((column,), None, {"id": 1})
+
+
+def test_a_note_is_the_header_s_in_its_language() -> None:
+    made = workbook([{"id": 1}], columns=[sw.Column("id", note=Proxy())])
+    assert "Nummer" in openpyxl_book(made.data).active["A1"].comment.text
 
 
 class Key(StrEnum):

@@ -1,6 +1,8 @@
 # ruff: noqa: DTZ001 - date-times without a zone are what is tested
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -45,8 +47,38 @@ def test_what_cannot_be_compared_with_is_refused(value: Any) -> None:
         Validation(kind="whole", value=1, other=value)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_no_number_is_refused(value: float) -> None:
+def test_a_condition_needs_a_value() -> None:
+    with pytest.raises(TypeError, match="a condition needs a value to compare with"):
+        Condition("=", None)  # type: ignore[arg-type]
+
+
+def test_numbers_stand_in_a_formula_as_their_digits() -> None:
+    assert repr(Condition("<", Decimal("1.50")).value) == "1.5"
+    assert repr(Condition("<", HTTPStatus.OK).value) == "200"
+    assert repr(Validation(kind="decimal", value=0, other=Decimal(9)).other) == "9.0"
+
+
+def test_the_middle_of_three_colors_is_named() -> None:
+    with pytest.raises(TypeError, match="positional"):
+        ColorScale("#FFFFFF", "#FFEB84", "#63BE7B")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("rule", "options", "problem"),
+    [
+        (Condition, {"style": {"bold": True}}, "style is a Style, not dict"),
+        (Validation, {"message": 1}, "message is a text, not int"),
+        (Validation, {"title": b"a"}, "title is a text, not bytes"),
+        (Validation, {"strict": "no"}, "strict is True or False, not str"),
+    ],
+)
+def test_an_attribute_of_another_type_is_refused(rule: Any, options: Any, problem: str) -> None:
+    with pytest.raises(TypeError, match=f"^{problem}$"):
+        rule(comparison="<", value=1, **options)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("1e400"), Decimal("nan")])
+def test_what_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="a cell cannot be compared with"):
         Condition("between", 1, value)
 
@@ -74,7 +106,7 @@ def test_a_condition_cannot_change_what_takes_room(style: Style) -> None:
 
 
 def test_colors_of_rules_are_colors() -> None:
-    assert ColorScale("#ff0000", "00ff00", "#0000ff") == ColorScale("FF0000", "00FF00", "0000FF")
+    assert ColorScale("#ff0000", middle="00ff00") == ColorScale("FF0000", middle="00FF00")
     assert DataBar("#abcdef").color == "ABCDEF"
     for wrong in (lambda: ColorScale("red"), lambda: DataBar("red"), lambda: ColorScale(middle="")):
         with pytest.raises(ValueError, match="a colour is given like '#4472C4', not"):
@@ -118,8 +150,9 @@ def test_a_validation_that_cannot_be_is_refused(options: Any, problem: str) -> N
 
 
 def test_choices_are_a_list() -> None:
-    with pytest.raises(TypeError, match="choices are a list of texts"):
-        Validation(choices="abc")
+    for wrong in ("abc", 1, None):
+        with pytest.raises(TypeError, match="choices are a list of texts"):
+            Validation(choices=wrong)  # type: ignore[arg-type]
 
 
 def test_lengths_are_counted_as_spreadsheets_do() -> None:

@@ -120,7 +120,7 @@ def test_sheets_may_have_columns_of_different_shapes() -> None:
 
 
 def test_what_surrounds_a_sheet_may_be_its_own() -> None:
-    sheet = sw.Sheet("b", options=sw.Xlsx(zoom=50))
+    sheet = sw.Sheet("b", options=sw.SheetOptions(zoom=50))
     made = workbook([sw.Tagged("a", {"x": 1}), sw.Tagged(sheet, {"x": 2})])
     assert b"zoomScale" not in made.parts["xl/worksheets/sheet1.xml"]
     assert b'zoomScale="50"' in made.parts["xl/worksheets/sheet2.xml"]

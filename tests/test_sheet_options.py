@@ -39,7 +39,11 @@ def test_title_rows_are_kept_as_they_are() -> None:
         ({"freeze_columns": 16_384}, "freeze_columns is 0 to 16,383"),
         ({"protect": ""}, "protect=True needs no password; an empty one is none"),
         ({"protect": "x" * 256}, "a password has at most 255 characters"),
-        ({"table": ""}, "table=True, or the name of its style"),
+        ({"table": ""}, "table='': True, or the name of its style"),
+        ({"table": "Fancy"}, "table='Fancy': True, or the name of its style, such as 'TableSty"),
+        ({"table": "TableStyleLight22"}, "table='TableStyleLight22': True, or the name"),
+        ({"table": "TableStyleDark12"}, "table='TableStyleDark12': True, or the name"),
+        ({"table": "TableStyleMedium0"}, "table='TableStyleMedium0': True, or the name"),
     ],
 )
 def test_a_choice_that_there_is_not_is_refused(
@@ -58,3 +62,41 @@ def test_title_rows_are_a_list_of_rows(rows: Any) -> None:
 def test_the_header_is_a_style() -> None:
     with pytest.raises(TypeError, match="header is a Style, not str"):
         SheetOptions(header="bold")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("header", [False, None])
+def test_how_to_have_no_header_is_told(header: Any) -> None:
+    with pytest.raises(TypeError, match=r"choose columns by position alone: columns=\[0, 1\]"):
+        SheetOptions(header=header)
+    assert list(sw.encode([(1, 2)], "csv", columns=[0, 1])) == [b"1,2\r\n"]
+
+
+@pytest.mark.parametrize("options", [SheetOptions, sw.Xlsx, sw.Ods])
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"freeze_columns": True}, "freeze_columns is a whole number, not bool"),
+        ({"freeze_columns": "A"}, "freeze_columns is a whole number, not str"),
+        ({"zoom": 100.5}, "zoom is a whole number, not float"),
+        ({"zoom": "100%"}, "zoom is a whole number, not str"),
+        ({"freeze": "A2"}, "freeze is True or False, not str"),
+        ({"autofilter": "A1:C1"}, "autofilter is True or False, not str"),
+        ({"right_to_left": "no"}, "right_to_left is True or False, not str"),
+        ({"landscape": "no"}, "landscape is True or False, not str"),
+        ({"fit_to_width": 1}, "fit_to_width is True or False, not int"),
+        ({"zebra": 1}, "zebra is True, False or a text, not int"),
+        ({"table": None}, "table is True, False or a text, not NoneType"),
+        ({"protect": 1234}, "protect is True, False or a text, not int"),
+        ({"title_rows": 1}, "title_rows is a list of rows, not int"),
+    ],
+)
+def test_an_attribute_of_another_type_is_refused(
+    options: type[SheetOptions], given: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{problem}$"):
+        options(**given)
+
+
+@pytest.mark.parametrize("style", ["Light1", "Light21", "Medium28", "Dark11"])
+def test_the_styles_of_tables_are_those_there_are(style: str) -> None:
+    assert SheetOptions(table=f"TableStyle{style}").table == f"TableStyle{style}"

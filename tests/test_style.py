@@ -1,10 +1,11 @@
 from dataclasses import FrozenInstanceError, fields
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from streamware import Style
-from streamware.style import choose, color_of
+from streamware.style import choose, color_of, expect
 
 
 @pytest.mark.parametrize("color", ["#4472c4", "4472C4", "#4472C4"])
@@ -51,6 +52,23 @@ def test_a_choice_that_there_is_not_is_refused(options: dict[str, Any], problem:
         Style(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"size": True}, "size is a number, not bool"),
+        ({"size": "12"}, "size is a number, not str"),
+        ({"font": 1}, "font is a text, not int"),
+        ({"bold": "no"}, "bold is True or False, not str"),
+        ({"italic": 0}, "italic is True or False, not int"),
+        ({"underline": "single"}, "underline is True or False, not str"),
+        ({"wrap": None}, "wrap is True or False, not NoneType"),
+    ],
+)
+def test_an_attribute_of_another_type_is_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(TypeError, match=f"^{problem}$"):
+        Style(**options)
+
+
 def test_what_a_style_leaves_open_is_as_below() -> None:
     below = Style(bold=True, color="#111111", format="0.00", align="right", size=9)
     above = Style(italic=True, color="#222222", align="left")
@@ -74,3 +92,11 @@ def test_a_choice_is_one_of_those_there_are() -> None:
     choose("align", "left", ("left",))
     with pytest.raises(ValueError, match="align='up': choose one of left"):
         choose("align", "up", ("left",))
+
+
+def test_a_bool_is_no_number() -> None:
+    given = SimpleNamespace(width=True, height=2)
+    expect(given, "a number", int | float, "height")
+    expect(given, "True or a number", bool | int, "width", "height")
+    with pytest.raises(TypeError, match="width is a number, not bool"):
+        expect(given, "a number", int, "height", "width")
