@@ -20,7 +20,7 @@ from streamware.encoder import Format
 from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, encode
 from streamware.limits import Limits
 from streamware.receipt import Receipt, check_complete
-from streamware.registry import available, lookup
+from streamware.registry import available, extensions, lookup
 from streamware.source import Rows
 from streamware.values import Values
 from streamware.worker import Worker
@@ -68,12 +68,13 @@ def save(
         flush_interval: As `encode`.
 
     Raises:
-        ValueError: No format is given and the target does not tell one.
+        ValueError: No format is given and the target does not tell one; or the extension of the
+            path is another format's.
         EncodeError, OSError: As `encode`; as writing files.
     """
     encoding = encode(
         rows,
-        _told(target) if format is None else format,
+        _format(target, format),
         columns=columns,
         sheet_by=sheet_by,
         values=values,
@@ -103,7 +104,7 @@ async def asave(
     """The twin of `save` for rows as `aencode` takes them; the file is written on a thread."""
     encoding = aencode(
         rows,
-        _told(target) if format is None else format,
+        _format(target, format),
         columns=columns,
         sheet_by=sheet_by,
         values=values,
@@ -116,6 +117,19 @@ async def asave(
             await write(chunk)
         check_complete(encoding.receipt)
     return encoding.receipt
+
+
+def _format(target: Target, given: str | Format | None) -> Format:
+    """The format given, or told; one under another one's extension is a slip."""
+    format_ = lookup(_told(target) if given is None else given)
+    if isinstance(target, (str, os.PathLike)):
+        extension = Path(target).suffix.lower()
+        if extension != format_.extension and extension in extensions():
+            raise ValueError(
+                f"the extension {extension!r} is another format's; {format_.name} has"
+                f" {format_.extension!r}"
+            )
+    return format_
 
 
 def _told(target: Target) -> str:
