@@ -20,6 +20,7 @@ from streamware.formats.ods.workbook import OdsEncoder
 from streamware.formats.xlsx.names import defined_names
 from streamware.formats.xlsx.properties import Property, check_properties
 from streamware.sheet_options import SheetOptions
+from streamware.style import expect
 from streamware.zip import Backend
 
 
@@ -70,6 +71,10 @@ class Ods(SheetOptions):
 
     def __post_init__(self) -> None:
         SheetOptions.__post_init__(self)  # super() finds no class in one with slots
+        expect(self, "a text", str, "sheet")
+        expect(self, "a text", str | None, "title", "author", "company")
+        expect(self, "a datetime", datetime | None, "created")
+        expect(self, "a mapping", Mapping | None, "properties", "names")
         if self.compression not in ("fast", "small"):
             raise ValueError("compression is 'fast' or 'small'")
         if self.deflate not in ("auto", "isal", "zlib"):

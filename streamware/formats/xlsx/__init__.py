@@ -19,6 +19,7 @@ from streamware.formats.xlsx.names import defined_names
 from streamware.formats.xlsx.properties import Property, check_properties
 from streamware.formats.xlsx.workbook import XlsxEncoder
 from streamware.sheet_options import SheetOptions
+from streamware.style import expect
 from streamware.zip import Backend
 
 
@@ -73,6 +74,12 @@ class Xlsx(SheetOptions):
 
     def __post_init__(self) -> None:
         SheetOptions.__post_init__(self)  # super() finds no class in one with slots
+        expect(self, "a text", str, "sheet")
+        expect(self, "a text", str | None, "title", "author", "company")
+        expect(self, "a datetime", datetime | None, "created")
+        expect(self, "a mapping", Mapping | None, "properties", "names")
+        expect(self, "True or False", bool, "compact")
+        expect(self, "True, False or a name", bool | str, "index")
         if self.strings not in ("inline", "shared"):
             raise ValueError("strings is 'inline' or 'shared'")
         if self.compression not in ("fast", "small"):

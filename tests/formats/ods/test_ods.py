@@ -160,3 +160,21 @@ def test_equal_rows_give_equal_bytes_in_whatever_batches_they_came() -> None:
     whole = ods(list(rows(0))).data
     with sw.encode(rows(0), sw.Ods(), flush_interval=1000) as encoding:
         assert b"".join(encoding) == whole
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"sheet": 2026}, "sheet is a text, not int"),
+        ({"title": 1}, "title is a text, not int"),
+        ({"author": ["a"]}, "author is a text, not list"),
+        ({"company": b"a"}, "company is a text, not bytes"),
+        ({"created": "2026-01-01"}, "created is a datetime, not str"),
+        ({"created": date(2026, 1, 1)}, "created is a datetime, not date"),
+        ({"properties": ["a"]}, "properties is a mapping, not list"),
+        ({"names": ["a"]}, "names is a mapping, not list"),
+    ],
+)
+def test_an_attribute_of_another_type_is_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(TypeError, match=f"^{problem}$"):
+        sw.Ods(**options)
