@@ -81,13 +81,13 @@ class ColumnRules:
             table: The data rows.
         """
         found = [
-            _formatting(table.column(at), rule.replace("{}", table.cell(at), 1))
+            _formatting(table.column(at), attribute(table.cell(at)).join(rule))
             for at, rule in self._formats
         ]
         if self._zebra is not None:
             odd = (table.first + 1) % 2
             rule = _condition(self._zebra, f"formula-is(MOD(ROW();2)={odd})")
-            found.append(_formatting(table.range(), rule.replace("{}", table.cell(0), 1)))
+            found.append(_formatting(table.range(), attribute(table.cell(0)).join(rule)))
         if not found:
             return ""
         return f"<calcext:conditional-formats>{''.join(found)}</calcext:conditional-formats>"
@@ -174,8 +174,8 @@ def _key(rule: Validation, cell: str) -> tuple[Validation, str]:
     return rule, cell.rpartition(".")[2] if formulas else ""
 
 
-def _format(rule: Rule, literals: Literals, styles: Styles) -> str:
-    """Its XML, with `{}` for the first cell."""
+def _format(rule: Rule, literals: Literals, styles: Styles) -> tuple[str, ...]:
+    """Its XML, in the pieces between which its first cell stands."""
     if isinstance(rule, Condition):
         return _condition(styles.name(rule.style), _compared(rule, literals))
     if isinstance(rule, ColorScale):
@@ -187,14 +187,15 @@ def _format(rule: Rule, literals: Literals, styles: Styles) -> str:
             f' calcext:type="{type_}" calcext:color="#{color}"/>'
             for type_, color in points
         )
-        return f"<calcext:color-scale>{entries}</calcext:color-scale>"
-    return _bar(rule)
+        return (f"<calcext:color-scale>{entries}</calcext:color-scale>",)
+    return (_bar(rule),)
 
 
-def _condition(style: str, value: str) -> str:
+def _condition(style: str, value: str) -> tuple[str, str]:
     return (
         f'<calcext:condition calcext:apply-style-name="{style}"'
-        f' calcext:value={attribute(value)} calcext:base-cell-address="{{}}"/>'
+        f" calcext:value={attribute(value)} calcext:base-cell-address=",
+        "/>",
     )
 
 

@@ -1,6 +1,7 @@
 # ruff: noqa: DTZ001 - date-times without a zone are what is tested
 """Rules: each operand as a formula has it."""
 
+import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -75,3 +76,34 @@ def test_a_scale_of_three_colours_has_one_in_the_middle() -> None:
     column = sw.Column(0, rules=[sw.ColorScale(middle="#FFFF00")])
     made = workbook([(1,)], "ods", columns=[column]).parts["content.xml"]
     assert b'calcext:value="50" calcext:type="percentile" calcext:color="#FFFF00"' in made
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"zebra": True}, {"table": True}, {"rules": sw.Condition(">", 1)}, {"rules": sw.DataBar()}],
+    ids=str,
+)
+def test_a_sheet_of_any_name_has_rules(options: dict[str, Any]) -> None:
+    name = 'R&D <"it\'s">'
+    rules = [rule] if (rule := options.pop("rules", None)) else []
+    columns = [sw.Column(0, "a", rules=rules)]
+    made = workbook([sw.Sheet(name, [(1,)], columns)], sw.Ods(**options), columns=None)
+    tree = ET.fromstring(made.parts["content.xml"])
+    found = {
+        value
+        for element in tree.iter()
+        for key, value in element.attrib.items()
+        if key.endswith("}base-cell-address")
+    }
+    assert found <= {"'R&D <\"it''s\">'.A2"}
+    assert bool(found) != any(isinstance(rule, sw.DataBar) for rule in rules)
+
+
+@pytest.mark.parametrize("value", ["{}", '=COUNTIF(A1:A9,"{}")', '=IF({1},A1,B1)&"{}"'])
+def test_braces_in_what_a_cell_is_compared_with_stay_as_they_are(value: str) -> None:
+    column = sw.Column(0, rules=[sw.Condition("=", value)])
+    tree = ET.fromstring(workbook([(1,)], "ods", columns=[column]).parts["content.xml"])
+    (found,) = (element for element in tree.iter() if element.tag.endswith("}condition"))
+    marks = {key.partition("}")[2]: text for key, text in found.attrib.items()}
+    assert "{}" in marks["value"]
+    assert marks["base-cell-address"] == "'Sheet1'.A1"
