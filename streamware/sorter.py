@@ -9,6 +9,7 @@ from enum import Enum
 from operator import itemgetter
 from typing import Any, NoReturn
 
+from streamware.cell import Cell
 from streamware.columns import Column, Key, Sheet
 from streamware.errors import EncodeError, OrderError
 from streamware.layout import Layout
@@ -125,7 +126,9 @@ class Sorter:
             del self._pulled[: len(rows)]
             return sheets if set(map(type, sheets)) == {str} else self._brought_by(sheets)
         cells = self._told(rows)
-        return cells if set(map(type, cells)) == {str} else list(map(_text, cells))
+        if set(map(type, cells)) == {str}:
+            return cells
+        return [_text(cell, row) for row, cell in enumerate(cells, self._row)]
 
     def _told(self, rows: Sequence[Any]) -> Sequence[Any]:
         """The cell of each row that tells its sheet."""
@@ -186,9 +189,14 @@ def _tells_names(row: Any) -> bool:
     return not bare or hasattr(row, "_fields") or hasattr(row, "keys")
 
 
-def _text(value: object) -> str | None:
+def _text(value: object, row: int) -> str | None:
+    if type(value) is Cell:
+        value = value.value
     if isinstance(value, Enum):
         value = value.value
     if value is None:
         return None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        kind = type(value).__name__
+        raise EncodeError(f"row {row}: the sheet of a row is told by a text, not {kind}")
     return str.__str__(value) if isinstance(value, str) else str(value)

@@ -457,3 +457,17 @@ def test_a_format_says_whether_it_can() -> None:
     assert sw.Xlsx.interleaves
     formats: list[Format] = [sw.Csv(), sw.Json(), sw.Xml()]
     assert not any(getattr(form, "interleaves", False) for form in formats)
+
+
+def test_a_cell_that_tells_the_sheet_may_have_a_style() -> None:
+    rows = [(sw.Cell("north", style=sw.Style(bold=True)), 1), (sw.Cell(None), 2), ("north", 3)]
+    made = workbook(rows, sheet_by=0, columns=[1])
+    assert made.names == ["north", "Sheet1"]
+    assert made.rows("north") == [[1], [3]]
+
+
+@pytest.mark.parametrize("key", [b"north", bytearray(b"north")])
+def test_bytes_are_no_name_of_a_sheet(key: Any) -> None:
+    kind = type(key).__name__
+    with pytest.raises(sw.EncodeError, match=f"row 2: the sheet of a row is told .*, not {kind}"):
+        workbook([("a", 1), (key, 2)], sheet_by=0)
