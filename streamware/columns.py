@@ -16,6 +16,7 @@ from streamware.number_format import code_of
 from streamware.rules import Rule, Validation
 from streamware.sheet_options import SheetOptions
 from streamware.style import Align, choose, expect
+from streamware.utf16 import units
 
 Key = str | int | Callable[[Any], object]
 ColumnKind = Literal["text", "number", "bool", "date", "datetime", "time", "duration"]
@@ -173,7 +174,7 @@ def _check_address(url: str | None) -> None:
         raise ValueError(f"the address {url!r} has no {{}} for the cell's text")
     if any(ord(character) <= 0x20 for character in url):
         raise ValueError(f"the address {url!r} has a blank or a control character")
-    around = _units(url.replace("{}", ""))
+    around = units(url.replace("{}", ""))
     if around >= MAX_ADDRESS:
         raise LimitError("characters of an address", limit=MAX_ADDRESS, actual=around)
 
@@ -181,8 +182,8 @@ def _check_address(url: str | None) -> None:
 def check_note(note: object) -> None:
     """Raises where a header's note is no text, nor can become one, or is too long."""
     if isinstance(note, str):
-        if _units(note) > MAX_NOTE:
-            raise LimitError("UTF-16 units in a note", limit=MAX_NOTE, actual=_units(note))
+        if units(note) > MAX_NOTE:
+            raise LimitError("UTF-16 units in a note", limit=MAX_NOTE, actual=units(note))
     # A lazy translation looks like nothing in particular, and asking it would translate it.
     elif note is not None and not callable(note) and type(note).__module__ == "builtins":
         raise TypeError(f"a note is a text, not {type(note).__name__}")
@@ -196,10 +197,6 @@ def _check_rules(rules: Sequence[object], validation: object) -> None:
             )
     if not isinstance(validation, Validation | None):
         raise TypeError(f"validation is a Validation, not {type(validation).__name__}")
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
-MAX_LENGTH = 255
+from streamware.utf16 import units
+
+MAX_LENGTH = 255  # UTF-16 units
 
 _NAMED = {
     "integer": "0",
@@ -78,8 +80,8 @@ def _decimals(currency: str) -> str:
 def _problem(code: str) -> str | None:
     if not code:
         return "is empty"
-    if len(code) > MAX_LENGTH:
-        return f"has {len(code)} characters; {MAX_LENGTH} are allowed"
+    if units(code) > MAX_LENGTH:
+        return f"has {units(code)} characters; {MAX_LENGTH} are allowed"
     if _FORBIDDEN.search(code):
         return "has a control character"
     rest = _LITERALS.sub("", code)

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Literal, get_args
 
 from streamware.style import Style, choose, color_of, expect
+from streamware.utf16 import units
 
 Comparison = Literal["<", "<=", "=", "<>", ">=", ">", "between", "not between"]
 Operand = str | float | Decimal | date | datetime
@@ -176,5 +177,5 @@ def _operand(operand: object) -> Operand:
 
 
 def _check_length(what: str, text: str | None, limit: int) -> None:
-    if text is not None and len(text.encode("utf-16-le")) // 2 > limit:
-        raise ValueError(f"the {what} has {len(text)} characters; {limit} are allowed")
+    if text is not None and units(text) > limit:
+        raise ValueError(f"the {what} has {units(text)} characters; {limit} are allowed")

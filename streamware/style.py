@@ -8,12 +8,13 @@ from types import UnionType
 from typing import Literal, get_args
 
 from streamware.number_format import code_of
+from streamware.utf16 import units
 
 Align = Literal["left", "center", "right"]
 VerticalAlign = Literal["top", "center", "bottom"]
 Border = Literal["thin", "medium", "thick", "double", "dotted", "dashed"]
 
-MAX_FONT_NAME = 31  # characters (LOGFONT.lfFaceName of Windows holds 32 with its end)
+MAX_FONT_NAME = 31  # UTF-16 units (LOGFONT.lfFaceName of Windows holds 32 with its end)
 
 _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})")
 
@@ -79,7 +80,7 @@ class Style:
                 object.__setattr__(self, name, color_of(getattr(self, name)))
         if self.format is not None:
             object.__setattr__(self, "format", code_of(self.format))
-        if self.font is not None and not 1 <= len(self.font) <= MAX_FONT_NAME:
+        if self.font is not None and not 1 <= units(self.font) <= MAX_FONT_NAME:
             raise ValueError(f"the name of a font has 1 to {MAX_FONT_NAME} characters")
         if self.size is not None and not 1 <= self.size <= 409:
             raise ValueError("the size of a font is 1 to 409 points")

@@ -151,3 +151,9 @@ def test_named_formats_show_what_they_say(tmp_path: Path) -> None:
 )
 def test_it_is_known_how_long_a_number_is_shown(code: str, number: float, shown: str) -> None:
     assert shown_length(code, number) == len(shown)
+
+
+def test_a_code_is_as_long_as_spreadsheets_count() -> None:
+    assert code_of('"' + "😀" * 126 + '"')
+    with pytest.raises(ValueError, match="has 256 characters; 255 are allowed"):
+        code_of('"' + "😀" * 127 + '"')

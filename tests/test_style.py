@@ -100,3 +100,9 @@ def test_a_bool_is_no_number() -> None:
     expect(given, "True or a number", bool | int, "width", "height")
     with pytest.raises(TypeError, match="width is a number, not bool"):
         expect(given, "a number", int, "height", "width")
+
+
+def test_the_name_of_a_font_is_as_long_as_windows_counts() -> None:
+    assert Style(font="😀" * 15).font == "😀" * 15
+    with pytest.raises(ValueError, match="1 to 31 characters"):
+        Style(font="😀" * 16)

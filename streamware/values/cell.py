@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from streamware.cell import MAX_NOTE, Cell
 from streamware.errors import CellError, LimitError
 from streamware.style import Style
+from streamware.utf16 import units
 from streamware.values import Formula, Values
 from streamware.values.kinds import Kind
 from streamware.values.tokens import (
@@ -154,11 +155,11 @@ class CellSpeller:
         if isinstance(cell.value, Cell):
             raise self.error(cell.value, "cannot be the value of another")
         note = cell.note or ""
-        if len(note) > MAX_NOTE // 2 and _utf16_units(note) > MAX_NOTE:
+        if len(note) > MAX_NOTE // 2 and units(note) > MAX_NOTE:
             raise LimitError(
                 f"row {self.row}, column {self._name}: UTF-16 units in the note",
                 limit=MAX_NOTE,
-                actual=_utf16_units(note),
+                actual=units(note),
             )
 
     def _known(self) -> dict[type, Callable[[Any], tuple[Kind, bytes]]]:
@@ -257,12 +258,12 @@ class CellSpeller:
         if "\r" in text:
             self._converted["newline"] += 1
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if len(text) > UTF16_CELL // 2 and _utf16_units(text) > UTF16_CELL:
+        if len(text) > UTF16_CELL // 2 and units(text) > UTF16_CELL:
             if self._values.long_text == "error":
                 raise LimitError(
                     f"row {self.row}, column {self._name}: UTF-16 units in the cell",
                     limit=UTF16_CELL,
-                    actual=_utf16_units(text),
+                    actual=units(text),
                 )
             self._converted["long_text"] += 1
             text = _cut(text)
@@ -493,10 +494,6 @@ def _fits_double(token: bytes) -> bool:
 def unix_lines(blob: bytes) -> bytes:
     """LF for CR LF and CR."""
     return blob.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def _utf16_units(text: str) -> int:
-    return len(text) + sum(character > "\uffff" for character in text)
 
 
 def _cut(text: str) -> str:

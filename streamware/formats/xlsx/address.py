@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from streamware.formats.xlsx.links import address_in
 from streamware.formats.xlsx.parts import legal
+from streamware.utf16 import units
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.tokens import EPOCH_ORDINAL, iso_duration
@@ -39,7 +40,7 @@ class Address:
         around = template.split("{}")
         self._around = [_escaped(legal(part)) for part in around]
         self._whole = template.startswith("{}")
-        self._room = (LONGEST - sum(map(_units, around))) // (len(around) - 1)
+        self._room = (LONGEST - sum(map(units, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes | None]:
         """`f` for each cell of this kind; None for one that is empty or too long for it."""
@@ -73,11 +74,11 @@ class Address:
     def _of_address(self, token: bytes) -> bytes | None:
         text = _characters(_unescaped(token)).decode()
         address = address_in(text)
-        if address is None or _units(text) > LONGEST:
+        if address is None or units(text) > LONGEST:
             return None
         first, *others = self._around[1:]
         inner = _escaped(address) + _quoted(text.encode()).join([first, *others])
-        if _units(_characters(inner).replace(b'""', b'"').decode()) > LONGEST:
+        if units(_characters(inner).replace(b'""', b'"').decode()) > LONGEST:
             return None
         return b'<f>HYPERLINK("' + inner + b'","' + _literal(Kind.TEXT, token) + b'")</f>'
 
@@ -131,7 +132,3 @@ def _quoted(blob: bytes) -> bytes:
 
 def _escaped(text: str) -> bytes:
     return escape(text.replace('"', '""')).encode()
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "replace")) // 2

@@ -10,9 +10,10 @@ from xml.sax.saxutils import escape, quoteattr, unescape
 
 from streamware.errors import EncodeError, LimitError
 from streamware.formats.xlsx.area import Area
+from streamware.utf16 import units
 
 STYLE = "TableStyleMedium2"  # the one that Excel takes unless told otherwise
-MAX_TITLE = 255  # characters of a column's name in a table
+MAX_TITLE = 255  # UTF-16 units of a column's name in a table
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -38,9 +39,9 @@ def check_titles(sheet: str, titles: Sequence[str] | None) -> None:
     for at, title in enumerate(titles, 1):
         if not title.strip():
             raise EncodeError(f"sheet {sheet!r}: column {at} of a table has no title")
-        if len(title) > MAX_TITLE:
+        if units(title) > MAX_TITLE:
             what = f"sheet {sheet!r}, column {at}: characters of a title in a table"
-            raise LimitError(what, limit=MAX_TITLE, actual=len(title))
+            raise LimitError(what, limit=MAX_TITLE, actual=units(title))
         if title.casefold() in seen:
             raise EncodeError(f"sheet {sheet!r}: the title {title!r} comes twice in a table")
         seen.add(title.casefold())

@@ -179,3 +179,9 @@ def test_marks_in_a_title_are_escaped_where_a_formula_has_it() -> None:
 def test_a_table_without_functions_has_no_row_of_them() -> None:
     part = ET.fromstring(table.table(1, Area(1, 1, 2), ["a"], style="x", buttons=False))
     assert (part.get("ref"), part.get("totalsRowShown")) == ("A1:A2", "0")
+
+
+def test_a_title_is_as_long_as_spreadsheets_count() -> None:
+    table.check_titles("a", ["😀" * 127])
+    with pytest.raises(sw.LimitError, match="256"):
+        table.check_titles("a", ["😀" * 128])
