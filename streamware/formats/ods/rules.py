@@ -192,11 +192,8 @@ def _format(rule: Rule, literals: Literals, styles: Styles) -> tuple[str, ...]:
 
 
 def _condition(style: str, value: str) -> tuple[str, str]:
-    return (
-        f'<calcext:condition calcext:apply-style-name="{style}"'
-        f" calcext:value={attribute(value)} calcext:base-cell-address=",
-        "/>",
-    )
+    marks = f'calcext:apply-style-name="{style}" calcext:value={attribute(value)}'
+    return f"<calcext:condition {marks} calcext:base-cell-address=", "/>"
 
 
 def _bar(rule: DataBar) -> str:

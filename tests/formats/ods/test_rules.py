@@ -3,6 +3,7 @@
 
 import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime, timedelta, timezone
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ def condition(value: Any, **options: Any) -> str:
     [
         (5, "=5"),
         (0.1, "=0.1"),
+        (HTTPStatus.OK, "=200"),
+        (type("Real", (float,), {"__repr__": lambda _: "Real"})(0.5), "=0.5"),
         ('a "b"', "=&quot;a &quot;&quot;b&quot;&quot;&quot;"),
         ("=A1*2", "=[.A1]*2"),
         (date(2024, 1, 1), "=45292"),
