@@ -303,7 +303,8 @@ def _fraction(tokens: Sequence[_Token]) -> str:
     at = next(at for at, token in enumerate(tokens) if token.kind == "slash")
     before = [token.text for token in tokens[:at] if token.kind == "digits"]
     below = tokens[at].text[1:].strip()
-    whole, above = ("".join(before[:-1]), before[-1]) if len(before) > 1 else ("", before[-1])
+    *integers, above = before or [""]
+    whole = "".join(integers)
     integer = f' number:min-integer-digits="{whole.count("0")}"' if whole else ""
     fixed = f' number:denominator-value="{below}"' if below.strip("0#?").isdigit() else ""
     return (

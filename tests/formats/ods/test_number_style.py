@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import streamware as sw
@@ -87,7 +87,15 @@ def test_the_sections_of_a_code_are_styles_that_the_last_one_maps_to() -> None:
     )
 
 
-@given(st.text(max_size=12))
+PIECES = [
+    *("/", "# ?", "?/?", "/10", "0", "#", ".", ",", ";", "1", " ", "%", "@", "E+0", "E-", "h", "m"),
+    *("s", "ss.00", "[h]", "AM/PM", "y", "d", "e", "g", "_ ", "* ", '"x"', "\\x", "General"),
+    *("[Red]", "[DBNum1]", "[<1]", "[$EUR]", "[$-407]"),
+]
+
+
+@example("/# ?/10[DBNum1]1/E+0")
+@given(st.text(max_size=12) | st.lists(st.sampled_from(PIECES), max_size=7).map("".join))
 def test_any_code_that_a_column_takes_is_a_style(code: str) -> None:
     try:
         column = sw.Column(0, format=code)
