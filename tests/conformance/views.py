@@ -223,8 +223,12 @@ def _same(found: Cell | None, expected: Cell | None) -> bool:
 
 
 def _same_formula(found: str, expected: str | None) -> bool:
-    """Names of functions are the same in any case."""
-    return expected is not None and found.casefold() == expected.casefold()
+    """Names of functions are the same in any case, and so are a cell and a range of that cell."""
+    return expected is not None and _canonical(found) == _canonical(expected)
+
+
+def _canonical(formula: str) -> str:
+    return re.sub(r"([a-z]+\d+):\1\b", r"\1", formula.casefold())
 
 
 def _shown(text: str, expected: Cell) -> bool:
