@@ -30,13 +30,21 @@ def serial(kind: Kind, token: bytes) -> bytes:
     return token
 
 
-def token(kind: Kind, number: float) -> bytes:
-    """The text of a cell of this kind whose number is known."""
-    if kind in SPANS:
-        return clock_duration(timedelta(days=number)).encode()
-    if kind in MOMENTS:
-        return (_EPOCH + timedelta(days=number)).isoformat().encode()
-    return repr(number).encode()
+def valued(kind: Kind, number: float) -> tuple[Kind, bytes]:
+    """The kind and text of a cell whose number is known.
+
+    Args:
+        kind: What it is meant to be; past all spans and calendars it is a number.
+        number: Its number.
+    """
+    try:
+        if kind in SPANS:
+            return kind, clock_duration(timedelta(days=number)).encode()
+        if kind in MOMENTS:
+            return kind, (_EPOCH + timedelta(days=number)).isoformat().encode()
+    except OverflowError:
+        kind = Kind.NUMBER
+    return kind, repr(number).encode()
 
 
 def span(text: bytes) -> timedelta:

@@ -18,7 +18,7 @@ from streamware.formats.ods.heading import ROW, ROW_END, Heading, rows_above
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import ColumnRules, Validations
-from streamware.formats.ods.serials import numeric, token
+from streamware.formats.ods.serials import numeric, valued
 from streamware.formats.ods.styles import Styles
 from streamware.formats.ods.white_space import CellText
 from streamware.formats.text import spellers
@@ -230,11 +230,12 @@ class SheetWriter:
         return b"".join([ROW, *inner, ROW_END])
 
     def _total(self, total: Total) -> bytes:
-        kind = Kind.NUMBER if total.kind is Kind.EMPTY else total.kind
         writer = self._writers[total.at]
         style = Style(bold=True).over(writer.style(total.kind))
         formula = f"SUBTOTAL({FUNCTIONS[total.name]};{self._area.formula(total.at)})"
-        return writer.calculated(kind, token(kind, total.value), style, formula)
+        meant = Kind.NUMBER if total.kind is Kind.EMPTY else total.kind
+        kind, token = valued(meant, total.value)
+        return writer.calculated(kind, token, style, formula)
 
 
 def _protection(protect: bool | str) -> str:

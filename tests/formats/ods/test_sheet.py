@@ -286,3 +286,18 @@ def test_a_sheet_without_rows_has_a_header_and_totals_of_nothing() -> None:
 @pytest.mark.parametrize("rows", [[], [()], [(None,)], [("",)]], ids=repr)
 def test_a_sheet_of_nothing_is_one(rows: Any) -> None:
     assert calamine_names(workbook(rows, "ods").data) == ["Sheet1"]
+
+
+@pytest.mark.parametrize("days", [999_999, -999_999])
+def test_a_sum_past_all_spans_is_a_number(days: int) -> None:
+    took = [(timedelta(days=days),)] * 3000
+    made = workbook(took, "ods", columns=[sw.Column(0, "took", total="sum")])
+    total = made.parts["content.xml"].decode().rpartition("<table:table-cell ")[2]
+    assert f'office:value-type="float" office:value="{days * 3000.0!r}"' in total
+
+
+def test_an_average_next_to_the_end_of_all_calendars_is_a_number() -> None:
+    days = [(datetime.max,)] * 3  # noqa: DTZ901 - a wall clock's
+    made = workbook(days, "ods", columns=[sw.Column(0, "day", total="average")])
+    total = made.parts["content.xml"].decode().rpartition("<table:table-cell ")[2]
+    assert 'office:value="2958466.0"' in total
