@@ -264,7 +264,7 @@ class CellWriter:
     ) -> bytes:
         if kind is Kind.FORMULA and token is not None:
             return self._formula(token, look, note)
-        remark = b"" if note is None else _annotation(note)
+        remark = _annotation(note)
         if token is None:
             start = self._start + look.marks
             return start + b">" + remark + b"</table:table-cell>" if remark else start + b"/>"
@@ -286,8 +286,8 @@ class CellWriter:
         else:
             formula = f" table:formula={attribute('of:=' + translated)}".encode()
         if kind is Kind.EMPTY:
-            remark = b"" if note is None else _annotation(note)
-            return self._start + look.marks + formula + b">" + remark + b"</table:table-cell>"
+            before = self._start + look.marks + formula
+            return before + b">" + _annotation(note) + b"</table:table-cell>"
         return self._written(kind, cached, look, formula, note=note)
 
 
@@ -331,7 +331,9 @@ def _shown_kind(kind: Kind, token: bytes | None) -> Kind:
     return valued if valued in _NUMBERS else kind
 
 
-def _annotation(note: str) -> bytes:
+def _annotation(note: str | None) -> bytes:
+    if not note:
+        return b""
     lines = legal(note).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     inner = "".join(f"<text:p>{escape(line)}</text:p>" for line in lines)
     return f"<office:annotation>{inner}</office:annotation>".encode()

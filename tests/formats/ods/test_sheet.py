@@ -301,3 +301,18 @@ def test_an_average_next_to_the_end_of_all_calendars_is_a_number() -> None:
     made = workbook(days, "ods", columns=[sw.Column(0, "day", total="average")])
     total = made.parts["content.xml"].decode().rpartition("<table:table-cell ")[2]
     assert 'office:value="2958466.0"' in total
+
+
+def test_a_note_of_nothing_is_none() -> None:
+    columns = [sw.Column(0, "a", note=""), sw.Column(1, "b")]
+    cells = [None, 5, "text", sw.Formula("A1"), sw.Formula("A1", 5)]
+    rows = [(1, sw.Cell(cell, note="")) for cell in cells]
+    made = workbook(rows, "ods", columns=columns)
+    assert b"annotation" not in made.parts["content.xml"]
+
+
+@pytest.mark.parametrize("template", ["https://x/{}", "{}"])
+@pytest.mark.parametrize("rows", [[("https://x/",), ("",)], [("",), (None,)], [(None,)]], ids=str)
+def test_a_receipt_tells_nothing_of_links_that_are_all_there(template: str, rows: Any) -> None:
+    made = workbook(rows, "ods", columns=[sw.Column(0, url=template)])
+    assert dict(made.receipt.converted) == {}
