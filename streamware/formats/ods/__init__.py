@@ -18,7 +18,7 @@ from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.workbook import OdsEncoder
 from streamware.formats.xlsx.names import defined_names
-from streamware.formats.xlsx.properties import Property, check_properties
+from streamware.formats.xlsx.properties import Property, checked
 from streamware.sheet_options import SheetOptions
 from streamware.style import expect
 from streamware.zip import Backend
@@ -80,7 +80,7 @@ class Ods(SheetOptions):
         if self.deflate not in ("auto", "isal", "zlib"):
             raise ValueError("deflate is 'auto', 'isal' or 'zlib'")
         if self.properties is not None:
-            check_properties(self.properties)
+            object.__setattr__(self, "properties", checked(self.properties))
         if self.names is not None:
             object.__setattr__(self, "names", _translatable(defined_names(self.names)))
         if self.deflate == "isal" and self.compression == "small":

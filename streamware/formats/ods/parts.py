@@ -12,8 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from xml.sax.saxutils import escape
 
-from streamware.errors import EncodeError
-from streamware.formats.xlsx.properties import Property
+from streamware.formats.xlsx.properties import Property, told
 from streamware.receipt import Receipt
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
@@ -102,13 +101,7 @@ def settled(properties: Mapping[str, Property], receipt: Receipt) -> dict[str, o
     Raises:
         EncodeError: A callable returned what no property can be.
     """
-    found: dict[str, object] = {}
-    for name, given in properties.items():
-        value = given(receipt) if callable(given) else given
-        if not isinstance(value, (str, bool, int, float, Decimal, date)):
-            raise EncodeError(f"the property {name!r} cannot be a {type(value).__name__}")
-        found[name] = value
-    return found
+    return {name: told(name, given, receipt) for name, given in properties.items()}
 
 
 def manifest(parts: Iterable[str]) -> bytes:

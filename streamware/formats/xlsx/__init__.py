@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 from streamware.columns import Column
 from streamware.encoder import Context
 from streamware.formats.xlsx.names import defined_names
-from streamware.formats.xlsx.properties import Property, check_properties
+from streamware.formats.xlsx.properties import Property, checked
 from streamware.formats.xlsx.workbook import XlsxEncoder
 from streamware.sheet_options import SheetOptions
 from streamware.style import expect
@@ -87,7 +87,7 @@ class Xlsx(SheetOptions):
         if self.deflate not in ("auto", "isal", "zlib"):
             raise ValueError("deflate is 'auto', 'isal' or 'zlib'")
         if self.properties is not None:
-            check_properties(self.properties)
+            object.__setattr__(self, "properties", checked(self.properties))
         if self.names is not None:
             object.__setattr__(self, "names", defined_names(self.names))
         if self.deflate == "isal" and self.compression == "small":

@@ -6,7 +6,7 @@ Source: ECMA-376 Part 1 §22.3 (custom properties), §22.4 (their types).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
@@ -25,21 +25,25 @@ MAX_CHARACTERS = 255  # of a name, and of a text (Excel shows and keeps no more)
 
 _TYPES = (str, bool, int, float, Decimal, date)
 _LARGEST_INT = 2**31
+_TOO_LONG = 10 ** (MAX_CHARACTERS - 1)  # with its sign
 _DIGITS = 15
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     f'<Properties xmlns="{_OFFICE}/custom-properties" xmlns:vt="{_OFFICE}/docPropsVTypes">'
 )
+# No zone is farther from UTC.
+_FARTHEST = [timezone(sign * timedelta(hours=23, minutes=59)) for sign in (1, -1)]
 _SET = "{D5CDD505-2E9C-101B-9397-08002B2CF9AE}"  # that of properties that users define
 
 
-def check_properties(properties: Mapping[str, object]) -> None:
-    """Whether a workbook can have these.
+def checked(properties: Mapping[str, Property]) -> dict[str, Property]:
+    """The same, once a workbook can have them.
 
     Raises:
         TypeError: A value is of no type that a property can have.
-        ValueError: A name or a text is too long, or a name comes twice, ignoring case.
+        ValueError: A name, a text or a number is too long, a name comes twice, ignoring case, or
+            a moment is outside of the calendar.
     """
     seen: set[str] = set()
     for name, value in properties.items():
@@ -59,6 +63,23 @@ def check_properties(properties: Mapping[str, object]) -> None:
             raise ValueError(
                 f"the property {name!r} has {len(value)} characters; {MAX_CHARACTERS} are allowed"
             )
+        if problem := _problem(value):
+            raise ValueError(f"the property {name!r} {problem}")
+    return dict(properties)
+
+
+def told(name: str, given: Property, receipt: Receipt) -> Value:
+    """The value of a property; a callable is called with `receipt`.
+
+    Raises:
+        EncodeError: It returned what no property can be.
+    """
+    value = given(receipt) if callable(given) else given
+    if not isinstance(value, _TYPES):
+        raise EncodeError(f"the property {name!r} cannot be a {type(value).__name__}")
+    if problem := _problem(value):
+        raise EncodeError(f"the property {name!r} {problem}")
+    return value
 
 
 def custom_properties(properties: Mapping[str, Property], receipt: Receipt, zone: tzinfo) -> bytes:
@@ -75,9 +96,7 @@ def custom_properties(properties: Mapping[str, Property], receipt: Receipt, zone
     """
     inner = []
     for number, (name, given) in enumerate(properties.items(), 2):  # 0 and 1 are reserved
-        value = given(receipt) if callable(given) else given
-        if not isinstance(value, _TYPES):
-            raise EncodeError(f"the property {name!r} cannot be a {type(value).__name__}")
+        value = told(name, given, receipt)
         if isinstance(value, str) and len(value) > MAX_CHARACTERS:
             receipt.converted["property"] += 1
             value = value[: MAX_CHARACTERS - 1] + "…"
@@ -96,14 +115,32 @@ def _variant(value: Value, zone: tzinfo) -> str:
         return f"<vt:i4>{int(value)}</vt:i4>"
     if isinstance(value, date):
         return f"<vt:filetime>{_moment(value, zone)}</vt:filetime>"
-    if isinstance(value, (int, float, Decimal)) and isfinite(value) and _is_double(value):
+    if isinstance(value, (int, float, Decimal)) and _is_double(value):
         return f"<vt:r8>{float(value)!r}</vt:r8>"
     return f"<vt:lpwstr>{escape(legal(str(value)))}</vt:lpwstr>"
 
 
 def _is_double(value: float | Decimal) -> bool:
     """Whether no digit is lost."""
-    return isinstance(value, float) or abs(value) <= 10**_DIGITS
+    finite = isinstance(value, int) or isfinite(value)  # an int may be past all doubles
+    return finite and (isinstance(value, float) or abs(value) <= 10**_DIGITS)
+
+
+def _problem(value: object) -> str | None:
+    """Why no property has this number or this date, whatever the document's zone."""
+    if isinstance(value, Decimal) and value.is_snan():
+        return "is a signaling NaN"
+    if isinstance(value, int) and abs(value) >= _TOO_LONG:
+        return f"has more than {MAX_CHARACTERS} digits"
+    if isinstance(value, Decimal) and len(str(value)) > MAX_CHARACTERS:
+        return f"has more than {MAX_CHARACTERS} digits"
+    if isinstance(value, date):
+        try:
+            for zone in _FARTHEST:
+                _moment(value, zone)
+        except OverflowError:
+            return "is outside of the years 1 to 9999, as UTC has them"
+    return None
 
 
 def _moment(day: date, zone: tzinfo) -> str:
