@@ -9,15 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from streamware.utf16 import units
+
 MAX_NAME = 255  # characters of a name that stands for a formula
 MAX_FORMULA = 8192
 MAX_UNITS = 31  # UTF-16 units
 
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 
+_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # programs read a character of that number in it
+
 _DEFINED = re.compile(r"(?!_xlnm\b)[^\W\d][\w.]*", re.IGNORECASE)
-# What looks like a cell, in either notation, and what the tables of the sheets are called.
-_TAKEN = re.compile(r"[A-Z]{1,3}[0-9]+|R[0-9]*(?:C[0-9]*)?|C[0-9]*|TABLE[0-9]+", re.IGNORECASE)
+# Constants, what looks like a cell in either notation, and what tables of the sheets are called.
+_TAKEN = re.compile(
+    r"[A-Z]{1,3}[0-9]+|R[0-9]*(?:C[0-9]*)?|C[0-9]*|TABLE[0-9]+|TRUE|FALSE", re.IGNORECASE
+)
 
 
 class SheetNames:
@@ -50,10 +56,10 @@ def defined_names(names: Mapping[str, str]) -> dict[str, str]:
     for name, formula in names.items():
         if not isinstance(formula, str):
             raise TypeError(f"the name {name!r} stands for a formula, such as 'Orders!$A$1:$C$9'")
-        if not _DEFINED.fullmatch(name) or _TAKEN.fullmatch(name) or len(name) > MAX_NAME:
+        if not _DEFINED.fullmatch(name) or _TAKEN.fullmatch(name) or units(name) > MAX_NAME:
             raise ValueError(
                 f"{name!r} is no name of a workbook: those have letters, digits, dots and"
-                f" underscores, at most {MAX_NAME}, and look like no cell and no table"
+                f" underscores, at most {MAX_NAME}, and look like no cell, no table and no TRUE"
             )
         if name.casefold() in seen:
             raise ValueError(f"the name {name!r} comes twice")
@@ -66,16 +72,17 @@ def _formula(name: str, formula: str) -> str:
     text = formula.removeprefix("=")
     if not text or text[0].isspace():
         raise ValueError(f"the formula of the name {name!r} is empty, or starts with a blank")
-    if len(text) > MAX_FORMULA:
+    if units(text) > MAX_FORMULA:
         raise ValueError(
-            f"the formula of the name {name!r} has {len(text)} characters; {MAX_FORMULA} are"
+            f"the formula of the name {name!r} has {units(text)} characters; {MAX_FORMULA} are"
             " allowed"
         )
     return text
 
 
 def _clean(name: str) -> str:
-    return _cut(_FORBIDDEN.sub("_", name).strip(" '"), MAX_UNITS).strip(" '") or "Sheet"
+    legal = _ESCAPED.sub("-", _FORBIDDEN.sub("_", name))
+    return _cut(legal.strip(" '"), MAX_UNITS).strip(" '") or "Sheet"
 
 
 def _cut(text: str, units: int) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamware as sw
-from readers import ooxml_errors, openpyxl_book
+from readers import libreoffice_csv, ooxml_errors, openpyxl_book
 from streamware.formats.xlsx.names import SheetNames
 from workbooks import workbook
 
@@ -32,6 +32,10 @@ def test_a_good_name_stays(name: str) -> None:
         pytest.param("a[b]c:d*e?f/g\\h", "a_b_c_d_e_f_g_h", id="forbidden characters"),
         pytest.param("a\x00b\tc\nd\x1f", "a_b_c_d_", id="controls"),
         pytest.param("a\ud800b\uffff", "a_b_", id="no characters"),
+        pytest.param("a_x0041_b", "a-x0041_b", id="what programs unescape"),
+        pytest.param("_x003A__x002f_", "-x003A_-x002f_", id="all of it such"),
+        pytest.param("_x0041_x0042_", "-x0041-x0042_", id="one in the other"),
+        pytest.param(":x0041_", "-x0041_", id="one that is made by cleaning"),
         pytest.param("'Orders'", "Orders", id="apostrophes at the ends"),
         pytest.param(" ' Orders ' ", "Orders", id="apostrophes and blanks"),
         pytest.param("", "Sheet", id="empty"),
@@ -142,3 +146,16 @@ def test_a_formula_that_excel_refuses_is_refused_at_once(formula: str) -> None:
 def test_a_formula_is_text() -> None:
     with pytest.raises(TypeError, match="'rate' stands for a formula"):
         sw.Xlsx(names={"rate": 1})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("name", ["TRUE", "False"])
+def test_a_constant_is_no_name(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' is no name of a workbook"):
+        sw.Xlsx(names={name: "1"})
+
+
+def test_a_sheet_named_like_an_escape_is_loaded_everywhere(tmp_path: Path) -> None:
+    made = workbook([sw.Sheet("_x003A__x002F_", [(1,)])], sw.Xlsx(index=True))
+    assert made.rows("Index") == [["-x003A_-x002F_", 1]]
+    assert made.receipt.converted["sheet_name"] == 1
+    assert libreoffice_csv(made.data, tmp_path) == [["-x003A_-x002F_", "1"]]
