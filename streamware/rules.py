@@ -171,6 +171,8 @@ def _operand(operand: object) -> Operand:
         if not isfinite(operand):
             raise ValueError(f"a cell cannot be compared with {operand}")
     if isinstance(operand, str):
+        if operand.startswith("=") and not operand[1:].strip():
+            raise ValueError("a formula needs something after its '='; a sign alone is '=\"=\"'")
         limit = MAX_FORMULA if operand.startswith("=") else MAX_TEXT
         _check_length("text to compare with", operand, limit)
     return operand

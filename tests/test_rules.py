@@ -159,3 +159,14 @@ def test_lengths_are_counted_as_spreadsheets_do() -> None:
     Validation(choices=["😀" * 127])
     with pytest.raises(ValueError, match="255 are allowed"):
         Validation(choices=["😀" * 128])
+
+
+@pytest.mark.parametrize("formula", ["=", "= ", "=\n"])
+def test_a_formula_has_something_after_its_sign(formula: str) -> None:
+    for wrong in (
+        lambda: Condition("=", formula),
+        lambda: Condition("between", 1, formula),
+        lambda: Validation(kind="custom", value=formula),
+    ):
+        with pytest.raises(ValueError, match="a formula needs something after its '='"):
+            wrong()
