@@ -47,10 +47,13 @@ class Links:
             url: An address; `#'Other sheet'!A1` is a place in the workbook.
         """
         parted = parts_of(url)
-        size = self._size + len(url)
-        if parted is None or len(self._links) >= MAX_LINKS or size > MAX_BYTES:
+        if parted is None or len(self._links) >= MAX_LINKS:
             return False
         address, place = parted
+        # Only what is new takes room; a place is in its link each time.
+        size = self._size + len(place) + (0 if address in self._ids else len(address))
+        if size > MAX_BYTES:
+            return False
         number = self._ids.setdefault(address, len(self._ids) + 1) if address else 0
         self._links.append(_link(reference, number, place))
         self._size = size

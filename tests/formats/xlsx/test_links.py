@@ -135,3 +135,12 @@ def test_what_was_added_last_can_be_taken_back() -> None:
     taken.add("A2", "https://a/")
     taken.rewind(mark)
     assert taken.element().count("<hyperlink ") == 1
+
+
+def test_an_address_takes_room_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "MAX_BYTES", 20)
+    taken = Links()
+    assert [taken.add(f"A{n}", "https://a.example/") for n in range(1, 5)] == [True] * 4
+    assert not taken.add("A5", "https://b.example/")
+    assert taken.add("A6", "https://a.example/#b")
+    assert not taken.add("A7", "https://a.example/#bc")
