@@ -10,6 +10,7 @@ import re
 from streamware.utf16 import units
 
 MAX_LENGTH = 255  # UTF-16 units
+MAX_PERCENT = 99  # signs of percent that are looked at: more of them make no double
 
 _NAMED = {
     "integer": "0",
@@ -122,7 +123,7 @@ def shown_length(code: str, number: float) -> int:
     whole, _, fraction = pattern.partition(".")
     if not re.search("[0#?]", pattern) or re.search("[eE/]", pattern):
         return len(section)
-    scaled = abs(number) * 100 ** pattern.count("%")
+    scaled = abs(number) * 100 ** min(pattern.count("%"), MAX_PERCENT)
     digits = max(len(f"{scaled:.0f}"), whole.count("0"))
     separators = (digits - 1) // 3 if "," in whole else 0
     decimals = len(re.findall("[0#?]", fraction))

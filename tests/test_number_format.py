@@ -157,3 +157,9 @@ def test_a_code_is_as_long_as_spreadsheets_count() -> None:
     assert code_of('"' + "😀" * 126 + '"')
     with pytest.raises(ValueError, match="has 256 characters; 255 are allowed"):
         code_of('"' + "😀" * 127 + '"')
+
+
+def test_any_number_of_percent_signs_has_a_length() -> None:
+    assert shown_length("0" + "%" * 200, 1.5) > 200
+    assert shown_length("0" + "%" * 200, 1e308) > 200
+    workbook([(1.5,)], columns=[sw.Column(0, format="0" + "%" * 200)])
