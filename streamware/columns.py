@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any, Literal, get_args
 
 from streamware.cell import MAX_NOTE
@@ -160,6 +161,7 @@ class Column:
             raise ValueError(f"there is no {self.total} of a column of kind {self.kind!r}")
         if self.total == "sum" and self.kind in ("date", "datetime"):
             raise ValueError(f"there is no sum of a column of kind {self.kind!r}")
+        _check_made(self.title, self.note)
         _check_address(self.url)
         check_note(self.note)
         expect(self, "a list of Condition, ColorScale and DataBar", Iterable, "rules")
@@ -177,6 +179,11 @@ def _check_address(url: str | None) -> None:
     around = units(url.replace("{}", ""))
     if around >= MAX_ADDRESS:
         raise LimitError("characters of an address", limit=MAX_ADDRESS, actual=around)
+
+
+def _check_made(*texts: object) -> None:
+    if any(map(iscoroutinefunction, texts)):
+        raise TypeError("a title or a note is made by a function without async")
 
 
 def check_note(note: object) -> None:

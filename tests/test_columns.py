@@ -100,3 +100,13 @@ def test_a_column_keeps_what_spreadsheets_need() -> None:
 def test_a_sheet_has_a_name_and_options_of_its_own(given: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         sw.Sheet(**given)
+
+
+@pytest.mark.parametrize("name", ["title", "note"])
+def test_a_title_is_not_awaited(name: str) -> None:
+    async def late() -> str:
+        return "Amount"
+
+    given: dict[str, Any] = {name: late}
+    with pytest.raises(TypeError, match="column a: a title or a note is made by a function"):
+        sw.Column("a", **given)
