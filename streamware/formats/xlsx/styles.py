@@ -12,6 +12,7 @@ from streamware.formats.xlsx.parts import legal
 from streamware.style import Style
 
 MAX_FORMATS = 65_490  # cell formats in a workbook (Microsoft's limits page)
+MAX_FONTS = 512  # of a workbook (the same)
 MAX_NUMBER_FORMATS = 250  # of one's own; "between 200 and 250" (Microsoft's limits page)
 
 _GENERAL = "General"
@@ -64,7 +65,7 @@ class Styles:
         """Index of the cell format that looks so (`c/@s`); that of `Style()` is 0.
 
         Raises:
-            LimitError: There are more formats, or number formats, than Excel has.
+            LimitError: There are more formats, number formats or fonts than Excel has.
         """
         index = self._indices.get(style)
         if index is None:
@@ -115,7 +116,7 @@ class Styles:
 
     def _format(self, style: Style) -> str:
         number = self._number(style.format or _GENERAL)
-        font = _place(self._fonts, _font(style))
+        font = self._font(style)
         fill = 0 if style.background is None else _place(self._fills, _fill(style.background))
         border = _place(self._borders, _border(style.border))
         alignment = _alignment(style)
@@ -134,6 +135,12 @@ class Styles:
             f'<xf numFmtId="{number}" fontId="{font}" fillId="{fill}" borderId="{border}" xfId="0"'
             f"{applied}" + (f">{alignment}</xf>" if alignment else "/>")
         )
+
+    def _font(self, style: Style) -> int:
+        font = _place(self._fonts, _font(style))
+        if font >= MAX_FONTS:
+            raise LimitError("fonts of the workbook", limit=MAX_FONTS, actual=font + 1)
+        return font
 
     def _number(self, code: str) -> int:
         number = _BUILT_IN.get(code) or self._numbers.get(code)

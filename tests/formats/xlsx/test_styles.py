@@ -205,3 +205,11 @@ def test_a_difference_may_have_a_number_format_and_a_border() -> None:
 
 def test_there_are_no_differences_where_nothing_asks_for_one() -> None:
     assert b"dxf" not in Styles().part()
+
+
+def test_a_workbook_has_512_fonts() -> None:
+    found = Styles()
+    for size in range(511):  # the default is one as well
+        found.index(Style(size=1 + size / 8, bold=True))
+    with pytest.raises(LimitError, match=r"fonts of the workbook.*512"):
+        found.index(Style(italic=True))
