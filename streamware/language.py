@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+MAX_TAG = 35  # characters (RFC 5646 §4.4.1)
+
 
 class Language(NamedTuple):
     """What a CSV for readers of a language is like.

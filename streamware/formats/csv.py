@@ -16,7 +16,7 @@ from streamware.columns import Batch, Column
 from streamware.encoder import Context
 from streamware.formats.localized import Localized, Rewrite, languages, with_comma
 from streamware.formats.text import spellers
-from streamware.language import LANGUAGES, language_of, shortened
+from streamware.language import LANGUAGES, MAX_TAG, language_of, shortened
 from streamware.values.cell import SEPARATOR, Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
@@ -118,6 +118,8 @@ class Csv:
 
     def _settle(self, tag: str, known: Container[str]) -> None:
         """Take what a language says of the delimiter and the decimal sign."""
+        if len(tag) > MAX_TAG:
+            raise ValueError(f"the tag of a language has at most {MAX_TAG} characters")
         nearest = next((each for each in shortened(tag) if each in known), None)
         language = None if nearest is None else language_of(nearest)
         if language is None:
@@ -133,7 +135,9 @@ class Csv:
         if self.language != "auto":
             return self
         known = self._known()
-        if locale is None or not any(each in known for each in shortened(locale)):
+        if locale is None or len(locale) > MAX_TAG:
+            return replace(self, language=None, localized=False)
+        if not any(each in known for each in shortened(locale)):
             return replace(self, language=None, localized=False)
         return replace(self, language=locale)
 

@@ -329,3 +329,9 @@ def test_options_are_values() -> None:
     assert sw.Csv(bom=True) == sw.Csv(bom=True) != sw.Csv()
     assert hash(sw.Csv()) == hash(sw.Csv())
     assert sw.Tsv() != sw.Csv(delimiter="\t")
+
+
+def test_the_tag_of_a_language_is_no_longer_than_tags_are() -> None:
+    assert sw.Csv(language="de" + "-abcdefgh" * 3).language == "de"
+    with pytest.raises(ValueError, match="at most 35 characters"):
+        sw.Csv(language="de" + "-abcdefgh" * 4)
