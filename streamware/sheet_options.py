@@ -75,10 +75,7 @@ class SheetOptions:
         expect(self, "True, False or a text", bool | str, "zebra", "table", "protect")
         expect(self, "a whole number", int, "freeze_columns", "zoom")
         expect(self, "a list of rows", Iterable, "title_rows")
-        rows = (None,) if isinstance(self.title_rows, str) else tuple(self.title_rows)
-        if not all(isinstance(row, (str, list, tuple)) for row in rows):
-            raise TypeError("title_rows is a list of rows, each a text or a sequence of cells")
-        object.__setattr__(self, "title_rows", rows)
+        object.__setattr__(self, "title_rows", _settled(self.title_rows))
         if isinstance(self.zebra, str):
             object.__setattr__(self, "zebra", color_of(self.zebra))
         if self.tab_color is not None:
@@ -95,3 +92,11 @@ class SheetOptions:
             raise ValueError("protect=True needs no password; an empty one is none")
         if isinstance(self.protect, str) and len(self.protect) > MAX_PASSWORD:
             raise ValueError(f"a password has at most {MAX_PASSWORD} characters")
+
+
+def _settled(rows: Iterable[Any]) -> tuple[str | tuple[Any, ...], ...]:
+    """Title rows that nobody changes any more."""
+    given: tuple[Any, ...] = (None,) if isinstance(rows, str) else tuple(rows)
+    if not all(isinstance(row, (str, list, tuple)) for row in given):
+        raise TypeError("title_rows is a list of rows, each a text or a sequence of cells")
+    return tuple(row if isinstance(row, str) else tuple(row) for row in given)

@@ -22,8 +22,8 @@ def test_colors_are_colors() -> None:
     assert (found.zebra, found.tab_color) == ("EEEEEE", "C00000")
 
 
-def test_title_rows_are_kept_as_they_are() -> None:
-    rows = ["Orders", ["Total", sw.Cell(3, style=Style(bold=True))]]
+def test_title_rows_keep_their_cells() -> None:
+    rows = ["Orders", ("Total", sw.Cell(3, style=Style(bold=True)))]
     assert SheetOptions(title_rows=rows).title_rows == tuple(rows)
 
 
@@ -100,3 +100,11 @@ def test_an_attribute_of_another_type_is_refused(
 @pytest.mark.parametrize("style", ["Light1", "Light21", "Medium28", "Dark11"])
 def test_the_styles_of_tables_are_those_there_are(style: str) -> None:
     assert SheetOptions(table=f"TableStyle{style}").table == f"TableStyle{style}"
+
+
+def test_options_with_title_rows_are_values() -> None:
+    row = [1]
+    found = sw.Xlsx(title_rows=["a", row])
+    row.append(2)
+    assert found.title_rows == ("a", (1,))
+    assert hash(found) == hash(sw.Xlsx(title_rows=("a", (1,))))
