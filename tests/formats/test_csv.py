@@ -335,3 +335,9 @@ def test_the_tag_of_a_language_is_no_longer_than_tags_are() -> None:
     assert sw.Csv(language="de" + "-abcdefgh" * 3).language == "de"
     with pytest.raises(ValueError, match="at most 35 characters"):
         sw.Csv(language="de" + "-abcdefgh" * 4)
+
+
+def test_a_reader_s_language_that_is_too_long_is_not_known() -> None:
+    plain = encoded(sw.Csv(language="auto"), None)
+    assert encoded(sw.Csv(language="auto"), "de" + "-abcdefgh" * 4) == plain
+    assert encoded(sw.Csv(language="auto"), "de" + "-abcdefgh" * 3) != plain
