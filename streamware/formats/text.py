@@ -1,4 +1,4 @@
-"""What the formats share: a speller a column, and names that are unique."""
+"""What the formats share: a speller a column, names that are unique, text that XML may have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from streamware.columns import Column
 from streamware.encoder import Context
-from streamware.values.cell import Spelling
+from streamware.values.cell import FORBIDDEN, Spelling
 from streamware.values.speller import Speller
 
 
@@ -28,6 +28,11 @@ def spellers(columns: Sequence[Column], context: Context, spelling: Spelling) ->
 def label(column: Column, at: int) -> str:
     """What messages call a column: its title, else its number from 1."""
     return str(at + 1) if column.title is None else column.title
+
+
+def legal(text: str) -> str:
+    """`text` without what XML forbids (XML 1.0 §2.2), and without lone surrogates."""
+    return FORBIDDEN.sub("\ufffd", text)
 
 
 def unique(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:

@@ -7,22 +7,27 @@ Unicode Standard Annex 11 (East Asian width).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from unicodedata import east_asian_width
 
 from streamware.cell import Cell
 from streamware.columns import Column
+from streamware.formats.look import Look
 from streamware.number_format import code_of, shown_length
 from streamware.style import Style
 from streamware.values import Formula
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
 
 SAMPLED_ROWS = 32  # the first batch has no more
 
 _NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 _AMOUNT = 15  # characters: 123,456,789.00 and a sign
 _UNKNOWN = 10**8  # what a number of a column may well come to
+_ROOM_OF_SUM = 4  # characters: of a thousand cells it is as much longer
+_LOOKED_AT = 1024  # bytes of a text, to see how wide it is
 _FONT, _BOLD = 11, 1.2  # points of the default font; how much wider a bold one is
 _WIDE = frozenset("WF")
 _LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\[\]]*\]|general', re.DOTALL | re.IGNORECASE)
@@ -60,6 +65,45 @@ def least_width(column: Column) -> int:
     if "," in pattern or "[$" in code or _MONEY.search(code):
         return max(_AMOUNT, number_width(code, _UNKNOWN) if "%" not in pattern else 0)
     return number_width(code, 1 if "%" in pattern else _UNKNOWN)
+
+
+def longest_cell(
+    column: Column, look: Look, spelled: Spelled, *, text: Callable[[bytes], bytes] | None = None
+) -> int:
+    """Characters that the longest of the first cells shows, more or less.
+
+    Args:
+        column: The column.
+        look: How its cells look.
+        spelled: Its first cells.
+        text: The characters of a text, where it was spelled in a notation.
+    """
+    kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * SAMPLED_ROWS)[:SAMPLED_ROWS]
+    longest = 0
+    for at, (kind, token) in enumerate(zip(kinds, spelled.tokens, strict=False)):
+        if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
+            continue
+        if kind is Kind.TEXT:
+            start = token[:_LOOKED_AT] if text is None else text(token[:_LOOKED_AT])
+            shown = max(text_width(line.decode("utf-8", "ignore")) for line in start.split(b"\n"))
+        else:
+            shown = _number_shown(kind, token, _own_format(spelled, at) or look.code(kind))
+        longest = max(longest, shown)
+    if not longest and column.kind == "datetime" and column.format is None:
+        return number_width(look.zoned)
+    room = _ROOM_OF_SUM if column.total == "sum" and longest else 0
+    return max(longest + room, least_width(column))
+
+
+def _own_format(spelled: Spelled, at: int) -> str | None:
+    cell = (spelled.dressed or {}).get(at)
+    return None if cell is None or cell.style is None else cell.style.format
+
+
+def _number_shown(kind: Kind, token: bytes, code: str | None) -> int:
+    if kind is not Kind.NUMBER:
+        return number_width(code or "")
+    return len(token) if code is None else number_width(code, float(token))
 
 
 def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int, float]:

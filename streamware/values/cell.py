@@ -9,15 +9,16 @@ import re
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from numbers import Integral, Real
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from streamware.cell import MAX_NOTE, Cell
 from streamware.errors import CellError, LimitError
@@ -107,6 +108,9 @@ class Spelling:
         return FIRST_GREGORIAN if self.iso else FIRST_DATE
 
 
+_OneSpeller: TypeAlias = Callable[["CellSpeller", Any], tuple[Kind, bytes]]
+
+
 class CellSpeller:
     """Writes single cells of one column: their kind, and their text.
 
@@ -125,22 +129,20 @@ class CellSpeller:
     ) -> None:
         self.row = 0
         self.guards = values.formula_text != "off" and spelling.formulas
-        # What may be dropped from a blob before it is looked at.
-        kept = CONTROLS + LEAD_OF_FFFE + spelling.escape.care + b"\r" * spelling.spreadsheet
-        self.plain = bytes(set(range(256)) - set(kept))
+        self.plain = _plain(spelling.escape.care, spelling.spreadsheet)
         self._name = name
         self._values = values
         self._spelling = spelling
         self._converted = converted
         self._cell_characters = cell_characters
-        self._spellers = self._known()
+        self._others: dict[type, _OneSpeller] = {}  # by types that were seen besides those known
 
     def cell(self, value: object) -> tuple[Kind, bytes]:
         """The kind and the text of a value.  Raises `CellError`, `LimitError`."""
-        speller = self._spellers.get(type(value))
+        speller = self._KNOWN.get(type(value)) or self._others.get(type(value))
         if speller is None:
-            speller = self._spellers[type(value)] = self._speller_of(value)
-        return speller(value)
+            speller = self._others[type(value)] = self._speller_of(value)
+        return speller(self, value)
 
     def error(self, value: object, problem: str) -> CellError:
         """What to raise for a value that stands in `row`."""
@@ -161,48 +163,6 @@ class CellSpeller:
                 limit=MAX_NOTE,
                 actual=units(note),
             )
-
-    def _known(self) -> dict[type, Callable[[Any], tuple[Kind, bytes]]]:
-        return {
-            None.__class__: self._none,
-            str: self._text,
-            bool: self._bool,
-            int: self._int,
-            float: self._float,
-            Decimal: self._decimal,
-            datetime: self._datetime,
-            date: self._date,
-            time: self._time,
-            timedelta: self._duration,
-            Formula: self._formula,
-        }
-
-    def _speller_of(self, value: object) -> Callable[[Any], tuple[Kind, bytes]]:
-        """The way of a type seen for the first time: a subclass, or one of the rarer ones."""
-        # NumPy first: its time spans are registered as integers.
-        if hasattr(value, "dtype") and hasattr(value, "item"):
-            return self._scalar
-        for type_, speller in self._by_inheritance():
-            if isinstance(value, type_):
-                return speller
-        return self._other
-
-    def _by_inheritance(self) -> Iterable[tuple[Any, Callable[[Any], tuple[Kind, bytes]]]]:
-        # Enum first: a member of an IntEnum is an int, too.  NaT is a datetime to isinstance.
-        return (
-            (Enum, self._enum),
-            (str, lambda value: self._text(str.__str__(value))),
-            (Integral, lambda value: self._int(int(value))),
-            (Decimal, self._decimal),
-            (Real, self._real),
-            (datetime, self._datetime),
-            (date, self._date),
-            (time, self._time),
-            (timedelta, self._duration),
-            ((uuid.UUID, PurePath, *ADDRESSES), self._object),
-            ((bytes, bytearray, memoryview), self._bytes),
-            ((list, tuple, Mapping), self._nested),
-        )
 
     def _none(self, value: None) -> tuple[Kind, bytes]:
         return Kind.EMPTY, b""
@@ -485,6 +445,58 @@ class CellSpeller:
         raise self.error(
             value, 'has no place here; give its column convert=, or Values(other="str")'
         )
+
+    def _subclass(self, value: str) -> tuple[Kind, bytes]:
+        return self._text(str.__str__(value))
+
+    def _integral(self, value: Integral) -> tuple[Kind, bytes]:
+        return self._int(int(value))
+
+    # Functions, for methods that are bound would be kept once for every column.
+    _KNOWN: ClassVar[dict[type, _OneSpeller]] = {
+        None.__class__: _none,
+        str: _text,
+        bool: _bool,
+        int: _int,
+        float: _float,
+        Decimal: _decimal,
+        datetime: _datetime,
+        date: _date,
+        time: _time,
+        timedelta: _duration,
+        Formula: _formula,
+    }
+    # Enum first: a member of an IntEnum is an int, too.  NaT is a datetime to isinstance.
+    _BY_INHERITANCE: ClassVar[tuple[tuple[Any, _OneSpeller], ...]] = (
+        (Enum, _enum),
+        (str, _subclass),
+        (Integral, _integral),
+        (Decimal, _decimal),
+        (Real, _real),
+        (datetime, _datetime),
+        (date, _date),
+        (time, _time),
+        (timedelta, _duration),
+        ((uuid.UUID, PurePath, *ADDRESSES), _object),
+        ((bytes, bytearray, memoryview), _bytes),
+        ((list, tuple, Mapping), _nested),
+    )
+
+    def _speller_of(self, value: object) -> _OneSpeller:
+        """The way of a type seen for the first time: a subclass, or one of the rarer ones."""
+        # NumPy first: its time spans are registered as integers.
+        if hasattr(value, "dtype") and hasattr(value, "item"):
+            return CellSpeller._scalar
+        for type_, speller in self._BY_INHERITANCE:
+            if isinstance(value, type_):
+                return speller
+        return CellSpeller._other
+
+
+@cache
+def _plain(care: bytes, spreadsheet: bool) -> bytes:
+    """What may be dropped from a blob before it is looked at."""
+    return bytes(set(range(256)) - set(CONTROLS + LEAD_OF_FFFE + care + b"\r" * spreadsheet))
 
 
 def _fits_double(token: bytes) -> bool:

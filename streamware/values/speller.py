@@ -18,8 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, ClassVar
 
 from streamware.cell import Cell
 from streamware.columns import Column
@@ -111,12 +112,8 @@ class Speller:
             converted=converted,
             cell_characters=cell_characters,
         )
-        # Where text can become a formula, what one starts with is looked for, and only for that.
-        starts = _STARTS if self._single.guards else b""
-        self._starts = bytes(set(starts) & set(self._single.plain))
-        self._plain = bytes(set(self._single.plain) - set(starts))
+        self._starts, self._plain = _starts(self._single.plain, self._single.guards)
         self._serials = Serials()
-        self._columns = self._column_spellers()
 
     def spell(self, cells: Sequence[object], first: int) -> Spelled:
         """The text of `cells`, whose first is in row `first`."""
@@ -160,29 +157,17 @@ class Speller:
     # A column of one type
 
     def _one_type(self, cells: Sequence[Any], type_: type, *, sparse: bool) -> Spelled | None:
-        speller = self._columns.get(type_)
+        speller = self._BY_TYPE.get(type_)
         if speller is None:
             return None
         if not sparse:
-            return speller(cells)
-        spelled = speller([cell for cell in cells if cell is not None])
+            return speller(self, cells)
+        spelled = speller(self, [cell for cell in cells if cell is not None])
         if spelled is not None:
             following = iter(spelled.tokens).__next__
             spelled.tokens = [None if cell is None else following() for cell in cells]
             spelled.sparse = True
         return spelled
-
-    def _column_spellers(self) -> dict[type, Callable[[Any], Spelled | None]]:
-        return {
-            str: self._texts,
-            int: self._ints,
-            float: self._floats,
-            Decimal: self._decimals,
-            bool: self._bools,
-            date: self._serial_dates if self._spelling.serials else self._iso_dates,
-            datetime: self._datetimes,
-            uuid.UUID: self._uuids,
-        }
 
     def _texts(self, cells: Sequence[str]) -> Spelled | None:
         try:
@@ -252,6 +237,9 @@ class Speller:
     def _bools(self, cells: Sequence[bool]) -> Spelled:
         words = (self._spelling.false, self._spelling.true)
         return Spelled(Kind.BOOL, list(map(words.__getitem__, cells)))
+
+    def _dates(self, cells: Sequence[date]) -> Spelled | None:
+        return self._serial_dates(cells) if self._spelling.serials else self._iso_dates(cells)
 
     def _iso_dates(self, cells: Sequence[date]) -> Spelled | None:
         if self._spelling.iso and min(cells) < FIRST_GREGORIAN:
@@ -342,3 +330,25 @@ class Speller:
             return reader(cell)
         # Not within a handler: what was caught names the value, and must not be the context.
         raise self._single.error(cell, f"cannot be read as {kind}")
+
+    # Functions, for methods that are bound would be kept once for every column.
+    _BY_TYPE: ClassVar[dict[type, Callable[[Speller, Any], Spelled | None]]] = {
+        str: _texts,
+        int: _ints,
+        float: _floats,
+        Decimal: _decimals,
+        bool: _bools,
+        date: _dates,
+        datetime: _datetimes,
+        uuid.UUID: _uuids,
+    }
+
+
+@cache
+def _starts(plain: bytes, guards: bool) -> tuple[bytes, bytes]:
+    """What may be dropped from a blob, parted: what a formula can start with, and the rest.
+
+    Where text can become a formula, what one starts with is looked for, and only for that.
+    """
+    starts = _STARTS if guards else b""
+    return bytes(set(starts) & set(plain)), bytes(set(plain) - set(starts))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamware as sw
-from streamware.formats.text import label, unique
+from streamware.formats.text import label, legal, unique
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,10 @@ def test_names_are_all_different_and_the_first_of_each_is_kept(names: list[str])
     found = unique(names)
     assert max(Counter(found).values(), default=1) == 1
     assert all(found[names.index(name)] == name for name in names)
+
+
+def test_what_xml_forbids_is_replaced() -> None:
+    assert legal("a\x00b\ud800\uffff\tc") == "a\ufffdb\ufffd\ufffd\tc"
 
 
 def test_a_column_is_called_by_its_title_or_its_number() -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamware.formats.ods.parts import legal
 from streamware.formats.ods.serials import serial, span
 from streamware.formats.ods.white_space import characters
+from streamware.formats.text import legal
 from streamware.formats.xlsx.address import LONGEST
 from streamware.formats.xlsx.links import address_in, parts_of
 from streamware.values.cell import SEPARATOR

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import tzinfo
 from itertools import repeat
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -16,32 +15,18 @@ from xml.sax.saxutils import escape
 from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
+from streamware.formats.look import LINK, Look, shown_kind
 from streamware.formats.ods.address import Address, leading, place
 from streamware.formats.ods.formula import open_formula
-from streamware.formats.ods.parts import attribute, legal
-from streamware.formats.ods.styles import Styles
-from streamware.formats.ods.white_space import LINE, characters
-from streamware.formats.width import least_width, number_width, text_width
+from streamware.formats.ods.palette import Marked, Palette
+from streamware.formats.ods.parts import attribute
+from streamware.formats.ods.white_space import LINE
+from streamware.formats.text import legal
 from streamware.style import Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
 
-LINK = Style(color="#0563C1", underline=True)
-"""How a cell that leads somewhere looks, unless it says otherwise."""
-
-_ZONE_CHARACTERS = 99  # of a zone's name
-_AS_TEXT = "@"
-_ROOM_OF_SUM = 4  # characters: of a thousand cells it is as much longer
-_LOOKED_AT = 1024  # bytes of a text, to see how wide it is
-
-_FORMATS = {
-    Kind.DATE: "yyyy-mm-dd",
-    Kind.DATETIME: "yyyy-mm-dd hh:mm:ss",
-    Kind.TIME: "hh:mm:ss",
-    Kind.DURATION: "[h]:mm:ss",
-}
-_NUMBERS = frozenset({Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME, Kind.DURATION})
 _DATE = b' office:value-type="date" office:date-value="'
 _TIME = b' office:value-type="time" office:time-value="'
 _BEFORE = {
@@ -64,8 +49,8 @@ class CellWriter:
 
     Args:
         column: The column.
-        styles: Those of the document.
-        zone: Shown behind date-times that were moved to it.
+        look: How its cells look.
+        palette: The styles of the document.
         converted: Counted into.
         validation: Name of the validation that its cells have, or None.
     """
@@ -73,36 +58,21 @@ class CellWriter:
     def __init__(
         self,
         column: Column,
-        styles: Styles,
-        zone: tzinfo,
+        look: Look,
+        palette: Palette,
         *,
         converted: Counter[str],
         validation: str | None = None,
     ) -> None:
-        self._styles = styles
+        self._palette = palette
         self._converted = converted
         self._address = None if column.url is None else Address(column.url)
-        self._sums = column.total == "sum"
-        self._least = least_width(column)
-        self._format = column.format
-        self._align, self._wrap = column.align, column.wrap
-        name = " ".join(legal(str(zone)).split())[:_ZONE_CHARACTERS].replace('"', "'")
-        self._may_be_zoned = column.kind == "datetime" and column.format is None
-        self._zoned = f'yyyy-mm-dd hh:mm:ss "{name}"'
+        self._look = look
         checked = f' table:content-validation-name="{validation}"' if validation else ""
         self._start = _START + checked.encode()
         self._empty = self._start + b"/>"
-        # Settled now, and not when a cell of the kind comes: equal rows have equal styles then,
-        # in whatever batches they came.
-        self._looks = {kind: self._look(self.style(kind)) for kind in Kind}
-        self._links = (
-            {} if column.url is None else {k: self._look(LINK.over(self.style(k))) for k in Kind}
-        )
+        self._marks = palette.marks(look, linked=column.url is not None)
         self._dressings: dict[int, _Dressing] = {}
-
-    def style(self, kind: Kind) -> Style:
-        """How cells of this kind look, unless they say otherwise themselves."""
-        return Style(format=self._code(kind), align=self._align, wrap=self._wrap)
 
     def dress(self, at: int, spelled: Spelled) -> None:
         """Settle how a dressed cell of the coming `parts` looks.
@@ -116,7 +86,7 @@ class CellWriter:
         kind = spelled.kinds[at] if spelled.kinds else spelled.kind
         if kind is None or token is None:
             kind = Kind.EMPTY
-        base = self.style(_shown_kind(kind, token))
+        base = self._look.style(shown_kind(kind, token))
         url = place(cell.url) if cell.url else None
         if cell.url and (url is None or token is None or kind is Kind.FORMULA):
             self._converted["link"] += 1
@@ -124,7 +94,7 @@ class CellWriter:
         if url is not None or (token and not cell.url and self._address is not None):
             base = LINK.over(base)
         style = base if cell.style is None else cell.style.over(base)
-        self._dressings[at] = _Dressing(self._look(style), cell, url)
+        self._dressings[at] = _Dressing(self._palette.marked(style), cell, url)
 
     def parts(self, spelled: Spelled) -> Sequence[Part]:
         """The literals and texts of the column."""
@@ -137,7 +107,7 @@ class CellWriter:
             return (list(map(self._cell, spelled.kinds or repeat(Kind.FORMULA), tokens)),)
         if self._address is not None:
             return self._links_of(self._address, kind, spelled)
-        before = self._start + self._before(kind, self._looks[kind])
+        before = self._start + self._before(kind, self._marks.plain[kind])
         after = _after(kind)
         if spelled.sparse:
             empty = self._empty
@@ -147,46 +117,12 @@ class CellWriter:
     def calculated(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
         """A cell of its own with a formula of OpenFormula, and its value."""
         marks = f" table:formula={attribute('of:=' + formula)}".encode()
-        look = self._look(style)
+        look = self._palette.marked(style)
         return _START + marks + self._before(kind, look) + token + _AFTER
-
-    def length(self, spelled: Spelled, rows: int) -> int:
-        """Characters that the longest of the first `rows` cells shows, more or less."""
-        kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * rows)[:rows]
-        codes = [
-            None if cell is None or cell.style is None else cell.style.format
-            for cell in map((spelled.dressed or {}).get, range(len(kinds)))
-        ]
-        longest = max(map(self._shown, kinds, spelled.tokens, codes), default=0)
-        if not longest and self._may_be_zoned:
-            return number_width(self._zoned)
-        return max(longest + (_ROOM_OF_SUM if self._sums and longest else 0), self._least)
-
-    def _shown(self, kind: Kind, token: bytes | None, code: str | None = None) -> int:
-        if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
-            return 0
-        if kind is Kind.TEXT:
-            lines = characters(token[:_LOOKED_AT]).split(b"\n")
-            return max(text_width(line.decode("utf-8", "ignore")) for line in lines)
-        code = code or self._code(kind)
-        if kind is not Kind.NUMBER:
-            return number_width(code or "")
-        return len(token) if code is None else number_width(code, float(token))
 
     # What a cell has before its value
 
-    def _code(self, kind: Kind) -> str | None:
-        """The number format of cells of this kind."""
-        if self._format and (kind in _NUMBERS or kind is Kind.FORMULA):
-            return self._format
-        if self._format == _AS_TEXT and kind is Kind.TEXT:
-            return self._format
-        return self._zoned if kind is Kind.ZONED else _FORMATS.get(kind)
-
-    def _look(self, style: Style) -> _Look:
-        return _Look(self._styles.marks(style), self._styles.number_marks(style))
-
-    def _before(self, kind: Kind, look: _Look) -> bytes:
+    def _before(self, kind: Kind, look: Marked) -> bytes:
         """What stands between the start of a cell and its value."""
         if kind is Kind.NUMBER:
             return look.marks + look.number + b' office:value="'
@@ -197,10 +133,10 @@ class CellWriter:
     def _links_of(self, address: Address, kind: Kind, spelled: Spelled) -> Sequence[Part]:
         tokens = spelled.tokens
         formulas = address.formulas(kind, tokens)
-        before, after = self._before(kind, self._links[kind]), _after(kind)
+        before, after = self._before(kind, self._marks.links[kind]), _after(kind)
         if b"" not in formulas:
             return (self._start, formulas, before, tokens, after)
-        start, plain = self._start, self._start + self._before(kind, self._looks[kind])
+        start, plain = self._start, self._start + self._before(kind, self._marks.plain[kind])
         if left := formulas.count(b"") - tokens.count(None) - tokens.count(b""):
             self._converted["url"] += left
         cells = [
@@ -240,8 +176,8 @@ class CellWriter:
         if token is None:
             return self._empty
         formula = self._link(kind, token)
-        looks = self._links if formula else self._looks
-        return self._written(kind, token, looks[_shown_kind(kind, token)], formula)
+        marks = self._marks.links if formula else self._marks.plain
+        return self._written(kind, token, marks[shown_kind(kind, token)], formula)
 
     def _link(self, kind: Kind, token: bytes | None) -> bytes:
         """The formula by which a cell of a column of links is one."""
@@ -256,7 +192,7 @@ class CellWriter:
         self,
         kind: Kind,
         token: bytes | None,
-        look: _Look,
+        look: Marked,
         formula: bytes,
         *,
         url: str | None = None,
@@ -276,7 +212,7 @@ class CellWriter:
             return before + token + b'">' + remark + _SHOWN + _AFTER_TEXT
         return before + token + _AFTER
 
-    def _formula(self, token: bytes, look: _Look, note: str | None) -> bytes:
+    def _formula(self, token: bytes, look: Marked, note: str | None) -> bytes:
         text, kind_name, cached = token.split(SEPARATOR)
         kind = Kind(kind_name.decode())
         translated = open_formula(text.decode())
@@ -291,15 +227,8 @@ class CellWriter:
         return self._written(kind, cached, look, formula, note=note)
 
 
-class _Look(NamedTuple):
-    """What a cell has of its style, and a number besides."""
-
-    marks: bytes
-    number: bytes
-
-
 class _Dressing(NamedTuple):
-    look: _Look
+    look: Marked
     cell: Cell
     url: str | None  # where it leads
 
@@ -321,14 +250,6 @@ def _kinds(spelled: Spelled) -> Sequence[Kind]:
 
 def _after(kind: Kind) -> bytes:
     return _AFTER_TEXT if kind is Kind.TEXT else _AFTER
-
-
-def _shown_kind(kind: Kind, token: bytes | None) -> Kind:
-    """The kind whose format a cell has: that of its value, where it is a formula."""
-    if kind is not Kind.FORMULA or token is None:
-        return kind
-    valued = Kind(token.split(SEPARATOR)[1].decode())
-    return valued if valued in _NUMBERS else kind
 
 
 def _annotation(note: str | None) -> bytes:

@@ -8,8 +8,9 @@ from typing import Any
 from streamware.cell import Cell
 from streamware.columns import Column, Head
 from streamware.encoder import Context, interleave
+from streamware.formats.look import Look
 from streamware.formats.ods.cells import CellWriter, settle
-from streamware.formats.ods.styles import Styles
+from streamware.formats.ods.palette import Palette
 from streamware.formats.text import spellers
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
@@ -35,7 +36,7 @@ class Heading:
         options: What surrounds its rows.
         context: The export's.
         spelling: How values become text.
-        styles: Those of the document.
+        palette: The styles of the document.
     """
 
     def __init__(
@@ -45,12 +46,13 @@ class Heading:
         context: Context,
         *,
         spelling: Spelling,
-        styles: Styles,
+        palette: Palette,
     ) -> None:
         self._head = head
         self._options = options
-        self._styles = styles
-        self._context = context
+        self._palette = palette
+        self._look = Look.of(Column(0), context.values.timezone)
+        self._converted = context.receipt.converted
         named = [Column(0, "title row"), Column(0, "title")]
         self._speller, self._titles = spellers(named, context, spelling)
 
@@ -85,6 +87,4 @@ class Heading:
         return _HEADER + ROW + cells + ROW_END + _HEADER_END
 
     def _writer(self) -> CellWriter:
-        zone = self._context.values.timezone
-        converted = self._context.receipt.converted
-        return CellWriter(Column(0), self._styles, zone, converted=converted)
+        return CellWriter(Column(0), self._look, self._palette, converted=self._converted)

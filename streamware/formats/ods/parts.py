@@ -6,12 +6,12 @@ Source: OASIS OpenDocument 1.3 Part 2 §3 (packages), Part 3 §3.1 (the document
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from xml.sax.saxutils import escape
 
+from streamware.formats.text import legal
 from streamware.formats.xlsx.properties import Property, told
 from streamware.receipt import Receipt
 
@@ -24,7 +24,6 @@ SETTINGS = "settings.xml"
 META = "meta.xml"
 MANIFEST = "META-INF/manifest.xml"
 
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _OASIS = "urn:oasis:names:tc:opendocument:xmlns"
 _NAMESPACES = {
@@ -44,11 +43,6 @@ _NAMESPACES = {
 }
 _IN_ATTRIBUTE = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 _VERSION = "1.3"
-
-
-def legal(text: str) -> str:
-    """`text` without what XML forbids (XML 1.0 §2.2), and without lone surrogates."""
-    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def opening(root: str, *prefixes: str) -> str:

@@ -16,10 +16,10 @@ from xml.sax.saxutils import escape
 from streamware.columns import Column
 from streamware.errors import EncodeError
 from streamware.formats.ods.formula import open_formula
-from streamware.formats.ods.parts import attribute, legal
+from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.styles import Styles
-from streamware.formats.text import label
+from streamware.formats.text import label, legal
 from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
+from streamware.formats.look import Look
 from streamware.formats.ods.cells import CellWriter, settle
 from streamware.formats.ods.heading import ROW, ROW_END, Heading, rows_above
+from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import ColumnRules, Validations
 from streamware.formats.ods.serials import numeric, valued
-from streamware.formats.ods.styles import Styles
-from streamware.formats.ods.white_space import CellText
+from streamware.formats.ods.white_space import CellText, characters
 from streamware.formats.text import spellers
-from streamware.formats.width import SAMPLED_ROWS, sampled_width, title_widths
+from streamware.formats.width import longest_cell, sampled_width, title_widths
 from streamware.formats.xlsx.table import check_titles
 from streamware.formats.xlsx.totals import FUNCTIONS, Total, Totals
 from streamware.sheet_options import SheetOptions
@@ -68,7 +69,7 @@ class SheetWriter:
         options: Those of the document.
         head: Names and columns of the sheet.
         context: The export's.
-        styles: Those of the document.
+        palette: The styles of the document.
         validations: Those of the document.
         name: As it is to be listed.
     """
@@ -78,7 +79,7 @@ class SheetWriter:
         options: Ods,
         head: Head,
         context: Context,
-        styles: Styles,
+        palette: Palette,
         validations: Validations,
         *,
         name: str,
@@ -94,21 +95,21 @@ class SheetWriter:
         self.above = rows_above(head, self.options)
         self._end = self.above  # the last row so far
         self.frozen = self.above if self.options.freeze and head.titles else 0
-        self._again = (options, head, context, styles, validations)
+        self._again = (options, head, context, palette, validations)
         self._context = context
-        self._styles = styles
         self._shapes: list[Shape] = []
         self._totals = Totals(name, head.columns)
         self.below = 1 if self._totals else 0
         zone = context.values.timezone
-        self._rules = ColumnRules(name, head.columns, self.options, styles, zone)
+        self._rules = ColumnRules(name, head.columns, self.options, palette.styles, zone)
         self._spellers = spellers(head.columns, context, SPELLING)
-        self._heading = Heading(head, self.options, context, spelling=SPELLING, styles=styles)
+        self._heading = Heading(head, self.options, context, spelling=SPELLING, palette=palette)
+        self._looks = [Look.of(column, zone) for column in head.columns]
         self._writers = [
             CellWriter(
                 column,
-                styles,
-                zone,
+                self._looks[at],
+                palette,
                 converted=context.receipt.converted,
                 validation=self._validation(at, validations),
             )
@@ -136,8 +137,10 @@ class SheetWriter:
         if not self._shapes:
             above = title_widths(self.options.title_rows, self._context.values.timezone)
             longest = [
-                max(writer.length(cells, SAMPLED_ROWS), above.get(at, 0))
-                for at, (writer, cells) in enumerate(zip(self._writers, spelled, strict=True))
+                max(longest_cell(column, look, cells, text=characters), above.get(at, 0))
+                for at, (column, look, cells) in enumerate(
+                    zip(self.head.columns, self._looks, spelled, strict=True)
+                )
             ]
             button = self.options.autofilter
             self._shapes = [
@@ -230,12 +233,11 @@ class SheetWriter:
         return b"".join([ROW, *inner, ROW_END])
 
     def _total(self, total: Total) -> bytes:
-        writer = self._writers[total.at]
-        style = Style(bold=True).over(writer.style(total.kind))
+        style = Style(bold=True).over(self._looks[total.at].style(total.kind))
         formula = f"SUBTOTAL({FUNCTIONS[total.name]};{self._area.formula(total.at)})"
         meant = Kind.NUMBER if total.kind is Kind.EMPTY else total.kind
         kind, token = valued(meant, total.value)
-        return writer.calculated(kind, token, style, formula)
+        return self._writers[total.at].calculated(kind, token, style, formula)
 
 
 def _protection(protect: bool | str) -> str:

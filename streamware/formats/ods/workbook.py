@@ -18,6 +18,7 @@ from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.heading import rows_above
 from streamware.formats.ods.layout import Layouts
+from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table, quoted
 from streamware.formats.ods.rules import Validations
@@ -47,7 +48,7 @@ class OdsEncoder:
         self._context = context
         self._columns = tuple(columns)
         self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
-        self._styles = Styles()
+        self._palette = Palette(Styles())
         self._layouts = Layouts()
         self._validations = Validations()
         self._declared = ""  # them, as XML
@@ -92,7 +93,7 @@ class OdsEncoder:
         out += self._close()
         out += self._zip.write(self._ending()) + self._zip.close()
         late = {
-            parts.STYLES: self._styles.part(self._layouts.pages),
+            parts.STYLES: self._palette.styles.part(self._layouts.pages),
             parts.SETTINGS: settings(self._views),
             parts.META: self._meta(),
             parts.MANIFEST: parts.manifest(
@@ -161,7 +162,7 @@ class OdsEncoder:
                 self._options,
                 head,
                 self._context,
-                self._styles,
+                self._palette,
                 self._validations,
                 name=name,
             )

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
+from streamware.formats.text import legal
 from streamware.formats.xlsx.links import address_in
-from streamware.formats.xlsx.parts import legal
 from streamware.utf16 import units
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind

@@ -8,20 +8,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import tzinfo
-from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
-from streamware.formats.width import least_width, number_width, text_width
-from streamware.formats.xlsx.address import LINKED, Address
-from streamware.formats.xlsx.parts import legal
+from streamware.formats.look import Look, shown_kind
+from streamware.formats.xlsx.address import Address
+from streamware.formats.xlsx.palette import AROUND, VALUE, Palette
 from streamware.formats.xlsx.strings import SharedStrings
-from streamware.formats.xlsx.styles import Styles
-from streamware.style import Align, Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
@@ -29,32 +25,9 @@ from streamware.values.speller import Spelled
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 _STRIPPED = b" \t\n\r"
-_ZONE_CHARACTERS = 99  # of a zone's name, for a number format may have 255
-_ROOM_OF_SUM = 4  # characters: of a thousand cells it is as much longer
-_LOOKED_AT = 1024  # bytes of a text, to see how wide it is
-
-# What is shown of dates and times unless the column says otherwise.
-_FORMATS = {
-    Kind.DATE: "yyyy-mm-dd",
-    Kind.DATETIME: "yyyy-mm-dd hh:mm:ss",
-    Kind.TIME: "hh:mm:ss",
-    Kind.DURATION: "[h]:mm:ss",
-}
-_AS_TEXT = "@"  # the one format that text has, too: what is typed over it stays text
-_NUMBERS = frozenset({Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME, Kind.DURATION})
-
-# What stands around a value, by its kind: behind the marks of the cell, and behind the value.
-_VALUE = (b"><v>", b"</v></c>")
-_AROUND = {
-    Kind.TEXT: (b' t="inlineStr"><is><t>', b"</t></is></c>"),
-    Kind.BOOL: (b' t="b"><v>', b"</v></c>"),
-}
 _SHARED = b' t="s"><v>'
 _CALCULATED = {Kind.TEXT: b' t="str"', Kind.BOOL: b' t="b"'}  # the type of a formula's value
 _TYPED = {kind: _CALCULATED.get(kind, b"") for kind in Kind}
-
-LINK = Style(color="#0563C1", underline=True)
-"""How a cell that leads somewhere looks, unless it says otherwise (Excel's own style for it)."""
 
 
 class CellText:
@@ -109,9 +82,8 @@ class CellWriter:
     Args:
         column: The column.
         at: Its position, from 0.
-        styles: Those of the workbook.
-        zone: Shown behind date-times that were moved to it.
-        compact: Leaves the references out.
+        look: How its cells look.
+        palette: The formats of the workbook.
         converted: Counted into.
         strings: The table of texts, where they are shared.
         links: Takes links; None where the sheet can have none.
@@ -125,10 +97,9 @@ class CellWriter:
         self,
         column: Column,
         at: int,
-        styles: Styles,
-        zone: tzinfo,
+        look: Look,
+        palette: Palette,
         *,
-        compact: bool,
         converted: Counter[str],
         strings: SharedStrings | None = None,
         links: Links | None = None,
@@ -136,41 +107,15 @@ class CellWriter:
     ) -> None:
         self.strings = strings if column.url is None else None
         self._at = at
-        self._styles = styles
-        self._compact = compact
+        self._compact = palette.compact
         self._converted = converted
         self._links = links
         self._notes = notes
         self._address = None if column.url is None else Address(column.url)
-        self._format = column.format
-        self._sums = column.total == "sum"
-        self._least = least_width(column)
-        self._align, self._wrap = column.align, column.wrap
-        # A format cannot have controls, and has at most 255 characters.
-        name = " ".join(legal(str(zone)).split())[:_ZONE_CHARACTERS].replace('"', "'")
-        self._may_be_zoned = column.kind == "datetime" and column.format is None
-        self._zoned = f'yyyy-mm-dd hh:mm:ss "{name}"'
         self._letters = column_letters(at)
-        self._start = b"<c" if compact else b'<c r="' + self._letters.encode()
-        self._end_reference = b"" if compact else b'"'
-        # Settled now, and not when a cell of the kind comes: equal rows have equal styles then,
-        # in whatever batches they came.
-        self._styles_of = {kind: self._style_of(kind) for kind in Kind}
-        self._marks = {kind: self._marked(self.style(kind)) for kind in Kind}
-        around = {kind: _AROUND.get(kind, _VALUE) for kind in Kind}
-        self._around = {
-            kind: (self._marks[kind] + opening, after) for kind, (opening, after) in around.items()
-        }
-        self._link_marks = {} if self._address is None else self._marked_links()
+        self._start = b"<c" if palette.compact else b'<c r="' + self._letters.encode()
+        self._marks = palette.marks(look, linked=column.url is not None)
         self._dressings: dict[int, _Dressing] = {}
-        self._dressed_marks: dict[tuple[Style | None, Kind, bool], bytes] = {}
-
-    def style(self, kind: Kind) -> Style:
-        """How cells of this kind look, unless they say otherwise themselves."""
-        return self._styles_of[kind]
-
-    def _style_of(self, kind: Kind) -> Style:
-        return _column_style(self._code(kind), self._align, self._wrap)
 
     def dress(self, at: int, spelled: Spelled, number: int) -> None:
         """Settle how a dressed cell of the coming `parts` looks, and where it leads.
@@ -189,16 +134,8 @@ class CellWriter:
         linked = formula is not None or (bool(cell.url) and self._leads(cell.url or "", number))
         if cell.note:
             self._noted(cell.note, number)
-        marks = self._dressed_as(cell.style, _shown_kind(kind, token), linked=linked)
+        marks = self._marks.dressed(cell.style, shown_kind(kind, token), linked=linked)
         self._dressings[at] = _Dressing(marks, formula)
-
-    def _dressed_as(self, style: Style | None, kind: Kind, *, linked: bool) -> bytes:
-        marks = self._dressed_marks.get((style, kind, linked))
-        if marks is None:  # there are as few as there are formats
-            base = LINK.over(self.style(kind)) if linked else self.style(kind)
-            marks = self._marked(base if style is None else style.over(base))
-            self._dressed_marks[style, kind, linked] = marks
-        return marks
 
     def parts(self, spelled: Spelled, numbers: Sequence[bytes]) -> Sequence[Part]:
         """The literals, references and texts of the column, in the rows of these numbers.
@@ -219,52 +156,8 @@ class CellWriter:
             return self._shared(self.strings.ids(tokens), spelled, numbers)
         if kind is Kind.TEXT and _has_edge_blanks(tokens):
             return (list(map(self._cell, repeat(kind), tokens, numbers)),)
-        before, after = self._around[kind]
+        before, after = self._marks.around[kind]
         return self._column(tokens, numbers, before, after, spelled.sparse)
-
-    def length(self, spelled: Spelled, rows: int) -> int:
-        """Characters that the longest of the first `rows` cells shows, more or less."""
-        kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * rows)[:rows]
-        codes = [
-            None if cell is None or cell.style is None else cell.style.format
-            for cell in map((spelled.dressed or {}).get, range(len(kinds)))
-        ]
-        longest = max(map(self._shown, kinds, spelled.tokens, codes), default=0)
-        if not longest and self._may_be_zoned:
-            return number_width(self._zoned)
-        return max(longest + (_ROOM_OF_SUM if self._sums and longest else 0), self._least)
-
-    def _shown(self, kind: Kind, token: bytes | None, code: str | None = None) -> int:
-        if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
-            return 0
-        if kind in (Kind.TEXT, Kind.JSON):
-            return max(
-                text_width(line.decode("utf-8", "ignore"))
-                for line in token[:_LOOKED_AT].split(b"\n")
-            )
-        code = code or self._code(kind)
-        if kind is not Kind.NUMBER:
-            return number_width(code or "")
-        return len(token) if code is None else number_width(code, float(token))
-
-    # What a cell has before its value
-
-    def _code(self, kind: Kind) -> str | None:
-        """The number format of cells of this kind."""
-        if self._format and (kind in _NUMBERS or kind is Kind.FORMULA):
-            return self._format
-        if self._format == _AS_TEXT and kind is Kind.TEXT:
-            return self._format
-        return self._zoned if kind is Kind.ZONED else _FORMATS.get(kind)
-
-    def _marked(self, style: Style) -> bytes:
-        """What stands behind the number of the row: the reference's end, and the format."""
-        index = self._styles.index(style)
-        return self._end_reference + (b' s="%d"' % index if index else b"")
-
-    def _marked_links(self) -> dict[Kind, bytes]:
-        kinds = [kind for kind in Kind if kind in LINKED]
-        return {kind: self._marked(LINK.over(self.style(kind))) for kind in kinds}
 
     def _leads(self, url: str, number: int) -> bool:
         taken = self._links is not None and self._links.add(f"{self._letters}{number}", url)
@@ -302,8 +195,8 @@ class CellWriter:
     ) -> Sequence[Part]:
         if ids.count(None) != spelled.tokens.count(None):  # there was no room for some
             return (list(map(self._cell, repeat(Kind.TEXT), spelled.tokens, numbers)),)
-        before = self._marks[Kind.TEXT] + _SHARED
-        return self._column(ids, numbers, before, _VALUE[1], spelled.sparse)
+        before = self._marks.plain[Kind.TEXT] + _SHARED
+        return self._column(ids, numbers, before, VALUE[1], spelled.sparse)
 
     def _links_of(
         self, address: Address, kind: Kind, tokens: Sequence[Any], numbers: Sequence[bytes]
@@ -313,7 +206,7 @@ class CellWriter:
             pairs = zip(formulas, tokens, strict=True)
             self._miss(sum(formula is None and bool(token) for formula, token in pairs))
             return (list(map(self._undressed, repeat(kind), tokens, numbers, formulas)),)
-        before, after = self._link_marks[kind] + _TYPED[kind] + b">", b"</v></c>"
+        before, after = self._marks.links[kind] + _TYPED[kind] + b">", b"</v></c>"
         reference = (self._start,) if self._compact else (self._start, numbers)
         return (*reference, before, formulas, b"<v>", tokens, after)
 
@@ -351,8 +244,8 @@ class CellWriter:
     ) -> bytes:
         if token is None:
             return b"<c/>" if self._compact else b""
-        marks = self._marks if formula is None else self._link_marks
-        return self._written(kind, token, number, marks[_shown_kind(kind, token)], formula)
+        marks = self._marks.plain if formula is None else self._marks.links
+        return self._written(kind, token, number, marks[shown_kind(kind, token)], formula)
 
     def _written(
         self, kind: Kind, token: bytes | None, number: bytes, marks: bytes, formula: bytes | None
@@ -366,14 +259,8 @@ class CellWriter:
             return start + _formula(token)
         if kind is Kind.TEXT:
             return start + text_value(token, self.strings)
-        opening, after = _AROUND.get(kind, _VALUE)
+        opening, after = AROUND.get(kind, VALUE)
         return start + opening + token + after
-
-
-@lru_cache(maxsize=256)
-def _column_style(code: str | None, align: Align | None, wrap: bool) -> Style:
-    """Columns mostly look alike, and to check a style takes a while: a sheet may have 16,384."""
-    return Style(format=code, align=align, wrap=wrap)
 
 
 class _Dressing(NamedTuple):
@@ -412,14 +299,6 @@ def text_value(token: bytes, strings: SharedStrings | None) -> bytes:
         return _SHARED + number + b"</v></c>"
     space = b' xml:space="preserve"' if token.strip(_STRIPPED) != token else b""
     return b' t="inlineStr"><is><t' + space + b">" + token + b"</t></is></c>"
-
-
-def _shown_kind(kind: Kind, token: bytes | None) -> Kind:
-    """The kind whose format a cell has: that of its value, where it is a formula."""
-    if kind is not Kind.FORMULA or token is None:
-        return kind
-    valued = Kind(token.split(SEPARATOR)[1].decode())
-    return valued if valued in _NUMBERS else kind
 
 
 def _formula(token: bytes) -> bytes:

@@ -9,12 +9,13 @@ from streamware.cell import Cell
 from streamware.columns import Column, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
+from streamware.formats.look import Look
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellWriter, column_letters, settle, text_value
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
+from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.strings import SharedStrings
-from streamware.formats.xlsx.styles import Styles
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.cell import Spelling
@@ -39,11 +40,10 @@ class Heading:
         options: What surrounds its rows.
         context: The export's.
         spelling: How values become text.
-        styles: Those of the workbook.
+        palette: The formats of the workbook.
         strings: The table of texts, where they are shared.
         links: Those of the sheet.
         notes: Those of the sheet.
-        compact: Leaves the references out.
     """
 
     def __init__(
@@ -53,22 +53,21 @@ class Heading:
         context: Context,
         *,
         spelling: Spelling,
-        styles: Styles,
+        palette: Palette,
         strings: SharedStrings | None,
         links: Links,
         notes: Notes,
-        compact: bool,
     ) -> None:
         self._columns = head.columns
-        self._styles = styles
+        self._palette = palette
         self._strings = strings
         self._links = links
         self._notes = notes
-        self._compact = compact
-        self._zone = context.values.timezone
+        self._compact = palette.compact
+        self._look = Look.of(Column(0), context.values.timezone)
         self._converted = context.receipt.converted
         self._header_styles = {
-            align: styles.index(options.header.over(Style(align=align)))
+            align: palette.styles.index(options.header.over(Style(align=align)))
             for align in dict.fromkeys([None, *(column.align for column in head.columns)])
         }
         self._above = [_cells(row) for row in options.title_rows]
@@ -104,9 +103,8 @@ class Heading:
         return CellWriter(
             Column(0),
             at,
-            self._styles,
-            self._zone,
-            compact=self._compact,
+            self._look,
+            self._palette,
             converted=self._converted,
             strings=self._strings,
             links=self._links,

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
-from streamware.formats.xlsx.parts import Relation, legal
+from streamware.formats.text import legal
+from streamware.formats.xlsx.parts import Relation
 
 MAX_LINKS = 65_530  # of a sheet (Microsoft's limits page)
 MAX_ADDRESS = 2079  # characters: Excel repairs a workbook that has a longer one

@@ -6,14 +6,14 @@ Source: ECMA-376 Part 2 §9 and §10 (relationships, content types); Part 1 §18
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+from streamware.formats.text import legal
+
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
@@ -90,11 +90,6 @@ class DefinedName(NamedTuple):
     text: str
     position: int | None = None
     hidden: bool = False
-
-
-def legal(text: str) -> str:
-    """`text` without what XML forbids (XML 1.0 §2.2), and without lone surrogates."""
-    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def sheet_name(number: int) -> str:

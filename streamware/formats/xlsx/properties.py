@@ -12,7 +12,7 @@ from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
 
 from streamware.errors import EncodeError
-from streamware.formats.xlsx.parts import legal
+from streamware.formats.text import legal
 from streamware.receipt import Receipt
 
 Value = str | bool | int | float | Decimal | date

@@ -12,9 +12,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from streamware.columns import Column
 from streamware.errors import EncodeError
-from streamware.formats.text import label
+from streamware.formats.text import label, legal
 from streamware.formats.xlsx.area import Area
-from streamware.formats.xlsx.parts import legal
 from streamware.formats.xlsx.styles import Styles
 from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
 from streamware.sheet_options import SheetOptions

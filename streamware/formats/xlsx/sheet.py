@@ -15,18 +15,19 @@ from xml.sax.saxutils import escape
 from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
+from streamware.formats.look import Look
 from streamware.formats.text import spellers
-from streamware.formats.width import SAMPLED_ROWS, sampled_width, title_widths
+from streamware.formats.width import longest_cell, sampled_width, title_widths
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation, settle
 from streamware.formats.xlsx.heading import MAX_COLUMNS, Heading
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
+from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.protection import protection
 from streamware.formats.xlsx.rules import ColumnRules
 from streamware.formats.xlsx.strings import SharedStrings
-from streamware.formats.xlsx.styles import Styles
 from streamware.formats.xlsx.totals import Total, Totals
 from streamware.style import Style
 from streamware.values.cell import Spelling
@@ -55,7 +56,7 @@ class SheetWriter:
         options: The workbook's; those of the sheet, where it has its own, come with `head`.
         head: Its columns.
         context: The export's.
-        styles: Those of the workbook.
+        palette: The formats of the workbook.
         strings: The table of texts, where they are shared.
         name: Its name in the workbook.
         number: That of its part, from 1.
@@ -71,7 +72,7 @@ class SheetWriter:
         options: Xlsx,
         head: Head,
         context: Context,
-        styles: Styles,
+        palette: Palette,
         strings: SharedStrings | None,
         *,
         name: str,
@@ -81,10 +82,10 @@ class SheetWriter:
             what = f"sheet {name!r}: columns of the sheet"
             raise LimitError(what, limit=MAX_COLUMNS, actual=len(head.columns))
         self.head = head
-        self._again = (options, head, context, styles, strings)
+        self._again = (options, head, context, palette, strings)
         self._compact = options.compact
         self._options = options if head.options is None else head.options
-        self._styles = styles
+        self._palette = palette
         self._name = name
         self._number = number
         self._converted = context.receipt.converted
@@ -92,29 +93,28 @@ class SheetWriter:
         self._notes = Notes()
         self._totals = Totals(name, head.columns)
         zone = self._zone = context.values.timezone
-        self._rules = ColumnRules(name, head.columns, self._options, styles, zone)
+        self._rules = ColumnRules(name, head.columns, self._options, palette.styles, zone)
         self._spellers = spellers(head.columns, context, SPELLING)
         self._heading = Heading(
             head,
             self._options,
             context,
             spelling=SPELLING,
-            styles=styles,
+            palette=palette,
             strings=strings,
             links=self._links,
             notes=self._notes,
-            compact=options.compact,
         )
         self._titles = table.texts_of(self._heading.titles)
         if self._options.table:
             table.check_titles(name, self._titles)
+        self._looks = [Look.of(column, zone) for column in head.columns]
         self._writers = [
             CellWriter(
                 column,
                 at,
-                styles,
-                zone,
-                compact=options.compact,
+                self._looks[at],
+                palette,
                 converted=self._converted,
                 strings=strings,
                 links=self._links,
@@ -249,11 +249,11 @@ class SheetWriter:
                 column.width
                 or sampled_width(
                     column.title,
-                    max(writer.length(cells, SAMPLED_ROWS), above.get(at, 0)),
+                    max(longest_cell(column, look, cells), above.get(at, 0)),
                     button=button,
                 )
-                for at, (column, writer, cells) in enumerate(
-                    zip(self.head.columns, self._writers, spelled, strict=True)
+                for at, (column, look, cells) in enumerate(
+                    zip(self.head.columns, self._looks, spelled, strict=True)
                 )
             ]
         cols = "".join(
@@ -302,11 +302,11 @@ class SheetWriter:
 
     def _total(self, total: Total, number: int) -> str:
         start = "<c" if self._compact else f'<c r="{column_letters(total.at)}{number}"'
-        style = Style(bold=True).over(self._writers[total.at].style(total.kind))
+        style = Style(bold=True).over(self._looks[total.at].style(total.kind))
         cells = self._area.column(total.at)
         if self._options.table:
             cells = table.column_of(self._number, self._titles[total.at])
-        index = self._styles.index(style)
+        index = self._palette.styles.index(style)
         formula = escape(total.formula(cells))
         return f'{start} s="{index}"><f>{formula}</f><v>{total.value:.15g}</v></c>'
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from xml.sax.saxutils import quoteattr
 
 from streamware.errors import LimitError
-from streamware.formats.xlsx.parts import legal
+from streamware.formats.text import legal
 from streamware.style import Style
 
 MAX_FORMATS = 65_490  # cell formats in a workbook (Microsoft's limits page)

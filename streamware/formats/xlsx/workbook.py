@@ -21,6 +21,7 @@ from streamware.errors import LimitError, OrderError
 from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.index import NAME, index_sheet
 from streamware.formats.xlsx.names import SheetNames
+from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.properties import Property
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.strings import SharedStrings
@@ -136,7 +137,7 @@ class XlsxEncoder:
         self._context = context
         self._columns = tuple(columns)
         self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
-        self._styles = Styles()
+        self._palette = Palette(Styles(), compact=options.compact)
         self._strings = SharedStrings() if options.strings == "shared" else None
         self._names = SheetNames()
         self._index = self._reserved(options.index)
@@ -227,7 +228,7 @@ class XlsxEncoder:
         relations = parts.workbook_relations(len(sheets), strings=strings is not None)
         if self._options.properties:
             yield self._entry(self._provenance(self._options.properties))
-        yield self._zip.entry(parts.STYLES, self._styles.part())
+        yield self._zip.entry(parts.STYLES, self._palette.styles.part())
         yield self._zip.entry(parts.WORKBOOK, workbook)
         yield self._zip.entry(parts.WORKBOOK_RELATIONS, relations)
         yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(self._written))
@@ -242,7 +243,7 @@ class XlsxEncoder:
     def _indexed(self, index: Listed, sheets: Sequence[Listed]) -> parts.Part:
         """The sheet that lists the others."""
         index.number = len(sheets) + 1
-        data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], self._styles)
+        data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], self._palette.styles)
         return parts.Part(parts.sheet_name(index.number), parts.SHEET_TYPE, data)
 
     def _provenance(self, given: Mapping[str, Property]) -> parts.Part:
@@ -265,7 +266,7 @@ class XlsxEncoder:
             self._options,
             head,
             self._context,
-            self._styles,
+            self._palette,
             self._strings,
             name=name,
             number=number,

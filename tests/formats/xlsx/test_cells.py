@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 import streamware as sw
 from readers import libreoffice_book, libreoffice_csv, ooxml_errors
 from streamware.encoder import Context, Part, interleave
+from streamware.formats.look import LINK, Look
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import (
-    LINK,
     CellText,
     CellWriter,
     column_letters,
     notation,
     settle,
 )
+from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.sheet import SPELLING
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
@@ -786,13 +787,13 @@ class Writer:
         context = Context(values=sw.Values(), limits=sw.Limits(), receipt=receipt)
         self.columns = columns or (sw.Column(0),)
         self._spellers = spellers(self.columns, context, SPELLING)
+        palette = Palette(self.styles, compact=compact)
         self._writers = [
             CellWriter(
                 column,
                 at,
-                self.styles,
-                UTC,
-                compact=compact,
+                Look.of(column, UTC),
+                palette,
                 converted=self.converted,
                 strings=strings,
                 links=self.links,

@@ -1,0 +1,59 @@
+"""What stands around the values of cells, shared by columns that look alike."""
+
+from datetime import UTC
+
+import streamware as sw
+from streamware.formats.look import LINK, Look
+from streamware.formats.xlsx.palette import Palette
+from streamware.formats.xlsx.styles import Styles
+from streamware.values.kinds import Kind
+
+PLAIN = Look.of(sw.Column("a"), UTC)
+MONEY = Look.of(sw.Column("a", format="0.00"), UTC)
+
+
+def palette(*, compact: bool = False) -> Palette:
+    return Palette(Styles(), compact=compact)
+
+
+def test_columns_that_look_alike_share_their_marks() -> None:
+    found = palette()
+    marks = found.marks(MONEY, linked=False)
+    assert found.marks(Look.of(sw.Column("b", format="0.00"), UTC), linked=False) is marks
+    assert found.marks(PLAIN, linked=False) is not marks
+    assert found.marks(MONEY, linked=True) is not marks
+
+
+def test_a_plain_cell_names_no_format() -> None:
+    marks = palette().marks(PLAIN, linked=False)
+    assert marks.plain[Kind.TEXT] == b'"'
+    assert marks.around[Kind.NUMBER] == (b'"><v>', b"</v></c>")
+    assert marks.around[Kind.TEXT] == (b'" t="inlineStr"><is><t>', b"</t></is></c>")
+
+
+def test_a_cell_without_its_reference_ends_none() -> None:
+    marks = palette(compact=True).marks(PLAIN, linked=False)
+    assert marks.around[Kind.BOOL] == (b' t="b"><v>', b"</v></c>")
+
+
+def test_only_a_column_of_links_has_the_look_of_links() -> None:
+    found = palette()
+    assert found.marks(PLAIN, linked=False).links == {}
+    link = found.styles.index(LINK)
+    assert found.marks(PLAIN, linked=True).links[Kind.TEXT] == b'" s="%d"' % link
+
+
+def test_a_cell_of_its_own_style_keeps_the_format_of_its_column() -> None:
+    found = palette()
+    red = sw.Style(color="#FF0000")
+    marks = found.marks(MONEY, linked=False).dressed(red, Kind.NUMBER, linked=False)
+    wanted = found.styles.index(sw.Style(color="#FF0000", format="0.00"))
+    assert marks == b'" s="%d"' % wanted
+
+
+def test_styles_do_not_depend_on_which_kinds_came_first() -> None:
+    first, again = palette(), palette()
+    for kind in (Kind.DATE, Kind.NUMBER):
+        _ = first.marks(MONEY, linked=False).plain[kind]
+    again.marks(MONEY, linked=False)
+    assert first.styles.part() == again.styles.part()
