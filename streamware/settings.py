@@ -67,7 +67,8 @@ class Settings:
     Attributes:
         scratch_dir: An existing directory for scratch files, ours or root's; None is `/var/tmp`.
         memory_backed: What to do where that directory lies in memory (tmpfs): "warn" or "refuse".
-        spool_memory: What one spool keeps in memory before it goes to disk.
+        spool_memory: What one spool keeps in memory before it goes to disk; of one request, the
+            first 16 do.
         request_bytes: Scratch on disk that one request may hold.
         request_files: Open spools, paths and directories that one request may hold.
         process_bytes: Scratch on disk that all requests of a process may hold.

@@ -16,6 +16,7 @@ from streamware.scratch.spool import Room, Spool
 from streamware.scratch.storage import Storage
 
 _PAUSE = 0.05  # seconds between two looks at what is free
+_IN_MEMORY = 16  # spools of one request
 
 
 class Account:
@@ -61,7 +62,7 @@ class Account:
         self.spools: set[Spool] = set()
 
     def spool(self, *, patient: bool = True, within: Callable[[Room], Room] | None = None) -> Spool:
-        """A new spool, in memory so far.
+        """A new spool, in memory so far; the 17th that is open begins on disk.
 
         Args:
             patient: Whether it waits for room.
@@ -74,7 +75,8 @@ class Account:
         room = room if within is None else within(room)
         with self._lock:
             self._check_files()
-            spool = Spool(room, memory=self._storage.settings.spool_memory)
+            memory = self._storage.settings.spool_memory if len(self.spools) < _IN_MEMORY else 0
+            spool = Spool(room, memory=memory)
             self.spools.add(spool)
         return spool
 

@@ -219,6 +219,18 @@ def test_open_spools_and_names_are_bounded_together(root: Path) -> None:
         assert (account.files, len(account.spools), storage.files) == (0, 0, 0)
 
 
+def test_memory_does_not_grow_with_the_number_of_spools(root: Path) -> None:
+    with storing(root) as storage:
+        account = Account(storage)
+        spools = [account.spool() for _ in range(20)]
+        for spool in spools:
+            spool.write(b"x")
+        assert [spool.on_disk for spool in spools] == [False] * 16 + [True] * 4
+        for spool in spools:
+            spool.close()
+        assert not account.spools
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
     storage: Storage,
