@@ -85,7 +85,9 @@ def test_in_django_s_list_of_middlewares_it_is_told_where_it_is_mounted(kind: Ki
 
 
 @pytest.mark.parametrize(
-    "app", [two_or_three, named, wrapped, Odd(), type, functools.partial, sw.Export([])], ids=repr
+    "app",
+    [two_or_three, named, wrapped, Odd(), type, functools.partial, sw.Export([])],
+    ids=lambda app: getattr(app, "__name__", type(app).__name__),
 )
 @both
 def test_an_application_of_which_nothing_can_be_told_will_do(kind: Kind, app: object) -> None:

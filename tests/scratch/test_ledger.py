@@ -163,7 +163,7 @@ def test_what_is_tracked_is_handed_back(scratch: Scratch) -> None:
     assert scratch.track(tracked) is tracked
 
 
-@pytest.mark.parametrize("thing", [None, 3, object()], ids=repr)
+@pytest.mark.parametrize("thing", [None, 3, object()], ids=lambda it: type(it).__name__)
 def test_what_cannot_be_closed_cannot_be_tracked(scratch: Scratch, thing: Closeable) -> None:
     with pytest.raises(TypeError, match=r"has no close\(\) that could be called"):
         scratch.track(thing)
