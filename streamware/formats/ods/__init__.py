@@ -14,10 +14,10 @@ from typing import ClassVar, Literal
 
 from streamware.columns import Column
 from streamware.encoder import Context
+from streamware.formats.names import defined_names
 from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.workbook import OdsEncoder
-from streamware.formats.xlsx.names import defined_names
 from streamware.formats.xlsx.properties import Property, checked
 from streamware.sheet_options import SheetOptions
 from streamware.style import expect

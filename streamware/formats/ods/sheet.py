@@ -23,9 +23,9 @@ from streamware.formats.ods.rules import ColumnRules, Validations
 from streamware.formats.ods.serials import numeric, valued
 from streamware.formats.ods.white_space import CellText, characters
 from streamware.formats.text import spellers
+from streamware.formats.totals import Total, Totals
 from streamware.formats.width import longest_cell, sampled_width, title_widths
 from streamware.formats.xlsx.table import check_titles
-from streamware.formats.xlsx.totals import FUNCTIONS, Total, Totals
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.cell import Spelling
@@ -234,7 +234,7 @@ class SheetWriter:
 
     def _total(self, total: Total) -> bytes:
         style = Style(bold=True).over(self._looks[total.at].style(total.kind))
-        formula = f"SUBTOTAL({FUNCTIONS[total.name]};{self._area.formula(total.at)})"
+        formula = total.formula(self._area.formula(total.at), separator=";")
         meant = Kind.NUMBER if total.kind is Kind.EMPTY else total.kind
         kind, token = valued(meant, total.value)
         return self._writers[total.at].calculated(kind, token, style, formula)

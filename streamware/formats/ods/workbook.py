@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context
 from streamware.errors import OrderError
+from streamware.formats.names import SheetNames
 from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.heading import rows_above
@@ -25,7 +26,6 @@ from streamware.formats.ods.rules import Validations
 from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
 from streamware.formats.ods.styles import Styles
-from streamware.formats.xlsx.names import SheetNames
 from streamware.values.speller import Spelled
 from streamware.zip import ZipWriter
 

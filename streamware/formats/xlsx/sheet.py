@@ -17,6 +17,7 @@ from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.look import Look
 from streamware.formats.text import spellers
+from streamware.formats.totals import Total, Totals
 from streamware.formats.width import longest_cell, sampled_width, title_widths
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
@@ -28,7 +29,6 @@ from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.protection import protection
 from streamware.formats.xlsx.rules import ColumnRules
 from streamware.formats.xlsx.strings import SharedStrings
-from streamware.formats.xlsx.totals import Total, Totals
 from streamware.style import Style
 from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind

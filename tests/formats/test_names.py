@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors, openpyxl_book
-from streamware.formats.xlsx.names import SheetNames
+from streamware.formats.names import SheetNames
 from workbooks import workbook
 
 
@@ -110,6 +111,7 @@ def test_names_stand_for_formulas_in_the_whole_workbook(tmp_path: Path) -> None:
     assert ooxml_errors(made.data, tmp_path) == []
 
 
+@pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 @pytest.mark.parametrize(
     "name",
     [
@@ -127,31 +129,35 @@ def test_names_stand_for_formulas_in_the_whole_workbook(tmp_path: Path) -> None:
         "a" * 256,
     ],
 )
-def test_a_name_that_excel_refuses_is_refused_at_once(name: str) -> None:
+def test_a_name_that_excel_refuses_is_refused_at_once(form: Any, name: str) -> None:
     with pytest.raises(ValueError, match="no name of a workbook"):
-        sw.Xlsx(names={name: "1"})
+        form(names={name: "1"})
 
 
-def test_names_differ_by_more_than_case() -> None:
+@pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
+def test_names_differ_by_more_than_case(form: Any) -> None:
     with pytest.raises(ValueError, match="'RATE' comes twice"):
-        sw.Xlsx(names={"rate": "1", "RATE": "2"})
+        form(names={"rate": "1", "RATE": "2"})
 
 
+@pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 @pytest.mark.parametrize("formula", ["", "=", " 1", "= 1", "1" * 8193])
-def test_a_formula_that_excel_refuses_is_refused_at_once(formula: str) -> None:
+def test_a_formula_that_excel_refuses_is_refused_at_once(form: Any, formula: str) -> None:
     with pytest.raises(ValueError, match="the formula of the name 'rate'"):
-        sw.Xlsx(names={"rate": formula})
+        form(names={"rate": formula})
 
 
-def test_a_formula_is_text() -> None:
+@pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
+def test_a_formula_is_text(form: Any) -> None:
     with pytest.raises(TypeError, match="'rate' stands for a formula"):
-        sw.Xlsx(names={"rate": 1})  # type: ignore[dict-item]
+        form(names={"rate": 1})
 
 
+@pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 @pytest.mark.parametrize("name", ["TRUE", "False"])
-def test_a_constant_is_no_name(name: str) -> None:
+def test_a_constant_is_no_name(form: Any, name: str) -> None:
     with pytest.raises(ValueError, match=f"'{name}' is no name of a workbook"):
-        sw.Xlsx(names={name: "1"})
+        form(names={name: "1"})
 
 
 def test_a_sheet_named_like_an_escape_is_loaded_everywhere(tmp_path: Path) -> None:

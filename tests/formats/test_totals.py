@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors, openpyxl_book
-from streamware.formats.xlsx.totals import Totals
+from streamware.formats.totals import Totals
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
 from workbooks import Workbook, workbook

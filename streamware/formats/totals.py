@@ -22,8 +22,7 @@ from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
 from streamware.values.tokens import orjson
 
-FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
-
+_FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
 _BLOCK = 1024  # values that are added at once
 _LOADS = json.loads if orjson is None else orjson.loads
 _NUMBERS = (Kind.NUMBER, Kind.DURATION, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME)
@@ -68,9 +67,14 @@ class Total:
     value: float
     kind: Kind
 
-    def formula(self, cells: str) -> str:
-        """What calculates it from these cells."""
-        return f"SUBTOTAL({FUNCTIONS[self.name]},{cells})"
+    def formula(self, cells: str, *, separator: str = ",") -> str:
+        """What calculates it from these cells.
+
+        Args:
+            cells: As a formula refers to them.
+            separator: What stands between arguments: OpenFormula has a semicolon.
+        """
+        return f"SUBTOTAL({_FUNCTIONS[self.name]}{separator}{cells})"
 
 
 class Totals:
