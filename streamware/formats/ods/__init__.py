@@ -18,7 +18,7 @@ from streamware.formats.names import defined_names
 from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.workbook import OdsEncoder
-from streamware.formats.xlsx.properties import Property, checked
+from streamware.formats.properties import Property, checked
 from streamware.sheet_options import SheetOptions
 from streamware.style import expect
 from streamware.zip import Backend

@@ -7,12 +7,12 @@ Source: OASIS OpenDocument 1.3 Part 2 §3 (packages), Part 3 §3.1 (the document
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from xml.sax.saxutils import escape
 
+from streamware.formats.properties import Property, moment, told
 from streamware.formats.text import legal
-from streamware.formats.xlsx.properties import Property, told
 from streamware.receipt import Receipt
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
@@ -76,13 +76,12 @@ def meta(
         created: When it was made.
         properties: The document's own, by name: text, numbers, truths, dates.
     """
-    moment = None if created is None else _moment(created)
     inner = (
         element("meta:generator", "streamware")
         + element("dc:title", title)
         + element("meta:initial-creator", author)
         + element("dc:creator", author)
-        + element("meta:creation-date", moment)
+        + element("meta:creation-date", None if created is None else moment(created))
         + "".join(_property(name, value) for name, value in properties.items())
     )
     root = opening("document-meta", "office", "meta", "dc")
@@ -119,12 +118,8 @@ def _property(name: str, value: object) -> str:
     elif isinstance(value, (int, float, Decimal)):
         kind = "float"
     elif isinstance(value, datetime):
-        kind, text = "date", _moment(value)
+        kind, text = "date", moment(value)
     elif isinstance(value, date):
         kind, text = "date", value.isoformat()
     marks = f'meta:name={attribute(name)} meta:value-type="{kind}"'
     return f"<meta:user-defined {marks}>{escape(legal(text))}</meta:user-defined>"
-
-
-def _moment(value: datetime) -> str:
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

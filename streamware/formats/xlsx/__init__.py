@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 from streamware.columns import Column
 from streamware.encoder import Context
 from streamware.formats.names import defined_names
-from streamware.formats.xlsx.properties import Property, checked
+from streamware.formats.properties import Property, checked
 from streamware.formats.xlsx.workbook import XlsxEncoder
 from streamware.sheet_options import SheetOptions
 from streamware.style import expect

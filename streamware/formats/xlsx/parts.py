@@ -7,11 +7,12 @@ Source: ECMA-376 Part 2 §9 and §10 (relationships, content types); Part 1 §18
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain, islice
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
+from streamware.formats.properties import moment
 from streamware.formats.text import legal
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -117,8 +118,7 @@ def core_properties(title: str | None, author: str | None, created: datetime | N
     """Dublin Core properties (Part 2 §11)."""
     inner = _element("dc:title", title) + _element("dc:creator", author)
     if created is not None:
-        moment = created.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-        inner += f'<dcterms:created xsi:type="dcterms:W3CDTF">{moment}Z</dcterms:created>'
+        inner += f'<dcterms:created xsi:type="dcterms:W3CDTF">{moment(created)}</dcterms:created>'
     return (
         f'{_DECLARATION}<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/"'

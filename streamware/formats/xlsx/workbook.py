@@ -19,10 +19,10 @@ from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context
 from streamware.errors import LimitError, OrderError
 from streamware.formats.names import SheetNames
+from streamware.formats.properties import Property
 from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.index import NAME, index_sheet
 from streamware.formats.xlsx.palette import Palette
-from streamware.formats.xlsx.properties import Property
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles

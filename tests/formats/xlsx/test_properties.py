@@ -1,5 +1,5 @@
 # ruff: noqa: DTZ001 - date-times without a zone are what is tested
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -63,61 +63,10 @@ def test_a_text_of_a_callable_is_cut_and_counted() -> None:
     assert made.converted == {"property": 1}
 
 
-def test_a_callable_that_returns_something_else_is_an_error() -> None:
-    with pytest.raises(sw.EncodeError, match="'Rows' cannot be a list"):
-        with_properties({"Rows": lambda receipt: []})
-
-
 def test_without_properties_there_is_no_part_of_them() -> None:
     for made in (with_properties(None), with_properties({})):
         assert "docProps/custom.xml" not in made.parts
         assert b"custom" not in made.parts["_rels/.rels"]
-
-
-@pytest.mark.parametrize(
-    ("properties", "problem"),
-    [
-        ({"": 1}, "1 to 255 characters"),
-        ({"a" * 256: 1}, "1 to 255 characters"),
-        ({"a": 1, "A": 2}, "'A' comes twice"),
-        ({"a": "x" * 256}, "'a' has 256 characters"),
-    ],
-)
-def test_a_property_that_cannot_be_is_refused_at_once(properties: Any, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
-        sw.Xlsx(properties=properties)
-
-
-def test_a_property_of_another_type_is_refused_at_once() -> None:
-    with pytest.raises(TypeError, match="'a' is a text, a number, a bool or a date, not list"):
-        sw.Xlsx(properties={"a": []})  # type: ignore[dict-item]
-
-
-def test_options_with_properties_are_still_values() -> None:
-    made = [sw.Xlsx(properties={"a": datetime(2024, 1, 1, tzinfo=UTC)}) for _ in range(2)]
-    assert made[0] == made[1]
-    assert hash(made[0]) == hash(made[1])
-
-
-IMPOSSIBLE = [
-    (10**400, "more than 255 digits"),
-    (Decimal("1" * 256), "more than 255 digits"),
-    (Decimal("sNaN"), "a signaling NaN"),
-    (datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5))), "outside of the years"),
-    (datetime(9999, 12, 31, 23), "outside of the years"),
-    (date(1, 1, 1), "outside of the years"),
-]
-
-
-@pytest.mark.parametrize("options", [sw.Xlsx, sw.Ods])
-@pytest.mark.parametrize(("value", "problem"), IMPOSSIBLE)
-def test_a_number_or_a_date_that_cannot_be_is_refused_by_name(
-    options: Any, value: Any, problem: str
-) -> None:
-    with pytest.raises(ValueError, match=f"'a' .*{problem}"):
-        options(properties={"a": value})
-    with pytest.raises(sw.EncodeError, match=f"'a' .*{problem}"):
-        b"".join(sw.encode([(1,)], options(properties={"a": lambda _: value})))
 
 
 @pytest.mark.parametrize("value", [10**200, -(10**20), Decimal("1E+400"), Decimal("NaN")])
@@ -128,10 +77,3 @@ def test_a_number_that_is_no_double_is_a_text(value: Any) -> None:
 def test_the_last_day_is_one_in_any_zone() -> None:
     made = with_properties({"a": date.max}, values=sw.Values(timezone=ZoneInfo("America/New_York")))
     assert read(made)["a"].date() == date.max
-
-
-def test_properties_are_those_of_when_they_were_given() -> None:
-    given = {"a": 1}
-    options = sw.Xlsx(properties=given)
-    given["b"] = 2
-    assert options.properties == {"a": 1}
