@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streamware.formats.xlsx.cells import column_letters
+from streamware.formats.reference import column_letters, quoted
 
 
 class Table(NamedTuple):
@@ -45,8 +45,3 @@ class Table(NamedTuple):
     def _range(self, first: str, last: str) -> str:
         sheet = quoted(self.sheet)
         return f"{sheet}.{first}{self.first}:{sheet}.{last}{self.last}"
-
-
-def quoted(sheet: str) -> str:
-    """The name of a sheet within a reference."""
-    return "'" + sheet.replace("'", "''") + "'"

@@ -21,11 +21,12 @@ from streamware.formats.ods.heading import rows_above
 from streamware.formats.ods.layout import Layouts
 from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.parts import attribute
-from streamware.formats.ods.reference import Table, quoted
+from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import Validations
 from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
 from streamware.formats.ods.styles import Styles
+from streamware.formats.reference import quoted
 from streamware.values.speller import Spelled
 from streamware.zip import ZipWriter
 

@@ -15,6 +15,7 @@ from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
 from streamware.formats.look import Look, shown_kind
+from streamware.formats.reference import column_letters
 from streamware.formats.xlsx.address import Address
 from streamware.formats.xlsx.palette import AROUND, VALUE, Palette
 from streamware.formats.xlsx.strings import SharedStrings
@@ -50,16 +51,6 @@ class CellText:
 def notation(character: str) -> bytes:
     """A character XML forbids, as Excel writes it (§22.9.2.19): `_x0007_`."""
     return b"_x%04X_" % ord(character)
-
-
-def column_letters(at: int) -> str:
-    """The letters of a column counted from 0: A … Z, AA … XFD."""
-    letters = ""
-    at += 1
-    while at:
-        at, rest = divmod(at - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
 
 
 class Links(Protocol):

@@ -10,8 +10,9 @@ from streamware.columns import Column, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.look import Look
+from streamware.formats.reference import column_letters
 from streamware.formats.text import spellers
-from streamware.formats.xlsx.cells import CellWriter, column_letters, settle, text_value
+from streamware.formats.xlsx.cells import CellWriter, settle, text_value
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
 from streamware.formats.xlsx.palette import Palette

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
+from streamware.formats.reference import quoted
 from streamware.formats.xlsx.links import MAX_LINKS
-from streamware.formats.xlsx.parts import quoted
 from streamware.formats.xlsx.styles import Styles
 from streamware.style import Style
 

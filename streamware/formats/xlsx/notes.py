@@ -13,8 +13,8 @@ from itertools import chain
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from streamware.formats.reference import column_letters
 from streamware.formats.text import legal
-from streamware.formats.xlsx.cells import column_letters
 from streamware.formats.xlsx.parts import in_pieces
 
 MAX_NOTES = 65_530  # of a sheet

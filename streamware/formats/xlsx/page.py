@@ -6,7 +6,7 @@ Source: ECMA-376 Part 1 §18.3.1.82 (sheetPr), §18.3.1.87 (sheetView), §18.3.1
 
 from __future__ import annotations
 
-from streamware.formats.xlsx.cells import column_letters
+from streamware.formats.reference import column_letters
 from streamware.sheet_options import SheetOptions
 
 _MARGINS = (

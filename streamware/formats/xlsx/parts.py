@@ -210,11 +210,6 @@ def content_types(written: Iterable[tuple[str, str | None]]) -> bytes:
     return f'{_DECLARATION}<Types xmlns="{_PACKAGE}/content-types">{inner}</Types>'.encode()
 
 
-def quoted(name: str) -> str:
-    """A sheet's name as it stands in formulas."""
-    return "'" + name.replace("'", "''") + "'"
-
-
 def _relationships(relations: Iterable[tuple[str, str, bool]]) -> Iterator[bytes]:
     listed = (
         f'<Relationship Id="rId{number}" Type="{type_}" Target={quoteattr(target)}'

@@ -16,12 +16,13 @@ from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.look import Look
+from streamware.formats.reference import column_letters, quoted
 from streamware.formats.text import spellers
 from streamware.formats.totals import Total, Totals
 from streamware.formats.width import longest_cell, sampled_width, title_widths
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
-from streamware.formats.xlsx.cells import CellText, CellWriter, column_letters, notation, settle
+from streamware.formats.xlsx.cells import CellText, CellWriter, notation, settle
 from streamware.formats.xlsx.heading import MAX_COLUMNS, Heading
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
@@ -226,7 +227,7 @@ class SheetWriter:
 
     def defined(self, position: int) -> list[parts.DefinedName]:
         """The names that the workbook lists for the sheet in this place, counted from 0."""
-        sheet = parts.quoted(self._name)
+        sheet = quoted(self._name)
         found = []
         filtered = self._filtered()
         if filtered:

@@ -91,11 +91,6 @@ def test_options_that_cannot_be_are_refused_at_once(options: Any) -> None:
         sw.Ods(**options)
 
 
-def test_a_property_that_cannot_be_is_told_at_the_end() -> None:
-    with pytest.raises(sw.EncodeError, match="the property 'Rows' cannot be a list"):
-        workbook([(1,)], sw.Ods(properties={"Rows": lambda receipt: [1]}))  # type: ignore[dict-item,return-value]
-
-
 def test_what_was_fed_can_be_flushed_and_nothing_follows_the_end() -> None:
     context = sw.Context(values=sw.Values(), limits=sw.Limits(), receipt=sw.Receipt("ods"))
     encoder = sw.Ods().encoder([], context)

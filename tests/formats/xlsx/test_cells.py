@@ -21,7 +21,6 @@ from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import (
     CellText,
     CellWriter,
-    column_letters,
     notation,
     settle,
 )
@@ -683,24 +682,7 @@ def test_a_format_of_any_characters_does_no_harm(code: str, tmp_path: Path) -> N
     assert ooxml_errors(made.data, tmp_path) == []
 
 
-# References
-
-
-@pytest.mark.parametrize(
-    ("at", "letters"),
-    [
-        (0, "A"),
-        (25, "Z"),
-        (26, "AA"),
-        (51, "AZ"),
-        (52, "BA"),
-        (701, "ZZ"),
-        (702, "AAA"),
-        (16_383, "XFD"),
-    ],
-)
-def test_columns_are_lettered(at: int, letters: str) -> None:
-    assert column_letters(at) == letters
+# Notations
 
 
 def test_a_forbidden_character_is_noted_as_excel_notes_it() -> None:

@@ -75,10 +75,6 @@ def test_without_names_nothing_is_named() -> None:
     assert b"definedName" not in parts.workbook([("a", 1)], [])
 
 
-def test_the_name_of_a_sheet_is_quoted_in_formulas() -> None:
-    assert parts.quoted("it's") == "'it''s'"
-
-
 def types(written: list[tuple[str, str | None]]) -> dict[str | None, str]:
     """Name or extension to the last word of the type."""
     found = ET.fromstring(parts.content_types(written))
