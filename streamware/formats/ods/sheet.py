@@ -22,10 +22,10 @@ from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import ColumnRules, Validations
 from streamware.formats.ods.serials import numeric, valued
 from streamware.formats.ods.white_space import CellText, characters
+from streamware.formats.table import check_titles, table_name
 from streamware.formats.text import spellers
 from streamware.formats.totals import Total, Totals
 from streamware.formats.width import longest_cell, sampled_width, title_widths
-from streamware.formats.xlsx.table import check_titles
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.cell import Spelling
@@ -201,7 +201,7 @@ class SheetWriter:
         if not self.head.titles or not (buttons or self.options.table):
             return ""
         # LibreOffice shows no name that begins so.
-        name = f"Table{number}" if self.options.table else f"__Anonymous_Sheet_DB__{number - 1}"
+        name = table_name(number) if self.options.table else f"__Anonymous_Sheet_DB__{number - 1}"
         area = self._area._replace(first=self.above, last=max(self._end, self.above))
         shown = ' table:display-filter-buttons="true"' if buttons else ""
         return (

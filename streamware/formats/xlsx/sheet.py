@@ -17,6 +17,7 @@ from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
 from streamware.formats.look import Look
 from streamware.formats.reference import column_letters, quoted
+from streamware.formats.table import check_titles
 from streamware.formats.text import spellers
 from streamware.formats.totals import Total, Totals
 from streamware.formats.width import longest_cell, sampled_width, title_widths
@@ -108,7 +109,7 @@ class SheetWriter:
         )
         self._titles = table.texts_of(self._heading.titles)
         if self._options.table:
-            table.check_titles(name, self._titles)
+            check_titles(name, self._titles)
         self._looks = [Look.of(column, zone) for column in head.columns]
         self._writers = [
             CellWriter(

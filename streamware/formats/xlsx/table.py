@@ -1,4 +1,4 @@
-"""Tables: a part that says which cells of a sheet are one.
+"""The part that says which cells of a sheet are a table.
 
 Source: ECMA-376 Part 1 §18.5.1.2 (table), §18.5.1.3 (tableColumn).
 """
@@ -8,43 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr, unescape
 
-from streamware.errors import EncodeError, LimitError
+from streamware.formats.table import table_name
 from streamware.formats.xlsx.area import Area
-from streamware.utf16 import units
 
 STYLE = "TableStyleMedium2"  # the one that Excel takes unless told otherwise
-MAX_TITLE = 255  # UTF-16 units of a column's name in a table
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     '<table xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 )
 _BREAKS = {"\n": "_x000a_", "\t": "_x0009_", '"': "&quot;"}
-
-
-def table_name(number: int) -> str:
-    """What the table of a sheet is called in formulas."""
-    return f"Table{number}"
-
-
-def check_titles(sheet: str, titles: Sequence[str] | None) -> None:
-    """Whether the columns of a table can have these titles.
-
-    Raises:
-        EncodeError: There are none, or they are empty, too long, or the same ignoring case.
-    """
-    if not titles:
-        raise EncodeError(f"sheet {sheet!r}: a table needs columns with titles")
-    seen: set[str] = set()
-    for at, title in enumerate(titles, 1):
-        if not title.strip():
-            raise EncodeError(f"sheet {sheet!r}: column {at} of a table has no title")
-        if units(title) > MAX_TITLE:
-            what = f"sheet {sheet!r}, column {at}: characters of a title in a table"
-            raise LimitError(what, limit=MAX_TITLE, actual=units(title))
-        if title.casefold() in seen:
-            raise EncodeError(f"sheet {sheet!r}: the title {title!r} comes twice in a table")
-        seen.add(title.casefold())
 
 
 def texts_of(titles: Sequence[bytes]) -> list[str]:

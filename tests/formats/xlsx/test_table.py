@@ -82,34 +82,6 @@ def test_titles_of_a_table_are_those_of_the_header(tmp_path: Path, *, shared: bo
     assert made.rows()[0] == titles
 
 
-@pytest.mark.parametrize("titles", [["id", "ID"], ["a", "b", "a"], ["Straße", "STRASSE"]])
-def test_titles_of_a_table_differ(titles: list[str]) -> None:
-    columns = [sw.Column(at, title) for at, title in enumerate(titles)]
-    with pytest.raises(sw.EncodeError, match=f"'Orders'.*'{titles[-1]}'"):
-        workbook([range(3)], sw.Xlsx(table=True, sheet="Orders"), columns=columns)
-
-
-@pytest.mark.parametrize("title", ["", " "])
-def test_titles_of_a_table_are_not_empty(title: str) -> None:
-    with pytest.raises(sw.EncodeError, match="'Orders': column 2 of a table has no title"):
-        workbook(
-            [(1, 2)],
-            sw.Xlsx(table=True, sheet="Orders"),
-            columns=[sw.Column(0, "a"), sw.Column(1, title)],
-        )
-
-
-def test_titles_of_a_table_are_not_too_long() -> None:
-    with pytest.raises(sw.LimitError, match="title in a table") as raised:
-        workbook([{"a" * 256: 1}], sw.Xlsx(table=True))
-    assert (raised.value.limit, raised.value.actual) == (255, 256)
-
-
-def test_a_table_has_titles() -> None:
-    with pytest.raises(sw.EncodeError, match="'Orders': a table needs columns with titles"):
-        workbook([(1, 2)], sw.Xlsx(table=True, sheet="Orders"))
-
-
 def test_a_table_whose_titles_repeat_is_refused_before_the_first_byte() -> None:
     pulled = []
 
@@ -179,9 +151,3 @@ def test_marks_in_a_title_are_escaped_where_a_formula_has_it() -> None:
 def test_a_table_without_functions_has_no_row_of_them() -> None:
     part = ET.fromstring(table.table(1, Area(1, 1, 2), ["a"], style="x", buttons=False))
     assert (part.get("ref"), part.get("totalsRowShown")) == ("A1:A2", "0")
-
-
-def test_a_title_is_as_long_as_spreadsheets_count() -> None:
-    table.check_titles("a", ["😀" * 127])
-    with pytest.raises(sw.LimitError, match="256"):
-        table.check_titles("a", ["😀" * 128])
