@@ -1,6 +1,6 @@
 """Addresses made of the cells of a column, as formulas: any number of links, none of them kept.
 
-Source: ECMA-376 Part 1 §18.17.7.147 (HYPERLINK), §18.17.2.2 (constants); RFC 3986 §2.
+Source: ECMA-376 Part 1 §18.17.7.147 (HYPERLINK), §18.17.2.2 (constants).
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
+from streamware.formats.address import LONGEST, address_in, percent_encoded
 from streamware.formats.text import legal
-from streamware.formats.xlsx.links import address_in
 from streamware.utf16 import units
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.tokens import EPOCH_ORDINAL, iso_duration
 
-LONGEST = 255  # characters of a text in a formula (Microsoft's limits page)
-
 LINKED = frozenset({*Kind} - {Kind.EMPTY, Kind.FORMULA, Kind.JSON})
 """Kinds of cells that can be such a link."""
 
-_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _ESCAPED = re.compile(rb"_x005F_(?=x[0-9A-Fa-f]{4}_)")
 _EPOCH = datetime.fromordinal(EPOCH_ORDINAL).replace(tzinfo=UTC)
 _WORDS = {b"1": b"TRUE", b"0": b"FALSE"}
@@ -48,7 +45,7 @@ class Address:
             return [self.formula(kind, token) if token else None for token in tokens]
         texts = SEPARATOR.join([token or b"" for token in tokens])
         mark = b'"' if kind is Kind.TEXT else b""
-        quoted = _quoted(_shown(kind, texts)).split(SEPARATOR)
+        quoted = percent_encoded(_shown(kind, texts)).split(SEPARATOR)
         literals = _literal(kind, texts).split(SEPARATOR)
         if max(map(len, quoted)) > self._room:
             return [self.formula(kind, token) if token else None for token in tokens]
@@ -64,7 +61,7 @@ class Address:
             return None
         if self._whole:
             return self._of_address(token) if kind is Kind.TEXT else None
-        quoted = _quoted(_shown(kind, token))
+        quoted = percent_encoded(_shown(kind, token))
         if len(quoted) > self._room:  # and the literal, which is never longer, has room, too
             return None
         mark = b'"' if kind is Kind.TEXT else b""
@@ -77,7 +74,7 @@ class Address:
         if address is None or units(text) > LONGEST:
             return None
         first, *others = self._around[1:]
-        inner = _escaped(address) + _quoted(text.encode()).join([first, *others])
+        inner = _escaped(address) + percent_encoded(text.encode()).join([first, *others])
         if units(_characters(inner).replace(b'""', b'"').decode()) > LONGEST:
             return None
         return b'<f>HYPERLINK("' + inner + b'","' + _literal(Kind.TEXT, token) + b'")</f>'
@@ -117,17 +114,6 @@ def _characters(blob: bytes) -> bytes:
     if b"&" not in blob:
         return blob
     return blob.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&amp;", b"&")
-
-
-def _quoted(blob: bytes) -> bytes:
-    """Every character that is not unreserved in its notation with a percent sign (RFC 3986 §2.1).
-
-    A replacement for each that occurs in a whole column takes less time than a look at each.
-    """
-    others = set(blob.translate(None, _UNRESERVED + SEPARATOR))
-    for byte in sorted(others, key=lambda byte: byte != ord("%")):  # the sign itself comes first
-        blob = blob.replace(bytes([byte]), b"%%%02X" % byte)
-    return blob
 
 
 def _escaped(text: str) -> bytes:

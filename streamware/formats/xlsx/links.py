@@ -1,32 +1,18 @@
 """Links: where the cells of a sheet lead.
 
-Source: ECMA-376 Part 1 §18.3.1.47 (hyperlink); RFC 3986 §2.1 and §3 (percent-encoding, parts of
-an address).
+Source: ECMA-376 Part 1 §18.3.1.47 (hyperlink).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
-from streamware.formats.text import legal
+from streamware.formats.address import parts_of
 from streamware.formats.xlsx.parts import Relation
 
 MAX_LINKS = 65_530  # of a sheet (Microsoft's limits page)
-MAX_ADDRESS = 2079  # characters: Excel repairs a workbook that has a longer one
 MAX_BYTES = 8 * 2**20  # of the addresses of a sheet
-
-# What no address has as it is.  What is quoted already stays; the backslash is for files.
-_UNSAFE = re.compile(r'[\x00-\x20"<>^`{|}\x7f\[\]]|%(?![0-9A-Fa-f]{2})')
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_WITH_HOST = re.compile(
-    r"(?:https?|ftps?)://(?:[^/?#]*@)?[^/?#@:%\s]+(?::[0-9]{0,5})?(?:[/?].*)?\Z", re.IGNORECASE
-)
-_HOSTED = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
-_LINKED = re.compile(r"(?:https?|ftps?)://|mailto:", re.IGNORECASE)
-_RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # these lead nowhere
-_CONTROL = re.compile("[\x00-\x1f]")
 
 
 class Links:
@@ -84,45 +70,7 @@ class Links:
         return f"<hyperlinks>{''.join(self._links)}</hyperlinks>"
 
 
-def parts_of(url: str) -> tuple[str, str] | None:
-    """What comes before the `#` of an address, quoted as far as it has to be, and what after it.
-
-    None where it is no address: one without a scheme is where it has no blanks, and one of a
-    script never is.
-    """
-    address, _, place = legal(url).partition("#")
-    address = address.strip()
-    if _RUN.match(address) or (" " in address and not _SCHEME.match(address)):
-        return None
-    address = _UNSAFE.sub(_quoted, address)
-    if max(len(address), len(place)) > MAX_ADDRESS or not (_sound(address) if address else place):
-        return None
-    return address, place
-
-
-def address_in(text: str) -> str | None:
-    """The address that a text is, of the web, of FTP or of mail; None where it is none."""
-    text = text.strip()
-    parted = parts_of(text) if _LINKED.match(text) and not _CONTROL.search(text) else None
-    if parted is None:
-        return None
-    address, place = parted
-    return f"{address}#{_UNSAFE.sub(_quoted, place)}" if place else address
-
-
 def _link(reference: str, number: int, place: str) -> str:
     outside = f' r:id="rId{number}"' if number else ""
     inside = f" location={quoteattr(place)}" if place else ""
     return f'<hyperlink ref="{reference}"{outside}{inside}/>'
-
-
-def _quoted(found: re.Match[str]) -> str:
-    return f"%{ord(found[0]):02X}"
-
-
-def _sound(address: str) -> bool:
-    """Whether programs that check addresses open a workbook that has it."""
-    if _HOSTED.match(address):
-        return _WITH_HOST.match(address) is not None
-    scheme = _SCHEME.match(address)
-    return scheme is None or scheme.end() < len(address)

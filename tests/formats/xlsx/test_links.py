@@ -66,30 +66,6 @@ def test_an_address_that_is_none_is_counted() -> None:
     assert made.converted == {"link": 1}
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("https://example.com/a?b=c&d=%20e#f", "https://example.com/a?b=c&d=%20e#f"),
-        (" HTTP://example.com/a b", "HTTP://example.com/a%20b"),
-        ("https://example.com/a#b c", "https://example.com/a#b%20c"),
-        ('ftp://example.com/"x"', "ftp://example.com/%22x%22"),
-        ("mailto:a@example.com", "mailto:a@example.com"),
-        ("https://münchen.de/ü", "https://münchen.de/ü"),
-        ("mailto:", None),
-        ("www.example.com", None),
-        ("see https://example.com", None),
-        ("https://example.com and more", None),
-        ("https://example.com/a\nhttps://example.com/b", None),
-        ("javascript:alert(1)", None),
-        ("file:///etc/passwd", None),
-        ("#A1", None),
-        ("", None),
-    ],
-)
-def test_a_text_that_is_an_address_is_one(text: str, address: str | None) -> None:
-    assert links.address_in(text) == address
-
-
 def test_equal_addresses_are_there_once() -> None:
     taken = Links()
     for at, url in enumerate(["https://a/", "https://b/", "https://a/", "https://a/#x", "#A1"], 1):
