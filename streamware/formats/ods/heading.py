@@ -1,4 +1,4 @@
-"""Heading: what stands above the rows of a sheet, which is title rows and a header."""
+"""Title rows and the header of a sheet, as the XML of a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from streamware.cell import Cell
 from streamware.columns import Column, Head
 from streamware.encoder import Context, interleave
+from streamware.formats.heading import title_cells
 from streamware.formats.look import Look
 from streamware.formats.ods.cells import CellWriter, settle
 from streamware.formats.ods.palette import Palette
@@ -16,16 +17,10 @@ from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.cell import Spelling
 
-TITLE = Style(bold=True, size=14)
 ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"
 
 _HEADER, _HEADER_END = b"<table:table-header-rows>", b"</table:table-header-rows>"
 _CELL, _COVERED = b"<table:table-cell", b"<table:covered-table-cell/>"
-
-
-def rows_above(head: Head, options: SheetOptions) -> int:
-    """So many rows stand above the first data row."""
-    return len(options.title_rows) + bool(head.titles)
 
 
 class Heading:
@@ -62,9 +57,8 @@ class Heading:
         return b"".join([*rows, self._header() if self._head.titles else b""])
 
     def _title_row(self, row: str | Sequence[Any], number: int) -> bytes:
-        cells = [Cell(row, TITLE)] if isinstance(row, str) else row
         written = b""
-        for cell in cells:
+        for cell in title_cells(row):
             writer = self._writer()
             spelled = self._speller.spell([cell], number)
             settle([writer], [spelled])

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
-from streamware.errors import LimitError
+from streamware.formats.heading import rows_above
 from streamware.formats.look import Look
 from streamware.formats.ods.cells import CellWriter, settle
-from streamware.formats.ods.heading import ROW, ROW_END, Heading, rows_above
+from streamware.formats.ods.heading import ROW, ROW_END, Heading
 from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import ColumnRules, Validations
 from streamware.formats.ods.serials import numeric, valued
 from streamware.formats.ods.white_space import CellText, characters
+from streamware.formats.sheet import check_columns
 from streamware.formats.table import check_titles, table_name
 from streamware.formats.text import spellers
 from streamware.formats.totals import Total, Totals
@@ -35,7 +36,6 @@ from streamware.values.speller import Spelled
 if TYPE_CHECKING:
     from streamware.formats.ods import Ods
 
-MAX_COLUMNS = 16_384  # LibreOffice 7.4 and Excel
 SPELLING = Spelling(escape=CellText(), spreadsheet=True, iso=True)
 
 _EMPTY = b"<table:table-cell/>"
@@ -84,9 +84,7 @@ class SheetWriter:
         *,
         name: str,
     ) -> None:
-        if len(head.columns) > MAX_COLUMNS:
-            what = f"sheet {name!r}: columns of the sheet"
-            raise LimitError(what, limit=MAX_COLUMNS, actual=len(head.columns))
+        check_columns(name, len(head.columns))
         self.head = head
         self.options: SheetOptions = head.options or options
         self.name = name

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from streamware.columns import Batch, Column, Head
 from streamware.encoder import Context
 from streamware.errors import OrderError
+from streamware.formats.heading import rows_above
 from streamware.formats.names import SheetNames
 from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
-from streamware.formats.ods.heading import rows_above
 from streamware.formats.ods.layout import Layouts
 from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.parts import attribute
@@ -27,13 +27,12 @@ from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
 from streamware.formats.ods.styles import Styles
 from streamware.formats.reference import quoted
+from streamware.formats.sheet import MAX_ROWS, taken
 from streamware.values.speller import Spelled
 from streamware.zip import ZipWriter
 
 if TYPE_CHECKING:
     from streamware.formats.ods import Ods
-
-MAX_ROWS = 1_048_576  # of a sheet, its header counted: LibreOffice's and Excel's
 
 _PREFIXES = ("office", "table", "text", "style", "fo", "number", "xlink", "of", "calcext")
 
@@ -76,8 +75,8 @@ class OdsEncoder:
             self._begin(batch.head)
         while batch.count > (room := MAX_ROWS - self._rows - self._current.below):
             if room:
-                out += self._write(_taken(batch, 0, room))
-                batch = _taken(batch, room, batch.count)
+                out += self._write(taken(batch, 0, room))
+                batch = taken(batch, room, batch.count)
             else:
                 out += self._go_on()
         return out + self._write(batch)
@@ -226,8 +225,3 @@ class OdsEncoder:
         if self._sheet is None:
             raise OrderError("no sheet is open")
         return self._sheet
-
-
-def _taken(batch: Batch, start: int, stop: int) -> Batch:
-    columns = [cells[start:stop] for cells in batch.columns]
-    return Batch(batch.head, batch.first + start, min(stop, batch.count) - start, columns)

@@ -1,16 +1,17 @@
-"""Heading: what stands above the rows of a sheet, which is title rows and a header."""
+"""Title rows and the header of a sheet, as its XML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from streamware.cell import Cell
 from streamware.columns import Column, Head
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import LimitError
+from streamware.formats.heading import rows_above, title_cells
 from streamware.formats.look import Look
 from streamware.formats.reference import column_letters
+from streamware.formats.sheet import MAX_COLUMNS
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellWriter, settle, text_value
 from streamware.formats.xlsx.links import Links
@@ -22,9 +23,6 @@ from streamware.style import Style
 from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
-
-MAX_COLUMNS = 16_384  # of a sheet (Microsoft's limits page)
-TITLE = Style(bold=True, size=14)
 
 
 class Heading:
@@ -81,7 +79,7 @@ class Heading:
         named = [Column(0, "title row"), Column(0, "title")]
         self._speller, titles = spellers(named, context, spelling)
         self.titles: list[bytes] = titles.spell(head.titles, 0).tokens if head.titles else []
-        self.rows = len(self._above) + bool(self.titles)
+        self.rows = rows_above(head, options)
         self.formulas = False
 
     def xml(self) -> bytes:
@@ -132,8 +130,7 @@ class Heading:
 
 
 def _cells(row: str | Sequence[Any]) -> Sequence[Any]:
-    if isinstance(row, str):
-        return [Cell(row, TITLE)] if row else ()
-    if len(row) > MAX_COLUMNS:
-        raise LimitError("cells of a title row", limit=MAX_COLUMNS, actual=len(row))
-    return row
+    cells = title_cells(row) if row else ()
+    if len(cells) > MAX_COLUMNS:
+        raise LimitError("cells of a title row", limit=MAX_COLUMNS, actual=len(cells))
+    return cells

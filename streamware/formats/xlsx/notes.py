@@ -14,6 +14,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from streamware.formats.reference import column_letters
+from streamware.formats.sheet import MAX_COLUMNS, MAX_ROWS
 from streamware.formats.text import legal
 from streamware.formats.xlsx.parts import in_pieces
 
@@ -24,7 +25,7 @@ _LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _BLOCK = 1024  # ids of shapes come in blocks, which the drawing lists
 _BLOCKS = MAX_NOTES // _BLOCK + 1
 _LINE, _FEWEST_LINES, _MOST_LINES = 20, 4, 20  # characters; rows of a sheet
-_LAST_ROW, _LAST_COLUMN = 1_048_575, 16_383  # from 0
+_LAST_ROW, _LAST_COLUMN = MAX_ROWS - 1, MAX_COLUMNS - 1  # from 0
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     '<comments xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'

@@ -14,9 +14,9 @@ from xml.sax.saxutils import escape
 
 from streamware.columns import Batch, Head
 from streamware.encoder import Context, Part, interleave
-from streamware.errors import LimitError
 from streamware.formats.look import Look
 from streamware.formats.reference import column_letters, quoted
+from streamware.formats.sheet import check_columns
 from streamware.formats.table import check_titles
 from streamware.formats.text import spellers
 from streamware.formats.totals import Total, Totals
@@ -24,7 +24,7 @@ from streamware.formats.width import longest_cell, sampled_width, title_widths
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.cells import CellText, CellWriter, notation, settle
-from streamware.formats.xlsx.heading import MAX_COLUMNS, Heading
+from streamware.formats.xlsx.heading import Heading
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
 from streamware.formats.xlsx.palette import Palette
@@ -80,9 +80,7 @@ class SheetWriter:
         name: str,
         number: int,
     ) -> None:
-        if len(head.columns) > MAX_COLUMNS:
-            what = f"sheet {name!r}: columns of the sheet"
-            raise LimitError(what, limit=MAX_COLUMNS, actual=len(head.columns))
+        check_columns(name, len(head.columns))
         self.head = head
         self._again = (options, head, context, palette, strings)
         self._compact = options.compact

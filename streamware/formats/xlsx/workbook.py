@@ -20,6 +20,7 @@ from streamware.encoder import Context
 from streamware.errors import LimitError, OrderError
 from streamware.formats.names import SheetNames
 from streamware.formats.properties import Property
+from streamware.formats.sheet import MAX_ROWS, taken
 from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.index import NAME, index_sheet
 from streamware.formats.xlsx.palette import Palette
@@ -32,7 +33,6 @@ from streamware.zip import SpooledEntry, ZipWriter
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
 
-MAX_ROWS = 1_048_576  # of a sheet, its header counted (Microsoft's limits page)
 MAX_SHEET = 0xFFFF_FFFF - 2**24  # bytes of XML: a zip entry of 4 GiB needs ZIP64
 MAX_OPEN = 255  # sheets in one pass: each has a stream of deflate, and a file
 
@@ -164,8 +164,8 @@ class XlsxEncoder:
         out = b"" if head in self._open else self._begin(head)
         while batch.count > (room := self._open[head].room):
             if room:
-                out += self._write(_taken(batch, 0, room))
-                batch = _taken(batch, room, batch.count)
+                out += self._write(taken(batch, 0, room))
+                batch = taken(batch, room, batch.count)
             else:
                 out += self._go_on(head)
         return out + self._write(batch)
@@ -359,8 +359,3 @@ class XlsxEncoder:
     def _discard(self, sheet: OpenSheet) -> None:
         if sheet.spooled is not None:
             sheet.spooled.close()
-
-
-def _taken(batch: Batch, start: int, stop: int) -> Batch:
-    columns = [cells[start:stop] for cells in batch.columns]
-    return Batch(batch.head, batch.first + start, min(stop, batch.count) - start, columns)

@@ -43,11 +43,6 @@ def test_styles_have_a_limit_that_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         workbook(rows, "ods")
 
 
-def test_too_many_columns_are_an_error_that_names_the_sheet() -> None:
-    with pytest.raises(sw.LimitError, match=r"sheet 'S': columns .* limit of 16,384"):
-        workbook([sw.Sheet("S", [(0,) * 16_385])], "ods")
-
-
 def test_nothing_is_a_document_without_its_end() -> None:
     encoding = sw.encode([(1,)], "ods")
     next(encoding)
