@@ -16,6 +16,7 @@ from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.formats.look import Look
 from streamware.number_format import code_of, shown_length
+from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values import Formula
 from streamware.values.kinds import Kind
@@ -116,6 +117,37 @@ def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int,
         for at, cell in enumerate(() if isinstance(row, str) else row):
             widths[at] = max(widths.get(at, 0), _title_width(cell, zone))
     return widths
+
+
+def column_widths(
+    columns: Sequence[Column],
+    looks: Sequence[Look],
+    spelled: Sequence[Spelled],
+    options: SheetOptions,
+    zone: tzinfo,
+    *,
+    text: Callable[[bytes], bytes] | None = None,
+) -> list[float]:
+    """The widths of the columns of a sheet: those they were given, else what the first cells take.
+
+    Args:
+        columns: The columns.
+        looks: How the cells of each look.
+        spelled: The first cells of each.
+        options: What surrounds them.
+        zone: Zone of the date-times that have one.
+        text: The characters of a text, where it was spelled in a notation.
+    """
+    above = title_widths(options.title_rows, zone)
+    return [
+        column.width
+        or sampled_width(
+            column.title,
+            max(longest_cell(column, look, cells, text=text), above.get(at, 0)),
+            button=options.autofilter,
+        )
+        for at, (column, look, cells) in enumerate(zip(columns, looks, spelled, strict=True))
+    ]
 
 
 def sampled_width(title: str | None, longest: float, *, button: bool) -> float:

@@ -10,13 +10,17 @@ import pytest
 
 import readers
 import streamware as sw
+from streamware.formats.look import Look
 from streamware.formats.width import (
+    column_widths,
     least_width,
     number_width,
     sampled_width,
     text_width,
     title_widths,
 )
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
 from workbooks import workbook
 
 COLUMNS = [
@@ -150,3 +154,11 @@ def test_a_width_is_within_reason() -> None:
     assert sampled_width("a" * 20, 5, button=True) == 23
     assert sampled_width("a" * 20, 25, button=False) == 26
     assert sampled_width("東" * 20, 500, button=False) == 60
+
+
+def test_a_width_that_was_given_is_that_of_the_column() -> None:
+    columns = [sw.Column(0, "a", width=7), sw.Column(1, "b"), sw.Column(2, "c")]
+    looks = [Look.of(column, UTC) for column in columns]
+    spelled = [Spelled(Kind.TEXT, [b"x" * size]) for size in (20, 20, 3)]
+    options = sw.SheetOptions(title_rows=[[None, None, date(2024, 5, 17)]])
+    assert column_widths(columns, looks, spelled, options, UTC) == [7, 21, 11]

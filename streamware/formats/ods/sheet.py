@@ -26,7 +26,7 @@ from streamware.formats.sheet import check_columns
 from streamware.formats.table import check_titles, table_name
 from streamware.formats.text import spellers
 from streamware.formats.totals import Total, Totals
-from streamware.formats.width import longest_cell, sampled_width, title_widths
+from streamware.formats.width import column_widths
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.cell import Spelling
@@ -133,20 +133,13 @@ class SheetWriter:
     def shapes(self, spelled: Sequence[Spelled]) -> list[Shape]:
         """How its columns are shown; widths are sampled from the first of `spelled`, once."""
         if not self._shapes:
-            above = title_widths(self.options.title_rows, self._context.values.timezone)
-            longest = [
-                max(longest_cell(column, look, cells, text=characters), above.get(at, 0))
-                for at, (column, look, cells) in enumerate(
-                    zip(self.head.columns, self._looks, spelled, strict=True)
-                )
-            ]
-            button = self.options.autofilter
+            zone = self._context.values.timezone
+            columns = self.head.columns
+            widths = column_widths(
+                columns, self._looks, spelled, self.options, zone, text=characters
+            )
             self._shapes = [
-                Shape(
-                    column.width or sampled_width(column.title, room, button=button),
-                    column.hidden,
-                )
-                for column, room in zip(self.head.columns, longest, strict=True)
+                Shape(width, column.hidden) for width, column in zip(widths, columns, strict=True)
             ]
         return self._shapes
 

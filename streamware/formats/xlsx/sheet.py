@@ -20,7 +20,7 @@ from streamware.formats.sheet import check_columns
 from streamware.formats.table import check_titles
 from streamware.formats.text import spellers
 from streamware.formats.totals import Total, Totals
-from streamware.formats.width import longest_cell, sampled_width, title_widths
+from streamware.formats.width import column_widths
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.cells import CellText, CellWriter, notation, settle
@@ -243,19 +243,9 @@ class SheetWriter:
         if not self.head.columns:
             return ""
         if self._widths is None:
-            above = title_widths(self._options.title_rows, self._zone)
-            button = self._options.autofilter
-            self._widths = [
-                column.width
-                or sampled_width(
-                    column.title,
-                    max(longest_cell(column, look, cells), above.get(at, 0)),
-                    button=button,
-                )
-                for at, (column, look, cells) in enumerate(
-                    zip(self.head.columns, self._looks, spelled, strict=True)
-                )
-            ]
+            self._widths = column_widths(
+                self.head.columns, self._looks, spelled, self._options, self._zone
+            )
         cols = "".join(
             f'<col min="{at}" max="{at}" width="{width:g}" customWidth="1"'
             + (' hidden="1"/>' if column.hidden else "/>")
