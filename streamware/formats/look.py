@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import lru_cache
@@ -11,9 +12,12 @@ from streamware.formats.text import legal
 from streamware.style import Align, Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
 
 LINK = Style(color="#0563C1", underline=True)
 """How a cell that leads somewhere looks, unless it says otherwise (Excel's own style for it)."""
+ZEBRA = "F2F2F2"
+"""The background of every second row, unless it has another: a grey that still shows on paper."""
 
 _ZONE_CHARACTERS = 99  # of a zone's name, for a number format may have 255
 
@@ -68,6 +72,15 @@ def shown_kind(kind: Kind, token: bytes | None) -> Kind:
         return kind
     valued = Kind(token.split(SEPARATOR)[1].decode())
     return valued if valued in _NUMBERS else kind
+
+
+def dressed_places(spelled: Sequence[Spelled]) -> list[tuple[int, int]]:
+    """The row and the column, from 0, of every cell that came as a `Cell` with more than a value.
+
+    They go row by row, not column by column, so that equal rows have equal styles, links and
+    strings in whatever batches they come.
+    """
+    return sorted((row, at) for at, column in enumerate(spelled) for row in column.dressed or ())
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""What the formats share: a speller a column, names that are unique, text that XML may have."""
+"""What the formats share: a speller a column, names that are unique, texts of XML and formulas."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from streamware.columns import Column
 from streamware.encoder import Context
 from streamware.values.cell import FORBIDDEN, Spelling
 from streamware.values.speller import Speller
+
+MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
+"""What is markup in XML, and its references; the sign that those begin with comes first."""
 
 
 def spellers(columns: Sequence[Column], context: Context, spelling: Spelling) -> list[Speller]:
@@ -33,6 +36,19 @@ def label(column: Column, at: int) -> str:
 def legal(text: str) -> str:
     """`text` without what XML forbids (XML 1.0 §2.2), and without lone surrogates."""
     return FORBIDDEN.sub("\ufffd", text)
+
+
+def unescaped(blob: bytes) -> bytes:
+    """A text without the references of `MARKUP`."""
+    if b"&" in blob:
+        for mark, reference in reversed(MARKUP):
+            blob = blob.replace(reference, mark)
+    return blob
+
+
+def text_literal(text: str) -> str:
+    """A text as it stands in a formula."""
+    return '"' + legal(text).replace('"', '""') + '"'
 
 
 def unique(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:

@@ -15,7 +15,7 @@ from unicodedata import normalize
 from streamware.columns import Batch, Column
 from streamware.encoder import Context, Part, interleave
 from streamware.errors import EncodeError
-from streamware.formats.text import spellers, unique
+from streamware.formats.text import MARKUP, spellers, unique
 from streamware.values.cell import SEPARATOR, Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Speller
@@ -101,7 +101,7 @@ class Markup:
 
     def __init__(self, *, attribute: bool) -> None:
         # §3.3.3: a parser reads white space in an attribute as blanks, unless it is a reference.
-        self._replace = [(b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;")]
+        self._replace = [*MARKUP, (b"\r", b"&#13;")]
         if attribute:
             self._replace += [(b'"', b"&quot;"), (b"\n", b"&#10;"), (b"\t", b"&#9;")]
         self.care = b"".join(old for old, _ in self._replace)

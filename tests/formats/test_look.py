@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import streamware as sw
-from streamware.formats.look import Look, shown_kind
+from streamware.formats.look import Look, dressed_places, shown_kind
 from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
 
 
 def test_columns_that_were_given_the_same_look_the_same() -> None:
@@ -59,3 +60,11 @@ def test_a_column_tells_alignment_and_wrapping_of_every_cell() -> None:
 )
 def test_a_formula_looks_like_its_value(kind: Kind, token: bytes | None, expected: Kind) -> None:
     assert shown_kind(kind, token) is expected
+
+
+def test_dressed_cells_go_row_by_row() -> None:
+    cell = sw.Cell(1, note="a")
+    first = Spelled(Kind.NUMBER, [b"1"] * 3, dressed={2: cell, 0: cell})
+    second = Spelled(Kind.NUMBER, [b"1"] * 3)
+    third = Spelled(Kind.NUMBER, [b"1"] * 3, dressed={1: cell, 0: cell})
+    assert dressed_places([first, second, third]) == [(0, 0), (0, 2), (1, 2), (2, 0)]

@@ -1,5 +1,6 @@
 """What the formats share."""
 
+import xml.etree.ElementTree as ET
 from collections import Counter
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamware as sw
-from streamware.formats.text import label, legal, unique
+from streamware.formats.text import MARKUP, label, legal, text_literal, unescaped, unique
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,16 @@ def test_what_xml_forbids_is_replaced() -> None:
 def test_a_column_is_called_by_its_title_or_its_number() -> None:
     assert label(sw.Column("id", "No."), 4) == "No."
     assert label(sw.Column(4), 4) == "5"
+
+
+@given(st.text("&<>;ampltgt \n"))
+def test_a_text_is_the_same_without_its_references(text: str) -> None:
+    blob = text.encode()
+    for mark, reference in MARKUP:
+        blob = blob.replace(mark, reference)
+    assert (ET.fromstring(b"<a>" + blob + b"</a>").text or "") == text
+    assert unescaped(blob) == text.encode()
+
+
+def test_quotes_of_a_text_are_doubled_in_a_formula() -> None:
+    assert text_literal('say "hi"\x00') == '"say ""hi""\ufffd"'

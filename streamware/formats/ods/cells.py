@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
-from streamware.formats.look import LINK, Look, shown_kind
+from streamware.formats.look import LINK, Look, dressed_places, shown_kind
 from streamware.formats.ods.address import Address, leading, place
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.palette import Marked, Palette
@@ -234,13 +234,8 @@ class _Dressing(NamedTuple):
 
 
 def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled]) -> None:
-    """Settle the styles of the dressed cells of some rows, before any of their parts is asked for.
-
-    It goes row by row, not column by column, so that equal rows have equal styles in whatever
-    batches they come.
-    """
-    places = [(row, at) for at, column in enumerate(spelled) for row in column.dressed or ()]
-    for row, at in sorted(places):
+    """Settle how the dressed cells of some rows look, before any of their parts is asked for."""
+    for row, at in dressed_places(spelled):
         writers[at].dress(row, spelled[at])
 
 

@@ -15,17 +15,16 @@ from xml.sax.saxutils import escape
 
 from streamware.columns import Column
 from streamware.errors import EncodeError
+from streamware.formats.look import ZEBRA
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.styles import Styles
-from streamware.formats.text import label, legal
+from streamware.formats.text import label, legal, text_literal
 from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.tokens import datetime_serials, in_zone
-
-ZEBRA = "F2F2F2"  # a grey that still shows on paper
 
 _KINDS = {
     "whole": "cell-content-is-whole-number()",
@@ -146,15 +145,11 @@ class Literals:
         if not isinstance(operand, str):
             return repr(operand)
         if not operand.startswith("="):
-            return self.text(operand)
+            return text_literal(operand)
         formula = open_formula(legal(operand[1:]))
         if formula is None:
             raise EncodeError(f"{self._place}: a rule has a formula that ODF has no way for")
         return formula
-
-    def text(self, text: str) -> str:
-        """A text within a formula."""
-        return '"' + legal(text).replace('"', '""') + '"'
 
     def _serial(self, day: date) -> str:
         moved: date | None = day
@@ -240,7 +235,7 @@ def _validation(name: str, rule: Validation, cell: str, literals: Literals) -> s
 def _allowed(rule: Validation, literals: Literals) -> str:
     """The condition that what is typed in has to meet."""
     if rule.choices:
-        return f"cell-content-is-in-list({';'.join(map(literals.text, rule.choices))})"
+        return f"cell-content-is-in-list({';'.join(map(text_literal, rule.choices))})"
     if rule.kind == "custom":
         return f"is-true-formula({literals.literal(rule.value or '')})"
     compared = _compared(rule, literals)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from streamware.formats.text import MARKUP, unescaped
 from streamware.values.cell import SEPARATOR
 
 LINE = b"</text:p><text:p>"
 """A line's end: a cell has a paragraph for each line."""
 
-_MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 _BLANKS = re.compile(rb"(?:\A|(?<=[\x1f\n])) +|  +| +(?=[\x1f\n]|\Z)")
 _WRITTEN = re.compile(rb'<text:s text:c="([0-9]+)"/>')
 _ODD = (b"  ", SEPARATOR + b" ", b" " + SEPARATOR, b"\n ", b" \n")
@@ -29,7 +29,7 @@ class CellText:
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
         """Cells ready to stand within `text:p`."""
-        for mark, reference in _MARKUP:
+        for mark, reference in MARKUP:
             if mark in kept:
                 blob = blob.replace(mark, reference)
         if b" " in kept and _has_odd_blanks(blob):
@@ -44,9 +44,7 @@ def characters(blob: bytes) -> bytes:
     if b"<" in blob:
         blob = blob.replace(LINE, b"\n")
         blob = _WRITTEN.sub(lambda found: b" " * int(found[1]), blob)
-    if b"&" in blob:
-        blob = blob.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&amp;", b"&")
-    return blob
+    return unescaped(blob)
 
 
 def _has_odd_blanks(blob: bytes) -> bool:

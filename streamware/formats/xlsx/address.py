@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
 from streamware.formats.address import LONGEST, address_in, percent_encoded
-from streamware.formats.text import legal
+from streamware.formats.text import legal, unescaped
 from streamware.utf16 import units
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
@@ -69,13 +69,13 @@ class Address:
         return b'<f>HYPERLINK("' + quoted.join(self._around) + b'",' + literal + b")</f>"
 
     def _of_address(self, token: bytes) -> bytes | None:
-        text = _characters(_unescaped(token)).decode()
+        text = unescaped(_without_escapes(token)).decode()
         address = address_in(text)
         if address is None or units(text) > LONGEST:
             return None
         first, *others = self._around[1:]
         inner = _escaped(address) + percent_encoded(text.encode()).join([first, *others])
-        if units(_characters(inner).replace(b'""', b'"').decode()) > LONGEST:
+        if units(unescaped(inner).replace(b'""', b'"').decode()) > LONGEST:
             return None
         return b'<f>HYPERLINK("' + inner + b'","' + _literal(Kind.TEXT, token) + b'")</f>'
 
@@ -83,14 +83,14 @@ class Address:
 def _literal(kind: Kind, token: bytes) -> bytes:
     """A cell's value within a formula, that of a text less its quotes."""
     if kind is Kind.TEXT:
-        return _unescaped(token).replace(b'"', b'""')
+        return _without_escapes(token).replace(b'"', b'""')
     return _WORDS[token] if kind is Kind.BOOL else token.upper()  # the exponent of a number
 
 
 def _shown(kind: Kind, token: bytes) -> bytes:
     """The text of a cell, dates and spans as in ISO 8601."""
     if kind is Kind.TEXT:
-        return _characters(_unescaped(token))
+        return unescaped(_without_escapes(token))
     if kind is Kind.BOOL:
         return _WORDS[token].lower()
     if kind is Kind.NUMBER:
@@ -104,16 +104,9 @@ def _shown(kind: Kind, token: bytes) -> bytes:
     return (moment.time() if kind is Kind.TIME else moment).isoformat().encode()
 
 
-def _unescaped(blob: bytes) -> bytes:
+def _without_escapes(blob: bytes) -> bytes:
     """Without the escapes of ST_Xstring, which nobody reads in a formula."""
     return _ESCAPED.sub(b"_", blob) if b"_x005F_" in blob else blob
-
-
-def _characters(blob: bytes) -> bytes:
-    """Without the references of XML."""
-    if b"&" not in blob:
-        return blob
-    return blob.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&amp;", b"&")
 
 
 def _escaped(text: str) -> bytes:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Protocol
 from streamware.cell import Cell
 from streamware.columns import Column
 from streamware.encoder import Part
-from streamware.formats.look import Look, shown_kind
+from streamware.formats.look import Look, dressed_places, shown_kind
 from streamware.formats.reference import column_letters
+from streamware.formats.text import MARKUP
 from streamware.formats.xlsx.address import Address
 from streamware.formats.xlsx.palette import AROUND, VALUE, Palette
 from streamware.formats.xlsx.strings import SharedStrings
@@ -24,7 +25,6 @@ from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
-_MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 _STRIPPED = b" \t\n\r"
 _SHARED = b' t="s"><v>'
 _CALCULATED = {Kind.TEXT: b' t="str"', Kind.BOOL: b' t="b"'}  # the type of a formula's value
@@ -42,7 +42,7 @@ class CellText:
             cells = blob.split(SEPARATOR)
             converted["escape"] += sum(_LOOKS_ESCAPED.search(cell) is not None for cell in cells)
             blob = _LOOKS_ESCAPED.sub(b"_x005F_", blob)
-        for mark, reference in _MARKUP:
+        for mark, reference in MARKUP:
             if mark in kept:
                 blob = blob.replace(mark, reference)
         return blob.split(SEPARATOR)
@@ -264,16 +264,12 @@ class _Dressing(NamedTuple):
 def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled], first: int) -> None:
     """Settle what cells of some rows share with others, before any of their parts is asked for.
 
-    It goes row by row, not column by column, so that equal rows have equal styles, links and
-    strings in whatever batches they come.
-
     Args:
         writers: Those of the columns.
         spelled: The columns.
         first: Number of the first row in the sheet, from 1.
     """
-    places = [(row, at) for at, column in enumerate(spelled) for row in column.dressed or ()]
-    for row, at in sorted(places):
+    for row, at in dressed_places(spelled):
         writers[at].dress(row, spelled[at], first + row)
     shared: dict[SharedStrings, list[Spelled]] = {}
     for writer, column in zip(writers, spelled, strict=True):
@@ -295,7 +291,7 @@ def text_value(token: bytes, strings: SharedStrings | None) -> bytes:
 def _formula(token: bytes) -> bytes:
     # Nobody reads the escapes of ST_Xstring in a formula, though the schema has them there.
     text, kind, cached = token.split(SEPARATOR)
-    for mark, reference in _MARKUP:
+    for mark, reference in MARKUP:
         text = text.replace(mark, reference)
     valued = Kind(kind.decode())
     value = b"" if valued is Kind.EMPTY else b"<v>" + cached + b"</v>"

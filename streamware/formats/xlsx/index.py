@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
+from streamware.formats.look import LINK
 from streamware.formats.reference import quoted
 from streamware.formats.xlsx.links import MAX_LINKS
 from streamware.formats.xlsx.styles import Styles
 from streamware.style import Style
 
 NAME = "Index"
-LINK = Style(color="#0563C1", underline=True)
 ROWS = Style(format="#,##0")
 
 _HEAD = (

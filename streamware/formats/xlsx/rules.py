@@ -12,15 +12,14 @@ from xml.sax.saxutils import escape, quoteattr
 
 from streamware.columns import Column
 from streamware.errors import EncodeError
-from streamware.formats.text import label, legal
+from streamware.formats.look import ZEBRA
+from streamware.formats.text import label, legal, text_literal
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.styles import Styles
 from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
 from streamware.sheet_options import SheetOptions
 from streamware.style import Style
 from streamware.values.tokens import EPOCH_ORDINAL, FIRST_DATE, datetime_serials, in_zone
-
-ZEBRA = "F2F2F2"  # a grey that still shows on paper
 
 _OPERATORS = {
     "<": "lessThan",
@@ -119,7 +118,7 @@ class ColumnRules:
         """Its XML, with `{}` for the range."""
         marks = f' type="{_TYPES[rule.kind]}"'
         if rule.kind is None:
-            formulas = f"<formula1>{escape(_text(','.join(rule.choices)))}</formula1>"
+            formulas = f"<formula1>{escape(text_literal(','.join(rule.choices)))}</formula1>"
         else:
             formulas = self._formulas("formula1", rule.value)
             formulas += self._formulas("formula2", rule.other)
@@ -147,7 +146,7 @@ class ColumnRules:
         if isinstance(operand, date):
             return self._serial(operand)
         if isinstance(operand, str):
-            return legal(operand[1:]) if operand.startswith("=") else _text(operand)
+            return legal(operand[1:]) if operand.startswith("=") else text_literal(operand)
         return repr(operand)
 
     def _serial(self, day: date) -> str:
@@ -163,11 +162,6 @@ class ColumnRules:
         if isinstance(moved, datetime):
             return repr(datetime_serials([moved.replace(tzinfo=None)])[0])
         return str(moved.toordinal() - EPOCH_ORDINAL)
-
-
-def _text(text: str) -> str:
-    """A text as it stands in a formula."""
-    return '"' + legal(text).replace('"', '""') + '"'
 
 
 def _formatting(cells: str, rule: str) -> str:
