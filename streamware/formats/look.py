@@ -11,7 +11,7 @@ from streamware.columns import Column
 from streamware.formats.text import legal
 from streamware.style import Align, Style
 from streamware.values.cell import SEPARATOR
-from streamware.values.kinds import Kind
+from streamware.values.kinds import NUMBERS, Kind
 from streamware.values.speller import Spelled
 
 LINK = Style(color="#0563C1", underline=True)
@@ -29,7 +29,6 @@ _FORMATS = {
     Kind.DURATION: "[h]:mm:ss",
 }
 _AS_TEXT = "@"  # the one format that text has, too: what is typed over it stays text
-_NUMBERS = frozenset({Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME, Kind.DURATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Look:
 
     def code(self, kind: Kind) -> str | None:
         """The number format of cells of this kind."""
-        if self.format and (kind in _NUMBERS or kind is Kind.FORMULA):
+        if self.format and (kind in NUMBERS or kind is Kind.FORMULA):
             return self.format
         if self.format == _AS_TEXT and kind is Kind.TEXT:
             return self.format
@@ -71,7 +70,7 @@ def shown_kind(kind: Kind, token: bytes | None) -> Kind:
     if kind is not Kind.FORMULA or token is None:
         return kind
     valued = Kind(token.split(SEPARATOR)[1].decode())
-    return valued if valued in _NUMBERS else kind
+    return valued if valued in NUMBERS else kind
 
 
 def dressed_places(spelled: Sequence[Spelled]) -> list[tuple[int, int]]:

@@ -18,18 +18,16 @@ from streamware.columns import Column
 from streamware.errors import EncodeError
 from streamware.formats.text import label
 from streamware.values.cell import DIGITS, SEPARATOR
-from streamware.values.kinds import Kind
+from streamware.values.kinds import MOMENTS, NUMBERS, Kind
 from streamware.values.speller import Spelled
 from streamware.values.tokens import orjson
 
 _FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
 _BLOCK = 1024  # values that are added at once
 _LOADS = json.loads if orjson is None else orjson.loads
-_NUMBERS = (Kind.NUMBER, Kind.DURATION, Kind.DATE, Kind.DATETIME, Kind.ZONED, Kind.TIME)
 _TEXTS = frozenset({Kind.TEXT, Kind.JSON})
-_MOMENTS = frozenset({Kind.DATE, Kind.DATETIME, Kind.ZONED})
 _NONE: frozenset[Kind] = frozenset()
-_ODD = {"sum": _TEXTS | _MOMENTS, "average": _TEXTS}  # what has no total
+_ODD = {"sum": _TEXTS | MOMENTS, "average": _TEXTS}  # what has no total
 
 
 @dataclass(slots=True)
@@ -150,7 +148,7 @@ class Totals:
 
 def _named(kind: Kind | None, value: object) -> str:
     """What a cell without a total is, for a message that does not tell its value."""
-    if kind in _MOMENTS:
+    if kind in MOMENTS:
         return "a date"
     value = value.value if isinstance(value, Cell) else value
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
@@ -178,14 +176,14 @@ def _numbers(cells: Spelled) -> tuple[Sequence[float], Kind | None]:
 
 def _tokens(cells: Spelled) -> tuple[Sequence[bytes], Kind | None]:
     """The texts of its numbers, and the kind of the first one."""
-    if cells.kind in _NUMBERS:
+    if cells.kind in NUMBERS:
         tokens: list[Any] = cells.tokens
         return ([t for t in tokens if t is not None] if cells.sparse else tokens), cells.kind
     if cells.kinds is None and cells.kind is not Kind.FORMULA:
         return (), None
     kinds = cells.kinds or [Kind.FORMULA] * len(cells.tokens)
     pairs = (_cached(kind, token) for kind, token in zip(kinds, cells.tokens, strict=True) if token)
-    found = [(kind, token) for kind, token in pairs if kind in _NUMBERS]
+    found = [(kind, token) for kind, token in pairs if kind in NUMBERS]
     return [token for _, token in found], found[0][0] if found else None
 
 

@@ -31,6 +31,12 @@ class Kind(Enum):
     __hash__ = object.__hash__
 
 
+SPANS = frozenset({Kind.TIME, Kind.DURATION})
+MOMENTS = frozenset({Kind.DATE, Kind.DATETIME, Kind.ZONED})
+NUMBERS = SPANS | MOMENTS | {Kind.NUMBER}
+"""Kinds of cells that are numbers to a spreadsheet."""
+
+
 def _read_number(cell: object) -> object:
     if isinstance(cell, str):
         text = cell.strip()

@@ -9,12 +9,9 @@ import re
 from datetime import datetime, timedelta
 
 from streamware.values.cell import SEPARATOR
-from streamware.values.kinds import Kind
+from streamware.values.kinds import MOMENTS, SPANS, Kind
 from streamware.values.speller import Spelled
 from streamware.values.tokens import clock_duration, datetime_serials
-
-SPANS = frozenset({Kind.TIME, Kind.DURATION})
-MOMENTS = frozenset({Kind.DATE, Kind.DATETIME, Kind.ZONED})
 
 _CLOCK = re.compile(rb"(-?)PT([0-9]+)H([0-9]+)M([0-9]+)(?:\.([0-9]+))?S")
 _DAY = timedelta(days=1)
