@@ -26,7 +26,7 @@ Row = object
 Cells = Sequence[object]
 
 _KINDS = ("text", "number", "bool", "date", "datetime", "time", "duration")
-MAX_ADDRESS = 255  # characters of a text in a formula (Microsoft's limits page)
+MAX_LITERAL = 255  # UTF-16 units of a text in a formula (Microsoft's limits page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ def _check_address(url: str | None) -> None:
     if any(ord(character) <= 0x20 for character in url):
         raise ValueError(f"the address {url!r} has a blank or a control character")
     around = units(url.replace("{}", ""))
-    if around >= MAX_ADDRESS:
-        raise LimitError("characters of an address", limit=MAX_ADDRESS, actual=around)
+    if around >= MAX_LITERAL:
+        raise LimitError("characters of an address", limit=MAX_LITERAL, actual=around)
 
 
 def _check_made(*texts: object) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from streamware.errors import LimitError
 from streamware.style import Style, color_of, expect
 
+MAX_COLUMNS = 16_384  # of a sheet (Microsoft's limits page)
 MAX_PASSWORD = 255  # characters (Excel's own dialog)
 
 _FLAGS = ("freeze", "autofilter", "right_to_left", "landscape", "fit_to_width")
@@ -82,7 +84,7 @@ class SheetOptions:
             object.__setattr__(self, "tab_color", color_of(self.tab_color))
         if not 10 <= self.zoom <= 400:
             raise ValueError("zoom is 10 to 400 percent")
-        if not 0 <= self.freeze_columns < 16_384:
+        if not 0 <= self.freeze_columns < MAX_COLUMNS:
             raise ValueError("freeze_columns is 0 to 16,383")
         if isinstance(self.table, str) and not _TABLE_STYLE.fullmatch(self.table):
             raise ValueError(
@@ -99,4 +101,8 @@ def _settled(rows: Iterable[Any]) -> tuple[str | tuple[Any, ...], ...]:
     given: tuple[Any, ...] = (None,) if isinstance(rows, str) else tuple(rows)
     if not all(isinstance(row, (str, list, tuple)) for row in given):
         raise TypeError("title_rows is a list of rows, each a text or a sequence of cells")
-    return tuple(row if isinstance(row, str) else tuple(row) for row in given)
+    settled = tuple(row if isinstance(row, str) else tuple(row) for row in given)
+    longest = max((len(row) for row in settled if not isinstance(row, str)), default=0)
+    if longest > MAX_COLUMNS:
+        raise LimitError("cells of a title row", limit=MAX_COLUMNS, actual=longest)
+    return settled

@@ -11,7 +11,6 @@ from streamware.formats.text import legal
 from streamware.values.cell import SEPARATOR
 
 MAX_ADDRESS = 2079  # characters: Excel repairs a workbook that has a longer one
-LONGEST = 255  # characters of one in a formula, as of any text (Microsoft's limits page)
 
 # What no address has as it is.  What is quoted already stays; the backslash is for files.
 _UNSAFE = re.compile(r'[\x00-\x20"<>^`{|}\x7f\[\]]|%(?![0-9A-Fa-f]{2})')

@@ -55,12 +55,29 @@ def checked(properties: Mapping[str, Property]) -> dict[str, Property]:
     return dict(properties)
 
 
-def told(name: str, given: Property, receipt: Receipt) -> Value:
-    """The value of a property; a callable is called with `receipt`.
+def settled(properties: Mapping[str, Property], receipt: Receipt, zone: tzinfo) -> dict[str, Value]:
+    """The values of properties.
+
+    Args:
+        properties: By name; a callable is called with `receipt`.  A text that it returns is cut
+            after 255 characters, and counted.
+        receipt: The export's, as far as it is known.
+        zone: Zone of date-times that have none.
 
     Raises:
-        EncodeError: It returned what no property can be.
+        EncodeError: A callable returned what no property can be.
     """
+    found = {name: _told(name, given, receipt) for name, given in properties.items()}
+    for name, value in found.items():
+        if isinstance(value, str) and len(value) > MAX_CHARACTERS:
+            receipt.converted["property"] += 1
+            found[name] = value[: MAX_CHARACTERS - 1] + "…"
+        elif isinstance(value, datetime) and value.tzinfo is None:
+            found[name] = value.replace(tzinfo=zone)
+    return found
+
+
+def _told(name: str, given: Property, receipt: Receipt) -> Value:
     value = given(receipt) if callable(given) else given
     if not isinstance(value, _TYPES):
         raise EncodeError(f"the property {name!r} cannot be a {type(value).__name__}")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from streamware.columns import Batch
 from streamware.errors import LimitError
+from streamware.sheet_options import MAX_COLUMNS
 
 MAX_ROWS = 1_048_576  # the header counted
-MAX_COLUMNS = 16_384
 
 
 def check_columns(sheet: str, count: int) -> None:

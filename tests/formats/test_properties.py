@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import streamware as sw
-from streamware.formats.properties import moment
+from streamware.formats.properties import moment, settled
 
 FORMATS = pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 IMPOSSIBLE = [
@@ -86,3 +86,16 @@ def test_properties_are_those_of_when_they_were_given(form: Any) -> None:
 )
 def test_a_moment_is_in_utc(day: date, zone: ZoneInfo | None, written: str) -> None:
     assert moment(day, zone) == written
+
+
+@FORMATS
+def test_a_text_of_a_callable_is_cut_and_counted(form: Any) -> None:
+    encoding = sw.encode([(1,)], form(properties={"Query": lambda _: "x" * 300}))
+    b"".join(encoding)
+    assert encoding.receipt.converted == {"property": 1}
+
+
+def test_a_date_time_without_a_zone_is_in_that_of_the_values() -> None:
+    zone, when = ZoneInfo("Europe/Berlin"), datetime(2024, 5, 17, 12)
+    found = settled({"When": when, "Day": when.date()}, sw.Receipt("ods"), zone)
+    assert found == {"When": when.replace(tzinfo=zone), "Day": when.date()}

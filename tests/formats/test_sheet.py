@@ -5,13 +5,14 @@ import pytest
 import streamware as sw
 from streamware.columns import Batch, Head
 from streamware.formats import sheet
+from streamware.sheet_options import MAX_COLUMNS
 from workbooks import workbook
 
 FORMATS = pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 
 
 def test_a_sheet_is_as_large_as_those_of_excel() -> None:
-    assert (sheet.MAX_ROWS, sheet.MAX_COLUMNS) == (1_048_576, 16_384)
+    assert (sheet.MAX_ROWS, MAX_COLUMNS) == (1_048_576, 16_384)
 
 
 @FORMATS

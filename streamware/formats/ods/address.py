@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamware.formats.address import LONGEST, address_in, parts_of, percent_encoded
+from streamware.columns import MAX_LITERAL
+from streamware.formats.address import address_in, parts_of, percent_encoded
 from streamware.formats.ods.serials import serial, span
 from streamware.formats.ods.white_space import characters
 from streamware.formats.text import legal
@@ -40,7 +41,7 @@ class Address:
         around = template.split("{}")
         self._around = [_literal(legal(part).encode()) for part in around]
         self._whole = template.startswith("{}")
-        self._room = (LONGEST - sum(map(len, around))) // (len(around) - 1)
+        self._room = (MAX_LITERAL - sum(map(len, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes]:
         """The formula of each cell of this kind; empty where the cell is, or too long for one."""
@@ -56,7 +57,7 @@ class Address:
         pairs = zip(addresses, literals, texts.split(SEPARATOR), strict=True)
         return [
             start + address.join(around) + b"&quot;;&quot;" + literal + end
-            if 0 < len(address) <= self._room and (len(text) <= LONGEST or _fits(text))
+            if 0 < len(address) <= self._room and (len(text) <= MAX_LITERAL or _fits(text))
             else b""
             for address, literal, text in pairs
         ]
@@ -67,7 +68,7 @@ class Address:
             return b""
         first, *others = self._around[1:]
         inner = _literal(address.encode()) + percent_encoded(text).join([first, *others])
-        if len(characters(inner.replace(b"&quot;&quot;", b'"')).decode()) > LONGEST:
+        if len(characters(inner.replace(b"&quot;&quot;", b'"')).decode()) > MAX_LITERAL:
             return b""
         return _START + inner + b"&quot;;&quot;" + _literal(text) + b'&quot;)"'
 
@@ -99,7 +100,7 @@ def place(url: str) -> str | None:
 
 
 def _fits(text: bytes) -> bool:
-    return len(text.decode()) <= LONGEST
+    return len(text.decode()) <= MAX_LITERAL
 
 
 def _literal(text: bytes) -> bytes:

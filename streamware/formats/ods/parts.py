@@ -11,9 +11,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from xml.sax.saxutils import escape
 
-from streamware.formats.properties import Property, moment, told
+from streamware.formats.properties import moment
 from streamware.formats.text import legal
-from streamware.receipt import Receipt
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
 
@@ -86,15 +85,6 @@ def meta(
     )
     root = opening("document-meta", "office", "meta", "dc")
     return f"{root}<office:meta>{inner}</office:meta></office:document-meta>".encode()
-
-
-def settled(properties: Mapping[str, Property], receipt: Receipt) -> dict[str, object]:
-    """The document's own properties, each callable called.
-
-    Raises:
-        EncodeError: A callable returned what no property can be.
-    """
-    return {name: told(name, given, receipt) for name, given in properties.items()}
 
 
 def manifest(parts: Iterable[str]) -> bytes:

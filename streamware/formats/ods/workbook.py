@@ -26,6 +26,7 @@ from streamware.formats.ods.rules import Validations
 from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
 from streamware.formats.ods.styles import Styles
+from streamware.formats.properties import settled
 from streamware.formats.reference import quoted
 from streamware.formats.sheet import MAX_ROWS, taken
 from streamware.values.speller import Spelled
@@ -142,7 +143,9 @@ class OdsEncoder:
     def _meta(self) -> bytes:
         options = self._options
         own: dict[str, object] = {} if options.company is None else {"Company": options.company}
-        own |= parts.settled(options.properties or {}, self._context.receipt)
+        own |= settled(
+            options.properties or {}, self._context.receipt, self._context.values.timezone
+        )
         return parts.meta(
             title=options.title, author=options.author, created=options.created, properties=own
         )

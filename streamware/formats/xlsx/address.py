@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
-from streamware.formats.address import LONGEST, address_in, percent_encoded
+from streamware.columns import MAX_LITERAL
+from streamware.formats.address import address_in, percent_encoded
 from streamware.formats.text import legal, unescaped
 from streamware.utf16 import units
 from streamware.values.cell import SEPARATOR
@@ -37,7 +38,7 @@ class Address:
         around = template.split("{}")
         self._around = [_escaped(legal(part)) for part in around]
         self._whole = template.startswith("{}")
-        self._room = (LONGEST - sum(map(units, around))) // (len(around) - 1)
+        self._room = (MAX_LITERAL - sum(map(units, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes | None]:
         """`f` for each cell of this kind; None for one that is empty or too long for it."""
@@ -71,11 +72,11 @@ class Address:
     def _of_address(self, token: bytes) -> bytes | None:
         text = unescaped(_without_escapes(token)).decode()
         address = address_in(text)
-        if address is None or units(text) > LONGEST:
+        if address is None or units(text) > MAX_LITERAL:
             return None
         first, *others = self._around[1:]
         inner = _escaped(address) + percent_encoded(text.encode()).join([first, *others])
-        if units(unescaped(inner).replace(b'""', b'"').decode()) > LONGEST:
+        if units(unescaped(inner).replace(b'""', b'"').decode()) > MAX_LITERAL:
             return None
         return b'<f>HYPERLINK("' + inner + b'","' + _literal(Kind.TEXT, token) + b'")</f>'
 

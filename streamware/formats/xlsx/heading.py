@@ -7,11 +7,9 @@ from typing import Any
 
 from streamware.columns import Column, Head
 from streamware.encoder import Context, Part, interleave
-from streamware.errors import LimitError
 from streamware.formats.heading import rows_above, title_cells
 from streamware.formats.look import Look
 from streamware.formats.reference import column_letters
-from streamware.formats.sheet import MAX_COLUMNS
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellWriter, settle, text_value
 from streamware.formats.xlsx.links import Links
@@ -69,7 +67,7 @@ class Heading:
             align: palette.styles.index(options.header.over(Style(align=align)))
             for align in dict.fromkeys([None, *(column.align for column in head.columns)])
         }
-        self._above = [_cells(row) for row in options.title_rows]
+        self._above = [title_cells(row) if row else () for row in options.title_rows]
         last = column_letters(len(head.columns) - 1)
         self.merged = [
             f"A{number}:{last}{number}"
@@ -127,10 +125,3 @@ class Heading:
 
     def _opening(self, number: int) -> bytes:
         return b"<row>" if self._compact else b'<row r="%d">' % number
-
-
-def _cells(row: str | Sequence[Any]) -> Sequence[Any]:
-    cells = title_cells(row) if row else ()
-    if len(cells) > MAX_COLUMNS:
-        raise LimitError("cells of a title row", limit=MAX_COLUMNS, actual=len(cells))
-    return cells

@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
 
-from streamware.formats.properties import MAX_CHARACTERS, Property, Value, moment, told
+from streamware.formats.properties import Property, Value, moment, settled
 from streamware.formats.text import legal
 from streamware.receipt import Receipt
 
@@ -32,20 +32,16 @@ def custom_properties(properties: Mapping[str, Property], receipt: Receipt, zone
     """The part that holds them.
 
     Args:
-        properties: By name; a callable is called with `receipt`.  What it returns is cut after
-            255 characters, and counted.
+        properties: By name; a callable is called with `receipt`.
         receipt: The export's, as far as it is known.
-        zone: Zone of date-times that have none.
+        zone: Zone of date-times that have none, and of dates.
 
     Raises:
         EncodeError: A callable returned what no property can be.
     """
     inner = []
-    for number, (name, given) in enumerate(properties.items(), 2):  # 0 and 1 are reserved
-        value = told(name, given, receipt)
-        if isinstance(value, str) and len(value) > MAX_CHARACTERS:
-            receipt.converted["property"] += 1
-            value = value[: MAX_CHARACTERS - 1] + "…"
+    values = settled(properties, receipt, zone)
+    for number, (name, value) in enumerate(values.items(), 2):  # 0 and 1 are reserved
         inner.append(
             f'<property fmtid="{_SET}" pid="{number}" name={quoteattr(legal(name))}>'
             f"{_variant(value, zone)}</property>"
