@@ -19,6 +19,10 @@ class Formula:
     Only spreadsheets write it as a formula, ODS in translation; the other formats write its
     text.  Nothing else ever becomes one.
 
+    Functions have the names that Excel shows, in English: the prefix that those after Excel 2007
+    have in a file, `_xlfn.IFS`, is ours to write.  Parameters of LET and LAMBDA keep theirs, as
+    in `=LET(_xlpm.x,A1,_xlpm.x*2)`.  A formula has one cell: of many values it shows the first.
+
     Attributes:
         text: The formula, such as `"=A1+B1"`.
         cached: The value to show until it is calculated.

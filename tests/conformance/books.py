@@ -251,6 +251,7 @@ def formulas() -> Book:
             sw.Formula("=NOT(C2)", False),
         ),
         (sw.Formula("=SUM(A2:A3)", 44), "=not one", None),
+        (sw.Formula('=MAXIFS(A2:A4,A2:A4,"<44")', 42), sw.Formula("=CONCAT(B2,1)", "ab1"), None),
     ]
     columns = [sw.Column(at, title) for at, title in enumerate("abc")]
     return Book(

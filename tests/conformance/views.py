@@ -223,12 +223,13 @@ def _same(found: Cell | None, expected: Cell | None) -> bool:
 
 
 def _same_formula(found: str, expected: str | None) -> bool:
-    """Names of functions are the same in any case, and so are a cell and a range of that cell."""
+    """Whether they are, but for the case and prefix of names, and for `A1:A1`, which is `A1`."""
     return expected is not None and _canonical(found) == _canonical(expected)
 
 
 def _canonical(formula: str) -> str:
-    return re.sub(r"([a-z]+\d+):\1\b", r"\1", formula.casefold())
+    plain = re.sub(r"_xlfn\.|com\.microsoft\.", "", formula.casefold())
+    return re.sub(r"([a-z]+\d+):\1\b", r"\1", plain)
 
 
 def _shown(text: str, expected: Cell) -> bool:

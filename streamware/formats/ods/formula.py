@@ -1,12 +1,15 @@
 """Formulas of Excel's language in that of ODF.
 
-Source: ECMA-376 Part 1 §18.17 (formulas); OpenDocument 1.3 Part 4 (OpenFormula) §5.
+Source: ECMA-376 Part 1 §18.17 (formulas); OpenDocument 1.3 Part 4 (OpenFormula) §5 and §6; what
+LibreOffice 7.4 makes of a workbook of Excel, for names that OpenFormula does not have.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+
+from streamware.formats.functions import LATER
 
 _CELL = r"\$?[A-Za-z]{1,3}\$?[0-9]{1,7}"
 _COLUMNS = r"\$?[A-Za-z]{1,3}:\$?[A-Za-z]{1,3}"
@@ -31,11 +34,25 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE,
 )
-_OF_MICROSOFT = frozenset(
-    "CEILING CONCAT FILTER FLOOR IFS LET MAXIFS MINIFS RANDARRAY SEQUENCE SORT SORTBY SWITCH"  # noqa: SIM905
-    " TEXTJOIN UNIQUE XLOOKUP XMATCH".split()
+_STANDARD = frozenset(
+    "ACOT ACOTH ARABIC BASE BITAND BITLSHIFT BITOR BITRSHIFT BITXOR COMBINA COT COTH CSC CSCH DAYS"  # noqa: SIM905
+    " DECIMAL GAMMA GAUSS IFNA IMCOSH IMCOT IMCSC IMCSCH IMSEC IMSECH IMSINH IMTAN ISFORMULA"
+    " ISOWEEKNUM MUNIT NUMBERVALUE PDURATION PERMUTATIONA PHI RRI SEC SECH SHEET SHEETS UNICHAR"
+    " UNICODE XOR".split()
 )
-_RENAMED = {"ERROR.TYPE": "ERROR.TYPE", "SKEW.P": "SKEWP"}  # the others with a dot are Microsoft's
+_OF_MICROSOFT = (LATER - _STANDARD).union(
+    "BAHTTEXT CEILING FLOOR ISO.CEILING NETWORKDAYS.INTL WORKDAY.INTL".split()  # noqa: SIM905
+)
+_RENAMED = {
+    name: f"LEGACY.{name}"  # there are others of these names
+    for name in "CHIDIST CHIINV CHITEST FDIST FINV NORMSDIST NORMSINV TDIST".split()  # noqa: SIM905
+} | {
+    "BINOM.DIST.RANGE": "B",
+    "F.DIST": "FDIST",
+    "F.INV": "FINV",
+    "FORMULATEXT": "FORMULA",
+    "SKEW.P": "SKEWP",
+}
 
 
 class _UntranslatableError(Exception):
@@ -119,4 +136,4 @@ def _function(name: str) -> str:
     name = name.upper().removeprefix("_XLFN.").removeprefix("_XLWS.")
     if name in _RENAMED:
         return _RENAMED[name]
-    return f"COM.MICROSOFT.{name}" if "." in name or name in _OF_MICROSOFT else name
+    return f"COM.MICROSOFT.{name}" if name in _OF_MICROSOFT else name

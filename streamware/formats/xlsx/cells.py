@@ -18,6 +18,7 @@ from streamware.formats.look import Look, dressed_places, shown_kind
 from streamware.formats.reference import column_letters
 from streamware.formats.text import MARKUP
 from streamware.formats.xlsx.address import Address
+from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.palette import AROUND, VALUE, Palette
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.values.cell import SEPARATOR
@@ -291,6 +292,7 @@ def text_value(token: bytes, strings: SharedStrings | None) -> bytes:
 def _formula(token: bytes) -> bytes:
     # Nobody reads the escapes of ST_Xstring in a formula, though the schema has them there.
     text, kind, cached = token.split(SEPARATOR)
+    text = prefixed(text.decode()).encode()
     for mark, reference in MARKUP:
         text = text.replace(mark, reference)
     valued = Kind(kind.decode())

@@ -15,6 +15,7 @@ from streamware.errors import EncodeError
 from streamware.formats.look import ZEBRA
 from streamware.formats.text import label, legal, text_literal
 from streamware.formats.xlsx.area import Area
+from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.styles import Styles
 from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
 from streamware.sheet_options import SheetOptions
@@ -146,7 +147,9 @@ class ColumnRules:
         if isinstance(operand, date):
             return self._serial(operand)
         if isinstance(operand, str):
-            return legal(operand[1:]) if operand.startswith("=") else text_literal(operand)
+            return (
+                prefixed(legal(operand[1:])) if operand.startswith("=") else text_literal(operand)
+            )
         return repr(operand)
 
     def _serial(self, day: date) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, starmap
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from streamware.formats.names import SheetNames
 from streamware.formats.properties import Property
 from streamware.formats.sheet import MAX_ROWS, taken
 from streamware.formats.xlsx import parts, properties
+from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.index import NAME, index_sheet
 from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.sheet import SheetWriter
@@ -216,7 +217,8 @@ class XlsxEncoder:
             yield self._entry(self._indexed(self._index, sheets))
             sheets.insert(0, self._index)
         names = chain.from_iterable(sheet.names(at) for at, sheet in enumerate(sheets))
-        named = starmap(parts.DefinedName, (self._options.names or {}).items())
+        given = (self._options.names or {}).items()
+        named = [parts.DefinedName(name, prefixed(formula)) for name, formula in given]
         workbook = parts.workbook(
             [(sheet.name, sheet.number) for sheet in sheets],
             chain(names, named),
