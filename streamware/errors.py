@@ -2,7 +2,7 @@
 
 StreamwareError(Exception)
 ├── EncodeError(ValueError)         a row that the format cannot hold
-│   ├── CellError                   .row .column .type
+│   ├── CellError                   .sheet .row .column .type
 │   └── LimitError(OverflowError)   .limit .actual .name
 ├── OrderError(RuntimeError)        a call out of order, an iterator used twice
 ├── ScratchError(OSError)           no room, or no safe directory
@@ -23,19 +23,33 @@ class EncodeError(StreamwareError, ValueError):
 class CellError(EncodeError):
     """A value that has no place in the document.
 
-    The message names the place and the type, never the value: that is somebody's data.
+    The message names the place and the type, never the value: that is somebody's data.  So the
+    name of a sheet may be, with `sheet_by=`; `Receipt.problem` tells neither.
 
     Attributes:
-        row: Number of the row in its sheet, from 1, the header not counted.
+        row: Number of the row in its sheet, from 1, the header not counted.  With `sheet_by=` and
+            `Tagged`, too, only the sheet's own rows count; they count on where a full sheet goes
+            on in another one.  A title row has its number from the top.
         column: Title of the column, or its number from 1 where it has none.
         type: Name of the value's type.
+        sheet: Name of the sheet, as `Sheet`, `Tagged` or `sheet_by=` gave it; None where it has
+            none of its own.
     """
 
-    def __init__(self, row: int, column: str, type: str, problem: str) -> None:  # noqa: A002 - the contract's name
-        super().__init__(f"row {row}, column {column}: a value of type {type} {problem}")
+    def __init__(
+        self,
+        row: int,
+        column: str,
+        type: str,  # noqa: A002 - the contract's name
+        problem: str,
+        *,
+        sheet: str | None = None,
+    ) -> None:
+        super().__init__(f"{place_of(row, column, sheet)}: a value of type {type} {problem}")
         self.row = row
         self.column = column
         self.type = type
+        self.sheet = sheet or None
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self.args, self.__dict__)
@@ -86,6 +100,13 @@ class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fau
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self.args, self.__dict__)
+
+
+def place_of(row: int, column: str, sheet: str | None) -> str:
+    """What messages call the place of a cell, as `CellError` has it."""
+    return (
+        f"sheet {sheet!r}, row {row}, column {column}" if sheet else f"row {row}, column {column}"
+    )
 
 
 def _restored(

@@ -29,6 +29,7 @@ def test_an_error_can_be_caught_as_its_parents(error: type, parents: tuple[type,
 ERRORS = [
     sw.EncodeError("no"),
     sw.CellError(7, "Price", "complex", "has no place"),
+    sw.CellError(7, "Price", "complex", "has no place", sheet="Orders"),
     sw.LimitError("rows", limit=1000, actual=1001),
     sw.OrderError("no"),
     sw.ScratchError(28, "no space"),
@@ -36,7 +37,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
 def test_an_error_survives_the_way_to_another_process(
     error: sw.StreamwareError, again: Callable[[Any], Any]
@@ -49,6 +50,14 @@ def test_a_cell_error_tells_the_place_and_the_type() -> None:
     error = sw.CellError(7, "Price", "complex", "has no place")
     assert str(error) == "row 7, column Price: a value of type complex has no place"
     assert (error.row, error.column, error.type) == (7, "Price", "complex")
+    assert error.sheet is None
+
+
+def test_a_cell_error_tells_the_sheet_where_that_has_a_name() -> None:
+    error = sw.CellError(7, "Price", "complex", "has no place", sheet="It's")
+    assert str(error) == 'sheet "It\'s", row 7, column Price: a value of type complex has no place'
+    assert error.sheet == "It's"
+    assert sw.CellError(7, "Price", "complex", "has no place", sheet="").sheet is None
 
 
 def test_a_limit_error_tells_both_figures() -> None:

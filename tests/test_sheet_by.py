@@ -99,6 +99,34 @@ def test_rows_without_a_sheet_are_in_the_default_one() -> None:
     assert made.rows("Others") == [[2], [3]]
 
 
+@pytest.mark.parametrize("tagged", [False, True])
+def test_an_error_tells_the_sheet_and_the_number_of_the_row_among_its_own(tagged: bool) -> None:
+    rows: list[Any] = [("a", 1), ("b", 2)] * 100 + [("a", 3), ("b", 1j)]
+    given = [sw.Tagged(*row) for row in [(name, (cell,)) for name, cell in rows]]
+    with pytest.raises(sw.CellError, match=r"^sheet 'b', row 101, column x: .* complex") as caught:
+        workbook(
+            given if tagged else rows,
+            columns=[sw.Column(0 if tagged else 1, "x")],
+            sheet_by=None if tagged else 0,
+        )
+    assert (caught.value.sheet, caught.value.row) == ("b", 101)
+
+
+def test_an_error_in_rows_without_a_sheet_tells_none() -> None:
+    with pytest.raises(sw.CellError, match=r"^row 1, column x: ") as caught:
+        workbook([("a", 1), (None, 1j)], sheet_by=0, columns=[sw.Column(1, "x")])
+    assert caught.value.sheet is None
+
+
+def test_rows_that_go_on_in_another_sheet_are_counted_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streamware.formats.xlsx.workbook, "MAX_ROWS", 100)
+    rows: list[Any] = [(at,) for at in range(150)]
+    with pytest.raises(sw.CellError, match=r"^sheet 'Orders', row 151, column 1: "):
+        workbook([sw.Sheet("Orders", [*rows, (1j,)])])
+
+
 def test_no_rows_are_a_sheet_with_its_header() -> None:
     made = workbook([], sheet_by="region", columns=["id", "note"])
     assert (made.names, made.rows()) == (["Sheet1"], [["id", "note"]])

@@ -672,6 +672,46 @@ def test_an_error_in_a_column_without_a_title_tells_its_number() -> None:
     assert caught.value.column == "2"
 
 
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+def test_an_error_in_one_of_several_sheets_tells_which(form: str) -> None:
+    sheets = [sw.Sheet("First", [(1,)] * 3), sw.Sheet("It's", [(1,), (Secret(),)], columns=["x"])]
+    match = r"^sheet \"It's\", row 2, column x: a value of type Secret has no place here"
+    with pytest.raises(sw.CellError, match=match) as caught:
+        document(sheets, form)
+    assert (caught.value.sheet, caught.value.row, caught.value.column) == ("It's", 2, "x")
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson", "xml", "xlsx", "ods"])
+def test_an_error_in_rows_without_a_sheet_tells_none(form: str) -> None:
+    with pytest.raises(sw.CellError, match=r"^row 2, column x: ") as caught:
+        document([{"x": 1}, {"x": Secret()}], form)
+    assert caught.value.sheet is None
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+@pytest.mark.parametrize(
+    ("cell", "what"),
+    [
+        ("x" * 40_000, "characters in the cell"),
+        (sw.Cell(1, note="x" * 33_000), "UTF-16 units in the note"),
+        (sw.Formula("=" + "1" * 9000), "characters of the formula"),
+    ],
+    ids=["text", "note", "formula"],
+)
+def test_a_limit_of_a_cell_tells_the_sheet(cell: Any, what: str, form: str) -> None:
+    limits = sw.Limits(cell_characters=39_000)
+    with pytest.raises(sw.LimitError, match=f"^sheet 'Orders', row 2, column x: {what}: "):
+        document([sw.Sheet("Orders", [{"x": 1}, {"x": cell}])], form, limits=limits)
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+def test_an_error_in_a_title_row_tells_the_sheet(form: str) -> None:
+    options = sw.SheetOptions(title_rows=["Orders", [1, Secret()]])
+    match = r"^sheet 'Orders', row 2, column title row: a value of type Secret"
+    with pytest.raises(sw.CellError, match=match):
+        document([sw.Sheet("Orders", [(1,)], options=options)], form)
+
+
 def test_rows_are_counted_over_batches() -> None:
     with pytest.raises(sw.CellError, match="row 3001, "):
         document([("x",)] * 3000 + [(Secret(),)])

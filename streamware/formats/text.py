@@ -13,8 +13,10 @@ MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 """What is markup in XML, and its references; the sign that those begin with comes first."""
 
 
-def spellers(columns: Sequence[Column], context: Context, spelling: Spelling) -> list[Speller]:
-    """One `Speller` a column."""
+def spellers(
+    columns: Sequence[Column], context: Context, spelling: Spelling, *, sheet: str | None = None
+) -> list[Speller]:
+    """One `Speller` a column; messages name the sheet, where it has a name."""
     return [
         Speller(
             column,
@@ -23,6 +25,7 @@ def spellers(columns: Sequence[Column], context: Context, spelling: Spelling) ->
             spelling=spelling,
             converted=context.receipt.converted,
             cell_characters=context.limits.cell_characters,
+            sheet=sheet,
         )
         for at, column in enumerate(columns)
     ]

@@ -21,7 +21,7 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from streamware.cell import MAX_NOTE, Cell
-from streamware.errors import CellError, LimitError
+from streamware.errors import CellError, LimitError, place_of
 from streamware.style import Style
 from streamware.utf16 import units
 from streamware.values import Formula, Values
@@ -114,6 +114,14 @@ _OneSpeller: TypeAlias = Callable[["CellSpeller", Any], tuple[Kind, bytes]]
 class CellSpeller:
     """Writes single cells of one column: their kind, and their text.
 
+    Args:
+        name: Of the column, for messages.
+        values: The caller's choices.
+        spelling: The format's needs.
+        converted: Counted into.
+        cell_characters: Bound of a text cell, or None.
+        sheet: Name of its sheet, for messages; None where that has none of its own.
+
     Attributes:
         row: Number of the row that the next cell stands in, for messages.
     """
@@ -126,11 +134,13 @@ class CellSpeller:
         spelling: Spelling,
         converted: Counter[str],
         cell_characters: int | None = None,
+        sheet: str | None = None,
     ) -> None:
         self.row = 0
         self.guards = values.formula_text != "off" and spelling.formulas
         self.plain = _plain(spelling.escape.care, spelling.spreadsheet)
         self._name = name
+        self._sheet = sheet
         self._values = values
         self._spelling = spelling
         self._converted = converted
@@ -146,7 +156,7 @@ class CellSpeller:
 
     def error(self, value: object, problem: str) -> CellError:
         """What to raise for a value that stands in `row`."""
-        return CellError(self.row, self._name, type(value).__name__, problem)
+        return CellError(self.row, self._name, type(value).__name__, problem, sheet=self._sheet)
 
     def check(self, cell: Cell) -> None:
         """Whether a `Cell` in `row` has what it may have.  Raises `CellError`, `LimitError`."""
@@ -159,10 +169,14 @@ class CellSpeller:
         note = cell.note or ""
         if len(note) > MAX_NOTE // 2 and units(note) > MAX_NOTE:
             raise LimitError(
-                f"row {self.row}, column {self._name}: UTF-16 units in the note",
+                f"{self._place}: UTF-16 units in the note",
                 limit=MAX_NOTE,
                 actual=units(note),
             )
+
+    @property
+    def _place(self) -> str:
+        return place_of(self.row, self._name, self._sheet)
 
     def _none(self, value: None) -> tuple[Kind, bytes]:
         return Kind.EMPTY, b""
@@ -179,7 +193,7 @@ class CellSpeller:
         bound = self._cell_characters
         if bound is not None and len(text) > bound:
             raise LimitError(
-                f"row {self.row}, column {self._name}: characters in the cell",
+                f"{self._place}: characters in the cell",
                 name="cell_characters",
                 limit=bound,
                 actual=len(text),
@@ -221,7 +235,7 @@ class CellSpeller:
         if len(text) > UTF16_CELL // 2 and units(text) > UTF16_CELL:
             if self._values.long_text == "error":
                 raise LimitError(
-                    f"row {self.row}, column {self._name}: UTF-16 units in the cell",
+                    f"{self._place}: UTF-16 units in the cell",
                     limit=UTF16_CELL,
                     actual=units(text),
                 )
@@ -381,7 +395,7 @@ class CellSpeller:
             raise self.error(value, "is empty")
         if len(text) > _FORMULA_CELL:
             raise LimitError(
-                f"row {self.row}, column {self._name}: characters of the formula",
+                f"{self._place}: characters of the formula",
                 limit=_FORMULA_CELL,
                 actual=len(text),
             )

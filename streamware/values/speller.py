@@ -88,6 +88,7 @@ class Speller:
         spelling: The format's needs.
         converted: Counted into.
         cell_characters: Bound of a text cell, or None.
+        sheet: Name of its sheet, for messages; None where that has none of its own.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Speller:
         spelling: Spelling,
         converted: Counter[str],
         cell_characters: int | None = None,
+        sheet: str | None = None,
     ) -> None:
         self._column = column
         self._values = values
@@ -111,6 +113,7 @@ class Speller:
             spelling=spelling,
             converted=converted,
             cell_characters=cell_characters,
+            sheet=sheet,
         )
         self._starts, self._plain = _starts(self._single.plain, self._single.guards)
         self._serials = Serials()

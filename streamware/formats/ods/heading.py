@@ -49,7 +49,7 @@ class Heading:
         self._look = Look.of(Column(0), context.values.timezone)
         self._converted = context.receipt.converted
         named = [Column(0, "title row"), Column(0, "title")]
-        self._speller, self._titles = spellers(named, context, spelling)
+        self._speller, self._titles = spellers(named, context, spelling, sheet=head.name)
 
     def xml(self) -> bytes:
         """All of it."""

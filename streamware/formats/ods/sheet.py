@@ -100,7 +100,7 @@ class SheetWriter:
         self.below = 1 if self._totals else 0
         zone = context.values.timezone
         self._rules = ColumnRules(name, head.columns, self.options, palette.styles, zone)
-        self._spellers = spellers(head.columns, context, SPELLING)
+        self._spellers = spellers(head.columns, context, SPELLING, sheet=head.name)
         self._heading = Heading(head, self.options, context, spelling=SPELLING, palette=palette)
         self._looks = [Look.of(column, zone) for column in head.columns]
         self._writers = [

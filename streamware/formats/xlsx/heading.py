@@ -75,7 +75,7 @@ class Heading:
             if row and isinstance(row, str) and len(head.columns) > 1
         ]
         named = [Column(0, "title row"), Column(0, "title")]
-        self._speller, titles = spellers(named, context, spelling)
+        self._speller, titles = spellers(named, context, spelling, sheet=head.name)
         self.titles: list[bytes] = titles.spell(head.titles, 0).tokens if head.titles else []
         self.rows = rows_above(head, options)
         self.formulas = False

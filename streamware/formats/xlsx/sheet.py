@@ -94,7 +94,7 @@ class SheetWriter:
         self._totals = Totals(name, head.columns)
         zone = self._zone = context.values.timezone
         self._rules = ColumnRules(name, head.columns, self._options, palette.styles, zone)
-        self._spellers = spellers(head.columns, context, SPELLING)
+        self._spellers = spellers(head.columns, context, SPELLING, sheet=head.name)
         self._heading = Heading(
             head,
             self._options,
