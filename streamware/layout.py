@@ -48,9 +48,10 @@ class Layout:
         name: str | None = None,
         options: SheetOptions | None = None,
     ) -> None:
+        self._sheet = name
         self._type = type(first)
         self._defaults = hasattr(self._type, "__missing__")  # a defaultdict: row[key] changes it
-        self._shape = "none" if first is _ABSENT else _shape(first, 1)
+        self._shape = "none" if first is _ABSENT else self._shape_of(first, 1)
         self._names: list[Any] | None = names
         if names is None:
             self._names = _row_names(first, self._shape)
@@ -119,7 +120,7 @@ class Layout:
         if self._shape == "sequence":
             return tuple(map(Column, range(len(first))))  # type: ignore[arg-type]  # it has a length
         if not self._names:
-            raise EncodeError(
+            raise self._error(
                 f"row 1 is a {type(first).__name__} that does not tell its columns;"
                 " name them with columns="
             )
@@ -127,7 +128,7 @@ class Layout:
             key for key in self._names if isinstance(key, bool) or not isinstance(key, (str, int))
         ]
         if odd:
-            raise EncodeError(f"row 1 has a key that is no name, but a {type(odd[0]).__name__}")
+            raise self._error(f"row 1 has a key that is no name, but a {type(odd[0]).__name__}")
         return tuple(Column(key, None if isinstance(key, str) else str(key)) for key in self._names)
 
     def _settle(self, key: Key, at: int, first: Row) -> Key:
@@ -149,27 +150,27 @@ class Layout:
         head, dot, rest = key.partition(".")
         if dot and head in names:
             return _Path(names.index(head), rest)
-        raise EncodeError(f"there is no column {key!r}; there are: {_listed(names)}")
+        raise self._error(f"there is no column {key!r}; there are: {_listed(names)}")
 
     def _check_position(self, key: Key, first: Row) -> None:
         if self._shape not in ("none", "sequence") and isinstance(key, int):
             if not hasattr(first, "__getitem__"):
-                raise EncodeError(
+                raise self._error(
                     f"column {key} is a position, but row 1 is a {type(first).__name__}"
                 )
             if self._shape == "mapping" and key not in first:  # type: ignore[operator]  # a mapping
-                raise EncodeError(
+                raise self._error(
                     f"there is no column {key} in row 1; there are: {_listed(self._names or [])}"
                 )
         if self._shape == "sequence" and isinstance(key, int):
             width = len(first)  # type: ignore[arg-type]  # a sequence
             if not -width <= key < width:
-                raise EncodeError(f"there is no column {key} in row 1, which has {width} cells")
+                raise self._error(f"there is no column {key} in row 1, which has {width} cells")
 
     def _check_present(self, key: str, first: Row) -> None:
         if _reach(first, key, _ABSENT) is _ABSENT:
             names = self._names or [name for name in dir(first) if not name.startswith("_")]
-            raise EncodeError(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
+            raise self._error(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
 
     def _titled(self, columns: tuple[Column, ...]) -> Iterable[Column]:
         bare = all(c.title is None and isinstance(c.key, int) for c in columns)
@@ -245,14 +246,14 @@ class Layout:
         return itemgetter(key)
 
     def _row(self, row: Row, number: int) -> list[object]:
-        shape = _shape(row, number)
+        shape = self._shape_of(row, number)
         if shape == "sequence":
             return self._sequence(row, number)
         keys = self._by_any_name
         if shape == "mapping":
             self._check_keys(row, number)
         elif not hasattr(row, "__getitem__") and any(isinstance(key, int) for key in keys):
-            raise EncodeError(
+            raise self._error(
                 f"row {number} is a {type(row).__name__}, row 1 was a {self._type.__name__};"
                 " name the columns with columns="
             )
@@ -265,11 +266,32 @@ class Layout:
             keys = [key if callable(key) else at for at, key in enumerate(keys)]
             most = len(keys)
         if most is not None and width > most:
-            raise EncodeError(f"row {number} has {width} cells for {most} columns")
+            raise self._error(f"row {number} has {width} cells for {most} columns")
         return [
             key(row) if callable(key) else row[key] if -width <= key < width else None  # type: ignore[operator]
             for key in keys
         ]
+
+    def _shape_of(self, row: Row, number: int) -> Literal["mapping", "sequence", "object"]:
+        if isinstance(row, (tuple, list)):
+            return "sequence"
+        if isinstance(row, Mapping):
+            return "mapping"
+        if isinstance(row, Tagged):
+            raise self._error(f"row {number} is Tagged, where rows belong to one sheet already")
+        if row is None or isinstance(
+            row, (str, bytes, bytearray, int, float, complex, set, frozenset)
+        ):
+            raise self._error(
+                f"row {number} is a {type(row).__name__};"
+                " a row is a sequence, a mapping or an object"
+            )
+        if hasattr(row, "__len__") and hasattr(row, "__getitem__"):
+            return "sequence"
+        return "object"
+
+    def _error(self, problem: str) -> EncodeError:
+        return EncodeError(problem if self._sheet is None else f"sheet {self._sheet!r}: {problem}")
 
     def _name_of(self, key: Key) -> Key:
         """The key by which a mapping or an object is reached where row 1 was a sequence."""
@@ -281,7 +303,7 @@ class Layout:
     def _check_keys(self, row: Any, number: int) -> None:
         new = [key for key in row if key not in self._known] if self._strict else []
         if new:
-            raise EncodeError(
+            raise self._error(
                 f"row {number} has a new key {new[0]!r}; row 1 had: {_listed(list(self._known))}"
                 ' (Values(extra="ignore") leaves it out)'
             )
@@ -313,22 +335,6 @@ def _said(text: object) -> str:
     makes = callable(text) and type(text).__str__ is object.__str__
     made = text() if makes or isroutine(text) else text  # type: ignore[operator]  # it is callable
     return str.__str__(made) if issubclass(type(made), str) else str(made)
-
-
-def _shape(row: Row, number: int) -> Literal["mapping", "sequence", "object"]:
-    if isinstance(row, (tuple, list)):
-        return "sequence"
-    if isinstance(row, Mapping):
-        return "mapping"
-    if isinstance(row, Tagged):
-        raise EncodeError(f"row {number} is Tagged, where rows belong to one sheet already")
-    if row is None or isinstance(row, (str, bytes, bytearray, int, float, complex, set, frozenset)):
-        raise EncodeError(
-            f"row {number} is a {type(row).__name__}; a row is a sequence, a mapping or an object"
-        )
-    if hasattr(row, "__len__") and hasattr(row, "__getitem__"):
-        return "sequence"
-    return "object"
 
 
 def _row_names(row: Any, shape: str) -> list[str] | None:

@@ -499,3 +499,14 @@ def test_bytes_are_no_name_of_a_sheet(key: Any) -> None:
     kind = type(key).__name__
     with pytest.raises(sw.EncodeError, match=f"row 2: the sheet of a row is told .*, not {kind}"):
         workbook([("a", 1), (key, 2)], sheet_by=0)
+
+
+def test_a_row_that_does_not_fit_is_told_with_its_sheet() -> None:
+    sheets = [sw.Sheet("a", [(1, 2)]), sw.Sheet("b", [(1, 2), (1, 2, 3)])]
+    with pytest.raises(sw.EncodeError, match=r"^sheet 'b': row 2 has 3 cells for 2 columns$"):
+        b"".join(sw.encode(sheets, "xlsx"))
+    tagged = [sw.Tagged("a", {"x": 1}), sw.Tagged("b", {"y": 1}), sw.Tagged("b", {"z": 1})]
+    with pytest.raises(sw.EncodeError, match=r"^sheet 'b': row 2 has a new key 'z'"):
+        b"".join(sw.encode(tagged, "xlsx"))
+    with pytest.raises(sw.EncodeError, match=r"^sheet 'b': row 1 is a int"):
+        b"".join(sw.encode([sw.Sheet("b", [1])], "xlsx"))
