@@ -3,12 +3,9 @@
 Everything public stands here; `README.md` shows how it is used.
 """
 
-from streamware.aencoding import AsyncEncoding, aencode
-from streamware.bundle import Bundle
-from streamware.cell import Cell
-from streamware.columns import Column, Sheet, Tagged
-from streamware.encoder import Context, Encoder, Format
-from streamware.encoding import Encoding, encode
+from streamware.engine.aio import AsyncEncoding, aencode
+from streamware.engine.saving import asave, save
+from streamware.engine.sync import Encoding, encode
 from streamware.errors import (
     CellError,
     EncodeError,
@@ -21,21 +18,24 @@ from streamware.errors import (
 from streamware.formats.csv import Csv, Tsv
 from streamware.formats.json import Json, Ndjson
 from streamware.formats.ods import Ods
+from streamware.formats.protocol import Context, Encoder, Format
 from streamware.formats.xlsx import Xlsx
 from streamware.formats.xml import Xml
+from streamware.http.bundle import Bundle
 from streamware.http.export import Export
 from streamware.limits import Limits
 from streamware.middleware.asgi import ASGIMiddleware
 from streamware.middleware.wsgi import WSGIMiddleware
+from streamware.model.cell import Cell
+from streamware.model.columns import Column, Sheet, Tagged
+from streamware.model.rules import ColorScale, Condition, DataBar, Validation
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import Style
 from streamware.observe import Observer
 from streamware.receipt import Receipt
-from streamware.rules import ColorScale, Condition, DataBar, Validation
-from streamware.saving import asave, save
 from streamware.scratch.ledger import Scratch, Usage, current_scratch
 from streamware.scratch.spool import Spool
 from streamware.settings import Settings
-from streamware.sheet_options import SheetOptions
-from streamware.style import Style
 from streamware.values import Formula, Values
 
 __all__ = [

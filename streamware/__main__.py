@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from streamware.scratch.home import reap
-from streamware.scratch.place import Place
+from streamware.scratch.directory import Place
+from streamware.scratch.process_directory import reap
 from streamware.settings import Settings
 
 # ruff: noqa: T201 - a command line prints

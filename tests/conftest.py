@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import streamware.document
-import streamware.encoding
-import streamware.pull
+import streamware.engine.document
+import streamware.engine.sync
+import streamware.rows.batching
 from drive import Clock
 
 GRACE = 2.0
@@ -137,8 +137,8 @@ async def _settled() -> list[object]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The clock of the plain loop, which only the test moves."""
     made = Clock()
-    for module in (streamware.pull, streamware.encoding, streamware.document):
+    for module in (streamware.rows.batching, streamware.engine.sync, streamware.engine.document):
         monkeypatch.setattr(module, "monotonic", made)
-    streamware.pull._loop.cache_clear()  # each loop holds on to the clock it was made with
+    streamware.rows.batching._loop.cache_clear()  # each loop holds on to the clock it was made with
     yield made
-    streamware.pull._loop.cache_clear()
+    streamware.rows.batching._loop.cache_clear()

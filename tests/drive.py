@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import readers
 import streamware as sw
-from streamware.columns import Batch, Head
-from streamware.encoder import pieces
+from streamware.formats.protocol import pieces
+from streamware.model.columns import Batch, Head
 
 
 class Document(NamedTuple):

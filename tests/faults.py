@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from oracle import Oracle, storing
 from streamware.errors import Refused, ScratchError
-from streamware.scratch.home import reap
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.process_directory import reap
 from streamware.scratch.storage import Storage
 
 CALLS = [

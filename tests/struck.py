@@ -33,8 +33,8 @@ if __name__ == "__main__":
 from faults import judge, use
 from oracle import Oracle, close, settings
 from streamware.errors import StreamwareError
-from streamware.scratch.home import reap
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.process_directory import reap
 from streamware.scratch.storage import Storage
 
 LATE = "not struck"

@@ -26,7 +26,7 @@ from readers import (
     zip_parts,
     zip_rules,
 )
-from streamware.scratch.home import reap
+from streamware.scratch.process_directory import reap
 from streamware.scratch.storage import _storages
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))

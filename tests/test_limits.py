@@ -15,7 +15,7 @@ import oracle
 import streamware as sw
 from drive import Clock, document
 from fakes import PATIENCE, Broken, Get, Rows, asgi_get, orders, stalling, wsgi_get
-from streamware.encoder import pieces
+from streamware.formats.protocol import pieces
 from streamware.scratch.storage import storage
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from children import PATIENCE, environment
 from streamware.__main__ import main
-from streamware.scratch.home import Home
-from streamware.scratch.place import Place
+from streamware.scratch.directory import Place
+from streamware.scratch.process_directory import Home
 
 
 @pytest.fixture

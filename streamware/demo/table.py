@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from streamware.columns import Column
+from streamware.model.columns import Column
 
 COLUMNS = (
     Column("id", "No."),

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal, Self
 
-from streamware.columns import Batch, Column
-from streamware.encoder import Context
+from streamware.formats.language import LANGUAGES, MAX_TAG, language_of, shortened
 from streamware.formats.localized import Localized, Rewrite, languages, with_comma
+from streamware.formats.protocol import Context
 from streamware.formats.text import spellers
-from streamware.language import LANGUAGES, MAX_TAG, language_of, shortened
+from streamware.model.columns import Batch, Column
 from streamware.values.cell import SEPARATOR, Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled

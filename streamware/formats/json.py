@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from streamware.columns import Batch, Column
-from streamware.encoder import Context, Part, interleave
+from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.text import spellers, unique
+from streamware.model.columns import Batch, Column
 from streamware.values.cell import SEPARATOR, Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Speller

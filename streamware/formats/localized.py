@@ -18,7 +18,7 @@ from functools import cache
 from operator import add
 from typing import Any
 
-from streamware.language import language_of
+from streamware.formats.language import language_of
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from streamware.columns import Column
-from streamware.encoder import Context
+from streamware.formats.protocol import Context
+from streamware.model.columns import Column
 from streamware.values.cell import FORBIDDEN, Spelling
 from streamware.values.speller import Speller
 

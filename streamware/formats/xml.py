@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from unicodedata import normalize
 
-from streamware.columns import Batch, Column
-from streamware.encoder import Context, Part, interleave
 from streamware.errors import EncodeError
+from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.text import MARKUP, spellers, unique
+from streamware.model.columns import Batch, Column
 from streamware.values.cell import SEPARATOR, Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Speller

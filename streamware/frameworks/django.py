@@ -17,10 +17,10 @@ from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import text
 
-from streamware.frameworks.adownload import AsyncDownload
-from streamware.frameworks.download import Download
-from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.options import Content, Options, application
+from streamware.frameworks._support.adownload import AsyncDownload
+from streamware.frameworks._support.download import Download
+from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.with_headers import Dressed
 from streamware.http.delivery import Answer, Chunks, Job
 from streamware.http.headers import Headers
 

@@ -12,11 +12,11 @@ from typing import Any, Unpack, cast
 import falcon
 import falcon.asgi
 
-from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.exchange import Exchange
-from streamware.frameworks.options import Content, Options, application
+from streamware.frameworks._support.exchange import Exchange
+from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.with_headers import Dressed
+from streamware.http.disconnect import Receive
 from streamware.http.headers import Headers
-from streamware.http.pump import Receive
 
 
 class ExportResponse:

@@ -17,9 +17,9 @@ from typing import Any, Unpack
 import flask
 import flask.globals
 
-from streamware.frameworks.download import Download
-from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.options import Content, Options, application
+from streamware.frameworks._support.download import Download
+from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.with_headers import Dressed
 from streamware.http.headers import Headers
 
 _NO_CYCLE: dict[str, None] = {"werkzeug.request": None}

@@ -12,8 +12,8 @@ from litestar import Litestar, Request, Response
 from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.options import Content, Options, application
+from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.with_headers import Dressed
 from streamware.http.headers import Headers, checked
 
 

@@ -16,11 +16,11 @@ from quart import Response, after_this_request, request
 from quart.globals import _cv_request
 from quart.wrappers.response import ResponseBody
 
-from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.exchange import Exchange
-from streamware.frameworks.options import Content, Options, application
+from streamware.frameworks._support.exchange import Exchange
+from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.with_headers import Dressed
+from streamware.http.disconnect import Receive, Scope, Send
 from streamware.http.headers import Headers, checked
-from streamware.http.pump import Receive, Scope, Send
 
 _TakeDown = Callable[[BaseException | None], Awaitable[None]]
 _HELD = (None, None)

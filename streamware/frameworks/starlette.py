@@ -11,8 +11,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from streamware.frameworks.dressed import Dressed
-from streamware.frameworks.options import Content, Options, application
+from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.with_headers import Dressed
 from streamware.http.headers import Headers, checked
 
 _LATIN = "latin-1"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamware.http import asgi, wsgi
 from streamware.http.delivery import Answer
-from streamware.http.pump import Receive, Scope, Send
+from streamware.http.disconnect import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from streamware.aencoding import AsyncEncoding
+from streamware.engine.aio import AsyncEncoding
 from streamware.errors import OrderError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.buffered import AsyncBuffered
@@ -22,7 +22,7 @@ from streamware.http.delivery import (
     conclude,
     refusal,
 )
-from streamware.http.pump import Message, Pump, Receive, Scope, Send, answer_nobody
+from streamware.http.disconnect import Message, Pump, Receive, Scope, Send, answer_nobody
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
 from streamware.receipt import check_complete

@@ -14,14 +14,14 @@ from functools import partial
 from threading import Condition, Thread, current_thread
 from typing import Self
 
-from streamware.aencoding import AsyncEncoding
-from streamware.deadline import called
+from streamware.engine.aio import AsyncEncoding
+from streamware.engine.deadline import called
+from streamware.engine.worker import Worker
 from streamware.errors import OrderError
 from streamware.http.delivery import Chunks
 from streamware.receipt import Receipt
+from streamware.rows.source import is_thread_bound
 from streamware.scratch.ring import Ring
-from streamware.source import is_thread_bound
-from streamware.worker import Worker
 
 _OTHER_THREAD = (
     "these rows were opened on another thread and are bound to it; with delivery='buffer' hand"

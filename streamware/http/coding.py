@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 
-from streamware.zip import isal_zlib
+from streamware.formats.zip import isal_zlib
 
 _GZIP_WINDOW = 31
 

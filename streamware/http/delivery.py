@@ -14,19 +14,19 @@ from math import ceil
 from time import monotonic
 from typing import Literal, Protocol, Self
 
-from streamware.aencoding import AsyncEncoding, Fillable
-from streamware.encoding import FLUSH_INTERVAL, outcome_of
+from streamware.engine.aio import AsyncEncoding, Fillable
+from streamware.engine.sync import FLUSH_INTERVAL, outcome_of
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.admission import Admission, admission
 from streamware.limits import Limits
 from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
+from streamware.rows.source import Feeder
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.share import Share
 from streamware.scratch.storage import storage
 from streamware.settings import Settings
-from streamware.source import Feeder
 
 logger = logging.getLogger("streamware")
 

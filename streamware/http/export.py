@@ -6,23 +6,23 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from http import HTTPStatus
 from typing import Literal, get_args
 
-from streamware.columns import Column, Key, Sheet, Tagged, settled
-from streamware.encoder import Format, interleaves
-from streamware.encoding import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
+from streamware.engine.sync import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
+from streamware.engine.worker import GATE
 from streamware.errors import OrderError
+from streamware.formats.protocol import Format, interleaves
+from streamware.formats.registry import extensions, lookup
 from streamware.http import headers as head
 from streamware.http import negotiation
 from streamware.http.application import Application
 from streamware.http.coding import Gzip
 from streamware.http.delivery import Answer, Delivery, Job
 from streamware.limits import Limits
+from streamware.model.columns import Column, Key, Sheet, Tagged, settled
 from streamware.receipt import Receipt
-from streamware.registry import extensions, lookup
+from streamware.rows.source import Feeder, Rows, checked, handed_over
 from streamware.scratch.share import Share
 from streamware.settings import Settings
-from streamware.source import Feeder, Rows, checked, handed_over
 from streamware.values import Values
-from streamware.worker import GATE
 
 
 class Export(Application):

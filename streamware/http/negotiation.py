@@ -10,7 +10,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from urllib.parse import parse_qsl
 
-from streamware.language import shortened
+from streamware.formats.language import shortened
 
 # A comma or semicolon inside quotes is text; no quoted text matters to us.  Every part of the
 # pattern may end the header, so that it is read once whatever stands in it.

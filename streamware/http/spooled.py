@@ -13,11 +13,11 @@ from functools import partial
 from io import SEEK_SET
 from typing import Self
 
-from streamware.aencoding import AsyncEncoding
+from streamware.engine.aio import AsyncEncoding
+from streamware.engine.worker import Worker
 from streamware.http.delivery import Chunks
 from streamware.receipt import Receipt, check_complete
 from streamware.scratch.spool import Spool
-from streamware.worker import Worker
 
 _READ = 65_536
 

@@ -11,16 +11,16 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar, cast
 
+from streamware.engine.worker import Worker
 from streamware.http.asgi import check_loop, on_asyncio, whole
 from streamware.http.delivery import EXPORT, SCRATCH, live
+from streamware.http.disconnect import Message, Pump, Receive, Scope, Send, answer_nobody
 from streamware.http.export import Export
-from streamware.http.pump import Message, Pump, Receive, Scope, Send, answer_nobody
-from streamware.middleware.application import check
 from streamware.middleware.failure import instead_of
+from streamware.middleware.signature import check
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.storage import storage
 from streamware.settings import Settings
-from streamware.worker import Worker
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 P = ParamSpec("P")

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from streamware.http.delivery import EXPORT, SCRATCH, Answer, live
 from streamware.http.export import Export
 from streamware.http.wsgi import Enclosed, status_of
-from streamware.middleware.application import check
 from streamware.middleware.failure import fault, instead_of
+from streamware.middleware.signature import check
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.storage import storage
 from streamware.settings import Settings

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from streamware.errors import OrderError
 from streamware.limits import Limits
 from streamware.scratch.account import Account
-from streamware.scratch.names import Names
+from streamware.scratch.named_files import Names
 from streamware.scratch.ring import Ring
 from streamware.scratch.share import Share
 from streamware.scratch.spool import Room, Spool

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streamware.scratch.directory import open_directory
 from streamware.scratch.forks import opening
-from streamware.scratch.place import open_directory
 
 _SWEEPS = 3  # through a directory that somebody still writes to
 

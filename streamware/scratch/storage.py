@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from streamware.errors import ScratchError
 from streamware.scratch.budget import Budget
+from streamware.scratch.directory import Place
 from streamware.scratch.forks import watch
-from streamware.scratch.home import Home, reap
-from streamware.scratch.place import Place
+from streamware.scratch.process_directory import Home, reap
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")

@@ -20,10 +20,10 @@ from numbers import Integral, Real
 from pathlib import PurePath
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from streamware.cell import MAX_NOTE, Cell
 from streamware.errors import CellError, LimitError, place_of
-from streamware.style import Style
-from streamware.utf16 import units
+from streamware.model.cell import MAX_NOTE, Cell
+from streamware.model.style import Style
+from streamware.model.utf16 import units
 from streamware.values import Formula, Values
 from streamware.values.kinds import Kind
 from streamware.values.tokens import (

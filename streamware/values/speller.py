@@ -22,8 +22,8 @@ from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar
 
-from streamware.cell import Cell
-from streamware.columns import Column
+from streamware.model.cell import Cell
+from streamware.model.columns import Column
 from streamware.values import Values
 from streamware.values.cell import (
     CONTROLS,

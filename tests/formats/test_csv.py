@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import XML_TEXT, column, document
 from readers import csv_rows
-from streamware.columns import Batch, Head
+from streamware.model.columns import Batch, Head
 
 RFC = sw.Csv.profile("rfc4180")
 ROW = {"name": 'Zoë "Z", Ltd', "price": 1.5, "paid": True, "day": date(2024, 5, 6), "note": None}

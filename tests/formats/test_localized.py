@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import column, document
 from readers import csv_rows, libreoffice_cells
+from streamware.formats.language import LANGUAGES
 from streamware.formats.localized import Localized, languages, with_comma
-from streamware.language import LANGUAGES
 from streamware.values.kinds import Kind
 
 MOMENT = datetime(2024, 5, 6, 7, 8, 9, 250_000)

@@ -3,9 +3,9 @@ import zlib
 
 import pytest
 
+from streamware.formats.zip import isal_zlib
 from streamware.http import coding
 from streamware.http.coding import Gzip
-from streamware.zip import isal_zlib
 
 CHUNKS = [b"a,b\r\n", b"1,2\r\n" * 10_000, b"3,4\r\n"]
 

@@ -2,10 +2,10 @@ from http import HTTPStatus
 
 import streamware as sw
 from fakes import orders
-from streamware.encoding import Encoding
+from streamware.engine.sync import Encoding
 from streamware.http.delivery import Answer, Job
+from streamware.rows.source import Feeder
 from streamware.scratch.share import Share
-from streamware.source import Feeder
 
 
 def made(feeder: Feeder | None = None, share: Share | None = None) -> Encoding:

@@ -26,7 +26,7 @@ from fakes import (
     until,
 )
 from readers import csv_rows
-from streamware.http.pump import Pump
+from streamware.http.disconnect import Pump
 from streamware.middleware import asgi
 from streamware.scratch.ledger import CURRENT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from oracle import Oracle, storing
-from streamware.scratch.home import Home
+from streamware.scratch.directory import Place
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.place import Place
+from streamware.scratch.process_directory import Home
 from streamware.scratch.storage import Storage
 
 

@@ -15,8 +15,8 @@ import pytest
 from faults import CALLS, ERRORS, Faults, Tally, sweep, use
 from oracle import Oracle, disk, storing
 from streamware.errors import ScratchError
-from streamware.scratch.home import reap
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.process_directory import reap
 
 WAITS = 30.0
 """Seconds that a request may wait, on threads that may."""

@@ -728,7 +728,7 @@ class Requests(RuleBasedStateMachine):
         self.storage = Storage(self._settings())
         self.patch = pytest.MonkeyPatch()
         # However slow the machine, what was written is measured whenever it is asked.
-        self.patch.setattr("streamware.scratch.names._SHARE", 0)
+        self.patch.setattr("streamware.scratch.named_files._SHARE", 0)
         self.scratch = Scratch(self.storage)
         self.spools: list[tuple[Spool, bytearray]] = []
         self.files: dict[Path, int] = {}

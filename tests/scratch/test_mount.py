@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from streamware.scratch import mount
-from streamware.scratch.place import Place
+from streamware.scratch.directory import Place
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from children import NOBODY, needs_linux, needs_root, ran, ran_mounted
 from streamware.scratch import removal
-from streamware.scratch.home import Home, reap
+from streamware.scratch.process_directory import Home, reap
 
 
 def test_no_link_is_followed(tmp_path: Path, home: Home) -> None:
@@ -41,8 +41,8 @@ def test_a_directory_that_became_a_link_is_not_followed(tmp_path: Path, home: Ho
 
 READ_ONLY = """
 import os, sys
-from streamware.scratch.home import Home, reap
-from streamware.scratch.place import Place
+from streamware.scratch.process_directory import Home, reap
+from streamware.scratch.directory import Place
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
@@ -68,8 +68,8 @@ def test_directories_that_a_library_made_read_only_are_removed() -> None:
 
 DEEP = """
 import os, resource, sys
-from streamware.scratch.home import Home
-from streamware.scratch.place import Place
+from streamware.scratch.process_directory import Home
+from streamware.scratch.directory import Place
 home = Home(Place(sys.argv[1]))
 name, path = home.make_directory()
 os.chdir(path)
@@ -92,8 +92,8 @@ def test_a_tree_of_any_depth_is_removed_with_few_descriptors(folder: Path) -> No
 
 MOUNTED = """
 import os, subprocess, sys
-from streamware.scratch.home import Home, reap
-from streamware.scratch.place import Place
+from streamware.scratch.process_directory import Home, reap
+from streamware.scratch.directory import Place
 home = Home(Place(sys.argv[1]))
 name, path = home.make_directory()
 os.makedirs(path + "/sub/mounted")

@@ -10,8 +10,8 @@ from oracle import close, settings, storing
 from streamware.errors import ScratchError
 from streamware.limits import Limits
 from streamware.scratch import storage as module
+from streamware.scratch.directory import prefix
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.place import prefix
 from streamware.scratch.removal import Reaped
 from streamware.scratch.storage import Storage, storage, storages
 from streamware.settings import Settings
@@ -91,7 +91,7 @@ def test_the_default_directory_is_looked_at_quietly(
     monkeypatch: pytest.MonkeyPatch, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("STREAMWARE_SCRATCH_DIR", raising=False)
-    monkeypatch.setattr("streamware.scratch.place._default", lambda: str(root / "missing"))
+    monkeypatch.setattr("streamware.scratch.directory._default", lambda: str(root / "missing"))
     made = storage(Settings())
     with caplog.at_level(logging.INFO, "streamware"):
         made.start()

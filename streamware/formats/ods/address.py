@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamware.columns import MAX_LITERAL
-from streamware.formats.address import address_in, parts_of, percent_encoded
 from streamware.formats.ods.serials import serial, span
 from streamware.formats.ods.white_space import characters
+from streamware.formats.spreadsheet.address import address_in, parts_of, percent_encoded
 from streamware.formats.text import legal
+from streamware.model.columns import MAX_LITERAL
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.tokens import iso_duration

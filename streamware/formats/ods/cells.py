@@ -12,17 +12,17 @@ from itertools import repeat
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from streamware.cell import Cell
-from streamware.columns import Column
-from streamware.encoder import Part
-from streamware.formats.look import LINK, Look, dressed_places, shown_kind
 from streamware.formats.ods.address import Address, leading, place
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.palette import Marked, Palette
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.white_space import LINE
+from streamware.formats.protocol import Part
+from streamware.formats.spreadsheet.look import LINK, Look, dressed_places, shown_kind
 from streamware.formats.text import legal
-from streamware.style import Style
+from streamware.model.cell import Cell
+from streamware.model.columns import Column
+from streamware.model.style import Style
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streamware.cell import Cell
-from streamware.columns import Column, Head
-from streamware.encoder import Context, interleave
-from streamware.formats.heading import title_cells
-from streamware.formats.look import Look
 from streamware.formats.ods.cells import CellWriter, settle
 from streamware.formats.ods.palette import Palette
+from streamware.formats.protocol import Context, interleave
+from streamware.formats.spreadsheet.heading import title_cells
+from streamware.formats.spreadsheet.look import Look
 from streamware.formats.text import spellers
-from streamware.sheet_options import SheetOptions
-from streamware.style import Style
+from streamware.model.cell import Cell
+from streamware.model.columns import Column, Head
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import Style
 from streamware.values.cell import Spelling
 
 ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 
 from streamware.formats.ods.sheet import Shape
-from streamware.sheet_options import SheetOptions
+from streamware.model.sheet_options import SheetOptions
 
 _WIDEST = 255
 _PIXELS, _PADDING, _INCH = 7.5, 5, 96  # of a digit, and beside the text; per inch

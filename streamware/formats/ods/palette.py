@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streamware.formats.look import LINK, Look
 from streamware.formats.ods.styles import Styles
-from streamware.style import Style
+from streamware.formats.spreadsheet.look import LINK, Look
+from streamware.model.style import Style
 from streamware.values.kinds import Kind
 
 

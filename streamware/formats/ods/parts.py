@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from xml.sax.saxutils import escape
 
-from streamware.formats.properties import moment
+from streamware.formats.spreadsheet.properties import moment
 from streamware.formats.text import legal
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.spreadsheet"

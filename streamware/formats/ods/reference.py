@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streamware.formats.reference import column_letters, quoted
+from streamware.formats.spreadsheet.reference import column_letters, quoted
 
 
 class Table(NamedTuple):

@@ -13,17 +13,17 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, tzinfo
 from xml.sax.saxutils import escape
 
-from streamware.columns import Column
 from streamware.errors import EncodeError
-from streamware.formats.look import ZEBRA
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.styles import Styles
+from streamware.formats.spreadsheet.look import ZEBRA
 from streamware.formats.text import label, legal, text_literal
-from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
-from streamware.sheet_options import SheetOptions
-from streamware.style import Style
+from streamware.model.columns import Column
+from streamware.model.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import Style
 from streamware.values.tokens import datetime_serials, in_zone
 
 _KINDS = {

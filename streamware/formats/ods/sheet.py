@@ -10,10 +10,6 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamware.columns import Batch, Head
-from streamware.encoder import Context, Part, interleave
-from streamware.formats.heading import rows_above
-from streamware.formats.look import Look
 from streamware.formats.ods.cells import CellWriter, settle
 from streamware.formats.ods.heading import ROW, ROW_END, Heading
 from streamware.formats.ods.palette import Palette
@@ -22,13 +18,17 @@ from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import ColumnRules, Validations
 from streamware.formats.ods.serials import numeric, valued
 from streamware.formats.ods.white_space import CellText, characters
-from streamware.formats.sheet import check_columns
-from streamware.formats.table import check_titles, table_name
+from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.spreadsheet.heading import rows_above
+from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.sheet import check_columns
+from streamware.formats.spreadsheet.table import check_titles, table_name
+from streamware.formats.spreadsheet.totals import Total, Totals
+from streamware.formats.spreadsheet.width import column_widths
 from streamware.formats.text import spellers
-from streamware.formats.totals import Total, Totals
-from streamware.formats.width import column_widths
-from streamware.sheet_options import SheetOptions
-from streamware.style import Style
+from streamware.model.columns import Batch, Head
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import Style
 from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from streamware.errors import LimitError
 from streamware.formats.ods.number_style import NumberStyle, number_style
 from streamware.formats.ods.parts import attribute, opening
-from streamware.style import Style
+from streamware.model.style import Style
 
 MAX_STYLES = 65_490  # as many as a workbook of Excel has formats, which reads these files, too
 

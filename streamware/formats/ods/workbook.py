@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from streamware.columns import Batch, Column, Head
-from streamware.encoder import Context
 from streamware.errors import OrderError
-from streamware.formats.heading import rows_above
-from streamware.formats.names import SheetNames
 from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.layout import Layouts
@@ -26,11 +22,15 @@ from streamware.formats.ods.rules import Validations
 from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
 from streamware.formats.ods.styles import Styles
-from streamware.formats.properties import settled
-from streamware.formats.reference import quoted
-from streamware.formats.sheet import MAX_ROWS, taken
+from streamware.formats.protocol import Context
+from streamware.formats.spreadsheet.heading import rows_above
+from streamware.formats.spreadsheet.names import SheetNames
+from streamware.formats.spreadsheet.properties import settled
+from streamware.formats.spreadsheet.reference import quoted
+from streamware.formats.spreadsheet.sheet import MAX_ROWS, taken
+from streamware.formats.zip import ZipWriter
+from streamware.model.columns import Batch, Column, Head
 from streamware.values.speller import Spelled
-from streamware.zip import ZipWriter
 
 if TYPE_CHECKING:
     from streamware.formats.ods import Ods

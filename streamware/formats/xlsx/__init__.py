@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from streamware.columns import Column
-from streamware.encoder import Context
-from streamware.formats.names import defined_names
-from streamware.formats.properties import Property, checked
+from streamware.formats.protocol import Context
+from streamware.formats.spreadsheet.names import defined_names
+from streamware.formats.spreadsheet.properties import Property, checked
 from streamware.formats.xlsx.workbook import XlsxEncoder
-from streamware.sheet_options import SheetOptions
-from streamware.style import expect
-from streamware.zip import Backend
+from streamware.formats.zip import Backend
+from streamware.model.columns import Column
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import expect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
-from streamware.columns import MAX_LITERAL
-from streamware.formats.address import address_in, percent_encoded
+from streamware.formats.spreadsheet.address import address_in, percent_encoded
 from streamware.formats.text import legal, unescaped
-from streamware.utf16 import units
+from streamware.model.columns import MAX_LITERAL
+from streamware.model.utf16 import units
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.tokens import EPOCH_ORDINAL, iso_duration

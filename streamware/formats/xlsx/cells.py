@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
-from streamware.cell import Cell
-from streamware.columns import Column
-from streamware.encoder import Part
-from streamware.formats.look import Look, dressed_places, shown_kind
-from streamware.formats.reference import column_letters
+from streamware.formats.protocol import Part
+from streamware.formats.spreadsheet.look import Look, dressed_places, shown_kind
+from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.text import MARKUP
 from streamware.formats.xlsx.address import Address
 from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.palette import AROUND, VALUE, Palette
 from streamware.formats.xlsx.strings import SharedStrings
+from streamware.model.cell import Cell
+from streamware.model.columns import Column
 from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from streamware.formats.functions import LATER
+from streamware.formats.spreadsheet.functions import LATER
 
 _OF_SHEETS = frozenset({"FILTER", "SORT"})  # macro sheets have others of these names
 

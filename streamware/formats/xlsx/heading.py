@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streamware.columns import Column, Head
-from streamware.encoder import Context, Part, interleave
-from streamware.formats.heading import rows_above, title_cells
-from streamware.formats.look import Look
-from streamware.formats.reference import column_letters
+from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.spreadsheet.heading import rows_above, title_cells
+from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import CellWriter, settle, text_value
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
 from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.strings import SharedStrings
-from streamware.sheet_options import SheetOptions
-from streamware.style import Style
+from streamware.model.columns import Column, Head
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import Style
 from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from streamware.formats.look import LINK
-from streamware.formats.reference import quoted
+from streamware.formats.spreadsheet.look import LINK
+from streamware.formats.spreadsheet.reference import quoted
 from streamware.formats.xlsx.links import MAX_LINKS
 from streamware.formats.xlsx.styles import Styles
-from streamware.style import Style
+from streamware.model.style import Style
 
 NAME = "Index"
 ROWS = Style(format="#,##0")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
-from streamware.formats.address import parts_of
+from streamware.formats.spreadsheet.address import parts_of
 from streamware.formats.xlsx.parts import Relation
 
 MAX_LINKS = 65_530  # of a sheet (Microsoft's limits page)

@@ -13,11 +13,11 @@ from itertools import chain
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from streamware.formats.reference import column_letters
-from streamware.formats.sheet import MAX_ROWS
+from streamware.formats.spreadsheet.reference import column_letters
+from streamware.formats.spreadsheet.sheet import MAX_ROWS
 from streamware.formats.text import legal
 from streamware.formats.xlsx.parts import in_pieces
-from streamware.sheet_options import MAX_COLUMNS
+from streamware.model.sheet_options import MAX_COLUMNS
 
 MAX_NOTES = 65_530  # of a sheet
 MAX_BYTES = 4 * 2**20  # of their text

@@ -6,8 +6,8 @@ Source: ECMA-376 Part 1 §18.3.1.82 (sheetPr), §18.3.1.87 (sheetView), §18.3.1
 
 from __future__ import annotations
 
-from streamware.formats.reference import column_letters
-from streamware.sheet_options import SheetOptions
+from streamware.formats.spreadsheet.reference import column_letters
+from streamware.model.sheet_options import SheetOptions
 
 _MARGINS = (
     '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streamware.formats.look import LINK, Look
+from streamware.formats.spreadsheet.look import LINK, Look
 from streamware.formats.xlsx.address import LINKED
 from streamware.formats.xlsx.styles import Styles
-from streamware.style import Style
+from streamware.model.style import Style
 from streamware.values.kinds import Kind
 
 VALUE = (b"><v>", b"</v></c>")

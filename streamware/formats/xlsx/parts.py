@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from streamware.formats.properties import moment
+from streamware.formats.spreadsheet.properties import moment
 from streamware.formats.text import legal
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'

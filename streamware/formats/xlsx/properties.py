@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
 
-from streamware.formats.properties import Property, Value, moment, settled
+from streamware.formats.spreadsheet.properties import Property, Value, moment, settled
 from streamware.formats.text import legal
 from streamware.receipt import Receipt
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from datetime import date, datetime, tzinfo
 from xml.sax.saxutils import escape, quoteattr
 
-from streamware.columns import Column
 from streamware.errors import EncodeError
-from streamware.formats.look import ZEBRA
+from streamware.formats.spreadsheet.look import ZEBRA
 from streamware.formats.text import label, legal, text_literal
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.styles import Styles
-from streamware.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
-from streamware.sheet_options import SheetOptions
-from streamware.style import Style
+from streamware.model.columns import Column
+from streamware.model.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import Style
 from streamware.values.tokens import EPOCH_ORDINAL, FIRST_DATE, datetime_serials, in_zone
 
 _OPERATORS = {

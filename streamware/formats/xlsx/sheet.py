@@ -12,15 +12,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.sax.saxutils import escape
 
-from streamware.columns import Batch, Head
-from streamware.encoder import Context, Part, interleave
-from streamware.formats.look import Look
-from streamware.formats.reference import column_letters, quoted
-from streamware.formats.sheet import check_columns
-from streamware.formats.table import check_titles
+from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.reference import column_letters, quoted
+from streamware.formats.spreadsheet.sheet import check_columns
+from streamware.formats.spreadsheet.table import check_titles
+from streamware.formats.spreadsheet.totals import Total, Totals
+from streamware.formats.spreadsheet.width import column_widths
 from streamware.formats.text import spellers
-from streamware.formats.totals import Total, Totals
-from streamware.formats.width import column_widths
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.cells import CellText, CellWriter, notation, settle
@@ -31,7 +30,8 @@ from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.protection import protection
 from streamware.formats.xlsx.rules import ColumnRules
 from streamware.formats.xlsx.strings import SharedStrings
-from streamware.style import Style
+from streamware.model.columns import Batch, Head
+from streamware.model.style import Style
 from streamware.values.cell import Spelling
 from streamware.values.kinds import Kind
 from streamware.values.speller import Spelled

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from streamware.errors import LimitError
 from streamware.formats.text import legal
-from streamware.style import Style
+from streamware.model.style import Style
 
 MAX_FORMATS = 65_490  # cell formats in a workbook (Microsoft's limits page)
 MAX_FONTS = 512  # of a workbook (the same)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr, unescape
 
-from streamware.formats.table import table_name
+from streamware.formats.spreadsheet.table import table_name
 from streamware.formats.xlsx.area import Area
 
 STYLE = "TableStyleMedium2"  # the one that Excel takes unless told otherwise

@@ -15,12 +15,11 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from streamware.columns import Batch, Column, Head
-from streamware.encoder import Context
 from streamware.errors import LimitError, OrderError
-from streamware.formats.names import SheetNames
-from streamware.formats.properties import Property
-from streamware.formats.sheet import MAX_ROWS, taken
+from streamware.formats.protocol import Context
+from streamware.formats.spreadsheet.names import SheetNames
+from streamware.formats.spreadsheet.properties import Property
+from streamware.formats.spreadsheet.sheet import MAX_ROWS, taken
 from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.index import NAME, index_sheet
@@ -28,8 +27,9 @@ from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.styles import Styles
+from streamware.formats.zip import SpooledEntry, ZipWriter
+from streamware.model.columns import Batch, Column, Head
 from streamware.values.speller import Spelled
-from streamware.zip import SpooledEntry, ZipWriter
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx

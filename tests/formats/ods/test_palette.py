@@ -3,9 +3,9 @@
 from datetime import UTC
 
 import streamware as sw
-from streamware.formats.look import LINK, Look
 from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.styles import Styles
+from streamware.formats.spreadsheet.look import LINK, Look
 from streamware.values.kinds import Kind
 
 PLAIN = Look.of(sw.Column("a"), UTC)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from readers import libreoffice_book, libreoffice_csv, ooxml_errors
-from streamware.encoder import Context, Part, interleave
-from streamware.formats.look import LINK, Look
+from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.spreadsheet.look import LINK, Look
 from streamware.formats.text import spellers
 from streamware.formats.xlsx.cells import (
     CellText,

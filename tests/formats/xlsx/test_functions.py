@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors, openpyxl_book
-from streamware.formats.functions import LATER
+from streamware.formats.spreadsheet.functions import LATER
 from streamware.formats.xlsx.functions import prefixed
 from workbooks import Workbook, one, workbook
 

@@ -3,7 +3,7 @@
 from datetime import UTC
 
 import streamware as sw
-from streamware.formats.look import LINK, Look
+from streamware.formats.spreadsheet.look import LINK, Look
 from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.styles import Styles
 from streamware.values.kinds import Kind

@@ -11,8 +11,8 @@ import pytest
 import streamware as sw
 import streamware.formats.xlsx.workbook
 from readers import libreoffice_csv, ooxml_errors, zip_rules
-from streamware.columns import Batch, Head
 from streamware.formats.xlsx.workbook import XlsxEncoder
+from streamware.model.columns import Batch, Head
 from workbooks import MAIN, Workbook, workbook
 
 HEAD = Head("Orders", (sw.Column(0, "id"), sw.Column(1, "name")))

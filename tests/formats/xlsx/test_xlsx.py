@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamware as sw
+import streamware.formats.zip
 import streamware.values.tokens
-import streamware.zip
 from readers import (
     bsdtar_parts,
     csv_rows,
@@ -209,13 +209,13 @@ def test_isal_gives_the_same_parts_as_zlib() -> None:
 
 def test_without_isal_and_orjson_the_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = everything().parts
-    monkeypatch.setattr(streamware.zip, "isal_zlib", None)
+    monkeypatch.setattr(streamware.formats.zip, "isal_zlib", None)
     monkeypatch.setattr(streamware.values.tokens, "orjson", None)
     assert everything().parts == parts
 
 
 def test_isal_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamware.zip, "isal_zlib", None)
+    monkeypatch.setattr(streamware.formats.zip, "isal_zlib", None)
     with pytest.raises(ValueError, match="isal is not installed"):
         workbook([(1,)], sw.Xlsx(deflate="isal"))
 

@@ -1,0 +1,1 @@
+"""What drives rows into bytes?  The loops, their threads and their clocks."""

@@ -1,0 +1,38 @@
+"""Tables: cells of a sheet that programs sort and filter as one, by the names of their columns.
+
+Source: ECMA-376 Part 1 §18.5.1.3 (tableColumn); what Excel repairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamware.errors import EncodeError, LimitError
+from streamware.model.utf16 import units
+
+MAX_TITLE = 255  # UTF-16 units of a column's name in a table
+
+
+def table_name(number: int) -> str:
+    """What the table of a sheet is called in formulas, by the sheet's number from 1."""
+    return f"Table{number}"
+
+
+def check_titles(sheet: str, titles: Sequence[str] | None) -> None:
+    """Whether the columns of a table can have these titles.
+
+    Raises:
+        EncodeError: There are none, or they are empty, too long, or the same ignoring case.
+    """
+    if not titles:
+        raise EncodeError(f"sheet {sheet!r}: a table needs columns with titles")
+    seen: set[str] = set()
+    for at, title in enumerate(titles, 1):
+        if not title.strip():
+            raise EncodeError(f"sheet {sheet!r}: column {at} of a table has no title")
+        if units(title) > MAX_TITLE:
+            what = f"sheet {sheet!r}, column {at}: characters of a title in a table"
+            raise LimitError(what, limit=MAX_TITLE, actual=units(title))
+        if title.casefold() in seen:
+            raise EncodeError(f"sheet {sheet!r}: the title {title!r} comes twice in a table")
+        seen.add(title.casefold())

@@ -1,0 +1,202 @@
+"""Totals: a row of formulas below the last one, whose values are known without keeping any.
+
+Source: ECMA-376 Part 1 §18.17.7.311 (SUBTOTAL): 101, 103 and 109 leave out what a filter hides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import repeat
+from math import isfinite, nan
+from typing import Any
+
+from streamware.errors import EncodeError
+from streamware.formats.text import label
+from streamware.model.cell import Cell
+from streamware.model.columns import Column
+from streamware.values.cell import DIGITS, SEPARATOR
+from streamware.values.kinds import MOMENTS, NUMBERS, Kind
+from streamware.values.speller import Spelled
+from streamware.values.tokens import orjson
+
+_FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
+_BLOCK = 1024  # values that are added at once
+_LOADS = json.loads if orjson is None else orjson.loads
+_TEXTS = frozenset({Kind.TEXT, Kind.JSON})
+_NONE: frozenset[Kind] = frozenset()
+_ODD = {"sum": _TEXTS | MOMENTS, "average": _TEXTS}  # what has no total
+
+
+@dataclass(slots=True)
+class _Running:
+    """What is known of a column so far."""
+
+    cells: int = 0  # that are not empty
+    numbers: int = 0
+    sum: float = 0
+    pending: list[float] = field(default_factory=list)
+    kind: Kind | None = None  # of the first number
+
+    def add(self, numbers: Sequence[float]) -> None:
+        # In blocks of one size, whatever the batches were: equal rows have equal sums.
+        self.numbers += len(numbers)
+        self.pending += numbers
+        while len(self.pending) >= _BLOCK:
+            self.sum += sum(self.pending[:_BLOCK])
+            del self.pending[:_BLOCK]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What stands below a column.
+
+    Attributes:
+        at: Its position, from 0.
+        name: "sum", "average" or "count".
+        value: Its value.
+        kind: How it is shown: as a cell of this kind.
+    """
+
+    at: int
+    name: str
+    value: float
+    kind: Kind
+
+    def formula(self, cells: str, *, separator: str = ",") -> str:
+        """What calculates it from these cells.
+
+        Args:
+            cells: As a formula refers to them.
+            separator: What stands between arguments: OpenFormula has a semicolon.
+        """
+        return f"SUBTOTAL({_FUNCTIONS[self.name]}{separator}{cells})"
+
+
+class Totals:
+    """The totals of one sheet.
+
+    Args:
+        sheet: Name of the sheet, for messages.
+        columns: Its columns.
+    """
+
+    def __init__(self, sheet: str, columns: Sequence[Column]) -> None:
+        self._sheet = sheet
+        self._columns = {at: column for at, column in enumerate(columns) if column.total}
+        self._running = {at: _Running() for at in self._columns}
+
+    def __bool__(self) -> bool:
+        return bool(self._columns)
+
+    def check(
+        self, spelled: Sequence[Spelled], columns: Sequence[Sequence[object]], first: int
+    ) -> None:
+        """Whether these cells have a total.
+
+        Args:
+            spelled: The columns of the sheet.
+            columns: What they are made of.
+            first: Number of the first row, from 1, for messages.
+
+        Raises:
+            EncodeError: There is text in a column that is added up, or a date in a sum.
+        """
+        for at, column in self._columns.items():
+            cells, odd = spelled[at], _ODD.get(str(column.total), _NONE)
+            if cells.kinds is None and cells.kind not in odd:
+                continue
+            kinds = cells.kinds or repeat(cells.kind)
+            for row, (kind, token) in enumerate(zip(kinds, cells.tokens, strict=False)):
+                if token and kind in odd:  # an empty text counts as no cell at all
+                    raise EncodeError(
+                        f"sheet {self._sheet!r}, row {first + row}, column {label(column, at)}:"
+                        f" {_named(kind, columns[at][row])} has no {column.total}"
+                    )
+
+    def add(self, spelled: Sequence[Spelled]) -> None:
+        """Take note of some rows."""
+        for at, running in self._running.items():
+            cells = spelled[at]
+            empty = cells.tokens.count(None) if cells.sparse else 0
+            running.cells += len(cells.tokens) - empty
+            if self._columns[at].total != "count":
+                numbers, kind = _numbers(cells)
+                running.add(numbers)
+                running.kind = running.kind or kind
+
+    def mark(self) -> dict[int, _Running]:
+        """What is known so far, for `rewind`."""
+        return {
+            at: replace(running, pending=running.pending.copy())
+            for at, running in self._running.items()
+        }
+
+    def rewind(self, mark: dict[int, _Running]) -> None:
+        """Forget the rows that were added since."""
+        self._running = mark
+
+    def row(self) -> list[Total]:
+        """What stands below the columns; nothing below one whose average there is none of."""
+        found = (
+            _total(at, str(column.total), self._running[at]) for at, column in self._columns.items()
+        )
+        return [total for total in found if isfinite(total.value)]
+
+
+def _named(kind: Kind | None, value: object) -> str:
+    """What a cell without a total is, for a message that does not tell its value."""
+    if kind in MOMENTS:
+        return "a date"
+    value = value.value if isinstance(value, Cell) else value
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return "a number that became text, which Values(big_int=, decimal=) decide,"
+    return "text"
+
+
+def _total(at: int, name: str, running: _Running) -> Total:
+    if name == "count":
+        return Total(at, name, running.cells, Kind.EMPTY)
+    value = running.sum + sum(running.pending)
+    if name == "average":
+        value = value / running.numbers if running.numbers else nan
+    # No more digits than a spreadsheet keeps: ten times 0.1 is 1.
+    return Total(at, name, float(f"{value:.{DIGITS}g}"), running.kind or Kind.NUMBER)
+
+
+def _numbers(cells: Spelled) -> tuple[Sequence[float], Kind | None]:
+    """Its numbers, and the kind of the first one."""
+    if cells.numbers is not None:
+        return cells.numbers, cells.kind
+    tokens, kind = _tokens(cells)
+    return _values(tokens), kind
+
+
+def _tokens(cells: Spelled) -> tuple[Sequence[bytes], Kind | None]:
+    """The texts of its numbers, and the kind of the first one."""
+    if cells.kind in NUMBERS:
+        tokens: list[Any] = cells.tokens
+        return ([t for t in tokens if t is not None] if cells.sparse else tokens), cells.kind
+    if cells.kinds is None and cells.kind is not Kind.FORMULA:
+        return (), None
+    kinds = cells.kinds or [Kind.FORMULA] * len(cells.tokens)
+    pairs = (_cached(kind, token) for kind, token in zip(kinds, cells.tokens, strict=True) if token)
+    found = [(kind, token) for kind, token in pairs if kind in NUMBERS]
+    return [token for _, token in found], found[0][0] if found else None
+
+
+def _cached(kind: Kind, token: bytes) -> tuple[Kind, bytes]:
+    """A formula's value; other cells are as they are."""
+    if kind is not Kind.FORMULA:
+        return kind, token
+    _, valued, cached = token.split(SEPARATOR)
+    return Kind(valued.decode()), cached
+
+
+def _values(tokens: Sequence[bytes]) -> list[float]:
+    if not tokens:
+        return []
+    values: list[float] = _LOADS(b"[" + b",".join(tokens) + b"]")
+    return values

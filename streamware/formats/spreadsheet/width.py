@@ -1,0 +1,185 @@
+"""Widths of the columns of a spreadsheet: what is too narrow for a number or a date shows ###.
+
+Source: ECMA-376 Part 1 §18.3.1.13 (col: characters of the default font), §18.8.31 (numFmts);
+Unicode Standard Annex 11 (East Asian width).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+from unicodedata import east_asian_width
+
+from streamware.formats.spreadsheet.look import Look
+from streamware.model.cell import Cell
+from streamware.model.columns import Column
+from streamware.model.number_format import code_of, shown_length
+from streamware.model.sheet_options import SheetOptions
+from streamware.model.style import Style
+from streamware.values import Formula
+from streamware.values.kinds import Kind
+from streamware.values.speller import Spelled
+
+SAMPLED_ROWS = 32  # the first batch has no more
+
+_NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
+_AMOUNT = 15  # characters: 123,456,789.00 and a sign
+_UNKNOWN = 10**8  # what a number of a column may well come to
+_ROOM_OF_SUM = 4  # characters: of a thousand cells it is as much longer
+_LOOKED_AT = 1024  # bytes of a text, to see how wide it is
+_FONT, _BOLD = 11, 1.2  # points of the default font; how much wider a bold one is
+_WIDE = frozenset("WF")
+_LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\[\]]*\]|general', re.DOTALL | re.IGNORECASE)
+_DATES = re.compile("[ymdhs]", re.IGNORECASE)
+_PIECES = re.compile(r"d+|m+|h+|s+", re.IGNORECASE)
+_MORE = {1: 1, 4: 5}  # d shows two digits, mmmm may be September
+_MONEY = re.compile(r"[€$£¥]")
+_KINDS = frozenset({"date", "datetime", "time", "duration"})
+
+
+def text_width(text: str) -> int:
+    """Characters that a text takes; one of East Asia takes two."""
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(east_asian_width(character) in _WIDE for character in text)
+
+
+def number_width(code: str, number: float = 0) -> int:
+    """Characters that a number, a date or a span takes in this format, more or less."""
+    section = code.split(";", 1)[0]
+    pattern = _LITERALS.sub("", section)
+    if not _DATES.search(pattern):
+        return shown_length(code, number)
+    return len(section) + sum(_MORE.get(len(piece), 0) for piece in _PIECES.findall(pattern))
+
+
+def least_width(column: Column) -> int:
+    """Characters that its cells will take once there are some, as far as the column tells."""
+    code = column.format or (code_of(column.kind) if column.kind in _KINDS else "@")
+    pattern = _LITERALS.sub("", code.split(";", 1)[0])
+    if _DATES.search(pattern):
+        return number_width(code)
+    if not re.search("[0#?]", pattern):
+        return 0
+    if "," in pattern or "[$" in code or _MONEY.search(code):
+        return max(_AMOUNT, number_width(code, _UNKNOWN) if "%" not in pattern else 0)
+    return number_width(code, 1 if "%" in pattern else _UNKNOWN)
+
+
+def longest_cell(
+    column: Column, look: Look, spelled: Spelled, *, text: Callable[[bytes], bytes] | None = None
+) -> int:
+    """Characters that the longest of the first cells shows, more or less.
+
+    Args:
+        column: The column.
+        look: How its cells look.
+        spelled: Its first cells.
+        text: The characters of a text, where it was spelled in a notation.
+    """
+    kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * SAMPLED_ROWS)[:SAMPLED_ROWS]
+    longest = 0
+    for at, (kind, token) in enumerate(zip(kinds, spelled.tokens, strict=False)):
+        if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
+            continue
+        if kind is Kind.TEXT:
+            start = token[:_LOOKED_AT] if text is None else text(token[:_LOOKED_AT])
+            shown = max(text_width(line.decode("utf-8", "ignore")) for line in start.split(b"\n"))
+        else:
+            shown = _number_shown(kind, token, _own_format(spelled, at) or look.code(kind))
+        longest = max(longest, shown)
+    if not longest and column.kind == "datetime" and column.format is None:
+        return number_width(look.zoned)
+    room = _ROOM_OF_SUM if column.total == "sum" and longest else 0
+    return max(longest + room, least_width(column))
+
+
+def _own_format(spelled: Spelled, at: int) -> str | None:
+    cell = (spelled.dressed or {}).get(at)
+    return None if cell is None or cell.style is None else cell.style.format
+
+
+def _number_shown(kind: Kind, token: bytes, code: str | None) -> int:
+    if kind is not Kind.NUMBER:
+        return number_width(code or "")
+    return len(token) if code is None else number_width(code, float(token))
+
+
+def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int, float]:
+    """Characters that the dates and numbers of title rows take, by their columns from 0.
+
+    A text needs no room of its own, for it goes on over the cells beside it.
+    """
+    widths: dict[int, float] = {}
+    for row in rows:
+        for at, cell in enumerate(() if isinstance(row, str) else row):
+            widths[at] = max(widths.get(at, 0), _title_width(cell, zone))
+    return widths
+
+
+def column_widths(
+    columns: Sequence[Column],
+    looks: Sequence[Look],
+    spelled: Sequence[Spelled],
+    options: SheetOptions,
+    zone: tzinfo,
+    *,
+    text: Callable[[bytes], bytes] | None = None,
+) -> list[float]:
+    """The widths of the columns of a sheet: those they were given, else what the first cells take.
+
+    Args:
+        columns: The columns.
+        looks: How the cells of each look.
+        spelled: The first cells of each.
+        options: What surrounds them.
+        zone: Zone of the date-times that have one.
+        text: The characters of a text, where it was spelled in a notation.
+    """
+    above = title_widths(options.title_rows, zone)
+    return [
+        column.width
+        or sampled_width(
+            column.title,
+            max(longest_cell(column, look, cells, text=text), above.get(at, 0)),
+            button=options.autofilter,
+        )
+        for at, (column, look, cells) in enumerate(zip(columns, looks, spelled, strict=True))
+    ]
+
+
+def sampled_width(title: str | None, longest: float, *, button: bool) -> float:
+    """The width of a column, within reason.
+
+    Args:
+        title: Its title.
+        longest: Characters of the longest cell that was looked at.
+        button: Whether the title has a filter button beside it.
+    """
+    header = text_width(title) + (_FILTER_BUTTON if button else 0) if title else 0
+    return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)
+
+
+def _title_width(cell: object, zone: tzinfo) -> float:
+    value, style = (cell.value, cell.style) if isinstance(cell, Cell) else (cell, None)
+    style = style or Style()
+    if isinstance(value, Formula):
+        value = value.cached
+    shown = _shown(value, style.format, zone)
+    return shown * (style.size or _FONT) / _FONT * (_BOLD if style.bold else 1)
+
+
+def _shown(value: object, code: str | None, zone: tzinfo) -> int:
+    if isinstance(value, (date, time, timedelta)):
+        name = next(kind for type_, kind in _TYPES if isinstance(value, type_))
+        width = number_width(code or code_of(name))
+        aware = isinstance(value, datetime) and value.tzinfo is not None and code is None
+        return width + (1 + len(str(zone)) if aware else 0)
+    if code is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0
+    return number_width(code, value)
+
+
+_TYPES = ((datetime, "datetime"), (date, "date"), (time, "time"), (timedelta, "duration"))

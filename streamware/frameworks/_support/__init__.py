@@ -1,0 +1,1 @@
+"""What do the framework modules share?"""

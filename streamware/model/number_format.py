@@ -1,0 +1,138 @@
+"""Number formats of spreadsheets: by a name of ours, or as the code itself.
+
+Source: ECMA-376 Part 1 §18.8.31 (numFmts); Microsoft, "Excel specifications and limits".
+"""
+
+from __future__ import annotations
+
+import re
+
+from streamware.model.utf16 import units
+
+MAX_LENGTH = 255  # UTF-16 units
+MAX_PERCENT = 99  # signs of percent that are looked at: more of them make no double
+
+_NAMED = {
+    "integer": "0",
+    "decimal": "#,##0.00",
+    "percent": "0.00%",
+    "date": "yyyy-mm-dd",
+    "datetime": "yyyy-mm-dd hh:mm:ss",
+    "time": "hh:mm:ss",
+    "duration": "[h]:mm:ss",
+    "text": "@",
+}
+# ISO 4217: currencies whose smaller unit is not a hundredth.
+_NO_DECIMALS = frozenset(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()  # noqa: SIM905
+)
+_THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # noqa: SIM905
+_MONEY = re.compile(r"money:([A-Z]{3})")
+_LITERALS = re.compile(
+    r'"[^"]*"|\\.|_.|\*.|\[[^\[\]]*\]|general|am/pm|a/p', re.DOTALL | re.IGNORECASE
+)
+_QUOTED = re.compile(r'"[^"]*"|\\.', re.DOTALL)
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+# What brackets may hold: elapsed time, a colour, a condition, a currency or locale, digits.
+_IN_BRACKETS = re.compile(
+    r"h+|m+|s+|black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]{1,2}"
+    r"|(?:<|<=|=|<>|>=|>) ?-?[0-9.]+(?:e[+-]?[0-9]+)?|\$.*|dbnum[0-9]|natnum[0-9]+",
+    re.IGNORECASE,
+)
+_FORBIDDEN = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+_STRFTIME = re.compile("%[a-zA-Z]")
+_CURRENCY = re.compile(r"money\b.*|[a-z]{3}", re.DOTALL | re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+")
+_PLACEHOLDERS = re.compile(r"[ymdhsegb]+", re.IGNORECASE)
+
+
+def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it checks
+    """The code of a number format that is given by its name or as a code.
+
+    Args:
+        format: "integer", "decimal", "percent", "date", "datetime", "time", "duration", "text",
+            "money:" and a currency of ISO 4217 such as "money:EUR"; or a code such as `"0.00"`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not isinstance(format, str):
+        raise TypeError(f"a number format is a text such as '0.00', not {type(format).__name__}")
+    if format in _NAMED:
+        return _NAMED[format]
+    if money := _MONEY.fullmatch(format):
+        return f"#,##0{_decimals(money[1])} [${money[1]}]"
+    problem = _problem(format)
+    if problem:
+        names = ", ".join(sorted(_NAMED))
+        raise ValueError(
+            f"the number format {format!r} {problem}; a code is one of Excel's, such as '0.00',"
+            f" or a name: {names}, money:EUR"
+        )
+    return format
+
+
+def _decimals(currency: str) -> str:
+    if currency in _NO_DECIMALS:
+        return ""
+    return ".000" if currency in _THREE_DECIMALS else ".00"
+
+
+def _problem(code: str) -> str | None:
+    if not code:
+        return "is empty"
+    if units(code) > MAX_LENGTH:
+        return f"has {units(code)} characters; {MAX_LENGTH} are allowed"
+    if _FORBIDDEN.search(code):
+        return "has a control character"
+    rest = _LITERALS.sub("", code)
+    if '"' in rest:
+        return "has a quote without its end"
+    if "[" in rest or "]" in rest:
+        return "has a bracket without its other"
+    if rest.endswith(("\\", "_", "*")):
+        return f"ends with {rest[-1]!r}, which needs a character behind it"
+    if rest.count(";") > 3:
+        return "has more than four sections"
+    if strftime := _STRFTIME.search(_LITERALS.sub(" ", code)):
+        return f"has {strftime[0]!r}, as strftime has it; a date is written dd.mm.yyyy here"
+    odd = [word for word in _WORD.findall(rest) if not _PLACEHOLDERS.fullmatch(word)]
+    if odd:
+        currency = _CURRENCY.fullmatch(code)
+        return (
+            "is none; a currency is three capital letters: money:EUR"
+            if currency
+            else f"has {odd[0]!r}, which needs quotes"
+        )
+    return _problem_in_brackets(code)
+
+
+def _problem_in_brackets(code: str) -> str | None:
+    brackets = _BRACKETS.findall(_QUOTED.sub("", code))
+    unknown = [inside for inside in brackets if not _IN_BRACKETS.fullmatch(inside)]
+    return f"has [{unknown[0]}], which means nothing" if unknown else None
+
+
+def shown_length(code: str, number: float) -> int:
+    """Characters that a number takes in this format, more or less.
+
+    Of the first section only; exponents and fractions are taken as long as their code.
+    """
+    section = code.split(";", 1)[0]
+    pattern = _LITERALS.sub("", section)
+    whole, _, fraction = pattern.partition(".")
+    if not re.search("[0#?]", pattern) or re.search("[eE/]", pattern):
+        return len(section)
+    scaled = abs(number) * 100 ** min(pattern.count("%"), MAX_PERCENT)
+    digits = max(len(f"{scaled:.0f}"), whole.count("0"))
+    separators = (digits - 1) // 3 if "," in whole else 0
+    decimals = len(re.findall("[0#?]", fraction))
+    literals = len(re.sub("[0#?,.]", "", pattern)) + sum(map(_length, _LITERALS.findall(section)))
+    return (number < 0) + digits + separators + decimals + (decimals > 0) + literals
+
+
+def _length(literal: str) -> int:
+    """Characters that are seen of a literal: none of a colour, the text of a currency."""
+    if literal.startswith("["):
+        return len(literal[2:-1].partition("-")[0]) if literal[1] == "$" else 0
+    return len(literal) - 2 if literal.startswith('"') else 1

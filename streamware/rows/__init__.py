@@ -1,0 +1,1 @@
+"""How do rows come in?  Opened, pulled, counted into batches, laid out in columns."""

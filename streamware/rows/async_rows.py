@@ -1,0 +1,238 @@
+"""Asynchronous rows, made readable to a thread.
+
+One task opens, reads and closes them, from first to last in one context, and hands them over in
+lists; the thread that encodes iterates them as if they were ordinary rows.  While it encodes one
+list the next is read, and no further, so that the source feels the client's pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Event
+from time import monotonic
+from typing import Any
+
+from streamware.errors import OrderError
+from streamware.model.columns import Sheet, names_of
+from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
+from streamware.rows.source import GivenUp, Rows, aclose, checked, is_opener
+
+_SLICE = 0.0005  # seconds that rows are read without a turn for the other tasks
+
+
+class Feed:
+    """An iterable of the rows of an asynchronous source, for one other thread.
+
+    Args:
+        rows: An async iterable, a callable that opens one, or something to await for either.
+        loop: The loop that reads them.
+    """
+
+    def __init__(self, rows: Rows, loop: asyncio.AbstractEventLoop) -> None:
+        self._rows = rows
+        self.task: asyncio.Task[None] | None = None
+        self._loop = loop
+        self.ended = False
+        self._reading = False
+        self._cancelled = False
+        self._last: object = None
+        self._lists: SimpleQueue[Any] = SimpleQueue()
+        self._room = asyncio.Event()
+        self._under_way = 0
+        self._partial: list[Any] = []
+        self._opened = Event()
+        self._source: object = None
+        self._names: list[str] | None = None
+        self._error: BaseException | None = None
+
+    def cancel(self) -> None:
+        """Have the task end, from any thread: the pull in flight is cancelled, the rows closed."""
+        self._cancelled = True
+        try:
+            self._loop.call_soon_threadsafe(self._interrupt)
+        except RuntimeError:  # the loop has ended, and the task with it
+            self._end(GivenUp())
+
+    # On the loop ----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the task."""
+        self.task = asyncio.get_running_loop().create_task(self._read())
+
+    def hand_over(self) -> bool:
+        """Give the thread the rows read so far, if it waits for some; whether there were any."""
+        if not self._partial or self._under_way:
+            return False
+        self._put()
+        return True
+
+    def _interrupt(self) -> None:
+        # Once, and not before its first step, when nothing would run, not even a `finally`; nor
+        # while the rows are being closed.
+        if self.task is not None and self._reading:
+            self._reading = False
+            self.task.cancel()
+        self._room.set()
+
+    def _check(self) -> None:
+        """Raises CancelledError where it was cancelled: the source may have swallowed that."""
+        if self._cancelled:
+            raise asyncio.CancelledError
+
+    async def _read(self) -> None:
+        self._reading = not self._cancelled
+        error: BaseException | None = None
+        try:
+            await self._read_from(self._rows)
+        except asyncio.CancelledError:
+            # Not an end: what was cut must not pass for what was complete.
+            cut = OrderError("the reading of the rows was cancelled")
+            error = GivenUp() if self._cancelled else cut
+            raise
+        except BaseException as caught:
+            error = caught  # raised again where the thread reads
+            if not isinstance(caught, (Exception, GeneratorExit)):
+                raise
+        finally:
+            self._put()
+            self._end(error)
+
+    async def _read_from(self, rows: Any) -> None:
+        opened: Any = None if is_opener(rows) else rows
+        try:
+            self._check()
+            if is_opener(rows):
+                opened = rows()
+            if inspect.isawaitable(opened) and not hasattr(opened, "__aiter__"):
+                opened = await opened
+                self._check()
+            opened = [opened] if isinstance(opened, Sheet) else checked(opened)
+            self._source = opened
+            self._names = names_of(opened)
+            self._opened.set()
+            await self._pull(opened)
+        finally:
+            self._reading = False
+            await aclose(opened)
+
+    async def _pull(self, rows: Any) -> None:
+        iterator = aiter(rows) if hasattr(rows, "__aiter__") else _each(rows)
+        size, room, turn = FIRST_ROWS, MOST_CHARACTERS, monotonic() + _SLICE
+        keys: Sequence[Any] = ()
+        try:
+            async for row in iterator:
+                self._check()
+                self._partial.append(row)
+                room -= weight(row, keys)
+                if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
+                    await self._hand_over_in_time()
+                    size, room, keys = min(2 * size, MOST_ROWS), MOST_CHARACTERS, heavy(row)
+                    turn = monotonic() + _SLICE
+                elif monotonic() > turn:
+                    await asyncio.sleep(0)
+                    turn = monotonic() + _SLICE
+            self._check()
+        finally:
+            self._reading = False
+            if iterator is not rows:
+                await aclose(iterator)
+
+    async def _hand_over_in_time(self) -> None:
+        while self._under_way:
+            await self._until_taken()
+        self._put()
+        if isinstance(self._last, Sheet):  # its rows are read before the next one is asked for
+            await self._until_taken()
+        await asyncio.sleep(0)
+
+    async def _until_taken(self) -> None:
+        """Wait until the thread has taken a list, which it does no more once this is cancelled."""
+        self._check()
+        self._room.clear()
+        await self._room.wait()
+
+    def _put(self) -> None:
+        rows, self._partial = self._partial, []
+        if rows:
+            if self._names is None:  # some tell them after the first row only
+                self._names = names_of(self._source)
+            self._last = rows[-1]
+            self._under_way += 1
+            self._lists.put(rows)
+
+    def _end(self, error: BaseException | None) -> None:
+        self.ended = True
+        self._error = error
+        self._opened.set()
+        self._lists.put(None)
+
+    def _taken(self) -> None:
+        self._under_way -= 1
+        self._room.set()
+
+    # On the thread --------------------------------------------------------------------------
+
+    @property
+    def description(self) -> list[tuple[str]] | None:
+        """Names of the columns, in PEP 249's form; waits until the source is open."""
+        self._opened.wait()
+        return None if self._names is None else [(name,) for name in self._names]
+
+    def __iter__(self) -> Iterator[Any]:
+        while (rows := self._lists.get()) is not None:
+            yield from rows
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._taken)
+        if self._error is not None:
+            raise self._error
+
+
+async def _each(rows: Iterable[Any]) -> AsyncIterator[Any]:
+    for row in rows:
+        yield row
+
+
+class Feeds:
+    """Makes the feeds of one document, and ends them all.
+
+    Called on the thread that will iterate them; told the loop before that.
+    """
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._feeds: list[Feed] = []
+        self._cancelled = False
+
+    def __call__(self, rows: Rows) -> Feed:
+        """Have a task of the loop read `rows`.
+
+        Raises:
+            OrderError: There is no loop yet.
+        """
+        if self.loop is None:
+            raise OrderError("asynchronous rows are read beside a running event loop")
+        feed = Feed(rows, self.loop)
+        self._feeds = [*(each for each in self._feeds if not each.ended), feed]
+        self.loop.call_soon_threadsafe(feed.begin)
+        if self._cancelled:
+            feed.cancel()
+        return feed
+
+    def hand_over(self) -> bool:
+        """Have every thread that waits for rows get what there is; whether there was any."""
+        given = [feed.hand_over() for feed in self._feeds]
+        return any(given)
+
+    def cancel(self) -> None:
+        """End all, those to come, too."""
+        self._cancelled = True
+        for feed in self._feeds:
+            feed.cancel()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The tasks that may not have ended."""
+        return [feed.task for feed in self._feeds if feed.task is not None]

@@ -1,0 +1,195 @@
+"""Where rows come from: opened, read and closed by whoever iterates them.
+
+Rows are an iterable, an async iterable, or a callable that opens one.  An iterable is closed by
+its own `close()`, where it has one, on every path: read to its end, failed, given up, or never
+begun; a `finally` in a generator that never started does not run, so closing is never left to it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from streamware.errors import OrderError
+from streamware.model.columns import Sheet, names_of
+from streamware.rows.arrow import ArrowRows, speaks_arrow
+
+logger = logging.getLogger("streamware")
+
+Rows = Iterable[Any] | AsyncIterable[Any] | Awaitable[Any] | Callable[[], Any] | Sheet
+"""What can be exported; see `encode`."""
+
+_SYNC_REMEDY = (
+    "these rows are asynchronous: use sw.aencode, or serve the export from an ASGI application;"
+    " under WSGI give an ordinary iterable, or a callable that opens one"
+)
+
+
+def checked(rows: Rows) -> Rows:
+    """`rows`, if they can be rows at all.
+
+    Raises:
+        TypeError: They are neither iterable nor callable, or text, or one mapping.
+    """
+    if isinstance(rows, (str, bytes, bytearray, Mapping)):
+        raise TypeError(f"rows are an iterable of rows, not one {type(rows).__name__}")
+    if (
+        isinstance(rows, Sheet)
+        or speaks_arrow(rows)
+        or is_iterable(rows)
+        or is_async(rows)
+        or callable(rows)
+    ):
+        return rows
+    raise TypeError(
+        "rows are an iterable, an async iterable, or a callable that opens one,"
+        f" not {type(rows).__name__}"
+    )
+
+
+def is_iterable(rows: object) -> bool:
+    """Whether an ordinary `for` can read it."""
+    return hasattr(type(rows), "__iter__") or hasattr(type(rows), "__getitem__")
+
+
+def is_async(rows: object) -> bool:
+    """Whether only an event loop can read it."""
+    return hasattr(type(rows), "__aiter__") or inspect.isawaitable(rows)
+
+
+def opens_async(rows: object) -> bool:
+    """Whether it is a callable known to open something asynchronous."""
+    call = getattr(rows, "__call__", None)  # noqa: B004 - instances with an async __call__ too
+    return any(
+        inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (rows, call)
+    )
+
+
+def is_opener(rows: object) -> bool:
+    """Whether it is a callable that opens rows, rather than rows."""
+    return callable(rows) and not is_iterable(rows) and not is_async(rows)
+
+
+Feeder = Callable[[Any], Iterable[Any]]
+
+
+class GivenUp(BaseException):
+    """The document is wanted no more: raised inside its loop, and never to the caller."""
+
+
+def _refuse(rows: Any) -> Iterable[Any]:
+    raise OrderError(_SYNC_REMEDY)
+
+
+class Opened:
+    """Rows being read: their iterator, the names they tell, and their closing.
+
+    Args:
+        rows: What to open; a callable is called now, an iterable is asked for its iterator.
+        feeder: Turns asynchronous rows into ordinary ones, where an event loop can.
+
+    Raises:
+        OrderError: They can only be read by an event loop, and there is no feeder.
+    """
+
+    def __init__(self, rows: Rows, feeder: Feeder | None = None) -> None:
+        source: Any = rows
+        if is_opener(rows) and not opens_async(rows):
+            source = rows()  # type: ignore[operator]  # it is callable
+        self.iterator: Iterator[Any] = iter(())
+        try:
+            if opens_async(source) or (is_async(source) and not is_iterable(source)):
+                source = (feeder or _refuse)(source)
+            if speaks_arrow(source):
+                source = ArrowRows(source)
+            source = [source] if isinstance(source, Sheet) else checked(source)
+            self._names = names_of(source)
+            self.iterator = iter(source)
+        except BaseException:
+            close(source)
+            raise
+        self._source = source
+
+    @property
+    def names(self) -> list[str] | None:
+        """Names of the columns, where the source tells them; some do after the first row only."""
+        if self._names is None:
+            self._names = names_of(self._source)
+        return self._names
+
+    def close(self) -> None:
+        """Close the iterator, and what it came from.
+
+        What goes wrong is logged; raises nothing but what is no `Exception`, when all is closed.
+        """
+        iterator, source = self.iterator, self._source
+        self.iterator, self._source = iter(()), ()
+        with ExitStack() as closing:  # from last to first, each whatever became of the one before
+            if source is not iterator:
+                closing.callback(close, source)
+            closing.callback(close, iterator)
+
+
+def close(rows: object) -> None:
+    """Call `rows.close()` if there is one that can be called here.
+
+    The rows of sheets that were listed are closed with them; they may never have begun.  What
+    goes wrong is logged; raises nothing but what is no `Exception`, when all is closed.
+    """
+    with ExitStack() as closing:
+        closing.callback(_close, rows)
+        for sheet in reversed(_listed_sheets(rows)):
+            if not is_opener(sheet.rows):
+                closing.callback(close, sheet.rows)
+
+
+def _close(rows: object) -> None:
+    closer = getattr(rows, "close", None)
+    if not callable(closer) or inspect.iscoroutinefunction(closer):
+        return
+    try:
+        closer()
+    except Exception as error:
+        if is_thread_bound(error):
+            return  # nor could it be read here, and that was said
+        logger.warning("closing the rows of an export failed", exc_info=True)
+
+
+def handed_over(rows: object) -> list[object]:
+    """What was handed over open: `rows`, and the rows of listed sheets."""
+    given = [rows, *(sheet.rows for sheet in _listed_sheets(rows))]
+    return [each for each in given if not is_opener(each)]
+
+
+def asynchronous(rows: object) -> list[object]:
+    """What was handed over open and only an event loop can close."""
+    return [each for each in handed_over(rows) if is_async(each) and not is_iterable(each)]
+
+
+def _listed_sheets(rows: object) -> list[Sheet]:
+    if isinstance(rows, Sheet):
+        return [rows]
+    listed = isinstance(rows, (list, tuple)) and bool(rows) and isinstance(rows[0], Sheet)
+    return [sheet for sheet in rows if isinstance(sheet, Sheet)] if listed else []  # type: ignore[attr-defined]  # a list
+
+
+def is_thread_bound(error: Exception) -> bool:
+    """Whether it says that what was used belongs to another thread."""
+    # sqlite3.ProgrammingError and greenlet.error have no code to tell this by.
+    return "same thread" in str(error) or "different thread" in str(error)
+
+
+async def aclose(rows: object) -> None:
+    """Call `rows.aclose()`, or `close()`, and await what it gives.  Never raises but on cancel."""
+    closer = getattr(rows, "aclose", None) or getattr(rows, "close", None)
+    if not callable(closer):
+        return
+    try:
+        closing = closer()
+        if inspect.isawaitable(closing):
+            await closing
+    except Exception:
+        logger.warning("closing the rows of an export failed", exc_info=True)

@@ -1,0 +1,392 @@
+import importlib.util
+import io
+import random
+import sys
+import zipfile
+import zlib
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import streamware.formats.zip
+from readers import bsdtar_parts, unzip_complaints, zip_parts, zip_rules
+from streamware import LimitError, OrderError
+from streamware.formats.zip import (
+    BLOCK,
+    Backend,
+    Deflate,
+    Entry,
+    ZipWriter,
+    central_header,
+    descriptor,
+    end_record,
+    local_header,
+)
+
+SHEET = "xl/worksheets/sheet1.xml"
+ENTRY = Entry(b"a/b.xml", crc=0x11223344, compressed=0x0A0B0C0D, size=0x55667788, offset=0xFEDCBA98)
+NOISE = random.Random(7).randbytes(200_000)
+TEXT = b"".join(b'<row r="%d"><c><v>%d</v></c></row>' % (n, n * n) for n in range(20_000))
+
+
+def inflated(data: bytes) -> bytes:
+    return zlib.decompress(data, wbits=-15)
+
+
+def archive(parts: dict[str, bytes], *, small: bool = False, backend: Backend = "auto") -> bytes:
+    writer = ZipWriter(small=small, backend=backend)
+    entries = [writer.entry(name, data) for name, data in parts.items()]
+    return b"".join(entries) + writer.finish()
+
+
+# The records, field by field, as APPNOTE.TXT 4.3 lists them
+
+
+def test_a_local_header_says_that_crc_and_sizes_follow() -> None:
+    assert local_header(b"a/b.xml") == bytes.fromhex(
+        "504b0304"  # signature
+        "1400"  # version 2.0
+        "0800"  # bit 3
+        "0800"  # deflate
+        "00002100"  # 1980-01-01 00:00
+        "00000000 00000000 00000000"  # crc, sizes
+        "0700 0000"  # lengths of name and extra field
+    ) + (b"a/b.xml")
+
+
+def test_a_descriptor_has_its_signature_and_four_bytes_a_figure() -> None:
+    assert descriptor(ENTRY) == bytes.fromhex("504b0708 44332211 0d0c0b0a 88776655")
+
+
+def test_a_central_header_is_made_by_msdos_and_has_the_figures() -> None:
+    assert central_header(ENTRY) == bytes.fromhex(
+        "504b0102"  # signature
+        "1400 1400"  # made by 2.0 on MS-DOS, version 2.0
+        "0800 0800"  # bit 3, deflate
+        "00002100"  # 1980-01-01 00:00
+        "44332211 0d0c0b0a 88776655"  # crc, sizes
+        "0700 0000 0000"  # lengths of name, extra field and comment
+        "0000 0000 00000000"  # disk, internal and external attributes
+        "98badcfe"  # offset of the local header
+    ) + (b"a/b.xml")
+
+
+def test_the_end_record_has_the_numbers_of_the_directory() -> None:
+    assert end_record(0x0203, 0x04050607, 0xF8090A0B) == bytes.fromhex(
+        "504b0506 0000 0000 0302 0302 07060504 0b0a09f8 0000"
+    )
+
+
+def test_the_greatest_figures_that_need_no_zip64_fit() -> None:
+    greatest = Entry(
+        b"a", crc=0xFFFFFFFF, compressed=0xFFFFFFFE, size=0xFFFFFFFE, offset=0xFFFFFFFE
+    )
+    assert descriptor(greatest)[4:] == bytes.fromhex("ffffffff feffffff feffffff")
+    assert central_header(greatest)[42:46] == bytes.fromhex("feffffff")
+
+
+# What other programs read
+
+
+PARTS = {"_rels/.rels": b"<r/>", "empty.xml": b"", SHEET: TEXT, "noise.bin": NOISE}
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["fast", "small"])
+@pytest.mark.parametrize("backend", ["auto", "zlib"])
+def test_every_part_is_read_back(backend: Backend, *, small: bool) -> None:
+    data = archive(PARTS, small=small, backend=backend)
+    zip_rules(data)
+    assert zip_parts(data) == PARTS
+
+
+def test_unzip_has_nothing_against_it(tmp_path: Path) -> None:
+    assert unzip_complaints(archive(PARTS), tmp_path) == ""
+
+
+def test_a_reader_of_a_pipe_reads_it(tmp_path: Path) -> None:
+    assert bsdtar_parts(archive(PARTS), tmp_path) == PARTS
+
+
+def test_an_archive_without_entries_is_an_end_record() -> None:
+    data = ZipWriter().finish()
+    assert data == end_record(0, 0, 0)
+    assert zip_parts(data) == {}
+
+
+def test_isal_and_zlib_give_the_same_parts() -> None:
+    pytest.importorskip("isal")
+    by_isal, by_zlib = archive(PARTS, backend="isal"), archive(PARTS, backend="zlib")
+    assert by_isal != by_zlib
+    assert zip_parts(by_isal) == zip_parts(by_zlib)
+
+
+def test_without_isal_zlib_gives_the_same_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "isal_zlib", None)
+    data = archive(PARTS)
+    zip_rules(data)
+    assert zip_parts(data) == PARTS
+    assert data == archive(PARTS, backend="zlib")
+
+
+def test_isal_is_missed_only_by_those_who_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "isal_zlib", None)
+    with pytest.raises(ValueError, match="isal is not installed"):
+        Deflate(backend="isal")
+
+
+def test_small_is_smaller() -> None:
+    sheet = {SHEET: TEXT}
+    assert len(archive(sheet, small=True)) < len(archive(sheet, backend="zlib"))
+
+
+def test_without_the_directory_nothing_is_a_zip() -> None:
+    writer = ZipWriter()
+    data = b"".join(writer.entry(name, part) for name, part in PARTS.items())
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(io.BytesIO(data))
+
+
+def test_isal_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "isal", None)  # as where nobody publishes a wheel
+    spec = importlib.util.spec_from_file_location(
+        "zip_without_isal", streamware.formats.zip.__file__
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    writer = module.ZipWriter()
+    assert zip_parts(writer.entry(SHEET, TEXT) + writer.finish()) == {SHEET: TEXT}
+
+
+def test_data_needs_an_open_entry() -> None:
+    writer = ZipWriter()
+    writer.entry(SHEET, TEXT)
+    with pytest.raises(OrderError, match="no entry of the zip is open"):
+        writer.write(TEXT)
+
+
+# Deflate is fed blocks
+
+
+@pytest.mark.parametrize("backend", ["auto", "zlib"])
+@given(cuts=st.lists(st.integers(0, len(NOISE)), max_size=8))
+def test_however_the_data_came_its_bytes_are_the_same(backend: Backend, cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), len(NOISE)]
+    pieces = [NOISE[start:stop] for start, stop in pairwise(edges)]
+    whole, cut = Deflate(backend=backend), Deflate(backend=backend)
+    expected = whole.write(NOISE) + whole.finish()
+    assert b"".join(map(cut.write, pieces)) + cut.finish() == expected
+    assert (cut.crc, cut.size) == (whole.crc, whole.size)
+    assert inflated(expected) == NOISE
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
+def test_a_stream_of_any_size_ends_well(size: int) -> None:
+    stream = Deflate()
+    out = stream.write(NOISE[:size]) + stream.finish()
+    assert inflated(out) == NOISE[:size]
+    assert (stream.crc, stream.size) == (zlib.crc32(NOISE[:size]), size)
+
+
+def test_no_more_than_a_block_and_what_deflate_looks_at_waits() -> None:
+    stream = Deflate()
+    assert stream.write(NOISE[: BLOCK - 1]) == b""
+    assert len(stream.write(NOISE[BLOCK - 1 :])) > len(NOISE) - 2 * BLOCK
+
+
+@pytest.mark.parametrize("backend", ["auto", "zlib"])
+def test_what_was_flushed_can_be_read(backend: Backend) -> None:
+    stream, reader = Deflate(backend=backend), zlib.decompressobj(-15)
+    assert reader.decompress(stream.write(b"first") + stream.flush()) == b"first"
+    assert reader.decompress(stream.write(TEXT) + stream.flush()) == TEXT
+    assert reader.decompress(stream.flush()) == b""
+    assert reader.decompress(stream.write(b"last") + stream.finish()) == b"last"
+    assert reader.eof
+
+
+def test_a_flushed_entry_is_as_good_as_any(tmp_path: Path) -> None:
+    writer = ZipWriter()
+    data = writer.open(SHEET)
+    for row in (b"one", b"two", b"three"):
+        data += writer.write(row) + writer.flush()
+    data += writer.close() + writer.finish()
+    zip_rules(data)
+    assert zip_parts(data) == {SHEET: b"onetwothree"}
+    assert unzip_complaints(data, tmp_path) == ""
+
+
+def test_between_entries_there_is_nothing_to_flush() -> None:
+    writer = ZipWriter()
+    assert writer.flush() == b""
+    writer.entry(SHEET, TEXT)
+    assert writer.flush() == b""
+
+
+# What a zip without ZIP64 can hold
+
+
+def test_the_limits_are_those_of_zip_without_zip64() -> None:
+    assert streamware.formats.zip.MAX_SIZE == 2**32 - 2
+    assert streamware.formats.zip.MAX_ENTRIES == 65_534
+
+
+def test_an_entry_that_grows_too_large_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 1000)
+    writer = ZipWriter()
+    writer.open(SHEET)
+    writer.write(b"a" * 600)
+    with pytest.raises(LimitError, match="bytes of an entry of the zip") as raised:
+        writer.write(b"a" * 600)
+    assert (raised.value.limit, raised.value.actual) == (1000, 1200)
+
+
+def test_an_entry_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 1000)
+    assert zip_parts(archive({SHEET: b"a" * 1000})) == {SHEET: b"a" * 1000}
+
+
+def test_a_zip_that_grows_too_large_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 70_000)
+    writer = ZipWriter()
+    writer.entry("first.bin", NOISE[:60_000])
+    writer.open("second.bin")
+    writer.write(NOISE[:10_000])
+    with pytest.raises(LimitError, match="bytes of the zip") as raised:
+        writer.flush()
+    assert raised.value.limit == 70_000
+    assert 70_000 < raised.value.actual < 71_000
+
+
+def test_four_gibibytes_of_one_entry_are_an_error_before_they_are_passed() -> None:
+    writer = ZipWriter(backend="auto")
+    writer.open(SHEET)
+    deflate = writer._deflate
+    assert deflate is not None
+    deflate.size = 2**32 - 2 - 10  # as if so much had been written
+    writer.write(b"0123456789")
+    with pytest.raises(LimitError, match="4,294,967,295 is over the limit of 4,294,967,294"):
+        writer.write(b"!")
+
+
+def test_four_gibibytes_in_all_are_an_error_before_they_are_passed() -> None:
+    writer = ZipWriter()
+    writer._offset = 2**32 - 40
+    with pytest.raises(LimitError, match="bytes of the zip"):
+        writer.open(SHEET)
+
+
+def test_too_many_entries_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "MAX_ENTRIES", 3)
+    writer = ZipWriter()
+    data = b"".join(writer.entry(f"{n}.xml", b"<a/>") for n in range(3))
+    with pytest.raises(LimitError, match="entries in the zip: 4 is over the limit of 3"):
+        writer.open("4.xml")
+    assert len(zip_parts(data + writer.finish())) == 3
+
+
+@pytest.mark.slow
+def test_as_many_entries_as_there_may_be_are_read_back() -> None:
+    data = archive({f"{n}.xml": b"" for n in range(65_534)})
+    assert len(zipfile.ZipFile(io.BytesIO(data)).namelist()) == 65_534
+    assert b"PK\6\6" not in data[-100:]  # the end record of ZIP64
+
+
+# Entries that are spooled while others are written
+
+
+class Recorded(io.BytesIO):
+    """A scratch file that says how it was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[int] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads.append(-1 if size is None else size)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["fast", "small"])
+@pytest.mark.parametrize("backend", ["auto", "zlib"])
+def test_a_spooled_entry_is_the_same_as_one_that_was_written(
+    backend: Backend, *, small: bool
+) -> None:
+    writer = ZipWriter(small=small, backend=backend)
+    data = writer.open("first.bin")
+    spooled = [writer.spooled(io.BytesIO()) for _ in range(2)]
+    for at in range(0, len(NOISE), 30_000):
+        data += writer.write(NOISE[at : at + 30_000])
+        spooled[0].write(TEXT[at : at + 30_000])
+        spooled[1].write(NOISE[at : at + 30_000])
+    spooled[0].write(TEXT[210_000:])
+    data += writer.close()
+    data += b"".join(writer.copy(SHEET, spooled[0])) + b"".join(writer.copy("b.bin", spooled[1]))
+    data += writer.finish()
+    zip_rules(data)
+    expected = {"first.bin": NOISE, SHEET: TEXT, "b.bin": NOISE}
+    assert data == archive(expected, small=small, backend=backend)
+
+
+def test_a_spool_is_read_in_blocks_and_closed_before_the_entry_ends() -> None:
+    writer, file = ZipWriter(), Recorded()
+    spooled = writer.spooled(file)
+    spooled.write(NOISE)
+    pieces = []
+    for piece in writer.copy("noise.bin", spooled):
+        pieces.append((file.closed, len(piece)))
+        assert len(piece) <= BLOCK
+    assert [closed for closed, _ in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert set(file.reads) == {BLOCK}
+
+
+def test_an_empty_entry_can_be_spooled() -> None:
+    writer = ZipWriter()
+    data = b"".join(writer.copy("empty", writer.spooled(io.BytesIO()))) + writer.finish()
+    zip_rules(data)
+    assert zip_parts(data) == {"empty": b""}
+
+
+def test_what_is_spooled_counts_before_it_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 200_000)
+    writer = ZipWriter()
+    writer.open("first.bin")
+    writer.write(NOISE[:BLOCK])
+    spooled = writer.spooled(io.BytesIO())
+    spooled.write(NOISE[:BLOCK])
+    writer.write(NOISE[:BLOCK])
+    with pytest.raises(LimitError, match="bytes of the zip"):
+        spooled.write(NOISE[:BLOCK])
+
+
+def test_what_was_copied_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 100_000)
+    writer = ZipWriter()
+    spooled = writer.spooled(io.BytesIO())
+    spooled.write(NOISE[:90_000])
+    data = b"".join(writer.copy("noise.bin", spooled)) + writer.entry("rest", b"x")
+    assert zip_parts(data + writer.finish())["noise.bin"] == NOISE[:90_000]
+
+
+def test_a_spooled_entry_keeps_to_the_size_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 1000)
+    spooled = ZipWriter().spooled(io.BytesIO())
+    spooled.write(b"a" * 1000)
+    with pytest.raises(LimitError, match="bytes of an entry of the zip"):
+        spooled.write(b"a")
+
+
+def test_an_entry_can_be_stored_with_its_figures_in_front(tmp_path: Path) -> None:
+    writer = ZipWriter()
+    data = writer.stored("mimetype", b"a/b") + writer.entry("c.xml", b"<c/>") + writer.finish()
+    assert data[:41] == bytes.fromhex(
+        "504b0304 1400 0000 0000 00002100"  # version 2.0, no flags, stored
+        "1c40f407 03000000 03000000 0800 0000"
+    ) + (b"mimetypea/b")
+    assert zip_parts(data) == {"mimetype": b"a/b", "c.xml": b"<c/>"}
+    assert bsdtar_parts(data, tmp_path) == zip_parts(data)
+    assert unzip_complaints(data, tmp_path) == ""

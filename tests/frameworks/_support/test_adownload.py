@@ -1,0 +1,153 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from fakes import AsyncRows, Rows, failing, orders, until
+from readers import csv_rows
+from streamware.frameworks._support.adownload import AsyncDownload
+from streamware.http.admission import admission
+
+SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "headers": [], "query_string": b""}
+FULL = sw.Settings(max_concurrent=1, wait_seconds=0)
+
+
+def download(content: Any, **options: Any) -> AsyncDownload:
+    export = sw.Export(content, **{"format": "csv"} | options)
+    answer = export.answer(head_only=False, query="", accept=None, coding=None)
+    return AsyncDownload(answer, SCOPE)
+
+
+async def read(made: AsyncDownload) -> bytes:
+    return b"".join([chunk async for chunk in made])
+
+
+@pytest.mark.parametrize("kind", [Rows, AsyncRows])
+async def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end(kind: Any) -> None:
+    rows = kind(orders(3))
+    made = download(lambda: rows, columns=["id", "name"])
+    await made.begin()
+    await made.begin()
+    assert rows.pulled > 0
+    assert csv_rows(await read(made))[0] == ["id", "name"]
+    await made.aclose()
+    assert rows.closed == 1
+
+
+async def test_it_is_begun_by_who_reads_it_and_no_further_than_that() -> None:
+    rows = Rows(orders(10**9))
+    made = download(lambda: rows)
+    assert await anext(made)
+    await asyncio.sleep(0.05)
+    assert rows.pulled < 50_000
+    await made.aclose()
+    assert rows.closed == 1
+
+
+async def test_aclose_before_it_is_begun_opens_nothing() -> None:
+    rows = Rows(orders(3))
+    made = download(rows)
+    await made.aclose()
+    await made.aclose()
+    assert (rows.pulled, rows.closed) == (0, 1)
+    assert await read(made) == b""
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_close_is_good_from_another_thread(begun: bool) -> None:
+    rows = Rows(orders(10**9))
+    made = download(rows)
+    if begun:
+        await made.begin()
+    await asyncio.to_thread(made.close)
+    await until(lambda: rows.closed)
+    assert (rows.pulled > 0, rows.closed) == (begun, 1)
+
+
+@pytest.mark.parametrize("kind", [Rows, AsyncRows])
+@pytest.mark.parametrize("head_only", [False, True])
+async def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(
+    kind: Any, head_only: bool
+) -> None:
+    rows = kind(orders(3))
+    export = sw.Export(rows, format="csv")
+    made = AsyncDownload(
+        export.answer(head_only=head_only, query="", accept=None, coding=None), SCOPE
+    )
+    del made
+    await until(lambda: rows.closed)
+    assert (rows.pulled, rows.closed) == (0, 1)
+
+
+async def test_one_that_is_dropped_closes_its_rows() -> None:
+    rows = Rows(orders(10**9))
+    made = download(lambda: rows)
+    await made.begin()
+    del made
+    await until(lambda: rows.closed)
+
+
+async def test_one_whose_reader_is_cancelled_closes_its_rows() -> None:
+    held = asyncio.Event()
+
+    async def slow() -> Any:
+        yield (1,)
+        held.set()
+        await asyncio.Event().wait()
+
+    done: list[sw.Receipt] = []
+    made = download(slow, on_done=done.append)
+    reader = asyncio.create_task(read(made))
+    await held.wait()
+    reader.cancel()
+    await asyncio.wait({reader})
+    await until(lambda: done)
+    assert [receipt.outcome for receipt in done] == ["client gone"]
+
+
+async def test_it_outlives_the_task_that_has_begun_it() -> None:
+    made = download(lambda: orders(20_000))
+    await asyncio.create_task(made.begin())
+    assert len(csv_rows(await read(made))) == 20_000
+
+
+async def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
+    rows = Rows(failing(0, OSError("no disk")))
+    made = download(lambda: rows)
+    with pytest.raises(OSError, match="no disk"):
+        await made.begin()
+    assert rows.closed == 1
+
+
+async def test_a_failure_later_comes_where_it_is_read() -> None:
+    rows = Rows(failing(200_000, OSError("no disk")))
+    made = download(lambda: rows)
+    await made.begin()
+    with pytest.raises(OSError, match="no disk"):
+        await read(made)
+    assert rows.closed == 1
+
+
+async def test_a_refusal_has_a_status_and_headers_of_its_own() -> None:
+    places = admission(FULL)
+    await places.aenter()
+    try:
+        made = download([(1,)], settings=FULL)
+        await made.begin()
+        late = download([(1,)], settings=FULL)
+        with pytest.raises(sw.OrderError, match=r"refused \(503\), after its response was started"):
+            await anext(late)
+    finally:
+        places.leave()
+    assert (made.refused, made.status) == (True, 503)
+    assert int(dict(made.headers)["content-length"]) == len(await read(made))
+
+
+async def test_headers_that_were_changed_meanwhile_stay() -> None:
+    made = download([(1,)])
+    headers = {"Cache-Control": "no-cache"}
+    await made.begin()
+    made.update(headers)
+    assert headers == {"Cache-Control": "no-cache"}
+    await made.aclose()

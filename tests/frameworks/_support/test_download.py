@@ -1,0 +1,125 @@
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from fakes import Rows, failing, orders
+from readers import csv_rows
+from streamware.frameworks._support.download import Download
+from streamware.http.admission import admission
+
+ENVIRON: dict[str, Any] = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
+FULL = sw.Settings(max_concurrent=1, wait_seconds=0)
+
+
+def download(content: Any, **options: Any) -> Download:
+    export = sw.Export(content, **{"format": "csv"} | options)
+    answer = export.answer(head_only=False, query="", accept=None, coding=None)
+    return Download(answer, ENVIRON)
+
+
+def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end() -> None:
+    rows = Rows(orders(3))
+    made = download(rows, columns=["id", "name"])
+    assert (rows.pulled, made.begun, made.status) == (0, False, 200)
+    made.begin()
+    made.begin()
+    assert rows.pulled > 0
+    assert csv_rows(b"".join(made))[0] == ["id", "name"]
+    made.close()
+    assert rows.closed == 1
+
+
+def test_it_is_begun_by_who_reads_it() -> None:
+    assert len(csv_rows(b"".join(download(orders(3))))) == 3
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_close_is_good_at_any_time_and_for_twice(begun: bool) -> None:
+    rows = Rows(orders(10**9))
+    made = download(rows)
+    if begun:
+        next(made)
+    made.close()
+    made.close()
+    assert (rows.pulled > 0, rows.closed) == (begun, 1)
+    assert list(made) == []
+
+
+def test_what_is_not_wanted_is_not_opened() -> None:
+    made = download(lambda: pytest.fail("opened"))
+    made.begin(wanted=False)
+    assert (made.status, b"".join(made)) == (200, b"")
+
+
+def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
+    rows = Rows(failing(0, OSError("no disk")))
+    made = download(lambda: rows)
+    with pytest.raises(OSError, match="no disk"):
+        made.begin()
+    assert rows.closed == 1
+    made.close()
+
+
+@pytest.mark.parametrize("head_only", [False, True])
+def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(head_only: bool) -> None:
+    rows = Rows(orders(3))
+    export = sw.Export(rows, format="csv")
+    made = Download(export.answer(head_only=head_only, query="", accept=None, coding=None), ENVIRON)
+    assert rows.closed == 0
+    del made
+    assert (rows.pulled, rows.closed) == (0, 1)
+
+
+def test_one_that_is_dropped_opens_nothing() -> None:
+    made = download(lambda: pytest.fail("opened"))
+    del made
+
+
+def refused() -> Download:
+    """One that was begun while there was no place."""
+    places = admission(FULL)
+    places.enter()
+    try:
+        made = download([(1,)], settings=FULL, headers=[("X-Ours", "1")])
+        made.begin()
+    finally:
+        places.leave()
+    return made
+
+
+def test_a_refusal_replaces_the_headers_of_the_download() -> None:
+    made = refused()
+    assert (made.refused, made.status) == (True, 503)
+    headers = {"X-Ours": "1", "Content-Disposition": "attachment", "X-Theirs": "2", **deleted()}
+    made.update(headers)
+    assert headers["X-Theirs"] == "2"
+    assert headers["Content-Type"].startswith("text/plain")
+    assert int(headers["Content-Length"]) == len(b"".join(made))
+    assert "Content-Disposition" not in headers
+
+
+def deleted() -> dict[str, str]:
+    """Headers that a download has; a dict would complain of one that is missing."""
+    names = ("Content-Type", "Cache-Control", "X-Content-Type-Options", "Accept-Ranges", "Vary")
+    return dict.fromkeys(names, "")
+
+
+def test_headers_that_were_changed_meanwhile_stay() -> None:
+    made = download([(1,)])
+    headers = {"Cache-Control": "no-cache"}
+    made.begin()
+    made.update(headers)
+    assert headers == {"Cache-Control": "no-cache"}
+    made.close()
+
+
+def test_a_refusal_that_comes_too_late_is_an_error() -> None:
+    places = admission(FULL)
+    places.enter()
+    try:
+        made = download([(1,)], settings=FULL)
+        with pytest.raises(sw.OrderError, match=r"refused \(503\), after its response was started"):
+            next(made)
+    finally:
+        places.leave()

@@ -1,0 +1,36 @@
+import inspect
+from typing import get_type_hints
+
+import pytest
+
+import streamware as sw
+from streamware.frameworks._support.options import Options, application
+
+ELSEWHERE = {"self", "rows", "headers", "status"}
+
+
+def test_options_are_the_arguments_of_an_export() -> None:
+    arguments = get_type_hints(sw.Export.__init__)
+    expected = {
+        name: kind for name, kind in arguments.items() if name not in ELSEWHERE | {"return"}
+    }
+    assert get_type_hints(Options) == expected
+    assert set(inspect.signature(sw.Export.__init__).parameters) == ELSEWHERE | set(expected)
+
+
+def test_rows_become_an_export_with_the_options() -> None:
+    made = application([{"a": 1}], {"format": "xml", "filename": "orders"})
+    answer = made.answer(head_only=True, query="", accept=None, coding=None)
+    assert ("Content-Disposition", 'attachment; filename="orders.xml"') in answer.headers
+
+
+@pytest.mark.parametrize("made", [sw.Export([]), sw.Bundle([])], ids=["export", "bundle"])
+def test_an_application_is_itself_and_takes_no_options(made: sw.Export | sw.Bundle) -> None:
+    assert application(made, {}) is made
+    with pytest.raises(TypeError, match="filename, format: to be given to the "):
+        application(made, {"filename": "orders", "format": "csv"})
+
+
+def test_rows_that_are_none_are_refused_as_by_an_export() -> None:
+    with pytest.raises(TypeError, match="rows are an iterable"):
+        application(5, {})  # type: ignore[arg-type]  # the point of it

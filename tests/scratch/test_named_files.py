@@ -1,0 +1,245 @@
+import itertools
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+
+from fakes import PATIENCE
+from oracle import storing
+from streamware.errors import OrderError, Refused, ScratchError
+from streamware.scratch.account import Account
+from streamware.scratch.ledger import Scratch
+from streamware.scratch.named_files import Names
+from streamware.scratch.storage import Storage
+
+
+@pytest.fixture
+def account(storage: Storage) -> Account:
+    return Account(storage)
+
+
+@pytest.fixture
+def names(storage: Storage, account: Account) -> Names:
+    return Names(storage, account)
+
+
+def test_a_directory_is_made_when_the_first_name_is(names: Names, root: Path) -> None:
+    assert not [path for path in root.iterdir() if path.is_dir()]
+    path = names.file(".csv")
+    assert path.parent.parent.parent == root
+    assert names.directory().parent == path.parent
+    names.remove()
+
+
+def test_what_others_write_is_charged_when_it_is_settled(names: Names, account: Account) -> None:
+    names.file("").write_bytes(b"x" * 4096)
+    assert (names.unmeasured(), account.bytes) == (4096, 0)
+    names.settle()
+    assert (names.unmeasured(), account.bytes) == (0, 4096)
+    names.remove()
+    assert account.bytes == 0
+
+
+def test_what_others_delete_is_given_back_when_it_is_settled(
+    names: Names, account: Account
+) -> None:
+    path = names.file("")
+    path.write_bytes(b"x" * 4096)
+    names.settle()
+    path.unlink()
+    names.settle()
+    assert account.bytes == 0
+    names.remove()
+
+
+def test_files_at_any_depth_count_and_links_are_not_followed(names: Names) -> None:
+    folder = names.directory()
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "part").write_bytes(b"x" * 4096)
+    (folder / "out").symlink_to("/usr")
+    assert names.unmeasured() == 4096
+    names.remove()
+
+
+def test_a_file_that_vanishes_while_it_is_measured_counts_nothing(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [names.file("") for _ in range(3)]
+    paths[0].write_bytes(b"x" * 4096)
+    lost = names.directory()
+    scandir = os.scandir
+
+    def scanned(directory: str) -> object:
+        found = list(scandir(directory))
+        if len(found) == 4:
+            paths[1].unlink()
+            lost.rmdir()
+        return nullcontext(found)
+
+    monkeypatch.setattr("os.scandir", scanned)
+    assert names.unmeasured() == 4096
+    monkeypatch.undo()
+    names.remove()
+
+
+def test_what_takes_long_to_measure_is_not_measured_often(
+    names: Names, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.count(1000.0, 1.0)  # it takes a second, whenever it is done
+    monkeypatch.setattr("streamware.scratch.named_files.monotonic", lambda: next(times))
+    names.file("").write_bytes(b"x" * 4096)
+    assert names.unmeasured() == 4096
+    for _ in range(10):
+        names.settle(by_the_way=True)
+        assert account.bytes == 0
+    for _ in range(30):
+        names.settle(by_the_way=True)
+    assert account.bytes == 4096
+    names.remove()
+
+
+def test_it_is_always_measured_when_that_is_asked_for(
+    names: Names, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.count(1000.0, 1.0)
+    monkeypatch.setattr("streamware.scratch.named_files.monotonic", lambda: next(times))
+    path = names.file("")
+    for size in (4096, 8192):
+        path.write_bytes(b"x" * size)
+        names.settle()
+        assert account.bytes == size
+    names.remove()
+
+
+def test_many_names_take_no_time_that_grows_with_their_square(root: Path) -> None:
+    with storing(root) as storage:
+        scratch, began = Scratch(storage), time.process_time()
+        for _ in range(2000):
+            scratch.path()
+        assert time.process_time() - began < 2.0  # it was 20
+        scratch.close()
+
+
+def test_a_sparse_file_counts_what_it_takes(names: Names) -> None:
+    with names.file("").open("wb") as file:
+        file.truncate(2**30)
+    assert names.unmeasured() == 0
+    names.remove()
+
+
+def test_a_directory_removed_from_under_it_is_made_again(names: Names) -> None:
+    lost = names.file("").parent
+    rmtree(lost)
+    path = names.file("")
+    assert path.parent != lost
+    assert names.holds(path)
+    assert names.remove() == []
+
+
+def test_a_home_removed_from_under_it_is_made_again(names: Names) -> None:
+    rmtree(names.file("").parent.parent)
+    assert names.file("").exists()
+    assert names.remove() == []
+
+
+def test_a_name_that_cannot_be_made_is_not_counted(names: Names, account: Account) -> None:
+    for _ in range(2):
+        with pytest.raises(ScratchError, match="a name in"):
+            names.file("x" * 300)
+    assert account.files == 0
+    names.remove()
+
+
+def test_after_the_removal_there_are_no_more_names(names: Names, account: Account) -> None:
+    names.file("").write_bytes(b"x" * 4096)
+    names.settle()
+    assert names.remove() == []
+    with pytest.raises(OrderError):
+        names.file("")
+    assert (account.files, account.bytes, names.unmeasured()) == (0, 0, 0)
+
+
+def test_a_second_removal_gives_nothing_back_twice(
+    names: Names, account: Account, storage: Storage
+) -> None:
+    storage.budget.take(10_000)
+    names.file("").write_bytes(b"x" * 4096)
+    names.settle()
+    for _ in range(3):
+        names.remove()
+        names.settle()
+    assert (account.bytes, account.files, storage.budget.used) == (0, 0, 10_000)
+    storage.budget.give(10_000)
+
+
+def test_a_charge_that_is_refused_is_asked_for_again(root: Path) -> None:
+    with storing(root, process_bytes=5000) as storage:
+        account = Account(storage)
+        names = Names(storage, account)
+        storage.budget.take(3000)
+        names.file("").write_bytes(b"x" * 4096)
+        for _ in range(2):
+            with pytest.raises(Refused):
+                names.settle()
+            assert (account.bytes, names.unmeasured()) == (0, 4096)
+        storage.budget.give(3000)
+        names.settle()
+        assert (account.bytes, names.unmeasured()) == (4096, 0)
+        names.remove()
+        assert storage.budget.used == 0
+
+
+def test_two_who_settle_at_once_charge_once(names: Names, account: Account) -> None:
+    names.file("").write_bytes(b"x" * 4096)
+    start = threading.Barrier(8)
+
+    def settle() -> None:
+        start.wait(PATIENCE)
+        names.settle()
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(settle) for _ in range(8)]:
+            done.result(PATIENCE)
+    assert account.bytes == 4096
+    names.remove()
+
+
+def test_what_is_charged_while_the_names_go_is_given_back(root: Path) -> None:
+    with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as storage:
+        account = Account(storage)
+        names = Names(storage, account)
+        storage.budget.take(3000)
+        names.file("").write_bytes(b"x" * 4096)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(names.settle)
+            while not account.bytes:
+                pass
+            names.remove()
+            storage.budget.give(3000)
+            waiting.result(PATIENCE)
+        assert (account.bytes, storage.budget.used) == (0, 0)
+
+
+def test_a_file_deleted_while_its_charge_waits_is_given_back_once(root: Path) -> None:
+    with storing(root, process_bytes=9000, wait_seconds=PATIENCE) as storage:
+        account = Account(storage)
+        names = Names(storage, account)
+        path = names.file("")
+        storage.budget.take(8000)
+        path.write_bytes(b"x" * 4096)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(names.settle)
+            while not account.bytes:
+                pass
+            path.unlink()
+            names.settle()
+            storage.budget.give(8000)
+            waiting.result(PATIENCE)
+        names.settle()
+        assert (account.bytes, storage.budget.used) == (0, 0)
+        names.remove()
