@@ -22,8 +22,8 @@ from benchmarks.table import conditions, table
 from streamware.middleware.asgi import ASGIMiddleware
 from streamware.middleware.wsgi import WSGIMiddleware
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.pool import ScratchPool, scratch_pool
 from streamware.scratch.spool import MAX_STEP, STEP
-from streamware.scratch.storage import Storage, storage
 from streamware.settings import Settings
 
 BLOCK = bytes(65_536)
@@ -111,7 +111,7 @@ def nothing(times: int) -> float:
 
 def ledgers(times: int) -> float:
     """So many requests that ask their ledger for nothing."""
-    shared = storage(Settings())
+    shared = scratch_pool(Settings())
     begun = process_time()
     for _ in range(times):
         Scratch(shared).close()
@@ -172,19 +172,19 @@ def asgi_requests(app: Callable[..., Awaitable[None]]) -> Callable[[int], float]
     return lambda times: asyncio.run(requests(times))
 
 
-def write_spool(shared: Storage, blocks: int) -> Took:
+def write_spool(shared: ScratchPool, blocks: int) -> Took:
     """To a spool, which moves to disk on the way."""
     with closing(Scratch(shared)) as scratch:
         spool = scratch.spool()
         return _timed(blocks, spool.write, lambda: spool.seek(0), spool.read)
 
 
-def write_plain(shared: Storage, blocks: int) -> Took:
+def write_plain(shared: ScratchPool, blocks: int) -> Took:
     """To a file, as fast as it goes."""
     return _write(shared, blocks, _nothing_ahead)
 
 
-def write_reserved(shared: Storage, blocks: int) -> Took:
+def write_reserved(shared: ScratchPool, blocks: int) -> Took:
     """To a file whose space is reserved ahead in the steps of a spool."""
     reserved = 0
 
@@ -202,7 +202,7 @@ def _nothing_ahead(descriptor: int, end: int) -> None:
     """The file system finds the space as it is written."""
 
 
-def _write(shared: Storage, blocks: int, reserve: Callable[[int, int], None]) -> Took:
+def _write(shared: ScratchPool, blocks: int, reserve: Callable[[int, int], None]) -> Took:
     descriptor = shared.place.open_unnamed()
     written = 0
 
@@ -222,7 +222,7 @@ def _write(shared: Storage, blocks: int, reserve: Callable[[int, int], None]) ->
         os.close(descriptor)
 
 
-WRITERS: dict[str, Callable[[Storage, int], Took]] = {
+WRITERS: dict[str, Callable[[ScratchPool, int], Took]] = {
     "spool": write_spool,
     "os.write": write_plain,
     "os.write, reserved": write_reserved,
@@ -246,7 +246,7 @@ def _timed(
     return Took(cpu, wall, perf_counter() - begun)
 
 
-def writes(shared: Storage, size: int, rounds: int = ROUNDS) -> dict[str, list[Took]]:
+def writes(shared: ScratchPool, size: int, rounds: int = ROUNDS) -> dict[str, list[Took]]:
     """A file of `size` bytes by each writer, in turns."""
     blocks = -(-size // len(BLOCK))
     found: dict[str, list[Took]] = {name: [] for name in WRITERS}
@@ -256,11 +256,11 @@ def writes(shared: Storage, size: int, rounds: int = ROUNDS) -> dict[str, list[T
     return found
 
 
-def unbounded(directory: str | None) -> Storage:
+def unbounded(directory: str | None) -> ScratchPool:
     """A storage that takes files of any size; its place is to be closed."""
     if directory is None:
-        return Storage(Settings(request_bytes=None))
-    return Storage(Settings(scratch_dir=directory, request_bytes=None))
+        return ScratchPool(Settings(request_bytes=None))
+    return ScratchPool(Settings(scratch_dir=directory, request_bytes=None))
 
 
 def report_costs(found: dict[str, Cost]) -> str:

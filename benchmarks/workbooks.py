@@ -111,8 +111,8 @@ def plain(n: int) -> sw.Encoding:
 def featured(n: int) -> sw.Encoding:
     """Styles, widths, a native table with its filter, totals, a frozen header, zebra rows."""
     header = sw.Style(bold=True, color="#FFFFFF", background="#4472C4")
-    dressed = sw.Xlsx(header=header, table=True, zebra=True, title_rows=["Orders"])
-    return sw.encode(orders(n), dressed, columns=FEATURED)
+    styled = sw.Xlsx(header=header, table=True, zebra=True, title_rows=["Orders"])
+    return sw.encode(orders(n), styled, columns=FEATURED)
 
 
 def in_turn(n: int) -> sw.Encoding:

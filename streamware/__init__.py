@@ -10,9 +10,9 @@ from streamware.errors import (
     CellError,
     EncodeError,
     LimitError,
-    OrderError,
     Refused,
     ScratchError,
+    StateError,
     StreamwareError,
 )
 from streamware.formats.csv import Csv, Tsv
@@ -62,7 +62,6 @@ __all__ = [
     "Ndjson",
     "Observer",
     "Ods",
-    "OrderError",
     "Receipt",
     "Refused",
     "Scratch",
@@ -71,6 +70,7 @@ __all__ = [
     "Sheet",
     "SheetOptions",
     "Spool",
+    "StateError",
     "StreamwareError",
     "Style",
     "Tagged",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from streamware.scratch.directory import Place
+from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import reap
 from streamware.settings import Settings
 
@@ -48,7 +48,7 @@ def _reap(options: argparse.Namespace) -> int:
         print(problem, file=sys.stderr)
         return 1
     source = None if options.directory is None else "DIRECTORY"
-    place = Place(None if directory is None else os.fspath(directory), source=source)
+    place = ScratchDirectory(None if directory is None else os.fspath(directory), source=source)
     try:
         reaped = reap(place)
     finally:

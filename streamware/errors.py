@@ -4,7 +4,7 @@ StreamwareError(Exception)
 ├── EncodeError(ValueError)         a row that the format cannot hold
 │   ├── CellError                   .sheet .row .column .type
 │   └── LimitError(OverflowError)   .limit .actual .name
-├── OrderError(RuntimeError)        a call out of order, an iterator used twice
+├── StateError(RuntimeError)        a call out of order, an iterator used twice
 ├── ScratchError(OSError)           no room, or no safe directory
 └── Refused                         admission: .retry_after
 """
@@ -77,7 +77,7 @@ class LimitError(EncodeError, OverflowError):
         return _restored, (type(self), self.args, self.__dict__)
 
 
-class OrderError(StreamwareError, RuntimeError):
+class StateError(StreamwareError, RuntimeError):
     """A call out of order: an iterator used twice, rows where they cannot be read."""
 
 

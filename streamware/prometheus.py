@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from streamware.receipt import Receipt
-from streamware.scratch.storage import Storage, storages
+from streamware.scratch.pool import ScratchPool, scratch_pools
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 _BYTES = (0, *(2**exponent for exponent in range(20, 38, 2)))  # 1 MiB to 64 GiB
@@ -111,7 +111,7 @@ class _Scratch:
 
     def collect(self) -> Iterator[Metric]:
         """One sum over all storages, and the least that is free anywhere."""
-        there = storages()
+        there = scratch_pools()
         yield _gauge("bytes", "Bytes on disk", sum(each.budget.used for each in there))
         yield _gauge("files", "Files on disk", sum(each.files for each in there))
         yield _budgets(there)
@@ -125,7 +125,7 @@ class _Scratch:
             yield CounterMetricFamily(f"streamware_{name}", help_, value=total)
 
 
-def _budgets(there: Sequence[Storage]) -> Metric:
+def _budgets(there: Sequence[ScratchPool]) -> Metric:
     family = GaugeMetricFamily(
         "streamware_scratch_budget_bytes", "Bytes that may be on disk", labels=["setting"]
     )
@@ -136,7 +136,7 @@ def _budgets(there: Sequence[Storage]) -> Metric:
     return family
 
 
-def _rooms(there: Sequence[Storage]) -> Iterator[tuple[int, int]]:
+def _rooms(there: Sequence[ScratchPool]) -> Iterator[tuple[int, int]]:
     """Free bytes and inodes of each, as far as the system tells."""
     for path in {each.place.path for each in there}:
         with suppress(OSError, AttributeError):

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-from streamware.errors import LimitError, OrderError, Refused
+from streamware.errors import LimitError, Refused, StateError
 
 
 @dataclass(slots=True)
@@ -57,9 +57,9 @@ class Receipt:
 
 
 def check_complete(receipt: Receipt) -> None:
-    """Raises OrderError where the chunks of a document have an end, and the document has none."""
+    """Raises StateError where the chunks of a document have an end, and the document has none."""
     if receipt.outcome != "complete":
-        raise OrderError(f"the document was cut, and is not complete: {receipt.outcome}")
+        raise StateError(f"the document was cut, and is not complete: {receipt.outcome}")
 
 
 def problem_of(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from streamware.formats.protocol import pieces
 from streamware.model.columns import Batch, Head
 
 
-class Document(NamedTuple):
+class DocumentWriter(NamedTuple):
     """What came of an export that was read to its end."""
 
     data: bytes
@@ -27,13 +27,13 @@ class Document(NamedTuple):
         return dict(self.receipt.converted)
 
 
-def document(rows: Any, form: str | sw.Format = "csv", **options: Any) -> Document:
+def document(rows: Any, form: str | sw.Format = "csv", **options: Any) -> DocumentWriter:
     """The whole document of `rows`."""
     encoding = sw.encode(rows, form, **options)
-    return Document(b"".join(encoding), encoding.receipt)
+    return DocumentWriter(b"".join(encoding), encoding.receipt)
 
 
-def column(cells: Iterable[object], form: str | sw.Format = "csv", **values: Any) -> Document:
+def column(cells: Iterable[object], form: str | sw.Format = "csv", **values: Any) -> DocumentWriter:
     """A document of one column, called "a"."""
     return document([(cell,) for cell in cells], form, columns=["a"], values=sw.Values(**values))
 

@@ -19,8 +19,8 @@ from typing import Any, Self
 from oracle import Oracle, storing
 from streamware.errors import Refused, ScratchError
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.pool import ScratchPool
 from streamware.scratch.process_directory import reap
-from streamware.scratch.storage import Storage
 
 CALLS = [
     *("open", "close", "stat", "fstat", "lstat", "fstatvfs", "scandir", "listdir", "dup2"),
@@ -187,8 +187,8 @@ def sweep(root: Path, call: str, error: str, *, wait_seconds: float = 0.02) -> T
     for persistent in (False, True):
         for at in range(1, MOST):
             faults = Faults(call, error, at=at, persistent=persistent)
-            with storing(oracle.root, wait_seconds=wait_seconds) as storage:
-                _run(oracle, storage, tally, faults)
+            with storing(oracle.root, wait_seconds=wait_seconds) as scratch_pool:
+                _run(oracle, scratch_pool, tally, faults)
             _look(oracle, tally, faults)
             if not faults.met:
                 break
@@ -197,10 +197,10 @@ def sweep(root: Path, call: str, error: str, *, wait_seconds: float = 0.02) -> T
     return tally
 
 
-def _run(oracle: Oracle, storage: Storage, tally: Tally, faults: Faults) -> None:
+def _run(oracle: Oracle, scratch_pool: ScratchPool, tally: Tally, faults: Faults) -> None:
     """One request, its end and the end of its process."""
     tracked = Tracked()
-    scratch = Scratch(storage)
+    scratch = Scratch(scratch_pool)
     scratch.track(tracked)
     with faults:
         tally.note(faults, _outcome(tally, faults, scratch))
@@ -208,10 +208,10 @@ def _run(oracle: Oracle, storage: Storage, tally: Tally, faults: Faults) -> None
         tally.note(faults, "" if tracked.closed == 1 else f"closed {tracked.closed} times")
         with faults.paused():
             # What the kernel did not unlock is unlocked at the next occasion.
-            storage.budget.take(1)
-            storage.budget.give(1)
-            kept = judge(oracle, storage)
-        for part in (storage.home, storage.budget, storage.place):
+            scratch_pool.budget.take(1)
+            scratch_pool.budget.give(1)
+            kept = judge(oracle, scratch_pool)
+        for part in (scratch_pool.home, scratch_pool.budget, scratch_pool.place):
             try:
                 part.close()
             except OSError as error:
@@ -244,13 +244,13 @@ def _outcome(tally: Tally, faults: Faults, scratch: Scratch) -> str:
     return ""
 
 
-def judge(oracle: Oracle, storage: Storage) -> str:
+def judge(oracle: Oracle, scratch_pool: ScratchPool) -> str:
     """What a closed ledger still holds: all but what belongs to its process."""
     now = oracle.look()
     problems = [f"descriptor {it}" for it in now.descriptors if "#" in it]
     problems += [f"name {it}" for it in now.names if "/" in it]
-    if storage.budget.used:
-        problems.append(f"{storage.budget.used} bytes of the budget")
+    if scratch_pool.budget.used:
+        problems.append(f"{scratch_pool.budget.used} bytes of the budget")
     if now.units:
         problems.append(f"{now.units} units")
     if now.bytes != oracle.baseline.bytes:

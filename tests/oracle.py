@@ -14,7 +14,7 @@ from stat import S_ISDIR
 
 import pytest
 
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
 from streamware.settings import Settings
 
 PATIENCE = 2.0
@@ -61,7 +61,7 @@ class Oracle:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.watcher = Storage(settings(root))
+        self.watcher = ScratchPool(settings(root))
         self.baseline = self.look()
 
     def look(self) -> Held:
@@ -104,20 +104,20 @@ def settings(root: Path, **changes: object) -> Settings:
 
 
 @contextmanager
-def storing(root: Path, **changes: object) -> Iterator[Storage]:
+def storing(root: Path, **changes: object) -> Iterator[ScratchPool]:
     """A storage of its own, closed as a process closes it."""
-    made = Storage(settings(root, **changes))
+    made = ScratchPool(settings(root, **changes))
     try:
         yield made
     finally:
         close(made)
 
 
-def close(storage: Storage) -> None:
+def close(scratch_pool: ScratchPool) -> None:
     """Let go of what a storage holds for the whole process."""
-    storage.home.close()
-    storage.budget.close()
-    storage.place.close()
+    scratch_pool.home.close()
+    scratch_pool.budget.close()
+    scratch_pool.place.close()
 
 
 @contextmanager

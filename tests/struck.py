@@ -34,8 +34,8 @@ from faults import judge, use
 from oracle import Oracle, close, settings
 from streamware.errors import StreamwareError
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.pool import ScratchPool
 from streamware.scratch.process_directory import reap
-from streamware.scratch.storage import Storage
 
 LATE = "not struck"
 
@@ -110,12 +110,12 @@ def _struck_at(oracle: Oracle, call: str, at: int) -> str:
         usual = _told(call)
         if any(_told(call) != usual for _ in range(WHEN[call] - at - 1)):
             return  # by what Python does in a child
-        storage = _request(oracle, say)
+        scratch_pool = _request(oracle, say)
         # A child that is unharmed by now is struck by one of these.
         if any(_told(call) != usual for _ in range(at)):
             say(LATE)
         else:
-            say(judge(oracle, storage))
+            say(judge(oracle, scratch_pool))
 
     said = _said(child)
     if not said:
@@ -125,9 +125,9 @@ def _struck_at(oracle: Oracle, call: str, at: int) -> str:
     return said[0]
 
 
-def _request(oracle: Oracle, say: Callable[[str], None]) -> Storage:
-    storage = Storage(settings(oracle.root))
-    scratch = Scratch(storage)
+def _request(oracle: Oracle, say: Callable[[str], None]) -> ScratchPool:
+    scratch_pool = ScratchPool(settings(oracle.root))
+    scratch = Scratch(scratch_pool)
     outcome = "passed"
     try:
         use(scratch, _outside)
@@ -139,9 +139,9 @@ def _request(oracle: Oracle, say: Callable[[str], None]) -> Storage:
         outcome = f"not named: {error!r}"
     scratch.close()
     with suppress(OSError):
-        close(storage)
+        close(scratch_pool)
     say(outcome)
-    return storage
+    return scratch_pool
 
 
 class _OutsideError(Exception):

@@ -23,7 +23,7 @@ from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.served import Alone, State
 from benchmarks.workloads import WORKLOADS, Row, Workload
 from readers import zip_parts
-from streamware.scratch.storage import _storages
+from streamware.scratch.pool import _pools
 
 FEW = 50
 
@@ -201,7 +201,7 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     """Where scratch goes by default."""
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     yield tmp_path
-    for made in list(_storages.values()):
+    for made in list(_pools.values()):
         if made.place.path == str(tmp_path):
             made.place.close()
 

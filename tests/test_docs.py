@@ -20,7 +20,7 @@ import pytest
 
 import streamware as sw
 from readers import calamine_rows
-from streamware.scratch.storage import _storages
+from streamware.scratch.pool import _pools
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -82,7 +82,7 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     """Where scratch goes by default; nothing is to be left there."""
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     yield tmp_path
-    for made in list(_storages.values()):
+    for made in list(_pools.values()):
         if made.place.path == str(tmp_path):
             made.home.close()
             made.place.close()

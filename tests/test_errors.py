@@ -16,7 +16,7 @@ import streamware as sw
         (sw.EncodeError, (sw.StreamwareError, ValueError)),
         (sw.CellError, (sw.EncodeError,)),
         (sw.LimitError, (sw.EncodeError, OverflowError)),
-        (sw.OrderError, (sw.StreamwareError, RuntimeError)),
+        (sw.StateError, (sw.StreamwareError, RuntimeError)),
         (sw.ScratchError, (sw.StreamwareError, OSError)),
         (sw.Refused, (sw.StreamwareError,)),
     ],
@@ -31,7 +31,7 @@ ERRORS = [
     sw.CellError(7, "Price", "complex", "has no place"),
     sw.CellError(7, "Price", "complex", "has no place", sheet="Orders"),
     sw.LimitError("rows", limit=1000, actual=1001),
-    sw.OrderError("no"),
+    sw.StateError("no"),
     sw.ScratchError(28, "no space"),
     sw.Refused("busy", retry_after=2.5),
 ]

@@ -26,8 +26,8 @@ from readers import (
     zip_parts,
     zip_rules,
 )
+from streamware.scratch.pool import _pools
 from streamware.scratch.process_directory import reap
-from streamware.scratch.storage import _storages
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 FIRST, LAST = ["1", "Müller & Söhne 1", "0.125"], ["10000", "Müller & Söhne 10000", "1250.0"]
@@ -63,7 +63,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delitem(sys.modules, f"examples.{name}", raising=False)
     yield tmp_path
     left = files(tmp_path)
-    for made in list(_storages.values()):
+    for made in list(_pools.values()):
         if made.place.path == str(tmp_path):
             made.home.close()
             made.place.close()

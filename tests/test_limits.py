@@ -16,7 +16,7 @@ import streamware as sw
 from drive import Clock, document
 from fakes import PATIENCE, Broken, Get, Rows, asgi_get, orders, stalling, wsgi_get
 from streamware.formats.protocol import pieces
-from streamware.scratch.storage import storage
+from streamware.scratch.pool import scratch_pool
 
 
 @pytest.mark.parametrize("limits", [sw.Limits(rows=100), sw.Limits(bytes=1280), sw.Limits()])
@@ -130,7 +130,7 @@ class Aside:
 def settings(tmp_path: Path) -> Iterator[sw.Settings]:
     made = sw.Settings(scratch_dir=tmp_path, keep_free_bytes=0, spool_memory=1000)
     yield made
-    oracle.close(storage(made))
+    oracle.close(scratch_pool(made))
 
 
 @pytest.mark.parametrize("get", [wsgi_get, asgi_get])
@@ -147,7 +147,7 @@ def test_scratch_of_an_export_has_a_limit(get: Get, settings: sw.Settings) -> No
     assert (reply.status, reply.complete) == (413, True)
     assert (done[0].outcome, done[0].first_byte_seconds) == ("limit", None)
     assert (done[0].problem or "").startswith("Limits.scratch_bytes: ")
-    assert storage(settings).budget.used == 0
+    assert scratch_pool(settings).budget.used == 0
 
 
 @pytest.mark.parametrize("get", [wsgi_get, asgi_get])
@@ -161,7 +161,7 @@ def test_scratch_within_its_limit_is_given_back(get: Get, settings: sw.Settings)
         delivery="stream",
     )
     assert get(export).body == b"".join(sw.encode(orders(20_000)))
-    assert storage(settings).budget.used == 0
+    assert scratch_pool(settings).budget.used == 0
 
 
 @pytest.mark.parametrize("get", [wsgi_get, asgi_get])

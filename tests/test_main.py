@@ -7,8 +7,8 @@ import pytest
 
 from children import PATIENCE, environment
 from streamware.__main__ import main
-from streamware.scratch.directory import Place
-from streamware.scratch.process_directory import Home
+from streamware.scratch.directory import ScratchDirectory
+from streamware.scratch.process_directory import ProcessDirectory
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def test_reap_goes_where_the_environment_says(
 
 
 def test_reap_leaves_what_is_held(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place = Place(str(folder))
-    home = Home(place)
+    place = ScratchDirectory(str(folder))
+    home = ProcessDirectory(place)
     home.make_directory()
     assert main(["reap", str(folder)]) == 0
     assert len(list(folder.iterdir())) == 1

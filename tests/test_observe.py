@@ -36,7 +36,7 @@ from fakes import (
 )
 from streamware import observe
 from streamware.observe import Watch
-from streamware.scratch.storage import storage, storages
+from streamware.scratch.pool import scratch_pool, scratch_pools
 from streamware.settings import MIB
 
 MANY = 20_000
@@ -88,7 +88,7 @@ def seen() -> Seen:
 def settings(seen: Seen, tmp_path: pathlib.Path) -> Iterator[sw.Settings]:
     made = sw.Settings(observers=(seen,), scratch_dir=tmp_path, keep_free_bytes=0, wait_seconds=0.0)
     yield made
-    for kept in storages():
+    for kept in scratch_pools():
         if kept.settings.scratch_dir == made.scratch_dir:
             oracle.close(kept)
 
@@ -301,7 +301,7 @@ def without_budget(get: Get, settings: sw.Settings, told: Any) -> None:
         yield (1,)
 
     bound = replace(settings, process_bytes=MIB, spool_memory=0)
-    other = sw.Scratch(storage(bound))
+    other = sw.Scratch(scratch_pool(bound))
     other.spool().write(bytes(6 * MIB // 10))
     try:
         assert get(streamed(rows, settings=bound, on_done=told)).status == 503
@@ -380,7 +380,7 @@ def test_a_middleware_has_observers_for_all_below_it(seen: Seen, settings: sw.Se
 
 
 def test_observers_do_not_part_the_budgets(settings: sw.Settings) -> None:
-    assert storage(settings) is storage(replace(settings, observers=()))
+    assert scratch_pool(settings) is scratch_pool(replace(settings, observers=()))
 
 
 # What only WSGI has

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
-from streamware.scratch.storage import _storages
+from streamware.scratch.pool import _pools
 
 psycopg = pytest.importorskip("psycopg", reason="skipped: needs psycopg")
 uvicorn = pytest.importorskip("uvicorn", reason="skipped: needs uvicorn")
@@ -247,7 +247,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     monkeypatch.setenv("STREAMWARE_KEEP_FREE_BYTES", "0")
     yield
-    for made in list(_storages.values()):
+    for made in list(_pools.values()):
         if made.place.path == str(tmp_path):
             made.place.close()
 

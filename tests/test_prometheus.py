@@ -17,7 +17,7 @@ import streamware as sw
 from fakes import Broken, Get, asgi_get, failing, orders, wsgi_get
 from streamware.prometheus import Metrics
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.storage import storage, storages
+from streamware.scratch.pool import scratch_pool, scratch_pools
 from streamware.settings import MIB
 
 DOC = Path(__file__).parent.parent / "docs" / "metrics.md"
@@ -36,7 +36,7 @@ def settings(registry: CollectorRegistry, tmp_path: Path) -> Iterator[sw.Setting
         observers=(Metrics(registry),), scratch_dir=tmp_path, keep_free_bytes=0, wait_seconds=0.0
     )
     yield made
-    for kept in storages():
+    for kept in scratch_pools():
         if kept.settings.scratch_dir == made.scratch_dir:
             oracle.close(kept)
 
@@ -126,7 +126,7 @@ def test_scratch_is_looked_at_when_it_is_asked_for(
     registry: CollectorRegistry, settings: sw.Settings
 ) -> None:
     bound = replace(settings, process_bytes=64 * MIB, spool_memory=0)
-    kept = storage(bound)
+    kept = scratch_pool(bound)
     before = value(registry, "scratch_bytes") or 0, value(registry, "scratch_files") or 0
     scratch = Scratch(kept)
     scratch.spool().write(bytes(2 * MIB))
@@ -142,7 +142,7 @@ def test_scratch_is_looked_at_when_it_is_asked_for(
 def test_what_should_not_happen_is_counted(
     registry: CollectorRegistry, settings: sw.Settings
 ) -> None:
-    kept = storage(settings)
+    kept = scratch_pool(settings)
     for name in ("orphans_reaped", "orphan_bytes", "cleanup_failures", "leaked_ledgers"):
         before = value(registry, f"{name}_total") or 0
         kept.signals[name] += 2
@@ -154,7 +154,7 @@ def test_a_directory_that_is_gone_leaves_the_rest(
     registry: CollectorRegistry, settings: sw.Settings, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
-    storage(replace(settings, scratch_dir=gone))
+    scratch_pool(replace(settings, scratch_dir=gone))
     assert value(registry, "scratch_files") is not None
 
 
@@ -166,7 +166,7 @@ def test_a_registry_has_them_once(registry: CollectorRegistry, settings: sw.Sett
 def test_the_documentation_lists_them_all(
     registry: CollectorRegistry, settings: sw.Settings
 ) -> None:
-    storage(replace(settings, process_bytes=MIB, host_bytes=MIB))
+    scratch_pool(replace(settings, process_bytes=MIB, host_bytes=MIB))
     told = {
         name: (kind, set(re.findall(r"`(\w+)`", labels)))
         for name, kind, labels in re.findall(

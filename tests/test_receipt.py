@@ -127,7 +127,7 @@ def test_receipts_are_told_by_their_ids() -> None:
 def test_a_document_is_whole_when_it_was_taken_to_its_end() -> None:
     chunks = sw.encode(orders(1000))
     next(chunks)
-    with pytest.raises(sw.OrderError, match="is not complete: running"):
+    with pytest.raises(sw.StateError, match="is not complete: running"):
         check_complete(chunks.receipt)
     b"".join(chunks)
     check_complete(chunks.receipt)

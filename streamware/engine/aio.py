@@ -20,13 +20,13 @@ from streamware.engine.deadline import called
 from streamware.engine.sync import CHUNK_SIZE, FLUSH_INTERVAL, Encoding
 from streamware.engine.turns import Turn, take
 from streamware.engine.worker import GATE, Worker
-from streamware.errors import LimitError, OrderError
+from streamware.errors import LimitError, StateError
 from streamware.formats.protocol import Format
 from streamware.formats.registry import lookup
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key
 from streamware.receipt import Receipt
-from streamware.rows.async_rows import Feeds
+from streamware.rows.async_rows import AsyncRowBridges
 from streamware.rows.source import Feeder, Rows, aclose, checked, is_thread_bound
 from streamware.values import Values
 
@@ -78,7 +78,7 @@ def aencode(
     )
 
 
-class Fillable(Protocol):
+class Advanceable(Protocol):
     """What is encoded on one thread and may be looked at from others: an `Encoding`."""
 
     @property
@@ -90,31 +90,31 @@ class Fillable(Protocol):
         """Figures so far."""
 
     @property
-    def holds_back(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether something has come that was not handed out."""
 
     @property
     def asynchronous(self) -> list[object]:
         """Rows handed over open that only an event loop can close, and that were not begun."""
 
-    def fill(self) -> bool:
+    def advance(self) -> bool:
         """Pull and encode until something should be handed out; False after the last row."""
 
     def take(self) -> bytes:
         """What is ready to be handed out."""
 
-    def rescue(self) -> None:
-        """Encode and flush what has come so far, while `fill` is blocked."""
+    def flush_pending(self) -> None:
+        """Encode and flush what has come so far, while `advance` is blocked."""
 
     @property
     def time_left(self) -> float:
         """Seconds that it may still take."""
 
     def expire(self) -> LimitError | None:
-        """Have `fill` end with the pull in flight if it takes too long; the error to raise then."""
+        """Have `advance` end with the pull in flight if it is too late; the error to raise then."""
 
-    def give_up(self) -> None:
-        """Have `fill` end with the pull in flight: what comes of it is not wanted."""
+    def cancel(self) -> None:
+        """Have `advance` end with the pull in flight: what comes of it is not wanted."""
 
     def close(self) -> None:
         """Close the rows."""
@@ -129,12 +129,12 @@ class AsyncEncoding:
 
     def __init__(
         self,
-        make: Callable[[Feeder], Fillable],
+        make: Callable[[Feeder], Advanceable],
         *,
         flush_interval: float,
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        self._feeds = Feeds()
+        self._feeds = AsyncRowBridges()
         self._encoding = make(self._feeds)
         self._flush_interval = flush_interval
         self._cancel = cancel
@@ -181,7 +181,7 @@ class AsyncEncoding:
     def __del__(self) -> None:
         # A last resort, for who forgot: whatever is under way still ends on its own thread.
         if not getattr(self, "_closed", True):
-            self._give_up()
+            self._stop()
 
     def close(self) -> None:
         """Give up without waiting, from any thread: Django closes its responses like this."""
@@ -189,7 +189,7 @@ class AsyncEncoding:
         if loop is not None and loop.is_running():
             loop.call_soon_threadsafe(self._begin_to_close)
         elif not self._closed:
-            self._give_up()
+            self._stop()
 
     def _begin_to_close(self) -> None:
         self._closing = asyncio.get_running_loop().create_task(self.aclose())
@@ -200,7 +200,7 @@ class AsyncEncoding:
         Waits for the pull in flight; a cancellation ends the waiting, not the closing.
         """
         if not self._closed:
-            self._endings = self._give_up()
+            self._endings = self._stop()
         if self._endings:
             await asyncio.wait(self._endings)
         if tasks := self._feeds.tasks():
@@ -220,12 +220,12 @@ class AsyncEncoding:
         return filling
 
     def _fill(self) -> bool:
-        more = self._encoding.fill()
+        more = self._encoding.advance()
         self._collect()
         return more
 
     def _rescue(self) -> None:
-        self._encoding.rescue()
+        self._encoding.flush_pending()
         self._collect()
 
     def _collect(self) -> None:
@@ -251,20 +251,20 @@ class AsyncEncoding:
             if filling.done():
                 self._filling = None
                 self._more = filling.result()
-            elif self._encoding.holds_back:
+            elif self._encoding.has_pending:
                 await self._helper.submit(self._rescue)
         except Exception as error:
             await self.aclose()
             if is_thread_bound(error):
-                raise OrderError(_OTHER_THREAD) from error
+                raise StateError(_OTHER_THREAD) from error
             raise
 
-    def _give_up(self) -> list[asyncio.Future[Any]]:
+    def _stop(self) -> list[asyncio.Future[Any]]:
         """Have everything end; what to wait for until it has."""
         self._closed = True
         if self._ready and self.receipt.outcome == "complete":  # its end was never taken
             self.receipt.outcome, self.receipt.sha256 = "closed", None
-        self._encoding.give_up()
+        self._encoding.cancel()
         pulling = self._filling is not None and not self._filling.done()
         if self._filling is not None:
             with suppress(RuntimeError):  # the loop has ended

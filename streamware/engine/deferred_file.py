@@ -1,4 +1,4 @@
-"""Deferred: a scratch file that is written to once nobody is kept waiting by it."""
+"""DeferredFile: a scratch file that is written to once nobody is kept waiting by it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class Deferred(io.BufferedIOBase, BinaryIO):
+class DeferredFile(io.BufferedIOBase, BinaryIO):
     """A binary file whose writes wait until `settle`, or until it is used otherwise.
 
     An encoder works while others wait for their turn; the disk must not add to that.
@@ -27,7 +27,7 @@ class Deferred(io.BufferedIOBase, BinaryIO):
     mode = "rb+"
     name: Any = None
 
-    def __init__(self, file: BinaryIO, changed: list[Deferred]) -> None:
+    def __init__(self, file: BinaryIO, changed: list[DeferredFile]) -> None:
         self._file = file
         self._changed = changed
         self._waiting: list[bytes] = []

@@ -12,19 +12,19 @@ from math import inf
 from time import monotonic
 from typing import Any, BinaryIO
 
-from streamware.engine.deferred_file import Deferred
-from streamware.errors import EncodeError, LimitError, OrderError
+from streamware.engine.deferred_file import DeferredFile
+from streamware.errors import EncodeError, LimitError, StateError
 from streamware.formats.protocol import Context, Encoder, Format, interleaves, pieces
 from streamware.limits import Limits
 from streamware.model.columns import Batch, Column, Key, Sheet, settled
 from streamware.receipt import Receipt, problem_of
 from streamware.rows.batching import Untag
-from streamware.rows.grouping import Sorter
+from streamware.rows.grouping import SheetGrouper
 from streamware.rows.table import Table
 from streamware.values import Values
 
 
-class Document:
+class DocumentWriter:
     """One document being written.
 
     Args:
@@ -66,8 +66,8 @@ class Document:
         self._finished = False
         self._settled = False
         self._table: Table | None = None
-        self._sorter: Sorter | None = None
-        self._changed: list[Deferred] = []
+        self._grouper: SheetGrouper | None = None
+        self._changed: list[DeferredFile] = []
         self._ending: Iterator[bytes] | None = None
         self._theirs: LimitError | None = None
 
@@ -106,10 +106,10 @@ class Document:
         check_interleaves(self.format)
         self.start_clock()
         self._table = self._table_of(None, names)
-        self._sorter = Sorter(
+        self._grouper = SheetGrouper(
             sheet_by, self._columns, names, lambda name, sheet: self._table_of(sheet, names, name)
         )
-        return self._sorter.untag
+        return self._grouper.untag
 
     def feed(self, rows: list[Any], *, characters: int = 0, alone: bool = False) -> None:
         """Encode `rows`; what is ready waits in `take`.
@@ -121,42 +121,42 @@ class Document:
         """
         if not rows:
             return
-        sorter = self._sorter
-        waiting = 0 if sorter is None else sorter.rows
+        grouper = self._grouper
+        waiting = 0 if grouper is None else grouper.rows
         self._limits.check("rows", self.receipt.rows + waiting + len(rows))
-        if sorter is None:
+        if grouper is None:
             self._encode(self._begun_table, rows)
             return
         if alone:
-            self._encode_all(sorter.rest())
+            self._encode_all(grouper.rest())
         with self.theirs():
-            sorter.add(rows, characters)
+            grouper.add(rows, characters)
         self.unflushed = True
-        self._encode_all(sorter.rest() if alone else sorter.ready())
+        self._encode_all(grouper.rest() if alone else grouper.ready())
 
     def end(self) -> None:
         """The sheet has no more rows, or none of the sheets has."""
-        if self._sorter is not None:
-            self._encode_all(self._sorter.rest())
-        if self._begun_table.layout is None and not (self._sorter and self._encoder):
+        if self._grouper is not None:
+            self._encode_all(self._grouper.rest())
+        if self._begun_table.layout is None and not (self._grouper and self._encoder):
             batch = self._begun_table.empty()
             self._keep(self._encoder_of(batch).feed(batch))
 
     @property
     def heavy(self) -> Sequence[Any] | None:
         """Keys of the cells whose length counts; None where all of them do."""
-        if self._sorter is not None:
-            return self._sorter.heavy
+        if self._grouper is not None:
+            return self._grouper.heavy
         return self._begun_table.heavy
 
-    def movable(self, row: Any) -> bool:
+    def any_thread(self, row: Any) -> bool:
         """Whether any thread may reach the cells of rows like `row`.
 
         No attribute, callable or conversion of the caller's is involved then.
         """
-        if self._sorter is not None:
-            return self._sorter.movable(row)
-        return self._begun_table.movable(row)
+        if self._grouper is not None:
+            return self._grouper.any_thread(row)
+        return self._begun_table.any_thread(row)
 
     def flush(self, *, rows: bool = True) -> None:
         """Have everything fed so far handed out.
@@ -166,10 +166,10 @@ class Document:
         """
         if not self.unflushed:
             return
-        if self._sorter is not None and rows:
-            self._encode_all(self._sorter.rest())
+        if self._grouper is not None and rows:
+            self._encode_all(self._grouper.rest())
         if self._encoder is not None:
-            self.unflushed = self._sorter is not None and self._sorter.rows > 0
+            self.unflushed = self._grouper is not None and self._grouper.rows > 0
             self._keep(self._encoder.flush())
 
     def finish(self) -> bool:
@@ -256,7 +256,7 @@ class Document:
     @property
     def _begun_table(self) -> Table:
         if self._table is None:
-            raise OrderError("no table has begun")
+            raise StateError("no table has begun")
         return self._table
 
     def _table_of(
@@ -294,7 +294,7 @@ class Document:
                 receipt=self.receipt,
                 open_spool=None if self._open_spool is None else self._deferred,
                 locale=self._locale,
-                interleaved=self._sorter is not None,
+                interleaved=self._grouper is not None,
             )
             self._encoder = self.format.encoder(batch.head.columns, context)
             self._keep(self._encoder.start())
@@ -302,8 +302,8 @@ class Document:
 
     def _deferred(self) -> BinaryIO:
         if self._open_spool is None:
-            raise OrderError("there is no place for a scratch file")
-        return Deferred(self._open_spool(), self._changed)
+            raise StateError("there is no place for a scratch file")
+        return DeferredFile(self._open_spool(), self._changed)
 
     def _keep(self, data: bytes) -> None:
         if not data:

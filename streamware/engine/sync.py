@@ -12,14 +12,14 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
 from streamware.engine.deadline import Deadline
-from streamware.engine.document import Document, check_interleaves
+from streamware.engine.document import DocumentWriter, check_interleaves
 from streamware.errors import EncodeError, LimitError, Refused, ScratchError
 from streamware.formats.protocol import Format
 from streamware.formats.registry import lookup
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged
 from streamware.receipt import Receipt
-from streamware.rows.batching import Puller, Untag, portions
+from streamware.rows.batching import RowBatcher, Untag, portions
 from streamware.rows.source import (
     Feeder,
     GivenUp,
@@ -31,8 +31,8 @@ from streamware.rows.source import (
     is_opener,
 )
 from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.pool import scratch_pool
 from streamware.scratch.share import Share
-from streamware.scratch.storage import storage
 from streamware.values import Values
 
 CHUNK_SIZE = 65_536
@@ -77,7 +77,7 @@ def encode(
     Raises:
         TypeError, ValueError: The arguments are wrong.
         EncodeError: While iterating: a row or a value that the format cannot hold.
-        OrderError: While iterating: the rows are asynchronous.
+        StateError: While iterating: the rows are asynchronous.
     """
     return Encoding(
         rows,
@@ -129,7 +129,7 @@ class Encoding:
         if chunk_size < 1 or flush_interval <= 0:
             raise ValueError("chunk_size is at least 1, flush_interval above 0")
         self._limits = limits or Limits()
-        self.document = Document(
+        self.document = DocumentWriter(
             format,
             columns,
             values=values or Values(),
@@ -149,7 +149,7 @@ class Encoding:
         self._flush_interval = flush_interval
         self._steps: Generator[None, None, None] | None = self._run()
         self._opened: list[Opened] = []
-        self._puller: Puller | None = None
+        self._batcher: RowBatcher | None = None
         self.lock: AbstractContextManager[Any] = RLock()
         self._closed = False
         self._unwanted = False
@@ -169,7 +169,7 @@ class Encoding:
     def __next__(self) -> bytes:
         more = True
         while more:
-            more = self.fill()
+            more = self.advance()
             if chunk := self.take():
                 return chunk
         self.close()
@@ -190,7 +190,7 @@ class Encoding:
         if not getattr(self, "_closed", True):
             self.close()
 
-    def fill(self) -> bool:
+    def advance(self) -> bool:
         """Pull and encode until something should be handed out; False after the last row."""
         steps = self._steps
         if steps is None:
@@ -228,36 +228,36 @@ class Encoding:
             return coder(chunk, last=last, flush=len(chunk) < self._chunk_size)
 
     @property
-    def holds_back(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether rows have come that were not handed out."""
-        puller = self._puller
-        return self.document.unflushed or (puller is not None and bool(puller.pending))
+        batcher = self._batcher
+        return self.document.unflushed or (batcher is not None and bool(batcher.pending))
 
-    def rescue(self) -> None:
+    def flush_pending(self) -> None:
         """Encode and flush what has come so far, while a pull is blocked on another thread.
 
         Rows whose cells have to be reached on their own thread (attributes, callables,
         conversions) wait for that thread.
         """
-        document, puller = self.document, self._puller
+        document, batcher = self.document, self._batcher
         with self.lock:
-            if document.ended or self._unwanted or puller is None:
+            if document.ended or self._unwanted or batcher is None:
                 return
             try:
-                movable = not puller.pending or document.movable(puller.pending[0])
-                if movable:
-                    document.feed(puller.take())
-                document.flush(rows=movable)
+                any_thread = not batcher.pending or document.any_thread(batcher.pending[0])
+                if any_thread:
+                    document.feed(batcher.take())
+                document.flush(rows=any_thread)
             except BaseException as error:
                 self._failure = error
                 document.settle(outcome_of(error), error)
                 raise
 
-    def give_up(self) -> None:
-        """Have `fill` end with the pull in flight, from any thread: nothing is wanted any more."""
+    def cancel(self) -> None:
+        """Have `advance` end with the pull in flight; may be called from any thread."""
         self._unwanted = True
-        if self._puller is not None:
-            self._puller.stop()
+        if self._batcher is not None:
+            self._batcher.stop()
 
     @property
     def time_left(self) -> float:
@@ -265,7 +265,7 @@ class Encoding:
         return self.document.time_left
 
     def expire(self) -> LimitError | None:
-        """Have `fill` end as `give_up` does, if there is no time left; the error to raise then."""
+        """Have `advance` end as `cancel` does if no time is left; the error to raise then."""
         if self.time_left > 0:
             return None
         error = self.document.overdue()
@@ -372,14 +372,14 @@ class Encoding:
         self, rows: Iterator[Any], untag: Untag | None = None
     ) -> Generator[None, None, None]:
         document = self.document
-        puller = self._puller = Puller(rows, untag)
+        batcher = self._batcher = RowBatcher(rows, untag)
         due = monotonic() + self._flush_interval
         early = True
-        while not puller.ended:
+        while not batcher.ended:
             with document.theirs():
-                puller.pull(due)
+                batcher.pull(due)
             late = monotonic() > due
-            self._encode(puller, late=late)
+            self._encode(batcher, late=late)
             if document.size and (early or late or document.size >= self._chunk_size):
                 early = False
                 yield
@@ -404,16 +404,16 @@ class Encoding:
                 raise self._failure or GivenUp
             yield
 
-    def _encode(self, puller: Puller, *, late: bool) -> None:
+    def _encode(self, batcher: RowBatcher, *, late: bool) -> None:
         document = self.document
         with self._encoding():
             document.check_time()
-            runs = portions(puller.take())
+            runs = portions(batcher.take())
             for run in runs:
-                document.feed(run, characters=puller.characters, alone=run is not runs[0])
+                document.feed(run, characters=batcher.characters, alone=run is not runs[0])
             if late:
                 document.flush()
-        puller.heavy = document.heavy
+        batcher.heavy = document.heavy
 
     def _close_rows(self) -> None:
         with ExitStack() as closing:
@@ -432,7 +432,7 @@ class Encoding:
         """A scratch file, where nobody else has a place for one."""
         if self._share is None:
             around = CURRENT.get()
-            self._scratch = Scratch(storage(None if around is None else around.settings))
+            self._scratch = Scratch(scratch_pool(None if around is None else around.settings))
             self._share = self._scratch.share(self._limits)
         return self._share.spool()
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from streamware.errors import OrderError
+from streamware.errors import StateError
 
 T = TypeVar("T")
 
@@ -52,10 +52,10 @@ class Worker:
         """Have `call` run after those before it; a future of the running loop.
 
         Raises:
-            OrderError: `stop` was called, and nothing would ever come of it.
+            StateError: `stop` was called, and nothing would ever come of it.
         """
         if self._stopped:
-            raise OrderError("the thread of these calls has been stopped")
+            raise StateError("the thread of these calls has been stopped")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._put((call, future))
         return future

@@ -15,11 +15,11 @@ from typing import ClassVar, Literal, Self
 from streamware.formats.language import LANGUAGES, MAX_TAG, language_of, shortened
 from streamware.formats.localized import Localized, Rewrite, languages, with_comma
 from streamware.formats.protocol import Context
-from streamware.formats.text import spellers
+from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Column
-from streamware.values.cell import SEPARATOR, Spelling
+from streamware.values.cell import SEPARATOR, TextRules
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 _BOM = b"\xef\xbb\xbf"
 _GROUPS = re.compile("[#0?],[#0?]")  # in a number format: 1,234
@@ -193,30 +193,30 @@ class CsvEncoder:
         self._titles = [column.title for column in columns if column.title is not None]
         quotes = Quotes(options.delimiter, always=options.quoting != "minimal")
         guards = options.guard or context.values.formula_text == "error"
-        spelling = Spelling(escape=quotes, formulas=guards)
-        self._spellers = spellers(columns, context, spelling)
-        self._title_speller = spellers([Column(0, "title")], context, spelling)[0]
+        text_rules = TextRules(escape=quotes, formulas=guards)
+        self._formatters = formatters(columns, context, text_rules)
+        self._title_formatter = formatters([Column(0, "title")], context, text_rules)[0]
         localized = None
         if options.localized and options.language is not None:
             localized = Localized(options.language, context.receipt.converted)
         self._rewrites = [_rewrites(options, localized, column) for column in columns]
         self._title_rewrites = _rewrites(options, None, Column(0))
-        self._null = self._spelled_null()
+        self._null = self._formatted_null()
 
     def start(self) -> bytes:
         """The byte order mark and the titles."""
         bom = _BOM if self._options.bom else b""
         if not self._titles or not self._options.header:
             return bom
-        titles = self._part(self._title_speller.spell(self._titles, 0), self._title_rewrites)
+        titles = self._part(self._title_formatter.spell(self._titles, 0), self._title_rewrites)
         return bom + (self._delimiter.join(titles) or b'""') + self._line_end
 
     def feed(self, batch: Batch) -> bytes:
         """One line a row."""
         columns = [
-            self._part(speller.spell(cells, batch.first), rewrites)
-            for speller, rewrites, cells in zip(
-                self._spellers, self._rewrites, batch.columns, strict=True
+            self._part(formatter.spell(cells, batch.first), rewrites)
+            for formatter, rewrites, cells in zip(
+                self._formatters, self._rewrites, batch.columns, strict=True
             )
         ]
         if not columns:
@@ -237,21 +237,23 @@ class CsvEncoder:
     def abort(self) -> None:
         """Nothing to give up."""
 
-    def _part(self, spelled: Spelled, rewrites: Mapping[Kind, Rewrite]) -> Sequence[bytes]:
-        tokens = spelled.tokens
-        if spelled.kinds is not None:
+    def _part(
+        self, formatted: FormattedColumn, rewrites: Mapping[Kind, Rewrite]
+    ) -> Sequence[bytes]:
+        tokens = formatted.tokens
+        if formatted.kinds is not None:
             tokens = [
                 rewrites[k]([t])[0] if k in rewrites else t
-                for k, t in zip(spelled.kinds, tokens, strict=True)
+                for k, t in zip(formatted.kinds, tokens, strict=True)
             ]
-        elif spelled.kind is not None and spelled.kind in rewrites:
-            rewrite = rewrites[spelled.kind]
-            tokens = _among_empty(tokens, rewrite) if spelled.sparse else rewrite(tokens)
-        if spelled.sparse:
+        elif formatted.kind is not None and formatted.kind in rewrites:
+            rewrite = rewrites[formatted.kind]
+            tokens = _among_empty(tokens, rewrite) if formatted.sparse else rewrite(tokens)
+        if formatted.sparse:
             tokens = [self._null if t is None else t for t in tokens]
         return tokens
 
-    def _spelled_null(self) -> bytes:
+    def _formatted_null(self) -> bytes:
         null = self._options.null.encode("utf-8", "replace")
         return b'"' + null + b'"' if self._options.quoting == "all" else null
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from streamware.formats.protocol import Context, Part, interleave
-from streamware.formats.text import spellers, unique
+from streamware.formats.text import formatters, unique
 from streamware.model.columns import Batch, Column
-from streamware.values.cell import SEPARATOR, Spelling
+from streamware.values.cell import SEPARATOR, TextRules
+from streamware.values.formatter import ColumnFormatter
 from streamware.values.kinds import Kind
-from streamware.values.speller import Speller
 
 _BARE = frozenset({Kind.NUMBER, Kind.BOOL, Kind.JSON})
 
@@ -78,14 +78,14 @@ class JsonEncoder:
     def __init__(self, columns: Sequence[Column], context: Context, *, array: bool) -> None:
         self._array = array
         self._begun = False
-        spelling = Spelling(escape=StringEscapes(), json=True, escaped=notation)
+        text_rules = TextRules(escape=StringEscapes(), json=True, escaped=notation)
         titles = (
             c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1)
         )
         keys = unique(title.encode("utf-8", "replace").decode() for title in titles)
         self._columns = [
-            _Member(speller, key)
-            for speller, key in zip(spellers(columns, context, spelling), keys, strict=True)
+            _Member(formatter, key)
+            for formatter, key in zip(formatters(columns, context, text_rules), keys, strict=True)
         ]
 
     def start(self) -> bytes:
@@ -120,26 +120,26 @@ class JsonEncoder:
 class _Member:
     """One member of every object: its key, and the column's values."""
 
-    def __init__(self, speller: Speller, key: str) -> None:
-        self._speller = speller
+    def __init__(self, formatter: ColumnFormatter, key: str) -> None:
+        self._formatter = formatter
         self._key = json.dumps(key, ensure_ascii=False).encode() + b":"
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """The literals and the texts of the column."""
-        spelled = self._speller.spell(cells, first)
+        formatted = self._formatter.spell(cells, first)
         key = self._key
-        if spelled.kinds is not None:
-            pairs = zip(spelled.kinds, spelled.tokens, strict=True)
+        if formatted.kinds is not None:
+            pairs = zip(formatted.kinds, formatted.tokens, strict=True)
             return (key, [_value(kind, token) for kind, token in pairs])
-        if spelled.kind in _BARE or spelled.kind is Kind.EMPTY:
-            tokens = spelled.tokens
+        if formatted.kind in _BARE or formatted.kind is Kind.EMPTY:
+            tokens = formatted.tokens
             return (
                 key,
-                [b"null" if t is None else t for t in tokens] if spelled.sparse else tokens,
+                [b"null" if t is None else t for t in tokens] if formatted.sparse else tokens,
             )
-        if spelled.sparse:
-            return (key, [b"null" if t is None else b'"' + t + b'"' for t in spelled.tokens])
-        return (key + b'"', spelled.tokens, b'"')
+        if formatted.sparse:
+            return (key, [b"null" if t is None else b'"' + t + b'"' for t in formatted.tokens])
+        return (key + b'"', formatted.tokens, b'"')
 
 
 def _value(kind: Kind, token: bytes | None) -> bytes:

@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterable, Sequence
 
 from streamware.formats.protocol import Context
 from streamware.model.columns import Column
-from streamware.values.cell import FORBIDDEN, Spelling
-from streamware.values.speller import Speller
+from streamware.values.cell import FORBIDDEN, TextRules
+from streamware.values.formatter import ColumnFormatter
 
 MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 """What is markup in XML, and its references; the sign that those begin with comes first."""
 
 
-def spellers(
-    columns: Sequence[Column], context: Context, spelling: Spelling, *, sheet: str | None = None
-) -> list[Speller]:
-    """One `Speller` a column; messages name the sheet, where it has a name."""
+def formatters(
+    columns: Sequence[Column], context: Context, text_rules: TextRules, *, sheet: str | None = None
+) -> list[ColumnFormatter]:
+    """One `ColumnFormatter` a column; messages name the sheet, where it has a name."""
     return [
-        Speller(
+        ColumnFormatter(
             column,
             label(column, at),
             values=context.values,
-            spelling=spelling,
+            text_rules=text_rules,
             converted=context.receipt.converted,
             cell_characters=context.limits.cell_characters,
             sheet=sheet,

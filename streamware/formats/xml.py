@@ -14,11 +14,11 @@ from unicodedata import normalize
 
 from streamware.errors import EncodeError
 from streamware.formats.protocol import Context, Part, interleave
-from streamware.formats.text import MARKUP, spellers, unique
+from streamware.formats.text import MARKUP, formatters, unique
 from streamware.model.columns import Batch, Column
-from streamware.values.cell import SEPARATOR, Spelling
+from streamware.values.cell import SEPARATOR, TextRules
+from streamware.values.formatter import ColumnFormatter
 from streamware.values.kinds import Kind
-from streamware.values.speller import Speller
 
 # NCName (Namespaces in XML 1.0 §3), less the colon: letters of the living scripts that the fourth
 # edition of XML 1.0 (appendix B) allows, too, because expat goes by that one.
@@ -125,8 +125,8 @@ class XmlEncoder:
             for column in columns
         ]
         self._check_attributes(columns)
-        inside = spellers(columns, context, Spelling(escape=Markup(attribute=False)))
-        quoted = spellers(columns, context, Spelling(escape=Markup(attribute=True)))
+        inside = formatters(columns, context, TextRules(escape=Markup(attribute=False)))
+        quoted = formatters(columns, context, TextRules(escape=Markup(attribute=True)))
         self._columns = [
             _Place(
                 quoted[at] if attribute else inside[at],
@@ -182,8 +182,10 @@ class XmlEncoder:
 class _Place:
     """Where a column's cells stand: between its tags, or within an attribute's quotes."""
 
-    def __init__(self, speller: Speller, name: bytes, null: str, *, attribute: bool) -> None:
-        self._speller = speller
+    def __init__(
+        self, formatter: ColumnFormatter, name: bytes, null: str, *, attribute: bool
+    ) -> None:
+        self._formatter = formatter
         if attribute:
             self._open, self._close = b" " + name + b'="', b'"'
             self._null = self._open + self._close if null == "empty" else b""
@@ -198,12 +200,12 @@ class _Place:
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """The literals and the texts of the column."""
-        spelled = self._speller.spell(cells, first)
-        if not spelled.sparse:
-            return (self._open, spelled.tokens, self._close)
+        formatted = self._formatter.spell(cells, first)
+        if not formatted.sparse:
+            return (self._open, formatted.tokens, self._close)
         if self._null == self._open + self._close:
-            return (self._open, [token or b"" for token in spelled.tokens], self._close)
-        if spelled.kind is Kind.EMPTY:
+            return (self._open, [token or b"" for token in formatted.tokens], self._close)
+        if formatted.kind is Kind.EMPTY:
             return (self._null,)
         opening, close, null = self._open, self._close, self._null
-        return ([null if t is None else opening + t + close for t in spelled.tokens],)
+        return ([null if t is None else opening + t + close for t in formatted.tokens],)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Literal, Protocol
 
-from streamware.errors import LimitError, OrderError
+from streamware.errors import LimitError, StateError
 
 isal_zlib: Any
 try:
@@ -249,7 +249,7 @@ class ZipWriter:
     @property
     def _current(self) -> Deflate:
         if self._deflate is None:
-            raise OrderError("no entry of the zip is open")
+            raise StateError("no entry of the zip is open")
         return self._deflate
 
     def _check_count(self) -> None:

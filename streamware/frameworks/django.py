@@ -20,7 +20,7 @@ from django.utils import text
 from streamware.frameworks._support.adownload import AsyncDownload
 from streamware.frameworks._support.download import Download
 from streamware.frameworks._support.options import Content, Options, application
-from streamware.frameworks._support.with_headers import Dressed
+from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.delivery import Answer, Chunks, Job
 from streamware.http.headers import Headers
 
@@ -65,7 +65,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         **options: Unpack[Options],
     ) -> None:
         answer = _connected(
-            Dressed(application(content, options), status, headers).answer(
+            WithHeaders(application(content, options), status, headers).answer(
                 head_only=request.method == "HEAD",
                 query=request.META.get("QUERY_STRING", ""),
                 accept=request.META.get("HTTP_ACCEPT"),
@@ -164,12 +164,12 @@ class _Connected:
             self._disconnect()
             raise
 
-    def fill(self) -> bool:
-        """As `Encoding.fill`."""
+    def advance(self) -> bool:
+        """As `Encoding.advance`."""
         self._thread = current_thread()
         more = False
         try:
-            more = self._chunks.fill()
+            more = self._chunks.advance()
         finally:
             if not more:
                 self._disconnect()

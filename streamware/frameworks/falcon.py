@@ -14,7 +14,7 @@ import falcon.asgi
 
 from streamware.frameworks._support.exchange import Exchange
 from streamware.frameworks._support.options import Content, Options, application
-from streamware.frameworks._support.with_headers import Dressed
+from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.disconnect import Receive
 from streamware.http.headers import Headers
 
@@ -49,7 +49,7 @@ class ExportResponse:
         **options: Unpack[Options],
     ) -> None:
         inner = application(content, options)
-        self.export = Dressed(inner, None if status == 200 else status, headers)
+        self.export = WithHeaders(inner, None if status == 200 else status, headers)
 
     def fill(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Make the first chunk, and set status, headers and stream; blocks.

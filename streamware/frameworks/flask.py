@@ -19,7 +19,7 @@ import flask.globals
 
 from streamware.frameworks._support.download import Download
 from streamware.frameworks._support.options import Content, Options, application
-from streamware.frameworks._support.with_headers import Dressed
+from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.headers import Headers
 
 _NO_CYCLE: dict[str, None] = {"werkzeug.request": None}
@@ -57,7 +57,7 @@ class ExportResponse(flask.Response):
         **options: Unpack[Options],
     ) -> None:
         request = flask.request
-        answer = Dressed(application(content, options), status, headers).answer(
+        answer = WithHeaders(application(content, options), status, headers).answer(
             head_only=request.method == "HEAD",
             query=request.query_string,
             accept=request.headers.get("Accept"),

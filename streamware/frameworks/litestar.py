@@ -13,7 +13,7 @@ from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from streamware.frameworks._support.options import Content, Options, application
-from streamware.frameworks._support.with_headers import Dressed
+from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.headers import Headers, checked
 
 
@@ -68,10 +68,10 @@ class ExportResponse(Response[bytes]):
         made = super().to_asgi_response(app, request, **layers | {"is_head_response": True})
         status = None if made.status_code == 200 else made.status_code
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in made.encode_headers()]
-        dressed = Dressed(self.export, status, [*self._given, *headers])
+        styled = WithHeaders(self.export, status, [*self._given, *headers])
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            await dressed.asgi(cast("Any", scope), cast("Any", receive), cast("Any", send))
+            await styled.asgi(cast("Any", scope), cast("Any", receive), cast("Any", send))
             await made.after_response()
 
         return answer

@@ -18,7 +18,7 @@ from quart.wrappers.response import ResponseBody
 
 from streamware.frameworks._support.exchange import Exchange
 from streamware.frameworks._support.options import Content, Options, application
-from streamware.frameworks._support.with_headers import Dressed
+from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.disconnect import Receive, Scope, Send
 from streamware.http.headers import Headers, checked
 
@@ -77,7 +77,7 @@ class ExportResponse(Response):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = None if self.status_code == 200 else self.status_code
         try:
-            await Dressed(self.export, status, list(self.headers)).asgi(scope, receive, send)
+            await WithHeaders(self.export, status, list(self.headers)).asgi(scope, receive, send)
         finally:
             if self._take_down is not None:
                 error = sys.exc_info()[1]

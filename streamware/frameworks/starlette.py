@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from streamware.frameworks._support.options import Content, Options, application
-from streamware.frameworks._support.with_headers import Dressed
+from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.headers import Headers, checked
 
 _LATIN = "latin-1"
@@ -63,6 +63,6 @@ class ExportResponse(Response):
         """
         status = None if self.status_code == 200 else self.status_code
         headers = [(name.decode(_LATIN), value.decode(_LATIN)) for name, value in self.raw_headers]
-        await Dressed(self.export, status, headers).asgi(scope, receive, send)
+        await WithHeaders(self.export, status, headers).asgi(scope, receive, send)
         if self.background is not None:
             await self.background()

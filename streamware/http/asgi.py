@@ -9,20 +9,27 @@ import asyncio
 from typing import Any
 
 from streamware.engine.aio import AsyncEncoding
-from streamware.errors import OrderError, StreamwareError
+from streamware.errors import StateError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.buffered import AsyncBuffered
 from streamware.http.delivery import (
     SCRATCH,
     Answer,
     Answerer,
+    ExportLease,
     Job,
     Mode,
-    Stay,
     conclude,
     refusal,
 )
-from streamware.http.disconnect import Message, Pump, Receive, Scope, Send, answer_nobody
+from streamware.http.disconnect import (
+    DisconnectWatcher,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    answer_nobody,
+)
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
 from streamware.receipt import check_complete
@@ -32,7 +39,7 @@ from streamware.scratch.ledger import CURRENT
 async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request; the first chunk is made before the response is started."""
     if scope["type"] != "http":
-        raise OrderError(f"an Export answers HTTP requests, not {scope['type']}")
+        raise StateError(f"an Export answers HTTP requests, not {scope['type']}")
     answered = answer(
         head_only=scope["method"] == "HEAD",
         query=scope.get("query_string", b""),
@@ -46,8 +53,8 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
         await whole(answered, send)
         return
     check_loop()
-    around: Pump | None = _offered(scope).get("pump")
-    pump = Pump(receive, keep=False) if around is None else around
+    around: DisconnectWatcher | None = _offered(scope).get("watcher")
+    watcher = DisconnectWatcher(receive, keep=False) if around is None else around
     begun = False
 
     async def noted(message: Message) -> None:
@@ -56,12 +63,12 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
         await send(message)
 
     try:
-        await pump.unless_left(_stream(answered, answered.body, scope, pump, noted))
+        await watcher.unless_left(_stream(answered, answered.body, scope, watcher, noted))
         if not begun:  # the client has left
             await answer_nobody(send)
     finally:
         if around is None:
-            pump.close()
+            watcher.close()
 
 
 async def whole(answered: Answer, send: Send) -> None:
@@ -70,14 +77,16 @@ async def whole(answered: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answered.body})
 
 
-async def _stream(answered: Answer, job: Job, scope: Scope, pump: Pump, send: Send) -> None:
+async def _stream(
+    answered: Answer, job: Job, scope: Scope, watcher: DisconnectWatcher, send: Send
+) -> None:
     """Send the body, in a task of its own."""
     refused, problem = None, None
-    with Stay(job, _offered(scope).get("scratch")) as stay:
-        CURRENT.set(stay.scratch)  # for rows are read in copies of this task's context
-        body = Body(answered, job, stay, send)
+    with ExportLease(job, _offered(scope).get("scratch")) as lease:
+        CURRENT.set(lease.scratch)  # for rows are read in copies of this task's context
+        body = Body(answered, job, lease, send)
         try:
-            if pump.left:
+            if watcher.left:
                 await body.close()
             else:
                 await body.run(silent_asgi(scope))
@@ -99,15 +108,15 @@ class Body:
         started: Whether the response was started, as far as it came to that.
     """
 
-    def __init__(self, answered: Answer, job: Job, stay: Stay, send: Send) -> None:
+    def __init__(self, answered: Answer, job: Job, lease: ExportLease, send: Send) -> None:
         self.started = False
         self._answered = answered
         self._job = job
-        self._stay = stay
+        self._lease = lease
         self._send = send
-        self._document = job.achunks(stay.share)
+        self._document = job.achunks(lease.share)
         self._encoding: AsyncEncoding | AsyncSpooled | AsyncBuffered = self._document
-        self._watch = job.watch(self._document.receipt, stay.scratch.settings)
+        self._watch = job.watch(self._document.receipt, lease.scratch.settings)
         self._sent = False
 
     async def run(self, silent: str | None) -> None:
@@ -118,8 +127,8 @@ class Body:
         """
         try:
             self._watch.opened()
-            await self._stay.aenter(self._document.receipt)
-            self._deliver(*self._job.mode(silent, self._stay.scratch.settings))
+            await self._lease.aenter(self._document.receipt)
+            self._deliver(*self._job.mode(silent, self._lease.scratch.settings))
             chunk = await self._next()
             await self._start()
             while chunk:
@@ -129,7 +138,7 @@ class Body:
         finally:
             await self.close()
         if not self._sent:
-            self._stay.leave()
+            self._lease.leave()
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             self._sent = True
 
@@ -139,12 +148,12 @@ class Body:
 
     def conclude(self, problem: StreamwareError | None) -> None:
         """Give back what is held, and tell everybody what became of it."""
-        self._stay.leave()
-        conclude(self._encoding.receipt, self._stay.share, problem, sent=self._sent)
+        self._lease.leave()
+        conclude(self._encoding.receipt, self._lease.share, problem, sent=self._sent)
         self._watch.done()
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:
-        document, share = self._document, self._stay.share
+        document, share = self._document, self._lease.share
         document.receipt.delivery, document.receipt.delivery_reason = mode, reason
         if mode == "spool":
             self._encoding = AsyncSpooled(document, share.spool())
@@ -179,9 +188,9 @@ def _offered(scope: Scope) -> dict[str, Any]:
 
 
 def check_loop() -> None:
-    """Raises `OrderError` on an event loop that is not asyncio's."""
+    """Raises `StateError` on an event loop that is not asyncio's."""
     if not on_asyncio():
-        raise OrderError("exports run on asyncio only; this is another event loop")
+        raise StateError("exports run on asyncio only; this is another event loop")
 
 
 def on_asyncio() -> bool:

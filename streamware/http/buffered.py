@@ -17,7 +17,7 @@ from typing import Self
 from streamware.engine.aio import AsyncEncoding
 from streamware.engine.deadline import called
 from streamware.engine.worker import Worker
-from streamware.errors import OrderError
+from streamware.errors import StateError
 from streamware.http.delivery import Chunks
 from streamware.receipt import Receipt
 from streamware.rows.source import is_thread_bound
@@ -216,7 +216,7 @@ class AsyncBuffered:
 def _named(error: BaseException) -> BaseException:
     if not isinstance(error, Exception) or not is_thread_bound(error):
         return error
-    named = OrderError(_OTHER_THREAD)
+    named = StateError(_OTHER_THREAD)
     named.__cause__ = error
     return named
 

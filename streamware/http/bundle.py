@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any
 
 from streamware.engine.sync import Encoding, outcome_of
-from streamware.errors import LimitError, OrderError
+from streamware.errors import LimitError, StateError
 from streamware.http import headers as head
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
@@ -108,7 +108,7 @@ class Bundle(Application):
 
     def _job(self, language: str | None) -> Job:
         if self._used and any(hasattr(content, "__next__") for _, content in self._members):
-            raise OrderError("this Bundle has an iterator among its members that was used before")
+            raise StateError("this Bundle has an iterator among its members that was used before")
         self._used = True
         zipping = Zipping(
             [_member(*member, language) for member in self._members], large=self._large
@@ -172,7 +172,7 @@ class Zipping:
         receipt: Its figures so far.
     """
 
-    holds_back = False
+    has_pending = False
 
     def __init__(self, members: list[Member], *, large: bool) -> None:
         self.receipt = Receipt("zip")
@@ -206,11 +206,11 @@ class Zipping:
         return self
 
     def __next__(self) -> bytes:
-        if self.fill():
+        if self.advance():
             return self.take()
         raise StopIteration
 
-    def fill(self) -> bool:
+    def advance(self) -> bool:
         """Make the next chunk; False after the last."""
         try:
             for chunk in self._chunks:
@@ -234,15 +234,15 @@ class Zipping:
             self.receipt.first_byte_seconds = monotonic() - self._started
         return chunk
 
-    def rescue(self) -> None:
+    def flush_pending(self) -> None:
         """Nothing is held back."""
 
-    def give_up(self) -> None:
-        """As `Encoding.give_up`."""
+    def cancel(self) -> None:
+        """As `Encoding.cancel`."""
         self._unwanted = True
         for member in self._members[:1]:
             if isinstance(member.content, Encoding):
-                member.content.give_up()
+                member.content.cancel()
 
     @property
     def time_left(self) -> float:

@@ -14,7 +14,7 @@ from math import ceil
 from time import monotonic
 from typing import Literal, Protocol, Self
 
-from streamware.engine.aio import AsyncEncoding, Fillable
+from streamware.engine.aio import Advanceable, AsyncEncoding
 from streamware.engine.sync import FLUSH_INTERVAL, outcome_of
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
 from streamware.http import headers as head
@@ -24,8 +24,8 @@ from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
 from streamware.rows.source import Feeder
 from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.pool import scratch_pool
 from streamware.scratch.share import Share
-from streamware.scratch.storage import storage
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")
@@ -45,7 +45,7 @@ _TOO_LONG = "This download takes longer than it may."
 _TOO_LARGE = "This download would be larger than it may be."
 
 
-class Chunks(Fillable, Protocol):
+class Chunks(Advanceable, Protocol):
     """What a thread iterates, and closes."""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -188,7 +188,7 @@ class Answer:
     discarded: Job | None = None
 
 
-class Stay:
+class ExportLease:
     """What an export holds while it is under way: a ledger, and a place among those at once.
 
     The ledger is the request's, unless there is none or the export has settings of its own.
@@ -213,7 +213,7 @@ class Stay:
             self.scratch = request
         else:
             own = job.settings or Settings()
-            self.scratch = Scratch(storage(own), own)
+            self.scratch = Scratch(scratch_pool(own), own)
             self._held.append(self.scratch.close)
         self.share = self.scratch.share(job.bounds(self.scratch.settings))
 

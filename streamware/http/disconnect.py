@@ -1,4 +1,4 @@
-"""Pump: who reads `receive` when a download has to know that its client has left.
+"""DisconnectWatcher: who reads `receive` when a download has to know that its client has left.
 
 No server tested raises from `send` after a disconnect, and on some a blocked `send` never returns
 then; only `receive` tells.  It belongs to the application, though, which may be waiting in it, or
@@ -35,7 +35,7 @@ _GRACE = 1.0
 """Seconds that its sending may take: a few servers wait for a client that has gone."""
 
 
-class Pump:
+class DisconnectWatcher:
     """The `receive` of one request.
 
     The server's `receive` is never called twice at the same time: servers that keep their

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from streamware.engine.sync import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
 from streamware.engine.worker import GATE
-from streamware.errors import OrderError
+from streamware.errors import StateError
 from streamware.formats.protocol import Format, interleaves
 from streamware.formats.registry import extensions, lookup
 from streamware.http import headers as head
@@ -179,7 +179,7 @@ class Export(Application):
 
     def _job(self, format_: Format, *, gzip: bool, locale: str | None = None) -> Job:
         if self._used and any(map(_used_up, handed_over(self._rows))):
-            raise OrderError(
+            raise StateError(
                 "this Export's rows are an iterator and were used before; hand over a callable"
                 " that opens them, and it can be used again"
             )

@@ -23,9 +23,9 @@ from streamware.http.delivery import (
     Answer,
     Answerer,
     Chunks,
+    ExportLease,
     Job,
     Mode,
-    Stay,
     conclude,
     refusal,
 )
@@ -98,7 +98,7 @@ def status_of(answered: Answer) -> str:
     return f"{answered.status.value} {answered.status.phrase}"
 
 
-class Enclosed:
+class ContextIterator:
     """An iterable of chunks whose every step runs in one context, and which ends once.
 
     Whichever thread the server takes the next chunk on, or closes it.  Where that is while
@@ -140,7 +140,7 @@ class Enclosed:
         try:
             self._run(self._end_once)
         except RuntimeError:  # another thread is in a step, and sees that it is the last
-            self.give_up()
+            self.cancel()
 
     def __del__(self) -> None:
         # A last resort: a middleware forgot close(), or dropped the response.
@@ -163,7 +163,7 @@ class Enclosed:
     def failed(self, error: BaseException) -> bytes | None:
         """What is sent in place of a chunk that came to nothing, if anything; it is closed."""
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Have the step in flight end soon."""
 
     def end(self) -> None:
@@ -171,15 +171,15 @@ class Enclosed:
         raise NotImplementedError
 
 
-class Body(Enclosed):
+class Body(ContextIterator):
     """What a server takes the chunks of an export from, and closes."""
 
     def __init__(self, job: Job, scratch: Scratch | None = None) -> None:
         self._job = job
-        self._stay = Stay(job, scratch)
-        self._document = job.chunks(self._stay.share)
+        self._lease = ExportLease(job, scratch)
+        self._document = job.chunks(self._lease.share)
         self._encoding: Chunks | Spooled | Buffered = self._document
-        self._watch = job.watch(self._encoding.receipt, self._stay.scratch.settings)
+        self._watch = job.watch(self._encoding.receipt, self._lease.scratch.settings)
         self._kept = _kept()
         self._rows_over = False
         self._first = b""
@@ -187,7 +187,7 @@ class Body(Enclosed):
         self._error: BaseException | None = None
         super().__init__()
         # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
-        self._run(CURRENT.set, self._stay.scratch)
+        self._run(CURRENT.set, self._lease.scratch)
 
     def begin(self, silent: str | None = None) -> None:
         """Make the first chunk: what fails now can still become a status.
@@ -197,8 +197,8 @@ class Body(Enclosed):
         """
         if self._wanted:
             self._watch.opened()
-            self._stay.enter(self._document.receipt)
-            self._deliver(*self._job.mode(silent, self._stay.scratch.settings))
+            self._lease.enter(self._document.receipt)
+            self._deliver(*self._job.mode(silent, self._lease.scratch.settings))
             self._first = self._run(next, self._encoding, b"")
             self._watch.look()
 
@@ -240,7 +240,7 @@ class Body(Enclosed):
         self._sent = chunk is self.END
         return chunk
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Have the step in flight end with the row that it pulls."""
         self._encoding.close()
 
@@ -249,16 +249,16 @@ class Body(Enclosed):
         with ExitStack() as ending:  # from last to first, each whatever became of the one before
             ending.callback(self._watch.done)
             ending.callback(self._conclude)
-            ending.callback(self._stay.leave)
+            ending.callback(self._lease.leave)
             ending.callback(self._release, last=True)
             ending.callback(self._encoding.close)
 
     def _conclude(self) -> None:
         error, self._error = self._error, None  # its traceback holds the body
-        conclude(self._encoding.receipt, self._stay.share, error, sent=self._sent)
+        conclude(self._encoding.receipt, self._lease.share, error, sent=self._sent)
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:
-        receipt, share, chunks = self._document.receipt, self._stay.share, self._document
+        receipt, share, chunks = self._document.receipt, self._lease.share, self._document
         receipt.delivery, receipt.delivery_reason = mode, reason
         if mode == "spool":
             self._encoding = Spooled(chunks, share.spool(), self._rows_closed)

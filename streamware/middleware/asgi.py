@@ -14,12 +14,19 @@ from typing import Any, ParamSpec, TypeVar, cast
 from streamware.engine.worker import Worker
 from streamware.http.asgi import check_loop, on_asyncio, whole
 from streamware.http.delivery import EXPORT, SCRATCH, live
-from streamware.http.disconnect import Message, Pump, Receive, Scope, Send, answer_nobody
+from streamware.http.disconnect import (
+    DisconnectWatcher,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    answer_nobody,
+)
 from streamware.http.export import Export
 from streamware.middleware.failure import instead_of
 from streamware.middleware.signature import check
 from streamware.scratch.ledger import CURRENT, Scratch
-from streamware.scratch.storage import storage
+from streamware.scratch.pool import scratch_pool
 from streamware.settings import Settings
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -76,8 +83,8 @@ class ASGIMiddleware:
         self._app = app
         self._own = settings
         self._settings = settings or Settings()
-        self._storage = storage(self._settings)
-        self._storage.start()
+        self._pool = scratch_pool(self._settings)
+        self._pool.start()
         self._cancels = cancel_on_disconnect
         self._export = {"export": partial(Export, settings=self._settings)}
 
@@ -93,24 +100,25 @@ class ASGIMiddleware:
             await self._answer(scope, extensions, receive, send)
         elif self._cancels:
             response = _Response(scope, around, send)
-            await _unless_left(offered["pump"], response, self._app(scope, receive, response.send))
+            answering = self._app(scope, receive, response.send)
+            await _unless_left(offered["watcher"], response, answering)
         else:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, extensions: Any, receive: Receive, send: Send) -> None:
         if self._cancels:
             check_loop()
-        scratch = Scratch(self._storage, self._settings)
+        scratch = Scratch(self._pool, self._settings)
         receive, send = _outside(receive), _outside(send)
-        pump = Pump(receive)
+        watcher = DisconnectWatcher(receive)
         response = _Response(scope, scratch, send)
-        offered = {SCRATCH: {"scratch": scratch, "pump": pump}, EXPORT: self._export}
+        offered = {SCRATCH: {"scratch": scratch, "watcher": watcher}, EXPORT: self._export}
         scope = {**scope, "extensions": {**extensions, **offered}}
         token = CURRENT.set(scratch)
         try:
-            answering = self._app(scope, pump.receive, response.send)
+            answering = self._app(scope, watcher.receive, response.send)
             if self._cancels:
-                await _unless_left(pump, response, answering)
+                await _unless_left(watcher, response, answering)
             else:
                 await answering
         except Exception as error:
@@ -122,7 +130,7 @@ class ASGIMiddleware:
             await whole(instead, send)
         finally:
             scratch.close()
-            pump.close()
+            watcher.close()
             CURRENT.reset(token)
 
 
@@ -144,27 +152,29 @@ def _outside(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     return called
 
 
-async def _unless_left(pump: Pump, response: _Response, answering: Awaitable[None]) -> None:
+async def _unless_left(
+    watcher: DisconnectWatcher, response: _Response, answering: Awaitable[None]
+) -> None:
     """Await the application; cancel it when the client leaves, and swallow just that."""
-    leave = _Leave(pump, response)
-    pump.watch(leave)
+    leave = _Leave(watcher, response)
+    watcher.watch(leave)
     try:
         await answering
     except asyncio.CancelledError:
         if not leave.was_the_cause():
             raise
     finally:
-        pump.unwatch(leave)
+        watcher.unwatch(leave)
         leave.end()
-    if pump.left and not response.started:
+    if watcher.left and not response.started:
         await answer_nobody(response.send)
 
 
 class _Leave:
     """What is done when the client leaves: the task is cancelled, unless the response is sent."""
 
-    def __init__(self, pump: Pump, response: _Response) -> None:
-        self._pump = pump
+    def __init__(self, watcher: DisconnectWatcher, response: _Response) -> None:
+        self._watcher = watcher
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._before = self._task.cancelling()
         self._cancelled = False
@@ -172,7 +182,7 @@ class _Leave:
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self) -> None:
-        if not self._pump.left:  # `receive` failed, and tells that to the application
+        if not self._watcher.left:  # `receive` failed, and tells that to the application
             return
         if self._response.ending:
             self._timer = asyncio.get_running_loop().call_later(_GRACE, self._cancel)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from streamware.http.delivery import EXPORT, SCRATCH, Answer, live
 from streamware.http.export import Export
-from streamware.http.wsgi import Enclosed, status_of
+from streamware.http.wsgi import ContextIterator, status_of
 from streamware.middleware.failure import fault, instead_of
 from streamware.middleware.signature import check
 from streamware.scratch.ledger import CURRENT, Scratch
-from streamware.scratch.storage import storage
+from streamware.scratch.pool import scratch_pool
 from streamware.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class WSGIMiddleware:
         self._app = app
         self._own = settings
         self._settings = settings or Settings()
-        self._storage = storage(self._settings)
-        self._storage.start()
+        self._pool = scratch_pool(self._settings)
+        self._pool.start()
         self._export = partial(Export, settings=self._settings)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -74,13 +74,13 @@ class WSGIMiddleware:
             if self._own in (None, around.settings):
                 return self._app(environ, start_response)
             environ = {**environ}  # what is around keeps its own
-        scratch = Scratch(self._storage, self._settings)
+        scratch = Scratch(self._pool, self._settings)
         environ[SCRATCH] = scratch
         environ[EXPORT] = self._export
         return _Response(environ, scratch, start_response).begin(self._app, environ)
 
 
-class _Response(Enclosed):
+class _Response(ContextIterator):
     """What the application answers one request with."""
 
     def __init__(

@@ -16,7 +16,7 @@ from threading import Event
 from time import monotonic
 from typing import Any
 
-from streamware.errors import OrderError
+from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
 from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
 from streamware.rows.source import GivenUp, Rows, aclose, checked, is_opener
@@ -24,7 +24,7 @@ from streamware.rows.source import GivenUp, Rows, aclose, checked, is_opener
 _SLICE = 0.0005  # seconds that rows are read without a turn for the other tasks
 
 
-class Feed:
+class AsyncRowBridge:
     """An iterable of the rows of an asynchronous source, for one other thread.
 
     Args:
@@ -90,7 +90,7 @@ class Feed:
             await self._read_from(self._rows)
         except asyncio.CancelledError:
             # Not an end: what was cut must not pass for what was complete.
-            cut = OrderError("the reading of the rows was cancelled")
+            cut = StateError("the reading of the rows was cancelled")
             error = GivenUp() if self._cancelled else cut
             raise
         except BaseException as caught:
@@ -196,7 +196,7 @@ async def _each(rows: Iterable[Any]) -> AsyncIterator[Any]:
         yield row
 
 
-class Feeds:
+class AsyncRowBridges:
     """Makes the feeds of one document, and ends them all.
 
     Called on the thread that will iterate them; told the loop before that.
@@ -204,18 +204,18 @@ class Feeds:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._feeds: list[Feed] = []
+        self._feeds: list[AsyncRowBridge] = []
         self._cancelled = False
 
-    def __call__(self, rows: Rows) -> Feed:
+    def __call__(self, rows: Rows) -> AsyncRowBridge:
         """Have a task of the loop read `rows`.
 
         Raises:
-            OrderError: There is no loop yet.
+            StateError: There is no loop yet.
         """
         if self.loop is None:
-            raise OrderError("asynchronous rows are read beside a running event loop")
-        feed = Feed(rows, self.loop)
+            raise StateError("asynchronous rows are read beside a running event loop")
+        feed = AsyncRowBridge(rows, self.loop)
         self._feeds = [*(each for each in self._feeds if not each.ended), feed]
         self.loop.call_soon_threadsafe(feed.begin)
         if self._cancelled:

@@ -40,7 +40,7 @@ class Untag(NamedTuple):
     refuse: Callable[[Any], NoReturn]
 
 
-class Puller:
+class RowBatcher:
     """Pulls rows from one iterator into `pending`.
 
     Only the puller appends; `take` may be called from another thread while a pull is blocked, so

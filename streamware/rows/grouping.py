@@ -1,4 +1,4 @@
-"""Sorter: rows for several sheets, in any order, as long runs of rows for each."""
+"""SheetGrouper: rows for several sheets, in any order, as long runs of rows for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 from operator import itemgetter
 from typing import Any, NoReturn
 
-from streamware.errors import EncodeError, OrderError
+from streamware.errors import EncodeError, StateError
 from streamware.model.cell import Cell
 from streamware.model.columns import Column, Key, Sheet
 from streamware.rows.batching import Untag
@@ -20,7 +20,7 @@ MOST_PULLS = 8  # as many rows wait as were pulled at a time
 MOST_CHARACTERS = 524_288  # of text in the rows that wait
 
 
-class Sorter:
+class SheetGrouper:
     """Gathers rows by their sheets, so that each sheet's columns are long when they are encoded.
 
     What waits is bounded over all sheets, in rows and in text.
@@ -93,10 +93,10 @@ class Sorter:
         """Keys of the cells whose length counts, in any sheet; None where all of them do."""
         return self._keys
 
-    def movable(self, row: Any) -> bool:
+    def any_thread(self, row: Any) -> bool:
         """Whether any thread may tell the sheet of rows like `row`, and reach their cells."""
         plain = not callable(self._key) and not (isinstance(self._key, str) and "." in self._key)
-        return plain and all(table.movable(row) for table in self._tables.values())
+        return plain and all(table.any_thread(row) for table in self._tables.values())
 
     def _handed_on(self, names: Sequence[str | None]) -> Iterator[tuple[Table, list[Any]]]:
         for name in names:
@@ -166,7 +166,7 @@ class Sorter:
         if sheet.columns is None and sheet.options is None:
             return
         if begun and self._brought.get(sheet.name) != sheet:
-            raise OrderError(
+            raise StateError(
                 f"the sheet {sheet.name!r} brings columns or options after its rows began;"
                 " they come with its first row"
             )
@@ -175,7 +175,7 @@ class Sorter:
     def _laid_out(self, first: Any) -> Layout:
         key = self._key
         if key is None:
-            raise OrderError("tagged rows tell their sheets themselves")
+            raise StateError("tagged rows tell their sheets themselves")
         names = self._names
         if names is None and not _tells_names(first):
             names = [column.key if isinstance(column.key, str) else "" for column in self._columns]

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterat
 from contextlib import ExitStack
 from typing import Any
 
-from streamware.errors import OrderError
+from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
 from streamware.rows.arrow import ArrowRows, speaks_arrow
 
@@ -81,7 +81,7 @@ class GivenUp(BaseException):
 
 
 def _refuse(rows: Any) -> Iterable[Any]:
-    raise OrderError(_SYNC_REMEDY)
+    raise StateError(_SYNC_REMEDY)
 
 
 class Opened:
@@ -92,7 +92,7 @@ class Opened:
         feeder: Turns asynchronous rows into ordinary ones, where an event loop can.
 
     Raises:
-        OrderError: They can only be read by an event loop, and there is no feeder.
+        StateError: They can only be read by an event loop, and there is no feeder.
     """
 
     def __init__(self, rows: Rows, feeder: Feeder | None = None) -> None:

@@ -59,7 +59,7 @@ class Table:
         """Keys of the cells whose length counts; None where all of them do."""
         return None if self.layout is None else self.layout.heavy
 
-    def movable(self, row: Any) -> bool:
+    def any_thread(self, row: Any) -> bool:
         """Whether any thread may reach the cells of rows like `row`.
 
         No attribute, callable or conversion of the caller's is involved then.

@@ -10,10 +10,10 @@ from contextlib import suppress
 from errno import EFBIG
 from time import monotonic, sleep
 
-from streamware.errors import OrderError, Refused, ScratchError
+from streamware.errors import Refused, ScratchError, StateError
 from streamware.scratch.budget import RETRY_AFTER, modest
+from streamware.scratch.pool import ScratchPool
 from streamware.scratch.spool import Room, Spool
-from streamware.scratch.storage import Storage
 
 _PAUSE = 0.05  # seconds between two looks at what is free
 _IN_MEMORY = 16  # spools of one request
@@ -40,7 +40,7 @@ class Account:
         "_lock",
         "_named",
         "_pid",
-        "_storage",
+        "_pool",
         "bytes",
         "files",
         "path",
@@ -48,14 +48,14 @@ class Account:
         "spools",
     )
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, scratch_pool: ScratchPool) -> None:
+        self._pool = scratch_pool
         # Re-entrant: a signal handler may close a spool while this thread is in here.
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._named = 0  # files that are no spools
         self._held = 0  # bytes that were granted, of those that are charged
-        self.path = storage.place.path
+        self.path = scratch_pool.place.path
         self.bytes = 0
         self.files = 0
         self.peak = 0
@@ -75,7 +75,7 @@ class Account:
         room = room if within is None else within(room)
         with self._lock:
             self._check_files()
-            memory = self._storage.settings.spool_memory if len(self.spools) < _IN_MEMORY else 0
+            memory = self._pool.settings.spool_memory if len(self.spools) < _IN_MEMORY else 0
             spool = Spool(room, memory=memory)
             self.spools.add(spool)
         return spool
@@ -108,9 +108,9 @@ class Account:
         self._check_process()
         with self._lock:
             self.files += 1
-        self._storage.count(1)
+        self._pool.count(1)
         try:
-            self._storage.place.verify()
+            self._pool.place.verify()
             self._wait_for_room(0, self._deadline(patient=patient))
         except BaseException:
             self.closed()
@@ -118,19 +118,19 @@ class Account:
 
     def make(self) -> int:
         """The descriptor of a new file without a name.  Raises `ScratchError`."""
-        return self._storage.place.open_unnamed()
+        return self._pool.place.open_unnamed()
 
     def closed(self) -> None:
         """A file that was allowed is gone, or was not made."""
         with self._lock:
             self.files -= 1
-        self._storage.count(-1)
+        self._pool.count(-1)
 
     def take(self, size: int, *, wished: int, patient: bool = True) -> int:
         """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
         self._check_process()
         if wished > size:
-            wished = self._storage.budget.modest(size, wished)
+            wished = self._pool.budget.modest(size, wished)
         charged, granted = self._charge(size, wished), 0
         try:
             if charged > size and self._is_free(charged):
@@ -152,16 +152,16 @@ class Account:
         with self._lock:
             self._held -= size
             self.bytes -= size
-        self._storage.budget.give(size)
+        self._pool.budget.give(size)
 
     def _check_process(self) -> None:
         """Before any lock: a thread may have held it that the child does not have."""
         if self._pid != os.getpid():
-            raise OrderError("this scratch belongs to the process that this one was forked from")
+            raise StateError("this scratch belongs to the process that this one was forked from")
 
     def _check_files(self) -> None:
         """Refuse one more file or spool; under the lock."""
-        limit = self._storage.settings.request_files
+        limit = self._pool.settings.request_files
         if limit is not None and len(self.spools) + self._named >= limit:
             raise ScratchError(
                 EFBIG,
@@ -170,7 +170,7 @@ class Account:
             )
 
     def _charge(self, size: int, wished: int) -> int:
-        limit = self._storage.settings.request_bytes
+        limit = self._pool.settings.request_bytes
         with self._lock:
             if limit is not None and size > limit - self.bytes:
                 raise ScratchError(
@@ -188,19 +188,19 @@ class Account:
 
     def _is_free(self, size: int) -> bool:
         """Take it if that needs no wait."""
-        if self._storage.place.check_room(size) is None:
+        if self._pool.place.check_room(size) is None:
             with suppress(Refused, ScratchError):
-                self._storage.budget.take(size)
+                self._pool.budget.take(size)
                 return True
         return False
 
     def _wait_for(self, size: int, *, patient: bool) -> None:
         deadline = self._deadline(patient=patient)
         self._wait_for_room(size, deadline)
-        self._storage.budget.take(size, deadline=deadline, own=lambda: self._held)
+        self._pool.budget.take(size, deadline=deadline, own=lambda: self._held)
 
     def _wait_for_room(self, size: int, deadline: float) -> None:
-        while problem := self._storage.place.check_room(size):
+        while problem := self._pool.place.check_room(size):
             if monotonic() >= deadline:
                 raise Refused(problem, retry_after=RETRY_AFTER, limit="keep_free_bytes")
             sleep(_PAUSE)
@@ -212,7 +212,7 @@ class Account:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return monotonic() + self._storage.settings.wait_seconds
+            return monotonic() + self._pool.settings.wait_seconds
         return 0.0
 
 

@@ -52,7 +52,7 @@ _log = logging.getLogger("streamware")
 _told: set[tuple[int, int]] = set()  # directories whose kind this process has logged
 
 
-class Place:
+class ScratchDirectory:
     """The directory that scratch goes to.
 
     Nothing is looked at until it is needed.  Methods may be called from any thread.  Of one host

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from streamware.errors import OrderError
+from streamware.errors import StateError
 from streamware.limits import Limits
 from streamware.scratch.account import Account
 from streamware.scratch.named_files import Names
+from streamware.scratch.pool import ScratchPool
 from streamware.scratch.ring import Ring
 from streamware.scratch.share import Share
 from streamware.scratch.spool import Room, Spool
-from streamware.scratch.storage import Storage
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")
@@ -56,12 +56,12 @@ def current_scratch() -> Scratch:
     """The ledger of the request that is being answered, in this thread or task.
 
     Raises:
-        OrderError: There is none: no middleware is mounted around this code, and no `Export`
+        StateError: There is none: no middleware is mounted around this code, and no `Export`
             calls it.
     """
     scratch = CURRENT.get()
     if scratch is None:
-        raise OrderError(
+        raise StateError(
             "there is no request here whose scratch it could be: mount sw.WSGIMiddleware or"
             " sw.ASGIMiddleware around the application, and call current_scratch() in a view"
         )
@@ -76,7 +76,7 @@ class Scratch:
     the thread of an event loop.
 
     Raises:
-        OrderError: It is closed, or belongs to the process that this one was forked from.
+        StateError: It is closed, or belongs to the process that this one was forked from.
         ScratchError: The directory is not safe, its disk is full, or the request holds as much
             as it may (`Settings.request_bytes`, `request_files`).
         Refused: There is no room now, in the budgets or on the disk.
@@ -89,14 +89,14 @@ class Scratch:
         "_lock",
         "_names",
         "_pid",
+        "_pool",
         "_settings",
-        "_storage",
         "_tracked",
     )
 
-    def __init__(self, storage: Storage, settings: Settings | None = None) -> None:
-        self._storage = storage
-        self._settings = settings or storage.settings
+    def __init__(self, scratch_pool: ScratchPool, settings: Settings | None = None) -> None:
+        self._pool = scratch_pool
+        self._settings = settings or scratch_pool.settings
         self._closed = False
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -211,19 +211,19 @@ class Scratch:
         if getattr(self, "_closed", True) or self._pid != os.getpid():
             return
         if self._account is not None or self._tracked:
-            self._storage.signals["leaked_ledgers"] += 1
+            self._pool.signals["leaked_ledgers"] += 1
             logger.warning("the scratch of a request was closed by the garbage collector only")
         self.close()
 
     def _check(self) -> None:
         self._check_process()
         if self._closed:
-            raise OrderError("the request is over, and its scratch is closed")
+            raise StateError("the request is over, and its scratch is closed")
 
     def _check_process(self) -> None:
         """Before any lock: a thread may have held it that the child does not have."""
         if self._pid != os.getpid():
-            raise OrderError("this scratch belongs to the process that this one was forked from")
+            raise StateError("this scratch belongs to the process that this one was forked from")
 
     def _open_spool(
         self, *, patient: bool = True, within: Callable[[Room], Room] | None = None
@@ -235,7 +235,7 @@ class Scratch:
     def _accounted(self) -> Account:
         self._check()
         if self._account is None:
-            self._account = Account(self._storage)
+            self._account = Account(self._pool)
         return self._account
 
     def _named(self) -> Names:
@@ -243,7 +243,7 @@ class Scratch:
         with self._lock:
             account = self._accounted()
             if self._names is None:
-                self._names = Names(self._storage, account)
+                self._names = Names(self._pool, account)
         self._names.settle(by_the_way=True)
         return self._names
 
@@ -257,7 +257,7 @@ class Scratch:
             # What was in the way may be gone: an open file, or a lack of descriptors.
             errors += _removed(self._names)
         if errors:
-            self._storage.signals["cleanup_failures"] += len(errors)
+            self._pool.signals["cleanup_failures"] += len(errors)
             kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
             logger.warning("closing the scratch of a request met %d errors: %s", len(errors), kinds)
         for error in errors:

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-from streamware.errors import OrderError, ScratchError
+from streamware.errors import ScratchError, StateError
 from streamware.scratch.account import Account
 from streamware.scratch.forks import opening
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
 
 _FREE = 0.005  # seconds of measuring that are never too much
 _SHARE = 20  # beyond them, one part in so many of the time may go to it
@@ -34,12 +34,12 @@ class Names:
         "_lock",
         "_made",
         "_pending",
+        "_pool",
         "_removed",
-        "_storage",
     )
 
-    def __init__(self, storage: Storage, account: Account) -> None:
-        self._storage = storage
+    def __init__(self, scratch_pool: ScratchPool, account: Account) -> None:
+        self._pool = scratch_pool
         self._account = account
         self._lock = threading.Lock()
         self._removed = False
@@ -96,7 +96,7 @@ class Names:
     def remove(self) -> list[OSError]:
         """Remove everything; what resisted, which another call tries again.
 
-        Later calls of the others raise `OrderError`, or do nothing.
+        Later calls of the others raise `StateError`, or do nothing.
         """
         with self._lock:
             self._removed = True
@@ -104,7 +104,7 @@ class Names:
             counted, self._counted = self._counted, 0
         try:
             return [
-                error for name, _ in self._directories for error in self._storage.home.remove(name)
+                error for name, _ in self._directories for error in self._pool.home.remove(name)
             ]
         finally:
             self._account.give(charged)
@@ -138,14 +138,14 @@ class Names:
         except BaseException as error:
             self._account.unname()
             if isinstance(error, OSError) and not isinstance(error, ScratchError):
-                where = f"{self._storage.place.path} (Settings.scratch_dir)"
+                where = f"{self._pool.place.path} (Settings.scratch_dir)"
                 raise ScratchError(error.errno, f"{error.strerror}: a name in {where}") from error
             raise
 
     def _make(self, suffix: str, *, is_directory: bool) -> Path:
         with self._lock:
             if self._removed:
-                raise OrderError("the request is over, and its scratch is closed")
+                raise StateError("the request is over, and its scratch is closed")
             self._made += 1
             path = self._placed(f"{self._made}{suffix}", is_directory=is_directory)
             self._counted += 1
@@ -157,8 +157,8 @@ class Names:
                 return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
             except FileNotFoundError:  # somebody removed it from under us
                 pass
-        self._storage.start()
-        self._directories.append(self._storage.home.make_directory())
+        self._pool.start()
+        self._directories.append(self._pool.home.make_directory())
         return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
 
 

@@ -27,7 +27,7 @@ from weakref import finalize
 from streamware.errors import ScratchError
 from streamware.scratch.directory import (
     BY_DESCRIPTOR,
-    Place,
+    ScratchDirectory,
     open_directory,
     prefix,
     user,
@@ -55,7 +55,7 @@ _TRIES = 100  # at a directory that reapers take before we have locked it
 _log = logging.getLogger("streamware")
 
 
-class Home:
+class ProcessDirectory:
     """The directory of this process in a place; nothing is made until it is needed.
 
     Removed when nothing is left in it, by `close`, and at the end of the process; after a SIGKILL
@@ -63,13 +63,13 @@ class Home:
     directories cannot be locked (Windows) they are not, and nobody reaps.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ScratchDirectory) -> None:
         self._place = place
         # Entered again where the garbage collector closes a ledger while we make a directory.
         self._lock = RLock()
         self._making = False
         self._held: _Held | _Unlocked | None = None
-        self._end: finalize[..., Home] | None = None
+        self._end: finalize[..., ProcessDirectory] | None = None
         watch(self)
 
     def make_directory(self) -> tuple[str, str]:
@@ -176,7 +176,7 @@ class Home:
             held.leave()
 
 
-def reap(place: Place | str | os.PathLike[str]) -> Reaped:
+def reap(place: ScratchDirectory | str | os.PathLike[str]) -> Reaped:
     """Remove what processes of this user left behind in a place; never raises.
 
     What a living process holds stays, as does what belongs to another user, even when root asks.
@@ -186,7 +186,11 @@ def reap(place: Place | str | os.PathLike[str]) -> Reaped:
         place: The place, or the path of one.
     """
     reaped = Reaped()
-    ours = place if isinstance(place, Place) else Place(os.fspath(place), source="to be reaped")
+    ours = (
+        place
+        if isinstance(place, ScratchDirectory)
+        else ScratchDirectory(os.fspath(place), source="to be reaped")
+    )
     try:
         if _LOCKS:
             _reap(ours, reaped)
@@ -198,7 +202,7 @@ def reap(place: Place | str | os.PathLike[str]) -> Reaped:
     return reaped
 
 
-def _reap(place: Place, reaped: Reaped) -> None:
+def _reap(place: ScratchDirectory, reaped: Reaped) -> None:
     # A descriptor of its own, because reading a directory moves its offset.
     directory = Kept(lambda: open_directory(".", dir_fd=place.descriptor()))
     try:
@@ -352,7 +356,7 @@ class _Unlocked:
         pass
 
 
-def _made(place: Place) -> _Held | _Unlocked | None:
+def _made(place: ScratchDirectory) -> _Held | _Unlocked | None:
     """A new directory in the place, not locked yet; None where a reaper was faster."""
     name = prefix() + secrets.token_hex(8)
     path = str(Path(place.path) / name)

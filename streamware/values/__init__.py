@@ -1,6 +1,6 @@
 """Values: one policy for every format; and Formula, a value of ours.
 
-How values become text is next door: `speller` writes a column at a time, `cell` cell by cell,
+How values become text is next door: `formatter` writes a column at a time, `cell` cell by cell,
 with the same result; `kinds` has the kinds of cells, `tokens` the text of numbers and dates.
 """
 

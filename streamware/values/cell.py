@@ -74,7 +74,7 @@ class Escape(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spelling:
+class TextRules:
     """What a format asks of values.
 
     Attributes:
@@ -108,16 +108,16 @@ class Spelling:
         return FIRST_GREGORIAN if self.iso else FIRST_DATE
 
 
-_OneSpeller: TypeAlias = Callable[["CellSpeller", Any], tuple[Kind, bytes]]
+_OneFormatter: TypeAlias = Callable[["CellFormatter", Any], tuple[Kind, bytes]]
 
 
-class CellSpeller:
+class CellFormatter:
     """Writes single cells of one column: their kind, and their text.
 
     Args:
         name: Of the column, for messages.
         values: The caller's choices.
-        spelling: The format's needs.
+        text_rules: The format's needs.
         converted: Counted into.
         cell_characters: Bound of a text cell, or None.
         sheet: Name of its sheet, for messages; None where that has none of its own.
@@ -131,28 +131,28 @@ class CellSpeller:
         name: str,
         *,
         values: Values,
-        spelling: Spelling,
+        text_rules: TextRules,
         converted: Counter[str],
         cell_characters: int | None = None,
         sheet: str | None = None,
     ) -> None:
         self.row = 0
-        self.guards = values.formula_text != "off" and spelling.formulas
-        self.plain = _plain(spelling.escape.care, spelling.spreadsheet)
+        self.guards = values.formula_text != "off" and text_rules.formulas
+        self.plain = _plain(text_rules.escape.care, text_rules.spreadsheet)
         self._name = name
         self._sheet = sheet
         self._values = values
-        self._spelling = spelling
+        self._text_rules = text_rules
         self._converted = converted
         self._cell_characters = cell_characters
-        self._others: dict[type, _OneSpeller] = {}  # by types that were seen besides those known
+        self._others: dict[type, _OneFormatter] = {}  # by types that were seen besides those known
 
     def cell(self, value: object) -> tuple[Kind, bytes]:
         """The kind and the text of a value.  Raises `CellError`, `LimitError`."""
-        speller = self._KNOWN.get(type(value)) or self._others.get(type(value))
-        if speller is None:
-            speller = self._others[type(value)] = self._speller_of(value)
-        return speller(self, value)
+        formatter = self._KNOWN.get(type(value)) or self._others.get(type(value))
+        if formatter is None:
+            formatter = self._others[type(value)] = self._formatter_of(value)
+        return formatter(self, value)
 
     def error(self, value: object, problem: str) -> CellError:
         """What to raise for a value that stands in `row`."""
@@ -184,8 +184,8 @@ class CellSpeller:
     def _text(self, text: str) -> tuple[Kind, bytes]:
         self._check_length(text)
         if FORBIDDEN.search(text):
-            if self._values.forbidden == "escape" and self._spelling.escaped is not None:
-                return self._escaped(text, self._spelling.escaped)
+            if self._values.forbidden == "escape" and self._text_rules.escaped is not None:
+                return self._escaped(text, self._text_rules.escaped)
             text = self._without_forbidden(text)
         return Kind.TEXT, self._settled_text(text)
 
@@ -200,17 +200,17 @@ class CellSpeller:
             )
 
     def _settled_text(self, text: str) -> bytes:
-        if self._spelling.spreadsheet:
+        if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         if self.guards and text[:1] in FORMULA_STARTS and text and not _NUMBER_OR_PHONE.match(text):
             text = self._guarded(text)
         blob = text.encode()
-        return self._spelling.escape(blob, blob.translate(None, self.plain), self._converted)[0]
+        return self._text_rules.escape(blob, blob.translate(None, self.plain), self._converted)[0]
 
     def _escaped(self, text: str, notation: Callable[[str], bytes]) -> tuple[Kind, bytes]:
         """Each run between forbidden characters by the usual way, these in their own notation."""
         self._converted["forbidden"] += 1
-        if self._spelling.spreadsheet:
+        if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         *runs, last = FORBIDDEN.split(text)
         # The underscore that XLSX's notation begins with must not complete a look-alike before it.
@@ -250,11 +250,11 @@ class CellSpeller:
         return "'" + text
 
     def _bool(self, value: bool) -> tuple[Kind, bytes]:
-        return Kind.BOOL, self._spelling.true if value else self._spelling.false
+        return Kind.BOOL, self._text_rules.true if value else self._text_rules.false
 
     def _int(self, value: int) -> tuple[Kind, bytes]:
         token = digits(value)
-        if self._spelling.spreadsheet and abs(value) > 10**DIGITS:
+        if self._text_rules.spreadsheet and abs(value) > 10**DIGITS:
             self._converted["big_int"] += 1
             fits = self._values.big_int == "number" and abs(value) <= _LARGEST_DOUBLE
             return (Kind.NUMBER, token) if fits else self._text(token.decode())
@@ -294,7 +294,7 @@ class CellSpeller:
         if self._values.decimal == "text":
             self._converted["decimal"] += 1
             return self._text(token.decode())
-        if not self._spelling.spreadsheet or _fits_double(token):
+        if not self._text_rules.spreadsheet or _fits_double(token):
             return Kind.NUMBER, token
         return self._double(value, token)
 
@@ -312,9 +312,9 @@ class CellSpeller:
         return Kind.NUMBER, rounded.encode()
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
-        if self._spelling.spreadsheet and value < self._spelling.first_date:
+        if self._text_rules.spreadsheet and value < self._text_rules.first_date:
             return self._early(date.isoformat(value))
-        if not self._spelling.serials:
+        if not self._text_rules.serials:
             return Kind.DATE, date.isoformat(value).encode()
         return Kind.DATE, b"%d" % (value.toordinal() - EPOCH_ORDINAL)
 
@@ -337,9 +337,9 @@ class CellSpeller:
         return self._settled_datetime(moved, Kind.ZONED)
 
     def _settled_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
-        if not self._spelling.spreadsheet:
+        if not self._text_rules.spreadsheet:
             return kind, datetime.isoformat(value).encode()
-        if self._spelling.iso:
+        if self._text_rules.iso:
             text = datetime.isoformat(value.replace(tzinfo=None))
             return self._early(text) if value.date() < FIRST_GREGORIAN else (kind, text.encode())
         serial = datetime_serials([value.replace(tzinfo=None)])[0]
@@ -348,7 +348,7 @@ class CellSpeller:
         return kind, repr(serial).encode()
 
     def _time(self, value: time) -> tuple[Kind, bytes]:
-        if not self._spelling.spreadsheet:
+        if not self._text_rules.spreadsheet:
             return Kind.TIME, time.isoformat(value).encode()
         if value.tzinfo is not None:
             self._converted["aware"] += 1
@@ -359,30 +359,30 @@ class CellSpeller:
             seconds=value.second,
             microseconds=value.microsecond,
         )
-        if self._spelling.iso:
+        if self._text_rules.iso:
             return Kind.TIME, clock_duration(moment).encode()
         return Kind.TIME, repr(moment / _DAY).encode()
 
     def _duration(self, value: timedelta) -> tuple[Kind, bytes]:
         if value != value:  # pandas' NaT
             return self._none(None)
-        if not self._spelling.spreadsheet:
+        if not self._text_rules.spreadsheet:
             return Kind.DURATION, iso_duration(value).encode()
-        shortest = -_LONGEST if self._spelling.iso else timedelta(0)
+        shortest = -_LONGEST if self._text_rules.iso else timedelta(0)
         if not shortest <= value < _LONGEST:  # the 1900 system shows #### for it
             self._converted["negative_duration" if value < timedelta(0) else "long_duration"] += 1
             return Kind.TEXT, iso_duration(value).encode()
-        if self._spelling.iso:
+        if self._text_rules.iso:
             return Kind.DURATION, clock_duration(value).encode()
         return Kind.DURATION, repr(value / _DAY).encode()
 
     def _formula(self, value: Formula) -> tuple[Kind, bytes]:
-        if self._spelling.spreadsheet:
-            return Kind.FORMULA, self._spelled_formula(value)
+        if self._text_rules.spreadsheet:
+            return Kind.FORMULA, self._formatted_formula(value)
         self._converted["formula"] += 1
         return self._text(value.text)
 
-    def _spelled_formula(self, value: Formula) -> bytes:
+    def _formatted_formula(self, value: Formula) -> bytes:
         """Its text as it is, the kind of its value and its value, parted by U+001F."""
         kind, token = self.cell(value.cached)
         if kind is Kind.FORMULA:
@@ -436,7 +436,7 @@ class CellSpeller:
             raise self.error(value, "has something inside that JSON cannot hold")
         if "NaN" in text or "Infinity" in text:
             text = compact_json(json.loads(text, parse_constant=self._nested_constant)) or ""
-        if not self._spelling.json:
+        if not self._text_rules.json:
             return self._text(text)
         if FORBIDDEN.search(text):
             text = self._nested_forbidden(text)
@@ -446,7 +446,7 @@ class CellSpeller:
         return self._non_finite(float(name))[1].decode() or None
 
     def _nested_forbidden(self, text: str) -> str:
-        notation = self._spelling.escaped
+        notation = self._text_rules.escaped
         if self._values.forbidden != "escape" or notation is None:
             return self._without_forbidden(text)
         self._converted["forbidden"] += 1
@@ -467,7 +467,7 @@ class CellSpeller:
         return self._int(int(value))
 
     # Functions, for methods that are bound would be kept once for every column.
-    _KNOWN: ClassVar[dict[type, _OneSpeller]] = {
+    _KNOWN: ClassVar[dict[type, _OneFormatter]] = {
         None.__class__: _none,
         str: _text,
         bool: _bool,
@@ -481,7 +481,7 @@ class CellSpeller:
         Formula: _formula,
     }
     # Enum first: a member of an IntEnum is an int, too.  NaT is a datetime to isinstance.
-    _BY_INHERITANCE: ClassVar[tuple[tuple[Any, _OneSpeller], ...]] = (
+    _BY_INHERITANCE: ClassVar[tuple[tuple[Any, _OneFormatter], ...]] = (
         (Enum, _enum),
         (str, _subclass),
         (Integral, _integral),
@@ -496,15 +496,15 @@ class CellSpeller:
         ((list, tuple, Mapping), _nested),
     )
 
-    def _speller_of(self, value: object) -> _OneSpeller:
+    def _formatter_of(self, value: object) -> _OneFormatter:
         """The way of a type seen for the first time: a subclass, or one of the rarer ones."""
         # NumPy first: its time spans are registered as integers.
         if hasattr(value, "dtype") and hasattr(value, "item"):
-            return CellSpeller._scalar
-        for type_, speller in self._BY_INHERITANCE:
+            return CellFormatter._scalar
+        for type_, formatter in self._BY_INHERITANCE:
             if isinstance(value, type_):
-                return speller
-        return CellSpeller._other
+                return formatter
+        return CellFormatter._other
 
 
 @cache

@@ -108,14 +108,14 @@ def sheets(draw: st.DrawFn, name: str) -> tuple[sw.Sheet, SheetView]:
     """A sheet of one to six columns, and what is seen of it."""
     chosen = draw(st.lists(columns(), min_size=1, max_size=6))
     rows = draw(st.lists(st.tuples(*(one.cells for one in chosen)), max_size=12))
-    dressed = draw(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 5), STYLES), max_size=4))
+    styled = draw(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 5), STYLES), max_size=4))
     options = draw(surroundings())
     titles = [f"{one.title} {at}" for at, one in enumerate(chosen)]
     given = [sw.Column(at, titles[at], **one.options) for at, one in enumerate(chosen)]
     above = [[row] if isinstance(row, str) else row for row in options.title_rows]
     seen = [*above, titles, *rows, *_totals(chosen, rows, len(above) + 2)]
     made = [list(row) for row in rows]
-    for r, c, style in dressed:
+    for r, c, style in styled:
         if r < len(made) and c < len(made[r]):
             made[r][c] = sw.Cell(rows[r][c], style=style)
     return sw.Sheet(name, made, columns=given, options=options), sheet(name, seen)

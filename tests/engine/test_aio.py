@@ -244,7 +244,7 @@ async def test_a_cursor_of_another_thread_is_an_error_that_names_the_callable_fo
     connection = sqlite3.connect(":memory:")
     cursor = connection.execute("select 1 as one")
     encoding = sw.aencode(cursor)
-    with pytest.raises(sw.OrderError, match=r"a callable that opens them") as raised:
+    with pytest.raises(sw.StateError, match=r"a callable that opens them") as raised:
         await whole(encoding)
     assert isinstance(raised.value.__cause__, sqlite3.ProgrammingError)
     assert encoding.receipt.outcome == "source error"

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from streamware.engine.deferred_file import Deferred
+from streamware.engine.deferred_file import DeferredFile
 
 
 @pytest.fixture
@@ -13,12 +13,12 @@ def file() -> io.BytesIO:
 
 
 @pytest.fixture
-def changed() -> list[Deferred]:
+def changed() -> list[DeferredFile]:
     return []
 
 
-def test_what_is_written_waits(file: io.BytesIO, changed: list[Deferred]) -> None:
-    deferred = Deferred(file, changed)
+def test_what_is_written_waits(file: io.BytesIO, changed: list[DeferredFile]) -> None:
+    deferred = DeferredFile(file, changed)
     assert (deferred.write(b"one "), deferred.write(b"two")) == (4, 3)
     assert file.getvalue() == b""
     assert changed == [deferred]
@@ -26,8 +26,10 @@ def test_what_is_written_waits(file: io.BytesIO, changed: list[Deferred]) -> Non
     assert file.getvalue() == b"one two"
 
 
-def test_it_enters_itself_again_when_more_comes(file: io.BytesIO, changed: list[Deferred]) -> None:
-    deferred = Deferred(file, changed)
+def test_it_enters_itself_again_when_more_comes(
+    file: io.BytesIO, changed: list[DeferredFile]
+) -> None:
+    deferred = DeferredFile(file, changed)
     deferred.write(b"one")
     changed.pop().settle()
     deferred.settle()
@@ -37,17 +39,17 @@ def test_it_enters_itself_again_when_more_comes(file: io.BytesIO, changed: list[
 
 
 def test_it_holds_what_it_was_given_not_what_became_of_it(
-    file: io.BytesIO, changed: list[Deferred]
+    file: io.BytesIO, changed: list[DeferredFile]
 ) -> None:
-    deferred, data = Deferred(file, changed), bytearray(b"one")
+    deferred, data = DeferredFile(file, changed), bytearray(b"one")
     deferred.write(data)
     data[:] = b"two"
     deferred.settle()
     assert file.getvalue() == b"one"
 
 
-def test_who_reads_it_reads_all(file: io.BytesIO, changed: list[Deferred]) -> None:
-    deferred = Deferred(file, changed)
+def test_who_reads_it_reads_all(file: io.BytesIO, changed: list[DeferredFile]) -> None:
+    deferred = DeferredFile(file, changed)
     assert (deferred.readable(), deferred.writable(), deferred.seekable()) == (True, True, True)
     deferred.write(b"one two")
     assert deferred.tell() == 7
@@ -62,15 +64,17 @@ def test_who_reads_it_reads_all(file: io.BytesIO, changed: list[Deferred]) -> No
     assert deferred.read(None) == b"one"
 
 
-def test_a_file_without_a_descriptor_has_none(file: io.BytesIO, changed: list[Deferred]) -> None:
+def test_a_file_without_a_descriptor_has_none(
+    file: io.BytesIO, changed: list[DeferredFile]
+) -> None:
     with pytest.raises(io.UnsupportedOperation):
-        Deferred(file, changed).fileno()
+        DeferredFile(file, changed).fileno()
 
 
 def test_closed_it_takes_nothing_and_writes_nothing(
-    file: io.BytesIO, changed: list[Deferred]
+    file: io.BytesIO, changed: list[DeferredFile]
 ) -> None:
-    with Deferred(file, changed) as deferred:
+    with DeferredFile(file, changed) as deferred:
         deferred.write(b"one")
     assert (deferred.closed, file.closed) == (True, True)
     deferred.close()

@@ -7,12 +7,12 @@ import pytest
 import streamware as sw
 from drive import Clock
 from readers import csv_rows
-from streamware.engine.document import Document
+from streamware.engine.document import DocumentWriter
 
 
-def document(columns: Any = None, **limits: Any) -> Document:
+def document(columns: Any = None, **limits: Any) -> DocumentWriter:
     """A document that has begun."""
-    made = Document(sw.Csv(), columns, values=sw.Values(), limits=sw.Limits(**limits))
+    made = DocumentWriter(sw.Csv(), columns, values=sw.Values(), limits=sw.Limits(**limits))
     made.begin(None, None)
     return made
 
@@ -38,7 +38,7 @@ def test_what_was_fed_counts_as_unflushed_until_it_is_flushed() -> None:
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_document_without_rows_has_its_header(begun: bool) -> None:
-    made = Document(sw.Csv(), ["a"], values=sw.Values(), limits=sw.Limits())
+    made = DocumentWriter(sw.Csv(), ["a"], values=sw.Values(), limits=sw.Limits())
     if begun:
         made.begin(None, None)
         made.end()
@@ -55,7 +55,7 @@ def test_only_the_first_outcome_counts() -> None:
 
 
 def test_the_time_counts_from_the_first_pull(clock: Clock) -> None:
-    made = Document(sw.Csv(), None, values=sw.Values(), limits=sw.Limits(seconds=10))
+    made = DocumentWriter(sw.Csv(), None, values=sw.Values(), limits=sw.Limits(seconds=10))
     clock.now += 100
     made.check_time()
     made.begin(None, None)
@@ -67,7 +67,7 @@ def test_the_time_counts_from_the_first_pull(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "row", "movable"),
+    ("columns", "row", "any_thread"),
     [
         (None, (1,), True),
         (None, [1], True),
@@ -79,6 +79,6 @@ def test_the_time_counts_from_the_first_pull(clock: Clock) -> None:
     ],
 )
 def test_cells_that_only_their_own_thread_may_reach_stay_there(
-    columns: Any, row: object, movable: bool
+    columns: Any, row: object, any_thread: bool
 ) -> None:
-    assert document(columns).movable(row) is movable
+    assert document(columns).any_thread(row) is any_thread

@@ -359,10 +359,10 @@ def test_what_ends_other_loops_does_not_pass_for_the_end_of_the_rows(
 def test_a_document_that_ends_before_its_end_is_an_error_and_no_file(
     save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Encoding, "fill", lambda encoding: False)
+    monkeypatch.setattr(Encoding, "advance", lambda encoding: False)
     monkeypatch.setattr(Encoding, "take", lambda encoding: b"")
     rows = Rows(orders(3))
-    with pytest.raises(sw.OrderError, match="the document was cut, and is not complete"):
+    with pytest.raises(sw.StateError, match="the document was cut, and is not complete"):
         save(rows, tmp_path / "orders.csv")
     assert names(tmp_path) == []
     assert rows.closed == 1
@@ -394,7 +394,7 @@ async def test_asynchronous_sheets_are_saved(tmp_path: Path) -> None:
 
 
 def test_save_refuses_asynchronous_rows(tmp_path: Path) -> None:
-    with pytest.raises(sw.OrderError, match=r"use sw\.aencode"):
+    with pytest.raises(sw.StateError, match=r"use sw\.aencode"):
         sw.save(aorders(3), tmp_path / "orders.csv")
     assert names(tmp_path) == []
 

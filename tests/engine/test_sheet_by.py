@@ -21,18 +21,18 @@ from fakes import Broken, Rows, aorders, until
 from readers import libreoffice_csv, ooxml_errors
 from streamware.formats.protocol import Format
 from streamware.scratch.ledger import CURRENT, Scratch
-from streamware.scratch.storage import Storage, storage
+from streamware.scratch.pool import ScratchPool, scratch_pool
 from workbooks import MAIN, Workbook, workbook
 
 REGIONS = ("north", "south", "east", "west")
 
 
 @pytest.fixture(autouse=True)
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScratchPool]:
     """Every spool goes to disk, into a directory of the test's own."""
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     monkeypatch.setenv("STREAMWARE_SPOOL_MEMORY", "1000")
-    made = storage()
+    made = scratch_pool()
     yield made
     assert (made.files, made.budget.used) == (0, 0)
     oracle.close(made)
@@ -240,7 +240,7 @@ def test_a_late_row_has_everything_so_far_encoded(clock: Clock) -> None:
 # Scratch
 
 
-def test_the_spools_are_on_disk_compressed_and_given_back(scratch: Storage) -> None:
+def test_the_spools_are_on_disk_compressed_and_given_back(scratch: ScratchPool) -> None:
     rows = sales(40_000)
     with sw.encode(rows, "xlsx", sheet_by="region") as encoding:
         size, most = 0, 0
@@ -251,7 +251,7 @@ def test_the_spools_are_on_disk_compressed_and_given_back(scratch: Storage) -> N
     assert scratch.files == 0
 
 
-def test_a_spool_is_given_back_as_soon_as_it_was_copied(scratch: Storage) -> None:
+def test_a_spool_is_given_back_as_soon_as_it_was_copied(scratch: ScratchPool) -> None:
     files = []
     with sw.encode(sales(40_000), "xlsx", sheet_by="region", chunk_size=10_000) as encoding:
         for _ in encoding:
@@ -276,22 +276,22 @@ def test_the_scratch_is_that_of_the_settings_around(tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir(mode=0o700)
     settings = sw.Settings(scratch_dir=folder, spool_memory=10)
-    around = Scratch(storage(settings))
+    around = Scratch(scratch_pool(settings))
     token = CURRENT.set(around)
     try:
         with sw.encode(sales(40_000), "xlsx", sheet_by="region") as encoding:
             next(encoding)
-            while not storage(settings).files:
+            while not scratch_pool(settings).files:
                 next(encoding)
             around.close()
             assert sum(map(len, encoding)) > 1_000_000
     finally:
         CURRENT.reset(token)
-        oracle.close(storage(settings))
+        oracle.close(scratch_pool(settings))
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 3, 12])
-def test_who_gives_up_has_all_scratch_given_back(chunks: int, scratch: Storage) -> None:
+def test_who_gives_up_has_all_scratch_given_back(chunks: int, scratch: ScratchPool) -> None:
     rows = Rows(sales(40_000))
     encoding = sw.encode(rows, "xlsx", sheet_by="region")
     for _ in range(chunks):
@@ -301,7 +301,7 @@ def test_who_gives_up_has_all_scratch_given_back(chunks: int, scratch: Storage) 
     assert encoding.receipt.outcome == "closed"
 
 
-def test_who_gives_up_while_sheets_are_copied_has_it_given_back_too(scratch: Storage) -> None:
+def test_who_gives_up_while_sheets_are_copied_has_it_given_back_too(scratch: ScratchPool) -> None:
     encoding = sw.encode(sales(40_000), "xlsx", sheet_by="region")
     while scratch.files < 3:
         next(encoding)
@@ -312,7 +312,7 @@ def test_who_gives_up_while_sheets_are_copied_has_it_given_back_too(scratch: Sto
     assert scratch.files == 0
 
 
-def test_rows_that_fail_have_it_given_back(scratch: Storage) -> None:
+def test_rows_that_fail_have_it_given_back(scratch: ScratchPool) -> None:
     def rows() -> Iterator[Any]:
         yield from sales(20_000)
         assert scratch.files == 3
@@ -324,7 +324,7 @@ def test_rows_that_fail_have_it_given_back(scratch: Storage) -> None:
     assert (scratch.files, scratch.budget.used) == (0, 0)
 
 
-def test_scratch_has_a_limit(scratch: Storage) -> None:
+def test_scratch_has_a_limit(scratch: ScratchPool) -> None:
     limits = sw.Limits(scratch_bytes=50_000)
     encoding = sw.encode(sales(40_000), "xlsx", sheet_by="region", limits=limits)
     with pytest.raises(sw.LimitError, match="scratch bytes of the export") as caught:
@@ -453,7 +453,7 @@ async def test_async_rows_are_sorted_too() -> None:
     assert made.rows("2") == [[n, f"order {n}"] for n in range(2, 3000, 3)]
 
 
-async def test_who_gives_up_beside_an_event_loop_has_it_given_back(scratch: Storage) -> None:
+async def test_who_gives_up_beside_an_event_loop_has_it_given_back(scratch: ScratchPool) -> None:
     encoding = sw.aencode(Rows(sales(40_000)), "xlsx", sheet_by="region")
     while not scratch.files:
         await anext(encoding)

@@ -319,7 +319,7 @@ def test_a_finally_of_the_rows_runs_before_the_last_chunk_is_done() -> None:
 
 
 def test_asynchronous_rows_are_an_error_that_names_the_remedy() -> None:
-    with pytest.raises(sw.OrderError, match=r"these rows are asynchronous: use sw\.aencode"):
+    with pytest.raises(sw.StateError, match=r"these rows are asynchronous: use sw\.aencode"):
         next(sw.encode(aorders(1)))
 
 

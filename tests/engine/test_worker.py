@@ -7,7 +7,7 @@ import pytest
 
 from fakes import PATIENCE, Broken, Gate, until
 from streamware.engine.worker import GATE, Worker
-from streamware.errors import OrderError
+from streamware.errors import StateError
 
 variable = contextvars.ContextVar("variable", default="unset")
 
@@ -115,7 +115,7 @@ async def test_a_worker_that_was_stopped_takes_no_call_of_which_nothing_would_co
     for _ in range(calls):
         await worker.submit(lambda: None)
     await stopped(worker)
-    with pytest.raises(OrderError, match="has been stopped"):
+    with pytest.raises(StateError, match="has been stopped"):
         worker.submit(lambda: None)
     await until(lambda: threading.active_count() == before)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import streamware.formats.zip
 from readers import bsdtar_parts, unzip_complaints, zip_parts, zip_rules
-from streamware import LimitError, OrderError
+from streamware import LimitError, StateError
 from streamware.formats.zip import (
     BLOCK,
     Backend,
@@ -166,7 +166,7 @@ def test_isal_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_data_needs_an_open_entry() -> None:
     writer = ZipWriter()
     writer.entry(SHEET, TEXT)
-    with pytest.raises(OrderError, match="no entry of the zip is open"):
+    with pytest.raises(StateError, match="no entry of the zip is open"):
         writer.write(TEXT)
 
 

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 import streamware as sw
 from readers import calamine_rows, csv_rows, xml_rows
 from streamware.http.admission import admission
-from streamware.scratch.storage import _storages
+from streamware.scratch.pool import _pools
 
 django = pytest.importorskip("django")
 httpx = pytest.importorskip("httpx")
@@ -97,7 +97,7 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     """Where scratch goes by default."""
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     yield
-    for made in list(_storages.values()):
+    for made in list(_pools.values()):
         if made.place.path == str(tmp_path):
             made.home.close()
             made.place.close()

@@ -109,7 +109,7 @@ async def test_a_cursor_opened_on_the_loop_is_refused_by_name(database: Path) ->
         closing(connection.execute("select * from orders")) as cursor,
     ):
         app = application(lambda: sw.Export(cursor))
-        with pytest.raises(sw.OrderError, match="a callable that opens them, such as Export"):
+        with pytest.raises(sw.StateError, match="a callable that opens them, such as Export"):
             await get(app)
         response = await get(app, raise_app_exceptions=False)
     assert response.status_code == 500
@@ -186,7 +186,7 @@ async def test_an_iterator_is_good_for_one_request_and_a_callable_for_many() -> 
     app = Starlette(routes=[Mount("/once", once.asgi), Mount("/again", again.asgi)])
     assert [(await get(app, "/again/")).content for _ in range(3)] == [b"1\r\n"] * 3
     assert (await get(app, "/once/")).content == b"1\r\n"
-    with pytest.raises(sw.OrderError, match="a callable that opens them"):
+    with pytest.raises(sw.StateError, match="a callable that opens them"):
         await get(app, "/once/")
 
 

@@ -101,14 +101,14 @@ async def test_other_protocols_are_refused(type_: str) -> None:
     connection = Connection()
     connection.scope["type"] = type_
     reply = await connection.run(sw.Export([(1,)]))
-    assert isinstance(reply.error, sw.OrderError)
+    assert isinstance(reply.error, sw.StateError)
     assert f"answers HTTP requests, not {type_}" in str(reply.error)
 
 
 def test_another_event_loop_is_refused() -> None:
     connection = Connection()
     answer: Any = sw.Export([(1,)])(connection.scope, connection.receive, connection.send)
-    with pytest.raises(sw.OrderError, match="asyncio only"):
+    with pytest.raises(sw.StateError, match="asyncio only"):
         answer.send(None)
 
 
@@ -181,7 +181,7 @@ def test_a_document_that_ends_before_its_end_is_sent_no_end(
     monkeypatch.setattr(sw.AsyncEncoding, "__anext__", cut)
     rows = Rows(orders(3))
     reply = asgi_get(sw.Export(rows, on_done=done))
-    assert isinstance(reply.error, sw.OrderError)
+    assert isinstance(reply.error, sw.StateError)
     assert (reply.status, reply.complete) == (200 if began else None, False)
     assert rows.closed == 1
     assert len(done.outcomes) == 1
@@ -191,7 +191,7 @@ def test_asynchronous_rows_can_be_used_once() -> None:
     for rows in (aorders(3), AsyncRows(orders(3)), [sw.Sheet("a", aorders(3))]):
         export = sw.Export(rows, format="xlsx")
         assert asgi_get(export).complete
-        assert isinstance(asgi_get(export).error, sw.OrderError)
+        assert isinstance(asgi_get(export).error, sw.StateError)
 
 
 @pytest.mark.parametrize("query", ["", "format=pdf"])

@@ -23,11 +23,11 @@ MANY = 5000  # rows: 5 MB, more than stays in memory
 def scratch(tmp_path: Path) -> Iterator[Scratch]:
     folder = tmp_path / "scratch"
     folder.mkdir(mode=0o700)
-    with storing(folder) as storage:
-        made = Scratch(storage)
+    with storing(folder) as scratch_pool:
+        made = Scratch(scratch_pool)
         yield made
         made.close()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 def wide(count: int) -> Iterator[tuple[int, str]]:
@@ -77,8 +77,8 @@ def test_the_rows_are_closed_however_slow_the_client(scratch: Scratch) -> None:
 def test_without_room_the_rows_wait_for_the_client(tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir(mode=0o700)
-    with storing(folder, request_bytes=1, spool_memory=100_000) as storage:
-        scratch = Scratch(storage)
+    with storing(folder, request_bytes=1, spool_memory=100_000) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         rows = Rows(wide(MANY))
         chunks = buffered(rows, scratch)
         first = next(chunks)
@@ -143,7 +143,7 @@ def test_rows_bound_to_a_thread_are_an_error_that_names_the_callable(scratch: Sc
     sqlite3 = pytest.importorskip("sqlite3")
     connection = sqlite3.connect(":memory:")
     cursor = connection.execute("select 1 union select 2")
-    with pytest.raises(sw.OrderError, match="hand over a callable"):
+    with pytest.raises(sw.StateError, match="hand over a callable"):
         list(buffered(cursor, scratch))
     connection.close()
 
@@ -172,8 +172,8 @@ async def test_beside_a_loop_the_rows_are_closed_however_slow_the_client(scratch
 async def test_beside_a_loop_without_room_the_rows_wait(tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir(mode=0o700)
-    with storing(folder, request_bytes=1, spool_memory=100_000) as storage:
-        scratch = Scratch(storage)
+    with storing(folder, request_bytes=1, spool_memory=100_000) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         rows = Rows(wide(MANY))
         chunks = abuffered(rows, scratch)
         first = await anext(chunks)
@@ -223,8 +223,8 @@ async def test_beside_a_loop_a_client_may_leave_in_the_moment_in_which_it_makes_
 ) -> None:
     folder = tmp_path / "slow"
     folder.mkdir(mode=0o700)
-    with storing(folder, request_bytes=5_000_000, spool_memory=4096) as storage:
-        scratch, rows, disk = Scratch(storage), Rows(wide(10**9)), Gate()
+    with storing(folder, request_bytes=5_000_000, spool_memory=4096) as scratch_pool:
+        scratch, rows, disk = Scratch(scratch_pool), Rows(wide(10**9)), Gate()
         chunks = abuffered(rows, scratch)
         await anext(chunks)
         await auntil(lambda: rows.pulled > 4000)

@@ -328,7 +328,7 @@ def test_an_iterator_cannot_be_used_again(get: Get) -> None:
         app = sw.Bundle([("a", content)])
         assert get(app).complete
         reply = get(app)
-        assert isinstance(reply.error, sw.OrderError)
+        assert isinstance(reply.error, sw.StateError)
         assert reply.status is None
 
 
@@ -357,7 +357,7 @@ def test_asynchronous_exports_are_entries() -> None:
 
 def test_asynchronous_exports_under_wsgi_are_an_error_that_names_the_remedy() -> None:
     reply = wsgi_get(sw.Bundle([("a", sw.Export(aorders(3)))]))
-    assert isinstance(reply.error, sw.OrderError)
+    assert isinstance(reply.error, sw.StateError)
     assert "ASGI" in str(reply.error)
 
 

@@ -20,7 +20,7 @@ import streamware as sw
 from fakes import PATIENCE, Broken, Connection, Get, Reply, Rows, environ, wsgi_get
 from readers import calamine_rows
 from streamware.http import delivery as module
-from streamware.scratch.storage import _storages
+from streamware.scratch.pool import _pools
 
 WIDE = "x" * 1000
 MANY = 4000  # rows: 4 MB, more than stays in memory
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Iterator[sw.Settings]:
     folder = tmp_path / "scratch"
     folder.mkdir(mode=0o700)
     yield sw.Settings(scratch_dir=folder)
-    for made in list(_storages.values()):
+    for made in list(_pools.values()):
         if made.settings.scratch_dir == str(folder):
             made.place.close()
     assert list(folder.iterdir()) == []

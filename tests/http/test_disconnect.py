@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fakes import PATIENCE, Broken, Message, until
-from streamware.http import disconnect as pumps
-from streamware.http.disconnect import BACKLOG, Pump, answer_nobody
+from streamware.http import disconnect as watchers
+from streamware.http.disconnect import BACKLOG, DisconnectWatcher, answer_nobody
 
 LEFT = {"type": "http.disconnect"}
 
@@ -67,8 +67,8 @@ async def soon(task: "asyncio.Task[Any]") -> Any:
     return await asyncio.wait_for(asyncio.shield(task), PATIENCE)
 
 
-async def begun(pump: Pump, work: Work) -> "asyncio.Task[None]":
-    task = asyncio.create_task(pump.unless_left(work()))
+async def begun(watcher: DisconnectWatcher, work: Work) -> "asyncio.Task[None]":
+    task = asyncio.create_task(watcher.unless_left(work()))
     await work.begun.wait()
     await asyncio.sleep(0)
     return task
@@ -79,29 +79,29 @@ async def begun(pump: Pump, work: Work) -> "asyncio.Task[None]":
 
 async def test_messages_pass_straight_through() -> None:
     server = Server()
-    pump = Pump(server.receive)
+    watcher = DisconnectWatcher(server.receive)
     message = part(b"1")
     server.say(message)
     assert server.asked == 0
-    assert await pump.receive() is message
+    assert await watcher.receive() is message
     assert server.asked == 1
 
 
 async def test_the_client_has_left_for_good() -> None:
     server = Server()
-    pump = Pump(server.receive)
+    watcher = DisconnectWatcher(server.receive)
     server.say(LEFT)
-    assert [await pump.receive() for _ in range(3)] == [LEFT, LEFT, LEFT]
-    assert (server.asked, pump.left) == (1, True)
+    assert [await watcher.receive() for _ in range(3)] == [LEFT, LEFT, LEFT]
+    assert (server.asked, watcher.left) == (1, True)
 
 
 async def test_a_receive_may_be_cancelled_and_nothing_is_lost() -> None:
     server = Server()
-    pump = Pump(server.receive)
+    watcher = DisconnectWatcher(server.receive)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(pump.receive(), 0.001)
+        await asyncio.wait_for(watcher.receive(), 0.001)
     server.say(part(b"1"))
-    assert await pump.receive() == part(b"1")
+    assert await watcher.receive() == part(b"1")
 
 
 async def test_a_receive_that_fails_tells_the_application() -> None:
@@ -109,7 +109,7 @@ async def test_a_receive_that_fails_tells_the_application() -> None:
         raise Broken
 
     with pytest.raises(Broken):
-        await Pump(deaf).receive()
+        await DisconnectWatcher(deaf).receive()
 
 
 # Work that ends when the client leaves
@@ -117,18 +117,18 @@ async def test_a_receive_that_fails_tells_the_application() -> None:
 
 async def test_work_is_done() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     work.end()
     await soon(task)
     assert work.cancelled == 0
-    pump.close()
+    watcher.close()
 
 
 async def test_work_is_cancelled_when_the_client_leaves_and_that_is_no_error() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     server.say(LEFT)
     await soon(task)
     assert work.cancelled == 1
@@ -137,11 +137,11 @@ async def test_work_is_cancelled_when_the_client_leaves_and_that_is_no_error() -
 
 async def test_work_has_begun_before_it_is_cancelled() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
+    watcher = DisconnectWatcher(server.receive)
     server.say(LEFT)
-    await pump.receive()
+    await watcher.receive()
     for times in (1, 2):
-        await asyncio.wait_for(pump.unless_left(work()), PATIENCE)
+        await asyncio.wait_for(watcher.unless_left(work()), PATIENCE)
         assert work.cancelled == times
 
 
@@ -149,10 +149,10 @@ async def test_what_work_raises_is_raised() -> None:
     async def failing() -> None:
         raise Broken
 
-    pump = Pump(Server().receive)
+    watcher = DisconnectWatcher(Server().receive)
     with pytest.raises(Broken):
-        await pump.unless_left(failing())
-    pump.close()
+        await watcher.unless_left(failing())
+    watcher.close()
 
 
 async def test_what_work_raises_when_it_is_cancelled_is_raised() -> None:
@@ -165,66 +165,66 @@ async def test_what_work_raises_when_it_is_cancelled_is_raised() -> None:
     server = Server()
     server.say(LEFT)
     with pytest.raises(Broken):
-        await Pump(server.receive).unless_left(failing())
+        await DisconnectWatcher(server.receive).unless_left(failing())
 
 
 async def test_a_receive_that_fails_ends_the_work_each_time() -> None:
     async def deaf() -> Message:
         raise Broken
 
-    pump, work = Pump(deaf), Work()
+    watcher, work = DisconnectWatcher(deaf), Work()
     for times in (1, 2):
         with pytest.raises(Broken):
-            await pump.unless_left(work())
+            await watcher.unless_left(work())
         assert work.cancelled == times
     with pytest.raises(Broken):
-        await pump.receive()
+        await watcher.receive()
 
 
 async def test_whoever_waits_for_the_work_may_be_cancelled() -> None:
     work = Work()
-    pump = Pump(Server().receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(Server().receive)
+    task = await begun(watcher, work)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert work.cancelled == 1
-    pump.close()
+    watcher.close()
 
 
 async def test_work_that_somebody_else_cancels_was_cancelled() -> None:
     async def cancelled() -> None:
         raise asyncio.CancelledError
 
-    pump = Pump(Server().receive)
+    watcher = DisconnectWatcher(Server().receive)
     with pytest.raises(asyncio.CancelledError):
-        await pump.unless_left(cancelled())
-    pump.close()
+        await watcher.unless_left(cancelled())
+    watcher.close()
 
 
 async def test_nothing_is_cancelled_after_the_work() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     work.end()
     await soon(task)
     server.say(LEFT)
-    assert await pump.receive() == LEFT
+    assert await watcher.receive() == LEFT
     assert work.cancelled == 0
 
 
 async def test_works_may_follow_each_other_and_overlap() -> None:
     server, works = Server(), [Work() for _ in range(3)]
-    pump = Pump(server.receive)
-    first = await begun(pump, works[0])
+    watcher = DisconnectWatcher(server.receive)
+    first = await begun(watcher, works[0])
     works[0].end()
     await soon(first)
-    tasks = [await begun(pump, work) for work in works[1:]]
+    tasks = [await begun(watcher, work) for work in works[1:]]
     server.say(part(b"1"), LEFT)
     for task in tasks:
         await soon(task)
     assert [work.cancelled for work in works] == [0, 1, 1]
-    assert [await pump.receive(), await pump.receive()] == [part(b"1"), LEFT]
+    assert [await watcher.receive(), await watcher.receive()] == [part(b"1"), LEFT]
     assert server.most == 1
 
 
@@ -233,20 +233,20 @@ async def test_works_may_follow_each_other_and_overlap() -> None:
 
 async def test_what_was_read_beside_the_application_is_kept_for_it() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     server.say(part(b"1"), part(b"2", more=False), LEFT)
     await soon(task)
-    got = [await pump.receive() for _ in range(4)]
+    got = [await watcher.receive() for _ in range(4)]
     assert got == [part(b"1"), part(b"2", more=False), LEFT, LEFT]
 
 
 async def test_a_receive_that_was_waiting_goes_on_alone() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    waiting = asyncio.create_task(pump.receive())
+    watcher = DisconnectWatcher(server.receive)
+    waiting = asyncio.create_task(watcher.receive())
     await until(lambda: server.asked)
-    task = await begun(pump, work)
+    task = await begun(watcher, work)
     await asyncio.sleep(0.01)
     server.say(part(b"1"))
     assert await soon(waiting) == part(b"1")
@@ -257,10 +257,10 @@ async def test_a_receive_that_was_waiting_goes_on_alone() -> None:
 
 async def test_a_receive_that_was_waiting_tells_that_the_client_left() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    waiting = asyncio.create_task(pump.receive())
+    watcher = DisconnectWatcher(server.receive)
+    waiting = asyncio.create_task(watcher.receive())
     await until(lambda: server.asked)
-    task = await begun(pump, work)
+    task = await begun(watcher, work)
     server.say(LEFT)
     await soon(task)
     assert await soon(waiting) == LEFT
@@ -269,10 +269,10 @@ async def test_a_receive_that_was_waiting_tells_that_the_client_left() -> None:
 
 async def test_a_receive_that_was_waiting_may_be_cancelled() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    waiting = asyncio.create_task(pump.receive())
+    watcher = DisconnectWatcher(server.receive)
+    waiting = asyncio.create_task(watcher.receive())
     await until(lambda: server.asked)
-    task = await begun(pump, work)
+    task = await begun(watcher, work)
     waiting.cancel()
     await until(lambda: server.asked == 2)
     server.say(LEFT)
@@ -282,16 +282,16 @@ async def test_a_receive_that_was_waiting_may_be_cancelled() -> None:
 
 async def test_a_receive_beside_the_work_waits_for_the_task_that_reads() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(pump.receive(), 0.001)
-    waiting = [asyncio.create_task(pump.receive()) for _ in range(3)]
+        await asyncio.wait_for(watcher.receive(), 0.001)
+    waiting = [asyncio.create_task(watcher.receive()) for _ in range(3)]
     await asyncio.sleep(0.01)
     server.say(part(b"1"), part(b"2"), part(b"3"))
     got = [await soon(each) for each in waiting]
     assert sorted(message["body"] for message in got) == [b"1", b"2", b"3"]
-    more = [asyncio.create_task(pump.receive()) for _ in range(3)]
+    more = [asyncio.create_task(watcher.receive()) for _ in range(3)]
     await asyncio.sleep(0.01)
     server.say(LEFT)
     assert [await soon(each) for each in more] == [LEFT] * 3
@@ -301,28 +301,28 @@ async def test_a_receive_beside_the_work_waits_for_the_task_that_reads() -> None
 
 async def test_the_application_goes_on_receiving_after_the_work() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     work.end()
     await soon(task)
-    waiting = asyncio.create_task(pump.receive())
+    waiting = asyncio.create_task(watcher.receive())
     await asyncio.sleep(0.01)
     server.say(part(b"1"), part(b"2"))
-    assert [await soon(waiting), await pump.receive()] == [part(b"1"), part(b"2")]
+    assert [await soon(waiting), await watcher.receive()] == [part(b"1"), part(b"2")]
     assert server.most == 1
-    pump.close()
+    watcher.close()
 
 
 async def test_what_is_kept_is_bounded_and_the_reading_goes_on_with_the_application() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     size = BACKLOG // 4
     server.say(*(part(b"%d" % at * size) for at in range(10)), LEFT)
     await asyncio.sleep(0.01)
     assert server.messages.qsize() >= 6
-    assert not pump.left
-    got = [await pump.receive() for _ in range(10)]
+    assert not watcher.left
+    got = [await watcher.receive() for _ in range(10)]
     assert [message["body"][:1] for message in got] == [b"%d" % at for at in range(10)]
     await soon(task)
     assert work.cancelled == 1
@@ -330,25 +330,25 @@ async def test_what_is_kept_is_bounded_and_the_reading_goes_on_with_the_applicat
 
 async def test_messages_without_a_body_are_bounded_too() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     server.say(*[{"type": "http.request"}] * 10_000)
     await until(lambda: server.messages.qsize() < 9000)
     await asyncio.sleep(0.01)
     assert server.messages.qsize() > 5000
     work.end()
     await soon(task)
-    pump.close()
+    watcher.close()
 
 
 async def test_what_nobody_can_ask_for_is_not_kept() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive, keep=False)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive, keep=False)
+    task = await begun(watcher, work)
     server.say(*[part(b"x" * BACKLOG)] * 5, LEFT)
     await soon(task)
     assert work.cancelled == 1
-    assert await pump.receive() == LEFT
+    assert await watcher.receive() == LEFT
 
 
 # The end of the request
@@ -356,30 +356,30 @@ async def test_what_nobody_can_ask_for_is_not_kept() -> None:
 
 async def test_nothing_is_read_after_the_end() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
     work.end()
     await soon(task)
-    pump.close()
-    pump.close()
+    watcher.close()
+    watcher.close()
     await until(lambda: server.now == 0)
 
 
 async def test_whoever_waits_at_the_end_is_told_by_the_server() -> None:
     server, work = Server(), Work()
-    pump = Pump(server.receive)
-    task = await begun(pump, work)
-    waiting = asyncio.create_task(pump.receive())
+    watcher = DisconnectWatcher(server.receive)
+    task = await begun(watcher, work)
+    waiting = asyncio.create_task(watcher.receive())
     work.end()
     await soon(task)
-    pump.close()
+    watcher.close()
     await until(lambda: server.asked == 2)
     server.say(LEFT)
     assert await soon(waiting) == LEFT
 
 
 async def test_a_pump_that_never_began_has_no_end() -> None:
-    Pump(Server().receive).close()
+    DisconnectWatcher(Server().receive).close()
 
 
 # A loop that begins tasks at once
@@ -396,11 +396,11 @@ async def test_nobody_is_called_before_the_watching_has_begun() -> None:
     asyncio.get_running_loop().set_task_factory(at_once)
     server, left = Server(), list[str]()
     server.say(LEFT)
-    pump = Pump(server.receive)
-    pump.watch(lambda: left.append("left"))
+    watcher = DisconnectWatcher(server.receive)
+    watcher.watch(lambda: left.append("left"))
     assert left == []
     await until(lambda: left)
-    pump.close()
+    watcher.close()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no loop begins tasks at once")
@@ -409,7 +409,7 @@ async def test_work_that_begins_at_once_is_cancelled_all_the_same() -> None:
     asyncio.get_running_loop().set_task_factory(factory)
     server, work = Server(), Work()
     server.say(LEFT)
-    await asyncio.wait_for(Pump(server.receive).unless_left(work()), PATIENCE)
+    await asyncio.wait_for(DisconnectWatcher(server.receive).unless_left(work()), PATIENCE)
     assert work.cancelled == 1
 
 
@@ -437,7 +437,7 @@ async def test_it_does_not_matter_that_nobody_is_there() -> None:
 
 
 async def test_nobody_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pumps, "_GRACE", 0.01)
+    monkeypatch.setattr(watchers, "_GRACE", 0.01)
 
     async def send(message: Any) -> None:
         await asyncio.Event().wait()

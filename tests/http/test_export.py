@@ -543,7 +543,7 @@ def test_an_iterator_cannot_be_used_again(get: Get, rows: Callable[[], Any]) -> 
     export = sw.Export(rows(), format="xlsx")
     assert get(export).complete
     again = get(export)
-    assert_not_started(again, sw.OrderError)
+    assert_not_started(again, sw.StateError)
     assert "hand over a callable" in str(again.error)
 
 
@@ -560,7 +560,7 @@ class Closeable:
 def test_an_iterator_that_head_has_closed_cannot_be_used_again(get: Get) -> None:
     export = sw.Export(orders(3))
     get(export, method="HEAD")
-    assert_not_started(get(export), sw.OrderError)
+    assert_not_started(get(export), sw.StateError)
 
 
 # Arguments
@@ -630,7 +630,7 @@ def test_asynchronous_rows_under_wsgi_are_an_error_that_names_the_remedy(
     make: Callable[[], Any],
 ) -> None:
     reply = wsgi_get(sw.Export(make()))
-    assert_not_started(reply, sw.OrderError)
+    assert_not_started(reply, sw.StateError)
     assert "serve the export from an ASGI application" in str(reply.error)
 
 

@@ -14,7 +14,7 @@ import oracle
 import streamware as sw
 from fakes import PATIENCE, Broken, Get, Rows
 from readers import calamine_rows, zip_parts, zip_rules
-from streamware.scratch.storage import Storage, _storages, storage
+from streamware.scratch.pool import ScratchPool, _pools, scratch_pool
 
 REGIONS = ("north", "south", "east", "west")
 COUNT = 40_000  # rows: about 1.5 MB, compressed
@@ -26,7 +26,7 @@ def settings(tmp_path: Path) -> Iterator[sw.Settings]:
     folder = tmp_path / "scratch"
     folder.mkdir(mode=0o700)
     yield sw.Settings(scratch_dir=folder, spool_memory=1000, keep_free_bytes=0, wait_seconds=0)
-    for made in list(_storages.values()):
+    for made in list(_pools.values()):
         if made.settings.scratch_dir == str(folder):
             assert (made.files, made.budget.used) == (0, 0)
             oracle.close(made)
@@ -51,8 +51,8 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
-def at_rest(storage: Storage) -> bool:
-    return not storage.files and not storage.budget.used
+def at_rest(scratch_pool: ScratchPool) -> bool:
+    return not scratch_pool.files and not scratch_pool.budget.used
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -125,7 +125,7 @@ def test_a_client_that_leaves_leaves_nothing(
     until(lambda: receipts)
     assert receipts[0].outcome == "client gone"
     assert rows.closed == 1
-    until(lambda: at_rest(storage(settings)))
+    until(lambda: at_rest(scratch_pool(settings)))
 
 
 def test_a_client_that_leaves_while_sheets_are_copied_leaves_nothing(
@@ -137,7 +137,7 @@ def test_a_client_that_leaves_while_sheets_are_copied_leaves_nothing(
     until(lambda: len(receipts) == 2)
     assert receipts[1].outcome == "client gone"
     assert receipts[1].rows == COUNT
-    until(lambda: at_rest(storage(settings)))
+    until(lambda: at_rest(scratch_pool(settings)))
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -152,7 +152,7 @@ def test_rows_that_fail_break_the_transfer_and_leave_nothing(
     reply = get(export)
     assert isinstance(reply.error, Broken)
     assert not reply.complete
-    assert at_rest(storage(settings))
+    assert at_rest(scratch_pool(settings))
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -175,8 +175,8 @@ def test_a_full_disk_breaks_it_and_leaves_nothing(
         assert not calamine_or_none(reply.body)
         assert (reply.status == 503) or isinstance(reply.error, sw.ScratchError | sw.Refused)
         assert [receipt.outcome for receipt in receipts] == ["no space"]
-        assert at_rest(storage(settings))
-        oracle.close(storage(settings))
+        assert at_rest(scratch_pool(settings))
+        oracle.close(scratch_pool(settings))
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -198,7 +198,7 @@ def test_the_bounds_of_scratch_hold(
     assert not calamine_or_none(reply.body)
     assert (reply.status or 503) == 503 or isinstance(reply.error, sw.ScratchError | sw.Refused)
     assert [receipt.outcome for receipt in receipts] == ["no space"]
-    assert at_rest(storage(replace(settings, **bound)))
+    assert at_rest(scratch_pool(replace(settings, **bound)))
 
 
 def test_the_export_s_own_limit_of_scratch_holds(
@@ -216,7 +216,7 @@ def test_the_export_s_own_limit_of_scratch_holds(
     reply = get(export)
     assert (reply.status, reply.error) == (413, None)
     assert [receipt.outcome for receipt in receipts] == ["limit"]
-    assert at_rest(storage(settings))
+    assert at_rest(scratch_pool(settings))
 
 
 def test_head_opens_nothing(get: Get, settings: sw.Settings) -> None:

@@ -23,11 +23,11 @@ MANY = 3000  # rows: 3 MB, more than stays in memory
 def scratch(tmp_path: Path) -> Iterator[Scratch]:
     folder = tmp_path / "scratch"
     folder.mkdir(mode=0o700)
-    with storing(folder) as storage:
-        made = Scratch(storage)
+    with storing(folder) as scratch_pool:
+        made = Scratch(scratch_pool)
         yield made
         made.close()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 def wide(count: int) -> Iterator[tuple[int, str]]:
@@ -110,7 +110,7 @@ def test_what_is_closed_while_it_is_spooled_does_not_pass_for_whole(scratch: Scr
 
     document = sw.encode(rows(), "csv")
     chunks = Spooled(document, scratch.spool(), lambda: None)
-    with pytest.raises(sw.OrderError, match="is not complete: closed"):
+    with pytest.raises(sw.StateError, match="is not complete: closed"):
         next(chunks)
     chunks.close()
 
@@ -155,7 +155,7 @@ async def test_beside_a_loop_what_is_closed_while_it_is_spooled_does_not_pass_fo
 
     document = sw.aencode(rows(), "csv")
     chunks = AsyncSpooled(document, scratch.spool())
-    with pytest.raises(sw.OrderError, match="is not complete: closed"):
+    with pytest.raises(sw.StateError, match="is not complete: closed"):
         await anext(chunks)
     await chunks.aclose()
 

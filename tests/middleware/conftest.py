@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import streamware as sw
-from streamware.scratch import storage as storages
-from streamware.scratch.storage import Storage, storage
+from streamware.scratch import pool as pool_module
+from streamware.scratch.pool import ScratchPool, scratch_pool
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def folder(tmp_path: Path) -> Path:
 def settings(folder: Path) -> Iterator[sw.Settings]:
     made = sw.Settings(scratch_dir=folder, keep_free_bytes=0)
     yield made
-    for key in [key for key in storages._storages if key.scratch_dir == made.scratch_dir]:
-        kept = storages._storages.pop(key)
+    for key in [key for key in pool_module._pools if key.scratch_dir == made.scratch_dir]:
+        kept = pool_module._pools.pop(key)
         assert files(folder) == []
         assert kept.signals["leaked_ledgers"] == 0
         kept.home.close()
@@ -33,9 +33,9 @@ def settings(folder: Path) -> Iterator[sw.Settings]:
 
 
 @pytest.fixture
-def kept(settings: sw.Settings) -> Storage:
+def kept(settings: sw.Settings) -> ScratchPool:
     """What all ledgers of these settings share."""
-    return storage(settings)
+    return scratch_pool(settings)
 
 
 def files(folder: Path) -> list[str]:

@@ -26,7 +26,7 @@ from fakes import (
     until,
 )
 from readers import csv_rows
-from streamware.http.disconnect import Pump
+from streamware.http.disconnect import DisconnectWatcher
 from streamware.middleware import asgi
 from streamware.scratch.ledger import CURRENT
 
@@ -68,7 +68,7 @@ async def test_other_protocols_are_given_the_very_same_objects(
 
     async def app(*call: Any) -> None:
         seen.extend(call)
-        with pytest.raises(sw.OrderError):
+        with pytest.raises(sw.StateError):
             sw.current_scratch()
 
     call: tuple[Any, ...] = ({"type": type_}, object(), object())
@@ -175,7 +175,7 @@ def test_on_another_event_loop_all_but_exports_is_as_before(settings: sw.Setting
         sw.ASGIMiddleware(sw.Export([(1,)]), settings),
         sw.ASGIMiddleware(app, settings, cancel_on_disconnect=True),
     ):
-        with pytest.raises(sw.OrderError, match="asyncio only"):
+        with pytest.raises(sw.StateError, match="asyncio only"):
             run(refused)
 
 
@@ -588,7 +588,7 @@ async def test_an_export_finds_the_pump_whatever_receive_it_is_given(
             await asyncio.Event().wait()
             raise AssertionError
 
-        assert isinstance(scope["extensions"]["streamware.scratch"]["pump"], Pump)
+        assert isinstance(scope["extensions"]["streamware.scratch"]["watcher"], DisconnectWatcher)
         await sw.Export(rows)(scope, deaf, send)
 
     reply = await ended(started(Connection(leave_after=2), sw.ASGIMiddleware(app, settings)))

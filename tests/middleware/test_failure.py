@@ -8,7 +8,7 @@ import pytest
 
 import streamware as sw
 from streamware.middleware.failure import fault, instead_of
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
 
 REFUSED = sw.Refused("no room", retry_after=3)
 FULL = sw.ScratchError(ENOSPC, "full")
@@ -16,7 +16,7 @@ UNSAFE = sw.ScratchError(EACCES, "not ours")
 
 
 @pytest.fixture
-def scratch(kept: Storage) -> Iterator[sw.Scratch]:
+def scratch(kept: ScratchPool) -> Iterator[sw.Scratch]:
     with closing(sw.Scratch(kept)) as made:
         yield made
 

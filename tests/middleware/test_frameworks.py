@@ -94,7 +94,7 @@ def test_flask_s_test_client_keeps_the_contexts_of_a_request(
     assert len(seen) == 1 + read
     assert not seen[0].exists()
     assert not flask.has_request_context()
-    with pytest.raises(sw.OrderError):
+    with pytest.raises(sw.StateError):
         sw.current_scratch()
 
 

@@ -12,7 +12,7 @@ import pytest
 import streamware as sw
 from fakes import Broken, Get, Reply, Rows, asgi_get, orders, wsgi_get
 from readers import csv_rows
-from streamware.scratch.storage import storage
+from streamware.scratch.pool import scratch_pool
 
 Middleware = Callable[..., Any]
 View = Callable[[Any], object]
@@ -118,7 +118,7 @@ def test_no_scratch_is_left_current(
     app: Any, get: Get, middleware: Middleware, settings: sw.Settings
 ) -> None:
     get(middleware(app(lambda request: ""), settings))
-    with pytest.raises(sw.OrderError, match="mount"):
+    with pytest.raises(sw.StateError, match="mount"):
         sw.current_scratch()
 
 
@@ -492,11 +492,11 @@ def test_a_named_file_counts_from_when_the_response_begins(
     seen = list[int]()
 
     def look() -> None:
-        seen.append(storage(bounded).budget.used)
+        seen.append(scratch_pool(bounded).budget.used)
 
     assert body(get(middleware(wrote(200, look), bounded))) == b"page"
     assert seen[0] >= _SIZE
-    assert storage(bounded).budget.used == 0
+    assert scratch_pool(bounded).budget.used == 0
 
 
 def test_a_named_file_over_the_budget_is_a_503(
@@ -507,7 +507,7 @@ def test_a_named_file_over_the_budget_is_a_503(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bounded = replace(settings, process_bytes=_SIZE * 3 // 2, wait_seconds=0.0)
-    budget = storage(bounded).budget
+    budget = scratch_pool(bounded).budget
     budget.take(_SIZE)  # as another request does
     for status in (200, 206):
         caplog.clear()
@@ -526,7 +526,7 @@ def test_a_page_that_tells_of_an_error_may_be_sent_whatever_was_written(
     seen = list[int]()
 
     def look() -> None:
-        seen.append(storage(bounded).budget.used)
+        seen.append(scratch_pool(bounded).budget.used)
 
     reply = get(middleware(wrote(status, look), bounded))
     assert (reply.status, reply.error) == (status, None)

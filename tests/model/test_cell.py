@@ -4,7 +4,7 @@ import streamware as sw
 from drive import document
 from readers import csv_rows, json_rows, xml_rows
 
-DRESSED = sw.Cell("a,b", style=sw.Style(bold=True), url="https://example.com/1", note="why")
+STYLED = sw.Cell("a,b", style=sw.Style(bold=True), url="https://example.com/1", note="why")
 
 
 def test_cells_of_equal_parts_are_equal() -> None:
@@ -18,7 +18,7 @@ def test_a_cell_is_a_value_at_first() -> None:
 
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "among others"])
 def test_other_formats_write_the_value(alone: bool) -> None:
-    rows = [{"a": DRESSED}] if alone else [{"a": DRESSED}, {"a": "x"}, {"a": None}]
+    rows = [{"a": STYLED}] if alone else [{"a": STYLED}, {"a": "x"}, {"a": None}]
     values = ["a,b"] if alone else ["a,b", "x", None]
     assert json_rows(document(rows, "json").data) == [{"a": value} for value in values]
     assert xml_rows(document(rows, "xml").data) == [{"a": value or ""} for value in values]

@@ -9,7 +9,7 @@ import pytest
 
 import streamware as sw
 from fakes import PATIENCE, AsyncRows, Broken, Rows, afailing, aorders, orders, stalling, until
-from streamware.rows.async_rows import Feed, Feeds
+from streamware.rows.async_rows import AsyncRowBridge, AsyncRowBridges
 from streamware.rows.batching import MOST_ROWS
 from streamware.rows.source import GivenUp
 
@@ -29,21 +29,21 @@ async def opened_later() -> Any:
 
 async def read(rows: Any) -> list[Any]:
     """What a thread gets of them."""
-    feed = Feed(rows, asyncio.get_running_loop())
+    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
     feed.begin()
     return await taken(feed)
 
 
-async def taken(feed: Feed) -> list[Any]:
+async def taken(feed: AsyncRowBridge) -> list[Any]:
     got = await asyncio.to_thread(list, feed)
     assert feed.task is not None
     await asyncio.wait({feed.task})
     return got
 
 
-async def began(rows: Any) -> Feed:
+async def began(rows: Any) -> AsyncRowBridge:
     """A feed that has taken its first step."""
-    feed = Feed(rows, asyncio.get_running_loop())
+    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
     feed.begin()
     await asyncio.sleep(0)
     return feed
@@ -235,7 +235,7 @@ async def test_an_error_in_opening_ends_the_wait_for_names() -> None:
 
 
 async def test_rows_that_cancel_themselves_do_not_pass_for_complete() -> None:
-    with pytest.raises(sw.OrderError, match="the reading of the rows was cancelled"):
+    with pytest.raises(sw.StateError, match="the reading of the rows was cancelled"):
         await read(afailing(3, asyncio.CancelledError()))
 
 
@@ -243,7 +243,7 @@ async def test_rows_whose_task_is_cancelled_by_others_do_not_pass_for_complete()
     feed = await began(stalling(3))
     assert feed.task is not None
     feed.task.cancel()
-    with pytest.raises(sw.OrderError, match="the reading of the rows was cancelled"):
+    with pytest.raises(sw.StateError, match="the reading of the rows was cancelled"):
         await taken(feed)
 
 
@@ -258,7 +258,7 @@ async def test_rows_that_end_other_loops_do_not_pass_for_complete() -> None:
 
 
 def test_rows_that_end_the_program_do_not_pass_for_complete() -> None:
-    feeds = list[Feed]()
+    feeds = list[AsyncRowBridge]()
 
     async def begin() -> None:
         feeds.append(await began(afailing(3, SystemExit("by the rows"))))
@@ -309,7 +309,7 @@ async def test_rows_that_never_truly_wait_are_cancelled_soon() -> None:
 
 async def test_a_feed_may_be_cancelled_before_it_begins() -> None:
     rows = AsyncRows(ORDERS)
-    feed = Feed(rows, asyncio.get_running_loop())
+    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
     feed.cancel()
     feed.begin()
     with pytest.raises(GivenUp):
@@ -319,7 +319,7 @@ async def test_a_feed_may_be_cancelled_before_it_begins() -> None:
 
 async def test_a_feed_may_be_cancelled_between_its_begin_and_its_first_step() -> None:
     rows = AsyncRows(ORDERS)
-    feed = Feed(rows, asyncio.get_running_loop())
+    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
     feed.begin()
     feed.cancel()
     with pytest.raises(GivenUp):
@@ -333,7 +333,7 @@ async def test_a_callable_is_not_called_for_a_feed_that_was_cancelled_before() -
     async def fetch() -> Any:
         calls.append("called")
 
-    feed = Feed(fetch, asyncio.get_running_loop())
+    feed = AsyncRowBridge(fetch, asyncio.get_running_loop())
     feed.begin()
     feed.cancel()
     with pytest.raises(GivenUp):
@@ -450,8 +450,8 @@ async def test_rows_that_swallow_their_cancellation_and_end_do_not_pass_for_comp
 
 
 def test_a_thread_does_not_wait_for_a_loop_that_has_ended() -> None:
-    async def make() -> Feed:
-        return Feed(aorders(1), asyncio.get_running_loop())
+    async def make() -> AsyncRowBridge:
+        return AsyncRowBridge(aorders(1), asyncio.get_running_loop())
 
     feed = asyncio.run(make())
     feed.cancel()
@@ -479,12 +479,12 @@ async def test_rows_of_a_sheet_are_read_before_the_next_sheet_is_asked_for() -> 
 
 
 def test_asynchronous_rows_need_a_loop() -> None:
-    with pytest.raises(sw.OrderError, match="read beside a running event loop"):
-        Feeds()(aorders(1))
+    with pytest.raises(sw.StateError, match="read beside a running event loop"):
+        AsyncRowBridges()(aorders(1))
 
 
 async def test_feeds_are_begun_by_their_loop() -> None:
-    feeds = Feeds()
+    feeds = AsyncRowBridges()
     feeds.loop = asyncio.get_running_loop()
     feed = feeds(aorders(3))
     assert await taken_by_a_thread(feed) == ORDERS
@@ -492,7 +492,7 @@ async def test_feeds_are_begun_by_their_loop() -> None:
 
 
 async def test_feeds_are_cancelled_together_and_those_to_come_too() -> None:
-    feeds = Feeds()
+    feeds = AsyncRowBridges()
     feeds.loop = asyncio.get_running_loop()
     first = feeds(stalling(1))
     feeds.cancel()
@@ -503,7 +503,7 @@ async def test_feeds_are_cancelled_together_and_those_to_come_too() -> None:
 
 
 async def test_feeds_that_have_ended_are_forgotten() -> None:
-    feeds = Feeds()
+    feeds = AsyncRowBridges()
     feeds.loop = asyncio.get_running_loop()
     for _ in range(5):
         assert await taken_by_a_thread(feeds(aorders(3))) == ORDERS
@@ -511,7 +511,7 @@ async def test_feeds_that_have_ended_are_forgotten() -> None:
 
 
 async def test_every_feed_hands_over_what_it_has() -> None:
-    feeds = Feeds()
+    feeds = AsyncRowBridges()
     feeds.loop = asyncio.get_running_loop()
     several = [feeds(stalling(1)), feeds(stalling(2))]
     await asyncio.sleep(0.01)
@@ -523,7 +523,7 @@ async def test_every_feed_hands_over_what_it_has() -> None:
             await taken_by_a_thread(feed)
 
 
-async def taken_by_a_thread(feed: Feed) -> list[Any]:
+async def taken_by_a_thread(feed: AsyncRowBridge) -> list[Any]:
     rows = await asyncio.to_thread(list, feed)
     await until(lambda: feed.task is not None and feed.task.done())
     return rows

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import Clock
 from fakes import Broken
-from streamware.rows.batching import MOST_CHARACTERS, Puller, Untag, heavy, portions, weight
+from streamware.rows.batching import MOST_CHARACTERS, RowBatcher, Untag, heavy, portions, weight
 
 NEVER = float("inf")
 WIDE = "x" * (MOST_CHARACTERS + 1)
@@ -22,11 +22,11 @@ WIDE = "x" * (MOST_CHARACTERS + 1)
 
 def batches(rows: Any, keys: Sequence[Any] | None = ()) -> Iterator[list[Any]]:
     """What is pulled, batch after batch, by a clock that stands still."""
-    puller = Puller(rows)
-    while not puller.ended:
-        puller.pull(NEVER)
-        puller.heavy = keys
-        yield puller.take()
+    batcher = RowBatcher(rows)
+    while not batcher.ended:
+        batcher.pull(NEVER)
+        batcher.heavy = keys
+        yield batcher.take()
 
 
 def sizes(rows: Any, keys: Sequence[Any] | None = ()) -> list[int]:
@@ -39,9 +39,9 @@ def test_batches_begin_small_and_double() -> None:
 
 def test_no_row_is_pulled_before_its_batch() -> None:
     rows = count()
-    puller = Puller((at,) for at in rows)
-    puller.pull(NEVER)
-    assert puller.take() == [(at,) for at in range(32)]
+    batcher = RowBatcher((at,) for at in rows)
+    batcher.pull(NEVER)
+    assert batcher.take() == [(at,) for at in range(32)]
     assert next(rows) == 32
 
 
@@ -76,11 +76,11 @@ def test_text_that_is_in_no_column_counts_and_keeps_nothing_small() -> None:
 
 
 def test_the_text_of_the_last_pull_is_told() -> None:
-    puller = Puller(iter([("abc", 1)] * 40))
-    puller.pull(NEVER)
-    assert puller.characters == 96
-    puller.pull(NEVER)
-    assert puller.characters == 24
+    batcher = RowBatcher(iter([("abc", 1)] * 40))
+    batcher.pull(NEVER)
+    assert batcher.characters == 96
+    batcher.pull(NEVER)
+    assert batcher.characters == 24
 
 
 def test_rows_of_many_cells_make_smaller_batches() -> None:
@@ -116,21 +116,21 @@ def test_what_came_before_the_source_failed_is_pending() -> None:
         yield (1,)
         raise Broken
 
-    puller = Puller(rows())
+    batcher = RowBatcher(rows())
     with pytest.raises(Broken):
-        puller.pull(NEVER)
-    assert puller.take() == [(1,)]
-    assert puller.take() == []
+        batcher.pull(NEVER)
+    assert batcher.take() == [(1,)]
+    assert batcher.take() == []
 
 
 def test_a_row_that_arrives_late_ends_its_batch(clock: Clock) -> None:
-    puller = Puller(clock.after(seconds, (seconds,)) for seconds in (1, 2, 3, 0, 1))
-    puller.pull(clock.now + 5)
-    assert puller.take() == [(1,), (2,), (3,)]
-    assert not puller.ended
-    puller.pull(clock.now + 5)
-    assert puller.take() == [(0,), (1,)]
-    assert puller.ended
+    batcher = RowBatcher(clock.after(seconds, (seconds,)) for seconds in (1, 2, 3, 0, 1))
+    batcher.pull(clock.now + 5)
+    assert batcher.take() == [(1,), (2,), (3,)]
+    assert not batcher.ended
+    batcher.pull(clock.now + 5)
+    assert batcher.take() == [(0,), (1,)]
+    assert batcher.ended
 
 
 @given(st.lists(st.integers(0, 3 * MOST_CHARACTERS), max_size=100))
@@ -251,19 +251,19 @@ def test_cells_within_each_other_are_not_looked_into_for_ever() -> None:
 
 def test_tagged_rows_are_bare_once_they_are_pulled() -> None:
     sheets: list[Any] = []
-    puller = Puller(
+    batcher = RowBatcher(
         [sw.Tagged("ab"[at % 2], (at, "xyz")) for at in range(3)], Untag(sheets.append, refuse)
     )
-    puller.pull(NEVER)
-    assert (puller.take(), sheets) == ([(0, "xyz"), (1, "xyz"), (2, "xyz")], ["a", "b", "a"])
-    assert puller.characters == 9
+    batcher.pull(NEVER)
+    assert (batcher.take(), sheets) == ([(0, "xyz"), (1, "xyz"), (2, "xyz")], ["a", "b", "a"])
+    assert batcher.characters == 9
 
 
 def test_what_is_no_tagged_row_is_refused_and_not_pending() -> None:
-    puller = Puller([sw.Tagged("a", (0,)), (1,)], Untag([].append, refuse))
+    batcher = RowBatcher([sw.Tagged("a", (0,)), (1,)], Untag([].append, refuse))
     with pytest.raises(Broken):
-        puller.pull(NEVER)
-    assert puller.take() == [(0,)]
+        batcher.pull(NEVER)
+    assert batcher.take() == [(0,)]
 
 
 def refuse(row: Any) -> NoReturn:

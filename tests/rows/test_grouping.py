@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from streamware.model.columns import settled
-from streamware.rows.batching import Puller
-from streamware.rows.grouping import MOST_CHARACTERS, Sorter
+from streamware.rows.batching import RowBatcher
+from streamware.rows.grouping import MOST_CHARACTERS, SheetGrouper
 from streamware.rows.table import Table
 
 Runs = list[tuple[str | None, list[Any]]]
@@ -27,7 +27,7 @@ class Sorting:
         self, key: Any = None, columns: Any = None, names: list[str] | None = None
     ) -> None:
         self.brought: dict[str | None, sw.Sheet | None] = {}
-        self.sorter = Sorter(key, settled(columns), names, self._make)
+        self.grouper = SheetGrouper(key, settled(columns), names, self._make)
 
     def _make(self, name: str | None, sheet: sw.Sheet | None) -> Table:
         self.brought[name] = sheet
@@ -35,16 +35,16 @@ class Sorting:
 
     def add(self, rows: Iterable[Any], characters: int = 0) -> Runs:
         """The runs that are ready once these rows were pulled at a time."""
-        puller = Puller(rows, self.sorter.untag)
+        batcher = RowBatcher(rows, self.grouper.untag)
         pulled: list[Any] = []
-        while not puller.ended:
-            puller.pull(float("inf"))
-            pulled += puller.take()
-        self.sorter.add(pulled, characters)
-        return self._encoded(self.sorter.ready())
+        while not batcher.ended:
+            batcher.pull(float("inf"))
+            pulled += batcher.take()
+        self.grouper.add(pulled, characters)
+        return self._encoded(self.grouper.ready())
 
     def rest(self) -> Runs:
-        return self._encoded(self.sorter.rest())
+        return self._encoded(self.grouper.rest())
 
     def _encoded(self, runs: Iterable[tuple[Table, list[Any]]]) -> Runs:
         """Each run, encoded as far as the sorter can tell."""
@@ -79,9 +79,9 @@ def test_later_ones_wait_for_as_many_as_were_pulled_at_a_time() -> None:
     sorting = Sorting()
     sorting.add(tagged("ab"))
     assert sorting.add(tagged("aaab")) == []
-    assert sorting.sorter.rows == 4
+    assert sorting.grouper.rows == 4
     assert sorting.add(tagged("a", 4)) == [("a", [(0,), (1,), (2,), (4,)])]
-    assert sorting.sorter.rows == 1
+    assert sorting.grouper.rows == 1
     assert sorting.rest() == [("b", [(3,)])]
     assert sorting.rest() == []
 
@@ -123,11 +123,11 @@ def test_every_row_comes_once_and_in_its_order(names: list[str], sizes: list[int
         for name in dict.fromkeys(names)
     }
     assert list(found) == list(dict.fromkeys(names))
-    assert sorting.sorter.rows == 0
+    assert sorting.grouper.rows == 0
 
 
 def heavy(sorting: Sorting) -> list[Any]:
-    return list(sorting.sorter.heavy or ())
+    return list(sorting.grouper.heavy or ())
 
 
 def test_the_keys_whose_length_counts_are_those_of_any_sheet() -> None:
@@ -137,7 +137,7 @@ def test_the_keys_whose_length_counts_are_those_of_any_sheet() -> None:
     sorting.add(rows)
     assert sorted(heavy(sorting)) == [0, 1]
     sorting.add([sw.Tagged("d", {"a": {}})] * 3)
-    assert sorting.sorter.heavy is None
+    assert sorting.grouper.heavy is None
 
 
 # Which sheet
@@ -245,13 +245,13 @@ def test_what_a_sheet_brings_after_its_rows_began_is_an_error(
     *before, last = pulls
     for size in before:
         sorting.add(list(islice(rows, size)))
-    with pytest.raises(sw.OrderError, match="the sheet 'a' brings columns or options after"):
+    with pytest.raises(sw.StateError, match="the sheet 'a' brings columns or options after"):
         sorting.add(list(islice(rows, last)))
 
 
 def test_a_sheet_that_brings_something_else_later_is_an_error() -> None:
     sheets = sw.Sheet("a", columns=["x"]), sw.Sheet("a", columns=["y"])
-    with pytest.raises(sw.OrderError, match="'a'"):
+    with pytest.raises(sw.StateError, match="'a'"):
         Sorting().add([sw.Tagged(sheet, (1,)) for sheet in sheets])
 
 
@@ -275,10 +275,10 @@ def test_a_sheet_is_a_name_or_a_sheet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "row", "movable"),
+    ("key", "row", "any_thread"),
     [(0, (1,), True), ("a", {"a": 1}, True), ("a.b", {"a": 1}, False), (len, (1,), False)],
 )
 def test_only_what_no_code_of_the_caller_is_needed_for_is_told_elsewhere(
-    key: Any, row: object, movable: bool
+    key: Any, row: object, any_thread: bool
 ) -> None:
-    assert Sorting(key).sorter.movable(row) is movable
+    assert Sorting(key).grouper.any_thread(row) is any_thread

@@ -547,7 +547,7 @@ def heavy_after(*batches: list[Any], columns: Any = None) -> Sequence[object] | 
         pytest.param([("x",), (None,)], [0], id="text and none"),
         pytest.param([{"a": 1, "b": "x"}], ["b"], id="mapping"),
         pytest.param([SimpleNamespace(a=1)], None, id="object: all"),
-        pytest.param([(sw.Cell("x"), sw.Cell(1), sw.Cell(None))], [0, 2], id="dressed"),
+        pytest.param([(sw.Cell("x"), sw.Cell(1), sw.Cell(None))], [0, 2], id="styled"),
         pytest.param([(sw.Cell(1, note="x"), sw.Cell(1, url="x"))], [0, 1], id="note and link"),
         pytest.param([("x", sw.Cell([1]))], None, id="nested in a cell"),
     ],

@@ -252,12 +252,12 @@ def test_the_error_of_another_thread_was_told_before(caplog: pytest.LogCaptureFi
 def test_asynchronous_rows_are_refused_with_the_remedy(rows: Any) -> None:
     rows = functools.partial(rows, 1) if rows is aorders else rows
     for format_ in ("csv", "xlsx"):
-        with pytest.raises(sw.OrderError, match=r"use sw\.aencode, or serve .* ASGI.* a callable"):
+        with pytest.raises(sw.StateError, match=r"use sw\.aencode, or serve .* ASGI.* a callable"):
             b"".join(sw.encode(rows, format_))
 
 
 def test_a_coroutine_that_is_refused_was_awaited_by_nobody() -> None:
-    with pytest.raises(sw.OrderError):
+    with pytest.raises(sw.StateError):
         Opened(opens_rows())
 
 

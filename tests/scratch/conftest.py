@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from oracle import Oracle, storing
-from streamware.scratch.directory import Place
+from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.process_directory import Home
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
+from streamware.scratch.process_directory import ProcessDirectory
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def place(folder: Path) -> Iterator[Place]:
-    with closing(Place(str(folder))) as made:
+def place(folder: Path) -> Iterator[ScratchDirectory]:
+    with closing(ScratchDirectory(str(folder))) as made:
         yield made
 
 
 @pytest.fixture
-def home(place: Place) -> Iterator[Home]:
-    with closing(Home(place)) as made:
+def home(place: ScratchDirectory) -> Iterator[ProcessDirectory]:
+    with closing(ProcessDirectory(place)) as made:
         yield made
 
 
@@ -41,15 +41,15 @@ def root(folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def storage(root: Path) -> Iterator[Storage]:
+def scratch_pool(root: Path) -> Iterator[ScratchPool]:
     """Of a process with a directory of its own, which waits for nothing."""
     with storing(root) as made:
         yield made
 
 
 @pytest.fixture
-def scratch(storage: Storage) -> Iterator[Scratch]:
+def scratch(scratch_pool: ScratchPool) -> Iterator[Scratch]:
     """The ledger of a request, closed at the end."""
-    made = Scratch(storage)
+    made = Scratch(scratch_pool)
     yield made
     made.close()

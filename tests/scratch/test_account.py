@@ -11,29 +11,29 @@ import pytest
 
 from fakes import PATIENCE
 from oracle import storing, tmpfs
-from streamware.errors import OrderError, Refused, ScratchError
+from streamware.errors import Refused, ScratchError, StateError
 from streamware.scratch.account import Account
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
 
 MIB = 2**20
 
 
-def free_room(storage: Storage, after: int) -> Callable[[int], str | None]:
+def free_room(scratch_pool: ScratchPool, after: int) -> Callable[[int], str | None]:
     """A disk that is full for as many looks."""
     looks = iter(range(after))
     return lambda _: "the disk is full" if next(looks, None) is not None else None
 
 
-def test_bytes_are_charged_and_given_back(storage: Storage) -> None:
-    account = Account(storage)
+def test_bytes_are_charged_and_given_back(scratch_pool: ScratchPool) -> None:
+    account = Account(scratch_pool)
     assert account.take(1000, wished=1000) == 1000
-    assert (account.bytes, account.peak, storage.budget.used) == (1000, 1000, 1000)
+    assert (account.bytes, account.peak, scratch_pool.budget.used) == (1000, 1000, 1000)
     account.give(1000)
-    assert (account.bytes, account.peak, storage.budget.used) == (0, 1000, 0)
+    assert (account.bytes, account.peak, scratch_pool.budget.used) == (0, 1000, 0)
 
 
-def test_what_is_wished_is_granted_where_it_costs_no_wait(storage: Storage) -> None:
-    account = Account(storage)
+def test_what_is_wished_is_granted_where_it_costs_no_wait(scratch_pool: ScratchPool) -> None:
+    account = Account(scratch_pool)
     assert account.take(1000, wished=5000) == 5000
     account.give(5000)
 
@@ -42,8 +42,8 @@ def test_what_is_wished_is_granted_where_it_costs_no_wait(storage: Storage) -> N
 def test_of_a_wish_there_is_what_the_last_sixteenth_of_a_bound_leaves(
     root: Path, bound: str
 ) -> None:
-    with storing(root, **{bound: 16 * MIB}) as storage:
-        account = Account(storage)
+    with storing(root, **{bound: 16 * MIB}) as scratch_pool:
+        account = Account(scratch_pool)
         assert account.take(1000, wished=20 * MIB) == 15 * MIB
         assert account.take(1000, wished=5000) == 1000
         left = MIB - 1000
@@ -51,40 +51,40 @@ def test_of_a_wish_there_is_what_the_last_sixteenth_of_a_bound_leaves(
         with pytest.raises(ScratchError, match=bound) as caught:
             account.take(1, wished=1)
         assert caught.value.errno == errno.EFBIG
-        assert account.bytes == storage.budget.used == 16 * MIB
+        assert account.bytes == scratch_pool.budget.used == 16 * MIB
         account.give(16 * MIB)
 
 
 def test_what_others_of_the_host_hold_is_no_room_for_wishes(root: Path) -> None:
     with (
-        storing(root, host_bytes=16 * MIB) as storage,
+        storing(root, host_bytes=16 * MIB) as scratch_pool,
         storing(root, host_bytes=16 * MIB) as other,
     ):
         other.budget.take(14 * MIB)
-        account = Account(storage)
+        account = Account(scratch_pool)
         assert account.take(1000, wished=2 * MIB) == MIB
         account.give(MIB)
         other.budget.give(14 * MIB)
 
 
 def test_who_holds_all_that_is_in_use_is_not_told_to_come_again(root: Path) -> None:
-    with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as storage:
-        account, began = Account(storage), time.monotonic()
+    with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as scratch_pool:
+        account, began = Account(scratch_pool), time.monotonic()
         assert account.take(2000, wished=2000) == 2000
         with pytest.raises(ScratchError, match=r"2,000 of 3,000 itself, .*process_bytes") as caught:
             account.take(2000, wished=9000)
         assert caught.value.errno == errno.EFBIG
         assert time.monotonic() - began < PATIENCE / 2
-        assert (account.bytes, storage.budget.used) == (2000, 2000)
+        assert (account.bytes, scratch_pool.budget.used) == (2000, 2000)
         account.give(2000)
 
 
 def test_who_shares_the_host_with_another_process_is_told_to_come_again(root: Path) -> None:
     with (
-        storing(root, host_bytes=4 * MIB) as storage,
+        storing(root, host_bytes=4 * MIB) as scratch_pool,
         storing(root, host_bytes=4 * MIB) as other,
     ):
-        account = Account(storage)
+        account = Account(scratch_pool)
         account.take(2 * MIB, wished=2 * MIB)
         other.budget.take(1)
         with pytest.raises(Refused, match="host_bytes"):
@@ -96,11 +96,11 @@ def test_who_shares_the_host_with_another_process_is_told_to_come_again(root: Pa
 
 
 def test_who_waits_until_the_others_are_gone_is_told_that_it_is_alone(root: Path) -> None:
-    with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as storage:
-        account = Account(storage)
+    with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as scratch_pool:
+        account = Account(scratch_pool)
         account.take(3000, wished=3000)
-        storage.budget.take(1000)
-        threading.Timer(0.1, storage.budget.give, (1000,)).start()
+        scratch_pool.budget.take(1000)
+        threading.Timer(0.1, scratch_pool.budget.give, (1000,)).start()
         began = time.monotonic()
         with pytest.raises(ScratchError, match="itself"):
             account.take(3000, wished=3000)
@@ -109,42 +109,44 @@ def test_who_waits_until_the_others_are_gone_is_told_that_it_is_alone(root: Path
 
 
 def test_what_is_refused_is_not_charged(root: Path) -> None:
-    with storing(root, process_bytes=3000) as storage:
-        account, other = Account(storage), Account(storage)
+    with storing(root, process_bytes=3000) as scratch_pool:
+        account, other = Account(scratch_pool), Account(scratch_pool)
         other.take(2000, wished=2000)
         with pytest.raises(Refused):
             account.take(2000, wished=9000)
-        assert (account.bytes, account.peak, storage.budget.used) == (0, 0, 2000)
+        assert (account.bytes, account.peak, scratch_pool.budget.used) == (0, 0, 2000)
         other.give(2000)
 
 
 def test_what_can_never_be_had_is_no_matter_of_waiting(root: Path) -> None:
-    with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as storage:
+    with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as scratch_pool:
         began = time.monotonic()
         with pytest.raises(ScratchError, match="process_bytes"):
-            Account(storage).take(4000, wished=4000)
+            Account(scratch_pool).take(4000, wished=4000)
         assert time.monotonic() - began < PATIENCE / 2
 
 
 def test_a_wish_that_waits_is_not_in_the_way_of_the_same_request(root: Path) -> None:
-    with storing(root, process_bytes=5000, request_bytes=4000, wait_seconds=PATIENCE) as storage:
-        account = Account(storage)
-        storage.budget.take(4500)
+    with storing(
+        root, process_bytes=5000, request_bytes=4000, wait_seconds=PATIENCE
+    ) as scratch_pool:
+        account = Account(scratch_pool)
+        scratch_pool.budget.take(4500)
         waiting = threading.Thread(target=account.take, args=(1000,), kwargs={"wished": 4000})
         waiting.start()
         while account.bytes != 1000:
             pass
         assert account.take(100, wished=100) == 100
-        storage.budget.give(4500)
+        scratch_pool.budget.give(4500)
         waiting.join(PATIENCE)
         assert account.bytes == 1100
         account.give(1100)
 
 
 def test_a_thread_waits_until_there_is_room(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with storing(root, wait_seconds=PATIENCE) as storage:
-        monkeypatch.setattr(storage.place, "check_room", free_room(storage, 2))
-        account = Account(storage)
+    with storing(root, wait_seconds=PATIENCE) as scratch_pool:
+        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 2))
+        account = Account(scratch_pool)
         assert account.take(10, wished=10) == 10
         account.give(10)
 
@@ -152,9 +154,9 @@ def test_a_thread_waits_until_there_is_room(root: Path, monkeypatch: pytest.Monk
 def test_a_thread_that_waited_long_enough_is_refused(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with storing(root, wait_seconds=0.2) as storage:
-        monkeypatch.setattr(storage.place, "check_room", free_room(storage, 1000))
-        account, began = Account(storage), time.monotonic()
+    with storing(root, wait_seconds=0.2) as scratch_pool:
+        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 1000))
+        account, began = Account(scratch_pool), time.monotonic()
         with pytest.raises(Refused, match="the disk is full") as caught:
             account.opened()
         assert 0.2 <= time.monotonic() - began < PATIENCE
@@ -165,46 +167,46 @@ def test_a_thread_that_waited_long_enough_is_refused(
 async def test_the_thread_of_a_loop_never_waits(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with storing(root, wait_seconds=PATIENCE, process_bytes=100) as storage:
-        account, began = Account(storage), time.monotonic()
-        storage.budget.take(100)
+    with storing(root, wait_seconds=PATIENCE, process_bytes=100) as scratch_pool:
+        account, began = Account(scratch_pool), time.monotonic()
+        scratch_pool.budget.take(100)
         with pytest.raises(Refused):
             account.take(10, wished=10)
-        monkeypatch.setattr(storage.place, "check_room", free_room(storage, 1000))
+        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 1000))
         for call in (account.name, account.opened, lambda: account.take(10, wished=20)):
             with pytest.raises(Refused):
                 call()
         assert time.monotonic() - began < PATIENCE / 2
         assert (account.bytes, account.files) == (0, 0)
-        storage.budget.give(100)
+        scratch_pool.budget.give(100)
 
 
 async def test_a_thread_beside_a_loop_waits(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with storing(root, wait_seconds=PATIENCE) as storage:
-        account = Account(storage)
+    with storing(root, wait_seconds=PATIENCE) as scratch_pool:
+        account = Account(scratch_pool)
         await asyncio.to_thread(account.take, 10, wished=10)
-        monkeypatch.setattr(storage.place, "check_room", free_room(storage, 3))
+        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 3))
         await asyncio.to_thread(account.opened)
         account.closed()
         account.give(10)
 
 
 def test_a_file_that_cannot_be_opened_is_not_counted(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    scratch_pool: ScratchPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing() -> int:
         raise ScratchError(errno.EMFILE, "no descriptor")
 
-    monkeypatch.setattr(storage.place, "open_unnamed", failing)
-    account = Account(storage)
+    monkeypatch.setattr(scratch_pool.place, "open_unnamed", failing)
+    account = Account(scratch_pool)
     with account.spool() as spool, pytest.raises(ScratchError):
         spool.fileno()
-    assert (account.files, storage.files) == (0, 0)
+    assert (account.files, scratch_pool.files) == (0, 0)
 
 
 def test_open_spools_and_names_are_bounded_together(root: Path) -> None:
-    with storing(root, request_files=3) as storage:
-        account = Account(storage)
+    with storing(root, request_files=3) as scratch_pool:
+        account = Account(scratch_pool)
         spools = [account.spool(), account.spool()]
         account.name()
         for call in (account.spool, account.name):
@@ -216,12 +218,12 @@ def test_open_spools_and_names_are_bounded_together(root: Path) -> None:
         for _ in range(2):
             account.unname()
         spools[1].close()
-        assert (account.files, len(account.spools), storage.files) == (0, 0, 0)
+        assert (account.files, len(account.spools), scratch_pool.files) == (0, 0, 0)
 
 
 def test_memory_does_not_grow_with_the_number_of_spools(root: Path) -> None:
-    with storing(root) as storage:
-        account = Account(storage)
+    with storing(root) as scratch_pool:
+        account = Account(scratch_pool)
         spools = [account.spool() for _ in range(20)]
         for spool in spools:
             spool.write(b"x")
@@ -233,9 +235,9 @@ def test_memory_does_not_grow_with_the_number_of_spools(root: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
-    storage: Storage,
+    scratch_pool: ScratchPool,
 ) -> None:
-    account = Account(storage)
+    account = Account(scratch_pool)
     spool = account.spool()
     spool.write(b"x")
     with account._lock:
@@ -244,7 +246,7 @@ def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
             faulthandler.dump_traceback_later(PATIENCE, exit=True)
             try:
                 spool.write(bytes(5000))
-            except OrderError:
+            except StateError:
                 os._exit(0 if account.files == 0 else 2)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -253,8 +255,8 @@ def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
 
 
 def test_a_full_disk_is_refused_with_what_is_free(tmp_path: Path) -> None:
-    with tmpfs(tmp_path, "size=1m") as root, storing(root, keep_free_bytes=2**19) as storage:
-        account = Account(storage)
+    with tmpfs(tmp_path, "size=1m") as root, storing(root, keep_free_bytes=2**19) as scratch_pool:
+        account = Account(scratch_pool)
         account.take(2**18, wished=2**18)
         account.give(2**18)
         with pytest.raises(

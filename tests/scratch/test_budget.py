@@ -28,7 +28,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="locks of open file d
 
 
 class Ledger:
-    """The host's file, as `Place` opens it, and the budgets that use it."""
+    """The host's file, as `ScratchDirectory` opens it, and the budgets that use it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

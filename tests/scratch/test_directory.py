@@ -16,7 +16,7 @@ import streamware as sw
 from children import needs_fork, needs_linux, needs_root, ran, ran_mounted
 from streamware.scratch import directory as module
 from streamware.scratch import mount
-from streamware.scratch.directory import Place
+from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import reap
 
 GIB = 2**30
@@ -24,7 +24,7 @@ GIB = 2**30
 
 def refusal(path: str | Path | None, **options: object) -> str:
     """Why a place is not taken, and that it says so every time."""
-    with closing(Place(path and str(path), **options)) as place:  # type: ignore[arg-type]
+    with closing(ScratchDirectory(path and str(path), **options)) as place:  # type: ignore[arg-type]
         with pytest.raises(sw.ScratchError) as first:
             place.verify()
         with pytest.raises(sw.ScratchError) as second:
@@ -108,12 +108,12 @@ def test_the_cure_for_an_open_directory_is_named_and_cures(
     path = tmp_path / make(tmp_path)
     assert "chmod +t it (a Kubernetes emptyDir comes without)" in refusal(path)
     (tmp_path / "open").chmod(0o1777)
-    with closing(Place(str(path))) as place:
+    with closing(ScratchDirectory(str(path))) as place:
         place.verify()
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o2750, 0o1777])
-def test_a_directory_of_ours_is_taken(mode: int, folder: Path, place: Place) -> None:
+def test_a_directory_of_ours_is_taken(mode: int, folder: Path, place: ScratchDirectory) -> None:
     folder.chmod(mode)
     place.verify()
     place.verify()
@@ -122,14 +122,14 @@ def test_a_directory_of_ours_is_taken(mode: int, folder: Path, place: Place) -> 
 
 
 def test_nothing_is_looked_at_before_it_is_needed() -> None:
-    assert Place("/no/such/directory").path == "/no/such/directory"
+    assert ScratchDirectory("/no/such/directory").path == "/no/such/directory"
 
 
 def test_the_directory_stays_where_it_was_when_the_process_moves(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder.parent)
-    with closing(Place("scratch")) as place:
+    with closing(ScratchDirectory("scratch")) as place:
         monkeypatch.chdir("/")
         place.verify()
         assert place.path == str(folder)
@@ -137,7 +137,7 @@ def test_the_directory_stays_where_it_was_when_the_process_moves(
 
 def test_no_name_is_not_the_working_directory() -> None:
     with pytest.raises(ValueError, match="must have a name"):
-        Place("")
+        ScratchDirectory("")
 
 
 def test_the_default_is_var_tmp_whatever_tempfile_says(
@@ -145,7 +145,7 @@ def test_the_default_is_var_tmp_whatever_tempfile_says(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
-    assert Place(None).path == "/var/tmp"
+    assert ScratchDirectory(None).path == "/var/tmp"
 
 
 def test_the_default_of_windows_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +166,8 @@ def test_a_message_names_what_named_the_directory(monkeypatch: pytest.MonkeyPatc
 AS_NOBODY = """
 import os, sys
 from streamware.errors import ScratchError
-from streamware.scratch.directory import Place
-place = Place(sys.argv[1])
+from streamware.scratch.directory import ScratchDirectory
+place = ScratchDirectory(sys.argv[1])
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
@@ -231,10 +231,10 @@ def test_the_ledger_of_another_user_is_not_opened(outside: Path) -> None:
 KIND = """
 import logging, os, sys
 from streamware.errors import ScratchError
-from streamware.scratch.directory import Place
+from streamware.scratch.directory import ScratchDirectory
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 try:
-    place = Place(sys.argv[1], memory_backed=sys.argv[2])
+    place = ScratchDirectory(sys.argv[1], memory_backed=sys.argv[2])
     print("kind:", place.kind())
     print("room:", place.check_room(1))
     os.close(place.open_unnamed())
@@ -278,12 +278,12 @@ def test_memory_is_warned_about_once_a_process(
 ) -> None:
     monkeypatch.setattr(mount, "file_system", lambda descriptor: "tmpfs")
     for _ in range(3):
-        with closing(Place(str(folder))) as place:
+        with closing(ScratchDirectory(str(folder))) as place:
             place.verify()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-def test_a_file_has_no_name_and_never_gets_one(folder: Path, place: Place) -> None:
+def test_a_file_has_no_name_and_never_gets_one(folder: Path, place: ScratchDirectory) -> None:
     file = place.open_unnamed()
     try:
         assert list(folder.iterdir()) == []
@@ -318,7 +318,7 @@ class Disk:
 @needs_linux
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT])
 def test_without_unnamed_files_the_name_goes_at_once(
-    number: int, folder: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+    number: int, folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "open", Disk(os.O_TMPFILE, number))
     file = place.open_unnamed()
@@ -329,7 +329,7 @@ def test_without_unnamed_files_the_name_goes_at_once(
 
 
 def test_a_system_without_unnamed_files_takes_a_name_away(
-    folder: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+    folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_UNNAMED", 0)
     os.close(place.open_unnamed())
@@ -341,7 +341,7 @@ def test_a_system_without_unnamed_files_takes_a_name_away(
     "number", [errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EROFS, errno.EACCES, errno.EIO]
 )
 def test_no_other_error_leads_to_a_name(
-    number: int, place: Place, monkeypatch: pytest.MonkeyPatch
+    number: int, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.verify()
     monkeypatch.setattr(os, "open", Disk(os.O_TMPFILE, number))
@@ -354,7 +354,7 @@ def test_no_other_error_leads_to_a_name(
 
 
 def test_a_name_that_its_process_did_not_live_to_remove_is_reaped(
-    folder: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+    folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(name: str, *, dir_fd: int) -> None:
         raise KeyboardInterrupt
@@ -369,7 +369,7 @@ def test_a_name_that_its_process_did_not_live_to_remove_is_reaped(
 
 
 def test_a_reaper_may_be_faster_than_the_owner_of_a_name(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unlink = os.unlink
 
@@ -385,12 +385,12 @@ def test_a_reaper_may_be_faster_than_the_owner_of_a_name(
 EXHAUSTED = """
 import errno, os, resource, sys
 from streamware.errors import ScratchError
-from streamware.scratch.process_directory import Home
-from streamware.scratch.directory import Place
-place = Place(sys.argv[1])
+from streamware.scratch.process_directory import ProcessDirectory
+from streamware.scratch.directory import ScratchDirectory
+place = ScratchDirectory(sys.argv[1])
 place.verify()
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-for make in (place.open_unnamed, Home(place).make_directory):
+for make in (place.open_unnamed, ProcessDirectory(place).make_directory):
     opened = []
     try:
         while make == place.open_unnamed or len(opened) == 0:
@@ -413,7 +413,9 @@ def test_a_lack_of_descriptors_is_an_error_and_leaves_no_name(folder: Path) -> N
     assert list(folder.iterdir()) == []
 
 
-def test_a_removed_directory_is_an_error_until_it_is_made_again(folder: Path, place: Place) -> None:
+def test_a_removed_directory_is_an_error_until_it_is_made_again(
+    folder: Path, place: ScratchDirectory
+) -> None:
     file, number = place.open_unnamed(), place.descriptor()
     folder.rmdir()
     with pytest.raises(sw.ScratchError, match="does not exist"):
@@ -428,7 +430,7 @@ def test_a_removed_directory_is_an_error_until_it_is_made_again(folder: Path, pl
     assert not os.get_inheritable(number)
 
 
-def test_a_directory_that_took_its_place_is_verified(folder: Path, place: Place) -> None:
+def test_a_directory_that_took_its_place_is_verified(folder: Path, place: ScratchDirectory) -> None:
     place.verify()
     folder.rename(folder.with_name("old"))
     folder.symlink_to("old")
@@ -442,7 +444,7 @@ def test_a_directory_that_took_its_place_is_verified(folder: Path, place: Place)
 
 
 def test_a_directory_removed_at_the_last_moment_is_opened_again(
-    folder: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+    folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.verify()
     descriptor, calls = place.descriptor, []
@@ -459,7 +461,9 @@ def test_a_directory_removed_at_the_last_moment_is_opened_again(
     assert len(calls) == 2
 
 
-def test_a_number_that_others_have_taken_is_left_alone(folder: Path, place: Place) -> None:
+def test_a_number_that_others_have_taken_is_left_alone(
+    folder: Path, place: ScratchDirectory
+) -> None:
     number = place.descriptor()
     os.close(number)
     assert os.open("/", os.O_RDONLY) == number
@@ -471,7 +475,7 @@ def test_a_number_that_others_have_taken_is_left_alone(folder: Path, place: Plac
 
 
 def test_a_closed_place_opens_again(folder: Path) -> None:
-    place = Place(str(folder))
+    place = ScratchDirectory(str(folder))
     for _ in range(2):
         os.close(place.open_unnamed())
         place.close()
@@ -514,7 +518,7 @@ def test_a_share_of_the_bytes_is_kept_free(
     blocks: int, over: int, keep: int | None, kept: int, full: FileSystem
 ) -> None:
     full.f_blocks, full.f_bavail = blocks, kept // 4096 + over
-    with closing(Place(full.path, keep_free_bytes=keep)) as place:
+    with closing(ScratchDirectory(full.path, keep_free_bytes=keep)) as place:
         assert place.check_room(over * 4096) is None
         assert place.check_room(over * 4096 + 1) is not None
 
@@ -522,7 +526,7 @@ def test_a_share_of_the_bytes_is_kept_free(
 @pytest.mark.parametrize("keep", [None, 10**9])
 def test_a_file_system_without_a_size_has_room(keep: int | None, full: FileSystem) -> None:
     full.f_blocks = full.f_bavail = 0
-    with closing(Place(full.path, keep_free_bytes=keep)) as place:
+    with closing(ScratchDirectory(full.path, keep_free_bytes=keep)) as place:
         assert place.check_room(10**12) is None
 
 
@@ -534,16 +538,16 @@ def test_a_share_of_the_inodes_is_kept_free(
     files: int, free: int, room: bool, full: FileSystem
 ) -> None:
     full.f_files, full.f_favail = files, free
-    with closing(Place(full.path)) as place:
+    with closing(ScratchDirectory(full.path)) as place:
         assert (place.check_room(1) is None) == room
 
 
 def test_more_to_be_kept_free_than_there_is_is_a_mistake(folder: Path) -> None:
     whole = disk_usage(folder).total
-    with closing(Place(str(folder), keep_free_bytes=whole)) as place:
+    with closing(ScratchDirectory(str(folder), keep_free_bytes=whole)) as place:
         place.verify()
     with (
-        closing(Place(str(folder), keep_free_bytes=whole + 1)) as place,
+        closing(ScratchDirectory(str(folder), keep_free_bytes=whole + 1)) as place,
         pytest.raises(
             sw.ScratchError, match=r"lower Settings\.keep_free_bytes, or STREAM"
         ) as caught,
@@ -553,7 +557,7 @@ def test_more_to_be_kept_free_than_there_is_is_a_mistake(folder: Path) -> None:
 
 
 def test_no_room_is_explained(full: FileSystem) -> None:
-    with closing(Place(full.path)) as place:
+    with closing(ScratchDirectory(full.path)) as place:
         full.f_bavail = 60
         assert place.check_room(100_000) == (
             f"no room for 100,000 bytes of scratch: the scratch directory {full.path}"
@@ -570,8 +574,8 @@ def test_no_room_is_explained(full: FileSystem) -> None:
 INODES = """
 import os, sys
 from streamware.errors import ScratchError
-from streamware.scratch.directory import Place
-place = Place(sys.argv[1])
+from streamware.scratch.directory import ScratchDirectory
+place = ScratchDirectory(sys.argv[1])
 opened = []
 while (problem := place.check_room(1)) is None:
     opened.append(place.open_unnamed())
@@ -595,7 +599,7 @@ def test_inodes_run_out_before_bytes(folder: Path) -> None:
     assert "0 of 64 inodes are free" in failed
 
 
-def test_the_ledger_is_one_file_that_stays(folder: Path, place: Place) -> None:
+def test_the_ledger_is_one_file_that_stays(folder: Path, place: ScratchDirectory) -> None:
     first, second = place.open_host_ledger(), place.open_host_ledger()
     assert os.path.samestat(os.fstat(first), os.fstat(second))
     assert not os.get_inheritable(first)
@@ -608,7 +612,9 @@ def test_the_ledger_is_one_file_that_stays(folder: Path, place: Place) -> None:
     assert name.exists()
 
 
-def test_a_ledger_that_others_could_lock_is_closed_to_them(folder: Path, place: Place) -> None:
+def test_a_ledger_that_others_could_lock_is_closed_to_them(
+    folder: Path, place: ScratchDirectory
+) -> None:
     ledger = folder / f".streamware-budget-{os.geteuid()}"
     ledger.write_text("")
     ledger.chmod(0o666)
@@ -629,7 +635,7 @@ def test_a_ledger_that_others_could_lock_is_closed_to_them(folder: Path, place: 
 def test_a_ledger_that_is_something_else_is_an_error(
     squat: Callable[[Path], object],
     folder: Path,
-    place: Place,
+    place: ScratchDirectory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(folder)
@@ -640,7 +646,7 @@ def test_a_ledger_that_is_something_else_is_an_error(
 
 
 @needs_fork
-def test_a_forked_child_drops_the_descriptor_and_opens_its_own(place: Place) -> None:
+def test_a_forked_child_drops_the_descriptor_and_opens_its_own(place: ScratchDirectory) -> None:
     number = place.descriptor()
     child = os.fork()
     if not child:
@@ -655,7 +661,9 @@ def test_a_forked_child_drops_the_descriptor_and_opens_its_own(place: Place) -> 
 
 
 @needs_fork
-def test_a_child_forked_while_the_place_is_being_opened_can_open_it(place: Place) -> None:
+def test_a_child_forked_while_the_place_is_being_opened_can_open_it(
+    place: ScratchDirectory,
+) -> None:
     with place._lock:
         child = os.fork()
         if not child:
@@ -674,9 +682,9 @@ for name in ("O_TMPFILE", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"
     delattr(os, name)
 import streamware
 from streamware.errors import ScratchError
-from streamware.scratch.process_directory import Home, reap
-from streamware.scratch.directory import Place
-place, where = Place(sys.argv[1]), sys.argv[1]
+from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.directory import ScratchDirectory
+place, where = ScratchDirectory(sys.argv[1]), sys.argv[1]
 place.verify()
 assert place.kind() == "unknown"
 assert place.check_room(1) is None
@@ -685,7 +693,7 @@ file = place.open_unnamed()
 assert os.listdir(where) == []
 os.write(file, b"rows")
 os.close(file)
-home = Home(place)
+home = ProcessDirectory(place)
 name, path = home.make_directory()
 os.makedirs(path + "/a/b")
 open(path + "/a/b/file", "w").close()
@@ -701,7 +709,7 @@ print(path)
 for bad in ("/nothing", __file__ if "__file__" in globals() else "/etc/passwd", where + "/link"):
     os.path.exists(where + "/link") or os.symlink("/", where + "/link")
     try:
-        Place(bad).verify()
+        ScratchDirectory(bad).verify()
     except ScratchError as error:
         print(error)
 os.unlink(where + "/link")

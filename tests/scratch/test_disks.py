@@ -15,7 +15,7 @@ import pytest
 from oracle import Oracle, settings, storing, tmpfs
 from streamware.errors import Refused, ScratchError, StreamwareError
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
 
 MIB = 2**20
 
@@ -40,12 +40,12 @@ def limited(what: int, soft: int) -> Iterator[None]:
 def requesting(root: Path, **changes: object) -> Iterator[Scratch]:
     """A request, after which nothing is left."""
     oracle = Oracle(root)
-    with storing(root, **changes) as storage:
-        scratch = Scratch(storage)
+    with storing(root, **changes) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         yield scratch
         scratch.close()
-        assert storage.budget.used == 0
-        assert storage.signals["leaked_ledgers"] == 0
+        assert scratch_pool.budget.used == 0
+        assert scratch_pool.signals["leaked_ledgers"] == 0
     oracle.check()
 
 
@@ -85,7 +85,7 @@ def test_a_disk_that_fills_up_in_mid_write_spoils_the_spool_and_nothing_else(
         other.write(b"o" * 5000)
         spool = scratch.spool()
         # As if others had taken the room since it was looked at.
-        monkeypatch.setattr(scratch._storage.place, "check_room", lambda _: None)
+        monkeypatch.setattr(scratch._pool.place, "check_room", lambda _: None)
         with pytest.raises(ScratchError) as caught:
             spool.write(b"x" * 3 * MIB)
         assert caught.value.errno == errno.ENOSPC
@@ -161,14 +161,14 @@ def test_a_read_only_disk_is_refused_at_the_start(tmp_path: Path) -> None:
     with tmpfs(tmp_path) as root:
         remounted(root, "ro")
         with pytest.raises(ScratchError, match="mounted read-only") as caught:
-            Storage(settings(root)).start()
+            ScratchPool(settings(root)).start()
         assert caught.value.errno == errno.EROFS
 
 
 @pytest.mark.parametrize("take", TAKES)
 def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path, take: str) -> None:
     with tmpfs(tmp_path) as root, requesting(root, host_bytes=None) as scratch:
-        scratch._storage.place.verify()
+        scratch._pool.place.verify()
         remounted(root, "ro")
         with pytest.raises(ScratchError) as caught:
             TAKES[take](scratch)
@@ -179,8 +179,8 @@ def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path, take: str) -> No
 def test_spools_go_on_when_the_directory_is_removed(tmp_path: Path) -> None:
     root = tmp_path / "scratch"
     root.mkdir(mode=0o700)
-    with storing(root, host_bytes=None) as storage:
-        scratch = Scratch(storage)
+    with storing(root, host_bytes=None) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         spool = scratch.spool()
         spool.write(b"x" * 5000)
         root.rmdir()
@@ -201,8 +201,8 @@ def test_a_directory_replaced_by_a_link_is_not_followed(tmp_path: Path, take: st
     root, elsewhere = tmp_path / "scratch", tmp_path / "elsewhere"
     elsewhere.mkdir()
     root.mkdir(mode=0o700)
-    with storing(root, host_bytes=None) as storage:
-        scratch = Scratch(storage)
+    with storing(root, host_bytes=None) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         scratch.spool().write(b"x" * 5000)
         root.rmdir()
         root.symlink_to(elsewhere)
@@ -220,9 +220,9 @@ import os, signal, sys
 from pathlib import Path
 from oracle import settings
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
 
-scratch = Scratch(Storage(settings(Path(sys.argv[1]))))
+scratch = Scratch(ScratchPool(settings(Path(sys.argv[1]))))
 scratch.spool().write(b"x" * 2**20)
 scratch.path().write_bytes(b"x" * 2**20)
 (scratch.directory() / "part").write_bytes(b"x" * 2**20)
@@ -259,7 +259,7 @@ def test_whatever_end_a_process_comes_to_the_next_start_finds_nothing(
         # The bytes without a name are the kernel's to free, and the units of the host.
         assert oracle.look().units == 0
         assert oracle.look().bytes - oracle.baseline.bytes == orphans * 2 * MIB
-        with storing(root) as storage:
-            storage.start()
-            assert storage.signals["orphans_reaped"] == orphans
+        with storing(root) as scratch_pool:
+            scratch_pool.start()
+            assert scratch_pool.signals["orphans_reaped"] == orphans
         oracle.check()

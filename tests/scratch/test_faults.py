@@ -56,8 +56,11 @@ def test_nothing_is_left_on_the_thread_of_a_loop_and_nobody_waits(
 def test_every_call_of_a_request_is_made_to_fail(root: Path) -> None:
     met = []
     for call in CALLS:
-        with Faults(call, "EIO", at=10**9, persistent=False) as faults, storing(root) as storage:
-            scratch = Scratch(storage)
+        with (
+            Faults(call, "EIO", at=10**9, persistent=False) as faults,
+            storing(root) as scratch_pool,
+        ):
+            scratch = Scratch(scratch_pool)
             use(scratch, faults.paused)
             scratch.close()
         met += [call] * bool(faults.calls)
@@ -66,20 +69,20 @@ def test_every_call_of_a_request_is_made_to_fail(root: Path) -> None:
 
 
 def test_a_name_that_resists_waits_for_the_end_of_the_process(root: Path) -> None:
-    with storing(root) as storage:
-        scratch = Scratch(storage)
+    with storing(root) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         path = scratch.path()
         with Faults("unlink", "EIO", at=1, persistent=True):
             scratch.close()
         assert path.exists()
-        assert storage.signals["cleanup_failures"] > 0
-        assert storage.budget.used == 0
+        assert scratch_pool.signals["cleanup_failures"] > 0
+        assert scratch_pool.budget.used == 0
     assert not path.exists()
 
 
 def test_a_name_that_resists_to_the_end_is_taken_by_the_reaper(root: Path) -> None:
-    with Faults("unlink", "EIO", at=1, persistent=True), storing(root) as storage:
-        scratch = Scratch(storage)
+    with Faults("unlink", "EIO", at=1, persistent=True), storing(root) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         scratch.path(".left")
         scratch.close()
     assert len(list(root.rglob("*.left"))) == 1
@@ -99,8 +102,8 @@ def test_a_name_is_removed_although_its_own_request_took_the_last_descriptor(roo
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with storing(root) as storage:
-        scratch = Scratch(storage)
+    with storing(root) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         path = scratch.path()
         try:
             os.close(free := os.dup(0))
@@ -111,7 +114,7 @@ def test_a_name_is_removed_although_its_own_request_took_the_last_descriptor(roo
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
         assert number == errno.EMFILE
         assert not path.exists()
-        assert storage.signals.total() == 0
+        assert scratch_pool.signals.total() == 0
 
 
 def test_the_table_can_be_printed(tmp_path: Path) -> None:
@@ -124,8 +127,8 @@ def test_the_table_can_be_printed(tmp_path: Path) -> None:
 def test_an_oracle_sees_what_is_left(tmp_path: Path) -> None:
     with disk(tmp_path) as root:
         oracle = Oracle(root)
-        with storing(root) as storage:
-            scratch = Scratch(storage)
+        with storing(root) as scratch_pool:
+            scratch = Scratch(scratch_pool)
             use(scratch, Faults("open", "EIO", at=10**9, persistent=False).paused)
             left = oracle.look() - oracle.baseline
             scratch.close()

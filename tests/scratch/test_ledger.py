@@ -22,11 +22,11 @@ from children import needs_linux, ran
 from fakes import PATIENCE
 from faults import Tracked
 from oracle import Oracle, close, settings, storing
-from streamware.errors import OrderError, Refused, ScratchError
+from streamware.errors import Refused, ScratchError, StateError
 from streamware.limits import Limits
 from streamware.scratch.ledger import CURRENT, Closeable, Scratch, Usage, current_scratch
+from streamware.scratch.pool import ScratchPool
 from streamware.scratch.spool import STEP, Spool
-from streamware.scratch.storage import Storage
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, forks")
 
@@ -154,8 +154,8 @@ def test_a_suffix_that_is_too_long_is_a_named_error(scratch: Scratch) -> None:
     assert scratch.usage.files == 0
 
 
-def test_it_says_what_holds_for_it(storage: Storage) -> None:
-    assert Scratch(storage).settings is storage.settings
+def test_it_says_what_holds_for_it(scratch_pool: ScratchPool) -> None:
+    assert Scratch(scratch_pool).settings is scratch_pool.settings
 
 
 def test_what_is_tracked_is_handed_back(scratch: Scratch) -> None:
@@ -189,7 +189,7 @@ def test_a_link_out_of_it_is_not_its_own(scratch: Scratch) -> None:
 
 
 def test_without_a_middleware_there_is_no_current_ledger() -> None:
-    with pytest.raises(OrderError, match=r"mount sw\.WSGIMiddleware or sw\.ASGIMiddleware"):
+    with pytest.raises(StateError, match=r"mount sw\.WSGIMiddleware or sw\.ASGIMiddleware"):
         current_scratch()
 
 
@@ -204,8 +204,10 @@ def test_the_current_ledger_is_that_of_the_context(scratch: Scratch) -> None:
 # Usage and bounds
 
 
-def test_an_unused_ledger_holds_nothing_and_opens_nothing(storage: Storage, root: Path) -> None:
-    scratch = Scratch(storage)
+def test_an_unused_ledger_holds_nothing_and_opens_nothing(
+    scratch_pool: ScratchPool, root: Path
+) -> None:
+    scratch = Scratch(scratch_pool)
     scratch.spool().write(b"x" * 1000)
     assert scratch.usage == Usage(0, 0, 0)
     assert [path.name for path in root.iterdir()] == [".streamware-budget-" + str(os.getuid())]
@@ -236,8 +238,8 @@ def test_a_file_that_was_deleted_is_not_counted(scratch: Scratch) -> None:
 
 
 def test_a_request_may_hold_so_many_files(root: Path) -> None:
-    with storing(root, request_files=3) as storage:
-        scratch = Scratch(storage)
+    with storing(root, request_files=3) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         on_disk(scratch)
         scratch.path()
         last = scratch.spool()
@@ -255,8 +257,8 @@ def test_a_request_may_hold_so_many_files(root: Path) -> None:
 
 
 def test_spools_that_stay_in_memory_are_bounded_too(root: Path) -> None:
-    with storing(root, request_files=2, spool_memory=2**20) as storage:
-        scratch = Scratch(storage)
+    with storing(root, request_files=2, spool_memory=2**20) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         for _ in range(3):
             with scratch.spool() as spool:
                 spool.write(bytes(2**20))
@@ -270,8 +272,8 @@ def test_spools_that_stay_in_memory_are_bounded_too(root: Path) -> None:
 def test_two_spools_fill_a_bound(root: Path) -> None:
     mib = 2**20
     for name in ("request_bytes", "process_bytes", "host_bytes"):
-        with storing(root, **{name: 16 * mib}) as storage:
-            scratch = Scratch(storage)
+        with storing(root, **{name: 16 * mib}) as scratch_pool:
+            scratch = Scratch(scratch_pool)
             first, second = scratch.spool(), scratch.spool()
             first.write(bytes(8 * mib))
             first.write(b"x")
@@ -291,19 +293,19 @@ def test_spools_that_were_read_hold_what_was_written_and_no_more(scratch: Scratc
 
 
 def test_a_request_may_hold_so_many_bytes_in_spools(root: Path) -> None:
-    with storing(root, request_bytes=10_000) as storage:
-        scratch = Scratch(storage)
+    with storing(root, request_bytes=10_000) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         spool = on_disk(scratch, 8000)
         with pytest.raises(ScratchError, match=r"10,000 bytes .*Settings\.request_bytes") as caught:
             spool.write(b"x" * 8000)
         assert caught.value.errno == errno.EFBIG
         scratch.close()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 def test_a_request_may_hold_so_many_bytes_in_named_files(root: Path) -> None:
-    with storing(root, request_bytes=10_000) as storage:
-        scratch = Scratch(storage)
+    with storing(root, request_bytes=10_000) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         path = scratch.path()
         path.write_bytes(b"x" * 20_000)
         for call in (Scratch.spool, Scratch.path, Scratch.directory):
@@ -312,12 +314,12 @@ def test_a_request_may_hold_so_many_bytes_in_named_files(root: Path) -> None:
         path.write_bytes(b"x" * 5000)
         on_disk(scratch, 1500)
         scratch.close()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 def test_requests_share_the_budget_of_the_process(root: Path) -> None:
-    with storing(root, process_bytes=10_000) as storage:
-        first, second = Scratch(storage), Scratch(storage)
+    with storing(root, process_bytes=10_000) as scratch_pool:
+        first, second = Scratch(scratch_pool), Scratch(scratch_pool)
         spool = on_disk(first, 8000)
         with pytest.raises(Refused, match="process_bytes"):
             second.spool().write(b"x" * 8000)
@@ -325,14 +327,14 @@ def test_requests_share_the_budget_of_the_process(root: Path) -> None:
         assert on_disk(second, 8000).tell() == 8000
         first.close()
         second.close()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 # Its end
 
 
-def test_nothing_is_left_of_a_closed_ledger(storage: Storage, root: Path) -> None:
-    scratch = Scratch(storage)
+def test_nothing_is_left_of_a_closed_ledger(scratch_pool: ScratchPool, root: Path) -> None:
+    scratch = Scratch(scratch_pool)
     on_disk(scratch)
     path, directory = scratch.path(), scratch.directory()
     (directory / "part").write_bytes(b"x")
@@ -345,7 +347,7 @@ def test_nothing_is_left_of_a_closed_ledger(storage: Storage, root: Path) -> Non
     assert not directory.exists()
     assert tracked.closed == 1
     assert scratch.usage.bytes == scratch.usage.files == 0
-    assert storage.budget.used == 0
+    assert scratch_pool.budget.used == 0
 
 
 def test_names_go_first_then_spools_then_what_is_tracked_from_last_to_first(
@@ -371,23 +373,23 @@ def test_a_closed_ledger_takes_nothing(scratch: Scratch, call: Callable[..., Any
     scratch.path().write_bytes(b"x" * 5000)
     scratch.spool()
     scratch.close()
-    with pytest.raises(OrderError, match="the request is over, and its scratch is closed"):
+    with pytest.raises(StateError, match="the request is over, and its scratch is closed"):
         call(scratch)
     assert scratch.usage.bytes == 0
 
 
-def test_calls_after_the_end_give_nothing_back_again(storage: Storage) -> None:
-    first, second = Scratch(storage), Scratch(storage)
+def test_calls_after_the_end_give_nothing_back_again(scratch_pool: ScratchPool) -> None:
+    first, second = Scratch(scratch_pool), Scratch(scratch_pool)
     first.path().write_bytes(b"x" * 8192)
     first.spool()
     on_disk(second)
-    used = storage.budget.used
+    used = scratch_pool.budget.used
     first.close()
     for _ in range(2):
         first.close()
-        with pytest.raises(OrderError):
+        with pytest.raises(StateError):
             first.spool()
-    assert storage.budget.used == used - 8192
+    assert scratch_pool.budget.used == used - 8192
     second.close()
 
 
@@ -409,9 +411,9 @@ def test_it_is_closed_once_whoever_asks(scratch: Scratch) -> None:
 
 
 def test_one_that_will_not_close_keeps_no_other_from_it(
-    storage: Storage, caplog: pytest.LogCaptureFixture
+    scratch_pool: ScratchPool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scratch, notes = Scratch(storage), list[str]()
+    scratch, notes = Scratch(scratch_pool), list[str]()
     for note, error in (("a", None), ("b", OSError("secret")), ("c", ValueError("secret"))):
         scratch.track(Noted(notes, note, error))
     path = scratch.path()
@@ -419,13 +421,13 @@ def test_one_that_will_not_close_keeps_no_other_from_it(
         scratch.close()
     assert notes == ["c", "b", "a"]
     assert not path.exists()
-    assert storage.signals["cleanup_failures"] == 2
+    assert scratch_pool.signals["cleanup_failures"] == 2
     assert "met 2 errors: OSError, ValueError" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_an_interrupt_is_raised_when_everything_is_closed(storage: Storage) -> None:
-    scratch, notes = Scratch(storage), list[str]()
+def test_an_interrupt_is_raised_when_everything_is_closed(scratch_pool: ScratchPool) -> None:
+    scratch, notes = Scratch(scratch_pool), list[str]()
     scratch.track(Noted(notes, "a"))
     scratch.track(Noted(notes, "b", KeyboardInterrupt()))
     path = scratch.path()
@@ -436,21 +438,21 @@ def test_an_interrupt_is_raised_when_everything_is_closed(storage: Storage) -> N
 
 
 def test_names_whose_removal_breaks_keep_nothing_open(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    scratch_pool: ScratchPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scratch = Scratch(storage)
+    scratch = Scratch(scratch_pool)
     spool, path = on_disk(scratch), scratch.path()
-    tracked, remove, breaks = scratch.track(Tracked()), storage.home.remove, [MemoryError()]
+    tracked, remove, breaks = scratch.track(Tracked()), scratch_pool.home.remove, [MemoryError()]
 
     def breaking(name: str) -> list[OSError]:
         if breaks:
             raise breaks.pop()
         return remove(name)
 
-    monkeypatch.setattr(type(storage.home), "remove", lambda _, name: breaking(name))
+    monkeypatch.setattr(type(scratch_pool.home), "remove", lambda _, name: breaking(name))
     scratch.close()
     assert (spool.closed, tracked.closed, path.exists()) == (True, 1, False)
-    assert storage.budget.used == 0
+    assert scratch_pool.budget.used == 0
 
 
 def test_what_is_tracked_may_use_the_ledger_that_closes_it(scratch: Scratch) -> None:
@@ -458,7 +460,7 @@ def test_what_is_tracked_may_use_the_ledger_that_closes_it(scratch: Scratch) -> 
 
     def again() -> str:
         scratch.close()
-        with suppress(OrderError):
+        with suppress(StateError):
             scratch.spool()
         return "closed"
 
@@ -468,8 +470,8 @@ def test_what_is_tracked_may_use_the_ledger_that_closes_it(scratch: Scratch) -> 
 
 
 def test_a_close_does_not_wait_for_a_thread_that_waits_for_room(root: Path) -> None:
-    with storing(root, process_bytes=10_000, wait_seconds=PATIENCE) as storage:
-        other, scratch = Scratch(storage), Scratch(storage)
+    with storing(root, process_bytes=10_000, wait_seconds=PATIENCE) as scratch_pool:
+        other, scratch = Scratch(scratch_pool), Scratch(scratch_pool)
         spool = on_disk(other, 8000)
         scratch.path().write_bytes(b"x" * 8000)
         with ThreadPoolExecutor(1) as pool:
@@ -478,50 +480,52 @@ def test_a_close_does_not_wait_for_a_thread_that_waits_for_room(root: Path) -> N
                 pass
             scratch.close()
             spool.close()
-            with pytest.raises(OrderError):
+            with pytest.raises(StateError):
                 asking.result(PATIENCE)
         other.close()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 # The garbage collector, and forks
 
 
 def test_a_ledger_that_nobody_closed_is_closed_and_counted(
-    storage: Storage, caplog: pytest.LogCaptureFixture
+    scratch_pool: ScratchPool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scratch = Scratch(storage)
+    scratch = Scratch(scratch_pool)
     path = scratch.path()
     on_disk(scratch)
     with caplog.at_level(logging.WARNING, "streamware"):
         del scratch
         gc.collect()
     assert not path.exists()
-    assert storage.signals["leaked_ledgers"] == 1
-    assert storage.budget.used == 0
+    assert scratch_pool.signals["leaked_ledgers"] == 1
+    assert scratch_pool.budget.used == 0
     assert "closed by the garbage collector only" in caplog.text
 
 
-def test_an_unused_ledger_that_nobody_closed_is_no_leak(storage: Storage) -> None:
-    Scratch(storage)
+def test_an_unused_ledger_that_nobody_closed_is_no_leak(scratch_pool: ScratchPool) -> None:
+    Scratch(scratch_pool)
     gc.collect()
-    assert storage.signals["leaked_ledgers"] == 0
+    assert scratch_pool.signals["leaked_ledgers"] == 0
 
 
 def test_a_ledger_in_a_cycle_is_collected_wherever_that_happens(root: Path) -> None:
-    storage = Storage(settings(root))  # closed at the end only: a test that fails has lost a lock
+    scratch_pool = ScratchPool(
+        settings(root)
+    )  # closed at the end only: a test that fails has lost a lock
 
     class Cycle(Tracked):
         ledger: Scratch
 
     def leak() -> None:
         cycle = Cycle()
-        cycle.ledger = Scratch(storage)
+        cycle.ledger = Scratch(scratch_pool)
         cycle.ledger.path()
         cycle.ledger.track(cycle)
 
     def under_the_lock_of_the_home() -> None:
-        make = storage.home._dwelling
+        make = scratch_pool.home._dwelling
         held = []
 
         def collecting() -> Any:
@@ -529,8 +533,8 @@ def test_a_ledger_in_a_cycle_is_collected_wherever_that_happens(root: Path) -> N
             held.append(True)
             return make()
 
-        storage.home._dwelling = collecting  # type: ignore[method-assign]
-        other = Scratch(storage)
+        scratch_pool.home._dwelling = collecting  # type: ignore[method-assign]
+        other = Scratch(scratch_pool)
         other.path()
         assert held
         other.close()
@@ -540,8 +544,8 @@ def test_a_ledger_in_a_cycle_is_collected_wherever_that_happens(root: Path) -> N
     thread.start()
     thread.join(PATIENCE)
     assert not thread.is_alive()
-    assert storage.signals["leaked_ledgers"] == 1
-    close(storage)
+    assert scratch_pool.signals["leaked_ledgers"] == 1
+    close(scratch_pool)
 
 
 def in_child(test: Callable[[], bool]) -> bool:
@@ -578,7 +582,7 @@ def test_a_forked_child_cannot_use_the_ledger_of_its_parent(
     scratch: Scratch, call: Callable[..., Any]
 ) -> None:
     def child() -> bool:
-        with pytest.raises(OrderError, match="belongs to the process that this one was forked"):
+        with pytest.raises(StateError, match="belongs to the process that this one was forked"):
             call(scratch)
         return True
 
@@ -614,8 +618,8 @@ def test_a_child_does_not_wait_for_locks_that_its_parent_held(
             faulthandler.dump_traceback_later(PATIENCE, exit=True)
             try:
                 call(scratch)
-            except OrderError:
-                os._exit(0 if scratch._storage.budget.used == 0 else 2)
+            except StateError:
+                os._exit(0 if scratch._pool.budget.used == 0 else 2)
             os._exit(3)
         ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     scratch._account._lock = threading.RLock()
@@ -626,11 +630,12 @@ RACE = """
 import warnings; warnings.simplefilter("ignore")
 import os, sys, threading, time
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.storage import storage
+from streamware.scratch.pool import scratch_pool
 from streamware.settings import Settings
 
 folder = sys.argv[1]
-shared = storage(Settings(scratch_dir=folder, spool_memory=0, host_bytes=2**30, keep_free_bytes=0))
+bounds = {"spool_memory": 0, "host_bytes": 2**30, "keep_free_bytes": 0}
+shared = scratch_pool(Settings(scratch_dir=folder, **bounds))
 ending = threading.Event()
 
 def work():
@@ -669,11 +674,11 @@ def test_children_forked_while_requests_come_and_go_hold_nothing(folder: Path) -
     assert ran(RACE, folder).stdout == "0\n"
 
 
-def test_a_ledger_of_another_process_is_let_alone(storage: Storage) -> None:
-    scratch = Scratch(storage)
+def test_a_ledger_of_another_process_is_let_alone(scratch_pool: ScratchPool) -> None:
+    scratch = Scratch(scratch_pool)
     tracked = scratch.track(Tracked())
     own, scratch._pid = scratch._pid, -1
-    with pytest.raises(OrderError, match="was forked from"):
+    with pytest.raises(StateError, match="was forked from"):
         scratch.path()
     scratch.close()
     assert (scratch.closed, tracked.closed) == (True, 0)
@@ -689,18 +694,18 @@ def test_a_ledger_of_another_process_is_let_alone(storage: Storage) -> None:
 def test_a_thousand_ledgers_at_once_leave_nothing(root: Path) -> None:
     oracle = Oracle(root)
 
-    def one(storage: Storage) -> Scratch:
-        scratch = Scratch(storage)
+    def one(scratch_pool: ScratchPool) -> Scratch:
+        scratch = Scratch(scratch_pool)
         on_disk(scratch, 1500)
         scratch.path(".csv").write_bytes(b"x")
         return scratch
 
-    with storing(root, host_bytes=2**31) as storage, ThreadPoolExecutor(16) as pool:
-        ledgers = list(pool.map(one, [storage] * _affordable()))
+    with storing(root, host_bytes=2**31) as scratch_pool, ThreadPoolExecutor(16) as pool:
+        ledgers = list(pool.map(one, [scratch_pool] * _affordable()))
         assert len({scratch.path() for scratch in ledgers}) == len(ledgers)
         list(pool.map(Scratch.close, ledgers))
-        assert storage.budget.used == 0
-        assert storage.signals.total() == 0
+        assert scratch_pool.budget.used == 0
+        assert scratch_pool.signals.total() == 0
         assert len(list(root.rglob("*"))) == 1  # the ledger of the host
     oracle.check()
 
@@ -725,11 +730,11 @@ class Requests(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.oracle = Oracle(Path(self.folder.name))
-        self.storage = Storage(self._settings())
+        self.scratch_pool = ScratchPool(self._settings())
         self.patch = pytest.MonkeyPatch()
         # However slow the machine, what was written is measured whenever it is asked.
         self.patch.setattr("streamware.scratch.named_files._SHARE", 0)
-        self.scratch = Scratch(self.storage)
+        self.scratch = Scratch(self.scratch_pool)
         self.spools: list[tuple[Spool, bytearray]] = []
         self.files: dict[Path, int] = {}
         self.tracked: list[Tracked] = []
@@ -802,10 +807,10 @@ class Requests(RuleBasedStateMachine):
         assert all(spool.closed for spool, _ in self.spools)
         assert all(tracked.closed == 1 for tracked in self.tracked)
         assert not any(path.exists() for path in self.files)
-        assert self.storage.budget.used == 0
+        assert self.scratch_pool.budget.used == 0
         assert self.oracle.look().units == 0
         self.spools, self.files, self.tracked = [], {}, []
-        self.scratch = Scratch(self.storage)
+        self.scratch = Scratch(self.scratch_pool)
 
     @invariant()
     def holds_what_it_should(self) -> None:
@@ -819,7 +824,7 @@ class Requests(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.end()
         self.scratch.close()
-        close(self.storage)
+        close(self.scratch_pool)
         self.oracle.check()
         self.folder.cleanup()
         self.patch.undo()

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from streamware.scratch import mount
-from streamware.scratch.directory import Place
+from streamware.scratch.directory import ScratchDirectory
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_descriptor_that_is_none_has_no_file_system() -> None:
 
 
 def test_a_system_without_proc_is_unknown(
-    place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch
+    place: ScratchDirectory, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mount, "Path", lambda path: folder / "nothing")
     assert place.kind() == "unknown"

@@ -11,21 +11,21 @@ import pytest
 
 from fakes import PATIENCE
 from oracle import storing
-from streamware.errors import OrderError, Refused, ScratchError
+from streamware.errors import Refused, ScratchError, StateError
 from streamware.scratch.account import Account
 from streamware.scratch.ledger import Scratch
 from streamware.scratch.named_files import Names
-from streamware.scratch.storage import Storage
+from streamware.scratch.pool import ScratchPool
 
 
 @pytest.fixture
-def account(storage: Storage) -> Account:
-    return Account(storage)
+def account(scratch_pool: ScratchPool) -> Account:
+    return Account(scratch_pool)
 
 
 @pytest.fixture
-def names(storage: Storage, account: Account) -> Names:
-    return Names(storage, account)
+def names(scratch_pool: ScratchPool, account: Account) -> Names:
+    return Names(scratch_pool, account)
 
 
 def test_a_directory_is_made_when_the_first_name_is(names: Names, root: Path) -> None:
@@ -117,8 +117,8 @@ def test_it_is_always_measured_when_that_is_asked_for(
 
 
 def test_many_names_take_no_time_that_grows_with_their_square(root: Path) -> None:
-    with storing(root) as storage:
-        scratch, began = Scratch(storage), time.process_time()
+    with storing(root) as scratch_pool:
+        scratch, began = Scratch(scratch_pool), time.process_time()
         for _ in range(2000):
             scratch.path()
         assert time.process_time() - began < 2.0  # it was 20
@@ -159,39 +159,39 @@ def test_after_the_removal_there_are_no_more_names(names: Names, account: Accoun
     names.file("").write_bytes(b"x" * 4096)
     names.settle()
     assert names.remove() == []
-    with pytest.raises(OrderError):
+    with pytest.raises(StateError):
         names.file("")
     assert (account.files, account.bytes, names.unmeasured()) == (0, 0, 0)
 
 
 def test_a_second_removal_gives_nothing_back_twice(
-    names: Names, account: Account, storage: Storage
+    names: Names, account: Account, scratch_pool: ScratchPool
 ) -> None:
-    storage.budget.take(10_000)
+    scratch_pool.budget.take(10_000)
     names.file("").write_bytes(b"x" * 4096)
     names.settle()
     for _ in range(3):
         names.remove()
         names.settle()
-    assert (account.bytes, account.files, storage.budget.used) == (0, 0, 10_000)
-    storage.budget.give(10_000)
+    assert (account.bytes, account.files, scratch_pool.budget.used) == (0, 0, 10_000)
+    scratch_pool.budget.give(10_000)
 
 
 def test_a_charge_that_is_refused_is_asked_for_again(root: Path) -> None:
-    with storing(root, process_bytes=5000) as storage:
-        account = Account(storage)
-        names = Names(storage, account)
-        storage.budget.take(3000)
+    with storing(root, process_bytes=5000) as scratch_pool:
+        account = Account(scratch_pool)
+        names = Names(scratch_pool, account)
+        scratch_pool.budget.take(3000)
         names.file("").write_bytes(b"x" * 4096)
         for _ in range(2):
             with pytest.raises(Refused):
                 names.settle()
             assert (account.bytes, names.unmeasured()) == (0, 4096)
-        storage.budget.give(3000)
+        scratch_pool.budget.give(3000)
         names.settle()
         assert (account.bytes, names.unmeasured()) == (4096, 0)
         names.remove()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 def test_two_who_settle_at_once_charge_once(names: Names, account: Account) -> None:
@@ -210,27 +210,27 @@ def test_two_who_settle_at_once_charge_once(names: Names, account: Account) -> N
 
 
 def test_what_is_charged_while_the_names_go_is_given_back(root: Path) -> None:
-    with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as storage:
-        account = Account(storage)
-        names = Names(storage, account)
-        storage.budget.take(3000)
+    with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as scratch_pool:
+        account = Account(scratch_pool)
+        names = Names(scratch_pool, account)
+        scratch_pool.budget.take(3000)
         names.file("").write_bytes(b"x" * 4096)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(names.settle)
             while not account.bytes:
                 pass
             names.remove()
-            storage.budget.give(3000)
+            scratch_pool.budget.give(3000)
             waiting.result(PATIENCE)
-        assert (account.bytes, storage.budget.used) == (0, 0)
+        assert (account.bytes, scratch_pool.budget.used) == (0, 0)
 
 
 def test_a_file_deleted_while_its_charge_waits_is_given_back_once(root: Path) -> None:
-    with storing(root, process_bytes=9000, wait_seconds=PATIENCE) as storage:
-        account = Account(storage)
-        names = Names(storage, account)
+    with storing(root, process_bytes=9000, wait_seconds=PATIENCE) as scratch_pool:
+        account = Account(scratch_pool)
+        names = Names(scratch_pool, account)
         path = names.file("")
-        storage.budget.take(8000)
+        scratch_pool.budget.take(8000)
         path.write_bytes(b"x" * 4096)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(names.settle)
@@ -238,8 +238,8 @@ def test_a_file_deleted_while_its_charge_waits_is_given_back_once(root: Path) ->
                 pass
             path.unlink()
             names.settle()
-            storage.budget.give(8000)
+            scratch_pool.budget.give(8000)
             waiting.result(PATIENCE)
         names.settle()
-        assert (account.bytes, storage.budget.used) == (0, 0)
+        assert (account.bytes, scratch_pool.budget.used) == (0, 0)
         names.remove()

@@ -25,8 +25,8 @@ from children import (
     ran,
 )
 from streamware.scratch import process_directory as module
-from streamware.scratch.directory import Place
-from streamware.scratch.process_directory import Home, reap
+from streamware.scratch.directory import ScratchDirectory
+from streamware.scratch.process_directory import ProcessDirectory, reap
 
 
 def names(folder: Path) -> list[str]:
@@ -43,12 +43,12 @@ def orphan(folder: Path, *, files: int = 1) -> Path:
     return made
 
 
-def test_nothing_is_made_before_it_is_needed(folder: Path, home: Home) -> None:
+def test_nothing_is_made_before_it_is_needed(folder: Path, home: ProcessDirectory) -> None:
     home.close()
     assert names(folder) == []
 
 
-def test_a_directory_is_empty_and_for_this_user_only(folder: Path, home: Home) -> None:
+def test_a_directory_is_empty_and_for_this_user_only(folder: Path, home: ProcessDirectory) -> None:
     name, path = home.make_directory()
     made = Path(path)
     (above,) = folder.iterdir()
@@ -58,14 +58,16 @@ def test_a_directory_is_empty_and_for_this_user_only(folder: Path, home: Home) -
     assert names(made) == []
 
 
-def test_the_directories_of_a_process_are_in_one(folder: Path, home: Home) -> None:
+def test_the_directories_of_a_process_are_in_one(folder: Path, home: ProcessDirectory) -> None:
     made = {home.make_directory()[0] for _ in range(10)}
     (above,) = folder.iterdir()
     assert set(names(above)) == made
     assert len(made) == 10
 
 
-def test_a_removed_directory_is_gone_and_may_be_removed_again(folder: Path, home: Home) -> None:
+def test_a_removed_directory_is_gone_and_may_be_removed_again(
+    folder: Path, home: ProcessDirectory
+) -> None:
     name, path = home.make_directory()
     (Path(path) / "sub").mkdir()
     (Path(path) / "sub" / "file").write_text("rows")
@@ -75,14 +77,16 @@ def test_a_removed_directory_is_gone_and_may_be_removed_again(folder: Path, home
     assert Path(home.make_directory()[1]).is_dir()
 
 
-def test_a_directory_that_its_user_moved_away_stays(tmp_path: Path, home: Home) -> None:
+def test_a_directory_that_its_user_moved_away_stays(tmp_path: Path, home: ProcessDirectory) -> None:
     name, path = home.make_directory()
     Path(path).rename(tmp_path / "kept")
     assert home.remove(name) == []
     assert (tmp_path / "kept").is_dir()
 
 
-def test_a_closed_home_leaves_nothing_and_can_be_used_again(folder: Path, home: Home) -> None:
+def test_a_closed_home_leaves_nothing_and_can_be_used_again(
+    folder: Path, home: ProcessDirectory
+) -> None:
     for _ in range(2):
         (Path(home.make_directory()[1]) / "file").write_text("rows")
         home.close()
@@ -90,15 +94,17 @@ def test_a_closed_home_leaves_nothing_and_can_be_used_again(folder: Path, home: 
         assert names(folder) == []
 
 
-def test_a_collected_home_leaves_nothing(folder: Path, place: Place) -> None:
-    home = Home(place)
+def test_a_collected_home_leaves_nothing(folder: Path, place: ScratchDirectory) -> None:
+    home = ProcessDirectory(place)
     home.make_directory()
     del home
     gc.collect()
     assert names(folder) == []
 
 
-def test_a_home_survives_the_close_of_its_place(folder: Path, place: Place, home: Home) -> None:
+def test_a_home_survives_the_close_of_its_place(
+    folder: Path, place: ScratchDirectory, home: ProcessDirectory
+) -> None:
     home.make_directory()
     place.close()
     home.close()
@@ -108,7 +114,9 @@ def test_a_home_survives_the_close_of_its_place(folder: Path, place: Place, home
 # The directory of the process, removed or replaced.
 
 
-def test_a_process_directory_that_was_removed_is_made_again(folder: Path, home: Home) -> None:
+def test_a_process_directory_that_was_removed_is_made_again(
+    folder: Path, home: ProcessDirectory
+) -> None:
     old, path = home.make_directory()
     Path(path).rmdir()
     Path(path).parent.rmdir()
@@ -119,7 +127,9 @@ def test_a_process_directory_that_was_removed_is_made_again(folder: Path, home: 
     assert home.remove(name) == []
 
 
-def test_the_process_directory_goes_with_the_last_one_in_it(folder: Path, home: Home) -> None:
+def test_the_process_directory_goes_with_the_last_one_in_it(
+    folder: Path, home: ProcessDirectory
+) -> None:
     first, path = home.make_directory()
     second, _ = home.make_directory()
     home.remove(first)
@@ -132,7 +142,7 @@ def test_the_process_directory_goes_with_the_last_one_in_it(folder: Path, home: 
 
 
 def test_a_directory_removed_by_a_finalizer_leaves_the_one_being_made(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, _ = home.make_directory()
     mkdir = os.mkdir
@@ -147,7 +157,7 @@ def test_a_directory_removed_by_a_finalizer_leaves_the_one_being_made(
 
 
 def test_a_process_directory_removed_at_the_last_moment_is_made_again(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, path = home.make_directory()
     Path(path).rmdir()
@@ -163,7 +173,9 @@ def test_a_process_directory_removed_at_the_last_moment_is_made_again(
         assert Path(home.make_directory()[1]).is_dir()
 
 
-def test_a_removed_scratch_directory_is_an_error_until_it_is_back(folder: Path, home: Home) -> None:
+def test_a_removed_scratch_directory_is_an_error_until_it_is_back(
+    folder: Path, home: ProcessDirectory
+) -> None:
     _, path = home.make_directory()
     Path(path).rmdir()
     Path(path).parent.rmdir()
@@ -174,7 +186,9 @@ def test_a_removed_scratch_directory_is_an_error_until_it_is_back(folder: Path, 
     assert Path(home.make_directory()[1]).is_dir()
 
 
-def test_a_descriptor_that_others_closed_is_not_closed_again(folder: Path, home: Home) -> None:
+def test_a_descriptor_that_others_closed_is_not_closed_again(
+    folder: Path, home: ProcessDirectory
+) -> None:
     home.make_directory()
     assert isinstance(home._held, module._Held)
     number = home._held.descriptor
@@ -202,7 +216,7 @@ class Disk:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EMFILE])
 def test_a_place_that_takes_no_directory_is_an_error(
-    number: int, folder: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+    number: int, folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", Disk(number))
@@ -219,7 +233,7 @@ def test_a_place_that_takes_no_directory_is_an_error(
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
 def test_a_file_system_without_locks_is_an_error_and_keeps_nothing(
-    number: int, folder: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+    number: int, folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fcntl.flock", Disk(number))
     with pytest.raises(sw.ScratchError, match="takes no directory that is ours alone and locked"):
@@ -227,7 +241,7 @@ def test_a_file_system_without_locks_is_an_error_and_keeps_nothing(
     assert names(folder) == []
 
 
-def test_a_umask_that_shuts_us_out_is_an_error(folder: Path, home: Home) -> None:
+def test_a_umask_that_shuts_us_out_is_an_error(folder: Path, home: ProcessDirectory) -> None:
     before = os.umask(0o277)
     try:
         with pytest.raises(sw.ScratchError, match="has mode 0500"):
@@ -238,7 +252,7 @@ def test_a_umask_that_shuts_us_out_is_an_error(folder: Path, home: Home) -> None
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o077])
-def test_the_umask_does_not_open_it(mask: int, folder: Path, home: Home) -> None:
+def test_the_umask_does_not_open_it(mask: int, folder: Path, home: ProcessDirectory) -> None:
     before = os.umask(mask)
     try:
         home.make_directory()
@@ -249,7 +263,7 @@ def test_the_umask_does_not_open_it(mask: int, folder: Path, home: Home) -> None
 
 
 def test_a_directory_that_a_reaper_takes_first_is_made_again(
-    folder: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+    folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = module._claimed, []
 
@@ -271,7 +285,7 @@ def test_a_directory_that_a_reaper_takes_first_is_made_again(
 
 
 def test_a_reaper_that_always_comes_first_is_an_error(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_claimed", lambda descriptor: False)
     with pytest.raises(sw.ScratchError, match="lost 100 new directories in a row"):
@@ -281,7 +295,9 @@ def test_a_reaper_that_always_comes_first_is_an_error(
 # Reaping.
 
 
-def test_what_nobody_holds_is_reaped_and_counted(folder: Path, place: Place, home: Home) -> None:
+def test_what_nobody_holds_is_reaped_and_counted(
+    folder: Path, place: ScratchDirectory, home: ProcessDirectory
+) -> None:
     orphan(folder, files=3)
     orphan(folder, files=2)
     _, living = home.make_directory()
@@ -407,8 +423,8 @@ def test_any_call_may_fail_and_the_next_reaper_leaves_nothing(
     at, hit = 0, True
     while hit:
         at += 1
-        place = Place(str(folder))
-        home = Home(place)
+        place = ScratchDirectory(str(folder))
+        home = ProcessDirectory(place)
         with monkeypatch.context() as patch:
             failing = Failing(at, number, for_good=for_good)
             failing.install(patch)
@@ -431,14 +447,14 @@ def test_any_call_may_fail_and_the_next_reaper_leaves_nothing(
 
 LIVING = """
 import os, signal, sys
-from streamware.scratch.process_directory import Home
-from streamware.scratch.directory import Place
-home = Home(Place(sys.argv[1]))
+from streamware.scratch.process_directory import ProcessDirectory
+from streamware.scratch.directory import ScratchDirectory
+home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
 for _ in range(3):
     _, path = home.make_directory()
     with open(path + "/rows", "wb") as file:
         file.write(b"rows")
-spool = Place(sys.argv[1]).open_unnamed()
+spool = ScratchDirectory(sys.argv[1]).open_unnamed()
 os.write(spool, bytes(2**20))
 print("ready", flush=True)
 sys.stdin.read()
@@ -485,11 +501,11 @@ def test_a_clean_shutdown_leaves_nothing(folder: Path) -> None:
 
 FORKED = """
 import os, signal, sys
-from streamware.scratch.process_directory import Home, reap
-from streamware.scratch.directory import Place
+from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.directory import ScratchDirectory
 where, how = sys.argv[1:]
-place = Place(where)
-home = Home(place)
+place = ScratchDirectory(where)
+home = ProcessDirectory(place)
 name, path = home.make_directory()
 child = os.fork()
 if not child:
@@ -519,10 +535,10 @@ def test_a_forked_child_deletes_nothing_of_its_parent(how: str, folder: Path) ->
 
 PRELOADED = """
 import os, signal, sys
-from streamware.scratch.process_directory import Home, reap
-from streamware.scratch.directory import Place
-place = Place(sys.argv[1])
-home = Home(place)
+from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.directory import ScratchDirectory
+place = ScratchDirectory(sys.argv[1])
+home = ProcessDirectory(place)
 _, path = home.make_directory()
 spare, end = os.pipe()
 if os.fork():
@@ -543,20 +559,20 @@ os._exit(0)
 RACE = """
 import warnings; warnings.simplefilter("ignore")
 import os, sys, threading, time
-from streamware.scratch.process_directory import Home, reap
-from streamware.scratch.directory import Place
+from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.directory import ScratchDirectory
 
 folder = sys.argv[1]
 ending = threading.Event()
 
 def work():
-    home = Home(place)
+    home = ProcessDirectory(place)
     while not ending.is_set():
         home.remove(home.make_directory()[0])
         home.close()
         reap(place)
 
-place = Place(folder)
+place = ScratchDirectory(folder)
 place.descriptor()
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:
@@ -598,7 +614,9 @@ def test_a_forked_child_does_not_hold_what_its_parent_left(folder: Path) -> None
 
 
 @needs_fork
-def test_a_child_forked_while_a_directory_is_being_made_can_make_its_own(home: Home) -> None:
+def test_a_child_forked_while_a_directory_is_being_made_can_make_its_own(
+    home: ProcessDirectory,
+) -> None:
     with home._lock:
         child = os.fork()
         if not child:
@@ -609,7 +627,9 @@ def test_a_child_forked_while_a_directory_is_being_made_can_make_its_own(home: H
 
 
 @needs_fork
-def test_a_fork_that_told_nobody_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_that_told_nobody_is_noticed(
+    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, path = home.make_directory()
     process = os.getpid()
     held = home._held
@@ -625,8 +645,10 @@ def test_a_fork_that_told_nobody_is_noticed(home: Home, monkeypatch: pytest.Monk
     assert reap(Path(path).parents[1]).directories == 1
 
 
-def test_a_program_that_we_start_does_not_hold_the_directory(folder: Path, place: Place) -> None:
-    home = Home(place)
+def test_a_program_that_we_start_does_not_hold_the_directory(
+    folder: Path, place: ScratchDirectory
+) -> None:
+    home = ProcessDirectory(place)
     home.make_directory()
     assert isinstance(home._held, module._Held)
     with subprocess.Popen(["sleep", "60"], close_fds=False) as program:
@@ -641,8 +663,8 @@ def test_a_program_that_we_start_does_not_hold_the_directory(folder: Path, place
 
 STORM = """
 import json, os, random, signal, sys, time
-from streamware.scratch.process_directory import Home, reap
-from streamware.scratch.directory import Place
+from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.directory import ScratchDirectory
 
 where, report, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 end = time.monotonic() + seconds
@@ -655,9 +677,9 @@ def told(word):
 
 def creator():
     signal.alarm(0)
-    place = Place(where)
+    place = ScratchDirectory(where)
     while True:
-        home = Home(place)
+        home = ProcessDirectory(place)
         name, path = home.make_directory()
         try:
             open(path + "/rows", "w").close()
@@ -673,7 +695,7 @@ def creator():
 
 
 def reaper():
-    place = Place(where)
+    place = ScratchDirectory(where)
     while time.monotonic() < end:
         reaped = reap(place)
         for error in reaped.errors:

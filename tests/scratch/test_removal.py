@@ -9,10 +9,10 @@ import pytest
 
 from children import NOBODY, needs_linux, needs_root, ran, ran_mounted
 from streamware.scratch import removal
-from streamware.scratch.process_directory import Home, reap
+from streamware.scratch.process_directory import ProcessDirectory, reap
 
 
-def test_no_link_is_followed(tmp_path: Path, home: Home) -> None:
+def test_no_link_is_followed(tmp_path: Path, home: ProcessDirectory) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("rows")
     name, path = home.make_directory()
@@ -25,7 +25,9 @@ def test_no_link_is_followed(tmp_path: Path, home: Home) -> None:
 
 
 @needs_linux
-def test_a_directory_that_became_a_link_is_not_followed(tmp_path: Path, home: Home) -> None:
+def test_a_directory_that_became_a_link_is_not_followed(
+    tmp_path: Path, home: ProcessDirectory
+) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("rows")
     name, path = home.make_directory()
@@ -41,12 +43,12 @@ def test_a_directory_that_became_a_link_is_not_followed(tmp_path: Path, home: Ho
 
 READ_ONLY = """
 import os, sys
-from streamware.scratch.process_directory import Home, reap
-from streamware.scratch.directory import Place
+from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.directory import ScratchDirectory
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
-home = Home(Place(sys.argv[1]))
+home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
 for mode in (0o500, 0o000, 0o300, 0o600):
     name, path = home.make_directory()
     for inner in ("/a/b/c", "/d/e"):
@@ -68,9 +70,9 @@ def test_directories_that_a_library_made_read_only_are_removed() -> None:
 
 DEEP = """
 import os, resource, sys
-from streamware.scratch.process_directory import Home
-from streamware.scratch.directory import Place
-home = Home(Place(sys.argv[1]))
+from streamware.scratch.process_directory import ProcessDirectory
+from streamware.scratch.directory import ScratchDirectory
+home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
 name, path = home.make_directory()
 os.chdir(path)
 for _ in range(3000):
@@ -92,9 +94,9 @@ def test_a_tree_of_any_depth_is_removed_with_few_descriptors(folder: Path) -> No
 
 MOUNTED = """
 import os, subprocess, sys
-from streamware.scratch.process_directory import Home, reap
-from streamware.scratch.directory import Place
-home = Home(Place(sys.argv[1]))
+from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.directory import ScratchDirectory
+home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
 name, path = home.make_directory()
 os.makedirs(path + "/sub/mounted")
 open(path + "/file", "w").close()
@@ -131,7 +133,7 @@ class Stubborn:
 
 
 def test_what_resists_is_told_and_the_rest_goes(
-    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     name, path = home.make_directory()
     for where in ("a", "b", "c"):
@@ -149,7 +151,9 @@ def test_what_resists_is_told_and_the_rest_goes(
     assert reap(folder).files == 2
 
 
-def test_removal_ends_though_somebody_writes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removal_ends_though_somebody_writes(
+    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, path = home.make_directory()
     listdir, numbers = os.listdir, count()
 
@@ -166,7 +170,7 @@ def test_removal_ends_though_somebody_writes(home: Home, monkeypatch: pytest.Mon
 
 
 def test_a_file_that_somebody_else_removes_is_no_error(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, path = home.make_directory()
     (Path(path) / "file").write_text("rows")

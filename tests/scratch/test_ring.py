@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import streamware as sw
 from oracle import storing
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.pool import ScratchPool
 from streamware.scratch.ring import SEGMENT, Ring
 from streamware.scratch.spool import Spool
-from streamware.scratch.storage import Storage
 
 CHUNK = bytes(range(256)) * 256
 
@@ -69,8 +69,8 @@ def test_the_space_behind_the_taker_is_given_back(scratch: Scratch) -> None:
 
 
 def test_without_room_it_says_so_and_loses_nothing(root: Path) -> None:
-    with storing(root, request_bytes=2 * SEGMENT, spool_memory=0) as storage:
-        scratch = Scratch(storage)
+    with storing(root, request_bytes=2 * SEGMENT, spool_memory=0) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         ring = scratch.ring()
         taken = 0
         while ring.put(CHUNK):
@@ -91,8 +91,8 @@ def test_it_never_waits_for_room(root: Path, limit: str) -> None:
         "keep_free_bytes": {"keep_free_bytes": disk_usage(root).total},
         "files": {"request_files": 1},
     }[limit]
-    with storing(root, wait_seconds=60.0, spool_memory=0, **bounds) as storage:
-        scratch = Scratch(storage)
+    with storing(root, wait_seconds=60.0, spool_memory=0, **bounds) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         ring = scratch.ring()
         answers = [ring.put(CHUNK) for _ in range(100)]
         assert answers[0]
@@ -111,9 +111,9 @@ def test_reads_between_the_writes_leave_it_its_segment(scratch: Scratch) -> None
 
 
 def test_a_disk_that_fails_is_an_error_and_no_wait(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    scratch_pool: ScratchPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scratch = Scratch(storage)
+    scratch = Scratch(scratch_pool)
     ring = Ring(scratch.spool, memory=0)
     assert ring.put(CHUNK)
 
@@ -128,14 +128,14 @@ def test_a_disk_that_fails_is_an_error_and_no_wait(
     scratch.close()
 
 
-def test_after_the_end_of_the_request_nothing_is_opened(storage: Storage) -> None:
-    scratch = Scratch(storage)
+def test_after_the_end_of_the_request_nothing_is_opened(scratch_pool: ScratchPool) -> None:
+    scratch = Scratch(scratch_pool)
     ring = scratch.ring()
     scratch.close()
     assert ring.put(CHUNK)
-    with pytest.raises(sw.OrderError, match="over"):
+    with pytest.raises(sw.StateError, match="over"):
         fill(ring)
-    with pytest.raises(sw.OrderError, match="over"):
+    with pytest.raises(sw.StateError, match="over"):
         scratch.ring()
 
 
@@ -151,8 +151,8 @@ def test_what_is_closed_drops_everything_and_takes_anything(scratch: Scratch) ->
 
 
 def test_a_reservation_that_fails_leaves_the_spool_good(root: Path) -> None:
-    with storing(root, request_bytes=1_000_000) as storage:
-        scratch = Scratch(storage)
+    with storing(root, request_bytes=1_000_000) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         spool = scratch.spool()
         spool.write(b"before")
         with pytest.raises(sw.ScratchError, match="request_bytes"):
@@ -174,8 +174,8 @@ def test_it_is_a_queue(
     steps: list[bytes | None],
     memory: int,
 ) -> None:
-    with storing(tmp_path_factory.mktemp("ring"), spool_memory=0) as storage:
-        scratch = Scratch(storage)
+    with storing(tmp_path_factory.mktemp("ring"), spool_memory=0) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         ring = Ring(scratch.spool, memory=memory)
         model = b""
         for chunk in steps:
@@ -190,7 +190,7 @@ def test_it_is_a_queue(
             assert ring.size == len(model)
         assert drained(ring) == model
         scratch.close()
-        assert storage.budget.used == 0
+        assert scratch_pool.budget.used == 0
 
 
 def test_a_giver_and_a_taker_on_two_threads(scratch: Scratch) -> None:

@@ -16,8 +16,8 @@ MIB = 2**20
 
 @pytest.fixture
 def scratch(root: Path) -> Iterator[Scratch]:
-    with storing(root, spool_memory=1000) as storage:
-        made = Scratch(storage)
+    with storing(root, spool_memory=1000) as scratch_pool:
+        made = Scratch(scratch_pool)
         yield made
         made.close()
 
@@ -76,8 +76,8 @@ def test_what_is_closed_is_free_again(scratch: Scratch) -> None:
 
 
 def test_what_the_request_does_not_allow_is_not_counted(root: Path) -> None:
-    with storing(root, spool_memory=0, request_bytes=MIB) as storage:
-        scratch = Scratch(storage)
+    with storing(root, spool_memory=0, request_bytes=MIB) as scratch_pool:
+        scratch = Scratch(scratch_pool)
         share = scratch.share(sw.Limits(scratch_bytes=2 * MIB))
         with pytest.raises(sw.ScratchError, match="request_bytes"):
             share.spool().write(bytes(2 * MIB))

@@ -25,7 +25,7 @@ from wsgiref.validate import validator
 
 import streamware as sw
 from streamware.http.admission import admission
-from streamware.scratch.storage import storage
+from streamware.scratch.pool import scratch_pool
 
 CELL = "x" * 1000
 """With its number, a row is a little more than this."""
@@ -183,7 +183,7 @@ def snapshot() -> dict[str, Any]:
         "memory": int(re.findall(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())[0])
         * 1024,
         "places": admission(sw.Settings()).active,
-        "scratch bytes": storage().budget.used,
+        "scratch bytes": scratch_pool().budget.used,
     }
 
 

@@ -742,8 +742,8 @@ def test_a_cell_has_no_more_characters_than_its_limit(text: Any, forbidden: Any)
 def test_a_cell_is_written_as_its_value(value: object, form: str) -> None:
     plain = [value, value, None]
     bare = column(plain, form)
-    for dressed in (sw.Cell(value), sw.Cell(value, url="", note="")):
-        made = column([dressed, value, sw.Cell(None)], form)
+    for styled in (sw.Cell(value), sw.Cell(value, url="", note="")):
+        made = column([styled, value, sw.Cell(None)], form)
         assert (made.data, made.receipt.converted) == (bare.data, bare.receipt.converted)
 
 

@@ -14,18 +14,18 @@ from xml.sax.saxutils import escape
 
 from streamware.formats.ods.address import Address, leading, place
 from streamware.formats.ods.formula import open_formula
-from streamware.formats.ods.palette import Marked, Palette
 from streamware.formats.ods.parts import attribute
+from streamware.formats.ods.style_registry import StyledMarkup, StyleRegistry
 from streamware.formats.ods.white_space import LINE
 from streamware.formats.protocol import Part
-from streamware.formats.spreadsheet.look import LINK, Look, dressed_places, shown_kind
+from streamware.formats.spreadsheet.look import LINK, ColumnStyle, shown_kind, styled_places
 from streamware.formats.text import legal
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.model.style import Style
 from streamware.values.cell import SEPARATOR
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 _DATE = b' office:value-type="date" office:date-value="'
 _TIME = b' office:value-type="time" office:time-value="'
@@ -50,7 +50,7 @@ class CellWriter:
     Args:
         column: The column.
         look: How its cells look.
-        palette: The styles of the document.
+        registry: The styles of the document.
         converted: Counted into.
         validation: Name of the validation that its cells have, or None.
     """
@@ -58,32 +58,32 @@ class CellWriter:
     def __init__(
         self,
         column: Column,
-        look: Look,
-        palette: Palette,
+        look: ColumnStyle,
+        registry: StyleRegistry,
         *,
         converted: Counter[str],
         validation: str | None = None,
     ) -> None:
-        self._palette = palette
+        self._registry = registry
         self._converted = converted
         self._address = None if column.url is None else Address(column.url)
         self._look = look
         checked = f' table:content-validation-name="{validation}"' if validation else ""
         self._start = _START + checked.encode()
         self._empty = self._start + b"/>"
-        self._marks = palette.marks(look, linked=column.url is not None)
-        self._dressings: dict[int, _Dressing] = {}
+        self._marks = registry.marks(look, linked=column.url is not None)
+        self._stylings: dict[int, _CellStyling] = {}
 
-    def dress(self, at: int, spelled: Spelled) -> None:
+    def dress(self, at: int, formatted: FormattedColumn) -> None:
         """Settle how a dressed cell of the coming `parts` looks.
 
         Args:
             at: Its place in the batch, from 0.
-            spelled: The column.
+            formatted: The column.
         """
-        cell: Cell = (spelled.dressed or {})[at]
-        token = spelled.tokens[at]
-        kind = spelled.kinds[at] if spelled.kinds else spelled.kind
+        cell: Cell = (formatted.styled or {})[at]
+        token = formatted.tokens[at]
+        kind = formatted.kinds[at] if formatted.kinds else formatted.kind
         if kind is None or token is None:
             kind = Kind.EMPTY
         base = self._look.style(shown_kind(kind, token))
@@ -94,22 +94,22 @@ class CellWriter:
         if url is not None or (token and not cell.url and self._address is not None):
             base = LINK.over(base)
         style = base if cell.style is None else cell.style.over(base)
-        self._dressings[at] = _Dressing(self._palette.marked(style), cell, url)
+        self._stylings[at] = _CellStyling(self._registry.styled_markup(style), cell, url)
 
-    def parts(self, spelled: Spelled) -> Sequence[Part]:
+    def parts(self, formatted: FormattedColumn) -> Sequence[Part]:
         """The literals and texts of the column."""
-        kind, tokens = spelled.kind, spelled.tokens
-        if spelled.dressed:
-            return (self._dressed(spelled),)
+        kind, tokens = formatted.kind, formatted.tokens
+        if formatted.styled:
+            return (self._styled(formatted),)
         if kind is Kind.EMPTY:
             return (self._empty,)
         if kind is None or kind is Kind.FORMULA:
-            return (list(map(self._cell, spelled.kinds or repeat(Kind.FORMULA), tokens)),)
+            return (list(map(self._cell, formatted.kinds or repeat(Kind.FORMULA), tokens)),)
         if self._address is not None:
-            return self._links_of(self._address, kind, spelled)
+            return self._links_of(self._address, kind, formatted)
         before = self._start + self._before(kind, self._marks.plain[kind])
         after = _after(kind)
-        if spelled.sparse:
+        if formatted.sparse:
             empty = self._empty
             return ([empty if t is None else before + t + after for t in tokens],)
         return (before, tokens, after)
@@ -117,12 +117,12 @@ class CellWriter:
     def calculated(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
         """A cell of its own with a formula of OpenFormula, and its value."""
         marks = f" table:formula={attribute('of:=' + formula)}".encode()
-        look = self._palette.marked(style)
+        look = self._registry.styled_markup(style)
         return _START + marks + self._before(kind, look) + token + _AFTER
 
     # What a cell has before its value
 
-    def _before(self, kind: Kind, look: Marked) -> bytes:
+    def _before(self, kind: Kind, look: StyledMarkup) -> bytes:
         """What stands between the start of a cell and its value."""
         if kind is Kind.NUMBER:
             return look.marks + look.number + b' office:value="'
@@ -130,8 +130,8 @@ class CellWriter:
 
     # A column of links
 
-    def _links_of(self, address: Address, kind: Kind, spelled: Spelled) -> Sequence[Part]:
-        tokens = spelled.tokens
+    def _links_of(self, address: Address, kind: Kind, formatted: FormattedColumn) -> Sequence[Part]:
+        tokens = formatted.tokens
         formulas = address.formulas(kind, tokens)
         before, after = self._before(kind, self._marks.links[kind]), _after(kind)
         if b"" not in formulas:
@@ -151,20 +151,20 @@ class CellWriter:
 
     # Cell by cell
 
-    def _dressed(self, spelled: Spelled) -> list[bytes]:
-        dressings, self._dressings = self._dressings, {}
-        kinds = _kinds(spelled)
+    def _styled(self, formatted: FormattedColumn) -> list[bytes]:
+        stylings, self._stylings = self._stylings, {}
+        kinds = _kinds(formatted)
         cells = []
-        for at, (kind, token) in enumerate(zip(kinds, spelled.tokens, strict=True)):
-            dressing = dressings.get(at)
-            if dressing is None:
+        for at, (kind, token) in enumerate(zip(kinds, formatted.tokens, strict=True)):
+            styling = stylings.get(at)
+            if styling is None:
                 cells.append(self._cell(kind, token))
             else:
-                cells.append(self._own(kind, token, dressing))
+                cells.append(self._own(kind, token, styling))
         return cells
 
-    def _own(self, kind: Kind, token: bytes | None, dressing: _Dressing) -> bytes:
-        look, cell, url = dressing
+    def _own(self, kind: Kind, token: bytes | None, styling: _CellStyling) -> bytes:
+        look, cell, url = styling
         formula = b""
         if not cell.url:
             formula = self._link(kind, token)
@@ -192,7 +192,7 @@ class CellWriter:
         self,
         kind: Kind,
         token: bytes | None,
-        look: Marked,
+        look: StyledMarkup,
         formula: bytes,
         *,
         url: str | None = None,
@@ -212,7 +212,7 @@ class CellWriter:
             return before + token + b'">' + remark + _SHOWN + _AFTER_TEXT
         return before + token + _AFTER
 
-    def _formula(self, token: bytes, look: Marked, note: str | None) -> bytes:
+    def _formula(self, token: bytes, look: StyledMarkup, note: str | None) -> bytes:
         text, kind_name, cached = token.split(SEPARATOR)
         kind = Kind(kind_name.decode())
         translated = open_formula(text.decode())
@@ -227,20 +227,20 @@ class CellWriter:
         return self._written(kind, cached, look, formula, note=note)
 
 
-class _Dressing(NamedTuple):
-    look: Marked
+class _CellStyling(NamedTuple):
+    look: StyledMarkup
     cell: Cell
     url: str | None  # where it leads
 
 
-def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled]) -> None:
+def settle(writers: Sequence[CellWriter], formatted: Sequence[FormattedColumn]) -> None:
     """Settle how the dressed cells of some rows look, before any of their parts is asked for."""
-    for row, at in dressed_places(spelled):
-        writers[at].dress(row, spelled[at])
+    for row, at in styled_places(formatted):
+        writers[at].dress(row, formatted[at])
 
 
-def _kinds(spelled: Spelled) -> Sequence[Kind]:
-    return spelled.kinds or [spelled.kind or Kind.EMPTY] * len(spelled.tokens)
+def _kinds(formatted: FormattedColumn) -> Sequence[Kind]:
+    return formatted.kinds or [formatted.kind or Kind.EMPTY] * len(formatted.tokens)
 
 
 def _after(kind: Kind) -> bytes:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from streamware.formats.ods.cells import CellWriter, settle
-from streamware.formats.ods.palette import Palette
+from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.protocol import Context, interleave
 from streamware.formats.spreadsheet.heading import title_cells
-from streamware.formats.spreadsheet.look import Look
-from streamware.formats.text import spellers
+from streamware.formats.spreadsheet.look import ColumnStyle
+from streamware.formats.text import formatters
 from streamware.model.cell import Cell
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.cell import Spelling
+from streamware.values.cell import TextRules
 
 ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"
 
@@ -30,8 +30,8 @@ class Heading:
         head: Names and columns of the sheet.
         options: What surrounds its rows.
         context: The export's.
-        spelling: How values become text.
-        palette: The styles of the document.
+        text_rules: How values become text.
+        registry: The styles of the document.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class Heading:
         options: SheetOptions,
         context: Context,
         *,
-        spelling: Spelling,
-        palette: Palette,
+        text_rules: TextRules,
+        registry: StyleRegistry,
     ) -> None:
         self._head = head
         self._options = options
-        self._palette = palette
-        self._look = Look.of(Column(0), context.values.timezone)
+        self._registry = registry
+        self._look = ColumnStyle.of(Column(0), context.values.timezone)
         self._converted = context.receipt.converted
         named = [Column(0, "title row"), Column(0, "title")]
-        self._speller, self._titles = spellers(named, context, spelling, sheet=head.name)
+        self._formatter, self._titles = formatters(named, context, text_rules, sheet=head.name)
 
     def xml(self) -> bytes:
         """All of it."""
@@ -60,9 +60,9 @@ class Heading:
         written = b""
         for cell in title_cells(row):
             writer = self._writer()
-            spelled = self._speller.spell([cell], number)
-            settle([writer], [spelled])
-            written += interleave(writer.parts(spelled), 1)
+            formatted = self._formatter.spell([cell], number)
+            settle([writer], [formatted])
+            written += interleave(writer.parts(formatted), 1)
         width = len(self._head.columns)
         if isinstance(row, str) and width > 1:
             spanned = f' table:number-columns-spanned="{width}" table:number-rows-spanned="1"'
@@ -75,10 +75,10 @@ class Heading:
         for column, title in zip(self._head.columns, self._head.titles or (), strict=True):
             writer = self._writer()
             style = self._options.header.over(Style(align=column.align))
-            spelled = self._titles.spell([Cell(title, style, note=column.note)], 0)
-            settle([writer], [spelled])
-            cells += interleave(writer.parts(spelled), 1)
+            formatted = self._titles.spell([Cell(title, style, note=column.note)], 0)
+            settle([writer], [formatted])
+            cells += interleave(writer.parts(formatted), 1)
         return _HEADER + ROW + cells + ROW_END + _HEADER_END
 
     def _writer(self) -> CellWriter:
-        return CellWriter(Column(0), self._look, self._palette, converted=self._converted)
+        return CellWriter(Column(0), self._look, self._registry, converted=self._converted)

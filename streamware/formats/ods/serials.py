@@ -9,8 +9,8 @@ import re
 from datetime import datetime, timedelta
 
 from streamware.values.cell import SEPARATOR
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import MOMENTS, SPANS, Kind
-from streamware.values.speller import Spelled
 from streamware.values.tokens import clock_duration, datetime_serials
 
 _CLOCK = re.compile(rb"(-?)PT([0-9]+)H([0-9]+)M([0-9]+)(?:\.([0-9]+))?S")
@@ -59,17 +59,17 @@ def span(text: bytes) -> timedelta:
     return -length if sign else length
 
 
-def numeric(spelled: Spelled) -> Spelled:
+def numeric(formatted: FormattedColumn) -> FormattedColumn:
     """A column whose dates, times and spans are numbers, those that formulas have among them."""
     dated = SPANS | MOMENTS | {Kind.FORMULA}
-    if spelled.kinds is None and spelled.kind not in dated:
-        return spelled
-    kinds = spelled.kinds or [spelled.kind or Kind.EMPTY] * len(spelled.tokens)
+    if formatted.kinds is None and formatted.kind not in dated:
+        return formatted
+    kinds = formatted.kinds or [formatted.kind or Kind.EMPTY] * len(formatted.tokens)
     tokens = [
         text if text is None else _numeric(kind, text)
-        for kind, text in zip(kinds, spelled.tokens, strict=True)
+        for kind, text in zip(kinds, formatted.tokens, strict=True)
     ]
-    return Spelled(spelled.kind, tokens, spelled.sparse, spelled.kinds)
+    return FormattedColumn(formatted.kind, tokens, formatted.sparse, formatted.kinds)
 
 
 def _numeric(kind: Kind, text: bytes) -> bytes:

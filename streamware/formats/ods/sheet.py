@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamware.formats.ods.cells import CellWriter, settle
 from streamware.formats.ods.heading import ROW, ROW_END, Heading
-from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import ColumnRules, Validations
 from streamware.formats.ods.serials import numeric, valued
+from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.ods.white_space import CellText, characters
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.spreadsheet.heading import rows_above
-from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.look import ColumnStyle
 from streamware.formats.spreadsheet.sheet import check_columns
 from streamware.formats.spreadsheet.table import check_titles, table_name
 from streamware.formats.spreadsheet.totals import Total, Totals
 from streamware.formats.spreadsheet.width import column_widths
-from streamware.formats.text import spellers
+from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.cell import Spelling
+from streamware.values.cell import TextRules
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 if TYPE_CHECKING:
     from streamware.formats.ods import Ods
 
-SPELLING = Spelling(escape=CellText(), spreadsheet=True, iso=True)
+TEXT_RULES = TextRules(escape=CellText(), spreadsheet=True, iso=True)
 
 _EMPTY = b"<table:table-cell/>"
 _DIGEST = "http://www.w3.org/2000/09/xmldsig#sha256"
@@ -69,7 +69,7 @@ class SheetWriter:
         options: Those of the document.
         head: Names and columns of the sheet.
         context: The export's.
-        palette: The styles of the document.
+        registry: The styles of the document.
         validations: Those of the document.
         name: As it is to be listed.
     """
@@ -79,7 +79,7 @@ class SheetWriter:
         options: Ods,
         head: Head,
         context: Context,
-        palette: Palette,
+        registry: StyleRegistry,
         validations: Validations,
         *,
         name: str,
@@ -93,21 +93,23 @@ class SheetWriter:
         self.above = rows_above(head, self.options)
         self._end = self.above  # the last row so far
         self.frozen = self.above if self.options.freeze and head.titles else 0
-        self._again = (options, head, context, palette, validations)
+        self._again = (options, head, context, registry, validations)
         self._context = context
         self._shapes: list[Shape] = []
         self._totals = Totals(name, head.columns)
         self.below = 1 if self._totals else 0
         zone = context.values.timezone
-        self._rules = ColumnRules(name, head.columns, self.options, palette.styles, zone)
-        self._spellers = spellers(head.columns, context, SPELLING, sheet=head.name)
-        self._heading = Heading(head, self.options, context, spelling=SPELLING, palette=palette)
-        self._looks = [Look.of(column, zone) for column in head.columns]
+        self._rules = ColumnRules(name, head.columns, self.options, registry.styles, zone)
+        self._formatters = formatters(head.columns, context, TEXT_RULES, sheet=head.name)
+        self._heading = Heading(
+            head, self.options, context, text_rules=TEXT_RULES, registry=registry
+        )
+        self._looks = [ColumnStyle.of(column, zone) for column in head.columns]
         self._writers = [
             CellWriter(
                 column,
                 self._looks[at],
-                palette,
+                registry,
                 converted=context.receipt.converted,
                 validation=self._validation(at, validations),
             )
@@ -120,23 +122,23 @@ class SheetWriter:
         other._shapes = self._shapes
         return other
 
-    def spell(self, batch: Batch) -> list[Spelled]:
+    def spell(self, batch: Batch) -> list[FormattedColumn]:
         """The cells of `batch`, settled: what `rows` takes, wherever in a sheet they will stand."""
-        spelled = [
-            speller.spell(cells, batch.first)
-            for speller, cells in zip(self._spellers, batch.columns, strict=True)
+        formatted = [
+            formatter.spell(cells, batch.first)
+            for formatter, cells in zip(self._formatters, batch.columns, strict=True)
         ]
         if self._totals:
-            self._totals.check(spelled, batch.columns, batch.first)
-        return spelled
+            self._totals.check(formatted, batch.columns, batch.first)
+        return formatted
 
-    def shapes(self, spelled: Sequence[Spelled]) -> list[Shape]:
-        """How its columns are shown; widths are sampled from the first of `spelled`, once."""
+    def shapes(self, formatted: Sequence[FormattedColumn]) -> list[Shape]:
+        """How its columns are shown; widths are sampled from its first cells, once."""
         if not self._shapes:
             zone = self._context.values.timezone
             columns = self.head.columns
             widths = column_widths(
-                columns, self._looks, spelled, self.options, zone, text=characters
+                columns, self._looks, formatted, self.options, zone, text=characters
             )
             self._shapes = [
                 Shape(width, column.hidden) for width, column in zip(widths, columns, strict=True)
@@ -161,15 +163,15 @@ class SheetWriter:
         )
         return start.encode() + self._heading.xml()
 
-    def rows(self, spelled: Sequence[Spelled], count: int) -> bytes:
+    def rows(self, formatted: Sequence[FormattedColumn], count: int) -> bytes:
         """`count` rows of these cells."""
         self._end += count
         if self._totals:
-            columns = zip(self.head.columns, spelled, strict=True)
+            columns = zip(self.head.columns, formatted, strict=True)
             self._totals.add([numeric(cells) if c.total else cells for c, cells in columns])
-        settle(self._writers, spelled)
+        settle(self._writers, formatted)
         parts: list[Part] = [ROW]
-        for writer, cells in zip(self._writers, spelled, strict=True):
+        for writer, cells in zip(self._writers, formatted, strict=True):
             parts += writer.parts(cells)
         return interleave([*parts, ROW_END], count)
 

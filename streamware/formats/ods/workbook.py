@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from streamware.errors import OrderError
+from streamware.errors import StateError
 from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.layout import Layouts
-from streamware.formats.ods.palette import Palette
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import Table
 from streamware.formats.ods.rules import Validations
 from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
+from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.ods.styles import Styles
 from streamware.formats.protocol import Context
 from streamware.formats.spreadsheet.heading import rows_above
@@ -30,7 +30,7 @@ from streamware.formats.spreadsheet.reference import quoted
 from streamware.formats.spreadsheet.sheet import MAX_ROWS, taken
 from streamware.formats.zip import ZipWriter
 from streamware.model.columns import Batch, Column, Head
-from streamware.values.speller import Spelled
+from streamware.values.formatter import FormattedColumn
 
 if TYPE_CHECKING:
     from streamware.formats.ods import Ods
@@ -49,7 +49,7 @@ class OdsEncoder:
         self._context = context
         self._columns = tuple(columns)
         self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
-        self._palette = Palette(Styles())
+        self._registry = StyleRegistry(Styles())
         self._layouts = Layouts()
         self._validations = Validations()
         self._declared = ""  # them, as XML
@@ -94,7 +94,7 @@ class OdsEncoder:
         out += self._close()
         out += self._zip.write(self._ending()) + self._zip.close()
         late = {
-            parts.STYLES: self._palette.styles.part(self._layouts.pages),
+            parts.STYLES: self._registry.styles.part(self._layouts.pages),
             parts.SETTINGS: settings(self._views),
             parts.META: self._meta(),
             parts.MANIFEST: parts.manifest(
@@ -110,11 +110,11 @@ class OdsEncoder:
 
     # The content
 
-    def _beginning(self, spelled: Sequence[Spelled]) -> bytes:
+    def _beginning(self, formatted: Sequence[FormattedColumn]) -> bytes:
         """What stands before the first table."""
         sheet = self._current
         styles = self._layouts.declare(
-            sheet.shapes(spelled),
+            sheet.shapes(formatted),
             (self._options, sheet.options),
             more=sheet.head.name is not None,
         )
@@ -165,7 +165,7 @@ class OdsEncoder:
                 self._options,
                 head,
                 self._context,
-                self._palette,
+                self._registry,
                 self._validations,
                 name=name,
             )
@@ -196,24 +196,24 @@ class OdsEncoder:
         options = sheet.options
         self._views.append(View(sheet.name, options.freeze_columns, sheet.frozen, options.zoom))
 
-    def _open(self, spelled: Sequence[Spelled]) -> bytes:
+    def _open(self, formatted: Sequence[FormattedColumn]) -> bytes:
         """The table, up to its first row."""
         sheet = self._current
-        out = b"" if self._begun else self._beginning(spelled)
+        out = b"" if self._begun else self._beginning(formatted)
         self._begun = self._opened = True
         style, known = self._layouts.table(sheet.options)
         if not known:
             self._context.receipt.converted["tab_color"] += 1
-        columns = [self._layouts.column(shape) for shape in sheet.shapes(spelled)]
+        columns = [self._layouts.column(shape) for shape in sheet.shapes(formatted)]
         return self._zip.write(out + sheet.top(style, columns))
 
     def _write(self, batch: Batch) -> bytes:
-        spelled = self._current.spell(batch)
-        out = b"" if self._opened else self._open(spelled)
+        formatted = self._current.spell(batch)
+        out = b"" if self._opened else self._open(formatted)
         if not batch.count:
             return out
         self._rows += batch.count
-        return out + self._zip.write(self._current.rows(spelled, batch.count))
+        return out + self._zip.write(self._current.rows(formatted, batch.count))
 
     def _close(self) -> bytes:
         if self._sheet is None:
@@ -226,5 +226,5 @@ class OdsEncoder:
     @property
     def _current(self) -> SheetWriter:
         if self._sheet is None:
-            raise OrderError("no sheet is open")
+            raise StateError("no sheet is open")
         return self._sheet

@@ -11,8 +11,8 @@ from streamware.formats.text import legal
 from streamware.model.columns import Column
 from streamware.model.style import Align, Style
 from streamware.values.cell import SEPARATOR
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import NUMBERS, Kind
-from streamware.values.speller import Spelled
 
 LINK = Style(color="#0563C1", underline=True)
 """How a cell that leads somewhere looks, unless it says otherwise (Excel's own style for it)."""
@@ -32,7 +32,7 @@ _AS_TEXT = "@"  # the one format that text has, too: what is typed over it stays
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ColumnStyle:
     """How the cells of columns look that were given the same.
 
     Attributes:
@@ -48,7 +48,7 @@ class Look:
     zoned: str
 
     @classmethod
-    def of(cls, column: Column, zone: tzinfo) -> Look:
+    def of(cls, column: Column, zone: tzinfo) -> ColumnStyle:
         """The look of the cells of `column`."""
         return cls(column.format, column.align, column.wrap, _zoned(str(zone)))
 
@@ -73,13 +73,13 @@ def shown_kind(kind: Kind, token: bytes | None) -> Kind:
     return valued if valued in NUMBERS else kind
 
 
-def dressed_places(spelled: Sequence[Spelled]) -> list[tuple[int, int]]:
+def styled_places(formatted: Sequence[FormattedColumn]) -> list[tuple[int, int]]:
     """The row and the column, from 0, of every cell that came as a `Cell` with more than a value.
 
     They go row by row, not column by column, so that equal rows have equal styles, links and
     strings in whatever batches they come.
     """
-    return sorted((row, at) for at, column in enumerate(spelled) for row in column.dressed or ())
+    return sorted((row, at) for at, column in enumerate(formatted) for row in column.styled or ())
 
 
 @lru_cache(maxsize=256)

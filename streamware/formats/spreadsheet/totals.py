@@ -18,8 +18,8 @@ from streamware.formats.text import label
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.values.cell import DIGITS, SEPARATOR
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import MOMENTS, NUMBERS, Kind
-from streamware.values.speller import Spelled
 from streamware.values.tokens import orjson
 
 _FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
@@ -92,12 +92,12 @@ class Totals:
         return bool(self._columns)
 
     def check(
-        self, spelled: Sequence[Spelled], columns: Sequence[Sequence[object]], first: int
+        self, formatted: Sequence[FormattedColumn], columns: Sequence[Sequence[object]], first: int
     ) -> None:
         """Whether these cells have a total.
 
         Args:
-            spelled: The columns of the sheet.
+            formatted: The columns of the sheet.
             columns: What they are made of.
             first: Number of the first row, from 1, for messages.
 
@@ -105,7 +105,7 @@ class Totals:
             EncodeError: There is text in a column that is added up, or a date in a sum.
         """
         for at, column in self._columns.items():
-            cells, odd = spelled[at], _ODD.get(str(column.total), _NONE)
+            cells, odd = formatted[at], _ODD.get(str(column.total), _NONE)
             if cells.kinds is None and cells.kind not in odd:
                 continue
             kinds = cells.kinds or repeat(cells.kind)
@@ -116,10 +116,10 @@ class Totals:
                         f" {_named(kind, columns[at][row])} has no {column.total}"
                     )
 
-    def add(self, spelled: Sequence[Spelled]) -> None:
+    def add(self, formatted: Sequence[FormattedColumn]) -> None:
         """Take note of some rows."""
         for at, running in self._running.items():
-            cells = spelled[at]
+            cells = formatted[at]
             empty = cells.tokens.count(None) if cells.sparse else 0
             running.cells += len(cells.tokens) - empty
             if self._columns[at].total != "count":
@@ -166,7 +166,7 @@ def _total(at: int, name: str, running: _Running) -> Total:
     return Total(at, name, float(f"{value:.{DIGITS}g}"), running.kind or Kind.NUMBER)
 
 
-def _numbers(cells: Spelled) -> tuple[Sequence[float], Kind | None]:
+def _numbers(cells: FormattedColumn) -> tuple[Sequence[float], Kind | None]:
     """Its numbers, and the kind of the first one."""
     if cells.numbers is not None:
         return cells.numbers, cells.kind
@@ -174,7 +174,7 @@ def _numbers(cells: Spelled) -> tuple[Sequence[float], Kind | None]:
     return _values(tokens), kind
 
 
-def _tokens(cells: Spelled) -> tuple[Sequence[bytes], Kind | None]:
+def _tokens(cells: FormattedColumn) -> tuple[Sequence[bytes], Kind | None]:
     """The texts of its numbers, and the kind of the first one."""
     if cells.kind in NUMBERS:
         tokens: list[Any] = cells.tokens

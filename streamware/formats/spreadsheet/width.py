@@ -12,15 +12,15 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from unicodedata import east_asian_width
 
-from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.look import ColumnStyle
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.model.number_format import code_of, shown_length
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values import Formula
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 SAMPLED_ROWS = 32  # the first batch has no more
 
@@ -69,26 +69,30 @@ def least_width(column: Column) -> int:
 
 
 def longest_cell(
-    column: Column, look: Look, spelled: Spelled, *, text: Callable[[bytes], bytes] | None = None
+    column: Column,
+    look: ColumnStyle,
+    formatted: FormattedColumn,
+    *,
+    text: Callable[[bytes], bytes] | None = None,
 ) -> int:
     """Characters that the longest of the first cells shows, more or less.
 
     Args:
         column: The column.
         look: How its cells look.
-        spelled: Its first cells.
+        formatted: Its first cells.
         text: The characters of a text, where it was spelled in a notation.
     """
-    kinds = (spelled.kinds or [spelled.kind or Kind.EMPTY] * SAMPLED_ROWS)[:SAMPLED_ROWS]
+    kinds = (formatted.kinds or [formatted.kind or Kind.EMPTY] * SAMPLED_ROWS)[:SAMPLED_ROWS]
     longest = 0
-    for at, (kind, token) in enumerate(zip(kinds, spelled.tokens, strict=False)):
+    for at, (kind, token) in enumerate(zip(kinds, formatted.tokens, strict=False)):
         if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
             continue
         if kind is Kind.TEXT:
             start = token[:_LOOKED_AT] if text is None else text(token[:_LOOKED_AT])
             shown = max(text_width(line.decode("utf-8", "ignore")) for line in start.split(b"\n"))
         else:
-            shown = _number_shown(kind, token, _own_format(spelled, at) or look.code(kind))
+            shown = _number_shown(kind, token, _own_format(formatted, at) or look.code(kind))
         longest = max(longest, shown)
     if not longest and column.kind == "datetime" and column.format is None:
         return number_width(look.zoned)
@@ -96,8 +100,8 @@ def longest_cell(
     return max(longest + room, least_width(column))
 
 
-def _own_format(spelled: Spelled, at: int) -> str | None:
-    cell = (spelled.dressed or {}).get(at)
+def _own_format(formatted: FormattedColumn, at: int) -> str | None:
+    cell = (formatted.styled or {}).get(at)
     return None if cell is None or cell.style is None else cell.style.format
 
 
@@ -121,8 +125,8 @@ def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int,
 
 def column_widths(
     columns: Sequence[Column],
-    looks: Sequence[Look],
-    spelled: Sequence[Spelled],
+    looks: Sequence[ColumnStyle],
+    formatted: Sequence[FormattedColumn],
     options: SheetOptions,
     zone: tzinfo,
     *,
@@ -133,7 +137,7 @@ def column_widths(
     Args:
         columns: The columns.
         looks: How the cells of each look.
-        spelled: The first cells of each.
+        formatted: The first cells of each.
         options: What surrounds them.
         zone: Zone of the date-times that have one.
         text: The characters of a text, where it was spelled in a notation.
@@ -146,7 +150,7 @@ def column_widths(
             max(longest_cell(column, look, cells, text=text), above.get(at, 0)),
             button=options.autofilter,
         )
-        for at, (column, look, cells) in enumerate(zip(columns, looks, spelled, strict=True))
+        for at, (column, look, cells) in enumerate(zip(columns, looks, formatted, strict=True))
     ]
 
 

@@ -12,18 +12,18 @@ from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 from streamware.formats.protocol import Part
-from streamware.formats.spreadsheet.look import Look, dressed_places, shown_kind
+from streamware.formats.spreadsheet.look import ColumnStyle, shown_kind, styled_places
 from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.text import MARKUP
 from streamware.formats.xlsx.address import Address
 from streamware.formats.xlsx.functions import prefixed
-from streamware.formats.xlsx.palette import AROUND, VALUE, Palette
 from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.style_registry import AROUND, VALUE, StyleRegistry
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.values.cell import SEPARATOR
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _STRIPPED = b" \t\n\r"
@@ -75,7 +75,7 @@ class CellWriter:
         column: The column.
         at: Its position, from 0.
         look: How its cells look.
-        palette: The formats of the workbook.
+        registry: The formats of the workbook.
         converted: Counted into.
         strings: The table of texts, where they are shared.
         links: Takes links; None where the sheet can have none.
@@ -89,8 +89,8 @@ class CellWriter:
         self,
         column: Column,
         at: int,
-        look: Look,
-        palette: Palette,
+        look: ColumnStyle,
+        registry: StyleRegistry,
         *,
         converted: Counter[str],
         strings: SharedStrings | None = None,
@@ -99,57 +99,57 @@ class CellWriter:
     ) -> None:
         self.strings = strings if column.url is None else None
         self._at = at
-        self._compact = palette.compact
+        self._compact = registry.compact
         self._converted = converted
         self._links = links
         self._notes = notes
         self._address = None if column.url is None else Address(column.url)
         self._letters = column_letters(at)
-        self._start = b"<c" if palette.compact else b'<c r="' + self._letters.encode()
-        self._marks = palette.marks(look, linked=column.url is not None)
-        self._dressings: dict[int, _Dressing] = {}
+        self._start = b"<c" if registry.compact else b'<c r="' + self._letters.encode()
+        self._marks = registry.marks(look, linked=column.url is not None)
+        self._stylings: dict[int, _CellStyling] = {}
 
-    def dress(self, at: int, spelled: Spelled, number: int) -> None:
+    def dress(self, at: int, formatted: FormattedColumn, number: int) -> None:
         """Settle how a dressed cell of the coming `parts` looks, and where it leads.
 
         Args:
             at: Its place in the batch, from 0.
-            spelled: The column.
+            formatted: The column.
             number: Of its row in the sheet, from 1.
         """
-        cell: Cell = (spelled.dressed or {})[at]
-        token = spelled.tokens[at]
-        kind = spelled.kinds[at] if spelled.kinds else spelled.kind
+        cell: Cell = (formatted.styled or {})[at]
+        token = formatted.tokens[at]
+        kind = formatted.kinds[at] if formatted.kinds else formatted.kind
         if kind is None or token is None:  # an empty one, whatever the others of its batch are
             kind = Kind.EMPTY
         formula = None if cell.url else self._formula_of(kind, token)
         linked = formula is not None or (bool(cell.url) and self._leads(cell.url or "", number))
         if cell.note:
             self._noted(cell.note, number)
-        marks = self._marks.dressed(cell.style, shown_kind(kind, token), linked=linked)
-        self._dressings[at] = _Dressing(marks, formula)
+        marks = self._marks.styled(cell.style, shown_kind(kind, token), linked=linked)
+        self._stylings[at] = _CellStyling(marks, formula)
 
-    def parts(self, spelled: Spelled, numbers: Sequence[bytes]) -> Sequence[Part]:
+    def parts(self, formatted: FormattedColumn, numbers: Sequence[bytes]) -> Sequence[Part]:
         """The literals, references and texts of the column, in the rows of these numbers.
 
         What its cells share with others was settled before; see `settle`.
         """
-        kind, tokens = spelled.kind, spelled.tokens
-        if spelled.dressed:
-            return (self._dressed(spelled, numbers),)
+        kind, tokens = formatted.kind, formatted.tokens
+        if formatted.styled:
+            return (self._styled(formatted, numbers),)
         if kind is Kind.EMPTY and not self._compact:
             return ()
         if kind is None or kind is Kind.FORMULA:
-            kinds = spelled.kinds or repeat(Kind.FORMULA)
+            kinds = formatted.kinds or repeat(Kind.FORMULA)
             return (list(map(self._cell, kinds, tokens, numbers)),)
         if self._address is not None and kind is not Kind.EMPTY:
             return self._links_of(self._address, kind, tokens, numbers)
         if kind is Kind.TEXT and self.strings is not None:
-            return self._shared(self.strings.ids(tokens), spelled, numbers)
+            return self._shared(self.strings.ids(tokens), formatted, numbers)
         if kind is Kind.TEXT and _has_edge_blanks(tokens):
             return (list(map(self._cell, repeat(kind), tokens, numbers)),)
         before, after = self._marks.around[kind]
-        return self._column(tokens, numbers, before, after, spelled.sparse)
+        return self._column(tokens, numbers, before, after, formatted.sparse)
 
     def _leads(self, url: str, number: int) -> bool:
         taken = self._links is not None and self._links.add(f"{self._letters}{number}", url)
@@ -183,12 +183,12 @@ class CellWriter:
         return (start, numbers, before, tokens, after)
 
     def _shared(
-        self, ids: Sequence[bytes | None], spelled: Spelled, numbers: Sequence[bytes]
+        self, ids: Sequence[bytes | None], formatted: FormattedColumn, numbers: Sequence[bytes]
     ) -> Sequence[Part]:
-        if ids.count(None) != spelled.tokens.count(None):  # there was no room for some
-            return (list(map(self._cell, repeat(Kind.TEXT), spelled.tokens, numbers)),)
+        if ids.count(None) != formatted.tokens.count(None):  # there was no room for some
+            return (list(map(self._cell, repeat(Kind.TEXT), formatted.tokens, numbers)),)
         before = self._marks.plain[Kind.TEXT] + _SHARED
-        return self._column(ids, numbers, before, VALUE[1], spelled.sparse)
+        return self._column(ids, numbers, before, VALUE[1], formatted.sparse)
 
     def _links_of(
         self, address: Address, kind: Kind, tokens: Sequence[Any], numbers: Sequence[bytes]
@@ -197,27 +197,27 @@ class CellWriter:
         if None in formulas:
             pairs = zip(formulas, tokens, strict=True)
             self._miss(sum(formula is None and bool(token) for formula, token in pairs))
-            return (list(map(self._undressed, repeat(kind), tokens, numbers, formulas)),)
+            return (list(map(self._unstyled, repeat(kind), tokens, numbers, formulas)),)
         before, after = self._marks.links[kind] + _TYPED[kind] + b">", b"</v></c>"
         reference = (self._start,) if self._compact else (self._start, numbers)
         return (*reference, before, formulas, b"<v>", tokens, after)
 
     # Cell by cell
 
-    def _dressed(self, spelled: Spelled, numbers: Sequence[bytes]) -> list[bytes]:
-        dressings, self._dressings = self._dressings, {}
-        kinds = spelled.kinds or [spelled.kind or Kind.EMPTY] * len(numbers)
+    def _styled(self, formatted: FormattedColumn, numbers: Sequence[bytes]) -> list[bytes]:
+        stylings, self._stylings = self._stylings, {}
+        kinds = formatted.kinds or [formatted.kind or Kind.EMPTY] * len(numbers)
         return [
-            self._written(kind, token, number, *dressings[at])
-            if at in dressings
+            self._written(kind, token, number, *stylings[at])
+            if at in stylings
             else self._cell(kind, token, number)
             for at, (kind, token, number) in enumerate(
-                zip(kinds, spelled.tokens, numbers, strict=True)
+                zip(kinds, formatted.tokens, numbers, strict=True)
             )
         ]
 
     def _cell(self, kind: Kind, token: bytes | None, number: bytes) -> bytes:
-        return self._undressed(kind, token, number, self._formula_of(kind, token))
+        return self._unstyled(kind, token, number, self._formula_of(kind, token))
 
     def _formula_of(self, kind: Kind, token: bytes | None) -> bytes | None:
         """The formula by which a cell of a column of links is one."""
@@ -231,7 +231,7 @@ class CellWriter:
         if count:
             self._converted["url"] += count
 
-    def _undressed(
+    def _unstyled(
         self, kind: Kind, token: bytes | None, number: bytes, formula: bytes | None
     ) -> bytes:
         if token is None:
@@ -255,25 +255,25 @@ class CellWriter:
         return start + opening + token + after
 
 
-class _Dressing(NamedTuple):
+class _CellStyling(NamedTuple):
     """What a dressed cell has of its own: its marks, and its formula if it is a link."""
 
     marks: bytes
     formula: bytes | None
 
 
-def settle(writers: Sequence[CellWriter], spelled: Sequence[Spelled], first: int) -> None:
+def settle(writers: Sequence[CellWriter], formatted: Sequence[FormattedColumn], first: int) -> None:
     """Settle what cells of some rows share with others, before any of their parts is asked for.
 
     Args:
         writers: Those of the columns.
-        spelled: The columns.
+        formatted: The columns.
         first: Number of the first row in the sheet, from 1.
     """
-    for row, at in dressed_places(spelled):
-        writers[at].dress(row, spelled[at], first + row)
-    shared: dict[SharedStrings, list[Spelled]] = {}
-    for writer, column in zip(writers, spelled, strict=True):
+    for row, at in styled_places(formatted):
+        writers[at].dress(row, formatted[at], first + row)
+    shared: dict[SharedStrings, list[FormattedColumn]] = {}
+    for writer, column in zip(writers, formatted, strict=True):
         if writer.strings is not None:
             shared.setdefault(writer.strings, []).append(column)
     for strings, texts in shared.items():

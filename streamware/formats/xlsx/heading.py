@@ -7,20 +7,20 @@ from typing import Any
 
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.spreadsheet.heading import rows_above, title_cells
-from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.look import ColumnStyle
 from streamware.formats.spreadsheet.reference import column_letters
-from streamware.formats.text import spellers
+from streamware.formats.text import formatters
 from streamware.formats.xlsx.cells import CellWriter, settle, text_value
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
-from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.cell import Spelling
+from streamware.values.cell import TextRules
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 
 class Heading:
@@ -36,8 +36,8 @@ class Heading:
         head: Names and columns of the sheet.
         options: What surrounds its rows.
         context: The export's.
-        spelling: How values become text.
-        palette: The formats of the workbook.
+        text_rules: How values become text.
+        registry: The formats of the workbook.
         strings: The table of texts, where they are shared.
         links: Those of the sheet.
         notes: Those of the sheet.
@@ -49,22 +49,22 @@ class Heading:
         options: SheetOptions,
         context: Context,
         *,
-        spelling: Spelling,
-        palette: Palette,
+        text_rules: TextRules,
+        registry: StyleRegistry,
         strings: SharedStrings | None,
         links: Links,
         notes: Notes,
     ) -> None:
         self._columns = head.columns
-        self._palette = palette
+        self._registry = registry
         self._strings = strings
         self._links = links
         self._notes = notes
-        self._compact = palette.compact
-        self._look = Look.of(Column(0), context.values.timezone)
+        self._compact = registry.compact
+        self._look = ColumnStyle.of(Column(0), context.values.timezone)
         self._converted = context.receipt.converted
         self._header_styles = {
-            align: palette.styles.index(options.header.over(Style(align=align)))
+            align: registry.styles.index(options.header.over(Style(align=align)))
             for align in dict.fromkeys([None, *(column.align for column in head.columns)])
         }
         self._above = [title_cells(row) if row else () for row in options.title_rows]
@@ -75,7 +75,7 @@ class Heading:
             if row and isinstance(row, str) and len(head.columns) > 1
         ]
         named = [Column(0, "title row"), Column(0, "title")]
-        self._speller, titles = spellers(named, context, spelling, sheet=head.name)
+        self._formatter, titles = formatters(named, context, text_rules, sheet=head.name)
         self.titles: list[bytes] = titles.spell(head.titles, 0).tokens if head.titles else []
         self.rows = rows_above(head, options)
         self.formulas = False
@@ -88,10 +88,10 @@ class Heading:
     def _row(self, cells: Sequence[Any], number: int) -> bytes:
         """A title row."""
         writers = [self._writer(at) for at in range(len(cells))]
-        spelled = [self._speller.spell([cell], number) for cell in cells]
-        settle(writers, spelled, number)
+        formatted = [self._formatter.spell([cell], number) for cell in cells]
+        settle(writers, formatted, number)
         inner: list[Part] = []
-        for writer, cell in zip(writers, spelled, strict=True):
+        for writer, cell in zip(writers, formatted, strict=True):
             inner += writer.parts(cell, [b"%d" % number])
             self.formulas |= cell.kind is Kind.FORMULA
         return interleave([self._opening(number), *inner, b"</row>"], 1)
@@ -101,7 +101,7 @@ class Heading:
             Column(0),
             at,
             self._look,
-            self._palette,
+            self._registry,
             converted=self._converted,
             strings=self._strings,
             links=self._links,
@@ -110,7 +110,7 @@ class Heading:
 
     def _header(self, number: int) -> bytes:
         if self._strings is not None:
-            self._strings.collect([Spelled(Kind.TEXT, [title]) for title in self.titles])
+            self._strings.collect([FormattedColumn(Kind.TEXT, [title]) for title in self.titles])
         cells = map(self._title, range(len(self.titles)), self._columns, self.titles)
         return b"".join([self._opening(number), *cells, b"</row>"])
 

@@ -13,28 +13,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.sax.saxutils import escape
 
 from streamware.formats.protocol import Context, Part, interleave
-from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.look import ColumnStyle
 from streamware.formats.spreadsheet.reference import column_letters, quoted
 from streamware.formats.spreadsheet.sheet import check_columns
 from streamware.formats.spreadsheet.table import check_titles
 from streamware.formats.spreadsheet.totals import Total, Totals
 from streamware.formats.spreadsheet.width import column_widths
-from streamware.formats.text import spellers
+from streamware.formats.text import formatters
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.cells import CellText, CellWriter, notation, settle
 from streamware.formats.xlsx.heading import Heading
 from streamware.formats.xlsx.links import Links
 from streamware.formats.xlsx.notes import Notes
-from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.protection import protection
 from streamware.formats.xlsx.rules import ColumnRules
 from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.model.columns import Batch, Head
 from streamware.model.style import Style
-from streamware.values.cell import Spelling
+from streamware.values.cell import TextRules
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
@@ -48,7 +48,7 @@ _START = (
 )
 _FORMAT = '<sheetFormatPr defaultRowHeight="15"/>'
 
-SPELLING = Spelling(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, escaped=notation)
+TEXT_RULES = TextRules(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, escaped=notation)
 
 
 class SheetWriter:
@@ -58,7 +58,7 @@ class SheetWriter:
         options: The workbook's; those of the sheet, where it has its own, come with `head`.
         head: Its columns.
         context: The export's.
-        palette: The formats of the workbook.
+        registry: The formats of the workbook.
         strings: The table of texts, where they are shared.
         name: Its name in the workbook.
         number: That of its part, from 1.
@@ -74,7 +74,7 @@ class SheetWriter:
         options: Xlsx,
         head: Head,
         context: Context,
-        palette: Palette,
+        registry: StyleRegistry,
         strings: SharedStrings | None,
         *,
         name: str,
@@ -82,10 +82,10 @@ class SheetWriter:
     ) -> None:
         check_columns(name, len(head.columns))
         self.head = head
-        self._again = (options, head, context, palette, strings)
+        self._again = (options, head, context, registry, strings)
         self._compact = options.compact
         self._options = options if head.options is None else head.options
-        self._palette = palette
+        self._registry = registry
         self._name = name
         self._number = number
         self._converted = context.receipt.converted
@@ -93,14 +93,14 @@ class SheetWriter:
         self._notes = Notes()
         self._totals = Totals(name, head.columns)
         zone = self._zone = context.values.timezone
-        self._rules = ColumnRules(name, head.columns, self._options, palette.styles, zone)
-        self._spellers = spellers(head.columns, context, SPELLING, sheet=head.name)
+        self._rules = ColumnRules(name, head.columns, self._options, registry.styles, zone)
+        self._formatters = formatters(head.columns, context, TEXT_RULES, sheet=head.name)
         self._heading = Heading(
             head,
             self._options,
             context,
-            spelling=SPELLING,
-            palette=palette,
+            text_rules=TEXT_RULES,
+            registry=registry,
             strings=strings,
             links=self._links,
             notes=self._notes,
@@ -108,13 +108,13 @@ class SheetWriter:
         self._titles = table.texts_of(self._heading.titles)
         if self._options.table:
             check_titles(name, self._titles)
-        self._looks = [Look.of(column, zone) for column in head.columns]
+        self._looks = [ColumnStyle.of(column, zone) for column in head.columns]
         self._writers = [
             CellWriter(
                 column,
                 at,
                 self._looks[at],
-                palette,
+                registry,
                 converted=self._converted,
                 strings=strings,
                 links=self._links,
@@ -135,18 +135,18 @@ class SheetWriter:
         other._widths = self._widths
         return other
 
-    def spell(self, batch: Batch) -> list[Spelled]:
+    def spell(self, batch: Batch) -> list[FormattedColumn]:
         """The cells of `batch`, settled: what `rows` takes, wherever in a sheet they will stand."""
-        spelled = [
-            speller.spell(cells, batch.first)
-            for speller, cells in zip(self._spellers, batch.columns, strict=True)
+        formatted = [
+            formatter.spell(cells, batch.first)
+            for formatter, cells in zip(self._formatters, batch.columns, strict=True)
         ]
         if self._totals:
-            self._totals.check(spelled, batch.columns, batch.first)
-        return spelled
+            self._totals.check(formatted, batch.columns, batch.first)
+        return formatted
 
-    def top(self, spelled: Sequence[Spelled], *, selected: bool) -> bytes:
-        """Everything before the first data row; widths are sampled from the first of `spelled`."""
+    def top(self, formatted: Sequence[FormattedColumn], *, selected: bool) -> bytes:
+        """Everything before the first data row; widths are sampled from its first cells."""
         options = self._options
         frozen = self.above if options.freeze and self._titles else 0
         xml = (
@@ -154,14 +154,14 @@ class SheetWriter:
             + page.properties(options)
             + page.view(options, rows=frozen, selected=selected)
             + _FORMAT
-            + self._columns(spelled)
+            + self._columns(formatted)
             + "<sheetData>"
         )
         heading = self._heading.xml()
         self.formulas |= self._heading.formulas
         return xml.encode() + heading
 
-    def rows(self, spelled: Sequence[Spelled], count: int, number: int) -> bytes:
+    def rows(self, formatted: Sequence[FormattedColumn], count: int, number: int) -> bytes:
         """`count` rows of these cells; the first stands in row `number` of the sheet."""
         self._undo = _Undo(
             number,
@@ -170,11 +170,11 @@ class SheetWriter:
             self._totals.mark(),
             {name: self._converted[name] for name in _COUNTED if name in self._converted},
         )
-        self._totals.add(spelled)
-        settle(self._writers, spelled, number)
+        self._totals.add(formatted)
+        settle(self._writers, formatted, number)
         numbers = b" ".join([b"%d" % n for n in range(number, number + count)]).split()
         row: list[Part] = [b"<row>"] if self._compact else [b'<row r="', numbers, b'">']
-        for writer, cells in zip(self._writers, spelled, strict=True):
+        for writer, cells in zip(self._writers, formatted, strict=True):
             row += writer.parts(cells, numbers)
             if cells.kind is Kind.FORMULA or (cells.kinds and Kind.FORMULA in cells.kinds):
                 self.formulas = True
@@ -239,12 +239,12 @@ class SheetWriter:
 
     # What comes before the rows
 
-    def _columns(self, spelled: Sequence[Spelled]) -> str:
+    def _columns(self, formatted: Sequence[FormattedColumn]) -> str:
         if not self.head.columns:
             return ""
         if self._widths is None:
             self._widths = column_widths(
-                self.head.columns, self._looks, spelled, self._options, self._zone
+                self.head.columns, self._looks, formatted, self._options, self._zone
             )
         cols = "".join(
             f'<col min="{at}" max="{at}" width="{width:g}" customWidth="1"'
@@ -296,7 +296,7 @@ class SheetWriter:
         cells = self._area.column(total.at)
         if self._options.table:
             cells = table.column_of(self._number, self._titles[total.at])
-        index = self._palette.styles.index(style)
+        index = self._registry.styles.index(style)
         formula = escape(total.formula(cells))
         return f'{start} s="{index}"><f>{formula}</f><v>{total.value:.15g}</v></c>'
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 MAX_STRINGS = 50_000
 MAX_BYTES = 4 * 2**20  # of their text
@@ -32,7 +32,7 @@ class SharedStrings:
         self._ids: dict[bytes, bytes] = {}
         self._size = 0
 
-    def collect(self, columns: Sequence[Spelled]) -> None:
+    def collect(self, columns: Sequence[FormattedColumn]) -> None:
         """Take in the texts of some rows, row by row: the order must not depend on batches."""
         texts = [list(_texts(cells)) for cells in columns if _may_have_text(cells)]
         if texts:
@@ -66,11 +66,11 @@ class SharedStrings:
         return number
 
 
-def _may_have_text(cells: Spelled) -> bool:
+def _may_have_text(cells: FormattedColumn) -> bool:
     return cells.kind is Kind.TEXT or cells.kinds is not None
 
 
-def _texts(cells: Spelled) -> Sequence[bytes | None]:
+def _texts(cells: FormattedColumn) -> Sequence[bytes | None]:
     if cells.kinds is None:
         return cells.tokens
     pairs = zip(cells.kinds, cells.tokens, strict=True)

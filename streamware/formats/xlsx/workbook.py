@@ -15,7 +15,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from streamware.errors import LimitError, OrderError
+from streamware.errors import LimitError, StateError
 from streamware.formats.protocol import Context
 from streamware.formats.spreadsheet.names import SheetNames
 from streamware.formats.spreadsheet.properties import Property
@@ -23,13 +23,13 @@ from streamware.formats.spreadsheet.sheet import MAX_ROWS, taken
 from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.index import NAME, index_sheet
-from streamware.formats.xlsx.palette import Palette
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.formats.xlsx.styles import Styles
 from streamware.formats.zip import SpooledEntry, ZipWriter
 from streamware.model.columns import Batch, Column, Head
-from streamware.values.speller import Spelled
+from streamware.values.formatter import FormattedColumn
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx
@@ -100,9 +100,9 @@ class OpenSheet:
         """Rows that it can still take."""
         return MAX_ROWS - self.rows - self.writer.below
 
-    def top(self, spelled: Sequence[Spelled]) -> bytes:
+    def top(self, formatted: Sequence[FormattedColumn]) -> bytes:
         """The XML up to its first row."""
-        xml = self.writer.top(spelled, selected=self.selected)
+        xml = self.writer.top(formatted, selected=self.selected)
         self.size = len(xml)
         return xml
 
@@ -138,7 +138,7 @@ class XlsxEncoder:
         self._context = context
         self._columns = tuple(columns)
         self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
-        self._palette = Palette(Styles(), compact=options.compact)
+        self._registry = StyleRegistry(Styles(), compact=options.compact)
         self._strings = SharedStrings() if options.strings == "shared" else None
         self._names = SheetNames()
         self._index = self._reserved(options.index)
@@ -230,7 +230,7 @@ class XlsxEncoder:
         relations = parts.workbook_relations(len(sheets), strings=strings is not None)
         if self._options.properties:
             yield self._entry(self._provenance(self._options.properties))
-        yield self._zip.entry(parts.STYLES, self._palette.styles.part())
+        yield self._zip.entry(parts.STYLES, self._registry.styles.part())
         yield self._zip.entry(parts.WORKBOOK, workbook)
         yield self._zip.entry(parts.WORKBOOK_RELATIONS, relations)
         yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(self._written))
@@ -245,7 +245,7 @@ class XlsxEncoder:
     def _indexed(self, index: Listed, sheets: Sequence[Listed]) -> parts.Part:
         """The sheet that lists the others."""
         index.number = len(sheets) + 1
-        data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], self._palette.styles)
+        data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], self._registry.styles)
         return parts.Part(parts.sheet_name(index.number), parts.SHEET_TYPE, data)
 
     def _provenance(self, given: Mapping[str, Property]) -> parts.Part:
@@ -268,7 +268,7 @@ class XlsxEncoder:
             self._options,
             head,
             self._context,
-            self._palette,
+            self._registry,
             self._strings,
             name=name,
             number=number,
@@ -310,7 +310,7 @@ class XlsxEncoder:
 
     def _spooled(self) -> SpooledEntry:
         if self._context.open_spool is None:
-            raise OrderError(
+            raise StateError(
                 "sheets in one pass need a scratch file, and there is no place for one"
             )
         return self._zip.spooled(self._context.open_spool())
@@ -318,23 +318,23 @@ class XlsxEncoder:
     def _write(self, batch: Batch) -> bytes:
         head = batch.head
         sheet = self._open[head]
-        spelled = sheet.writer.spell(batch)
-        out = b"" if sheet.size else self._start(sheet, spelled)
+        formatted = sheet.writer.spell(batch)
+        out = b"" if sheet.size else self._start(sheet, formatted)
         if not batch.count:
             return out
-        xml = sheet.writer.rows(spelled, batch.count, sheet.rows + 1)
+        xml = sheet.writer.rows(formatted, batch.count, sheet.rows + 1)
         if not sheet.fits(xml):
             out += self._go_on(head)
             sheet = self._open[head]
-            out += self._start(sheet, spelled)
-            xml = sheet.writer.rows(spelled, batch.count, sheet.rows + 1)
+            out += self._start(sheet, formatted)
+            xml = sheet.writer.rows(formatted, batch.count, sheet.rows + 1)
         sheet.add(xml, batch.count)
         return out + self._put(sheet, xml)
 
-    def _start(self, sheet: OpenSheet, spelled: Sequence[Spelled]) -> bytes:
+    def _start(self, sheet: OpenSheet, formatted: Sequence[FormattedColumn]) -> bytes:
         """The part of the sheet, up to its first row."""
         entry = b"" if sheet.spooled else self._zip.open(sheet.part)
-        return entry + self._put(sheet, sheet.top(spelled))
+        return entry + self._put(sheet, sheet.top(formatted))
 
     def _put(self, sheet: OpenSheet, xml: bytes) -> bytes:
         if sheet.spooled is None:

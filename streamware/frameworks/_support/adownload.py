@@ -23,7 +23,7 @@ class AsyncDownload(Beginning):
 
     def __init__(self, answer: Answer, scope: Scope) -> None:
         super().__init__(answer)
-        self._scope = _without_pump(scope)
+        self._scope = _without_watcher(scope)
         self._exchange: Exchange | None = None
         self._left = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,9 +107,9 @@ def _until(left: asyncio.Event) -> Receive:
     return receive
 
 
-def _without_pump(scope: Scope) -> Scope:
+def _without_watcher(scope: Scope) -> Scope:
     """The scope of a request whose `receive` is the framework's to read."""
     extensions = dict(scope.get("extensions") or {})
     if SCRATCH in extensions:
-        extensions[SCRATCH] = {**extensions[SCRATCH], "pump": None}
+        extensions[SCRATCH] = {**extensions[SCRATCH], "watcher": None}
     return {**scope, "extensions": extensions}

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from streamware.errors import OrderError
+from streamware.errors import StateError
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 
@@ -67,8 +67,8 @@ class Beginning:
         self.begun = True
         return _Answered(answer)
 
-    def _too_late(self) -> OrderError:
-        return OrderError(
+    def _too_late(self) -> StateError:
+        return StateError(
             f"the export was refused ({self.status}), after its response was started:"
             " have the framework send the response, which begins it in time"
         )

@@ -1,4 +1,4 @@
-"""Dressed: an application that answers with the status and the headers of a framework's response.
+"""WithHeaders: an application that answers with a framework response's status and headers.
 
 They go with the download.  What is answered in place of one (406, 413, 503) has its own.
 """
@@ -14,7 +14,7 @@ from streamware.http.delivery import Answer
 from streamware.http.headers import Headers
 
 
-class Dressed(Application):
+class WithHeaders(Application):
     """An application, and what its response is to have.
 
     Args:

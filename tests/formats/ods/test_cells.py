@@ -49,9 +49,9 @@ def test_equal_rows_give_equal_bytes_in_whatever_batches_they_came(sizes: list[i
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_a_dressed_value_is_the_same_value(value: object) -> None:
     plain = workbook([(value, 1)], "ods")
-    dressed = workbook([(sw.Cell(value, STYLE, "https://x/", "a note"), 1)], "ods")
-    assert dressed.rows() == plain.rows()
-    assert "a note" in content(dressed)
+    styled = workbook([(sw.Cell(value, STYLE, "https://x/", "a note"), 1)], "ods")
+    assert styled.rows() == plain.rows()
+    assert "a note" in content(styled)
 
 
 @pytest.mark.parametrize(

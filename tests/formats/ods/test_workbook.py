@@ -95,7 +95,7 @@ def test_what_was_fed_can_be_flushed_and_nothing_follows_the_end() -> None:
     assert inflated.endswith(b"</table:table-row>")
     assert b'office:value="1"' in inflated
     encoder.finish()
-    with pytest.raises(sw.OrderError, match="no sheet is open"):
+    with pytest.raises(sw.StateError, match="no sheet is open"):
         encoder._write(Batch(Head(None, ()), 1, 0, []))
 
 

@@ -6,31 +6,33 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import streamware as sw
-from streamware.formats.spreadsheet.look import Look, dressed_places, shown_kind
+from streamware.formats.spreadsheet.look import ColumnStyle, shown_kind, styled_places
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 
 def test_columns_that_were_given_the_same_look_the_same() -> None:
-    first = Look.of(sw.Column("a", "A", format="0.00", align="right", total="sum"), UTC)
-    assert first == Look.of(sw.Column("b", "B", format="0.00", align="right"), UTC)
-    assert first != Look.of(sw.Column("b", "B", format="0.00"), UTC)
-    assert first != Look.of(sw.Column("a", format="0.00", align="right"), ZoneInfo("Asia/Tokyo"))
+    first = ColumnStyle.of(sw.Column("a", "A", format="0.00", align="right", total="sum"), UTC)
+    assert first == ColumnStyle.of(sw.Column("b", "B", format="0.00", align="right"), UTC)
+    assert first != ColumnStyle.of(sw.Column("b", "B", format="0.00"), UTC)
+    assert first != ColumnStyle.of(
+        sw.Column("a", format="0.00", align="right"), ZoneInfo("Asia/Tokyo")
+    )
 
 
 def test_a_number_format_is_for_numbers_only() -> None:
-    look = Look.of(sw.Column("a", format="0.00"), UTC)
+    look = ColumnStyle.of(sw.Column("a", format="0.00"), UTC)
     shown = {kind: look.code(kind) for kind in Kind}
     assert shown[Kind.NUMBER] == shown[Kind.DATE] == shown[Kind.FORMULA] == "0.00"
     assert shown[Kind.TEXT] is shown[Kind.BOOL] is shown[Kind.EMPTY] is None
 
 
 def test_the_format_of_text_is_for_text_too() -> None:
-    assert Look.of(sw.Column("a", format="@"), UTC).code(Kind.TEXT) == "@"
+    assert ColumnStyle.of(sw.Column("a", format="@"), UTC).code(Kind.TEXT) == "@"
 
 
 def test_dates_and_times_have_a_format_though_none_is_given() -> None:
-    look = Look.of(sw.Column("a"), ZoneInfo("Europe/Berlin"))
+    look = ColumnStyle.of(sw.Column("a"), ZoneInfo("Europe/Berlin"))
     assert look.code(Kind.DATE) == "yyyy-mm-dd"
     assert look.code(Kind.ZONED) == 'yyyy-mm-dd hh:mm:ss "Europe/Berlin"'
     assert look.code(Kind.NUMBER) is None
@@ -38,13 +40,13 @@ def test_dates_and_times_have_a_format_though_none_is_given() -> None:
 
 def test_a_zone_may_be_called_anything() -> None:
     zone = timezone(timedelta(0), 'a "b"\x00\n' + "c" * 300)
-    code = Look.of(sw.Column("a"), zone).zoned
+    code = ColumnStyle.of(sw.Column("a"), zone).zoned
     assert code.startswith("yyyy-mm-dd hh:mm:ss \"a 'b'\ufffd ccc")
     assert len(code) <= 255
 
 
 def test_a_column_tells_alignment_and_wrapping_of_every_cell() -> None:
-    look = Look.of(sw.Column("a", align="center", wrap=True), UTC)
+    look = ColumnStyle.of(sw.Column("a", align="center", wrap=True), UTC)
     assert look.style(Kind.TEXT) == sw.Style(align="center", wrap=True)
     assert look.style(Kind.DATE) == sw.Style(align="center", wrap=True, format="yyyy-mm-dd")
 
@@ -64,7 +66,7 @@ def test_a_formula_looks_like_its_value(kind: Kind, token: bytes | None, expecte
 
 def test_dressed_cells_go_row_by_row() -> None:
     cell = sw.Cell(1, note="a")
-    first = Spelled(Kind.NUMBER, [b"1"] * 3, dressed={2: cell, 0: cell})
-    second = Spelled(Kind.NUMBER, [b"1"] * 3)
-    third = Spelled(Kind.NUMBER, [b"1"] * 3, dressed={1: cell, 0: cell})
-    assert dressed_places([first, second, third]) == [(0, 0), (0, 2), (1, 2), (2, 0)]
+    first = FormattedColumn(Kind.NUMBER, [b"1"] * 3, styled={2: cell, 0: cell})
+    second = FormattedColumn(Kind.NUMBER, [b"1"] * 3)
+    third = FormattedColumn(Kind.NUMBER, [b"1"] * 3, styled={1: cell, 0: cell})
+    assert styled_places([first, second, third]) == [(0, 0), (0, 2), (1, 2), (2, 0)]

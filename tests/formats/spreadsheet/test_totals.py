@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors, openpyxl_book
 from streamware.formats.spreadsheet.totals import Totals
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 from workbooks import Workbook, workbook
 
 
@@ -224,15 +224,15 @@ def test_totals_are_those_of_the_cells(values: list[float | None]) -> None:
 def test_equal_rows_have_equal_totals_whatever_the_batches_were() -> None:
     chance = random.Random(1)
     values = [chance.uniform(-1e9, 1e9) for _ in range(5000)]
-    spelled = [Spelled(Kind.NUMBER, [repr(v).encode() for v in values])]
+    formatted = [FormattedColumn(Kind.NUMBER, [repr(v).encode() for v in values])]
     whole = Totals("a", [sw.Column(0, total="sum")])
-    whole.add(spelled)
+    whole.add(formatted)
     pieces = Totals("a", [sw.Column(0, total="sum")])
     at = 0
     while at < len(values):
         size = chance.randrange(1, 700)
-        tokens = spelled[0].tokens[at : at + size]
-        pieces.add([Spelled(Kind.NUMBER, tokens)])
+        tokens = formatted[0].tokens[at : at + size]
+        pieces.add([FormattedColumn(Kind.NUMBER, tokens)])
         at += size
     assert pieces.row() == whole.row()
     assert whole.row()[0].value == pytest.approx(math.fsum(values), rel=1e-12)
@@ -240,9 +240,9 @@ def test_equal_rows_have_equal_totals_whatever_the_batches_were() -> None:
 
 def test_rows_that_were_added_last_can_be_taken_back() -> None:
     taken = Totals("a", [sw.Column(0, total="sum")])
-    taken.add([Spelled(Kind.NUMBER, [b"1", b"2"])])
+    taken.add([FormattedColumn(Kind.NUMBER, [b"1", b"2"])])
     mark = taken.mark()
-    taken.add([Spelled(Kind.NUMBER, [b"4"] * 3000)])
+    taken.add([FormattedColumn(Kind.NUMBER, [b"4"] * 3000)])
     taken.rewind(mark)
     assert taken.row()[0].value == 3
 
@@ -250,7 +250,7 @@ def test_rows_that_were_added_last_can_be_taken_back() -> None:
 def test_no_value_is_kept() -> None:
     taken = Totals("a", [sw.Column(0, total="average")])
     for _ in range(100):
-        taken.add([Spelled(Kind.NUMBER, [b"1"] * 1000)])
+        taken.add([FormattedColumn(Kind.NUMBER, [b"1"] * 1000)])
     assert len(taken._running[0].pending) < 1024
     assert taken.row()[0].value == 1
 

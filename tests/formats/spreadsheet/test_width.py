@@ -10,7 +10,7 @@ import pytest
 
 import readers
 import streamware as sw
-from streamware.formats.spreadsheet.look import Look
+from streamware.formats.spreadsheet.look import ColumnStyle
 from streamware.formats.spreadsheet.width import (
     column_widths,
     least_width,
@@ -19,8 +19,8 @@ from streamware.formats.spreadsheet.width import (
     text_width,
     title_widths,
 )
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 from workbooks import workbook
 
 COLUMNS = [
@@ -158,7 +158,7 @@ def test_a_width_is_within_reason() -> None:
 
 def test_a_width_that_was_given_is_that_of_the_column() -> None:
     columns = [sw.Column(0, "a", width=7), sw.Column(1, "b"), sw.Column(2, "c")]
-    looks = [Look.of(column, UTC) for column in columns]
-    spelled = [Spelled(Kind.TEXT, [b"x" * size]) for size in (20, 20, 3)]
+    looks = [ColumnStyle.of(column, UTC) for column in columns]
+    formatted = [FormattedColumn(Kind.TEXT, [b"x" * size]) for size in (20, 20, 3)]
     options = sw.SheetOptions(title_rows=[[None, None, date(2024, 5, 17)]])
-    assert column_widths(columns, looks, spelled, options, UTC) == [7, 21, 11]
+    assert column_widths(columns, looks, formatted, options, UTC) == [7, 21, 11]

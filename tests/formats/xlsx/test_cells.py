@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 import streamware as sw
 from readers import libreoffice_book, libreoffice_csv, ooxml_errors
 from streamware.formats.protocol import Context, Part, interleave
-from streamware.formats.spreadsheet.look import LINK, Look
-from streamware.formats.text import spellers
+from streamware.formats.spreadsheet.look import LINK, ColumnStyle
+from streamware.formats.text import formatters
 from streamware.formats.xlsx.cells import (
     CellText,
     CellWriter,
     notation,
     settle,
 )
-from streamware.formats.xlsx.palette import Palette
-from streamware.formats.xlsx.sheet import SPELLING
+from streamware.formats.xlsx.sheet import TEXT_RULES
 from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.formats.xlsx.styles import Styles
 from workbooks import days, one, workbook
 
@@ -768,14 +768,14 @@ class Writer:
         receipt = sw.Receipt("xlsx", converted=self.converted)
         context = Context(values=sw.Values(), limits=sw.Limits(), receipt=receipt)
         self.columns = columns or (sw.Column(0),)
-        self._spellers = spellers(self.columns, context, SPELLING)
-        palette = Palette(self.styles, compact=compact)
+        self._formatters = formatters(self.columns, context, TEXT_RULES)
+        registry = StyleRegistry(self.styles, compact=compact)
         self._writers = [
             CellWriter(
                 column,
                 at,
-                Look.of(column, UTC),
-                palette,
+                ColumnStyle.of(column, UTC),
+                registry,
                 converted=self.converted,
                 strings=strings,
                 links=self.links,
@@ -788,11 +788,11 @@ class Writer:
         """The cells of `rows`, the first of which is in row `first` of the sheet."""
         columns = list(zip(*rows, strict=True))
         numbers = [b"%d" % (first + at) for at in range(len(rows))]
-        pairs = zip(self._spellers, columns, strict=True)
-        spelled = [speller.spell(cells, 1) for speller, cells in pairs]
-        settle(self._writers, spelled, first)
+        pairs = zip(self._formatters, columns, strict=True)
+        formatted = [formatter.spell(cells, 1) for formatter, cells in pairs]
+        settle(self._writers, formatted, first)
         parts: list[Part] = []
-        for writer, cells in zip(self._writers, spelled, strict=True):
+        for writer, cells in zip(self._writers, formatted, strict=True):
             parts += writer.parts(cells, numbers)
         return interleave([*parts, b"\n"], len(rows)).decode()
 
@@ -914,14 +914,14 @@ def test_compact_cells_have_links_and_notes_too() -> None:
 
 
 def test_styles_links_and_notes_do_not_depend_on_batches() -> None:
-    def dressed(row: int) -> tuple[object, ...]:
+    def styled(row: int) -> tuple[object, ...]:
         styles = [sw.Style(size=8 + (row * 3 + at) % 7) for at in range(3)]
         return tuple(
             sw.Cell(row, style=style, url=f"#{row}", note=str(at))
             for at, style in enumerate(styles)
         )
 
-    rows = [dressed(row) for row in range(8)]
+    rows = [styled(row) for row in range(8)]
     whole, halves = (
         Writer(*map(sw.Column, range(3)), room=7),
         Writer(*map(sw.Column, range(3)), room=7),
@@ -955,8 +955,8 @@ def test_an_empty_cell_looks_the_same_beside_dates_and_alone() -> None:
     )
 )
 def test_a_style_changes_nothing_else(cells: list[tuple[object, bool]]) -> None:
-    dressed = [(sw.Cell(value, style=RED) if style else value,) for value, style in cells]
-    made = workbook(dressed)
+    styled = [(sw.Cell(value, style=RED) if style else value,) for value, style in cells]
+    made = workbook(styled)
     assert made.rows() == workbook([(value,) for value, _ in cells]).rows()
 
 

@@ -4,14 +4,14 @@ import pytest
 
 from streamware.formats.xlsx import strings
 from streamware.formats.xlsx.strings import SharedStrings
+from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from streamware.values.speller import Spelled
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
-def text(*tokens: bytes | None) -> Spelled:
-    return Spelled(Kind.TEXT, list(tokens), sparse=None in tokens)
+def text(*tokens: bytes | None) -> FormattedColumn:
+    return FormattedColumn(Kind.TEXT, list(tokens), sparse=None in tokens)
 
 
 def texts(found: SharedStrings) -> list[str | None]:
@@ -41,8 +41,8 @@ def test_texts_are_numbered_row_by_row() -> None:
 
 def test_only_texts_are_taken_in() -> None:
     found = SharedStrings()
-    mixed = Spelled(None, [b"1", b"a", None], kinds=[Kind.NUMBER, Kind.TEXT, Kind.EMPTY])
-    found.collect([mixed, Spelled(Kind.NUMBER, [b"1", b"2", b"3"]), text(None, None, b"b")])
+    mixed = FormattedColumn(None, [b"1", b"a", None], kinds=[Kind.NUMBER, Kind.TEXT, Kind.EMPTY])
+    found.collect([mixed, FormattedColumn(Kind.NUMBER, [b"1", b"2", b"3"]), text(None, None, b"b")])
     assert texts(found) == ["a", "b"]
 
 
@@ -56,7 +56,7 @@ def test_a_text_that_is_not_there_has_no_number() -> None:
 def test_there_is_no_part_without_texts() -> None:
     found = SharedStrings()
     found.collect([])
-    found.collect([text(None), Spelled(Kind.NUMBER, [b"1"])])
+    found.collect([text(None), FormattedColumn(Kind.NUMBER, [b"1"])])
     assert found.part() is None
 
 

@@ -136,7 +136,7 @@ async def test_a_refusal_has_a_status_and_headers_of_its_own() -> None:
         made = download([(1,)], settings=FULL)
         await made.begin()
         late = download([(1,)], settings=FULL)
-        with pytest.raises(sw.OrderError, match=r"refused \(503\), after its response was started"):
+        with pytest.raises(sw.StateError, match=r"refused \(503\), after its response was started"):
             await anext(late)
     finally:
         places.leave()

@@ -119,7 +119,7 @@ def test_a_refusal_that_comes_too_late_is_an_error() -> None:
     places.enter()
     try:
         made = download([(1,)], settings=FULL)
-        with pytest.raises(sw.OrderError, match=r"refused \(503\), after its response was started"):
+        with pytest.raises(sw.StateError, match=r"refused \(503\), after its response was started"):
             next(made)
     finally:
         places.leave()

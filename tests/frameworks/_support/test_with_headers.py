@@ -3,17 +3,17 @@ from typing import Any
 import pytest
 
 import streamware as sw
-from streamware.frameworks._support.with_headers import Dressed
+from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.delivery import Answer, Job
 
 
-def answer(dressed: Dressed, **asked: Any) -> Answer:
+def answer(styled: WithHeaders, **asked: Any) -> Answer:
     nothing: dict[str, Any] = {"head_only": False, "query": "", "accept": None, "coding": None}
-    return dressed.answer(**nothing | asked)
+    return styled.answer(**nothing | asked)
 
 
 def test_the_status_and_headers_are_those_given() -> None:
-    made = answer(Dressed(sw.Export([]), 203, {"X-Ours": "1", "Cache-Control": "no-cache"}))
+    made = answer(WithHeaders(sw.Export([]), 203, {"X-Ours": "1", "Cache-Control": "no-cache"}))
     assert made.status == 203
     assert [value for name, value in made.headers if name == "Cache-Control"] == ["no-cache"]
     assert ("X-Ours", "1") in made.headers
@@ -22,23 +22,23 @@ def test_the_status_and_headers_are_those_given() -> None:
 
 def test_a_header_may_come_several_times() -> None:
     cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-    made = answer(Dressed(sw.Export([], headers=[("X-Theirs", "1")]), None, cookies))
+    made = answer(WithHeaders(sw.Export([], headers=[("X-Theirs", "1")]), None, cookies))
     assert [header for header in made.headers if header[0] == "Set-Cookie"] == cookies
     assert ("X-Theirs", "1") in made.headers
 
 
 def test_without_a_status_it_is_the_one_that_was_there() -> None:
-    assert answer(Dressed(sw.Export([], status=202), None, ())).status == 202
-    assert answer(Dressed(sw.Export([], status=202), None, ()), head_only=True).status == 202
+    assert answer(WithHeaders(sw.Export([], status=202), None, ())).status == 202
+    assert answer(WithHeaders(sw.Export([], status=202), None, ()), head_only=True).status == 202
 
 
 def test_vary_is_added_to() -> None:
-    made = answer(Dressed(sw.Export([]), None, {"Vary": "Cookie"}))
+    made = answer(WithHeaders(sw.Export([]), None, {"Vary": "Cookie"}))
     assert ("Vary", "Accept, Accept-Encoding, Cookie") in made.headers
 
 
 def test_what_cannot_be_had_is_not_dressed() -> None:
-    made = answer(Dressed(sw.Export([]), 203, {"X-Ours": "1"}), query="format=pdf")
+    made = answer(WithHeaders(sw.Export([]), 203, {"X-Ours": "1"}), query="format=pdf")
     assert made.status == 406
     assert "X-Ours" not in dict(made.headers)
 
@@ -57,4 +57,4 @@ def test_what_cannot_be_sent_is_refused(
     status: int | None, headers: dict[str, str], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
-        Dressed(sw.Export([]), status, headers)
+        WithHeaders(sw.Export([]), status, headers)

@@ -1,4 +1,4 @@
-"""Speller: the text of a column, batch after batch.
+"""ColumnFormatter: the text of a column, batch after batch.
 
 A column of a batch is spelled in one of two ways with the same result.  Cells of one exact type
 (and None) are joined, looked at and split by a handful of C calls; anything else goes cell by
@@ -32,8 +32,8 @@ from streamware.values.cell import (
     LEAD_OF_FFFE,
     SEPARATOR,
     UTF16_CELL,
-    CellSpeller,
-    Spelling,
+    CellFormatter,
+    TextRules,
     unix_lines,
 )
 from streamware.values.kinds import READERS, Kind
@@ -58,7 +58,7 @@ _ZONE = attrgetter("tzinfo")
 
 
 @dataclass(slots=True)
-class Spelled:
+class FormattedColumn:
     """A column's cells as text.
 
     Attributes:
@@ -66,7 +66,7 @@ class Spelled:
         tokens: The text of each cell; None where it is empty.
         sparse: Whether any token is None.
         kinds: The kind of each cell, where they differ.
-        dressed: By their place, from 0, the cells that came as a `Cell` with more than a value.
+        styled: By their place, from 0, the cells that came as a `Cell` with more than a value.
         numbers: The values of its cells that are not empty, where all are plain ints or floats.
     """
 
@@ -74,18 +74,18 @@ class Spelled:
     tokens: list[Any]  # of bytes, and of None where sparse: a union would cost a check a cell
     sparse: bool = False
     kinds: list[Kind] | None = None
-    dressed: dict[int, Cell] | None = None
+    styled: dict[int, Cell] | None = None
     numbers: Sequence[float] | None = None
 
 
-class Speller:
+class ColumnFormatter:
     """Writes the cells of one column, batch after batch, always by the same rules.
 
     Args:
         column: The column.
         name: Its title, or number, for messages.
         values: The caller's choices.
-        spelling: The format's needs.
+        text_rules: The format's needs.
         converted: Counted into.
         cell_characters: Bound of a text cell, or None.
         sheet: Name of its sheet, for messages; None where that has none of its own.
@@ -97,20 +97,20 @@ class Speller:
         name: str,
         *,
         values: Values,
-        spelling: Spelling,
+        text_rules: TextRules,
         converted: Counter[str],
         cell_characters: int | None = None,
         sheet: str | None = None,
     ) -> None:
         self._column = column
         self._values = values
-        self._spelling = spelling
+        self._text_rules = text_rules
         self._converted = converted
         self._cell_characters = cell_characters
-        self._single = CellSpeller(
+        self._single = CellFormatter(
             name,
             values=values,
-            spelling=spelling,
+            text_rules=text_rules,
             converted=converted,
             cell_characters=cell_characters,
             sheet=sheet,
@@ -118,33 +118,33 @@ class Speller:
         self._starts, self._plain = _starts(self._single.plain, self._single.guards)
         self._serials = Serials()
 
-    def spell(self, cells: Sequence[object], first: int) -> Spelled:
+    def spell(self, cells: Sequence[object], first: int) -> FormattedColumn:
         """The text of `cells`, whose first is in row `first`."""
         self._single.row = first
         if self._column.kind is not None:
             cells = self._as_kind(cells, self._column.kind)
         tokens = plain_floats(cells)
         if tokens is not None:
-            return Spelled(Kind.NUMBER, tokens, numbers=cells)  # type: ignore[arg-type]  # so it is
+            return FormattedColumn(Kind.NUMBER, tokens, numbers=cells)  # type: ignore[arg-type]  # so it is
         types = set(map(type, cells))
         if Cell in types:
-            return self._undressed(cells, first)
+            return self._unstyled(cells, first)
         sparse = None.__class__ in types
         if sparse:
             types.discard(None.__class__)
             if not types:
-                return Spelled(Kind.EMPTY, [None] * len(cells), sparse=True)
+                return FormattedColumn(Kind.EMPTY, [None] * len(cells), sparse=True)
         if len(types) == 1:
-            spelled = self._one_type(cells, types.pop(), sparse=sparse)
-            if spelled is not None:
-                return spelled
+            formatted = self._one_type(cells, types.pop(), sparse=sparse)
+            if formatted is not None:
+                return formatted
         return self._one_by_one(cells)
 
     # Cells that are more than a value
 
-    def _undressed(self, cells: Sequence[object], first: int) -> Spelled:
+    def _unstyled(self, cells: Sequence[object], first: int) -> FormattedColumn:
         """The values by the usual ways; what else the cells have beside them."""
-        dressed = {}
+        styled = {}
         values = list(cells)
         for at, cell in enumerate(cells):
             if type(cell) is Cell:
@@ -152,27 +152,29 @@ class Speller:
                 self._single.check(cell)
                 values[at] = cell.value
                 if cell.style or cell.url or cell.note:
-                    dressed[at] = cell
-        spelled = self.spell(values, first)
-        spelled.dressed = dressed or None
-        return spelled
+                    styled[at] = cell
+        formatted = self.spell(values, first)
+        formatted.styled = styled or None
+        return formatted
 
     # A column of one type
 
-    def _one_type(self, cells: Sequence[Any], type_: type, *, sparse: bool) -> Spelled | None:
-        speller = self._BY_TYPE.get(type_)
-        if speller is None:
+    def _one_type(
+        self, cells: Sequence[Any], type_: type, *, sparse: bool
+    ) -> FormattedColumn | None:
+        formatter = self._BY_TYPE.get(type_)
+        if formatter is None:
             return None
         if not sparse:
-            return speller(self, cells)
-        spelled = speller(self, [cell for cell in cells if cell is not None])
-        if spelled is not None:
-            following = iter(spelled.tokens).__next__
-            spelled.tokens = [None if cell is None else following() for cell in cells]
-            spelled.sparse = True
-        return spelled
+            return formatter(self, cells)
+        formatted = formatter(self, [cell for cell in cells if cell is not None])
+        if formatted is not None:
+            following = iter(formatted.tokens).__next__
+            formatted.tokens = [None if cell is None else following() for cell in cells]
+            formatted.sparse = True
+        return formatted
 
-    def _texts(self, cells: Sequence[str]) -> Spelled | None:
+    def _texts(self, cells: Sequence[str]) -> FormattedColumn | None:
         try:
             blob = "\x1f".join(cells).encode()
         except UnicodeEncodeError:
@@ -185,15 +187,15 @@ class Speller:
                 return None
             kept = kept.translate(None, self._starts)
         if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
-            return Spelled(Kind.TEXT, blob.split(SEPARATOR))
+            return FormattedColumn(Kind.TEXT, blob.split(SEPARATOR))
         if kept.translate(None, _CONTROLS_ONLY) != SEPARATOR * (len(cells) - 1) or (
             LEAD_OF_FFFE in kept and (_FFFE in blob or _FFFF in blob)
         ):
             return None
-        if self._spelling.spreadsheet and b"\r" in kept:
+        if self._text_rules.spreadsheet and b"\r" in kept:
             self._converted["newline"] += sum(b"\r" in cell for cell in kept.split(SEPARATOR))
             blob = unix_lines(blob)
-        return Spelled(Kind.TEXT, self._spelling.escape(blob, kept, self._converted))
+        return FormattedColumn(Kind.TEXT, self._text_rules.escape(blob, kept, self._converted))
 
     def _any_starts(self, cells: Sequence[str]) -> bool:
         """Whether a text may be taken for a formula."""
@@ -205,56 +207,56 @@ class Speller:
         if bound is not None and size > bound and max(map(len, cells)) > bound:
             return True
         return (
-            self._spelling.spreadsheet
+            self._text_rules.spreadsheet
             and size > UTF16_CELL
             and max(map(len, cells)) > UTF16_CELL // 2
         )
 
-    def _ints(self, cells: Sequence[int]) -> Spelled | None:
+    def _ints(self, cells: Sequence[int]) -> FormattedColumn | None:
         try:
             tokens = int_tokens(cells)
         except OverflowError:
             return None
         if (
-            self._spelling.spreadsheet
+            self._text_rules.spreadsheet
             and not -(10**DIGITS) <= min(cells) <= max(cells) <= 10**DIGITS
         ):
             return None
-        return Spelled(Kind.NUMBER, tokens, numbers=cells)
+        return FormattedColumn(Kind.NUMBER, tokens, numbers=cells)
 
-    def _floats(self, cells: Sequence[float]) -> Spelled | None:
+    def _floats(self, cells: Sequence[float]) -> FormattedColumn | None:
         tokens = float_tokens(cells)
-        return None if tokens is None else Spelled(Kind.NUMBER, tokens, numbers=cells)
+        return None if tokens is None else FormattedColumn(Kind.NUMBER, tokens, numbers=cells)
 
-    def _decimals(self, cells: Sequence[Decimal]) -> Spelled | None:
+    def _decimals(self, cells: Sequence[Decimal]) -> FormattedColumn | None:
         if self._values.decimal == "text":
             return None
         text = "\x1f".join(map(str, cells)).encode()
         if text.translate(None, b"0123456789.-\x1f"):
             return None
         tokens = text.split(SEPARATOR)
-        if self._spelling.spreadsheet and max(map(len, tokens)) > DIGITS:
+        if self._text_rules.spreadsheet and max(map(len, tokens)) > DIGITS:
             return None
-        return Spelled(Kind.NUMBER, tokens)
+        return FormattedColumn(Kind.NUMBER, tokens)
 
-    def _bools(self, cells: Sequence[bool]) -> Spelled:
-        words = (self._spelling.false, self._spelling.true)
-        return Spelled(Kind.BOOL, list(map(words.__getitem__, cells)))
+    def _bools(self, cells: Sequence[bool]) -> FormattedColumn:
+        words = (self._text_rules.false, self._text_rules.true)
+        return FormattedColumn(Kind.BOOL, list(map(words.__getitem__, cells)))
 
-    def _dates(self, cells: Sequence[date]) -> Spelled | None:
-        return self._serial_dates(cells) if self._spelling.serials else self._iso_dates(cells)
+    def _dates(self, cells: Sequence[date]) -> FormattedColumn | None:
+        return self._serial_dates(cells) if self._text_rules.serials else self._iso_dates(cells)
 
-    def _iso_dates(self, cells: Sequence[date]) -> Spelled | None:
-        if self._spelling.iso and min(cells) < FIRST_GREGORIAN:
+    def _iso_dates(self, cells: Sequence[date]) -> FormattedColumn | None:
+        if self._text_rules.iso and min(cells) < FIRST_GREGORIAN:
             return None
-        return Spelled(Kind.DATE, iso_tokens(cells))
+        return FormattedColumn(Kind.DATE, iso_tokens(cells))
 
-    def _serial_dates(self, cells: Sequence[date]) -> Spelled | None:
+    def _serial_dates(self, cells: Sequence[date]) -> FormattedColumn | None:
         if min(cells) < FIRST_DATE:
             return None
-        return Spelled(Kind.DATE, list(map(self._serials.__getitem__, cells)))
+        return FormattedColumn(Kind.DATE, list(map(self._serials.__getitem__, cells)))
 
-    def _datetimes(self, cells: Sequence[datetime]) -> Spelled | None:
+    def _datetimes(self, cells: Sequence[datetime]) -> FormattedColumn | None:
         zones = list(map(_ZONE, cells))  # dateutil's cannot be in a set
         naive = zones.count(None)
         if naive == len(zones):
@@ -268,33 +270,33 @@ class Speller:
                 cells = [cell.astimezone(zone) for cell in cells]
             except OverflowError:
                 return None
-        if not self._spelling.spreadsheet:
+        if not self._text_rules.spreadsheet:
             tokens = iso_tokens(cells) if zone is UTC else [c.isoformat().encode() for c in cells]
-            spelled: Spelled | None = Spelled(Kind.ZONED, tokens)
+            formatted: FormattedColumn | None = FormattedColumn(Kind.ZONED, tokens)
         else:
-            spelled = self._naive([cell.replace(tzinfo=None) for cell in cells], Kind.ZONED)
-        if spelled is not None and elsewhere:
+            formatted = self._naive([cell.replace(tzinfo=None) for cell in cells], Kind.ZONED)
+        if formatted is not None and elsewhere:
             self._converted["timezone"] += elsewhere
-        return spelled
+        return formatted
 
-    def _naive(self, cells: Sequence[datetime], kind: Kind) -> Spelled | None:
-        if not self._spelling.serials:
-            if self._spelling.iso and min(cells).date() < FIRST_GREGORIAN:
+    def _naive(self, cells: Sequence[datetime], kind: Kind) -> FormattedColumn | None:
+        if not self._text_rules.serials:
+            if self._text_rules.iso and min(cells).date() < FIRST_GREGORIAN:
                 return None
-            return Spelled(kind, iso_tokens(cells))
+            return FormattedColumn(kind, iso_tokens(cells))
         serials = datetime_serials(cells)
         tokens = float_tokens(serials) if min(serials) >= FIRST_SERIAL else None
-        return None if tokens is None else Spelled(kind, tokens)
+        return None if tokens is None else FormattedColumn(kind, tokens)
 
-    def _uuids(self, cells: Sequence[uuid.UUID]) -> Spelled | None:
-        spelled = self._texts(list(map(str, cells)))
-        if spelled is not None:
+    def _uuids(self, cells: Sequence[uuid.UUID]) -> FormattedColumn | None:
+        formatted = self._texts(list(map(str, cells)))
+        if formatted is not None:
             self._converted["text_of_object"] += len(cells)
-        return spelled
+        return formatted
 
     # Cell by cell
 
-    def _one_by_one(self, cells: Sequence[object]) -> Spelled:
+    def _one_by_one(self, cells: Sequence[object]) -> FormattedColumn:
         tokens: list[bytes | None] = []
         kinds = []
         start = self._single.row
@@ -305,10 +307,10 @@ class Speller:
         only = set(kinds) - {Kind.EMPTY}
         sparse = Kind.EMPTY in kinds
         if len(only) == 1:
-            return Spelled(only.pop(), tokens, sparse=sparse)
+            return FormattedColumn(only.pop(), tokens, sparse=sparse)
         if not only:
-            return Spelled(Kind.EMPTY, tokens, sparse=True)
-        return Spelled(None, tokens, sparse=sparse, kinds=kinds)
+            return FormattedColumn(Kind.EMPTY, tokens, sparse=True)
+        return FormattedColumn(None, tokens, sparse=sparse, kinds=kinds)
 
     # Columns whose kind the caller tells
 
@@ -335,7 +337,7 @@ class Speller:
         raise self._single.error(cell, f"cannot be read as {kind}")
 
     # Functions, for methods that are bound would be kept once for every column.
-    _BY_TYPE: ClassVar[dict[type, Callable[[Speller, Any], Spelled | None]]] = {
+    _BY_TYPE: ClassVar[dict[type, Callable[[ColumnFormatter, Any], FormattedColumn | None]]] = {
         str: _texts,
         int: _ints,
         float: _floats,

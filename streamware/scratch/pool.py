@@ -10,15 +10,15 @@ from dataclasses import replace
 
 from streamware.errors import ScratchError
 from streamware.scratch.budget import Budget
-from streamware.scratch.directory import Place
+from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.forks import watch
-from streamware.scratch.process_directory import Home, reap
+from streamware.scratch.process_directory import ProcessDirectory, reap
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")
 
 
-class Storage:
+class ScratchPool:
     """The directory, the budgets, and what went wrong with either.
 
     Nothing is opened before it is needed, so that it can be made before a server forks.
@@ -37,12 +37,12 @@ class Storage:
     def __init__(self, settings: Settings) -> None:
         directory = settings.scratch_dir
         self.settings = settings
-        self.place = Place(
+        self.place = ScratchDirectory(
             None if directory is None else os.fspath(directory),
             memory_backed=settings.memory_backed,
             keep_free_bytes=settings.keep_free_bytes,
         )
-        self.home = Home(self.place)
+        self.home = ProcessDirectory(self.place)
         self.budget = Budget(
             process_bytes=settings.process_bytes,
             host_bytes=settings.host_bytes,
@@ -99,10 +99,10 @@ def _counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-_storages: dict[Settings, Storage] = {}
+_pools: dict[Settings, ScratchPool] = {}
 
 
-def storage(settings: Settings | None = None) -> Storage:
+def scratch_pool(settings: Settings | None = None) -> ScratchPool:
     """The storage of these settings in this process; None: of what the environment says.
 
     Raises:
@@ -112,9 +112,9 @@ def storage(settings: Settings | None = None) -> Storage:
         raise TypeError(f"settings= takes sw.Settings, not {type(settings).__name__}")
     key = replace(settings or Settings(), values=None, limits=None, observers=())
     # No lock, which another thread might hold while this one forks; a Storage is cheap to make.
-    return _storages.get(key) or _storages.setdefault(key, Storage(key))
+    return _pools.get(key) or _pools.setdefault(key, ScratchPool(key))
 
 
-def storages() -> list[Storage]:
+def scratch_pools() -> list[ScratchPool]:
     """All that this process has made."""
-    return list(_storages.values())
+    return list(_pools.values())

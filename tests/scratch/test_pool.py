@@ -9,18 +9,18 @@ import pytest
 from oracle import close, settings, storing
 from streamware.errors import ScratchError
 from streamware.limits import Limits
-from streamware.scratch import storage as module
+from streamware.scratch import pool as module
 from streamware.scratch.directory import prefix
 from streamware.scratch.ledger import Scratch
+from streamware.scratch.pool import ScratchPool, scratch_pool, scratch_pools
 from streamware.scratch.removal import Reaped
-from streamware.scratch.storage import Storage, storage, storages
 from streamware.settings import Settings
 from streamware.values import Values
 
 
 @pytest.fixture(autouse=True)
 def _no_storages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_storages", {})
+    monkeypatch.setattr(module, "_pools", {})
 
 
 def orphan(root: Path) -> Path:
@@ -32,14 +32,14 @@ def orphan(root: Path) -> Path:
 
 
 def test_equal_settings_share_a_storage(root: Path) -> None:
-    assert storage(settings(root)) is storage(settings(root))
-    assert storage(settings(root)) is not storage(settings(root, request_files=1))
+    assert scratch_pool(settings(root)) is scratch_pool(settings(root))
+    assert scratch_pool(settings(root)) is not scratch_pool(settings(root, request_files=1))
 
 
 def test_what_concerns_cells_divides_no_budget(root: Path) -> None:
     other = settings(root, values=Values(), limits=Limits(rows=1))
-    assert storage(other) is storage(settings(root))
-    assert storage(other).settings.limits is None
+    assert scratch_pool(other) is scratch_pool(settings(root))
+    assert scratch_pool(other).settings.limits is None
 
 
 def test_files_of_all_requests_are_counted(root: Path) -> None:
@@ -64,26 +64,26 @@ def test_a_child_counts_no_files_of_its_parent(root: Path) -> None:
 
 
 def test_all_storages_are_known(root: Path) -> None:
-    made = [storage(settings(root)), storage(settings(root, request_files=1))]
-    assert storages() == made
+    made = [scratch_pool(settings(root)), scratch_pool(settings(root, request_files=1))]
+    assert scratch_pools() == made
 
 
 def test_without_settings_it_is_what_the_environment_says(
     monkeypatch: pytest.MonkeyPatch, root: Path
 ) -> None:
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(root))
-    assert storage().place.path == str(root)
-    assert storage(None) is storage(Settings())
+    assert scratch_pool().place.path == str(root)
+    assert scratch_pool(None) is scratch_pool(Settings())
 
 
 def test_nothing_is_opened_before_it_is_needed(root: Path) -> None:
-    storage(settings(root / "missing"))
+    scratch_pool(settings(root / "missing"))
 
 
 def test_a_directory_that_was_set_is_verified_at_the_start(root: Path) -> None:
     for _ in range(2):
         with pytest.raises(ScratchError, match=r"Settings\.scratch_dir.* does not exist") as caught:
-            storage(settings(root / "missing")).start()
+            scratch_pool(settings(root / "missing")).start()
         assert caught.value.errno == errno.ENOENT
 
 
@@ -92,7 +92,7 @@ def test_the_default_directory_is_looked_at_quietly(
 ) -> None:
     monkeypatch.delenv("STREAMWARE_SCRATCH_DIR", raising=False)
     monkeypatch.setattr("streamware.scratch.directory._default", lambda: str(root / "missing"))
-    made = storage(Settings())
+    made = scratch_pool(Settings())
     with caplog.at_level(logging.INFO, "streamware"):
         made.start()
     assert made.signals.total() == 0
@@ -104,7 +104,7 @@ def test_the_default_directory_is_looked_at_quietly(
 def test_what_killed_processes_left_is_removed_once(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    left, made = orphan(root), storage(settings(root))
+    left, made = orphan(root), scratch_pool(settings(root))
     with caplog.at_level(logging.WARNING, "streamware"):
         made.start()
     assert not left.exists()
@@ -125,7 +125,7 @@ def test_what_resists_is_counted_and_stops_nobody(
 ) -> None:
     resisting = Reaped(errors=[OSError(errno.EIO, "no")])
     monkeypatch.setattr(module, "reap", lambda _: resisting)
-    made = Storage(settings(root))
+    made = ScratchPool(settings(root))
     with caplog.at_level(logging.WARNING, "streamware"):
         made.start()
     assert made.signals["cleanup_failures"] == 1
@@ -137,7 +137,7 @@ def test_what_lost_its_process_before_its_name_is_told_too(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (root / f"{prefix()}0123456789abcdef").write_bytes(b"x")
-    made = Storage(settings(root))
+    made = ScratchPool(settings(root))
     with caplog.at_level(logging.WARNING, "streamware"):
         made.start()
     assert "0 directories, 1 file, 1 byte; 0 errors" in caplog.text
@@ -147,16 +147,16 @@ def test_what_lost_its_process_before_its_name_is_told_too(
 @pytest.mark.parametrize("given", ["/var/tmp", {}, Settings])
 def test_what_is_not_settings_is_refused_by_its_name(given: Any) -> None:
     with pytest.raises(TypeError, match=r"settings= takes sw\.Settings, not (str|dict|type)"):
-        storage(given)
+        scratch_pool(given)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_forked_child_finds_the_same_storage(root: Path) -> None:
-    made = storage(settings(root))
+    made = scratch_pool(settings(root))
     made.budget.take(1000)
     child = os.fork()
     if not child:
-        same = storage(settings(root)) is made and made.budget.used == 0
+        same = scratch_pool(settings(root)) is made and made.budget.used == 0
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert made.budget.used == 1000
