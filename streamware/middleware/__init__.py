@@ -1,1 +1,1 @@
-"""The middlewares: they own the scratch of a request, from before its application to its end."""
+"""What cleans up after a request?  The middlewares: scratch space around a whole application."""

@@ -1,4 +1,4 @@
-"""ASGIMiddleware: the scratch of a request, given back when its application has returned.
+"""ASGIMiddleware: scratch space for each request, released when its application has returned.
 
 Source: ASGI 3 HTTP specification 2.1 to 2.4.
 """
@@ -23,7 +23,7 @@ from streamware.http.disconnect import (
     answer_nobody,
 )
 from streamware.http.export import Export
-from streamware.middleware.failure import instead_of
+from streamware.middleware.failure import refusal_of
 from streamware.middleware.signature import check
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
@@ -36,40 +36,41 @@ T = TypeVar("T")
 _READ = 65_536
 _LAST = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
 _GRACE = 1.0
-"""Seconds that the end of a response may take to be sent after the client was said to be gone.
+"""Seconds that the last message may take to be sent after the server has reported a disconnect.
 
-Some servers say so of every response that has ended, and a few before `send` has returned.
+Some servers report one after every response, and a few before `send` has returned.
 """
 
 
 class ASGIMiddleware:
-    """Gives every request of an ASGI application scratch that is gone when it ends.
+    """An ASGI middleware that gives each request scratch space, removed when the request ends.
 
-    Mount it outermost.  Views find the scratch by `current_scratch()`, or as
-    `scope["extensions"]["streamware.scratch"]["scratch"]`; and without an import `Export` itself,
-    bound to these settings, as `scope["extensions"]["streamware.export"]["export"]`.
+    Mount it outermost.  Views get the scratch with `current_scratch()`, or as
+    `scope["extensions"]["streamware.scratch"]["scratch"]`.  They also find `Export`, bound to
+    these settings, as `scope["extensions"]["streamware.export"]["export"]`, and so need not
+    import it.
 
-    The application runs in the server's own task, and is never cancelled, whatever the client
-    does: exports that are being sent end when it leaves, and nothing else does.
+    The application runs in the server's own task.  When the client leaves, exports that are being
+    sent are cancelled; the application is not, unless `cancel_on_disconnect` is set.
 
-    What the application raises passes unchanged, as long as no response was started but for
-    `Refused`, a disk that is full, and groups of these, which are answered with 503 and
-    `Retry-After`, and for a `LimitError`, with its status.
+    What the application raises passes through unchanged, with one exception.  While no response
+    has been started, `Refused`, a full disk, and groups of nothing else are answered with 503 and
+    `Retry-After`, and a `LimitError` with its own status.
 
-    Below another one with equal settings, or if it has none of its own, it leaves everything but
-    the cancelling to that.  Lifespan and websockets pass through.  On an event loop that is not
-    asyncio's the application runs as before, but there are no exports and no cancelling.
+    Below another middleware with equal settings, or if given none of its own, it leaves all but
+    `cancel_on_disconnect` to that one.  Lifespan and websockets pass through.  On an event loop
+    other than asyncio's the application runs as before, without exports and cancellation.
 
     Args:
         app: The application.
-        settings: What holds for its requests; by default what the environment says.
+        settings: Settings for its requests; by default those of the environment.
         cancel_on_disconnect: Cancel the application, too, when the client leaves before the
-            response is complete.  Middlewares around this one see a status of 499 if none was
-            sent by then.
+            response is complete.  If no status was sent by then, middlewares around this one see
+            a 499.
 
     Raises:
-        ScratchError: The directory that was set does not exist or is not safe.
-        TypeError: `app` is no ASGI application.
+        ScratchError: The configured directory does not exist or is not safe.
+        TypeError: `app` is not an ASGI application.
     """
 
     def __init__(
@@ -81,27 +82,27 @@ class ASGIMiddleware:
     ) -> None:
         check(app, "ASGI")
         self._app = app
-        self._own = settings
-        self._settings = settings or Settings()
-        self._pool = scratch_pool(self._settings)
+        self._given = settings  # as passed; None defers to an outer middleware
+        self._settings = settings or Settings()  # what holds if there is no outer middleware
+        self._pool = scratch_pool(self._settings)  # shared by all requests of the process
         self._pool.start()
-        self._cancels = cancel_on_disconnect
-        self._export = {"export": partial(Export, settings=self._settings)}
+        self._cancels = cancel_on_disconnect  # whether the application is cancelled, too
+        self._export = {"export": partial(Export, settings=self._settings)}  # offered to views
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the application answer."""
+        """Run the application for one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         extensions = scope.get("extensions") or {}
         offered = extensions.get(SCRATCH) or {}
-        around = live(offered.get("scratch"))
-        if around is None or self._own not in (None, around.settings):
+        outer = live(offered.get("scratch"))
+        if outer is None or self._given not in (None, outer.settings):
             await self._answer(scope, extensions, receive, send)
         elif self._cancels:
-            response = _Response(scope, around, send)
+            response = _Response(scope, outer, send)
             answering = self._app(scope, receive, response.send)
-            await _unless_left(offered["watcher"], response, answering)
+            await _cancel_on_disconnect(offered["watcher"], response, answering)
         else:
             await self._app(scope, receive, send)
 
@@ -109,7 +110,7 @@ class ASGIMiddleware:
         if self._cancels:
             check_loop()
         scratch = Scratch(self._pool, self._settings)
-        receive, send = _outside(receive), _outside(send)
+        receive, send = _without_scratch(receive), _without_scratch(send)
         watcher = DisconnectWatcher(receive)
         response = _Response(scope, scratch, send)
         offered = {SCRATCH: {"scratch": scratch, "watcher": watcher}, EXPORT: self._export}
@@ -118,32 +119,32 @@ class ASGIMiddleware:
         try:
             answering = self._app(scope, watcher.receive, response.send)
             if self._cancels:
-                await _unless_left(watcher, response, answering)
+                await _cancel_on_disconnect(watcher, response, answering)
             else:
                 await answering
         except Exception as error:
             if response.started:
                 raise
-            instead = instead_of(error, scratch, head_only=response.head_only)
-            if instead is None:
+            answer = refusal_of(error, scratch, head_only=response.head_only)
+            if answer is None:
                 raise
-            await whole(instead, send)
+            await whole(answer, send)
         finally:
             scratch.close()
             watcher.close()
             CURRENT.reset(token)
 
 
-def _outside(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """What the server gave us, called as if the request's scratch were not there.
+def _without_scratch(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Return the server's `receive` or `send`, called without the request's scratch as current.
 
-    In its `send` a server may begin the next request of the connection, and in `receive` it may
-    have the loop watch the socket: either goes on in a copy of the context of the call.
+    A server may begin the connection's next request within `send`, and within `receive` it may
+    have the event loop watch the socket.  Both go on in a copy of the context of the call.
     """
-    around = CURRENT.get()
+    outer = CURRENT.get()
 
     async def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        token = CURRENT.set(around)
+        token = CURRENT.set(outer)
         try:
             return await call(*args, **kwargs)
         finally:
@@ -152,37 +153,40 @@ def _outside(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     return called
 
 
-async def _unless_left(
+async def _cancel_on_disconnect(
     watcher: DisconnectWatcher, response: _Response, answering: Awaitable[None]
 ) -> None:
-    """Await the application; cancel it when the client leaves, and swallow just that."""
-    leave = _Leave(watcher, response)
-    watcher.watch(leave)
+    """Await the application, and cancel it when the client leaves.
+
+    Only the `CancelledError` of that cancellation is swallowed.
+    """
+    cancellation = _Cancellation(watcher, response)
+    watcher.watch(cancellation)
     try:
         await answering
     except asyncio.CancelledError:
-        if not leave.was_the_cause():
+        if not cancellation.was_the_cause():
             raise
     finally:
-        watcher.unwatch(leave)
-        leave.end()
+        watcher.unwatch(cancellation)
+        cancellation.disarm()
     if watcher.left and not response.started:
         await answer_nobody(response.send)
 
 
-class _Leave:
-    """What is done when the client leaves: the task is cancelled, unless the response is sent."""
+class _Cancellation:
+    """A callback for a disconnect: cancels the current task unless its response is complete."""
 
     def __init__(self, watcher: DisconnectWatcher, response: _Response) -> None:
         self._watcher = watcher
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._before = self._task.cancelling()
-        self._cancelled = False
         self._response = response
-        self._timer: asyncio.TimerHandle | None = None
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())  # runs the application
+        self._others = self._task.cancelling()  # cancellations that were requested before
+        self._cancelled = False  # whether this one is requested, and not withdrawn
+        self._timer: asyncio.TimerHandle | None = None  # runs while the last message is sent
 
     def __call__(self) -> None:
-        if not self._watcher.left:  # `receive` failed, and tells that to the application
+        if not self._watcher.left:  # `receive` failed; it raises in the application instead
             return
         if self._response.ending:
             self._timer = asyncio.get_running_loop().call_later(_GRACE, self._cancel)
@@ -190,16 +194,16 @@ class _Leave:
             self._cancel()
 
     def was_the_cause(self) -> bool:
-        """Whether a cancellation that arrived came from here, and from nowhere else."""
-        return self._uncancelled() and self._task.cancelling() <= self._before
+        """Withdraw the cancellation, and return whether it was the only one."""
+        return self._withdraw() and self._task.cancelling() <= self._others
 
-    def end(self) -> None:
-        """It is too late for that; what became of it is forgotten."""
-        self._uncancelled()
+    def disarm(self) -> None:
+        """Withdraw the cancellation, and do not cancel any more."""
+        self._withdraw()
         if self._timer is not None:
             self._timer.cancel()
 
-    def _uncancelled(self) -> bool:
+    def _withdraw(self) -> bool:
         cancelled, self._cancelled = self._cancelled, False
         if cancelled:
             self._task.uncancel()
@@ -212,23 +216,18 @@ class _Leave:
 
 
 class _Response:
-    """What the application has sent of its response.
-
-    Attributes:
-        head_only: Whether the server drops the body.
-        started: Whether the response was.
-        ending: Whether the last message was handed to the server.
-        complete: Whether the server has taken it.
-    """
+    """The response to one request, as far as the application has sent it."""
 
     def __init__(self, scope: Scope, scratch: Scratch, send: Send) -> None:
-        self.head_only = scope.get("method") == "HEAD"
-        self.started = self.ending = self.complete = False
-        self._scratch = scratch
-        self._send = send
+        self.head_only = scope.get("method") == "HEAD"  # whether the server drops the body
+        self.started = False  # whether the status was passed to the server
+        self.ending = False  # whether the last message was passed to the server
+        self.complete = False  # whether the server has taken the last message
+        self._scratch = scratch  # of the request; knows which paths are ours
+        self._send = send  # the server's
 
     async def send(self, message: Message) -> None:
-        """What the application is given as `send`."""
+        """Send a message of the application's, as its `send`."""
         kind = message["type"]
         if kind == "http.response.start":
             if message["status"] < HTTPStatus.MULTIPLE_CHOICES:
@@ -248,7 +247,7 @@ class _Response:
             self.complete = self.ending
 
     async def _send_file(self, path: str) -> None:
-        """The bytes of a scratch file, of which the server would find nothing later."""
+        """Send the bytes of a scratch file, which is removed before the server would open it."""
         if not self.head_only:
             chunks, worker = _read(path), Worker()
             try:

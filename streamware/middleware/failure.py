@@ -1,4 +1,4 @@
-"""Failure: what is answered for an error that leaves an application which has sent nothing."""
+"""What a middleware answers when an application raises before it has sent anything."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ from streamware.scratch.ledger import Scratch
 logger = logging.getLogger("streamware")
 
 
-def instead_of(error: BaseException, scratch: Scratch, *, head_only: bool) -> Answer | None:
-    """A 503, say, if `error` tells that there was no room, or if all errors of a group do.
+def refusal_of(error: BaseException, scratch: Scratch, *, head_only: bool) -> Answer | None:
+    """Return the answer to a request that failed for lack of room or at a limit, else None.
+
+    That is a 503 or the status of a `LimitError`.  A group of errors has one if each of its
+    errors has.
 
     Args:
         error: What the application raised.
-        scratch: The request's, which is still open.
-        head_only: Whether it has no body.
+        scratch: The request's, still open.
+        head_only: Whether to leave out the body.
     """
     if isinstance(error, BaseExceptionGroup):
-        answers = [instead_of(each, scratch, head_only=head_only) for each in error.exceptions]
+        answers = [refusal_of(each, scratch, head_only=head_only) for each in error.exceptions]
         return None if None in answers else answers[0]
-    return refusal(_full(error, scratch) or error, head_only=head_only)
+    return refusal(_disk_full(error, scratch) or error, head_only=head_only)
 
 
-def _full(error: BaseException, scratch: Scratch) -> ScratchError | None:
-    """Our own word for it, where a library found the disk full that wrote to a named file."""
+def _disk_full(error: BaseException, scratch: Scratch) -> ScratchError | None:
+    """Return a `ScratchError` for a full disk that a library met when it wrote to a scratch path.
+
+    The request must have scratch files: else it was another disk.
+    """
     if isinstance(error, ScratchError) or not isinstance(error, OSError):
         return None
     if error.errno not in (ENOSPC, EDQUOT) or not scratch.usage.files:
@@ -40,15 +46,15 @@ def _full(error: BaseException, scratch: Scratch) -> ScratchError | None:
     )
 
 
-def fault(error: BaseException, *, head_only: bool) -> Answer | None:
-    """A 500, if `error` is a `ScratchError`.
+def internal_error(error: BaseException, *, head_only: bool) -> Answer | None:
+    """Return a 500 if `error` is a `ScratchError`, else None, and log the error.
 
-    That is an `OSError`, which gunicorn takes for a client that has left: it would close the
-    connection, and send nothing.
+    A `ScratchError` is an `OSError`, which gunicorn takes for a client that has left: it would
+    close the connection without an answer.
     """
     if not isinstance(error, ScratchError):
         return None
-    logger.error("a request failed for its scratch", exc_info=error)
+    logger.error("a request failed because of its scratch files", exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     body = f"{status.phrase}\n".encode()
     headers = [

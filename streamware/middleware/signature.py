@@ -1,51 +1,42 @@
-"""Application: what a middleware is mounted around, as far as its signature tells."""
+"""A look at an application's signature, when a middleware is mounted around it."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
-_NUMBER = {"WSGI": 2, "ASGI": 3}
-"""Arguments that an application of each kind is called with."""
+_ARGUMENTS = {"WSGI": 2, "ASGI": 3}
+"""How many arguments an application of each kind is called with."""
+_ARTICLE = {"WSGI": "a", "ASGI": "an"}
 
 
 def check(app: object, kind: Literal["WSGI", "ASGI"]) -> None:
-    """Find out what would else fail at the first request.
+    """Raise now what would otherwise fail at the first request.
 
     Raises:
-        TypeError: It cannot be called, or not the way applications of this kind are.
+        TypeError: `app` is not callable, or its signature is not that of such an application.
     """
+    expected = f"sw.{kind}Middleware expects {_ARTICLE[kind]} {kind} application"
     if not callable(app):
-        raise TypeError(
-            f"{kind}Middleware is mounted around an application, which can be called; a"
-            f" {type(app).__name__} cannot"
-        )
-    takes = _numbers(app)
-    if not takes or _NUMBER[kind] in takes:
+        raise TypeError(f"{expected}, which is callable, not {type(app).__name__}")
+    try:
+        # A decorator copies the signature of what it wraps, but is called by its own.
+        signature = inspect.signature(app, follow_wrapped=False)
+    except Exception:  # noqa: BLE001 - an annotation may raise anything; this is only a hint
         return
-    for other, number in _NUMBER.items():
-        if number in takes:
-            article = "an" if other == "ASGI" else "a"
+    numbers = [number for number in (1, 2, 3) if _binds(signature, number)]
+    if not numbers or _ARGUMENTS[kind] in numbers:
+        return
+    for other, number in _ARGUMENTS.items():
+        if number in numbers:
             raise TypeError(
-                f"this is {article} {other} application by its signature, around which"
-                f" sw.{other}Middleware is mounted, not sw.{kind}Middleware"
+                f"{expected}, not {_ARTICLE[other]} {other} application, which this is by its"
+                f" signature: mount sw.{other}Middleware around it"
             )
     raise TypeError(
-        f"this takes one argument, and is no {kind} application: sw.{kind}Middleware is not for"
-        f" Django's MIDDLEWARE, but is mounted in {kind.lower()}.py, around what"
-        f" get_{kind.lower()}_application() returns"
+        f"{expected}, not a callable of one argument: leave it out of Django's MIDDLEWARE, and in"
+        f" {kind.lower()}.py mount it around what get_{kind.lower()}_application() returns"
     )
-
-
-def _numbers(app: Callable[..., Any]) -> list[int]:
-    """How many arguments, of 1 to 3, it takes; none where that cannot be told."""
-    try:
-        # A decorator has the signature of what it wraps, but is called by its own.
-        signature = inspect.signature(app, follow_wrapped=False)
-    except Exception:  # noqa: BLE001 - whatever an annotation raises; it is no more than a hint
-        return []
-    return [number for number in (1, 2, 3) if _binds(signature, number)]
 
 
 def _binds(signature: inspect.Signature, number: int) -> bool:

@@ -1,9 +1,9 @@
-"""WSGIMiddleware: the scratch of a request, given back whatever becomes of it.
+"""WSGIMiddleware: scratch space for each request, released however its response ends.
 
-An application may raise, return something that the server never iterates, or that it never
-closes: no server does all of what PEP 3333 wants, and frameworks drop responses, too.  So there
-are five ways out: the application raises; its chunks end; they fail; the server closes; nobody
-did, and the last reference goes.
+An application may raise, and it may return a body that the server never iterates or never closes:
+no server does all that PEP 3333 asks, and frameworks drop responses, too.  So there are five ways
+out: the application raises; its body ends; its body raises; the server closes it; or no one does,
+and the last reference goes.
 
 Source: PEP 3333.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from streamware.http.delivery import EXPORT, SCRATCH, Answer, live
 from streamware.http.export import Export
 from streamware.http.wsgi import ContextIterator, status_of
-from streamware.middleware.failure import fault, instead_of
+from streamware.middleware.failure import internal_error, refusal_of
 from streamware.middleware.signature import check
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
@@ -30,50 +30,53 @@ if TYPE_CHECKING:
 logger = logging.getLogger("streamware")
 
 _FILE_WRAPPER = "wsgi.file_wrapper"
-# Flask's test client asks by it for the application's contexts, and enters them in its own.
+# Flask's test client sets it to get the application's contexts, and enters them in its own.
 _PRESERVED = "werkzeug.debug.preserve_context"
 
 
 class WSGIMiddleware:
-    """Gives every request of a WSGI application scratch that is gone when it ends.
+    """A WSGI middleware that gives each request scratch space, removed when the request ends.
 
-    Views find it by `current_scratch()`, or as `environ["streamware.scratch"]`; and without an
-    import `Export` itself, bound to these settings, as `environ["streamware.export"]`.  The
-    application, its body and its closing run in one copy of the server's context.
+    Mount it outermost.  Views get the scratch with `current_scratch()`, or as
+    `environ["streamware.scratch"]`.  They also find `Export`, bound to these settings, as
+    `environ["streamware.export"]`, and so need not import it.
 
-    What the application raises passes unchanged, as long as nothing was sent but for `Refused`, a
-    disk that is full, and groups of these, which are answered with 503 and `Retry-After`; for a
-    `LimitError` with its status; and for any other `ScratchError`, with a 500.  A body's
-    `close()` that raises is logged: several servers would cut a response that was sent whole.
+    The application, its body and the body's `close()` run in one copy of the server's context.
 
-    Below another one with equal settings, or if it has none of its own, it leaves everything to
-    that.
+    What the application raises passes through unchanged, with one exception.  While nothing has
+    been sent, `Refused`, a full disk, and groups of nothing else are answered with 503 and
+    `Retry-After`, a `LimitError` with its own status, and any other `ScratchError` with 500.
+    What a body's `close()` raises is logged: several servers would cut off a response that was
+    sent whole.
+
+    Below another middleware with equal settings, or if given none of its own, it leaves all to
+    that one.
 
     Args:
         app: The application.
-        settings: What holds for its requests; by default what the environment says.
+        settings: Settings for its requests; by default those of the environment.
 
     Raises:
-        ScratchError: The directory that was set does not exist or is not safe.
-        TypeError: `app` is no WSGI application.
+        ScratchError: The configured directory does not exist or is not safe.
+        TypeError: `app` is not a WSGI application.
     """
 
     def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
         check(app, "WSGI")
         self._app = app
-        self._own = settings
-        self._settings = settings or Settings()
-        self._pool = scratch_pool(self._settings)
+        self._given = settings  # as passed; None defers to an outer middleware
+        self._settings = settings or Settings()  # what holds if there is no outer middleware
+        self._pool = scratch_pool(self._settings)  # shared by all requests of the process
         self._pool.start()
-        self._export = partial(Export, settings=self._settings)
+        self._export = partial(Export, settings=self._settings)  # offered to views
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Have the application answer."""
-        around = live(environ.get(SCRATCH))
-        if around is not None:
-            if self._own in (None, around.settings):
+        """Run the application for one request."""
+        outer = live(environ.get(SCRATCH))
+        if outer is not None:
+            if self._given in (None, outer.settings):
                 return self._app(environ, start_response)
-            environ = {**environ}  # what is around keeps its own
+            environ = {**environ}  # the outer middleware keeps its own
         scratch = Scratch(self._pool, self._settings)
         environ[SCRATCH] = scratch
         environ[EXPORT] = self._export
@@ -81,27 +84,29 @@ class WSGIMiddleware:
 
 
 class _Response(ContextIterator):
-    """What the application answers one request with."""
+    """The response to one request, as far as the application has given it to the server."""
 
     def __init__(
         self, environ: WSGIEnvironment, scratch: Scratch, start_response: StartResponse
     ) -> None:
-        here = _PRESERVED in environ
-        super().__init__(partial(_here, scratch) if here else None)
-        self._head_only = environ.get("REQUEST_METHOD") == "HEAD"
-        self._scratch = scratch
-        self._start_response = start_response
-        self._body: Any = None
-        self._chunks: Iterator[bytes] = iter(())
-        self._instead: Answer | None = None
-        self._started = self._returned = self._begun = False
+        # Flask's test client enters its contexts in ours: we run in that one, not in a copy.
+        super().__init__(partial(_in_this_context, scratch) if _PRESERVED in environ else None)
+        self._head_only = environ.get("REQUEST_METHOD") == "HEAD"  # whether a body is left out
+        self._scratch = scratch  # of the request
+        self._start_response = start_response  # the server's
+        self._body: Any = None  # what the application returned, until it is closed
+        self._chunks: Iterator[bytes] = iter(())  # of the body
+        self._error_answer: Answer | None = None  # answers what has just been raised
+        self._started = False  # whether the status was passed to the server
+        self._returned = False  # whether the body is, or is about to be, the server's
+        self._sent = False  # whether bytes of the body were passed to the server
 
     def begin(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Call the application; what the server is to be given."""
+        """Call the application, and return the body for the server."""
         wrapper = environ.get(_FILE_WRAPPER)
         files = None
         if wrapper is not None:
-            environ[_FILE_WRAPPER] = files = _Files(wrapper)
+            environ[_FILE_WRAPPER] = files = _FileWrapper(wrapper)
         try:
             body: Iterable[bytes] = self._run(self._call, app, environ)
         except BaseException as error:
@@ -110,15 +115,15 @@ class _Response(ContextIterator):
                 raise
             return [instead] if instead else []
         finally:
-            # Some servers look there to tell whether it is theirs that was returned.
+            # Some servers look there to find out whether a body is made by their wrapper.
             if files is not None and environ.get(_FILE_WRAPPER) is files:
                 environ[_FILE_WRAPPER] = wrapper
-        if type(body) in (list, tuple):  # all there is; a server may make a length of one item
+        if type(body) in (list, tuple):  # complete; from one item a server may take the length
             self.close()
             return body
         self._body, self._returned = body, True
-        if files is not None and (file := files.behind(body)) is not None:
-            self._body = file.entrusted_to(self)
+        if files is not None and (file := files.file_of(body)) is not None:
+            file.response, self._body = self, file.file
             return body
         try:
             self._chunks = self._run(iter, body)
@@ -130,49 +135,49 @@ class _Response(ContextIterator):
     def _call(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         CURRENT.set(self._scratch)
         try:
-            return app(environ, self._start)
+            return app(environ, self.start_response)
         except Exception as error:
-            self._consider(error)
+            self._prepare_answer(error)
             raise
 
-    def _start(self, status: str, *given: Any, **named: Any) -> Any:
-        """What the application is given as `start_response`."""
-        if status.startswith("2"):  # a page that tells of an error may always be sent
+    def start_response(self, status: str, *args: Any, **kwargs: Any) -> Any:
+        """Pass on what the application starts, as its `start_response`."""
+        if status.startswith("2"):  # the page for an error may always be sent
             self._scratch.settle()
         self._started = True
-        return self._start_response(status, *given, **named)
+        return self._start_response(status, *args, **kwargs)
 
     def step(self) -> bytes:
-        """The next chunk of the application's body, or `END`."""
+        """Return the next chunk of the application's body, or `END`."""
         try:
             chunk = next(self._chunks, self.END)
         except Exception as error:
-            self._consider(error)
+            self._prepare_answer(error)
             raise
-        self._begun = self._begun or bool(chunk)
+        self._sent = self._sent or bool(chunk)
         return chunk
 
     def finish(self) -> None:
-        """The scratch goes; the server still closes the body, which may take its time."""
+        """Release the scratch; the server still closes the body, which may take time."""
         self._scratch.close()
 
     def failed(self, error: BaseException) -> bytes | None:
-        """A 503 where there was no room, say, and nothing has been sent."""
-        instead, self._instead = self._instead, None
-        if instead is None or not isinstance(instead.body, bytes):
+        """Start the response that answers `error`, if nothing was sent, and return its body."""
+        answer, self._error_answer = self._error_answer, None
+        if answer is None or not isinstance(answer.body, bytes):
             return None
-        # For an error a server forgets a response that was started, or raises it where that was
-        # sent.  Granian does neither once the body was returned, and gives nothing to write by.
-        given: Any = ((type(error), error, error.__traceback__),) if self._started else ()
-        write: Any = self._start_response(status_of(instead), instead.headers, *given)
-        return None if self._returned and write is None else instead.body
+        # Given an error, a server forgets the response that was started, or raises it if that was
+        # sent.  Granian does neither once it has the body, and gives no `write`.
+        exc_info: Any = ((type(error), error, error.__traceback__),) if self._started else ()
+        write: Any = self._start_response(status_of(answer), answer.headers, *exc_info)
+        return None if self._returned and write is None else answer.body
 
-    def _consider(self, error: Exception) -> None:
-        """Find out what is answered instead, while the scratch is open and can tell."""
-        if not self._begun:
-            self._instead = instead_of(error, self._scratch, head_only=self._head_only) or fault(
-                error, head_only=self._head_only
-            )
+    def _prepare_answer(self, error: Exception) -> None:
+        """Decide what answers `error` now, while the scratch is open and shows its files."""
+        if not self._sent:
+            self._error_answer = refusal_of(
+                error, self._scratch, head_only=self._head_only
+            ) or internal_error(error, head_only=self._head_only)
 
     def end(self) -> None:
         """Close the body, then the scratch."""
@@ -187,58 +192,58 @@ class _Response(ContextIterator):
             self._scratch.close()
 
 
-class _Files:
-    """The server's `wsgi.file_wrapper`, over files that can end the request when they close."""
+class _FileWrapper:
+    """The server's `wsgi.file_wrapper`, given files whose `close()` can end the response."""
 
     def __init__(self, wrapper: Callable[..., Any]) -> None:
         self._wrapper = wrapper
         self._made: list[tuple[Any, _File]] = []
 
     def __call__(self, file: Any, *block_size: int) -> Any:
-        """As PEP 3333 has it."""
-        mine = _File(file)
-        wrapped = self._wrapper(mine, *block_size)
-        self._made.append((wrapped, mine))
+        """Wrap a file (PEP 3333)."""
+        inner = _File(file)
+        wrapped = self._wrapper(inner, *block_size)
+        self._made.append((wrapped, inner))
         return wrapped
 
-    def behind(self, body: object) -> _File | None:
-        """The file, if `body` is what was made of it and nothing else.
+    def file_of(self, body: object) -> _File | None:
+        """Return the file in `body` if that is the very object that was made here.
 
-        The server must see that itself, else it copies what it could have the kernel send.
+        The server must get that object: from any other it copies what the kernel could send.
         """
         return next((file for wrapped, file in self._made if wrapped is body), None)
 
 
 class _File:
-    """A file whose `close()` can be somebody else's."""
+    """A file that closes `response`, once that is set, in place of itself.
+
+    Attributes:
+        file: The file of the application.
+        response: Closes `file` in turn.
+    """
 
     def __init__(self, file: Any) -> None:
-        self._file = file
-        self._response: _Response | None = None
+        self.file = file
+        self.response: _Response | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
+        return getattr(self.file, name)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._file)
-
-    def entrusted_to(self, response: _Response) -> Any:
-        """Have `close()` end the response, which is to close the file that is returned."""
-        self._response = response
-        return self._file
+        return iter(self.file)
 
     def close(self) -> None:
-        """Close the file, and the response if that is all there is to it."""
-        if self._response is not None:
-            self._response.close()
-        elif hasattr(self._file, "close"):
-            self._file.close()
+        """Close the response, or the file if there is none."""
+        if self.response is not None:
+            self.response.close()
+        elif hasattr(self.file, "close"):
+            self.file.close()
 
 
-def _here(scratch: Scratch, call: Callable[..., Any], *given: Any) -> Any:
-    """Call it in the context of who calls us."""
+def _in_this_context(scratch: Scratch, call: Callable[..., Any], *args: Any) -> Any:
+    """Call it in the context of the caller, with `scratch` as the current one."""
     token = CURRENT.set(scratch)
     try:
-        return call(*given)
+        return call(*args)
     finally:
         CURRENT.reset(token)

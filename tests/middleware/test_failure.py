@@ -7,7 +7,7 @@ from errno import EACCES, EDQUOT, EIO, ENOSPC
 import pytest
 
 import streamware as sw
-from streamware.middleware.failure import fault, instead_of
+from streamware.middleware.failure import internal_error, refusal_of
 from streamware.scratch.pool import ScratchPool
 
 REFUSED = sw.Refused("no room", retry_after=3)
@@ -22,7 +22,7 @@ def scratch(kept: ScratchPool) -> Iterator[sw.Scratch]:
 
 
 def status(error: BaseException, scratch: sw.Scratch) -> int | None:
-    answered = instead_of(error, scratch, head_only=False)
+    answered = refusal_of(error, scratch, head_only=False)
     return None if answered is None else answered.status.value
 
 
@@ -60,10 +60,10 @@ def test_a_fault_of_the_scratch_is_a_500_with_its_cause_in_the_log_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for head_only, body in ((False, b"Internal Server Error\n"), (True, b"")):
-        answered = fault(UNSAFE, head_only=head_only)
+        answered = internal_error(UNSAFE, head_only=head_only)
         assert answered is not None
         assert (answered.status, answered.body) == (500, body)
         assert ("Content-Length", "22") in answered.headers
     assert "not ours" in caplog.text
     for error in (REFUSED, OSError(EACCES, "x"), ValueError()):
-        assert fault(error, head_only=False) is None
+        assert internal_error(error, head_only=False) is None

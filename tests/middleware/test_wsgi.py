@@ -434,7 +434,7 @@ def test_a_fault_of_the_scratch_is_an_answer_and_no_closed_connection(
         told = Gunicorn(sw.WSGIMiddleware(app, settings), method)
         assert told.status == "500 Internal Server Error"
         assert told.body == (b"Internal Server Error\n" if method == "GET" else b"")
-        assert caplog.messages == ["a request failed for its scratch"]
+        assert caplog.messages == ["a request failed because of its scratch files"]
         assert "told to the log only" in caplog.text
         assert "Traceback" in caplog.text
 
