@@ -21,8 +21,10 @@ from streamware.frameworks._support.adownload import AsyncDownload
 from streamware.frameworks._support.download import Download
 from streamware.frameworks._support.options import Content, Options, application
 from streamware.frameworks._support.with_headers import WithHeaders
+from streamware.http.application import prepare_answer
 from streamware.http.delivery import Answer, Chunks, Job
 from streamware.http.headers import Headers
+from streamware.http.request import Request
 
 # Before 6.0 Django's GZipMiddleware makes a gzip file of each chunk of an asynchronous response,
 # and most clients undo the first and drop the rest.  It leaves alone what has a content coding.
@@ -64,20 +66,13 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         headers: Headers = (),
         **options: Unpack[Options],
     ) -> None:
-        answer = _connected(
-            WithHeaders(application(content, options), status, headers).answer(
-                head_only=request.method == "HEAD",
-                query=request.META.get("QUERY_STRING", ""),
-                accept=request.META.get("HTTP_ACCEPT"),
-                coding=request.META.get("HTTP_ACCEPT_ENCODING"),
-                language=request.META.get("HTTP_ACCEPT_LANGUAGE"),
-            )
-        )
+        environ = {**request.META, "REQUEST_METHOD": request.method or "GET"}
+        inner = WithHeaders(application(content, options), status, headers)
+        answer = _connected(prepare_answer(inner, Request.from_environ(environ)))
         self._download: Download | AsyncDownload
         if isinstance(request, ASGIRequest):
             self._download = AsyncDownload(answer, request.scope)
         else:
-            environ = {"REQUEST_METHOD": request.method or "GET", **request.META}
             self._download = Download(answer, environ)
         self._callbacks: list[Callable[[Any], Any]] = []
         super().__init__(self._download, status=int(answer.status), headers=_single(answer.headers))

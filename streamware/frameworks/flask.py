@@ -20,7 +20,9 @@ import flask.globals
 from streamware.frameworks._support.download import Download
 from streamware.frameworks._support.options import Content, Options, application
 from streamware.frameworks._support.with_headers import WithHeaders
+from streamware.http.application import prepare_answer
 from streamware.http.headers import Headers
+from streamware.http.request import Request
 
 _NO_CYCLE: dict[str, None] = {"werkzeug.request": None}
 _HELD = ("kept", None)  # a pair, as the tokens of a request context are
@@ -56,15 +58,10 @@ class ExportResponse(flask.Response):
         headers: Headers = (),
         **options: Unpack[Options],
     ) -> None:
-        request = flask.request
-        answer = WithHeaders(application(content, options), status, headers).answer(
-            head_only=request.method == "HEAD",
-            query=request.query_string,
-            accept=request.headers.get("Accept"),
-            coding=request.headers.get("Accept-Encoding"),
-            language=request.headers.get("Accept-Language"),
-        )
-        download = Download(answer, request.environ)
+        environ = flask.request.environ
+        inner = WithHeaders(application(content, options), status, headers)
+        answer = prepare_answer(inner, Request.from_environ(environ))
+        download = Download(answer, environ)
         super().__init__(download, answer.status, answer.headers)
         # An extension that compresses puts something else in its place, and forgets to close it.
         self.call_on_close(download.close)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from streamware.http import asgi, wsgi
 from streamware.http.delivery import Answer
 from streamware.http.disconnect import Receive, Scope, Send
+from streamware.http.request import Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -71,7 +72,7 @@ class Application:
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application (PEP 3333)."""
-        return wsgi.respond(self.answer, environ, start_response)
+        return wsgi.respond(self._prepare_answer, environ, start_response)
 
     @property
     def asgi(self) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
@@ -79,7 +80,7 @@ class Application:
 
         # A function, not a bound method, which uvicorn would take for ASGI 2.
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            await asgi.respond(self.answer, scope, receive, send)
+            await asgi.respond(self._prepare_answer, scope, receive, send)
 
         return application
 
@@ -93,17 +94,14 @@ class Application:
         text = f"{type(self).__name__!r} object has no attribute {name!r}{remedy}"
         raise AttributeError(text, name=name, obj=self)
 
-    def answer(
-        self,
-        *,
-        head_only: bool,
-        query: str | bytes,
-        accept: str | None,
-        coding: str | None,
-        language: str | None = None,
-    ) -> Answer:
-        """What is answered to one request; rows are not opened for it."""
+    def _prepare_answer(self, request: Request) -> Answer:
+        """Return what is answered to one request; open no rows for it."""
         raise NotImplementedError
+
+
+def prepare_answer(application: Application, request: Request) -> Answer:
+    """Return what an application answers to one request; open no rows for it."""
+    return application._prepare_answer(request)  # noqa: SLF001 - private to users, not to us
 
 
 def _tell(name: str, framework: str) -> None:

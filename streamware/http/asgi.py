@@ -30,6 +30,7 @@ from streamware.http.disconnect import (
     Send,
     answer_nobody,
 )
+from streamware.http.request import Request
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
 from streamware.receipt import check_complete
@@ -40,13 +41,7 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
     """Answer one request; the first chunk is made before the response is started."""
     if scope["type"] != "http":
         raise StateError(f"an Export answers HTTP requests, not {scope['type']}")
-    answered = answer(
-        head_only=scope["method"] == "HEAD",
-        query=scope.get("query_string", b""),
-        accept=_given(scope, b"accept"),
-        coding=_given(scope, b"accept-encoding"),
-        language=_given(scope, b"accept-language"),
-    )
+    answered = answer(Request.from_scope(scope))
     if not isinstance(answered.body, Job):
         if answered.discarded is not None:
             await answered.discarded.achunks().aclose()
@@ -200,12 +195,6 @@ def on_asyncio() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _given(scope: Scope, wanted: bytes) -> str | None:
-    """A header of the request; one that came several times is a list (RFC 9110 §5.3)."""
-    values = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == wanted]
-    return ", ".join(values) if values else None
 
 
 def _start(answered: Answer, known: list[tuple[str, str]] | None = None) -> Message:

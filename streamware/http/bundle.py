@@ -24,6 +24,7 @@ from streamware.http import headers as head
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 from streamware.http.export import Export
+from streamware.http.request import Request
 from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
 from streamware.rows.source import Feeder, GivenUp, close
@@ -81,16 +82,7 @@ class Bundle(Application):
         self._settings = settings
         self._used = False
 
-    def answer(
-        self,
-        *,
-        head_only: bool,
-        query: str | bytes,
-        accept: str | None,
-        coding: str | None,
-        language: str | None = None,
-    ) -> Answer:
-        """What is answered to one request; nothing is opened for it."""
+    def _prepare_answer(self, request: Request) -> Answer:
         name = head.with_extension(self._filename, ".zip", {".zip"})
         ours = [
             ("Content-Type", "application/zip"),
@@ -99,10 +91,10 @@ class Bundle(Application):
             *([("Vary", "Accept-Language")] if any(starmap(_varies, self._members)) else []),
         ]
         headers = head.merged(ours, self._headers)
-        job = self._job(language)
+        job = self._job(request.language)
         return (
             Answer(HTTPStatus.OK, headers, b"", job)
-            if head_only
+            if request.head_only
             else Answer(HTTPStatus.OK, headers, job)
         )
 

@@ -19,6 +19,7 @@ from streamware.engine.sync import FLUSH_INTERVAL, outcome_of
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.admission import Admission, admission
+from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
@@ -304,16 +305,5 @@ def _plain(status: HTTPStatus, text: str, seconds: int, *, head_only: bool) -> A
 _LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-class Answerer(Protocol):
-    """What decides how a request is answered."""
-
-    def __call__(
-        self,
-        *,
-        head_only: bool,
-        query: str | bytes,
-        accept: str | None,
-        coding: str | None,
-        language: str | None,
-    ) -> Answer:
-        """The answer; rows are not opened for it."""
+Answerer = Callable[[Request], Answer]
+"""What decides how a request is answered.  It opens no rows."""

@@ -16,6 +16,7 @@ from streamware.http import negotiation
 from streamware.http.application import Application
 from streamware.http.coding import Gzip
 from streamware.http.delivery import Answer, Delivery, Job
+from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, settled
 from streamware.receipt import Receipt
@@ -138,28 +139,19 @@ class Export(Application):
         self._settings = settings
         self._used = False
 
-    def answer(
-        self,
-        *,
-        head_only: bool,
-        query: str | bytes,
-        accept: str | None,
-        coding: str | None,
-        language: str | None = None,
-    ) -> Answer:
-        """What is answered to one request; rows are not opened for it."""
+    def _prepare_answer(self, request: Request) -> Answer:
         offers = [(format_.name, format_.media_type) for format_ in self._formats]
-        asked = negotiation.query_value(query, self._format_param)
-        chosen = negotiation.choose(offers, query_value=asked, accept=accept)
+        asked = negotiation.query_value(request.query, self._format_param)
+        chosen = negotiation.choose(offers, query_value=asked, accept=request.accept)
         if chosen is None:
             job = self._job(self._formats[0], gzip=False)
-            return _not_acceptable([name for name, _ in offers], job, head_only=head_only)
+            return _not_acceptable([name for name, _ in offers], job, head_only=request.head_only)
         format_ = self._formats[chosen]
-        gzip = self._compress and format_.compressible and negotiation.accepts_gzip(coding)
-        locale = _locale(format_, language)
+        gzip = self._compress and format_.compressible and negotiation.accepts_gzip(request.coding)
+        locale = _locale(format_, request.language)
         headers = self._head(format_, gzip=gzip, locale=locale)
         job = self._job(format_, gzip=gzip, locale=locale)
-        if head_only:
+        if request.head_only:
             return Answer(self._status, headers, b"", discarded=job)
         return Answer(self._status, headers, job)
 

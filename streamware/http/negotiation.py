@@ -92,10 +92,9 @@ def preferred_language(header: str | None, known: Container[str]) -> str | None:
     return None
 
 
-def query_value(query_string: bytes | str, name: str) -> str | None:
-    """The first value of `name` in the query that is not empty, decoded; None without one."""
-    text = query_string if isinstance(query_string, str) else query_string.decode("latin-1")
-    pairs = parse_qsl(text, errors="replace")
+def query_value(query: str, name: str) -> str | None:
+    """Return the first value of `name` in a query that is not empty, decoded; None without one."""
+    pairs = parse_qsl(query, errors="replace")
     return next((value for key, value in pairs if key == name), None)
 
 

@@ -29,6 +29,7 @@ from streamware.http.delivery import (
     conclude,
     refusal,
 )
+from streamware.http.request import Request
 from streamware.http.spooled import Spooled
 from streamware.http.transport import silent_wsgi
 from streamware.scratch.ledger import CURRENT, Scratch
@@ -60,13 +61,7 @@ def respond(
     answer: Answerer, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     """Answer one request; the first chunk is made before `start_response` is called."""
-    answered = answer(
-        head_only=environ["REQUEST_METHOD"] == "HEAD",
-        query=environ.get("QUERY_STRING", ""),
-        accept=environ.get("HTTP_ACCEPT"),
-        coding=environ.get("HTTP_ACCEPT_ENCODING"),
-        language=environ.get("HTTP_ACCEPT_LANGUAGE"),
-    )
+    answered = answer(Request.from_environ(environ))
     if not isinstance(answered.body, Job):
         if answered.discarded is not None:
             answered.discarded.chunks().close()

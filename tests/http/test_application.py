@@ -10,8 +10,9 @@ import pytest
 
 import streamware as sw
 from fakes import Connection, Get, environ
-from streamware.http.application import Application
+from streamware.http.application import Application, prepare_answer
 from streamware.http.delivery import Answer
+from streamware.http.request import Request
 
 APPLICATIONS: dict[str, Callable[[], Application]] = {
     "export": lambda: sw.Export([(1,)]),
@@ -66,15 +67,7 @@ def test_whoever_takes_it_for_a_mapping_is_told_the_remedy(app: Any) -> None:
 class Teapot(Application):
     """An application that has nothing to discard."""
 
-    def answer(
-        self,
-        *,
-        head_only: bool,
-        query: str | bytes,
-        accept: str | None,
-        coding: str | None,
-        language: str | None = None,
-    ) -> Answer:
+    def _prepare_answer(self, request: Request) -> Answer:
         return Answer(HTTPStatus.IM_A_TEAPOT, [("Content-Type", "text/plain")], b"short")
 
 
@@ -85,7 +78,7 @@ def test_an_answer_may_be_there_as_it_is(get: Get) -> None:
 
 def test_a_subclass_says_what_is_answered() -> None:
     with pytest.raises(NotImplementedError):
-        Application().answer(head_only=False, query="", accept=None, coding=None)
+        prepare_answer(Application(), Request())
 
 
 @pytest.mark.parametrize("framework", ["falcon", "litestar", "quart"])

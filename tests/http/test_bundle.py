@@ -34,6 +34,8 @@ from fakes import (
 )
 from readers import bsdtar_parts, csv_rows, openpyxl_rows, unzip_complaints, zip_parts
 from streamware.http import bundle
+from streamware.http.application import prepare_answer
+from streamware.http.request import Request
 
 CSV = b"0,order 0\r\n1,order 1\r\n2,order 2\r\n"
 MANY = 20_000
@@ -430,7 +432,7 @@ async def test_an_entry_that_cannot_be_interrupted_is_waited_for() -> None:
 
 
 def test_a_zip_is_its_own_iterator() -> None:
-    chunks = sw.Bundle([("a", b"1")]).answer(head_only=False, query="", accept=None, coding=None)
+    chunks = prepare_answer(sw.Bundle([("a", b"1")]), Request())
     zipping = chunks.body.chunks()  # type: ignore[union-attr]  # it is a job
     assert iter(zipping) is zipping
     assert zip_parts(b"".join(zipping)) == {"a": b"1"}

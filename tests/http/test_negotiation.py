@@ -215,7 +215,6 @@ def test_a_long_header_of_languages_is_read_in_no_time() -> None:
     ("query", "value"),
     [
         ("format=csv", "csv"),
-        (b"format=csv", "csv"),
         ("a=b&format=csv&c=d", "csv"),
         ("format=csv&format=xml", "csv"),
         ("format=&format=xml", "xml"),
@@ -223,24 +222,23 @@ def test_a_long_header_of_languages_is_read_in_no_time() -> None:
         ("format=a+b", "a b"),
         ("format=%ff", "\ufffd"),
         ("format=%", "%"),
-        (b"\xff\0=1&format=csv", "csv"),
+        ("\xff\0=1&format=csv", "csv"),
         ("format=", None),
         ("format", None),
         ("Format=csv", None),
         ("", None),
-        (b"", None),
     ],
     ids=ascii,
 )
-def test_the_query_is_read_whatever_bytes_it_has(query: bytes | str, value: str | None) -> None:
+def test_the_query_is_read_whatever_is_in_it(query: str, value: str | None) -> None:
     assert query_value(query, "format") == value
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_a_value_comes_back_from_a_query(value: str) -> None:
-    assert query_value(urlencode({"format": value}).encode(), "format") == value
+    assert query_value(urlencode({"format": value}), "format") == value
 
 
 @given(st.binary())
 def test_no_bytes_are_too_strange_for_a_query(query: bytes) -> None:
-    query_value(query, "format")
+    query_value(query.decode("latin-1"), "format")

@@ -16,6 +16,8 @@ import streamware as sw
 from fakes import Broken, Gate, Rows, environ, failing, gated, orders
 from streamware.http import wsgi
 from streamware.http.admission import admission
+from streamware.http.application import prepare_answer
+from streamware.http.request import Request
 from streamware.http.wsgi import Body
 
 
@@ -108,7 +110,7 @@ def test_a_body_can_be_closed_before_its_first_chunk_is_asked_for(server: Server
 def test_a_body_that_never_began_is_closed_too() -> None:
     rows, done = Rows(orders(3)), list[sw.Receipt]()
     export = sw.Export(rows, on_done=done.append)
-    answer = export.answer(head_only=False, query="", accept=None, coding=None)
+    answer = prepare_answer(export, Request())
     body = Body(answer.body)  # type: ignore[arg-type]  # it is a job
     body.close()
     assert (rows.pulled, rows.closed) == (0, 1)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from streamware.errors import StateError
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
+from streamware.http.request import Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -141,14 +142,5 @@ class _Answered(Application):
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
 
-    def answer(
-        self,
-        *,
-        head_only: bool,
-        query: str | bytes,
-        accept: str | None,
-        coding: str | None,
-        language: str | None = None,
-    ) -> Answer:
-        """The answer."""
+    def _prepare_answer(self, request: Request) -> Answer:
         return self._answer

@@ -9,9 +9,10 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from streamware.http import headers as head
-from streamware.http.application import Application
+from streamware.http.application import Application, prepare_answer
 from streamware.http.delivery import Answer
 from streamware.http.headers import Headers
+from streamware.http.request import Request
 
 
 class WithHeaders(Application):
@@ -33,19 +34,8 @@ class WithHeaders(Application):
         self._status = None if status is None else head.bodied(status)
         self._headers = head.checked(headers)
 
-    def answer(
-        self,
-        *,
-        head_only: bool,
-        query: str | bytes,
-        accept: str | None,
-        coding: str | None,
-        language: str | None = None,
-    ) -> Answer:
-        """What `inner` answers, dressed; rows are not opened for it."""
-        answer = self._inner.answer(
-            head_only=head_only, query=query, accept=accept, coding=coding, language=language
-        )
+    def _prepare_answer(self, request: Request) -> Answer:
+        answer = prepare_answer(self._inner, request)
         if answer.status == HTTPStatus.NOT_ACCEPTABLE:
             return answer
         headers = head.merged(answer.headers, self._headers)

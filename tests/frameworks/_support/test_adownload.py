@@ -8,6 +8,8 @@ from fakes import AsyncRows, Rows, failing, orders, until
 from readers import csv_rows
 from streamware.frameworks._support.adownload import AsyncDownload
 from streamware.http.admission import admission
+from streamware.http.application import prepare_answer
+from streamware.http.request import Request
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "headers": [], "query_string": b""}
 FULL = sw.Settings(max_concurrent=1, wait_seconds=0)
@@ -15,7 +17,7 @@ FULL = sw.Settings(max_concurrent=1, wait_seconds=0)
 
 def download(content: Any, **options: Any) -> AsyncDownload:
     export = sw.Export(content, **{"format": "csv"} | options)
-    answer = export.answer(head_only=False, query="", accept=None, coding=None)
+    answer = prepare_answer(export, Request())
     return AsyncDownload(answer, SCOPE)
 
 
@@ -66,15 +68,13 @@ async def test_close_is_good_from_another_thread(begun: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", [Rows, AsyncRows])
-@pytest.mark.parametrize("head_only", [False, True])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(
-    kind: Any, head_only: bool
+    kind: Any, method: str
 ) -> None:
     rows = kind(orders(3))
     export = sw.Export(rows, format="csv")
-    made = AsyncDownload(
-        export.answer(head_only=head_only, query="", accept=None, coding=None), SCOPE
-    )
+    made = AsyncDownload(prepare_answer(export, Request(method=method)), SCOPE)
     del made
     await until(lambda: rows.closed)
     assert (rows.pulled, rows.closed) == (0, 1)

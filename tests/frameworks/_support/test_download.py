@@ -7,6 +7,8 @@ from fakes import Rows, failing, orders
 from readers import csv_rows
 from streamware.frameworks._support.download import Download
 from streamware.http.admission import admission
+from streamware.http.application import prepare_answer
+from streamware.http.request import Request
 
 ENVIRON: dict[str, Any] = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
 FULL = sw.Settings(max_concurrent=1, wait_seconds=0)
@@ -14,7 +16,7 @@ FULL = sw.Settings(max_concurrent=1, wait_seconds=0)
 
 def download(content: Any, **options: Any) -> Download:
     export = sw.Export(content, **{"format": "csv"} | options)
-    answer = export.answer(head_only=False, query="", accept=None, coding=None)
+    answer = prepare_answer(export, Request())
     return Download(answer, ENVIRON)
 
 
@@ -61,11 +63,11 @@ def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
     made.close()
 
 
-@pytest.mark.parametrize("head_only", [False, True])
-def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(head_only: bool) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(method: str) -> None:
     rows = Rows(orders(3))
     export = sw.Export(rows, format="csv")
-    made = Download(export.answer(head_only=head_only, query="", accept=None, coding=None), ENVIRON)
+    made = Download(prepare_answer(export, Request(method=method)), ENVIRON)
     assert rows.closed == 0
     del made
     assert (rows.pulled, rows.closed) == (0, 1)

@@ -5,6 +5,8 @@ import pytest
 
 import streamware as sw
 from streamware.frameworks._support.options import Options, application
+from streamware.http.application import prepare_answer
+from streamware.http.request import Request
 
 ELSEWHERE = {"self", "rows", "headers", "status"}
 
@@ -20,7 +22,7 @@ def test_options_are_the_arguments_of_an_export() -> None:
 
 def test_rows_become_an_export_with_the_options() -> None:
     made = application([{"a": 1}], {"format": "xml", "filename": "orders"})
-    answer = made.answer(head_only=True, query="", accept=None, coding=None)
+    answer = prepare_answer(made, Request(method="HEAD"))
     assert ("Content-Disposition", 'attachment; filename="orders.xml"') in answer.headers
 
 

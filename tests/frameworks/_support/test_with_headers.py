@@ -4,12 +4,13 @@ import pytest
 
 import streamware as sw
 from streamware.frameworks._support.with_headers import WithHeaders
+from streamware.http.application import prepare_answer
 from streamware.http.delivery import Answer, Job
+from streamware.http.request import Request
 
 
 def answer(styled: WithHeaders, **asked: Any) -> Answer:
-    nothing: dict[str, Any] = {"head_only": False, "query": "", "accept": None, "coding": None}
-    return styled.answer(**nothing | asked)
+    return prepare_answer(styled, Request(**asked))
 
 
 def test_the_status_and_headers_are_those_given() -> None:
@@ -29,7 +30,7 @@ def test_a_header_may_come_several_times() -> None:
 
 def test_without_a_status_it_is_the_one_that_was_there() -> None:
     assert answer(WithHeaders(sw.Export([], status=202), None, ())).status == 202
-    assert answer(WithHeaders(sw.Export([], status=202), None, ()), head_only=True).status == 202
+    assert answer(WithHeaders(sw.Export([], status=202), None, ()), method="HEAD").status == 202
 
 
 def test_vary_is_added_to() -> None:
