@@ -18,7 +18,8 @@ from streamware.errors import (
 from streamware.formats.csv import Csv, Tsv
 from streamware.formats.json import Json, Ndjson
 from streamware.formats.ods import Ods
-from streamware.formats.protocol import Context, Encoder, Format
+from streamware.formats.protocol import Context, Encoder, Format, Part, interleave
+from streamware.formats.text_columns import TextColumns
 from streamware.formats.xlsx import Xlsx
 from streamware.formats.xml import Xml
 from streamware.http.bundle import Bundle
@@ -27,7 +28,7 @@ from streamware.limits import Limits
 from streamware.middleware.asgi import ASGIMiddleware
 from streamware.middleware.wsgi import WSGIMiddleware
 from streamware.model.cell import Cell
-from streamware.model.columns import Column, Sheet, Tagged
+from streamware.model.columns import Batch, Column, Head, Sheet, Tagged
 from streamware.model.rules import ColorScale, Condition, DataBar, Validation
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
@@ -41,6 +42,7 @@ from streamware.values import Formula, Values
 __all__ = [
     "ASGIMiddleware",
     "AsyncEncoding",
+    "Batch",
     "Bundle",
     "Cell",
     "CellError",
@@ -56,12 +58,14 @@ __all__ = [
     "Export",
     "Format",
     "Formula",
+    "Head",
     "Json",
     "LimitError",
     "Limits",
     "Ndjson",
     "Observer",
     "Ods",
+    "Part",
     "Receipt",
     "Refused",
     "Scratch",
@@ -74,6 +78,7 @@ __all__ = [
     "StreamwareError",
     "Style",
     "Tagged",
+    "TextColumns",
     "Tsv",
     "Usage",
     "Validation",
@@ -85,6 +90,7 @@ __all__ = [
     "asave",
     "current_scratch",
     "encode",
+    "interleave",
     "save",
 ]
 

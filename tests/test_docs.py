@@ -6,13 +6,16 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import warnings
 from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from shutil import disk_usage
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import httpx
@@ -20,6 +23,7 @@ import pytest
 
 import streamware as sw
 from readers import calamine_rows
+from streamware.formats import registry
 from streamware.scratch.pool import _pools
 
 ROOT = Path(__file__).parents[1]
@@ -101,7 +105,7 @@ def test_a_command_is_one_that_a_shell_reads(block: Block) -> None:
 
 
 def test_every_block_says_what_it_is() -> None:
-    known = {"python", "sh", "yaml", "dockerfile", "text"}
+    known = {"python", "sh", "toml", "yaml", "dockerfile", "text"}
     assert [named(one) for one in BLOCKS if one.language not in known] == []
 
 
@@ -352,3 +356,40 @@ def test_the_command_reaps(tmp_path: Path) -> None:
     )
     assert "1 directory, 1 file, 5 bytes" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def markdown(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The module of `formats.md`, installed as its table of entry points has it."""
+    found: dict[str, Any] = {"sw": sw, "__name__": "your_package.markdown"}
+    text = block("formats.md", "class MarkdownEncoder")
+    assert len(text.splitlines()) <= 60
+    monkeypatch.setitem(sys.modules, "your_package.markdown", SimpleNamespace())
+    exec(text, found)
+    vars(sys.modules["your_package.markdown"]).update(found)
+    project = tomllib.loads(block("formats.md", "entry-points"))["project"]
+    ((group, names),) = project["entry-points"].items()
+    entries = [EntryPoint(name, value, group) for name, value in names.items()]
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: [one for one in entries if one.group == group]
+    )
+    registry.extensions.cache_clear()
+    yield found
+    registry.extensions.cache_clear()
+
+
+def test_the_format_of_the_docs_writes_what_they_show(markdown: dict[str, Any]) -> None:
+    exec(block("formats.md", "Markdown(null="), markdown)
+    assert markdown["document"].decode() == block("formats.md", "| A-2 |")
+
+
+def test_the_format_of_the_docs_is_known_by_its_name(
+    markdown: dict[str, Any], tmp_path: Path
+) -> None:
+    sheets = [sw.Sheet("One", [{"a": 1}, {"a": "*"}]), sw.Sheet("Two", [], columns=["b"])]
+    receipt = sw.save(sheets, tmp_path / "orders.md")
+    assert receipt.format == "markdown"
+    assert (tmp_path / "orders.md").read_text(encoding="utf-8") == (
+        "## One\n\n| a |\n| --- |\n| 1 |\n| \\* |\n\n## Two\n\n| b |\n| --- |\n\n2 rows\n"
+    )
+    assert b"".join(sw.encode(iter([]), "markdown")).endswith(b"\n0 rows\n")

@@ -26,6 +26,9 @@ def surface() -> Iterator[str]:
     """A line for each name, and one for each name within."""
     for name in sw.__all__:
         thing = getattr(sw, name)
+        if isinstance(thing, types.UnionType):
+            yield f"{name} = {thing}"
+            continue
         if not inspect.isclass(thing):
             yield f"{name}{signature(thing)}"
             continue
