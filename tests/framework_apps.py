@@ -26,7 +26,10 @@ def of_litestar(exports: Exports, plain: Plain) -> Any:
     def export(path: str, make: Make) -> Any:
         @litestar.route(path, http_method=["GET", "HEAD"])
         async def handle(request: litestar.Request[Any, Any, Any]) -> LitestarExport:
-            return LitestarExport(**make(dict(request.query_params)))
+            options = dict(make(dict(request.query_params)))
+            if "status" in options:  # Litestar has another name for it
+                options["status_code"] = options.pop("status")
+            return LitestarExport(**options)
 
         return handle
 

@@ -30,10 +30,10 @@ class ExportResponse(Response[bytes]):
     Args:
         content: Rows, as `Export`; or an `Export` or a `Bundle` that is there already.
         status_code: Of the download; by default what the handler says.  With 200, an `Export`
-            that is there has its own.
+            that is there has its own.  `Export` calls it `status`; Litestar gives it to any
+            response by this name.
         headers: As `Export`; also a mapping.
         background: Runs when the download is over, unless that is by an error.
-        status: The same as `status_code`, as `Export` calls it.
         options: As `Export`.
 
     Raises:
@@ -49,12 +49,11 @@ class ExportResponse(Response[bytes]):
         status_code: int | None = None,
         headers: Headers = (),
         background: BackgroundTask | BackgroundTasks | None = None,
-        status: int | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.export = application(content, options)
         self._given = checked(headers)
-        super().__init__(b"", background=background, status_code=status or status_code)
+        super().__init__(b"", background=background, status_code=status_code)
 
     def to_asgi_response(  # type: ignore[override] # an application is all that Litestar needs
         self, app: Litestar | None, request: Request[Any, Any, Any], **layers: Any

@@ -26,10 +26,10 @@ class ExportResponse(Response):
 
     Args:
         content: Rows, as `Export`; or an `Export` or a `Bundle` that is there already.
-        status_code: Of the download; with 200, an `Export` that is there has its own.
+        status_code: Of the download; with 200, an `Export` that is there has its own.  `Export`
+            calls it `status`; Starlette and FastAPI give it to any response by this name.
         headers: As `Export`; also a mapping.
         background: Runs when the download is over, unless that is by an error.
-        status: The same as `status_code`, as `Export` calls it.
         options: As `Export`.
 
     Raises:
@@ -43,11 +43,10 @@ class ExportResponse(Response):
         status_code: int = 200,
         headers: Headers = (),
         background: BackgroundTask | None = None,
-        status: int | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.export = application(content, options)
-        self.status_code = status_code if status is None else status
+        self.status_code = status_code
         self.background = background
         self.body = b""
         self.raw_headers: list[tuple[bytes, bytes]] = [

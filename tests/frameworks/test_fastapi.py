@@ -74,7 +74,7 @@ async def test_headers_and_cookies_of_the_response_are_sent() -> None:
 
     @app.get("/orders")
     async def orders() -> ExportResponse:
-        response = ExportResponse(ROWS, format="csv", headers=[("X-Ours", "1")], status=203)
+        response = ExportResponse(ROWS, format="csv", headers=[("X-Ours", "1")], status_code=203)
         response.headers["X-Theirs"] = "2"
         response.set_cookie("seen", "yes")
         return response

@@ -45,6 +45,8 @@ def application(content: Content, options: Options) -> Application:
     Raises:
         TypeError, ValueError: As `Export`; also for options beside an application.
     """
+    if unknown := options.keys() - Options.__annotations__.keys():
+        raise TypeError(f"ExportResponse has no option {', '.join(sorted(unknown))}")
     if not isinstance(content, Application):
         return Export(content, **options)
     if options:

@@ -33,6 +33,11 @@ def test_an_application_is_itself_and_takes_no_options(made: sw.Export | sw.Bund
         application(made, {"filename": "orders", "format": "csv"})
 
 
+def test_what_is_no_option_is_refused() -> None:
+    with pytest.raises(TypeError, match="ExportResponse has no option colour, status"):
+        application([], {"status": 203, "colour": 1, "format": "csv"})  # type: ignore[typeddict-unknown-key]  # the point
+
+
 def test_rows_that_are_none_are_refused_as_by_an_export() -> None:
     with pytest.raises(TypeError, match="rows are an iterable"):
         application(5, {})  # type: ignore[arg-type]  # the point of it
