@@ -203,7 +203,7 @@ def _nothing_ahead(descriptor: int, end: int) -> None:
 
 
 def _write(shared: ScratchPool, blocks: int, reserve: Callable[[int, int], None]) -> Took:
-    descriptor = shared.place.open_unnamed()
+    descriptor = shared.directory.open_unnamed()
     written = 0
 
     def write(block: bytes) -> None:
@@ -318,7 +318,7 @@ def main() -> None:
     print(conditions("benchmarks.scratch"))
     print(report_costs(costs(options.times, options.rounds)), flush=True)
     shared = unbounded(options.directory)
-    with closing(shared.place) as place:
+    with closing(shared.directory) as place:
         where = f"{place.path} ({place.kind()})"
         print(f"\n{options.megabytes} MiB a file, {options.rounds} rounds, in {where}\n")
         print(report_writes(writes(shared, size, options.rounds), size))

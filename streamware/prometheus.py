@@ -138,7 +138,7 @@ def _budgets(there: Sequence[ScratchPool]) -> Metric:
 
 def _rooms(there: Sequence[ScratchPool]) -> Iterator[tuple[int, int]]:
     """Free bytes and inodes of each, as far as the system tells."""
-    for path in {each.place.path for each in there}:
+    for path in {each.directory.path for each in there}:
         with suppress(OSError, AttributeError):
             room = os.statvfs(path)
             yield room.f_bavail * (room.f_frsize or room.f_bsize), room.f_favail

@@ -209,9 +209,9 @@ def _run(oracle: Oracle, scratch_pool: ScratchPool, tally: Tally, faults: Faults
         with faults.paused():
             # What the kernel did not unlock is unlocked at the next occasion.
             scratch_pool.budget.take(1)
-            scratch_pool.budget.give(1)
+            scratch_pool.budget.release(1)
             kept = judge(oracle, scratch_pool)
-        for part in (scratch_pool.home, scratch_pool.budget, scratch_pool.place):
+        for part in (scratch_pool.process_directory, scratch_pool.budget, scratch_pool.directory):
             try:
                 part.close()
             except OSError as error:

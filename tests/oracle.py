@@ -67,7 +67,7 @@ class Oracle:
     def look(self) -> Held:
         units = self.watcher.budget.host_units()
         self.watcher.budget.close()
-        self.watcher.place.close()
+        self.watcher.directory.close()
         names = tuple(sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*")))
         descriptors = tuple(_descriptors(self.root))
         used, inodes = _in_use(self.root, descriptors, names)
@@ -115,9 +115,9 @@ def storing(root: Path, **changes: object) -> Iterator[ScratchPool]:
 
 def close(scratch_pool: ScratchPool) -> None:
     """Let go of what a storage holds for the whole process."""
-    scratch_pool.home.close()
+    scratch_pool.process_directory.close()
     scratch_pool.budget.close()
-    scratch_pool.place.close()
+    scratch_pool.directory.close()
 
 
 @contextmanager

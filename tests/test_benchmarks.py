@@ -202,8 +202,8 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     yield tmp_path
     for made in list(_pools.values()):
-        if made.place.path == str(tmp_path):
-            made.place.close()
+        if made.directory.path == str(tmp_path):
+            made.directory.close()
 
 
 def test_scratch_tells_what_is_added_to_a_request(scratch_dir: Path) -> None:
@@ -215,7 +215,7 @@ def test_scratch_tells_what_is_added_to_a_request(scratch_dir: Path) -> None:
 
 def test_scratch_writes_the_same_bytes_in_every_way(tmp_path: Path) -> None:
     shared = scratch.unbounded(str(tmp_path))
-    with closing(shared.place):
+    with closing(shared.directory):
         found = scratch.writes(shared, 3 * scratch.MIB, rounds=2)
         lines = scratch.report_writes(found, 3 * scratch.MIB).splitlines()
     assert [len(rounds) for rounds in found.values()] == [2, 2, 2]

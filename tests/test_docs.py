@@ -87,9 +87,9 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     yield tmp_path
     for made in list(_pools.values()):
-        if made.place.path == str(tmp_path):
-            made.home.close()
-            made.place.close()
+        if made.directory.path == str(tmp_path):
+            made.process_directory.close()
+            made.directory.close()
     assert list(tmp_path.iterdir()) == []
 
 

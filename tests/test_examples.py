@@ -64,9 +64,9 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     left = files(tmp_path)
     for made in list(_pools.values()):
-        if made.place.path == str(tmp_path):
-            made.home.close()
-            made.place.close()
+        if made.directory.path == str(tmp_path):
+            made.process_directory.close()
+            made.directory.close()
     assert left == []
     assert list(tmp_path.iterdir()) == []
 

@@ -248,8 +248,8 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("STREAMWARE_KEEP_FREE_BYTES", "0")
     yield
     for made in list(_pools.values()):
-        if made.place.path == str(tmp_path):
-            made.place.close()
+        if made.directory.path == str(tmp_path):
+            made.directory.close()
 
 
 @pytest.mark.usefixtures("scratch")

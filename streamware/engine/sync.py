@@ -32,7 +32,7 @@ from streamware.rows.source import (
 )
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
-from streamware.scratch.share import Share
+from streamware.scratch.quota import ExportQuota
 from streamware.values import Values
 
 CHUNK_SIZE = 65_536
@@ -140,7 +140,7 @@ class Encoding:
         )
         self._sheet_by = checked_key(sheet_by, format)
         self._scratch: Scratch | None = None
-        self._share: Share | None = None
+        self._quota: ExportQuota | None = None
         self._rows: Rows | None = checked(rows)
         self.asynchronous = asynchronous(rows)
         self._feeder = feeder
@@ -424,17 +424,17 @@ class Encoding:
                 closing.callback(self._deadline.stop)
 
     def _close_scratch(self) -> None:
-        if self._scratch is not None and self._share is not None:
+        if self._scratch is not None and self._quota is not None:
             self._scratch.close()
-            self.receipt.scratch_peak_bytes = self._share.peak
+            self.receipt.scratch_peak_bytes = self._quota.peak
 
     def _own_spool(self) -> BinaryIO:
         """A scratch file, where nobody else has a place for one."""
-        if self._share is None:
+        if self._quota is None:
             around = CURRENT.get()
             self._scratch = Scratch(scratch_pool(None if around is None else around.settings))
-            self._share = self._scratch.share(self._limits)
-        return self._share.spool()
+            self._quota = self._scratch.export_quota(self._limits)
+        return self._quota.spool()
 
 
 _END = object()

@@ -109,7 +109,7 @@ class Body:
         self._job = job
         self._lease = lease
         self._send = send
-        self._document = job.achunks(lease.share)
+        self._document = job.achunks(lease.quota)
         self._encoding: AsyncEncoding | AsyncSpooled | AsyncBuffered = self._document
         self._watch = job.watch(self._document.receipt, lease.scratch.settings)
         self._sent = False
@@ -144,16 +144,16 @@ class Body:
     def conclude(self, problem: StreamwareError | None) -> None:
         """Give back what is held, and tell everybody what became of it."""
         self._lease.leave()
-        conclude(self._encoding.receipt, self._lease.share, problem, sent=self._sent)
+        conclude(self._encoding.receipt, self._lease.quota, problem, sent=self._sent)
         self._watch.done()
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:
-        document, share = self._document, self._lease.share
+        document, quota = self._document, self._lease.quota
         document.receipt.delivery, document.receipt.delivery_reason = mode, reason
         if mode == "spool":
-            self._encoding = AsyncSpooled(document, share.spool())
+            self._encoding = AsyncSpooled(document, quota.spool())
         elif mode == "buffer":
-            self._encoding = AsyncBuffered(document, share.ring())
+            self._encoding = AsyncBuffered(document, quota.ring())
 
     async def _next(self) -> bytes:
         chunk = await anext(self._encoding, b"")

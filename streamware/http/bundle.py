@@ -28,7 +28,7 @@ from streamware.http.request import Request
 from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
 from streamware.rows.source import Feeder, GivenUp, close
-from streamware.scratch.share import Share
+from streamware.scratch.quota import ExportQuota
 from streamware.settings import Settings
 
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
@@ -179,13 +179,13 @@ class Zipping:
         self._digest = sha256()
         self._started = monotonic()
 
-    def fed_by(self, feeder: Feeder | None, share: Share | None) -> Zipping:
+    def fed_by(self, feeder: Feeder | None, quota: ExportQuota | None) -> Zipping:
         """The same, ready to begin; given a feeder, it can read asynchronous rows."""
         for member in self._members:
             if member.job is not None:
-                own = share and share.other(member.job.bounds(share.settings))
+                own = quota and quota.other(member.job.bounds(quota.settings))
                 member.content = member.job.make(feeder, own)
-                member.told = share is not None
+                member.told = quota is not None
         return self
 
     def interrupt(self) -> None:

@@ -26,7 +26,7 @@ from streamware.receipt import Receipt, problem_of
 from streamware.rows.source import Feeder
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
-from streamware.scratch.share import Share
+from streamware.scratch.quota import ExportQuota
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")
@@ -62,7 +62,7 @@ class Job:
 
     Attributes:
         make: Makes what is sent; given a feeder, it can read asynchronous rows, and given a
-            share of a ledger, it has scratch.
+            quota of a ledger, it has scratch.
         cancel: Interrupts a blocked pull, from another thread.
         on_done: Told the receipt at the end.
         settings: What holds for it; None: what holds for the request, else for the process.
@@ -71,7 +71,7 @@ class Job:
         self_terminating: Whether a reader of the document notices that it was cut.
     """
 
-    make: Callable[[Feeder | None, Share | None], Chunks]
+    make: Callable[[Feeder | None, ExportQuota | None], Chunks]
     cancel: Callable[[], object] | None = None
     on_done: Callable[[Receipt], object] | None = None
     settings: Settings | None = None
@@ -79,14 +79,14 @@ class Job:
     delivery: Delivery = "stream"
     self_terminating: bool = True
 
-    def chunks(self, share: Share | None = None) -> Chunks:
+    def chunks(self, quota: ExportQuota | None = None) -> Chunks:
         """What is sent, for a thread to iterate."""
-        return self.make(None, share)
+        return self.make(None, quota)
 
-    def achunks(self, share: Share | None = None) -> AsyncEncoding:
+    def achunks(self, quota: ExportQuota | None = None) -> AsyncEncoding:
         """What is sent, for an event loop to iterate."""
         return AsyncEncoding(
-            lambda feeder: self.make(feeder, share),
+            lambda feeder: self.make(feeder, quota),
             flush_interval=FLUSH_INTERVAL,
             cancel=self.cancel,
         )
@@ -138,17 +138,17 @@ _told: set[str] = set()
 
 
 def conclude(
-    receipt: Receipt, share: Share, error: BaseException | None = None, *, sent: bool = True
+    receipt: Receipt, quota: ExportQuota, error: BaseException | None = None, *, sent: bool = True
 ) -> None:
     """Say what the document does not know: why nobody wanted it any more; and log its end.
 
     Args:
         receipt: Of the export; its rows are closed.
-        share: Of the ledger, which it had.
+        quota: Of the ledger, which it had.
         error: What ended the response.
         sent: Whether all of it was sent.
     """
-    receipt.scratch_peak_bytes = share.peak
+    receipt.scratch_peak_bytes = quota.peak
     if receipt.outcome in ("running", "closed") and isinstance(error, StreamwareError):
         refused = isinstance(error, Refused) and error.limit in _OF_ADMISSION
         receipt.outcome = "refused" if refused else outcome_of(error)
@@ -200,10 +200,10 @@ class ExportLease:
 
     Attributes:
         scratch: The ledger.
-        share: What the export has of it.
+        quota: What the export has of it.
     """
 
-    __slots__ = ("_held", "_pid", "scratch", "share")
+    __slots__ = ("_held", "_pid", "quota", "scratch")
 
     def __init__(self, job: Job, given: Scratch | None) -> None:
         # Releases, last in first out; taking one off is atomic, so that each is called once.
@@ -216,7 +216,7 @@ class ExportLease:
             own = job.settings or Settings()
             self.scratch = Scratch(scratch_pool(own), own)
             self._held.append(self.scratch.close)
-        self.share = self.scratch.share(job.bounds(self.scratch.settings))
+        self.quota = self.scratch.export_quota(job.bounds(self.scratch.settings))
 
     def __enter__(self) -> Self:
         return self

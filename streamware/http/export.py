@@ -21,7 +21,7 @@ from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, settled
 from streamware.receipt import Receipt
 from streamware.rows.source import Feeder, Rows, checked, handed_over
-from streamware.scratch.share import Share
+from streamware.scratch.quota import ExportQuota
 from streamware.settings import Settings
 from streamware.values import Values
 
@@ -177,8 +177,8 @@ class Export(Application):
             )
         self._used = True
         return Job(
-            make=lambda feeder, share: self._encoding(
-                format_, feeder, share, Gzip() if gzip else None, locale
+            make=lambda feeder, quota: self._encoding(
+                format_, feeder, quota, Gzip() if gzip else None, locale
             ),
             cancel=self._cancel,
             on_done=self._on_done,
@@ -192,11 +192,11 @@ class Export(Application):
         self,
         format_: Format,
         feeder: Feeder | None,
-        share: Share | None,
+        quota: ExportQuota | None,
         coder: Coder | None,
         locale: str | None,
     ) -> Encoding:
-        settings = self._settings or (None if share is None else share.settings)
+        settings = self._settings or (None if quota is None else quota.settings)
         values, limits = self._values, self._limits
         if settings is not None:
             values, limits = values or settings.values, limits or settings.limits
@@ -212,7 +212,7 @@ class Export(Application):
             gate=None if feeder is None else GATE,
             feeder=feeder,
             coder=coder,
-            open_spool=None if share is None else share.spool,
+            open_spool=None if quota is None else quota.spool,
             locale=locale,
             # Beside an event loop it is the loop that minds the time.
             cancel=self._cancel if feeder is None else None,

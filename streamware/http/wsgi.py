@@ -172,7 +172,7 @@ class Body(ContextIterator):
     def __init__(self, job: Job, scratch: Scratch | None = None) -> None:
         self._job = job
         self._lease = ExportLease(job, scratch)
-        self._document = job.chunks(self._lease.share)
+        self._document = job.chunks(self._lease.quota)
         self._encoding: Chunks | Spooled | Buffered = self._document
         self._watch = job.watch(self._encoding.receipt, self._lease.scratch.settings)
         self._kept = _kept()
@@ -250,16 +250,16 @@ class Body(ContextIterator):
 
     def _conclude(self) -> None:
         error, self._error = self._error, None  # its traceback holds the body
-        conclude(self._encoding.receipt, self._lease.share, error, sent=self._sent)
+        conclude(self._encoding.receipt, self._lease.quota, error, sent=self._sent)
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:
-        receipt, share, chunks = self._document.receipt, self._lease.share, self._document
+        receipt, quota, chunks = self._document.receipt, self._lease.quota, self._document
         receipt.delivery, receipt.delivery_reason = mode, reason
         if mode == "spool":
-            self._encoding = Spooled(chunks, share.spool(), self._rows_closed)
+            self._encoding = Spooled(chunks, quota.spool(), self._rows_closed)
         elif mode == "buffer":
             cancel = self._job.cancel
-            self._encoding = Buffered(chunks, share.ring(), self._rows_closed, cancel)
+            self._encoding = Buffered(chunks, quota.ring(), self._rows_closed, cancel)
 
     def _rows_closed(self) -> None:
         """However slowly the client reads on, what rows needed is free."""

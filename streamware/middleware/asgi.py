@@ -231,7 +231,7 @@ class _Response:
         kind = message["type"]
         if kind == "http.response.start":
             if message["status"] < HTTPStatus.MULTIPLE_CHOICES:
-                self._scratch.settle()
+                self._scratch.measure()
             self.started = True
             await self._send(message)
         elif kind == "http.response.pathsend" and self._scratch.holds(message["path"]):

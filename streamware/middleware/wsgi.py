@@ -143,7 +143,7 @@ class _Response(ContextIterator):
     def start_response(self, status: str, *args: Any, **kwargs: Any) -> Any:
         """Pass on what the application starts, as its `start_response`."""
         if status.startswith("2"):  # the page for an error may always be sent
-            self._scratch.settle()
+            self._scratch.measure()
         self._started = True
         return self._start_response(status, *args, **kwargs)
 

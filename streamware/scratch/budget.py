@@ -22,7 +22,7 @@ from random import randrange
 from time import monotonic
 
 from streamware.errors import Refused, ScratchError
-from streamware.scratch.forks import Kept, watch
+from streamware.scratch.forks import ForkSafeFd, watch
 
 if sys.platform == "linux":
     import fcntl
@@ -152,7 +152,7 @@ class Budget:
         finally:
             self._settle()
 
-    def give(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Give `size` bytes back; never blocks, never raises.
 
         A forked child must not give back what its parent took.
@@ -277,7 +277,7 @@ class _Units:
         self.total = total
         self.bytes = total * UNIT
         self._open_ledger = open_ledger
-        self._ledger: Kept | None = None
+        self._ledger: ForkSafeFd | None = None
         self._runs: list[tuple[int, int]] = []  # first unit, end
         self.held = 0
 
@@ -351,7 +351,7 @@ class _Units:
         if self._ledger is not None and os.fstat(self._ledger.number).st_nlink == 0:
             self.close()
         if self._ledger is None:
-            self._ledger = Kept(self._open_ledger)
+            self._ledger = ForkSafeFd(self._open_ledger)
         return self._ledger.number
 
 

@@ -55,7 +55,7 @@ def opening() -> Iterator[None]:
             lock.release()
 
 
-class Kept:
+class ForkSafeFd:
     """A descriptor that no forked child keeps.
 
     It is known by its file too: others may close it, and its number go to another.  So it may

@@ -13,11 +13,10 @@ from typing import Protocol, TypeVar
 
 from streamware.errors import StateError
 from streamware.limits import Limits
-from streamware.scratch.account import Account
-from streamware.scratch.named_files import Names
+from streamware.scratch.named_files import NamedFiles
 from streamware.scratch.pool import ScratchPool
+from streamware.scratch.quota import ExportQuota, RequestQuota
 from streamware.scratch.ring import Ring
-from streamware.scratch.share import Share
 from streamware.scratch.spool import Room, Spool
 from streamware.settings import Settings
 
@@ -100,8 +99,8 @@ class Scratch:
         self._closed = False
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._account: Account | None = None
-        self._names: Names | None = None
+        self._account: RequestQuota | None = None
+        self._names: NamedFiles | None = None
         self._tracked: list[Closeable] = []
 
     @property
@@ -128,7 +127,7 @@ class Scratch:
         """A binary file without a name, open for writing and reading."""
         self._check()
         if self._names is not None:
-            self._names.settle(by_the_way=True)
+            self._names.measure(if_due=True)
         return self._open_spool()
 
     def ring(self) -> Ring:
@@ -136,10 +135,10 @@ class Scratch:
         self._check()
         return Ring(lambda: self._open_spool(patient=False), memory=self.settings.spool_memory)
 
-    def share(self, limits: Limits) -> Share:
+    def export_quota(self, limits: Limits) -> ExportQuota:
         """What one export has of it: spools and a ring that keep to `Limits.scratch_bytes`."""
         self._check_process()
-        return Share(self._settings, limits, self._open_spool)
+        return ExportQuota(self._settings, limits, self._open_spool)
 
     def path(self, suffix: str = "") -> Path:
         """The path of a new, empty file that ends in `suffix`, for libraries that need a name.
@@ -177,7 +176,7 @@ class Scratch:
             self._tracked.append(closeable)
         return closeable
 
-    def settle(self) -> None:
+    def measure(self) -> None:
         """Have what was written to the named files count; the middleware does, once it is done.
 
         Raises:
@@ -185,7 +184,7 @@ class Scratch:
         """
         self._check_process()
         if self._names is not None:
-            self._names.settle()
+            self._names.measure()
 
     def holds(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bool:
         """Whether `path` is one of this request's named files."""
@@ -232,19 +231,19 @@ class Scratch:
         with self._lock:
             return self._accounted().spool(patient=patient, within=within)
 
-    def _accounted(self) -> Account:
+    def _accounted(self) -> RequestQuota:
         self._check()
         if self._account is None:
-            self._account = Account(self._pool)
+            self._account = RequestQuota(self._pool)
         return self._account
 
-    def _named(self) -> Names:
+    def _named(self) -> NamedFiles:
         self._check()
         with self._lock:
             account = self._accounted()
             if self._names is None:
-                self._names = Names(self._pool, account)
-        self._names.settle(by_the_way=True)
+                self._names = NamedFiles(self._pool, account)
+        self._names.measure(if_due=True)
         return self._names
 
     def _release(self) -> None:
@@ -265,7 +264,7 @@ class Scratch:
                 raise error  # an interrupt, now that everything is closed
 
 
-def _removed(names: Names) -> Sequence[BaseException]:
+def _removed(names: NamedFiles) -> Sequence[BaseException]:
     try:
         return names.remove()
     except BaseException as error:  # noqa: BLE001 - the rest is closed all the same

@@ -1,4 +1,4 @@
-"""Names: the files of a request that have one, for libraries that need a path."""
+"""NamedFiles: the files of a request that have one, for libraries that need a path."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from time import monotonic
 
 from streamware.errors import ScratchError, StateError
-from streamware.scratch.account import Account
 from streamware.scratch.forks import opening
 from streamware.scratch.pool import ScratchPool
+from streamware.scratch.quota import RequestQuota
 
 _FREE = 0.005  # seconds of measuring that are never too much
 _SHARE = 20  # beyond them, one part in so many of the time may go to it
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
 
 
-class Names:
+class NamedFiles:
     """A directory of one request, 0700, in the process's own, made when it is first needed.
 
     What others write there cannot be bounded beforehand; it is measured, and charged, whenever
@@ -38,7 +38,7 @@ class Names:
         "_removed",
     )
 
-    def __init__(self, scratch_pool: ScratchPool, account: Account) -> None:
+    def __init__(self, scratch_pool: ScratchPool, account: RequestQuota) -> None:
         self._pool = scratch_pool
         self._account = account
         self._lock = threading.Lock()
@@ -74,14 +74,14 @@ class Names:
         with self._lock:
             return 0 if self._removed else self._unmeasured()
 
-    def settle(self, *, by_the_way: bool = False) -> None:
+    def measure(self, *, if_due: bool = False) -> None:
         """Charge for what was written since the last time.  Raises `ScratchError`, `Refused`.
 
         Args:
-            by_the_way: Not now, if measuring takes too much of the time.
+            if_due: Not now, if measuring takes too much of the time.
         """
         with self._lock:
-            if self._removed or (by_the_way and monotonic() < self._due):
+            if self._removed or (if_due and monotonic() < self._due):
                 return
             more = max(self._unmeasured(), -self._charged)
             if more > 0:
@@ -104,7 +104,9 @@ class Names:
             counted, self._counted = self._counted, 0
         try:
             return [
-                error for name, _ in self._directories for error in self._pool.home.remove(name)
+                error
+                for name, _ in self._directories
+                for error in self._pool.process_directory.remove(name)
             ]
         finally:
             self._account.give(charged)
@@ -138,7 +140,7 @@ class Names:
         except BaseException as error:
             self._account.unname()
             if isinstance(error, OSError) and not isinstance(error, ScratchError):
-                where = f"{self._pool.place.path} (Settings.scratch_dir)"
+                where = f"{self._pool.directory.path} (Settings.scratch_dir)"
                 raise ScratchError(error.errno, f"{error.strerror}: a name in {where}") from error
             raise
 
@@ -158,7 +160,7 @@ class Names:
             except FileNotFoundError:  # somebody removed it from under us
                 pass
         self._pool.start()
-        self._directories.append(self._pool.home.make_directory())
+        self._directories.append(self._pool.process_directory.make_directory())
         return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
 
 

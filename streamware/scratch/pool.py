@@ -37,16 +37,16 @@ class ScratchPool:
     def __init__(self, settings: Settings) -> None:
         directory = settings.scratch_dir
         self.settings = settings
-        self.place = ScratchDirectory(
+        self.directory = ScratchDirectory(
             None if directory is None else os.fspath(directory),
             memory_backed=settings.memory_backed,
             keep_free_bytes=settings.keep_free_bytes,
         )
-        self.home = ProcessDirectory(self.place)
+        self.process_directory = ProcessDirectory(self.directory)
         self.budget = Budget(
             process_bytes=settings.process_bytes,
             host_bytes=settings.host_bytes,
-            open_ledger=self.place.open_host_ledger,
+            open_ledger=self.directory.open_host_ledger,
         )
         self.signals: Counter[str] = Counter()
         self._started: int | None = None  # in which process
@@ -75,11 +75,11 @@ class ScratchPool:
             ScratchError: The directory that was set does not exist or is not safe.
         """
         if self.settings.scratch_dir is not None:
-            self.place.verify()
+            self.directory.verify()
         if self._started == os.getpid():
             return
         self._started = os.getpid()
-        reaped = reap(self.place)
+        reaped = reap(self.directory)
         # A ScratchError is of the default, which is not usable then.
         resisted = sum(not isinstance(error, ScratchError) for error in reaped.errors)
         self.signals["orphans_reaped"] += reaped.directories

@@ -32,7 +32,7 @@ from streamware.scratch.directory import (
     prefix,
     user,
 )
-from streamware.scratch.forks import Kept, identity, opening, watch
+from streamware.scratch.forks import ForkSafeFd, identity, opening, watch
 from streamware.scratch.removal import (
     Reaped,
     open_inside,
@@ -68,7 +68,7 @@ class ProcessDirectory:
         # Entered again where the garbage collector closes a ledger while we make a directory.
         self._lock = RLock()
         self._making = False
-        self._held: _Held | _Unlocked | None = None
+        self._held: _LockedDirectory | _UnlockedDirectory | None = None
         self._end: finalize[..., ProcessDirectory] | None = None
         watch(self)
 
@@ -134,7 +134,7 @@ class ProcessDirectory:
         self._making = False
         self._leave()
 
-    def _vacate(self, held: _Held | _Unlocked) -> None:
+    def _vacate(self, held: _LockedDirectory | _UnlockedDirectory) -> None:
         """Remove the directory of the process once nothing is in it.
 
         For many servers end by the signal itself, which runs nothing at exit.
@@ -143,7 +143,7 @@ class ProcessDirectory:
             if held is self._held and not self._making and held.vacated():
                 self._leave()
 
-    def _dwelling(self) -> _Held | _Unlocked:
+    def _dwelling(self) -> _LockedDirectory | _UnlockedDirectory:
         """The directory of this process, where it still is, else a new one; under the lock."""
         if self._held is not None:
             if self._held.in_place():
@@ -158,7 +158,7 @@ class ProcessDirectory:
         problem = f"lost {_TRIES} new directories in a row to something that removes them"
         raise self._place.error(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), problem)
 
-    def _locked(self, held: _Held | _Unlocked) -> bool:
+    def _locked(self, held: _LockedDirectory | _UnlockedDirectory) -> bool:
         try:
             return held.lock()
         except OSError as error:
@@ -204,7 +204,7 @@ def reap(place: ScratchDirectory | str | os.PathLike[str]) -> Reaped:
 
 def _reap(place: ScratchDirectory, reaped: Reaped) -> None:
     # A descriptor of its own, because reading a directory moves its offset.
-    directory = Kept(lambda: open_directory(".", dir_fd=place.descriptor()))
+    directory = ForkSafeFd(lambda: open_directory(".", dir_fd=place.descriptor()))
     try:
         with opening():  # the listing has a descriptor of its own
             names = os.listdir(directory.number)  # noqa: PTH208 - by descriptor
@@ -223,7 +223,7 @@ def _reap_one(name: str, directory: int, reaped: Reaped) -> None:
     if stat.S_ISREG(status.st_mode):  # on its way to having no name
         unlink(name, directory, reaped)
     elif stat.S_ISDIR(status.st_mode):
-        dead = Kept(lambda: open_inside(name, directory))
+        dead = ForkSafeFd(lambda: open_inside(name, directory))
         try:
             if _claimed(dead.number):
                 # Still there, or has another reaper been faster?  That is a FileNotFoundError.
@@ -243,10 +243,10 @@ def _claimed(descriptor: int) -> bool:
     return True
 
 
-class _Held:
+class _LockedDirectory:
     """The directory of a process as a descriptor with a lock on it."""
 
-    def __init__(self, kept: Kept, name: str, path: str) -> None:
+    def __init__(self, kept: ForkSafeFd, name: str, path: str) -> None:
         self.name = name
         self.path = path
         self.process = os.getpid()
@@ -282,7 +282,7 @@ class _Held:
 
     def remover(self, name: str) -> Callable[[Reaped], None]:
         """Open a directory in it; what is returned removes and closes it, held or not."""
-        directory = Kept(lambda: open_inside(name, self.descriptor))
+        directory = ForkSafeFd(lambda: open_inside(name, self.descriptor))
 
         def remove(reaped: Reaped) -> None:
             try:
@@ -317,7 +317,7 @@ class _Held:
             self._kept.close()
 
 
-class _Unlocked:
+class _UnlockedDirectory:
     """The same where directories can be neither opened nor locked (Windows)."""
 
     def __init__(self, path: str) -> None:
@@ -356,21 +356,21 @@ class _Unlocked:
         pass
 
 
-def _made(place: ScratchDirectory) -> _Held | _Unlocked | None:
+def _made(place: ScratchDirectory) -> _LockedDirectory | _UnlockedDirectory | None:
     """A new directory in the place, not locked yet; None where a reaper was faster."""
     name = prefix() + secrets.token_hex(8)
     path = str(Path(place.path) / name)
     if not _LOCKS:
         place.verify()
         Path(path).mkdir(mode=0o700)
-        return _Unlocked(path)
+        return _UnlockedDirectory(path)
     parent = place.descriptor()
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
     except (FileNotFoundError, FileExistsError):
         return None
     try:
-        return _Held(Kept(lambda: open_directory(name, dir_fd=parent)), name, path)
+        return _LockedDirectory(ForkSafeFd(lambda: open_directory(name, dir_fd=parent)), name, path)
     except OSError as error:
         with suppress(OSError):
             os.rmdir(name, dir_fd=parent)

@@ -19,7 +19,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from streamware.errors import Refused, ScratchError, StreamwareError
-from streamware.scratch.forks import Kept, watch
+from streamware.scratch.forks import ForkSafeFd, watch
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -78,7 +78,7 @@ class Descriptor:
     __slots__ = ("__weakref__", "_closed", "_closing", "_gone", "_kept", "_lock", "_users")
 
     def __init__(self, open_: Callable[[], int], closed: Callable[[], object]) -> None:
-        self._kept = Kept(open_)
+        self._kept = ForkSafeFd(open_)
         self._closed = closed
         self._closing = False
         self._gone = False

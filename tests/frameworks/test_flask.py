@@ -44,9 +44,9 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
     yield
     for made in list(_pools.values()):
-        if made.place.path == str(tmp_path):
-            made.home.close()
-            made.place.close()
+        if made.directory.path == str(tmp_path):
+            made.process_directory.close()
+            made.directory.close()
 
 
 class Shop:

@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Iterator[sw.Settings]:
     yield sw.Settings(scratch_dir=folder)
     for made in list(_pools.values()):
         if made.settings.scratch_dir == str(folder):
-            made.place.close()
+            made.directory.close()
     assert list(folder.iterdir()) == []
 
 

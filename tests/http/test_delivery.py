@@ -5,10 +5,10 @@ from fakes import orders
 from streamware.engine.sync import Encoding
 from streamware.http.delivery import Answer, Job
 from streamware.rows.source import Feeder
-from streamware.scratch.share import Share
+from streamware.scratch.quota import ExportQuota
 
 
-def made(feeder: Feeder | None = None, share: Share | None = None) -> Encoding:
+def made(feeder: Feeder | None = None, quota: ExportQuota | None = None) -> Encoding:
     return sw.encode(orders(3))
 
 
@@ -24,7 +24,7 @@ async def test_a_job_makes_chunks_for_an_event_loop() -> None:
 def test_only_an_event_loop_gives_a_feeder() -> None:
     feeders = list[Feeder | None]()
 
-    def make(feeder: Feeder | None, share: Share | None) -> Encoding:
+    def make(feeder: Feeder | None, quota: ExportQuota | None) -> Encoding:
         feeders.append(feeder)
         return made()
 

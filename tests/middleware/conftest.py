@@ -26,9 +26,9 @@ def settings(folder: Path) -> Iterator[sw.Settings]:
         kept = pool_module._pools.pop(key)
         assert files(folder) == []
         assert kept.signals["leaked_ledgers"] == 0
-        kept.home.close()
+        kept.process_directory.close()
         kept.budget.close()
-        kept.place.close()
+        kept.directory.close()
     assert list(folder.glob("streamware-*")) == []
 
 

@@ -515,7 +515,7 @@ def test_a_named_file_over_the_budget_is_a_503(
         assert (reply.status, reply.error, reply.complete) == (503, None, True)
         assert "process_bytes" in caplog.text
         assert budget.used == _SIZE
-    budget.give(_SIZE)
+    budget.release(_SIZE)
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])

@@ -77,7 +77,7 @@ def test_bytes_are_taken_and_given_back() -> None:
     budget.take(60)
     budget.take(40)
     assert budget.used == 100
-    budget.give(70)
+    budget.release(70)
     assert budget.used == 30
 
 
@@ -122,14 +122,14 @@ def test_what_could_never_fit_is_an_error_at_once() -> None:
 def test_nothing_and_less_than_nothing_change_nothing(size: int) -> None:
     budget = process_budget(100)
     budget.take(size)
-    budget.give(size)
+    budget.release(size)
     assert budget.used == 0
 
 
 def test_more_given_back_than_was_taken_counts_as_all() -> None:
     budget = process_budget(100)
     budget.take(10)
-    budget.give(50)
+    budget.release(50)
     assert budget.used == 0
 
 
@@ -160,7 +160,7 @@ def test_a_take_goes_on_as_soon_as_there_is_room(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "_SHORTEST", PATIENCE)  # nothing but what is given back wakes it
     budget = process_budget(100)
     budget.take(100)
-    timer = threading.Timer(0.15, budget.give, [50])
+    timer = threading.Timer(0.15, budget.release, [50])
     began = time.monotonic()
     timer.start()
     budget.take(50, deadline=soon())
@@ -173,7 +173,7 @@ def test_a_finalizer_gives_back_while_its_thread_is_in_the_middle_of_a_take() ->
     budget = process_budget(100)
     budget.take(60)
     with budget._lock:  # as in the middle of a take
-        budget.give(60)
+        budget.release(60)
     budget.take(100)
     assert budget.used == 100
 
@@ -187,7 +187,7 @@ def test_a_spool_that_only_the_garbage_collector_finds_gives_back_everything() -
             self.me = self
 
         def __del__(self) -> None:
-            budget.give(1)
+            budget.release(1)
 
     threshold = gc.get_threshold()
     gc.set_threshold(5)
@@ -215,7 +215,7 @@ def test_threads_never_hold_more_than_the_bound_and_lose_nothing() -> None:
                 return
             if budget.used > 1000:
                 over.append(budget.used)
-            budget.give(size)
+            budget.release(size)
 
     run([lambda seed=seed: work(seed) for seed in range(8)])  # type: ignore[misc]
     assert not over
@@ -243,7 +243,7 @@ def test_a_process_holds_as_many_units_as_its_bytes_fill(ledger: Ledger) -> None
         seen.append(budget.host_units())
     assert seen == [1, 1, 2, 3]
     for size in (1, UNIT, UNIT - 1, 1):
-        budget.give(size)
+        budget.release(size)
         seen.append(budget.host_units())
     assert seen[4:] == [2, 1, 1, 0]
 
@@ -254,7 +254,7 @@ def test_the_ledger_is_opened_by_the_first_take_and_once(ledger: Ledger) -> None
     assert ledger.opened == 0
     budget.take(1)
     budget.take(5 * UNIT)
-    budget.give(5 * UNIT)
+    budget.release(5 * UNIT)
     assert ledger.opened == 1
     assert ledger.path.stat().st_size == 0
 
@@ -269,7 +269,7 @@ def test_processes_share_the_units(ledger: Ledger) -> None:
     assert theirs.host_units() == ours.host_units() == 7
     theirs.take(3 * UNIT)
     assert ours.host_units() == 10
-    ours.give(7 * UNIT)
+    ours.release(7 * UNIT)
     assert theirs.host_units() == 3
 
 
@@ -320,13 +320,13 @@ def test_units_between_those_of_others_are_found(ledger: Ledger) -> None:
     for other in others:
         other.take(1)
     for other in others[::2]:
-        other.give(1)
+        other.release(1)
     budget = ledger.budget(20)
     budget.take(10 * UNIT)
     assert budget.host_units() == 20
     with pytest.raises(Refused):
         budget.take(1)
-    budget.give(10 * UNIT)
+    budget.release(10 * UNIT)
     assert budget.host_units() == 10
 
 
@@ -336,7 +336,7 @@ def test_a_process_keeps_to_its_own_number_of_units(ledger: Ledger) -> None:
     large.take(16 * UNIT)
     with pytest.raises(Refused):
         small.take(1)
-    large.give(16 * UNIT)
+    large.release(16 * UNIT)
     small.take(4 * UNIT)
     large.take(12 * UNIT)
     assert small.host_units() == 16
@@ -348,7 +348,7 @@ def test_a_process_keeps_to_its_own_number_of_units(ledger: Ledger) -> None:
 def test_a_take_waits_for_another_process_to_give_back(ledger: Ledger) -> None:
     ours, theirs = ledger.budget(4), ledger.budget(4)
     theirs.take(4 * UNIT)
-    timer = threading.Timer(0.15, theirs.give, [UNIT])
+    timer = threading.Timer(0.15, theirs.release, [UNIT])
     timer.start()
     began = time.monotonic()
     ours.take(1, deadline=soon())
@@ -373,7 +373,7 @@ def test_close_gives_back_the_units_and_a_later_take_has_them_again(ledger: Ledg
     budget.close()
     budget.close()
     assert other.host_units() == 0
-    budget.give(UNIT)
+    budget.release(UNIT)
     budget.take(1)
     assert other.host_units() == 4  # three that it still uses, and one byte
     assert ledger.opened == 3
@@ -406,7 +406,7 @@ def test_what_a_finalizer_gives_back_in_the_middle_of_a_take_is_free_after_it(
     def finalizing(*question: int) -> tuple[int, int, int]:
         if not given:
             given.append(4 * UNIT)
-            budget.give(4 * UNIT)
+            budget.release(4 * UNIT)
         return ask(*question)
 
     monkeypatch.setattr(module, "_ask", finalizing)
@@ -515,7 +515,7 @@ def test_units_of_a_take_that_failed_and_that_the_kernel_does_not_let_go_are_not
     monkeypatch.undo()
     assert other.host_units() > 1
     budget.take(1)
-    budget.give(1)
+    budget.release(1)
     assert other.host_units() == 1
 
 
@@ -526,12 +526,12 @@ def test_units_that_the_kernel_does_not_let_go_are_given_back_later(
     budget = ledger.budget(8)
     budget.take(4 * UNIT)
     monkeypatch.setattr(fcntl, "fcntl", Kernel(errno.ENOLCK))
-    budget.give(2 * UNIT)
+    budget.release(2 * UNIT)
     monkeypatch.undo()
     assert (budget.used, budget.host_units()) == (2 * UNIT, 4)
     budget.take(2 * UNIT)
     assert budget.host_units() == 4
-    budget.give(3 * UNIT)
+    budget.release(3 * UNIT)
     assert budget.host_units() == 1
 
 
@@ -541,7 +541,7 @@ def test_what_opening_the_ledger_raises_passes_unchanged() -> None:
     with pytest.raises(ScratchError, match="no directory"):
         budget.take(1)
     assert budget.used == 0
-    budget.give(1)
+    budget.release(1)
 
 
 def broken() -> int:
@@ -580,7 +580,7 @@ def test_a_file_system_without_such_locks_bounds_the_process_and_says_so_once(
     budget.take(UNIT)
     with pytest.raises(Refused, match="host_bytes"):
         budget.take(1)
-    budget.give(UNIT)
+    budget.release(UNIT)
     assert budget.used == 2 * UNIT
     assert len(warnings(caplog)) == 1
 
@@ -596,7 +596,7 @@ def test_threads_never_hold_more_than_the_host_allows(ledger: Ledger) -> None:
         for _ in range(60):
             size = chance.randrange(1, 4 * UNIT)
             budget.take(size, deadline=soon(60))
-            budget.give(size)
+            budget.release(size)
         done.append(seed)
 
     run([lambda seed=seed: work(seed) for seed in range(9)])  # type: ignore[misc]
@@ -685,7 +685,7 @@ def test_a_forked_child_holds_nothing_when_its_parent_gives_back_and_closes(
     child = Child()
     try:
         assert other.host_units() == 5
-        budget.give(2 * UNIT)
+        budget.release(2 * UNIT)
         assert other.host_units() == 3
         budget.close()
         assert other.host_units() == 0
@@ -790,7 +790,7 @@ def hammer(ledger: Ledger, seed: int, end: float, report: Path) -> int:
         if held and chance.random() < 0.5:
             size = held.pop()
             note()
-            budget.give(size)
+            budget.release(size)
             continue
         size = chance.randrange(1, 12 * UNIT)
         try:
@@ -826,7 +826,7 @@ def test_a_process_holds_what_was_granted_and_not_given_back(
     budget, held = process_budget(1000), list[int]()
     for size, giving in calls:
         if giving and held:
-            budget.give(held.pop())
+            budget.release(held.pop())
         elif sum(held) + size <= 1000:
             budget.take(size)
             held.append(size)
@@ -870,13 +870,13 @@ class Host(RuleBasedStateMachine):
     def give(self, who: int, data: st.DataObject) -> None:
         if self.held[who]:
             at = data.draw(st.integers(0, len(self.held[who]) - 1))
-            self.budgets[who].give(self.held[who].pop(at))
+            self.budgets[who].release(self.held[who].pop(at))
 
     @rule(who=st.integers(0, 2))
     @precondition(lambda self: any(self.held))
     def end(self, who: int) -> None:
         self.budgets[who].close()
-        self.budgets[who].give(sum(self.held[who]))
+        self.budgets[who].release(sum(self.held[who]))
         self.held[who] = []
 
     @invariant()

@@ -85,7 +85,7 @@ def test_a_disk_that_fills_up_in_mid_write_spoils_the_spool_and_nothing_else(
         other.write(b"o" * 5000)
         spool = scratch.spool()
         # As if others had taken the room since it was looked at.
-        monkeypatch.setattr(scratch._pool.place, "check_room", lambda _: None)
+        monkeypatch.setattr(scratch._pool.directory, "check_room", lambda _: None)
         with pytest.raises(ScratchError) as caught:
             spool.write(b"x" * 3 * MIB)
         assert caught.value.errno == errno.ENOSPC
@@ -168,7 +168,7 @@ def test_a_read_only_disk_is_refused_at_the_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize("take", TAKES)
 def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path, take: str) -> None:
     with tmpfs(tmp_path) as root, requesting(root, host_bytes=None) as scratch:
-        scratch._pool.place.verify()
+        scratch._pool.directory.verify()
         remounted(root, "ro")
         with pytest.raises(ScratchError) as caught:
             TAKES[take](scratch)

@@ -117,12 +117,12 @@ def open_():
     return number
 
 kept = []
-thread = threading.Thread(target=lambda: kept.append(forks.Kept(open_)))
+thread = threading.Thread(target=lambda: kept.append(forks.ForkSafeFd(open_)))
 thread.start()
 opened.wait()
 child = os.fork()
 if not child:
-    print([it.number for it in forks._watched if isinstance(it, forks.Kept)], flush=True)
+    print([it.number for it in forks._watched if isinstance(it, forks.ForkSafeFd)], flush=True)
     os._exit(0)
 os.waitpid(child, 0)
 thread.join()
@@ -146,7 +146,9 @@ with forks.opening(), forks.opening():
         with forks.opening():
             pass
 if not child:
-    thread = threading.Thread(target=lambda: forks.Kept(lambda: os.open("/", os.O_RDONLY)).close())
+    thread = threading.Thread(
+        target=lambda: forks.ForkSafeFd(lambda: os.open("/", os.O_RDONLY)).close()
+    )
     thread.start()
     thread.join(5)
     os._exit(thread.is_alive())
@@ -192,7 +194,7 @@ thread.join()
 
 
 def test_a_number_that_went_to_another_file_is_not_closed(tmp_path: Path) -> None:
-    kept = forks.Kept(lambda: os.open(tmp_path, os.O_RDONLY))
+    kept = forks.ForkSafeFd(lambda: os.open(tmp_path, os.O_RDONLY))
     other = os.open(os.devnull, os.O_RDONLY)
     os.dup2(other, kept.number)
     number = kept.number

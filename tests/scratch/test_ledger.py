@@ -442,14 +442,20 @@ def test_names_whose_removal_breaks_keep_nothing_open(
 ) -> None:
     scratch = Scratch(scratch_pool)
     spool, path = on_disk(scratch), scratch.path()
-    tracked, remove, breaks = scratch.track(Tracked()), scratch_pool.home.remove, [MemoryError()]
+    tracked, remove, breaks = (
+        scratch.track(Tracked()),
+        scratch_pool.process_directory.remove,
+        [MemoryError()],
+    )
 
     def breaking(name: str) -> list[OSError]:
         if breaks:
             raise breaks.pop()
         return remove(name)
 
-    monkeypatch.setattr(type(scratch_pool.home), "remove", lambda _, name: breaking(name))
+    monkeypatch.setattr(
+        type(scratch_pool.process_directory), "remove", lambda _, name: breaking(name)
+    )
     scratch.close()
     assert (spool.closed, tracked.closed, path.exists()) == (True, 1, False)
     assert scratch_pool.budget.used == 0
@@ -525,7 +531,7 @@ def test_a_ledger_in_a_cycle_is_collected_wherever_that_happens(root: Path) -> N
         cycle.ledger.track(cycle)
 
     def under_the_lock_of_the_home() -> None:
-        make = scratch_pool.home._dwelling
+        make = scratch_pool.process_directory._dwelling
         held = []
 
         def collecting() -> Any:
@@ -533,7 +539,7 @@ def test_a_ledger_in_a_cycle_is_collected_wherever_that_happens(root: Path) -> N
             held.append(True)
             return make()
 
-        scratch_pool.home._dwelling = collecting  # type: ignore[method-assign]
+        scratch_pool.process_directory._dwelling = collecting  # type: ignore[method-assign]
         other = Scratch(scratch_pool)
         other.path()
         assert held
@@ -595,11 +601,11 @@ def test_a_forked_child_cannot_use_the_ledger_of_its_parent(
     [
         *CALLS,
         lambda scratch: scratch.usage,
-        Scratch.settle,
+        Scratch.measure,
         Scratch.ring,
-        lambda scratch: scratch.share(Limits()),
+        lambda scratch: scratch.export_quota(Limits()),
     ],
-    ids=[*NAMES, "usage", "settle", "ring", "share"],
+    ids=[*NAMES, "usage", "measure", "ring", "export_quota"],
 )
 def test_a_child_does_not_wait_for_locks_that_its_parent_held(
     scratch: Scratch, call: Callable[[Scratch], object]

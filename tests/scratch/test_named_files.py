@@ -12,23 +12,23 @@ import pytest
 from fakes import PATIENCE
 from oracle import storing
 from streamware.errors import Refused, ScratchError, StateError
-from streamware.scratch.account import Account
 from streamware.scratch.ledger import Scratch
-from streamware.scratch.named_files import Names
+from streamware.scratch.named_files import NamedFiles
 from streamware.scratch.pool import ScratchPool
+from streamware.scratch.quota import RequestQuota
 
 
 @pytest.fixture
-def account(scratch_pool: ScratchPool) -> Account:
-    return Account(scratch_pool)
+def account(scratch_pool: ScratchPool) -> RequestQuota:
+    return RequestQuota(scratch_pool)
 
 
 @pytest.fixture
-def names(scratch_pool: ScratchPool, account: Account) -> Names:
-    return Names(scratch_pool, account)
+def names(scratch_pool: ScratchPool, account: RequestQuota) -> NamedFiles:
+    return NamedFiles(scratch_pool, account)
 
 
-def test_a_directory_is_made_when_the_first_name_is(names: Names, root: Path) -> None:
+def test_a_directory_is_made_when_the_first_name_is(names: NamedFiles, root: Path) -> None:
     assert not [path for path in root.iterdir() if path.is_dir()]
     path = names.file(".csv")
     assert path.parent.parent.parent == root
@@ -36,28 +36,30 @@ def test_a_directory_is_made_when_the_first_name_is(names: Names, root: Path) ->
     names.remove()
 
 
-def test_what_others_write_is_charged_when_it_is_settled(names: Names, account: Account) -> None:
+def test_what_others_write_is_charged_when_it_is_measured(
+    names: NamedFiles, account: RequestQuota
+) -> None:
     names.file("").write_bytes(b"x" * 4096)
     assert (names.unmeasured(), account.bytes) == (4096, 0)
-    names.settle()
+    names.measure()
     assert (names.unmeasured(), account.bytes) == (0, 4096)
     names.remove()
     assert account.bytes == 0
 
 
-def test_what_others_delete_is_given_back_when_it_is_settled(
-    names: Names, account: Account
+def test_what_others_delete_is_given_back_when_it_is_measured(
+    names: NamedFiles, account: RequestQuota
 ) -> None:
     path = names.file("")
     path.write_bytes(b"x" * 4096)
-    names.settle()
+    names.measure()
     path.unlink()
-    names.settle()
+    names.measure()
     assert account.bytes == 0
     names.remove()
 
 
-def test_files_at_any_depth_count_and_links_are_not_followed(names: Names) -> None:
+def test_files_at_any_depth_count_and_links_are_not_followed(names: NamedFiles) -> None:
     folder = names.directory()
     (folder / "a" / "b").mkdir(parents=True)
     (folder / "a" / "b" / "part").write_bytes(b"x" * 4096)
@@ -67,7 +69,7 @@ def test_files_at_any_depth_count_and_links_are_not_followed(names: Names) -> No
 
 
 def test_a_file_that_vanishes_while_it_is_measured_counts_nothing(
-    names: Names, monkeypatch: pytest.MonkeyPatch
+    names: NamedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [names.file("") for _ in range(3)]
     paths[0].write_bytes(b"x" * 4096)
@@ -88,30 +90,30 @@ def test_a_file_that_vanishes_while_it_is_measured_counts_nothing(
 
 
 def test_what_takes_long_to_measure_is_not_measured_often(
-    names: Names, account: Account, monkeypatch: pytest.MonkeyPatch
+    names: NamedFiles, account: RequestQuota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = itertools.count(1000.0, 1.0)  # it takes a second, whenever it is done
     monkeypatch.setattr("streamware.scratch.named_files.monotonic", lambda: next(times))
     names.file("").write_bytes(b"x" * 4096)
     assert names.unmeasured() == 4096
     for _ in range(10):
-        names.settle(by_the_way=True)
+        names.measure(if_due=True)
         assert account.bytes == 0
     for _ in range(30):
-        names.settle(by_the_way=True)
+        names.measure(if_due=True)
     assert account.bytes == 4096
     names.remove()
 
 
 def test_it_is_always_measured_when_that_is_asked_for(
-    names: Names, account: Account, monkeypatch: pytest.MonkeyPatch
+    names: NamedFiles, account: RequestQuota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = itertools.count(1000.0, 1.0)
     monkeypatch.setattr("streamware.scratch.named_files.monotonic", lambda: next(times))
     path = names.file("")
     for size in (4096, 8192):
         path.write_bytes(b"x" * size)
-        names.settle()
+        names.measure()
         assert account.bytes == size
     names.remove()
 
@@ -125,14 +127,14 @@ def test_many_names_take_no_time_that_grows_with_their_square(root: Path) -> Non
         scratch.close()
 
 
-def test_a_sparse_file_counts_what_it_takes(names: Names) -> None:
+def test_a_sparse_file_counts_what_it_takes(names: NamedFiles) -> None:
     with names.file("").open("wb") as file:
         file.truncate(2**30)
     assert names.unmeasured() == 0
     names.remove()
 
 
-def test_a_directory_removed_from_under_it_is_made_again(names: Names) -> None:
+def test_a_directory_removed_from_under_it_is_made_again(names: NamedFiles) -> None:
     lost = names.file("").parent
     rmtree(lost)
     path = names.file("")
@@ -141,13 +143,15 @@ def test_a_directory_removed_from_under_it_is_made_again(names: Names) -> None:
     assert names.remove() == []
 
 
-def test_a_home_removed_from_under_it_is_made_again(names: Names) -> None:
+def test_a_home_removed_from_under_it_is_made_again(names: NamedFiles) -> None:
     rmtree(names.file("").parent.parent)
     assert names.file("").exists()
     assert names.remove() == []
 
 
-def test_a_name_that_cannot_be_made_is_not_counted(names: Names, account: Account) -> None:
+def test_a_name_that_cannot_be_made_is_not_counted(
+    names: NamedFiles, account: RequestQuota
+) -> None:
     for _ in range(2):
         with pytest.raises(ScratchError, match="a name in"):
             names.file("x" * 300)
@@ -155,9 +159,11 @@ def test_a_name_that_cannot_be_made_is_not_counted(names: Names, account: Accoun
     names.remove()
 
 
-def test_after_the_removal_there_are_no_more_names(names: Names, account: Account) -> None:
+def test_after_the_removal_there_are_no_more_names(
+    names: NamedFiles, account: RequestQuota
+) -> None:
     names.file("").write_bytes(b"x" * 4096)
-    names.settle()
+    names.measure()
     assert names.remove() == []
     with pytest.raises(StateError):
         names.file("")
@@ -165,45 +171,45 @@ def test_after_the_removal_there_are_no_more_names(names: Names, account: Accoun
 
 
 def test_a_second_removal_gives_nothing_back_twice(
-    names: Names, account: Account, scratch_pool: ScratchPool
+    names: NamedFiles, account: RequestQuota, scratch_pool: ScratchPool
 ) -> None:
     scratch_pool.budget.take(10_000)
     names.file("").write_bytes(b"x" * 4096)
-    names.settle()
+    names.measure()
     for _ in range(3):
         names.remove()
-        names.settle()
+        names.measure()
     assert (account.bytes, account.files, scratch_pool.budget.used) == (0, 0, 10_000)
-    scratch_pool.budget.give(10_000)
+    scratch_pool.budget.release(10_000)
 
 
 def test_a_charge_that_is_refused_is_asked_for_again(root: Path) -> None:
     with storing(root, process_bytes=5000) as scratch_pool:
-        account = Account(scratch_pool)
-        names = Names(scratch_pool, account)
+        account = RequestQuota(scratch_pool)
+        names = NamedFiles(scratch_pool, account)
         scratch_pool.budget.take(3000)
         names.file("").write_bytes(b"x" * 4096)
         for _ in range(2):
             with pytest.raises(Refused):
-                names.settle()
+                names.measure()
             assert (account.bytes, names.unmeasured()) == (0, 4096)
-        scratch_pool.budget.give(3000)
-        names.settle()
+        scratch_pool.budget.release(3000)
+        names.measure()
         assert (account.bytes, names.unmeasured()) == (4096, 0)
         names.remove()
         assert scratch_pool.budget.used == 0
 
 
-def test_two_who_settle_at_once_charge_once(names: Names, account: Account) -> None:
+def test_two_who_measure_at_once_charge_once(names: NamedFiles, account: RequestQuota) -> None:
     names.file("").write_bytes(b"x" * 4096)
     start = threading.Barrier(8)
 
-    def settle() -> None:
+    def measure() -> None:
         start.wait(PATIENCE)
-        names.settle()
+        names.measure()
 
     with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(settle) for _ in range(8)]:
+        for done in [pool.submit(measure) for _ in range(8)]:
             done.result(PATIENCE)
     assert account.bytes == 4096
     names.remove()
@@ -211,35 +217,35 @@ def test_two_who_settle_at_once_charge_once(names: Names, account: Account) -> N
 
 def test_what_is_charged_while_the_names_go_is_given_back(root: Path) -> None:
     with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as scratch_pool:
-        account = Account(scratch_pool)
-        names = Names(scratch_pool, account)
+        account = RequestQuota(scratch_pool)
+        names = NamedFiles(scratch_pool, account)
         scratch_pool.budget.take(3000)
         names.file("").write_bytes(b"x" * 4096)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(names.settle)
+            waiting = pool.submit(names.measure)
             while not account.bytes:
                 pass
             names.remove()
-            scratch_pool.budget.give(3000)
+            scratch_pool.budget.release(3000)
             waiting.result(PATIENCE)
         assert (account.bytes, scratch_pool.budget.used) == (0, 0)
 
 
 def test_a_file_deleted_while_its_charge_waits_is_given_back_once(root: Path) -> None:
     with storing(root, process_bytes=9000, wait_seconds=PATIENCE) as scratch_pool:
-        account = Account(scratch_pool)
-        names = Names(scratch_pool, account)
+        account = RequestQuota(scratch_pool)
+        names = NamedFiles(scratch_pool, account)
         path = names.file("")
         scratch_pool.budget.take(8000)
         path.write_bytes(b"x" * 4096)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(names.settle)
+            waiting = pool.submit(names.measure)
             while not account.bytes:
                 pass
             path.unlink()
-            names.settle()
-            scratch_pool.budget.give(8000)
+            names.measure()
+            scratch_pool.budget.release(8000)
             waiting.result(PATIENCE)
-        names.settle()
+        names.measure()
         assert (account.bytes, scratch_pool.budget.used) == (0, 0)
         names.remove()

@@ -72,7 +72,7 @@ def test_without_settings_it_is_what_the_environment_says(
     monkeypatch: pytest.MonkeyPatch, root: Path
 ) -> None:
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(root))
-    assert scratch_pool().place.path == str(root)
+    assert scratch_pool().directory.path == str(root)
     assert scratch_pool(None) is scratch_pool(Settings())
 
 
@@ -98,7 +98,7 @@ def test_the_default_directory_is_looked_at_quietly(
     assert made.signals.total() == 0
     assert not caplog.records
     with pytest.raises(ScratchError, match="the default"):
-        made.place.verify()
+        made.directory.verify()
 
 
 def test_what_killed_processes_left_is_removed_once(
@@ -160,5 +160,5 @@ def test_a_forked_child_finds_the_same_storage(root: Path) -> None:
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert made.budget.used == 1000
-    made.budget.give(1000)
+    made.budget.release(1000)
     close(made)

@@ -190,7 +190,7 @@ def test_a_descriptor_that_others_closed_is_not_closed_again(
     folder: Path, home: ProcessDirectory
 ) -> None:
     home.make_directory()
-    assert isinstance(home._held, module._Held)
+    assert isinstance(home._held, module._LockedDirectory)
     number = home._held.descriptor
     os.close(number)
     assert os.open(folder, os.O_RDONLY) == number
@@ -650,7 +650,7 @@ def test_a_program_that_we_start_does_not_hold_the_directory(
 ) -> None:
     home = ProcessDirectory(place)
     home.make_directory()
-    assert isinstance(home._held, module._Held)
+    assert isinstance(home._held, module._LockedDirectory)
     with subprocess.Popen(["sleep", "60"], close_fds=False) as program:
         try:
             home._held.leave()

@@ -4,16 +4,18 @@ import faulthandler
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import streamware as sw
 from fakes import PATIENCE
 from oracle import storing, tmpfs
 from streamware.errors import Refused, ScratchError, StateError
-from streamware.scratch.account import Account
+from streamware.scratch.ledger import Scratch
 from streamware.scratch.pool import ScratchPool
+from streamware.scratch.quota import RequestQuota
 
 MIB = 2**20
 
@@ -25,7 +27,7 @@ def free_room(scratch_pool: ScratchPool, after: int) -> Callable[[int], str | No
 
 
 def test_bytes_are_charged_and_given_back(scratch_pool: ScratchPool) -> None:
-    account = Account(scratch_pool)
+    account = RequestQuota(scratch_pool)
     assert account.take(1000, wished=1000) == 1000
     assert (account.bytes, account.peak, scratch_pool.budget.used) == (1000, 1000, 1000)
     account.give(1000)
@@ -33,7 +35,7 @@ def test_bytes_are_charged_and_given_back(scratch_pool: ScratchPool) -> None:
 
 
 def test_what_is_wished_is_granted_where_it_costs_no_wait(scratch_pool: ScratchPool) -> None:
-    account = Account(scratch_pool)
+    account = RequestQuota(scratch_pool)
     assert account.take(1000, wished=5000) == 5000
     account.give(5000)
 
@@ -43,7 +45,7 @@ def test_of_a_wish_there_is_what_the_last_sixteenth_of_a_bound_leaves(
     root: Path, bound: str
 ) -> None:
     with storing(root, **{bound: 16 * MIB}) as scratch_pool:
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         assert account.take(1000, wished=20 * MIB) == 15 * MIB
         assert account.take(1000, wished=5000) == 1000
         left = MIB - 1000
@@ -61,15 +63,15 @@ def test_what_others_of_the_host_hold_is_no_room_for_wishes(root: Path) -> None:
         storing(root, host_bytes=16 * MIB) as other,
     ):
         other.budget.take(14 * MIB)
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         assert account.take(1000, wished=2 * MIB) == MIB
         account.give(MIB)
-        other.budget.give(14 * MIB)
+        other.budget.release(14 * MIB)
 
 
 def test_who_holds_all_that_is_in_use_is_not_told_to_come_again(root: Path) -> None:
     with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as scratch_pool:
-        account, began = Account(scratch_pool), time.monotonic()
+        account, began = RequestQuota(scratch_pool), time.monotonic()
         assert account.take(2000, wished=2000) == 2000
         with pytest.raises(ScratchError, match=r"2,000 of 3,000 itself, .*process_bytes") as caught:
             account.take(2000, wished=9000)
@@ -84,12 +86,12 @@ def test_who_shares_the_host_with_another_process_is_told_to_come_again(root: Pa
         storing(root, host_bytes=4 * MIB) as scratch_pool,
         storing(root, host_bytes=4 * MIB) as other,
     ):
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         account.take(2 * MIB, wished=2 * MIB)
         other.budget.take(1)
         with pytest.raises(Refused, match="host_bytes"):
             account.take(2 * MIB, wished=2 * MIB)
-        other.budget.give(1)
+        other.budget.release(1)
         with pytest.raises(ScratchError, match="host_bytes"):
             account.take(3 * MIB, wished=3 * MIB)
         account.give(2 * MIB)
@@ -97,10 +99,10 @@ def test_who_shares_the_host_with_another_process_is_told_to_come_again(root: Pa
 
 def test_who_waits_until_the_others_are_gone_is_told_that_it_is_alone(root: Path) -> None:
     with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as scratch_pool:
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         account.take(3000, wished=3000)
         scratch_pool.budget.take(1000)
-        threading.Timer(0.1, scratch_pool.budget.give, (1000,)).start()
+        threading.Timer(0.1, scratch_pool.budget.release, (1000,)).start()
         began = time.monotonic()
         with pytest.raises(ScratchError, match="itself"):
             account.take(3000, wished=3000)
@@ -110,7 +112,7 @@ def test_who_waits_until_the_others_are_gone_is_told_that_it_is_alone(root: Path
 
 def test_what_is_refused_is_not_charged(root: Path) -> None:
     with storing(root, process_bytes=3000) as scratch_pool:
-        account, other = Account(scratch_pool), Account(scratch_pool)
+        account, other = RequestQuota(scratch_pool), RequestQuota(scratch_pool)
         other.take(2000, wished=2000)
         with pytest.raises(Refused):
             account.take(2000, wished=9000)
@@ -122,7 +124,7 @@ def test_what_can_never_be_had_is_no_matter_of_waiting(root: Path) -> None:
     with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as scratch_pool:
         began = time.monotonic()
         with pytest.raises(ScratchError, match="process_bytes"):
-            Account(scratch_pool).take(4000, wished=4000)
+            RequestQuota(scratch_pool).take(4000, wished=4000)
         assert time.monotonic() - began < PATIENCE / 2
 
 
@@ -130,14 +132,14 @@ def test_a_wish_that_waits_is_not_in_the_way_of_the_same_request(root: Path) -> 
     with storing(
         root, process_bytes=5000, request_bytes=4000, wait_seconds=PATIENCE
     ) as scratch_pool:
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         scratch_pool.budget.take(4500)
         waiting = threading.Thread(target=account.take, args=(1000,), kwargs={"wished": 4000})
         waiting.start()
         while account.bytes != 1000:
             pass
         assert account.take(100, wished=100) == 100
-        scratch_pool.budget.give(4500)
+        scratch_pool.budget.release(4500)
         waiting.join(PATIENCE)
         assert account.bytes == 1100
         account.give(1100)
@@ -145,8 +147,8 @@ def test_a_wish_that_waits_is_not_in_the_way_of_the_same_request(root: Path) -> 
 
 def test_a_thread_waits_until_there_is_room(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with storing(root, wait_seconds=PATIENCE) as scratch_pool:
-        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 2))
-        account = Account(scratch_pool)
+        monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 2))
+        account = RequestQuota(scratch_pool)
         assert account.take(10, wished=10) == 10
         account.give(10)
 
@@ -155,8 +157,8 @@ def test_a_thread_that_waited_long_enough_is_refused(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with storing(root, wait_seconds=0.2) as scratch_pool:
-        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 1000))
-        account, began = Account(scratch_pool), time.monotonic()
+        monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 1000))
+        account, began = RequestQuota(scratch_pool), time.monotonic()
         with pytest.raises(Refused, match="the disk is full") as caught:
             account.opened()
         assert 0.2 <= time.monotonic() - began < PATIENCE
@@ -168,24 +170,24 @@ async def test_the_thread_of_a_loop_never_waits(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with storing(root, wait_seconds=PATIENCE, process_bytes=100) as scratch_pool:
-        account, began = Account(scratch_pool), time.monotonic()
+        account, began = RequestQuota(scratch_pool), time.monotonic()
         scratch_pool.budget.take(100)
         with pytest.raises(Refused):
             account.take(10, wished=10)
-        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 1000))
+        monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 1000))
         for call in (account.name, account.opened, lambda: account.take(10, wished=20)):
             with pytest.raises(Refused):
                 call()
         assert time.monotonic() - began < PATIENCE / 2
         assert (account.bytes, account.files) == (0, 0)
-        scratch_pool.budget.give(100)
+        scratch_pool.budget.release(100)
 
 
 async def test_a_thread_beside_a_loop_waits(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with storing(root, wait_seconds=PATIENCE) as scratch_pool:
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         await asyncio.to_thread(account.take, 10, wished=10)
-        monkeypatch.setattr(scratch_pool.place, "check_room", free_room(scratch_pool, 3))
+        monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 3))
         await asyncio.to_thread(account.opened)
         account.closed()
         account.give(10)
@@ -197,8 +199,8 @@ def test_a_file_that_cannot_be_opened_is_not_counted(
     def failing() -> int:
         raise ScratchError(errno.EMFILE, "no descriptor")
 
-    monkeypatch.setattr(scratch_pool.place, "open_unnamed", failing)
-    account = Account(scratch_pool)
+    monkeypatch.setattr(scratch_pool.directory, "open_unnamed", failing)
+    account = RequestQuota(scratch_pool)
     with account.spool() as spool, pytest.raises(ScratchError):
         spool.fileno()
     assert (account.files, scratch_pool.files) == (0, 0)
@@ -206,7 +208,7 @@ def test_a_file_that_cannot_be_opened_is_not_counted(
 
 def test_open_spools_and_names_are_bounded_together(root: Path) -> None:
     with storing(root, request_files=3) as scratch_pool:
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         spools = [account.spool(), account.spool()]
         account.name()
         for call in (account.spool, account.name):
@@ -223,7 +225,7 @@ def test_open_spools_and_names_are_bounded_together(root: Path) -> None:
 
 def test_memory_does_not_grow_with_the_number_of_spools(root: Path) -> None:
     with storing(root) as scratch_pool:
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         spools = [account.spool() for _ in range(20)]
         for spool in spools:
             spool.write(b"x")
@@ -237,7 +239,7 @@ def test_memory_does_not_grow_with_the_number_of_spools(root: Path) -> None:
 def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
     scratch_pool: ScratchPool,
 ) -> None:
-    account = Account(scratch_pool)
+    account = RequestQuota(scratch_pool)
     spool = account.spool()
     spool.write(b"x")
     with account._lock:
@@ -256,7 +258,7 @@ def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
 
 def test_a_full_disk_is_refused_with_what_is_free(tmp_path: Path) -> None:
     with tmpfs(tmp_path, "size=1m") as root, storing(root, keep_free_bytes=2**19) as scratch_pool:
-        account = Account(scratch_pool)
+        account = RequestQuota(scratch_pool)
         account.take(2**18, wished=2**18)
         account.give(2**18)
         with pytest.raises(
@@ -264,3 +266,114 @@ def test_a_full_disk_is_refused_with_what_is_free(tmp_path: Path) -> None:
         ):
             account.take(2**19 + 1, wished=2**20)
         assert account.bytes == 0
+
+
+# What one export holds
+
+
+@pytest.fixture
+def spacious(root: Path) -> Iterator[Scratch]:
+    with storing(root, spool_memory=1000) as scratch_pool:
+        made = Scratch(scratch_pool)
+        yield made
+        made.close()
+
+
+def test_an_export_without_a_bound_is_as_its_ledger(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits())
+    spool = quota.spool()
+    assert (spool.write(bytes(3 * MIB)), quota.bytes) == (3 * MIB, spacious.usage.bytes)
+    assert quota.settings is spacious.settings
+
+
+def test_what_is_in_memory_is_not_counted(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits(scratch_bytes=0))
+    assert quota.spool().write(bytes(1000)) == 1000
+    assert quota.bytes == 0
+
+
+def test_all_spools_of_an_export_hold_no_more_than_its_bound(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits(scratch_bytes=3 * MIB))
+    quota.spool().write(bytes(2 * MIB))
+    with pytest.raises(sw.LimitError, match=r"scratch bytes of the export: .* limit of 3,145,728"):
+        quota.spool().write(bytes(2 * MIB))
+    assert quota.bytes == spacious.usage.bytes == 2 * MIB
+
+
+def test_an_export_knows_the_most_that_it_held(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits(scratch_bytes=3 * MIB))
+    with quota.spool() as spool:
+        spool.write(bytes(2 * MIB))
+        with pytest.raises(sw.LimitError):
+            quota.spool().write(bytes(2 * MIB))
+    assert (quota.bytes, quota.peak) == (0, 2 * MIB)
+
+
+def test_no_more_than_the_bound_is_reserved_ahead(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits(scratch_bytes=5000))
+    quota.spool().write(bytes(2000))
+    assert 2000 <= quota.bytes == spacious.usage.bytes <= 5000
+
+
+def test_the_last_of_the_bound_is_not_reserved_ahead(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits(scratch_bytes=16_000))
+    spool = quota.spool()
+    spool.write(bytes(2000))
+    assert quota.bytes == spacious.usage.bytes == 15_000
+    spool.write(bytes(13_500))
+    assert quota.bytes == spacious.usage.bytes == 15_500
+
+
+def test_what_is_closed_is_free_again(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits(scratch_bytes=MIB))
+    for _ in range(3):
+        with quota.spool() as spool:
+            spool.write(bytes(MIB))
+    assert (quota.bytes, spacious.usage.bytes, spacious.usage.files) == (0, 0, 0)
+
+
+def test_what_the_request_does_not_allow_is_not_counted(root: Path) -> None:
+    with storing(root, spool_memory=0, request_bytes=MIB) as scratch_pool:
+        scratch = Scratch(scratch_pool)
+        quota = scratch.export_quota(sw.Limits(scratch_bytes=2 * MIB))
+        with pytest.raises(sw.ScratchError, match="request_bytes"):
+            quota.spool().write(bytes(2 * MIB))
+        assert quota.bytes == 0
+        scratch.close()
+
+
+def test_exports_do_not_count_for_each_other(spacious: Scratch) -> None:
+    first = spacious.export_quota(sw.Limits(scratch_bytes=MIB))
+    second = first.other(sw.Limits(scratch_bytes=2 * MIB))
+    first.spool().write(bytes(MIB))
+    second.spool().write(bytes(2 * MIB))
+    spacious.spool().write(bytes(MIB))
+    assert (first.bytes, second.bytes) == (MIB, 2 * MIB)
+
+
+def test_the_giver_of_a_ring_waits_at_the_bound(spacious: Scratch) -> None:
+    ring = spacious.export_quota(sw.Limits(scratch_bytes=MIB)).ring()
+    assert ring.put(bytes(1000))
+    assert not ring.put(bytes(1000))
+    assert ring.get() == bytes(1000)
+    assert ring.put(bytes(1000))
+
+
+def test_a_ring_uses_what_the_bound_allows(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits(scratch_bytes=8 * MIB))
+    ring = quota.ring()
+    put = 0
+    while ring.put(bytes(65_536)):
+        put += 65_536
+    assert 8 * MIB <= put <= 8 * MIB + 65_536
+    assert quota.bytes == 8 * MIB
+    ring.close()
+    assert quota.bytes == 0
+
+
+def test_its_spools_are_closed_with_the_ledger(spacious: Scratch) -> None:
+    quota = spacious.export_quota(sw.Limits())
+    spool = quota.spool()
+    spool.write(bytes(MIB))
+    spacious.close()
+    assert (spool.closed, quota.bytes) == (True, 0)

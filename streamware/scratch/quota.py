@@ -1,4 +1,4 @@
-"""Account: what one request holds on disk, against everything that limits it."""
+"""RequestQuota: what one request holds on disk, against everything that limits it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from errno import EFBIG
 from time import monotonic, sleep
+from typing import Protocol
 
 from streamware.errors import Refused, ScratchError, StateError
+from streamware.limits import Limits
 from streamware.scratch.budget import RETRY_AFTER, modest
 from streamware.scratch.pool import ScratchPool
+from streamware.scratch.ring import Ring
 from streamware.scratch.spool import Room, Spool
+from streamware.settings import Settings
 
 _PAUSE = 0.05  # seconds between two looks at what is free
 _IN_MEMORY = 16  # spools of one request
 
 
-class Account:
+class RequestQuota:
     """The bytes and files of one request.  It is the `Room` of the request's spools.
 
     Nothing is charged in a forked child, to which none of it belongs.
@@ -55,7 +59,7 @@ class Account:
         self._pid = os.getpid()
         self._named = 0  # files that are no spools
         self._held = 0  # bytes that were granted, of those that are charged
-        self.path = scratch_pool.place.path
+        self.path = scratch_pool.directory.path
         self.bytes = 0
         self.files = 0
         self.peak = 0
@@ -110,7 +114,7 @@ class Account:
             self.files += 1
         self._pool.count(1)
         try:
-            self._pool.place.verify()
+            self._pool.directory.verify()
             self._wait_for_room(0, self._deadline(patient=patient))
         except BaseException:
             self.closed()
@@ -118,7 +122,7 @@ class Account:
 
     def make(self) -> int:
         """The descriptor of a new file without a name.  Raises `ScratchError`."""
-        return self._pool.place.open_unnamed()
+        return self._pool.directory.open_unnamed()
 
     def closed(self) -> None:
         """A file that was allowed is gone, or was not made."""
@@ -152,7 +156,7 @@ class Account:
         with self._lock:
             self._held -= size
             self.bytes -= size
-        self._pool.budget.give(size)
+        self._pool.budget.release(size)
 
     def _check_process(self) -> None:
         """Before any lock: a thread may have held it that the child does not have."""
@@ -188,7 +192,7 @@ class Account:
 
     def _is_free(self, size: int) -> bool:
         """Take it if that needs no wait."""
-        if self._pool.place.check_room(size) is None:
+        if self._pool.directory.check_room(size) is None:
             with suppress(Refused, ScratchError):
                 self._pool.budget.take(size)
                 return True
@@ -200,7 +204,7 @@ class Account:
         self._pool.budget.take(size, deadline=deadline, own=lambda: self._held)
 
     def _wait_for_room(self, size: int, deadline: float) -> None:
-        while problem := self._pool.place.check_room(size):
+        while problem := self._pool.directory.check_room(size):
             if monotonic() >= deadline:
                 raise Refused(problem, retry_after=RETRY_AFTER, limit="keep_free_bytes")
             sleep(_PAUSE)
@@ -221,7 +225,7 @@ class _Impatient:
 
     __slots__ = ("_account", "path")
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: RequestQuota) -> None:
         self._account = account
         self.path = account.path
 
@@ -242,3 +246,106 @@ class _Impatient:
 
     def forget(self, spool: Spool) -> None:
         self._account.forget(spool)
+
+
+class Opener(Protocol):
+    """Opens a spool of a ledger."""
+
+    def __call__(self, *, patient: bool, within: Callable[[Room], Room]) -> Spool:
+        """As `RequestQuota.spool`."""
+
+
+class ExportQuota:
+    """Spools and a ring of one export; together they hold on disk what its `Limits` allow.
+
+    `Scratch.share()` makes it, and the ledger closes what it has opened.
+
+    Attributes:
+        settings: Those of the ledger.
+        bytes: Held on disk now, with what is reserved ahead.
+        peak: The most that was.
+    """
+
+    __slots__ = ("_limits", "_lock", "_open", "bytes", "peak", "settings")
+
+    def __init__(self, settings: Settings, limits: Limits, open_spool: Opener) -> None:
+        self.settings = settings
+        self.bytes = 0
+        self.peak = 0
+        self._limits = limits
+        self._open = open_spool
+        # Re-entrant: a finalizer that gives back may run while this thread is in here.
+        self._lock = threading.RLock()
+
+    def spool(self) -> Spool:
+        """As `Scratch.spool`; past the bound its writes raise `LimitError`."""
+        return self._open(patient=True, within=self._within)
+
+    def ring(self) -> Ring:
+        """As `Scratch.ring`; at the bound its giver waits."""
+        return Ring(
+            lambda: self._open(patient=False, within=self._within),
+            memory=self.settings.spool_memory,
+        )
+
+    def other(self, limits: Limits) -> ExportQuota:
+        """What another export has of the same ledger."""
+        return ExportQuota(self.settings, limits, self._open)
+
+    def charge(self, size: int, wished: int) -> int:
+        """Count `size` to `wished` more bytes; how many.  Raises `LimitError`."""
+        bound = self._limits.scratch_bytes
+        with self._lock:
+            self._limits.check("scratch_bytes", self.bytes + size)
+            charged = modest(bound, self.bytes, size, wished)
+            self.bytes += charged
+        return charged
+
+    def granted(self) -> None:
+        """Take note of what is held, now that there was room for it."""
+        with self._lock:
+            self.peak = max(self.peak, self.bytes)
+
+    def uncharge(self, size: int) -> None:
+        """Take note that so many bytes are held no longer."""
+        with self._lock:
+            self.bytes -= size
+
+    def _within(self, room: Room) -> Room:
+        return _Bounded(self, room)
+
+
+class _Bounded:
+    """A room that asks the share first."""
+
+    __slots__ = ("_room", "_share", "path")
+
+    def __init__(self, share: ExportQuota, room: Room) -> None:
+        self._share = share
+        self._room = room
+        self.path = room.path
+
+    def opened(self) -> None:
+        self._room.opened()
+
+    def make(self) -> int:
+        return self._room.make()
+
+    def closed(self) -> None:
+        self._room.closed()
+
+    def take(self, size: int, *, wished: int) -> int:
+        charged, granted = self._share.charge(size, wished), 0
+        try:
+            granted = self._room.take(size, wished=charged)
+        finally:
+            self._share.uncharge(charged - granted)
+            self._share.granted()
+        return granted
+
+    def give(self, size: int) -> None:
+        self._share.uncharge(size)
+        self._room.give(size)
+
+    def forget(self, spool: Spool) -> None:
+        self._room.forget(spool)
