@@ -1,18 +1,41 @@
-"""The zip of a workbook, written forwards only.
+"""A zip archive written forwards only, in the one form that every spreadsheet reader opens.
 
-Who can open a workbook is decided by the form of its zip.  This is the one form that every
-reader tried opens: version 2.0, sizes in a 16-byte data descriptor behind the data, no extra
-field, no ZIP64, a fixed date, made by MS-DOS.  The records are stateless functions, so that
-each can be tested with invented offsets; `ZipWriter` only counts.
+An entry is sent while its data is made, so its CRC-32 and sizes are known only at its end.  They
+follow the data in a data descriptor, and the central directory at the end repeats them:
 
-Source: APPNOTE.TXT 6.3.10 §4.3; ECMA-376 Part 2 annex B.
+    local file header    30 bytes and the file name   CRC-32 and sizes 0: "see the descriptor"
+    deflated data
+    data descriptor      16 bytes                     CRC-32 and sizes
+    ... more entries ...
+    central directory    46 bytes and a name for each entry
+    end of central directory record                   22 bytes
+
+Why no ZIP64.  ZIP64 allows for more than 4 GiB, but a writer that cannot seek has to announce it
+in a local file header, before it knows whether it is needed.  Of twenty readers tried with every
+way to announce it, these fail on some or all: LibreOffice 7.4, two versions of SheetJS (one way
+gives no rows and no error), Java's ZipInputStream, and three streaming readers for Node.js.  Users
+report the same of Excel and Google Sheets.  So an entry or an archive that would need ZIP64 is a
+`LimitError` as soon as that is known.  4 GiB of XML are about 90 million cells.
+
+Why the descriptor has 16 bytes.  §4.3.9 leaves the signature optional and has sizes of 4 or, for
+ZIP64, 8 bytes, so there are descriptors of 12, 16, 20 and 24 bytes, and a reader can only guess.
+With 16 (signature and 4-byte sizes) every reader tried guesses right.  24 bytes break Java's
+ZipInputStream, and 12 bytes the streaming readers for Node.js.
+
+The rest follows Excel's own files: version 2.0, "made by" MS-DOS, no attributes, no extra fields,
+ASCII names.  The date is fixed, so that equal rows give equal bytes.
+
+The records are pure functions, so that a test can give them any figures; `ZipWriter` counts.
+
+Source: PKWARE APPNOTE.TXT 6.3.10, whose names the fields have; all § refer to it.  ECMA-376 Part 2
+annex B has what a workbook may use of it.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Any, Literal, Protocol
 
@@ -26,80 +49,148 @@ except ImportError:  # no wheel for this platform
 
 Backend = Literal["auto", "isal", "zlib"]
 
-BLOCK = 65_536  # bytes given to deflate at a time, whatever the batches were
-MAX_SIZE = 0xFFFF_FFFE  # 0xFFFFFFFF says that the size stands in a ZIP64 field
-MAX_ENTRIES = 0xFFFE
+BLOCK = 65_536  # bytes given to deflate at a time, whatever the size of the batches
+MAX_SIZE = 0xFFFF_FFFE  # §4.4.1.4: 0xFFFFFFFF says that the figure is in a ZIP64 record
+MAX_ENTRIES = 0xFFFE  # §4.4.1.4: 0xFFFF says the same of the number of entries
 
-_VERSION = 20  # §4.4.3.2: deflate
-_FLAGS = 0x0008  # §4.4.4 bit 3: crc and sizes follow the data
-_STORED, _DEFLATED = 0, 8
-_TIME, _DATE = 0, (1 << 5) | 1  # 1980-01-01 00:00, the first that MS-DOS can write
+_VERSION = 20  # §4.4.3.2: 2.0 has deflate.  As "made by" (§4.4.2) its upper byte, 0, is MS-DOS.
+_SIZES_FOLLOW = 0x0008  # §4.4.4 bit 3: CRC-32 and sizes are in the data descriptor
+_STORED, _DEFLATED = 0, 8  # §4.4.5
+_TIME, _DATE = 0, (1 << 5) | 1  # §4.4.6: 1980-01-01 00:00, the first that MS-DOS can write
 
-_LOCAL = Struct("<4s5H3L2H")
-_DESCRIPTOR = Struct("<4s3L")
-_CENTRAL = Struct("<4s6H3L5H2L")
-_END = Struct("<4s4H2LH")
+# The records, a field a line.  All numbers are unsigned and little-endian (§4.4.1.1).
+_LOCAL_FILE_HEADER = Struct(  # §4.3.7, 30 bytes; the file name and the extra field follow
+    "<"
+    "4s"  # local file header signature, 4 bytes
+    "H"  # version needed to extract, 2 bytes
+    "H"  # general purpose bit flag, 2 bytes
+    "H"  # compression method, 2 bytes
+    "H"  # last mod file time, 2 bytes
+    "H"  # last mod file date, 2 bytes
+    "L"  # crc-32, 4 bytes
+    "L"  # compressed size, 4 bytes
+    "L"  # uncompressed size, 4 bytes
+    "H"  # file name length, 2 bytes
+    "H"  # extra field length, 2 bytes
+)
+_DATA_DESCRIPTOR = Struct(  # §4.3.9, 16 bytes
+    "<"
+    "4s"  # signature (§4.3.9.3), 4 bytes
+    "L"  # crc-32, 4 bytes
+    "L"  # compressed size, 4 bytes
+    "L"  # uncompressed size, 4 bytes
+)
+_CENTRAL_FILE_HEADER = Struct(  # §4.3.12, 46 bytes; file name, extra field and comment follow
+    "<"
+    "4s"  # central file header signature, 4 bytes
+    "H"  # version made by, 2 bytes
+    "H"  # version needed to extract, 2 bytes
+    "H"  # general purpose bit flag, 2 bytes
+    "H"  # compression method, 2 bytes
+    "H"  # last mod file time, 2 bytes
+    "H"  # last mod file date, 2 bytes
+    "L"  # crc-32, 4 bytes
+    "L"  # compressed size, 4 bytes
+    "L"  # uncompressed size, 4 bytes
+    "H"  # file name length, 2 bytes
+    "H"  # extra field length, 2 bytes
+    "H"  # file comment length, 2 bytes
+    "H"  # disk number start, 2 bytes
+    "H"  # internal file attributes, 2 bytes
+    "L"  # external file attributes, 4 bytes
+    "L"  # relative offset of local header, 4 bytes
+)
+_END_OF_CENTRAL_DIRECTORY = Struct(  # §4.3.16, 22 bytes; the comment follows
+    "<"
+    "4s"  # end of central dir signature, 4 bytes
+    "H"  # number of this disk, 2 bytes
+    "H"  # number of the disk with the start of the central directory, 2 bytes
+    "H"  # total number of entries in the central directory on this disk, 2 bytes
+    "H"  # total number of entries in the central directory, 2 bytes
+    "L"  # size of the central directory, 4 bytes
+    "L"  # offset of start of central directory, 4 bytes
+    "H"  # .ZIP file comment length, 2 bytes
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finished entry, as the central directory lists it."""
+    """What the headers say of one entry.
+
+    Attributes:
+        name: File name.
+        offset: Relative offset of the local file header.
+        crc32: CRC-32 of the uncompressed data; like the sizes 0 until the data is complete.
+        compressed_size: Bytes of data in the archive.
+        uncompressed_size: Bytes of data once it is inflated.
+        stored: Whether the data is stored as it is, instead of deflated.
+    """
 
     name: bytes
-    crc: int
-    compressed: int
-    size: int
     offset: int
+    crc32: int = 0
+    compressed_size: int = 0
+    uncompressed_size: int = 0
     stored: bool = False
 
 
-def local_header(name: bytes) -> bytes:
-    """§4.3.7: crc and sizes 0, for they come in the descriptor."""
+def local_file_header(entry: Entry) -> bytes:
+    """Return §4.3.7.  A deflated entry has no figures yet; a stored one has no descriptor."""
     return (
-        _LOCAL.pack(b"PK\3\4", _VERSION, _FLAGS, _DEFLATED, _TIME, _DATE, 0, 0, 0, len(name), 0)
-        + name
+        _LOCAL_FILE_HEADER.pack(b"PK\3\4", _VERSION, *_common_fields(entry), len(entry.name), 0)
+        + entry.name
     )
 
 
-def stored_header(entry: Entry) -> bytes:
-    """§4.3.7 for what is not deflated: with its figures, and nothing behind the data."""
-    figures = (_VERSION, 0, _STORED, _TIME, _DATE, entry.crc, entry.size, entry.size)
-    return _LOCAL.pack(b"PK\3\4", *figures, len(entry.name), 0) + entry.name
+def data_descriptor(entry: Entry) -> bytes:
+    """Return §4.3.9, with the signature."""
+    return _DATA_DESCRIPTOR.pack(
+        b"PK\7\x08", entry.crc32, entry.compressed_size, entry.uncompressed_size
+    )
 
 
-def descriptor(entry: Entry) -> bytes:
-    """§4.3.9, with the signature."""
-    return _DESCRIPTOR.pack(b"PK\7\x08", entry.crc, entry.compressed, entry.size)
+def central_file_header(entry: Entry) -> bytes:
+    """Return §4.3.12, with the figures."""
+    return (
+        _CENTRAL_FILE_HEADER.pack(
+            b"PK\1\2",
+            _VERSION,
+            _VERSION,
+            *_common_fields(entry),
+            len(entry.name),
+            *(0, 0),  # lengths of extra field and comment
+            *(0, 0, 0),  # disk, internal and external attributes
+            entry.offset,
+        )
+        + entry.name
+    )
 
 
-def central_header(entry: Entry) -> bytes:
-    """§4.3.12: as the local header, with the figures."""
-    way = (0, _STORED) if entry.stored else (_FLAGS, _DEFLATED)
-    fields = (_VERSION, _VERSION, *way, _TIME, _DATE)
-    figures = (entry.crc, entry.compressed, entry.size)
-    tail = (len(entry.name), 0, 0, 0, 0, 0, entry.offset)
-    return _CENTRAL.pack(b"PK\1\2", *fields, *figures, *tail) + entry.name
+def end_of_central_directory(entries: int, size: int, offset: int) -> bytes:
+    """Return §4.3.16 for a directory of `entries`, `size` bytes long, that starts at `offset`."""
+    return _END_OF_CENTRAL_DIRECTORY.pack(b"PK\5\6", 0, 0, entries, entries, size, offset, 0)
 
 
-def end_record(entries: int, size: int, offset: int) -> bytes:
-    """§4.3.16: the central directory has `entries`, takes `size` bytes and stands at `offset`."""
-    return _END.pack(b"PK\5\6", 0, 0, entries, entries, size, offset, 0)
+def _common_fields(entry: Entry) -> tuple[int, ...]:
+    """Return what both headers have, from the bit flag to the uncompressed size."""
+    flag, method = (0, _STORED) if entry.stored else (_SIZES_FOLLOW, _DEFLATED)
+    return flag, method, _TIME, _DATE, entry.crc32, entry.compressed_size, entry.uncompressed_size
 
 
 class SpoolFile(Protocol):
     """A binary scratch file, as far as a spooled entry uses it."""
 
     def write(self, data: bytes, /) -> object:
-        """Take all of `data`."""
+        """Write all of `data`."""
 
     def seek(self, offset: int, /) -> object:
         """Move the position."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes from the position; none at the end."""
+        """Return up to `size` bytes from the position; none at the end."""
 
     def close(self) -> object:
-        """Give everything back."""
+        """Release the file."""
 
 
 class _Compressor(Protocol):
@@ -108,63 +199,66 @@ class _Compressor(Protocol):
 
 
 class Deflate:
-    """A raw deflate stream and the crc of what went in.
+    """A raw deflate stream (RFC 1951) that counts what goes in.
+
+    The compressor gets blocks of one size, whatever the sizes written: equal data then gives equal
+    bytes.
+
+    Attributes:
+        crc32: CRC-32 of what was written.
+        size: Bytes that were written.
 
     Args:
-        small: Smaller and slower: zlib level 6, a fifth less at seven times the time.
-        backend: "isal", "zlib", or isal where it is there.
+        small: Use zlib level 6: a fifth smaller than the fast level, at seven times the time.
+        backend: "isal", "zlib", or "auto", which is isal if it is installed.
     """
 
     def __init__(self, *, small: bool = False, backend: Backend = "auto") -> None:
-        fast = isal_zlib is not None and backend != "zlib" and not small
         if backend == "isal" and isal_zlib is None:
             raise ValueError("isal is not installed; deflate='auto' takes zlib then")
-        self._compressor: _Compressor
-        self._crc: Callable[[bytes, int], int] = (
-            zlib.crc32 if isal_zlib is None else isal_zlib.crc32
-        )
-        if fast:
-            self._compressor = isal_zlib.compressobj(1, zlib.DEFLATED, -15)
-        else:
-            self._compressor = zlib.compressobj(6 if small else 1, zlib.DEFLATED, -15)
-        self.crc = 0
-        self.size = 0
-        self._pending: list[bytes] = []
-        self._held = 0
+        fast = isal_zlib is not None and backend != "zlib" and not small
+        level = 6 if small else 1
+        make = isal_zlib.compressobj if fast else zlib.compressobj
+        self._compressor: _Compressor = make(level, zlib.DEFLATED, -zlib.MAX_WBITS)  # - is raw
+        self._update_crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
+        self.crc32 = 0  # of all that was written
+        self.size = 0  # bytes that were written
+        self._pending: list[bytes] = []  # written, but less than a block
+        self._pending_size = 0  # bytes in `_pending`
 
     def write(self, data: bytes) -> bytes:
-        """Take `data`; what comes out, by whole blocks."""
-        self.crc = self._crc(data, self.crc)
+        """Write `data`; return what is ready."""
+        self.crc32 = self._update_crc32(data, self.crc32)
         self.size += len(data)
         if self.size > MAX_SIZE:
             raise LimitError("bytes of an entry of the zip", limit=MAX_SIZE, actual=self.size)
         self._pending.append(data)
-        self._held += len(data)
-        if self._held < BLOCK:
+        self._pending_size += len(data)
+        if self._pending_size < BLOCK:
             return b""
         data = b"".join(self._pending)
         whole = len(data) - len(data) % BLOCK
         view = memoryview(data)
         self._pending = [data[whole:]]
-        self._held = len(data) - whole
-        return b"".join([self._block(view[at : at + BLOCK]) for at in range(0, whole, BLOCK)])
+        self._pending_size = len(data) - whole
+        return b"".join([self._compress(view[at : at + BLOCK]) for at in range(0, whole, BLOCK)])
 
     def flush(self) -> bytes:
-        """Everything taken so far, as far as a decoder can use it (a sync-flushed block)."""
-        return self._rest() + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        """Return all that was written so far, so that a reader can inflate it (Z_SYNC_FLUSH)."""
+        return self._compress_pending() + self._compressor.flush(zlib.Z_SYNC_FLUSH)
 
     def finish(self) -> bytes:
-        """The rest of the stream."""
-        return self._rest() + self._compressor.flush(zlib.Z_FINISH)
+        """Return the rest of the stream."""
+        return self._compress_pending() + self._compressor.flush(zlib.Z_FINISH)
 
-    def _rest(self) -> bytes:
-        rest, self._pending, self._held = b"".join(self._pending), [], 0
-        return self._block(rest) if rest else b""
+    def _compress_pending(self) -> bytes:
+        rest, self._pending, self._pending_size = b"".join(self._pending), [], 0
+        return self._compress(rest) if rest else b""
 
-    def _block(self, data: bytes | memoryview) -> bytes:
+    def _compress(self, data: bytes | memoryview) -> bytes:
         out = self._compressor.compress(data)  # type: ignore[arg-type]  # takes any buffer
         # isal leaves the upper halves of AVX-512 registers dirty, which slows all Python code of
-        # this thread by 10 to 24 % until other AVX code runs: this search does (172 ns).
+        # this thread by 10 to 24 % until other AVX code runs.  This search does, in 172 ns.
         _CLEARS_VECTORS.find(b"x")
         return out
 
@@ -173,137 +267,165 @@ _CLEARS_VECTORS = bytes(1024)
 
 
 class ZipWriter:
-    """The entries of one zip, one after the other.
+    """Writes the entries of one archive, one after another.
+
+    Every method returns the bytes that are ready, which the caller sends.
+
+    Args:
+        small: As `Deflate` has it.
+        backend: As `Deflate` has it.
 
     Raises:
         LimitError: An entry or the archive would need ZIP64: 4 GiB, or 65,535 entries.
     """
 
     def __init__(self, *, small: bool = False, backend: Backend = "auto") -> None:
-        self._small = small
-        self._backend = backend
-        self._entries: list[Entry] = []
-        self._offset = 0
-        self._spooled = 0  # bytes that wait to be copied
-        self._name = b""
-        self._begun = 0
-        self._deflate: Deflate | None = None
+        self._small = small  # for the stream of each entry
+        self._backend: Backend = backend  # for the stream of each entry
+        self._entries: list[Entry] = []  # those that are complete
+        self._offset = 0  # bytes returned so far
+        self._spooled = 0  # bytes in scratch files, which `copy` will return
+        self._open: tuple[Entry, Deflate] | None = None  # the open entry and its stream
 
     def open(self, name: str) -> bytes:
-        """Begin an entry."""
-        header = self._opened(name)
-        self._deflate = Deflate(small=self._small, backend=self._backend)
-        return header
+        """Start an entry."""
+        entry = self._next_entry(name)
+        self._open = entry, Deflate(small=self._small, backend=self._backend)
+        return self._sent(local_file_header(entry))
 
     def write(self, data: bytes) -> bytes:
-        """Go on with the open entry; what is ready of it."""
-        return self._out(self._current.write(data))
+        """Write to the open entry.
+
+        Raises:
+            StateError: No entry is open.
+        """
+        return self._sent(self._opened[1].write(data))
 
     def flush(self) -> bytes:
-        """All of the open entry that was written."""
-        return b"" if self._deflate is None else self._out(self._deflate.flush())
+        """Return all that was written to the open entry, if one is open."""
+        return b"" if self._open is None else self._sent(self._open[1].flush())
 
     def close(self) -> bytes:
-        """End the open entry."""
-        stream = self._current
-        rest = self._out(stream.finish())
-        self._deflate = None
-        return rest + self._ended(stream)
+        """End the open entry.
+
+        Raises:
+            StateError: No entry is open.
+        """
+        entry, stream = self._opened
+        rest = self._sent(stream.finish())
+        self._open = None
+        return rest + self._ended(entry, stream)
 
     def entry(self, name: str, data: bytes) -> bytes:
-        """A whole entry at once."""
+        """Write a whole entry at once."""
         return self.open(name) + self.write(data) + self.close()
 
-    def stored(self, name: str, data: bytes) -> bytes:
-        """A whole entry as it is, which tells what kind of file this is by its first bytes."""
-        self._check_count()
-        crc, size = zlib.crc32(data), len(data)
-        entry = Entry(name.encode("ascii"), crc, size, size, self._offset, stored=True)
+    def stored_entry(self, name: str, data: bytes) -> bytes:
+        """Write a whole entry uncompressed, so that programs find `data` at a fixed offset."""
+        entry = replace(
+            self._next_entry(name),
+            crc32=zlib.crc32(data),
+            compressed_size=len(data),
+            uncompressed_size=len(data),
+            stored=True,
+        )
         self._entries.append(entry)
-        return self._out(stored_header(entry) + data)
+        return self._sent(local_file_header(entry) + data)
 
-    def spooled(self, file: SpoolFile) -> SpooledEntry:
-        """An entry that is deflated into `file` while others are written, for `copy`."""
+    def spooled_entry(self, file: SpoolFile) -> SpooledEntry:
+        """Return an entry that is deflated into `file` while others are written; see `copy`."""
         return SpooledEntry(self, Deflate(small=self._small, backend=self._backend), file)
 
     def copy(self, name: str, spooled: SpooledEntry) -> Iterator[bytes]:
-        """The whole of an entry that was spooled, a block at a time; its file is closed then."""
+        """Yield the whole of a spooled entry, a block at a time, and close its file."""
         spooled.finish()
-        yield self._opened(name)
+        entry = self._next_entry(name)
+        yield self._sent(local_file_header(entry))
         for block in spooled.blocks():
             self._spooled -= len(block)
-            yield self._out(block)
+            yield self._sent(block)
         spooled.close()
-        yield self._ended(spooled.stream)
+        yield self._ended(entry, spooled.stream)
 
     def finish(self) -> bytes:
-        """The central directory; without it nothing is a zip."""
-        directory = b"".join(map(central_header, self._entries))
-        return directory + end_record(len(self._entries), len(directory), self._offset)
+        """Return the central directory, without which no program takes the bytes for a zip."""
+        directory = b"".join(map(central_file_header, self._entries))
+        return directory + end_of_central_directory(
+            len(self._entries), len(directory), self._offset
+        )
 
-    def keep(self, size: int) -> None:
-        """Take note that so many bytes were spooled.  Raises LimitError where they will not fit."""
+    def reserve(self, size: int) -> None:
+        """Count bytes that were spooled and will be copied.
+
+        Raises:
+            LimitError: The archive will be too large with them.
+        """
         self._spooled += size
-        self._check()
+        self._check_size()
 
     @property
-    def _current(self) -> Deflate:
-        if self._deflate is None:
+    def _opened(self) -> tuple[Entry, Deflate]:
+        if self._open is None:
             raise StateError("no entry of the zip is open")
-        return self._deflate
+        return self._open
 
-    def _check_count(self) -> None:
+    def _next_entry(self, name: str) -> Entry:
         if len(self._entries) >= MAX_ENTRIES:
             raise LimitError("entries in the zip", limit=MAX_ENTRIES, actual=len(self._entries) + 1)
+        return Entry(name.encode("ascii"), self._offset)
 
-    def _opened(self, name: str) -> bytes:
-        self._check_count()
-        self._name = name.encode("ascii")
-        self._begun = self._offset
-        return self._out(local_header(self._name))
-
-    def _ended(self, stream: Deflate) -> bytes:
-        compressed = self._offset - self._begun - _LOCAL.size - len(self._name)
-        entry = Entry(self._name, stream.crc, compressed, stream.size, self._begun)
+    def _ended(self, entry: Entry, stream: Deflate) -> bytes:
+        entry = replace(
+            entry,
+            crc32=stream.crc32,
+            compressed_size=self._offset - entry.offset - len(local_file_header(entry)),
+            uncompressed_size=stream.size,
+        )
         self._entries.append(entry)
-        return self._out(descriptor(entry))
+        return self._sent(data_descriptor(entry))
 
-    def _out(self, data: bytes) -> bytes:
+    def _sent(self, data: bytes) -> bytes:
+        """Count `data` and return it."""
         self._offset += len(data)
-        self._check()
+        self._check_size()
         return data
 
-    def _check(self) -> None:
+    def _check_size(self) -> None:
         size = self._offset + self._spooled
         if size > MAX_SIZE:
             raise LimitError("bytes of the zip", limit=MAX_SIZE, actual=size)
 
 
 class SpooledEntry:
-    """An entry of a zip that is deflated into a file; `ZipWriter.spooled` makes it.
+    """An entry that is deflated into a scratch file; made by `ZipWriter.spooled_entry`.
 
     Attributes:
-        stream: Its stream.
+        stream: Its deflate stream.
     """
 
-    def __init__(self, zip_: ZipWriter, stream: Deflate, file: SpoolFile) -> None:
+    def __init__(self, archive: ZipWriter, stream: Deflate, file: SpoolFile) -> None:
         self.stream = stream
-        self._zip = zip_
+        self._archive = archive
         self._file = file
         self._finished = False
 
     def write(self, data: bytes) -> None:
-        """Go on with it.  Raises what the file does, and LimitError as `ZipWriter` does."""
-        self._keep(self.stream.write(data))
+        """Write to the entry.
+
+        Raises:
+            LimitError: The entry or the archive is too large for a zip.
+            OSError: The file cannot be written.
+        """
+        self._spool(self.stream.write(data))
 
     def finish(self) -> None:
-        """Nothing more is written: the stream's buffers are given back.  Idempotent."""
+        """End the stream, which releases its buffers.  Idempotent."""
         if not self._finished:
             self._finished = True
-            self._keep(self.stream.finish())
+            self._spool(self.stream.finish())
 
     def blocks(self) -> Iterator[bytes]:
-        """What went into the file."""
+        """Yield what is in the file."""
         self._file.seek(0)
         while block := self._file.read(BLOCK):
             yield block
@@ -312,7 +434,7 @@ class SpooledEntry:
         """Close the file.  Idempotent."""
         self._file.close()
 
-    def _keep(self, data: bytes) -> None:
+    def _spool(self, data: bytes) -> None:
         if data:
-            self._zip.keep(len(data))
+            self._archive.reserve(len(data))
             self._file.write(data)

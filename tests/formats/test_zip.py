@@ -20,14 +20,20 @@ from streamware.formats.zip import (
     Deflate,
     Entry,
     ZipWriter,
-    central_header,
-    descriptor,
-    end_record,
-    local_header,
+    central_file_header,
+    data_descriptor,
+    end_of_central_directory,
+    local_file_header,
 )
 
 SHEET = "xl/worksheets/sheet1.xml"
-ENTRY = Entry(b"a/b.xml", crc=0x11223344, compressed=0x0A0B0C0D, size=0x55667788, offset=0xFEDCBA98)
+ENTRY = Entry(
+    b"a/b.xml",
+    crc32=0x11223344,
+    compressed_size=0x0A0B0C0D,
+    uncompressed_size=0x55667788,
+    offset=0xFEDCBA98,
+)
 NOISE = random.Random(7).randbytes(200_000)
 TEXT = b"".join(b'<row r="%d"><c><v>%d</v></c></row>' % (n, n * n) for n in range(20_000))
 
@@ -45,8 +51,8 @@ def archive(parts: dict[str, bytes], *, small: bool = False, backend: Backend = 
 # The records, field by field, as APPNOTE.TXT 4.3 lists them
 
 
-def test_a_local_header_says_that_crc_and_sizes_follow() -> None:
-    assert local_header(b"a/b.xml") == bytes.fromhex(
+def test_a_local_file_header_says_that_crc_and_sizes_follow() -> None:
+    assert local_file_header(Entry(b"a/b.xml", offset=7)) == bytes.fromhex(
         "504b0304"  # signature
         "1400"  # version 2.0
         "0800"  # bit 3
@@ -58,11 +64,11 @@ def test_a_local_header_says_that_crc_and_sizes_follow() -> None:
 
 
 def test_a_descriptor_has_its_signature_and_four_bytes_a_figure() -> None:
-    assert descriptor(ENTRY) == bytes.fromhex("504b0708 44332211 0d0c0b0a 88776655")
+    assert data_descriptor(ENTRY) == bytes.fromhex("504b0708 44332211 0d0c0b0a 88776655")
 
 
-def test_a_central_header_is_made_by_msdos_and_has_the_figures() -> None:
-    assert central_header(ENTRY) == bytes.fromhex(
+def test_a_central_file_header_is_made_by_msdos_and_has_the_figures() -> None:
+    assert central_file_header(ENTRY) == bytes.fromhex(
         "504b0102"  # signature
         "1400 1400"  # made by 2.0 on MS-DOS, version 2.0
         "0800 0800"  # bit 3, deflate
@@ -74,18 +80,16 @@ def test_a_central_header_is_made_by_msdos_and_has_the_figures() -> None:
     ) + (b"a/b.xml")
 
 
-def test_the_end_record_has_the_numbers_of_the_directory() -> None:
-    assert end_record(0x0203, 0x04050607, 0xF8090A0B) == bytes.fromhex(
+def test_the_end_of_central_directory_has_the_numbers_of_the_directory() -> None:
+    assert end_of_central_directory(0x0203, 0x04050607, 0xF8090A0B) == bytes.fromhex(
         "504b0506 0000 0000 0302 0302 07060504 0b0a09f8 0000"
     )
 
 
 def test_the_greatest_figures_that_need_no_zip64_fit() -> None:
-    greatest = Entry(
-        b"a", crc=0xFFFFFFFF, compressed=0xFFFFFFFE, size=0xFFFFFFFE, offset=0xFFFFFFFE
-    )
-    assert descriptor(greatest)[4:] == bytes.fromhex("ffffffff feffffff feffffff")
-    assert central_header(greatest)[42:46] == bytes.fromhex("feffffff")
+    greatest = Entry(b"a", 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFE)
+    assert data_descriptor(greatest)[4:] == bytes.fromhex("ffffffff feffffff feffffff")
+    assert central_file_header(greatest)[42:46] == bytes.fromhex("feffffff")
 
 
 # What other programs read
@@ -110,9 +114,9 @@ def test_a_reader_of_a_pipe_reads_it(tmp_path: Path) -> None:
     assert bsdtar_parts(archive(PARTS), tmp_path) == PARTS
 
 
-def test_an_archive_without_entries_is_an_end_record() -> None:
+def test_an_archive_without_entries_is_an_end_of_central_directory() -> None:
     data = ZipWriter().finish()
-    assert data == end_record(0, 0, 0)
+    assert data == end_of_central_directory(0, 0, 0)
     assert zip_parts(data) == {}
 
 
@@ -181,7 +185,7 @@ def test_however_the_data_came_its_bytes_are_the_same(backend: Backend, cuts: li
     whole, cut = Deflate(backend=backend), Deflate(backend=backend)
     expected = whole.write(NOISE) + whole.finish()
     assert b"".join(map(cut.write, pieces)) + cut.finish() == expected
-    assert (cut.crc, cut.size) == (whole.crc, whole.size)
+    assert (cut.crc32, cut.size) == (whole.crc32, whole.size)
     assert inflated(expected) == NOISE
 
 
@@ -190,7 +194,7 @@ def test_a_stream_of_any_size_ends_well(size: int) -> None:
     stream = Deflate()
     out = stream.write(NOISE[:size]) + stream.finish()
     assert inflated(out) == NOISE[:size]
-    assert (stream.crc, stream.size) == (zlib.crc32(NOISE[:size]), size)
+    assert (stream.crc32, stream.size) == (zlib.crc32(NOISE[:size]), size)
 
 
 def test_no_more_than_a_block_and_what_deflate_looks_at_waits() -> None:
@@ -265,8 +269,8 @@ def test_a_zip_that_grows_too_large_is_an_error_at_once(monkeypatch: pytest.Monk
 def test_four_gibibytes_of_one_entry_are_an_error_before_they_are_passed() -> None:
     writer = ZipWriter(backend="auto")
     writer.open(SHEET)
-    deflate = writer._deflate
-    assert deflate is not None
+    assert writer._open is not None
+    deflate = writer._open[1]
     deflate.size = 2**32 - 2 - 10  # as if so much had been written
     writer.write(b"0123456789")
     with pytest.raises(LimitError, match="4,294,967,295 is over the limit of 4,294,967,294"):
@@ -318,7 +322,7 @@ def test_a_spooled_entry_is_the_same_as_one_that_was_written(
 ) -> None:
     writer = ZipWriter(small=small, backend=backend)
     data = writer.open("first.bin")
-    spooled = [writer.spooled(io.BytesIO()) for _ in range(2)]
+    spooled = [writer.spooled_entry(io.BytesIO()) for _ in range(2)]
     for at in range(0, len(NOISE), 30_000):
         data += writer.write(NOISE[at : at + 30_000])
         spooled[0].write(TEXT[at : at + 30_000])
@@ -334,7 +338,7 @@ def test_a_spooled_entry_is_the_same_as_one_that_was_written(
 
 def test_a_spool_is_read_in_blocks_and_closed_before_the_entry_ends() -> None:
     writer, file = ZipWriter(), Recorded()
-    spooled = writer.spooled(file)
+    spooled = writer.spooled_entry(file)
     spooled.write(NOISE)
     pieces = []
     for piece in writer.copy("noise.bin", spooled):
@@ -346,7 +350,7 @@ def test_a_spool_is_read_in_blocks_and_closed_before_the_entry_ends() -> None:
 
 def test_an_empty_entry_can_be_spooled() -> None:
     writer = ZipWriter()
-    data = b"".join(writer.copy("empty", writer.spooled(io.BytesIO()))) + writer.finish()
+    data = b"".join(writer.copy("empty", writer.spooled_entry(io.BytesIO()))) + writer.finish()
     zip_rules(data)
     assert zip_parts(data) == {"empty": b""}
 
@@ -356,7 +360,7 @@ def test_what_is_spooled_counts_before_it_is_copied(monkeypatch: pytest.MonkeyPa
     writer = ZipWriter()
     writer.open("first.bin")
     writer.write(NOISE[:BLOCK])
-    spooled = writer.spooled(io.BytesIO())
+    spooled = writer.spooled_entry(io.BytesIO())
     spooled.write(NOISE[:BLOCK])
     writer.write(NOISE[:BLOCK])
     with pytest.raises(LimitError, match="bytes of the zip"):
@@ -366,7 +370,7 @@ def test_what_is_spooled_counts_before_it_is_copied(monkeypatch: pytest.MonkeyPa
 def test_what_was_copied_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 100_000)
     writer = ZipWriter()
-    spooled = writer.spooled(io.BytesIO())
+    spooled = writer.spooled_entry(io.BytesIO())
     spooled.write(NOISE[:90_000])
     data = b"".join(writer.copy("noise.bin", spooled)) + writer.entry("rest", b"x")
     assert zip_parts(data + writer.finish())["noise.bin"] == NOISE[:90_000]
@@ -374,7 +378,7 @@ def test_what_was_copied_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_spooled_entry_keeps_to_the_size_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 1000)
-    spooled = ZipWriter().spooled(io.BytesIO())
+    spooled = ZipWriter().spooled_entry(io.BytesIO())
     spooled.write(b"a" * 1000)
     with pytest.raises(LimitError, match="bytes of an entry of the zip"):
         spooled.write(b"a")
@@ -382,7 +386,8 @@ def test_a_spooled_entry_keeps_to_the_size_of_any(monkeypatch: pytest.MonkeyPatc
 
 def test_an_entry_can_be_stored_with_its_figures_in_front(tmp_path: Path) -> None:
     writer = ZipWriter()
-    data = writer.stored("mimetype", b"a/b") + writer.entry("c.xml", b"<c/>") + writer.finish()
+    data = writer.stored_entry("mimetype", b"a/b") + writer.entry("c.xml", b"<c/>")
+    data += writer.finish()
     assert data[:41] == bytes.fromhex(
         "504b0304 1400 0000 0000 00002100"  # version 2.0, no flags, stored
         "1c40f407 03000000 03000000 0800 0000"

@@ -64,7 +64,7 @@ class OdsEncoder:
 
     def start(self) -> bytes:
         """The media type, and the beginning of the content."""
-        return self._zip.stored(parts.MIMETYPE, parts.MEDIA_TYPE.encode()) + self._zip.open(
+        return self._zip.stored_entry(parts.MIMETYPE, parts.MEDIA_TYPE.encode()) + self._zip.open(
             parts.CONTENT
         )
 

@@ -313,7 +313,7 @@ class XlsxEncoder:
             raise StateError(
                 "sheets in one pass need a scratch file, and there is no place for one"
             )
-        return self._zip.spooled(self._context.open_spool())
+        return self._zip.spooled_entry(self._context.open_spool())
 
     def _write(self, batch: Batch) -> bytes:
         head = batch.head
