@@ -1,1 +1,1 @@
-"""Rows to bytes, one module a format."""
+"""How do rows become the bytes of a format?  One module or folder for each format."""

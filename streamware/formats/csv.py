@@ -12,42 +12,45 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal, Self
 
-from streamware.formats.language import LANGUAGES, MAX_TAG, language_of, shortened
-from streamware.formats.localized import Localized, Rewrite, languages, with_comma
+from streamware.formats.language import LANGUAGES, MAX_TAG, fallbacks, language_of
+from streamware.formats.localized import LocaleFormatter, Rewrite, languages, with_comma
 from streamware.formats.protocol import Context
 from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Column
 from streamware.values.cell import SEPARATOR, TextRules
-from streamware.values.formatter import FormattedColumn
+from streamware.values.formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
 _BOM = b"\xef\xbb\xbf"
 _GROUPS = re.compile("[#0?],[#0?]")  # in a number format: 1,234
-# What a token of ours may contain unquoted, and so cannot be the delimiter.
+# What a cell may contain without being quoted, so that it cannot be the delimiter.
 _NO_DELIMITER = frozenset("\"\r\n\x1f+-.:_'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Csv:
-    """Comma-separated values, RFC 4180 unless told otherwise.
+    """Comma-separated values, by default as RFC 4180 has them.
 
     Attributes:
-        delimiter: Between the cells: one ASCII character.
-        quoting: "minimal" (what needs it), "text" (all that is no number), or "all".
-        line_end: After each row.
-        bom: A byte order mark first, without which Excel takes UTF-8 for something else.
-        header: A first row of titles, where the columns have any.
+        delimiter: One ASCII character between the cells.
+        quoting: Which cells are quoted: those that need it ("minimal"), all but numbers
+            ("text"), or "all".
+        line_end: What ends each row.
+        bom: Whether a byte order mark comes first; without one Excel does not expect UTF-8.
+        header: Whether the titles, if the columns have any, are the first row.
         null: Text of an empty cell.
         decimal: Decimal sign of numbers, "." or ",".
-        guard: Whether `Values.formula_text` holds: off for files that only programs read.
-        language: Whose programs open it: a tag such as "de" or "de-CH", or "auto", the reader's,
-            which over HTTP is the one that `Accept-Language` asks for.  Delimiter (unless it is
-            TAB) and decimal sign are then as spreadsheets expect them there, after a byte order
-            mark; what is said here holds where the reader's language is not known.
-        localized: Dates as the language writes them, and date-times that its programs read: a
-            blank for the `T`, and no offset (counted; they are in `Values.timezone`).  Digits
-            are in groups where the column's `format` has groups, such as "decimal".  Needs a
-            language, and babel (the extra `babel`).
+        guard: Whether to guard against text that starts like a formula, as `Values.formula_text`
+            says.  Turn it off for files that only programs read.
+        language: Language of the programs that open the file: a tag such as "de" or "de-CH", or
+            "auto" for the reader's language, which over HTTP `Accept-Language` names.  Delimiter
+            (unless it is TAB) and decimal sign are then as spreadsheet programs of that language
+            expect them, and a byte order mark comes first.  If the reader's language is not
+            known, the other options hold.
+        localized: Whether dates are written as the language writes them, and date-times as its
+            programs parse them: with a blank instead of the `T`, and without an offset (counted;
+            they are in `Values.timezone`).  Digits are grouped in columns whose `format` has
+            groups, such as "decimal".  Needs `language`, and babel (the extra `babel`).
     """
 
     delimiter: str = ","
@@ -70,60 +73,63 @@ class Csv:
 
     def __post_init__(self) -> None:
         if self.localized and self.language is None:
-            raise ValueError("localized=True needs a language, or language='auto'")
+            raise ValueError("localized=True needs a language such as 'de-CH', or 'auto'")
         known = self._known()
         if self.language not in (None, "auto"):
-            self._settle(self.language, known)
+            self._apply_language(self.language, known)
         given = self.delimiter
         if len(given) != 1 or not given.isascii() or given.isalnum() or given in _NO_DELIMITER:
             raise ValueError(
-                f"a delimiter is one ASCII character such as ',', ';', '|' or TAB, not {given!r}"
+                f"delimiter must be one character such as ',', ';', '|' or TAB, not {given!r}"
             )
-        if self.decimal not in (".", ",") or self.decimal == self.delimiter:
-            raise ValueError("the decimal sign is '.' or ',', and not the delimiter")
+        if self.decimal not in (".", ","):
+            raise ValueError(f"decimal must be '.' or ',', not {self.decimal!r}")
+        if self.decimal == self.delimiter:
+            raise ValueError(f"decimal and delimiter must differ; both are {self.decimal!r}")
         if self.quoting not in ("minimal", "text", "all"):
-            raise ValueError("quoting is 'minimal', 'text' or 'all'")
+            raise ValueError(f"quoting must be 'minimal', 'text' or 'all', not {self.quoting!r}")
         if self.line_end not in ("\r\n", "\n"):
-            raise ValueError("line_end is CRLF or LF")
+            raise ValueError(f"line_end must be '\\r\\n' or '\\n', not {self.line_end!r}")
         delimiters = {self.delimiter, *(",;" if self.language else "")}
         if not {'"', "\r", "\n", "\x1f", *delimiters}.isdisjoint(self.null):
-            raise ValueError("null text must not need quotes")
+            raise ValueError(
+                f"null must not contain quotes, line breaks or delimiters, unlike {self.null!r}"
+            )
 
     @classmethod
     def profile(cls, name: str) -> Self:
-        """Options by the name of what will read the file.
+        """Return the options for a program that reads the file.
 
         Args:
-            name: "excel-us", "excel-de" (semicolon, decimal comma), both with a byte order
+            name: "excel-us" or "excel-de" (semicolon, decimal comma), both with a byte order
                 mark; "rfc4180" or "machine" (LF), neither of which guards against formulas.
         """
         try:
             return cls(**_PROFILES[name])  # type: ignore[arg-type]  # our own table
         except KeyError:
-            raise ValueError(
-                f"unknown profile {name!r}; there are: {', '.join(_PROFILES)}"
-            ) from None
+            known = ", ".join(map(repr, _PROFILES))
+            raise ValueError(f"profile must be one of {known}, not {name!r}") from None
 
     @property
     def languages(self) -> Container[str] | None:
-        """The languages that the reader's is looked up in; None where it makes no difference."""
+        """The languages to look up the reader's in; None unless `language` is "auto"."""
         return self._known() if self.language == "auto" else None
 
     def encoder(self, columns: Sequence[Column], context: Context) -> CsvEncoder:
-        """A fresh encoder."""
+        """Return a new encoder."""
         return CsvEncoder(self._for_reader(context.locale), columns, context)
 
     def _known(self) -> Container[str]:
         return languages() if self.localized else LANGUAGES
 
-    def _settle(self, tag: str, known: Container[str]) -> None:
-        """Take what a language says of the delimiter and the decimal sign."""
+    def _apply_language(self, tag: str, known: Container[str]) -> None:
+        """Set delimiter, decimal sign and byte order mark as readers of a language expect them."""
         if len(tag) > MAX_TAG:
-            raise ValueError(f"the tag of a language has at most {MAX_TAG} characters")
-        nearest = next((each for each in shortened(tag) if each in known), None)
+            raise ValueError(f"language must have at most {MAX_TAG} characters, not {len(tag)}")
+        nearest = next((each for each in fallbacks(tag) if each in known), None)
         language = None if nearest is None else language_of(nearest)
         if language is None:
-            raise ValueError(f"unknown language {tag!r}; one is given by a tag such as 'de-CH'")
+            raise ValueError(f"language must be a known tag such as 'de-CH', not {tag!r}")
         object.__setattr__(self, "language", nearest)
         object.__setattr__(self, "decimal", language.decimal)
         object.__setattr__(self, "bom", True)
@@ -131,13 +137,15 @@ class Csv:
             object.__setattr__(self, "delimiter", language.delimiter)
 
     def _for_reader(self, locale: str | None) -> Csv:
-        """The same for a reader of that language, where the reader decides."""
+        """Return the options for a reader of that language, if `language` is "auto"."""
         if self.language != "auto":
             return self
         known = self._known()
-        if locale is None or len(locale) > MAX_TAG:
-            return replace(self, language=None, localized=False)
-        if not any(each in known for each in shortened(locale)):
+        if (
+            locale is None
+            or len(locale) > MAX_TAG
+            or not any(each in known for each in fallbacks(locale))
+        ):
             return replace(self, language=None, localized=False)
         return replace(self, language=locale)
 
@@ -161,15 +169,20 @@ class Tsv(Csv):
     extension: ClassVar[str] = ".tsv"
 
 
-class Quotes:
-    """RFC 4180 §2.5 to 2.7: quotes around a cell that needs them, doubled inside."""
+class CsvEscape:
+    """Quotes the cells that need it, and doubles the quotes in them (RFC 4180 §2.5 to 2.7).
+
+    Args:
+        delimiter: Needs quotes, as quotes and line breaks do.
+        always: Whether a rewrite will quote every cell, so that this only doubles quotes.
+    """
 
     def __init__(self, delimiter: str, *, always: bool) -> None:
         self.care = b'"\r\n' + delimiter.encode()
         self._always = always
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
-        """Cells ready to stand between delimiters."""
+        """Return the cells, ready to go between delimiters."""
         needs = kept.translate(None, b"\xef").split(SEPARATOR)
         if b'"' in kept:
             blob = blob.replace(b'"', b'""')
@@ -184,63 +197,85 @@ class Quotes:
 
 
 class CsvEncoder:
-    """Rows to CSV."""
+    """Encodes rows as lines of CSV."""
 
     def __init__(self, options: Csv, columns: Sequence[Column], context: Context) -> None:
-        self._options = options
-        self._delimiter = options.delimiter.encode()
-        self._line_end = options.line_end.encode()
+        self._options = options  # of the format, with the reader's language applied
+        self._delimiter = options.delimiter.encode()  # between the cells of a line
+        self._line_end = options.line_end.encode()  # after each line
+        # Titles of the columns that have one.
         self._titles = [column.title for column in columns if column.title is not None]
-        quotes = Quotes(options.delimiter, always=options.quoting != "minimal")
+        escape = CsvEscape(options.delimiter, always=options.quoting != "minimal")
         guards = options.guard or context.values.formula_text == "error"
-        text_rules = TextRules(escape=quotes, formulas=guards)
-        self._formatters = formatters(columns, context, text_rules)
-        self._title_formatter = formatters([Column(0, "title")], context, text_rules)[0]
-        localized = None
+        text_rules = TextRules(escape=escape, formulas=guards)
+        locale = None
         if options.localized and options.language is not None:
-            localized = Localized(options.language, context.receipt.converted)
-        self._rewrites = [_rewrites(options, localized, column) for column in columns]
-        self._title_rewrites = _rewrites(options, None, Column(0))
-        self._null = self._formatted_null()
+            locale = LocaleFormatter(options.language, context.receipt.converted)
+        null = options.null.encode("utf-8", "replace")
+        if options.quoting == "all":
+            null = b'"' + null + b'"'
+        self._columns = [  # of the rows
+            _CsvColumn(formatter, _rewrites(options, locale, column), null)
+            for formatter, column in zip(
+                formatters(columns, context, text_rules), columns, strict=True
+            )
+        ]
+        title = Column(0, "title")
+        formatter = formatters([title], context, text_rules)[0]
+        self._header = _CsvColumn(formatter, _rewrites(options, None, title), null)  # of the titles
 
     def start(self) -> bytes:
-        """The byte order mark and the titles."""
+        """Return the byte order mark and the titles."""
         bom = _BOM if self._options.bom else b""
         if not self._titles or not self._options.header:
             return bom
-        titles = self._part(self._title_formatter.spell(self._titles, 0), self._title_rewrites)
+        titles = self._header.cells(self._titles, 0)
         return bom + (self._delimiter.join(titles) or b'""') + self._line_end
 
     def feed(self, batch: Batch) -> bytes:
-        """One line a row."""
+        """Return a line for each row."""
         columns = [
-            self._part(formatter.spell(cells, batch.first), rewrites)
-            for formatter, rewrites, cells in zip(
-                self._formatters, self._rewrites, batch.columns, strict=True
-            )
+            column.cells(values, batch.first)
+            for column, values in zip(self._columns, batch.columns, strict=True)
         ]
         if not columns:
             return self._line_end * batch.count
-        if len(columns) == 1:  # a blank line would be no row at all
+        if len(columns) == 1:  # readers skip a blank line
             columns = [[cell or b'""' for cell in columns[0]]]
         lines = map(self._delimiter.join, zip(*columns, strict=True))
         return self._line_end.join([*lines, b""])
 
     def flush(self) -> bytes:
-        """Nothing is ever held back."""
+        """Return nothing: no row is held back."""
         return b""
 
     def finish(self) -> bytes:
-        """Nothing stands after the last row."""
+        """Return nothing: the document ends with its last row."""
         return b""
 
     def abort(self) -> None:
-        """Nothing to give up."""
+        """Do nothing: there is nothing to release."""
 
-    def _part(
-        self, formatted: FormattedColumn, rewrites: Mapping[Kind, Rewrite]
-    ) -> Sequence[bytes]:
-        tokens = formatted.tokens
+
+class _CsvColumn:
+    """A column: its formatter, how to rewrite each kind of cells, and the text of empty ones."""
+
+    def __init__(
+        self, formatter: ColumnFormatter, rewrites: Mapping[Kind, Rewrite], null: bytes
+    ) -> None:
+        self._formatter = formatter
+        self._rewrites = rewrites
+        self._null = null
+
+    def cells(self, values: Sequence[object], first: int) -> Sequence[bytes]:
+        """Return the cells, ready to go between delimiters.
+
+        Args:
+            values: The cells of some rows.
+            first: Number of the first row, for messages.
+        """
+        formatted = self._formatter.spell(values, first)
+        tokens, rewrites = formatted.tokens, self._rewrites
         if formatted.kinds is not None:
             tokens = [
                 rewrites[k]([t])[0] if k in rewrites else t
@@ -248,53 +283,50 @@ class CsvEncoder:
             ]
         elif formatted.kind is not None and formatted.kind in rewrites:
             rewrite = rewrites[formatted.kind]
-            tokens = _among_empty(tokens, rewrite) if formatted.sparse else rewrite(tokens)
+            tokens = _rewrite_sparse(tokens, rewrite) if formatted.sparse else rewrite(tokens)
         if formatted.sparse:
             tokens = [self._null if t is None else t for t in tokens]
         return tokens
 
-    def _formatted_null(self) -> bytes:
-        null = self._options.null.encode("utf-8", "replace")
-        return b'"' + null + b'"' if self._options.quoting == "all" else null
 
-
-def _among_empty(tokens: list[bytes | None], rewrite: Rewrite) -> list[bytes | None]:
+def _rewrite_sparse(tokens: list[bytes | None], rewrite: Rewrite) -> list[bytes | None]:
+    """Rewrite the tokens that are not None."""
     following = iter(rewrite([t for t in tokens if t is not None])).__next__
     return [None if t is None else following() for t in tokens]
 
 
-# What becomes of the text of a kind of cells -----------------------------------------------
+# How each kind of cells is rewritten --------------------------------------------------------
 
 
-def _rewrites(options: Csv, localized: Localized | None, column: Column) -> Mapping[Kind, Rewrite]:
+def _rewrites(
+    options: Csv, locale: LocaleFormatter | None, column: Column
+) -> Mapping[Kind, Rewrite]:
+    """Return how to rewrite each kind of cells of a column; others stay as they are."""
     rewrites: dict[Kind, Rewrite] = {}
-    quoted = _quoted_kinds(options.quoting)
-    if localized is not None:
+    quoted = set() if options.quoting == "minimal" else set(Kind) - {Kind.EMPTY}
+    if options.quoting == "text":
+        quoted.discard(Kind.NUMBER)
+    if locale is not None:
         grouped = column.format is not None and _GROUPS.search(column.format) is not None
-        rewrites |= localized.rewrites(grouped=grouped)
-        if grouped and Kind.NUMBER not in quoted:
-            protect = partial(_quoted_where, options.delimiter.encode())
-            rewrites[Kind.NUMBER] = _after(rewrites[Kind.NUMBER], protect)
+        rewrites |= locale.rewrites(grouped=grouped)
+        if grouped and Kind.NUMBER not in quoted:  # the group separator may be the delimiter
+            quote = partial(_quote_where, options.delimiter.encode())
+            rewrites[Kind.NUMBER] = _chain(rewrites[Kind.NUMBER], quote)
     elif options.decimal == ",":
         rewrites[Kind.NUMBER] = with_comma
     for kind in quoted:
-        rewrites[kind] = _after(rewrites[kind], _quoted) if kind in rewrites else _quoted
+        rewrites[kind] = _chain(rewrites[kind], _quote) if kind in rewrites else _quote
     return rewrites
 
 
-def _quoted_kinds(quoting: str) -> set[Kind]:
-    if quoting == "minimal":
-        return set()
-    return set(Kind) - {Kind.EMPTY} - ({Kind.NUMBER} if quoting == "text" else set())
-
-
-def _after(first: Rewrite, second: Rewrite) -> Rewrite:
+def _chain(first: Rewrite, second: Rewrite) -> Rewrite:
     return lambda tokens: second(first(tokens))
 
 
-def _quoted(tokens: list[bytes]) -> list[bytes]:
+def _quote(tokens: list[bytes]) -> list[bytes]:
     return (b'"' + SEPARATOR.join(tokens).replace(SEPARATOR, b'"\x1f"') + b'"').split(SEPARATOR)
 
 
-def _quoted_where(delimiter: bytes, tokens: list[bytes]) -> list[bytes]:
+def _quote_where(delimiter: bytes, tokens: list[bytes]) -> list[bytes]:
+    """Quote the tokens that contain the delimiter."""
     return [b'"' + token + b'"' if delimiter in token else token for token in tokens]

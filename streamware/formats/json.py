@@ -1,6 +1,6 @@
-"""JSON, an array of objects; NDJSON, an object a line.
+"""JSON, an array of objects, and NDJSON, an object per line.
 
-Source: RFC 8259; the newline-delimited form as in the ndjson specification 1.0.
+Source: RFC 8259; ndjson specification 1.0.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from streamware.values.cell import SEPARATOR, TextRules
 from streamware.values.formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
-_BARE = frozenset({Kind.NUMBER, Kind.BOOL, Kind.JSON})
+_UNQUOTED = frozenset({Kind.NUMBER, Kind.BOOL, Kind.JSON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Json:
-    """An array of objects, one a row, their keys the titles of the columns."""
+    """JSON: an array with an object for each row, whose keys are the titles of the columns."""
 
     name: ClassVar[str] = "json"
     media_type: ClassVar[str] = "application/json"
@@ -33,13 +33,13 @@ class Json:
     compressible: ClassVar[bool] = True
 
     def encoder(self, columns: Sequence[Column], context: Context) -> JsonEncoder:
-        """A fresh encoder."""
+        """Return a new encoder."""
         return JsonEncoder(columns, context, array=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ndjson:
-    """An object a line, its keys the titles of the columns."""
+    """Newline-delimited JSON: a line with an object for each row, whose keys are the titles."""
 
     name: ClassVar[str] = "ndjson"
     media_type: ClassVar[str] = "application/x-ndjson"
@@ -49,89 +49,89 @@ class Ndjson:
     compressible: ClassVar[bool] = True
 
     def encoder(self, columns: Sequence[Column], context: Context) -> JsonEncoder:
-        """A fresh encoder."""
+        """Return a new encoder."""
         return JsonEncoder(columns, context, array=False)
 
 
-class StringEscapes:
-    """RFC 8259 §7: the quotation mark, the reverse solidus, and the controls."""
+class JsonEscape:
+    """Escapes quotation mark, backslash and control characters (RFC 8259 §7)."""
 
     care = b'"\\\n\r\t'
     _REPLACE = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t"))
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
-        """Cells ready to stand within quotation marks."""
+        """Return the cells, ready to go between quotation marks."""
         for old, new in self._REPLACE:
             if old in kept:
                 blob = blob.replace(old, new)
         return blob.split(SEPARATOR)
 
 
-def notation(character: str) -> bytes:
-    r"""A character XML forbids, as RFC 8259 §7 can still write it: `\u0007`."""
+def unicode_escape(character: str) -> bytes:
+    r"""Return a character that XML forbids as a JSON escape: `\u0007` (RFC 8259 §7)."""
     return b"\\u%04x" % ord(character)
 
 
 class JsonEncoder:
-    """Rows to JSON objects."""
+    """Encodes rows as JSON objects."""
 
     def __init__(self, columns: Sequence[Column], context: Context, *, array: bool) -> None:
         self._array = array
-        self._begun = False
-        text_rules = TextRules(escape=StringEscapes(), json=True, escaped=notation)
+        self._started = False
+        text_rules = TextRules(escape=JsonEscape(), json=True, escaped=unicode_escape)
         titles = (
             c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1)
         )
         keys = unique(title.encode("utf-8", "replace").decode() for title in titles)
         self._columns = [
-            _Member(formatter, key)
+            _JsonColumn(formatter, key)
             for formatter, key in zip(formatters(columns, context, text_rules), keys, strict=True)
         ]
 
     def start(self) -> bytes:
-        """The array's opening bracket, if there is an array."""
+        """Return the opening bracket of the array, if there is one."""
         return b"[" if self._array else b""
 
     def feed(self, batch: Batch) -> bytes:
-        """One object a row."""
+        """Return an object for each row."""
         if not batch.count:
             return b""
         parts: list[Part] = [b"{"]
-        for at, (member, cells) in enumerate(zip(self._columns, batch.columns, strict=True)):
-            parts += (b"," if at else b"", *member.parts(cells, batch.first))
+        for at, (column, cells) in enumerate(zip(self._columns, batch.columns, strict=True)):
+            parts += (b"," if at else b"", *column.parts(cells, batch.first))
         if not self._array:
             return interleave([*parts, b"}\n"], batch.count)
-        before = b",\n" if self._begun else b"\n"
-        self._begun = True
+        before = b",\n" if self._started else b"\n"
+        self._started = True
         return before + interleave([*parts, b"},\n"], batch.count)[:-2]
 
     def flush(self) -> bytes:
-        """Nothing is ever held back."""
+        """Return nothing: no row is held back."""
         return b""
 
     def finish(self) -> bytes:
-        """The array's closing bracket."""
+        """Return the closing bracket of the array, if there is one."""
         return b"\n]\n" if self._array else b""
 
     def abort(self) -> None:
-        """Nothing to give up."""
+        """Do nothing: there is nothing to release."""
 
 
-class _Member:
-    """One member of every object: its key, and the column's values."""
+class _JsonColumn:
+    """One member of every object: its key, and the values of a column."""
 
     def __init__(self, formatter: ColumnFormatter, key: str) -> None:
         self._formatter = formatter
         self._key = json.dumps(key, ensure_ascii=False).encode() + b":"
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
-        """The literals and the texts of the column."""
+        """Return the parts of the column in every row."""
         formatted = self._formatter.spell(cells, first)
         key = self._key
         if formatted.kinds is not None:
             pairs = zip(formatted.kinds, formatted.tokens, strict=True)
             return (key, [_value(kind, token) for kind, token in pairs])
-        if formatted.kind in _BARE or formatted.kind is Kind.EMPTY:
+        if formatted.kind in _UNQUOTED or formatted.kind is Kind.EMPTY:
             tokens = formatted.tokens
             return (
                 key,
@@ -145,4 +145,4 @@ class _Member:
 def _value(kind: Kind, token: bytes | None) -> bytes:
     if token is None:
         return b"null"
-    return token if kind in _BARE else b'"' + token + b'"'
+    return token if kind in _UNQUOTED else b'"' + token + b'"'

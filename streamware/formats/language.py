@@ -1,11 +1,11 @@
-"""Language: its tag, and how programs set to it separate the cells and the digits of a CSV.
+"""Languages: their tags, and the delimiter and the decimal sign of a CSV for their readers.
 
-Spreadsheets open a CSV with the list separator and the decimal sign of the system they run on.
-Where the decimal sign is a comma, the list separator is a semicolon; where it is a point, it is
-one or the other.
+Spreadsheet programs read a CSV by the list separator and the decimal sign of the system they run
+on.  Where the decimal sign is a comma, the list separator is a semicolon.  Where it is a point,
+the separator is a comma or a semicolon.
 
 Source: RFC 5646, RFC 4647; for decimal signs Unicode CLDR 47, Latin digits (`latn`); for list
-separators Windows, as .NET's `TextInfo.ListSeparator` has them.
+separators Windows, as in .NET's `TextInfo.ListSeparator`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ MAX_TAG = 35  # characters (RFC 5646 §4.4.1)
 
 
 class Language(NamedTuple):
-    """What a CSV for readers of a language is like.
+    """What readers of a language expect of a CSV.
 
     Attributes:
-        tag: Its tag, such as `de` or `de-CH`.
-        decimal: Decimal sign.
-        delimiter: Between the cells.
+        tag: The language tag, such as `de` or `de-CH`.
+        decimal: The decimal sign.
+        delimiter: The character between the cells.
     """
 
     tag: str
@@ -30,37 +30,37 @@ class Language(NamedTuple):
     delimiter: Literal[",", ";"]
 
 
-def cased(tag: str) -> str:
-    """A tag in its usual case, such as `zh-Hant-TW`; `_` is taken for `-`.
+def canonical_case(tag: str) -> str:
+    """Return a tag in its recommended case, such as `zh-Hant-TW`, with `-` for `_`.
 
     Source: RFC 5646 §2.1.1.
     """
     language, *parts = tag.lower().replace("_", "-").split("-")
-    return "-".join((language, *map(_cased, parts)))
+    return "-".join((language, *map(_subtag_case, parts)))
 
 
-def _cased(part: str) -> str:
+def _subtag_case(part: str) -> str:
     if len(part) == 2:
         return part.upper()
     return part.title() if len(part) == 4 and part.isalpha() else part
 
 
-def shortened(tag: str) -> Iterator[str]:
-    """A tag in its usual case, then again and again without its last part.
+def fallbacks(tag: str) -> Iterator[str]:
+    """Yield a tag in its recommended case, then each shorter one: `de-AT-1996`, `de-AT`, `de`.
 
     Source: RFC 4647 §3.4 (lookup).
     """
-    parts = cased(tag).split("-")
+    parts = canonical_case(tag).split("-")
     while parts:
         yield "-".join(parts)
         parts.pop()
-        if parts and len(parts[-1]) == 1:  # it introduces an extension, and stands not at the end
+        if parts and len(parts[-1]) == 1:  # a singleton cannot be the last subtag
             parts.pop()
 
 
 def language_of(tag: str) -> Language | None:
-    """The language of a tag, or of the nearest shorter one; None where it is not known."""
-    return next((LANGUAGES[each] for each in shortened(tag) if each in LANGUAGES), None)
+    """Return the language of a tag, or of its first known fallback; None if none is known."""
+    return next((LANGUAGES[each] for each in fallbacks(tag) if each in LANGUAGES), None)
 
 
 _COMMA = """
@@ -82,4 +82,4 @@ LANGUAGES: dict[str, Language] = {
     **{tag: Language(tag, ".", ",") for tag in _POINT.split()},
     **{tag: Language(tag, ".", ";") for tag in _POINT_AND_SEMICOLON.split()},
 }
-"""The languages that are known; a territory stands where it differs from its language."""
+"""The known languages, by tag.  A territory is listed where it differs from its language."""

@@ -1,10 +1,12 @@
-"""Localized: dates and numbers as a language writes them, where its programs read them back.
+"""Localized dates and numbers, in forms that spreadsheet programs of the language read back.
 
-A program that opens a CSV takes for text what it does not read, and then neither sorts nor adds
-it; and what it reads otherwise than it was meant is worse.  So a date is in the order of its
-language, but with all digits of its year, without blanks and words; a clock has 24 hours; and
-what LibreOffice, set to the language, does not read back is written as everybody reads it:
-`2024-05-06`, and digits without groups.
+A program that opens a CSV takes what it cannot parse for text, which it neither sorts nor adds
+up.  A date that it parses as another date is worse.  So:
+
+- A date has the order of its language, but all digits of its year, no blanks and no words.
+- A time has 24 hours.
+- What LibreOffice, set to the language, does not read back is written in the form that every
+  program reads: `2024-05-06`, and digits without groups.
 
 Source: Unicode CLDR, by way of babel; UTS #35 part 4, "Date Field Symbol Table".
 """
@@ -23,21 +25,20 @@ from streamware.values.cell import SEPARATOR
 from streamware.values.kinds import Kind
 
 Rewrite = Callable[[list[bytes]], list[bytes]]
-"""Other texts for the cells of a column, none of which is empty."""
+"""A function from the texts of some cells, none empty, to the texts that replace them."""
 
-_KEPT = 4096  # dates repeat
+_MAX_CACHED = 4096  # dates of a document repeat
 _QUOTED = re.compile("'[^']*'")
 _FIELD = re.compile("y+|M+|d+")
 # Lengths of ISO 8601 texts.
-_SECONDS = len("07:08:09")
-_NAIVE = len("2024-05-06T07:08:09")
-_FRACTION = len("2024-05-06T07:08:09.123456")
-_LAYOUT = re.compile(r"\{\w+\}([-/.])\{\w+\}\1\{\w+\}")
-_ISO = "{y}-{MM}-{dd}"
+_TIME = len("07:08:09")
+_DATETIME = len("2024-05-06T07:08:09")
+_DATETIME_FRACTION = len("2024-05-06T07:08:09.123456")
+_TEMPLATE = re.compile(r"\{\w+\}([-/.])\{\w+\}\1\{\w+\}")
+_ISO_TEMPLATE = "{y}-{MM}-{dd}"
 
-
-# Languages whose own dates, and whose groups of digits, LibreOffice 7.4 reads back where it is set
-# to them; a territory stands beside its language, unless it is the first that comes to mind.
+# Languages whose own dates, and whose groups of digits, LibreOffice 7.4 reads back when it is set
+# to them.  The tags are without likely subtags: `de` is de-DE.
 _READ_DATES = """
     am ar ar-AE ar-BH ar-DZ ar-IQ ar-JO ar-KW ar-LB ar-LY ar-MA ar-OM ar-QA ar-SA ar-SY ar-TN ar-YE
     az be bg br bs ca cs cy de de-AT de-CH de-LI de-LU dsb el en en-AU en-GB en-IE en-IN en-MY en-NZ
@@ -59,56 +60,60 @@ _GROUPS = frozenset(_READ_GROUPS.split())
 
 
 def with_comma(tokens: list[bytes]) -> list[bytes]:
-    """Numbers with a decimal comma."""
+    """Return numbers with a decimal comma."""
     return SEPARATOR.join(tokens).replace(b".", b",").split(SEPARATOR)
 
 
-class Localized:
-    """Rewrites the texts of dates and numbers for readers of a language.
+class LocaleFormatter:
+    """Rewrites ISO 8601 dates and plain numbers as a language writes them.
 
     Args:
         tag: The language, one of `languages()`.
-        converted: Counted into: moments whose offset from UTC is left out.
+        converted: Counts the date-times whose offset from UTC is dropped, as "offset".
     """
 
     def __init__(self, tag: str, converted: Counter[str]) -> None:
         locale = _babel().Locale.parse(tag, sep="-")
         symbols = locale.number_symbols["latn"]
-        self._converted = converted
-        self._decimal: bytes = symbols["decimal"].encode()
-        # Programs read the one blank, but not the narrow one that Unicode prefers since 2018.
+        self._converted = converted  # the counter of dropped offsets
+        self._decimal: bytes = symbols["decimal"].encode()  # decimal sign
+        # Group separator.  Programs parse the no-break space, but not the narrow one that Unicode
+        # prefers since 2018.
         self._group: bytes = symbols["group"].replace("\u202f", "\xa0").encode()
+        # Digits of the last group, and of the others: 3 and 2 in India.
         self._last, self._others = locale.decimal_formats[None].grouping
-        self._groups = _usual(locale) in _GROUPS
-        layout = _date_layout(locale)
-        self._dates = _Dates(layout)
-        self._days = _Dates(layout + " ")
+        self._groups = _minimized_tag(locale) in _GROUPS  # whether programs read groups back
+        template = _date_template(locale)
+        self._dates = _DateTexts(template)  # texts of dates
+        self._date_parts = _DateTexts(template + " ")  # texts of the dates of date-times
 
     def rewrites(self, *, grouped: bool) -> dict[Kind, Rewrite]:
-        """What becomes of each kind of cells; the others stay.
+        """Return how to rewrite each kind of cells; other kinds stay as they are.
 
         Args:
-            grouped: Whether digits before the decimal sign are in groups, if they can be.
+            grouped: Whether to group the digits before the decimal sign, if programs read that.
         """
         return {
-            Kind.NUMBER: self._grouped if grouped and self._groups else self._numbers,
-            Kind.DATE: self._whole_days,
-            Kind.DATETIME: self._moments,
-            Kind.ZONED: self._zoned,
-            Kind.TIME: self._times,
+            Kind.NUMBER: self._rewrite_grouped
+            if grouped and self._groups
+            else self._rewrite_numbers,
+            Kind.DATE: self._rewrite_dates,
+            Kind.DATETIME: self._rewrite_datetimes,
+            Kind.ZONED: self._rewrite_zoned,
+            Kind.TIME: self._rewrite_times,
         }
 
-    def _numbers(self, tokens: list[bytes]) -> list[bytes]:
+    def _rewrite_numbers(self, tokens: list[bytes]) -> list[bytes]:
         return with_comma(tokens) if self._decimal == b"," else tokens
 
-    def _grouped(self, tokens: list[bytes]) -> list[bytes]:
-        return list(map(self._in_groups, self._numbers(tokens)))
+    def _rewrite_grouped(self, tokens: list[bytes]) -> list[bytes]:
+        return list(map(self._grouped, self._rewrite_numbers(tokens)))
 
-    def _in_groups(self, token: bytes) -> bytes:
+    def _grouped(self, token: bytes) -> bytes:
         whole, point, fraction = token.partition(self._decimal)
         digits = whole.lstrip(b"-")
         start = len(digits) - self._last
-        if start <= 0 or not digits.isdigit():  # few of them, or an exponent
+        if start <= 0 or not digits.isdigit():  # at most one group, or an exponent
             return token
         groups = [digits[start:] + point + fraction]
         while start > 0:
@@ -117,61 +122,66 @@ class Localized:
         sign = b"-" if token[:1] == b"-" else b""
         return sign + self._group.join(reversed(groups))
 
-    def _whole_days(self, tokens: list[bytes]) -> list[bytes]:
+    def _rewrite_dates(self, tokens: list[bytes]) -> list[bytes]:
         return list(map(self._dates.__getitem__, tokens))
 
-    def _moments(self, tokens: list[bytes]) -> list[bytes]:
+    def _rewrite_datetimes(self, tokens: list[bytes]) -> list[bytes]:
         parts = SEPARATOR.join(tokens).replace(b"T", SEPARATOR).split(SEPARATOR)
-        days = map(self._days.__getitem__, parts[::2])
-        return list(map(add, days, self._times(parts[1::2])))
+        dates = map(self._date_parts.__getitem__, parts[::2])
+        return list(map(add, dates, self._rewrite_times(parts[1::2])))
 
-    def _zoned(self, tokens: list[bytes]) -> list[bytes]:
+    def _rewrite_zoned(self, tokens: list[bytes]) -> list[bytes]:
         self._converted["offset"] += len(tokens)
-        naive = [t[:_FRACTION] if t[_NAIVE : _NAIVE + 1] == b"." else t[:_NAIVE] for t in tokens]
-        return self._moments(naive)
+        naive = [
+            t[:_DATETIME_FRACTION] if t[_DATETIME : _DATETIME + 1] == b"." else t[:_DATETIME]
+            for t in tokens
+        ]
+        return self._rewrite_datetimes(naive)
 
-    def _times(self, tokens: list[bytes]) -> list[bytes]:
-        if max(map(len, tokens)) == _SECONDS:
+    def _rewrite_times(self, tokens: list[bytes]) -> list[bytes]:
+        if max(map(len, tokens)) == _TIME:
             return tokens
-        return list(map(self._clock, tokens))
+        return list(map(self._time, tokens))
 
-    def _clock(self, token: bytes) -> bytes:
+    def _time(self, token: bytes) -> bytes:
         seconds, _, fraction = token.partition(b".")
-        if not fraction.isdigit():  # none, or there is an offset behind it
+        if not fraction.isdigit():  # no fraction, or an offset follows it
             return token
         return seconds + self._decimal + fraction.rstrip(b"0")
 
 
-class _Dates(dict[bytes, bytes]):
-    """Texts of dates by their ISO 8601 text, kept while they are few."""
+class _DateTexts(dict[bytes, bytes]):
+    """A cache of the texts of dates, by their ISO 8601 texts."""
 
-    def __init__(self, layout: str) -> None:
-        self._layout = layout
+    def __init__(self, template: str) -> None:
+        self._template = template
 
     def __missing__(self, iso: bytes) -> bytes:
-        if len(self) >= _KEPT:
+        if len(self) >= _MAX_CACHED:
             self.clear()
         year, month, day = iso.decode().split("-")
-        text = self._layout.format(y=year, MM=month, M=month.lstrip("0"), dd=day, d=day.lstrip("0"))
+        text = self._template.format(
+            y=year, MM=month, M=month.lstrip("0"), dd=day, d=day.lstrip("0")
+        )
         token = self[iso] = text.encode()
         return token
 
 
-def _date_layout(locale: Any) -> str:
-    """How it writes dates, as a template of `y`, `MM` or `M`, and `dd` or `d`."""
-    if _usual(locale) not in _DATES:
-        return _ISO
+def _date_template(locale: Any) -> str:
+    """Return the short date of a locale as a template of `y`, `MM` or `M`, and `dd` or `d`."""
+    if _minimized_tag(locale) not in _DATES:
+        return _ISO_TEMPLATE
     pattern = _QUOTED.sub("", locale.date_formats["short"].pattern).replace("\u200f", "")
-    layout = _FIELD.sub(_field, pattern.replace(". ", ".")).strip("\u202f. ")
-    return layout if _LAYOUT.fullmatch(layout) else _ISO
+    template = _FIELD.sub(_field, pattern.replace(". ", ".")).strip("\u202f. ")
+    return template if _TEMPLATE.fullmatch(template) else _ISO_TEMPLATE
 
 
 def _field(found: re.Match[str]) -> str:
     return "{y}" if found[0][0] == "y" else f"{{{found[0]}}}"
 
 
-def _usual(locale: Any) -> str:
-    """Its tag, without the script and the territory that are taken for granted."""
+def _minimized_tag(locale: Any) -> str:
+    """Return the tag of a locale without likely subtags (UTS #35, "Likely Subtags")."""
     likely = _babel().core.get_global("likely_subtags").get(locale.language, "").split("_")
     if locale.script in {None, *likely} and locale.territory in {None, *likely}:
         return str(locale.language)
@@ -181,7 +191,7 @@ def _usual(locale: Any) -> str:
 
 @cache
 def languages() -> Container[str]:
-    """The languages whose dates and numbers are known.
+    """Return the languages whose dates and numbers are known.
 
     Raises:
         ImportError: babel is not installed.
@@ -192,7 +202,7 @@ def languages() -> Container[str]:
 class _Languages:
     def __init__(self, identifiers: list[str]) -> None:
         self._tags = {name.replace("_", "-") for name in identifiers}
-        # Languages of several scripts: `zh-TW` is short for `zh-Hant-TW`.
+        # The script may be left out: `zh-TW` is `zh-Hant-TW`.
         self._tags |= {re.sub("-[A-Z][a-z]{3}", "", tag) for tag in self._tags}
 
     def __contains__(self, tag: object) -> bool:
@@ -201,7 +211,7 @@ class _Languages:
 
 def _babel() -> Any:
     try:
-        import babel.core  # noqa: PLC0415 - an extra, and 30 ms
+        import babel.core  # noqa: PLC0415 - optional, and takes 30 ms
     except ImportError as error:
         raise ImportError(
             "localized=True needs babel: pip install 'streamware-exports[babel]'"

@@ -1,4 +1,4 @@
-"""What the formats share: a speller a column, names that are unique, texts of XML and formulas."""
+"""What formats share about text: a formatter per column, unique names, XML and formula text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from streamware.values.cell import FORBIDDEN, TextRules
 from streamware.values.formatter import ColumnFormatter
 
 MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
-"""What is markup in XML, and its references; the sign that those begin with comes first."""
+"""What is markup in XML, with its references; `&` is first, because the references contain it."""
 
 
 def formatters(
     columns: Sequence[Column], context: Context, text_rules: TextRules, *, sheet: str | None = None
 ) -> list[ColumnFormatter]:
-    """One `ColumnFormatter` a column; messages name the sheet, where it has a name."""
+    """Return a `ColumnFormatter` per column; error messages name the sheet if it has a name."""
     return [
         ColumnFormatter(
             column,
@@ -32,17 +32,17 @@ def formatters(
 
 
 def label(column: Column, at: int) -> str:
-    """What messages call a column: its title, else its number from 1."""
+    """Return what error messages call a column: its title, or else its number, from 1."""
     return str(at + 1) if column.title is None else column.title
 
 
 def legal(text: str) -> str:
-    """`text` without what XML forbids (XML 1.0 §2.2), and without lone surrogates."""
+    """Return `text` with U+FFFD for what XML forbids (XML 1.0 §2.2) and for lone surrogates."""
     return FORBIDDEN.sub("\ufffd", text)
 
 
 def unescaped(blob: bytes) -> bytes:
-    """A text without the references of `MARKUP`."""
+    """Return a text with the references of `MARKUP` resolved."""
     if b"&" in blob:
         for mark, reference in reversed(MARKUP):
             blob = blob.replace(reference, mark)
@@ -50,12 +50,12 @@ def unescaped(blob: bytes) -> bytes:
 
 
 def text_literal(text: str) -> str:
-    """A text as it stands in a formula."""
+    """Return `text` as a string literal of a formula."""
     return '"' + legal(text).replace('"', '""') + '"'
 
 
 def unique(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:
-    """The names, a number appended to each that came before: a, a_2, a_3.
+    """Return the names, with a number after each that repeats an earlier one: a, a_2, a_3.
 
     Args:
         names: Names that may repeat.

@@ -1,4 +1,4 @@
-"""XML: one root, one element a row, one a cell.
+"""XML: a root element, in it an element for each row, in that an element for each cell.
 
 Source: XML 1.0 (Fifth Edition); Namespaces in XML 1.0 §3 (NCName).
 """
@@ -20,8 +20,8 @@ from streamware.values.cell import SEPARATOR, TextRules
 from streamware.values.formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
-# NCName (Namespaces in XML 1.0 §3), less the colon: letters of the living scripts that the fourth
-# edition of XML 1.0 (appendix B) allows, too, because expat goes by that one.
+# NCName (Namespaces in XML 1.0 §3): only letters of living scripts, and only those that the fourth
+# edition of XML 1.0 (appendix B) has too, because expat implements that one.
 _START = (
     "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
     "\u0180-\u01c3\u01cd-\u01f0\u01fa-\u0217\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce"
@@ -40,14 +40,14 @@ _XSI = b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xml:
-    """XML, each row an element and each cell an element in it, named after its column.
+    """XML with an element for each row, and in it an element for each cell, named after its column.
 
     Attributes:
         root: Name of the root element.
-        row: Name of a row's element.
-        attributes: Titles (or keys) of the columns written as attributes of the row instead.
-        null: An empty cell is an "empty" element, "absent", or `xsi:nil` ("nil"); an
-            attribute is then absent, or empty where "empty" is asked for.
+        row: Name of the element of a row.
+        attributes: Titles (or keys) of the columns that are written as attributes of the row.
+        null: How an empty cell is written: as an "empty" element, not at all ("absent"), or as
+            an element with `xsi:nil` ("nil").  An attribute is empty with "empty", else absent.
     """
 
     root: str = "rows"
@@ -63,21 +63,23 @@ class Xml:
     compressible: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for given in (self.root, self.row):
-            if given != ncname(given):
-                raise ValueError(f"{given!r} is no XML name (NCName); {ncname(given)!r} is")
+        for option, given in (("root", self.root), ("row", self.row)):
+            if given != (nearest := ncname(given)):
+                raise ValueError(
+                    f"{option} must be an XML name (NCName) such as {nearest!r}, not {given!r}"
+                )
         if isinstance(self.attributes, str):
-            raise TypeError("attributes are a list of columns")
+            raise TypeError("attributes must be a list of column titles or keys, not a str")
         if self.null not in ("empty", "absent", "nil"):
-            raise ValueError("null is 'empty', 'absent' or 'nil'")
+            raise ValueError(f"null must be 'empty', 'absent' or 'nil', not {self.null!r}")
 
     def encoder(self, columns: Sequence[Column], context: Context) -> XmlEncoder:
-        """A fresh encoder."""
+        """Return a new encoder."""
         return XmlEncoder(self, columns, context)
 
 
 def ncname(text: str) -> str:
-    """The nearest NCName: decomposed, or else an underscore, what it cannot hold.
+    """Return the nearest NCName: other characters are decomposed, or become an underscore.
 
     Names that begin with "xml" are reserved (XML 1.0 §2.3), and `xmlns` would be a declaration.
     """
@@ -90,14 +92,14 @@ def _nearest(found: re.Match[str]) -> str:
 
 
 def names(columns: Sequence[Column]) -> list[str]:
-    """An element's name for each column, all different."""
+    """Return a name for the element of each column, all different."""
     return unique(
         ncname(c.title if c.title is not None else f"column{at}") for at, c in enumerate(columns, 1)
     )
 
 
-class Markup:
-    """XML 1.0 §2.4: the three characters that are markup; CR, which a parser would read as LF."""
+class XmlEscape:
+    """Escapes markup (XML 1.0 §2.4), and CR, which a parser would read as LF (§2.11)."""
 
     def __init__(self, *, attribute: bool) -> None:
         # §3.3.3: a parser reads white space in an attribute as blanks, unless it is a reference.
@@ -107,7 +109,7 @@ class Markup:
         self.care = b"".join(old for old, _ in self._replace)
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
-        """Cells ready to stand between tags, or within quotes."""
+        """Return the cells, ready to go between tags or between quotes."""
         for old, new in self._replace:
             if old in kept:
                 blob = blob.replace(old, new)
@@ -115,97 +117,98 @@ class Markup:
 
 
 class XmlEncoder:
-    """Rows to XML."""
+    """Encodes rows as XML elements."""
 
     def __init__(self, options: Xml, columns: Sequence[Column], context: Context) -> None:
         self._options = options
-        named = [name.encode() for name in names(columns)]
-        as_attribute = [
-            column.title in options.attributes or column.key in options.attributes
-            for column in columns
-        ]
+        # The columns that are attributes of the row, and those that are elements in it, each with
+        # its position in a batch.
+        self._attributes: list[tuple[int, _XmlColumn]] = []
+        self._elements: list[tuple[int, _XmlColumn]] = []
         self._check_attributes(columns)
-        inside = formatters(columns, context, TextRules(escape=Markup(attribute=False)))
-        quoted = formatters(columns, context, TextRules(escape=Markup(attribute=True)))
-        self._columns = [
-            _Place(
-                quoted[at] if attribute else inside[at],
-                named[at],
-                options.null,
-                attribute=attribute,
-            )
-            for at, attribute in enumerate(as_attribute)
-        ]
-        self._order = sorted(range(len(columns)), key=lambda at: not as_attribute[at])
-        self._attributes = sum(as_attribute)
+        quoted = formatters(columns, context, TextRules(escape=XmlEscape(attribute=True)))
+        inside = formatters(columns, context, TextRules(escape=XmlEscape(attribute=False)))
+        for at, (column, name) in enumerate(zip(columns, names(columns), strict=True)):
+            if column.title in options.attributes or column.key in options.attributes:
+                attribute = _XmlColumn.attribute(quoted[at], name.encode(), options.null)
+                self._attributes.append((at, attribute))
+            else:
+                element = _XmlColumn.element(inside[at], name.encode(), options.null)
+                self._elements.append((at, element))
         self._row = options.row.encode()
         self._root = options.root.encode()
 
     def start(self) -> bytes:
-        """The declaration and the root's start tag."""
+        """Return the declaration and the start tag of the root."""
         xsi = _XSI if self._options.null == "nil" else b""
         return b'<?xml version="1.0" encoding="UTF-8"?>\n<' + self._root + xsi + b">\n"
 
     def feed(self, batch: Batch) -> bytes:
-        """One element a row."""
+        """Return an element for each row."""
         parts: list[Part] = [b"<" + self._row]
-        for number, at in enumerate(self._order):
-            if number == self._attributes:
-                parts.append(b">")
-            parts += self._columns[at].parts(batch.columns[at], batch.first)
-        if self._attributes == len(self._order):
-            parts.append(b">")
+        for at, column in self._attributes:
+            parts += column.parts(batch.columns[at], batch.first)
+        parts.append(b">")
+        for at, column in self._elements:
+            parts += column.parts(batch.columns[at], batch.first)
         parts.append(b"</" + self._row + b">\n")
         return interleave(parts, batch.count)
 
     def flush(self) -> bytes:
-        """Nothing is ever held back."""
+        """Return nothing: no row is held back."""
         return b""
 
     def finish(self) -> bytes:
-        """The root's end tag."""
+        """Return the end tag of the root."""
         return b"</" + self._root + b">\n"
 
     def abort(self) -> None:
-        """Nothing to give up."""
+        """Do nothing: there is nothing to release."""
 
     def _check_attributes(self, columns: Sequence[Column]) -> None:
-        there = [name for column in columns for name in (column.title, column.key)]
-        missing = [name for name in self._options.attributes if name not in there]
-        if missing:
-            titles = ", ".join(str(column.title) for column in columns)
-            raise EncodeError(
-                f"there is no column {missing[0]!r} to be an attribute; there are: {titles}"
-            )
+        known = [name for column in columns for name in (column.title, column.key)]
+        for name in self._options.attributes:
+            if name not in known:
+                titles = ", ".join(str(column.title) for column in columns)
+                raise EncodeError(f"attributes names {name!r}, but the columns are: {titles}")
 
 
-class _Place:
-    """Where a column's cells stand: between its tags, or within an attribute's quotes."""
+class _XmlColumn:
+    """A column: what is written around each cell, and what for an empty one."""
 
     def __init__(
-        self, formatter: ColumnFormatter, name: bytes, null: str, *, attribute: bool
+        self, formatter: ColumnFormatter, opening: bytes, closing: bytes, null: bytes
     ) -> None:
         self._formatter = formatter
-        if attribute:
-            self._open, self._close = b" " + name + b'="', b'"'
-            self._null = self._open + self._close if null == "empty" else b""
-            return
-        self._open, self._close = b"<" + name + b">", b"</" + name + b">"
+        self._opening = opening
+        self._closing = closing
+        self._null = null
+
+    @classmethod
+    def attribute(cls, formatter: ColumnFormatter, name: bytes, null: str) -> _XmlColumn:
+        """Return a column of attributes; `null` is as `Xml` has it."""
+        opening, closing = b" " + name + b'="', b'"'
+        return cls(formatter, opening, closing, opening + closing if null == "empty" else b"")
+
+    @classmethod
+    def element(cls, formatter: ColumnFormatter, name: bytes, null: str) -> _XmlColumn:
+        """Return a column of elements; `null` is as `Xml` has it."""
+        opening, closing = b"<" + name + b">", b"</" + name + b">"
         nulls = {
-            "empty": self._open + self._close,
+            "empty": opening + closing,
             "absent": b"",
             "nil": b"<" + name + b' xsi:nil="true"/>',
         }
-        self._null = nulls[null]
+        return cls(formatter, opening, closing, nulls[null])
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
-        """The literals and the texts of the column."""
+        """Return the parts of the column in every row."""
         formatted = self._formatter.spell(cells, first)
         if not formatted.sparse:
-            return (self._open, formatted.tokens, self._close)
-        if self._null == self._open + self._close:
-            return (self._open, [token or b"" for token in formatted.tokens], self._close)
+            return (self._opening, formatted.tokens, self._closing)
+        if self._null == self._opening + self._closing:
+            return (self._opening, [token or b"" for token in formatted.tokens], self._closing)
         if formatted.kind is Kind.EMPTY:
             return (self._null,)
-        opening, close, null = self._open, self._close, self._null
-        return ([null if t is None else opening + t + close for t in formatted.tokens],)
+        opening, closing, null = self._opening, self._closing, self._null
+        return ([null if t is None else opening + t + closing for t in formatted.tokens],)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from urllib.parse import parse_qsl
 
-from streamware.formats.language import shortened
+from streamware.formats.language import fallbacks
 
 # A comma or semicolon inside quotes is text; no quoted text matters to us.  Every part of the
 # pattern may end the header, so that it is read once whatever stands in it.
@@ -86,7 +86,7 @@ def preferred_language(header: str | None, known: Container[str]) -> str | None:
     weights = _weights(header or "")
     ranges = [name for name in weights if weights[name] and _is_language(name)]
     for name in sorted(ranges, key=lambda name: -weights[name]):
-        for tag in shortened(name):
+        for tag in fallbacks(name):
             if weights.get(tag.lower(), 1) and tag in known:
                 return tag
     return None

@@ -4,7 +4,7 @@ import pytest
 from babel import Locale, localedata
 from babel.core import get_cldr_version
 
-from streamware.formats.language import LANGUAGES, Language, cased, language_of, shortened
+from streamware.formats.language import LANGUAGES, Language, canonical_case, fallbacks, language_of
 
 # Drafts without numbers of their own; Windows writes the first three with a comma.
 UNFINISHED = ("az_Arab", "az_Cyrl", "kk_Arab", "ff_Adlm", "ms_Arab", "qu_BO")
@@ -29,7 +29,7 @@ def test_decimal_signs_are_those_of_unicode() -> None:
 def test_every_language_is_one_of_unicode_s() -> None:
     for tag, language in LANGUAGES.items():
         assert Locale.parse(tag, sep="-").number_symbols
-        assert language.tag == tag == cased(tag)
+        assert language.tag == tag == canonical_case(tag)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_the_nearest_shorter_tag_counts() -> None:
     ],
 )
 def test_a_tag_has_a_usual_case(tag: str, usual: str) -> None:
-    assert cased(tag) == usual
+    assert canonical_case(tag) == usual
 
 
 def test_a_tag_is_shortened_from_its_end() -> None:
-    assert list(shortened("zh-hant-cn-x-private1-private2")) == [
+    assert list(fallbacks("zh-hant-cn-x-private1-private2")) == [
         "zh-Hant-CN-x-private1-private2",
         "zh-Hant-CN-x-private1",
         "zh-Hant-CN",

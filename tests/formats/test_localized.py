@@ -20,7 +20,7 @@ import streamware as sw
 from drive import column, document
 from readers import csv_rows, libreoffice_cells
 from streamware.formats.language import LANGUAGES
-from streamware.formats.localized import Localized, languages, with_comma
+from streamware.formats.localized import LocaleFormatter, languages, with_comma
 from streamware.values.kinds import Kind
 
 MOMENT = datetime(2024, 5, 6, 7, 8, 9, 250_000)
@@ -216,7 +216,7 @@ def test_a_cell_is_written_the_same_whatever_stands_around_it(tag: str, values: 
 
 
 def test_no_cells_are_rewritten_to_none() -> None:
-    localized = Localized("de", Counter())
+    localized = LocaleFormatter("de", Counter())
     for rewrite in localized.rewrites(grouped=True).values():
         assert len(rewrite([b"2024-05-06T07:08:09"])) == 1
 
@@ -226,7 +226,7 @@ def test_a_comma_takes_the_place_of_the_point() -> None:
 
 
 def test_dates_that_do_not_repeat_are_not_kept() -> None:
-    localized = Localized("de", Counter())
+    localized = LocaleFormatter("de", Counter())
     rewrite = localized.rewrites(grouped=False)[Kind.DATE]
     days = [date(1900, 1, 1) + timedelta(at) for at in range(10_000)]
     assert rewrite([day.isoformat().encode() for day in days]) == [

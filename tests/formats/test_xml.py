@@ -113,7 +113,9 @@ def test_an_attribute_may_be_named_by_title_or_by_key() -> None:
 
 def test_an_attribute_that_is_no_column_is_an_error_that_lists_them() -> None:
     chunks = sw.encode([ROW], sw.Xml(attributes=["nope"]))
-    with pytest.raises(sw.EncodeError, match=r"no column 'nope' .*; there are: id, name, note"):
+    with pytest.raises(
+        sw.EncodeError, match="attributes names 'nope', but the columns are: id, name, note"
+    ):
         next(chunks)
     assert chunks.receipt.outcome == "encode error"
 
@@ -180,14 +182,19 @@ def test_any_titles_make_names_that_readers_take(titles: list[str]) -> None:
 def test_a_root_that_is_no_name_is_an_error_that_tells_a_better_one(
     option: str, name: str, better: str
 ) -> None:
-    with pytest.raises(ValueError, match=rf"{name!r} is no XML name \(NCName\); '{better}' is"):
+    with pytest.raises(
+        ValueError,
+        match=rf"{option} must be an XML name \(NCName\) such as '{better}', not {name!r}",
+    ):
         sw.Xml(**{option: name})  # type: ignore[arg-type]  # one of them at a time
 
 
 def test_a_wrong_option_is_an_error_at_once() -> None:
-    with pytest.raises(ValueError, match="null is 'empty', 'absent' or 'nil'"):
+    with pytest.raises(ValueError, match="null must be 'empty', 'absent' or 'nil', not 'none'"):
         sw.Xml(null="none")  # type: ignore[arg-type]  # that is the test
-    with pytest.raises(TypeError, match="attributes are a list of columns"):
+    with pytest.raises(
+        TypeError, match="attributes must be a list of column titles or keys, not a str"
+    ):
         sw.Xml(attributes="id")
 
 
