@@ -182,13 +182,15 @@ class AsyncBuffered:
 
     async def aclose(self) -> None:
         """Close the rows, and drop what was not taken.  Idempotent; raises on cancellation only."""
-        self._worker.stop(self._ring.close)
+        dropped = self._worker.stop(self._ring.close)
         if self._producer is not None:
             self._producer.cancel()
             self._producer.add_done_callback(_retrieved)
         await self._encoding.aclose()
-        if self._producer is not None:
-            await asyncio.wait({self._producer})
+        # The disk, too: a call that is under way would open a spool after the ledger is closed.
+        pending = [task for task in (self._producer, dropped) if task is not None]
+        if pending:
+            await asyncio.wait(pending)
 
     async def _produce(self) -> None:
         async for chunk in self._encoding:

@@ -235,9 +235,11 @@ async def test_beside_a_loop_a_client_may_leave_in_the_moment_in_which_it_makes_
         reading = chunks._worker.submit(disk.wait)
         closing = asyncio.create_task(chunks.aclose())
         await asyncio.sleep(0.02)
+        assert not closing.done()
         disk.open()
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(closing, reading)
+        assert chunks._ring._closed
         assert chunks._producer is not None
         assert chunks._producer.cancelled()
         assert rows.closed == 1
