@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
-from itertools import starmap
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -23,7 +22,7 @@ from streamware.errors import LimitError, StateError
 from streamware.http import headers as head
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
-from streamware.http.export import Export
+from streamware.http.export import Entry, Export, entry_of
 from streamware.http.request import Request
 from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
@@ -33,6 +32,8 @@ from streamware.settings import Settings
 
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
 """What an entry can be: an export, the path of a file, bytes, or an iterable of bytes."""
+
+_Content = Entry | str | os.PathLike[str] | bytes | Iterable[bytes]
 
 MAX_SIZE = 2**31 - 1  # of an entry and of the archive: past it zipstream-ng turns to ZIP64
 _READ = 65_536
@@ -82,13 +83,18 @@ class Bundle(Application):
         self._settings = settings
         self._used = False
 
+    @property
+    def _varies(self) -> bool:
+        """Whether an entry depends on the reader's language."""
+        return any(content.varies for _, content in self._members if isinstance(content, Entry))
+
     def _prepare_answer(self, request: Request) -> Answer:
         name = head.with_extension(self._filename, ".zip", {".zip"})
         ours = [
             ("Content-Type", "application/zip"),
             ("Content-Disposition", head.disposition(name)),
             *head.DEFAULTS,
-            *([("Vary", "Accept-Language")] if any(starmap(_varies, self._members)) else []),
+            *([("Vary", "Accept-Language")] if self._varies else []),
         ]
         headers = head.merged(ours, self._headers)
         job = self._job(request.language)
@@ -356,13 +362,9 @@ def _read(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _varies(name: str, content: Content) -> bool:
-    return isinstance(content, Export) and content.entry_varies(name)
-
-
-def _member(name: str, content: Content, language: str | None) -> Member:
-    if isinstance(content, Export):
-        return Member(name=name, job=content.entry(name, language))
+def _member(name: str, content: _Content, language: str | None) -> Member:
+    if isinstance(content, Entry):
+        return Member(name=name, job=content.make_job(language))
     if isinstance(content, (bytes, bytearray, memoryview)):
         return Member(name=name, content=(bytes(content),))
     if isinstance(content, (str, os.PathLike)):
@@ -370,8 +372,8 @@ def _member(name: str, content: Content, language: str | None) -> Member:
     return Member(name=name, content=content)
 
 
-def _checked(members: Iterable[tuple[str, Content]]) -> list[tuple[str, Content]]:
-    checked: list[tuple[str, Content]] = []
+def _checked(members: Iterable[tuple[str, Content]]) -> list[tuple[str, _Content]]:
+    checked: list[tuple[str, _Content]] = []
     seen: set[str] = set()
     for name, content in members:
         known = isinstance(content, (Export, str, os.PathLike)) or hasattr(content, "__iter__")
@@ -383,11 +385,12 @@ def _checked(members: Iterable[tuple[str, Content]]) -> list[tuple[str, Content]
         path = name.replace("\\", "/")
         if not _is_safe(path):
             raise ValueError(f"{name!r} is no safe name for an entry of a zip")
-        full = content.entry_name(path) if isinstance(content, Export) else path
+        entry = entry_of(content, path) if isinstance(content, Export) else content
+        full = entry.name if isinstance(entry, Entry) else path
         if full.casefold() in seen:
             raise ValueError(f"the name {full!r} is there twice")
         seen.add(full.casefold())
-        checked.append((full, content))
+        checked.append((full, entry))
     return checked
 
 

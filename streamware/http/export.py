@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal, get_args
 
@@ -218,24 +219,43 @@ class Export(Application):
             cancel=self._cancel if feeder is None else None,
         )
 
-    def entry_name(self, name: str) -> str:
-        """What an entry of a bundle is called: `name`, in need with the format's extension."""
-        format_ = self._told(name)
-        return name if name.lower().endswith(format_.extension) else f"{name}{format_.extension}"
+    def _entry(self, name: str) -> Entry:
+        ending = name.lower()
+        named = (format_ for format_ in self._formats if ending.endswith(format_.extension))
+        format_ = next(named, self._formats[0])
+        return Entry(
+            name=name if ending.endswith(format_.extension) else name + format_.extension,
+            varies=_languages(format_) is not None,
+            make_job=lambda accepted: self._job(
+                format_, gzip=False, locale=_locale(format_, accepted)
+            ),
+        )
 
-    def entry(self, name: str, language: str | None) -> Job:
-        """The job that makes this export as an entry of a bundle, for this `Accept-Language`."""
-        format_ = self._told(name)
-        return self._job(format_, gzip=False, locale=_locale(format_, language))
 
-    def entry_varies(self, name: str) -> bool:
-        """Whether an entry of a bundle depends on the reader's language."""
-        return _languages(self._told(name)) is not None
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An export as one entry of a bundle.
 
-    def _told(self, name: str) -> Format:
-        """The format that the name's extension tells, if it is offered; else the first."""
-        told = (f for f in self._formats if name.lower().endswith(f.extension))
-        return next(told, self._formats[0])
+    Attributes:
+        name: The name of the entry, which ends in the extension of its format.
+        varies: Whether its bytes depend on the reader's language.
+        make_job: Makes the job behind it, for an `Accept-Language` header.
+    """
+
+    name: str
+    varies: bool
+    make_job: Callable[[str | None], Job]
+
+
+def entry_of(export: Export, name: str) -> Entry:
+    """Return an export as an entry of a bundle.
+
+    Args:
+        export: What the entry is made from.
+        name: A name.  Its extension chooses the format, if the export offers that one; otherwise
+            the entry has the first format, and its extension is added.
+    """
+    return export._entry(name)  # noqa: SLF001 - private to users, not to us
 
 
 def _languages(format_: Format) -> Container[str] | None:

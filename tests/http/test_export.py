@@ -12,6 +12,7 @@ import pytest
 import streamware as sw
 from fakes import Broken, Get, Reply, Rows, aorders, failing, orders, wsgi_get
 from readers import csv_rows, json_rows, openpyxl_rows, xml_rows, zip_parts
+from streamware.http.export import entry_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -649,7 +650,7 @@ def test_an_entry_of_a_bundle_has_the_format_that_its_name_tells(
     get: Get, name: str, full: str
 ) -> None:
     export = sw.Export(lambda: orders(2))
-    assert export.entry_name(name) == full
+    assert entry_of(export, name).name == full
     [(found, data)] = zip_parts(get(sw.Bundle([(name, export)])).body).items()
     assert found == full
     rows = openpyxl_rows(data) if full.endswith("XLSX") else csv_rows(data)
