@@ -27,7 +27,7 @@ from streamware.limits import Limits
 from streamware.model.columns import Column, Key
 from streamware.receipt import Receipt
 from streamware.rows.async_rows import AsyncRowBridges
-from streamware.rows.source import Feeder, Rows, aclose, checked, is_thread_bound
+from streamware.rows.source import Bridge, Rows, aclose, checked, is_thread_bound
 from streamware.values import Values
 
 _HAND_OVER = 0.02  # seconds in which a thread that waits for rows takes those it is given
@@ -62,7 +62,7 @@ def aencode(
     """
     checked(rows)
     return AsyncEncoding(
-        lambda feeder: Encoding(
+        lambda bridge: Encoding(
             rows,
             lookup(format),
             columns=columns,
@@ -72,7 +72,7 @@ def aencode(
             chunk_size=chunk_size,
             flush_interval=flush_interval,
             gate=GATE,
-            feeder=feeder,
+            bridge=bridge,
         ),
         flush_interval=flush_interval,
     )
@@ -129,13 +129,13 @@ class AsyncEncoding:
 
     def __init__(
         self,
-        make: Callable[[Feeder], Advanceable],
+        make: Callable[[Bridge], Advanceable],
         *,
         flush_interval: float,
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        self._feeds = AsyncRowBridges()
-        self._encoding = make(self._feeds)
+        self._bridges = AsyncRowBridges()
+        self._encoding = make(self._bridges)
         self._flush_interval = flush_interval
         self._cancel = cancel
         self._worker = Worker()
@@ -185,7 +185,7 @@ class AsyncEncoding:
 
     def close(self) -> None:
         """Give up without waiting, from any thread: Django closes its responses like this."""
-        loop = self._feeds.loop or _running_loop()
+        loop = self._bridges.loop or _running_loop()
         if loop is not None and loop.is_running():
             loop.call_soon_threadsafe(self._begin_to_close)
         elif not self._closed:
@@ -203,14 +203,14 @@ class AsyncEncoding:
             self._endings = self._stop()
         if self._endings:
             await asyncio.wait(self._endings)
-        if tasks := self._feeds.tasks():
+        if tasks := self._bridges.tasks():
             await asyncio.wait(tasks)
         while self._encoding.asynchronous:
             await aclose(self._encoding.asynchronous.pop())
 
     async def _begun(self) -> asyncio.Future[bool] | None:
         """Begin to fill when it is its turn, if that is still wanted then."""
-        self._feeds.loop = asyncio.get_running_loop()
+        self._bridges.loop = asyncio.get_running_loop()
         turn = self._turn = await take(self._turn)
         if self._closed:
             turn.end()
@@ -243,7 +243,7 @@ class AsyncEncoding:
                 raise expired
             finally:
                 del expired  # its traceback holds this frame
-        if not filling.done() and self._feeds.hand_over():
+        if not filling.done() and self._bridges.flush():
             await asyncio.wait({filling}, timeout=_HAND_OVER)
         if self._closed:
             return
@@ -269,7 +269,7 @@ class AsyncEncoding:
         if self._filling is not None:
             with suppress(RuntimeError):  # the loop has ended
                 self._filling.add_done_callback(_retrieved)
-        self._feeds.cancel()
+        self._bridges.cancel()
         endings = [self._worker.stop(self._encoding.close), self._helper.stop(_nothing)]
         if pulling and self._cancel is not None:
             Thread(target=called, args=(self._cancel,), name="streamware", daemon=True).start()

@@ -16,7 +16,7 @@ from streamware.engine.deferred_file import DeferredFile
 from streamware.errors import EncodeError, LimitError, StateError
 from streamware.formats.protocol import Context, Encoder, Format, interleaves, pieces
 from streamware.limits import Limits
-from streamware.model.columns import Batch, Column, Key, Sheet, settled
+from streamware.model.columns import Batch, Column, Key, Sheet, as_columns
 from streamware.receipt import Receipt, problem_of
 from streamware.rows.batching import Untag
 from streamware.rows.grouping import SheetGrouper
@@ -52,7 +52,7 @@ class DocumentWriter:
         self.receipt = Receipt(format.name)
         self.size = 0
         self.unflushed = False
-        self._columns = settled(columns)
+        self._columns = as_columns(columns)
         self._values = values
         self._limits = limits
         self._gate = nullcontext() if gate is None else gate
@@ -262,7 +262,7 @@ class DocumentWriter:
     def _table_of(
         self, sheet: Sheet | None, names: list[str] | None, name: str | None = None
     ) -> Table:
-        own = None if sheet is None else settled(sheet.columns)
+        own = None if sheet is None else as_columns(sheet.columns)
         return Table(
             self._columns if own is None else own,
             names,

@@ -21,11 +21,11 @@ from streamware.model.columns import Column, Key, Sheet, Tagged
 from streamware.receipt import Receipt
 from streamware.rows.batching import RowBatcher, Untag, portions
 from streamware.rows.source import (
-    Feeder,
-    GivenUp,
-    Opened,
+    Bridge,
+    Cancelled,
+    OpenRows,
     Rows,
-    asynchronous,
+    async_sources,
     checked,
     close,
     is_opener,
@@ -120,7 +120,7 @@ class Encoding:
         chunk_size: int,
         flush_interval: float,
         gate: AbstractContextManager[Any] | None = None,
-        feeder: Feeder | None = None,
+        bridge: Bridge | None = None,
         coder: Coder | None = None,
         open_spool: Callable[[], BinaryIO] | None = None,
         locale: str | None = None,
@@ -142,13 +142,13 @@ class Encoding:
         self._scratch: Scratch | None = None
         self._quota: ExportQuota | None = None
         self._rows: Rows | None = checked(rows)
-        self.asynchronous = asynchronous(rows)
-        self._feeder = feeder
+        self.asynchronous = async_sources(rows)
+        self._bridge = bridge
         self._coder = coder
         self._chunk_size = chunk_size
         self._flush_interval = flush_interval
         self._steps: Generator[None, None, None] | None = self._run()
-        self._opened: list[Opened] = []
+        self._opened: list[OpenRows] = []
         self._batcher: RowBatcher | None = None
         self.lock: AbstractContextManager[Any] = RLock()
         self._closed = False
@@ -201,7 +201,7 @@ class Encoding:
                 for _ in steps:
                     return not self._closed or self._end_late()
         except BaseException as error:
-            if self._closed and isinstance(error, GivenUp):
+            if self._closed and isinstance(error, Cancelled):
                 return self._end_late()
             self._fail(error)
             raise
@@ -281,7 +281,7 @@ class Encoding:
         if self._closed:
             return
         self._closed = True
-        self._settle(self._failure or GivenUp())
+        self._settle(self._failure or Cancelled())
         with ExitStack() as closing:  # from last to first, each whatever became of the one before
             if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
                 closing.callback(self._end_late)
@@ -292,7 +292,7 @@ class Encoding:
         """End it; raises why, where that is not what interrupted rows raised."""
         if self._failure is None and self._deadline is not None and self._deadline.struck:
             self._failure = self.document.overdue()
-        cause = (self._failure if isinstance(error, (Exception, GivenUp)) else None) or error
+        cause = (self._failure if isinstance(error, (Exception, Cancelled)) else None) or error
         self._settle(cause)
         self.close()
         try:
@@ -303,7 +303,7 @@ class Encoding:
             del cause, error
 
     def _settle(self, cause: BaseException) -> None:
-        unwanted = isinstance(cause, GivenUp) or (self._unwanted and self._failure is None)
+        unwanted = isinstance(cause, Cancelled) or (self._unwanted and self._failure is None)
         with self.lock:
             if unwanted:
                 self.document.settle("closed")
@@ -336,10 +336,10 @@ class Encoding:
             yield from self._table(None, outer.names, chain(begun, rest))
         yield from self._finish()
 
-    def _open(self, rows: Any) -> Opened:
+    def _open(self, rows: Any) -> OpenRows:
         self.asynchronous = [each for each in self.asynchronous if each is not rows]
         with self.document.theirs():
-            opened = Opened(rows, self._feeder)
+            opened = OpenRows(rows, self._bridge)
         self._opened.append(opened)
         return opened
 
@@ -401,7 +401,7 @@ class Encoding:
         """Nobody else encodes meanwhile, and the document is still wanted."""
         with self.lock:
             if self.document.ended or self._unwanted or self._failure is not None:
-                raise self._failure or GivenUp
+                raise self._failure or Cancelled
             yield
 
     def _encode(self, batcher: RowBatcher, *, late: bool) -> None:
@@ -456,7 +456,7 @@ def checked_key(sheet_by: Key | None, format_: Format) -> Key | None:
 
 def outcome_of(error: BaseException) -> str:
     """What a receipt says of a document that ended with `error`."""
-    if isinstance(error, GivenUp):
+    if isinstance(error, Cancelled):
         return "closed"
     if isinstance(error, LimitError):
         return "expired" if error.name == "seconds" else "limit"

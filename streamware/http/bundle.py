@@ -26,7 +26,7 @@ from streamware.http.export import Entry, Export, entry_of
 from streamware.http.request import Request
 from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
-from streamware.rows.source import Feeder, GivenUp, close
+from streamware.rows.source import Bridge, Cancelled, close
 from streamware.scratch.quota import ExportQuota
 from streamware.settings import Settings
 
@@ -185,12 +185,12 @@ class Zipping:
         self._digest = sha256()
         self._started = monotonic()
 
-    def fed_by(self, feeder: Feeder | None, quota: ExportQuota | None) -> Zipping:
-        """The same, ready to begin; given a feeder, it can read asynchronous rows."""
+    def fed_by(self, bridge: Bridge | None, quota: ExportQuota | None) -> Zipping:
+        """The same, ready to begin; given a bridge, it can read asynchronous rows."""
         for member in self._members:
             if member.job is not None:
                 own = quota and quota.other(member.job.bounds(quota.settings))
-                member.content = member.job.make(feeder, own)
+                member.content = member.job.make(bridge, own)
                 member.told = quota is not None
         return self
 
@@ -215,7 +215,7 @@ class Zipping:
                 self._ready = chunk
                 return True
         except BaseException as error:
-            self._settle(self._expired or (GivenUp() if self._unwanted else error))
+            self._settle(self._expired or (Cancelled() if self._unwanted else error))
             self.close()
             raise
         if not self._unwanted:
@@ -264,7 +264,7 @@ class Zipping:
 
         Idempotent; raises nothing but what is no `Exception`, when all is closed.
         """
-        self._settle(self._expired or GivenUp())
+        self._settle(self._expired or Cancelled())
         self._expired = None  # its traceback holds us
         with ExitStack() as closing:  # from last to first, each whatever became of the one before
             for _ in self._members:
@@ -292,7 +292,7 @@ class Zipping:
         size = 0
         for chunk in content:
             if self._unwanted:
-                raise GivenUp
+                raise Cancelled
             size += len(chunk)
             if size > MAX_SIZE and not self._large:
                 what = f"bytes of {name!r} in the bundle (large=True allows more)"

@@ -23,7 +23,7 @@ from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.observe import Watch
 from streamware.receipt import Receipt, problem_of
-from streamware.rows.source import Feeder
+from streamware.rows.source import Bridge
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
 from streamware.scratch.quota import ExportQuota
@@ -61,7 +61,7 @@ class Job:
     """An answer on its way: everything that is settled before rows are opened.
 
     Attributes:
-        make: Makes what is sent; given a feeder, it can read asynchronous rows, and given a
+        make: Makes what is sent; given a bridge, it can read asynchronous rows, and given a
             quota of a ledger, it has scratch.
         cancel: Interrupts a blocked pull, from another thread.
         on_done: Told the receipt at the end.
@@ -71,7 +71,7 @@ class Job:
         self_terminating: Whether a reader of the document notices that it was cut.
     """
 
-    make: Callable[[Feeder | None, ExportQuota | None], Chunks]
+    make: Callable[[Bridge | None, ExportQuota | None], Chunks]
     cancel: Callable[[], object] | None = None
     on_done: Callable[[Receipt], object] | None = None
     settings: Settings | None = None
@@ -86,7 +86,7 @@ class Job:
     def achunks(self, quota: ExportQuota | None = None) -> AsyncEncoding:
         """What is sent, for an event loop to iterate."""
         return AsyncEncoding(
-            lambda feeder: self.make(feeder, quota),
+            lambda bridge: self.make(bridge, quota),
             flush_interval=FLUSH_INTERVAL,
             cancel=self.cancel,
         )

@@ -19,9 +19,9 @@ from streamware.http.coding import Gzip
 from streamware.http.delivery import Answer, Delivery, Job
 from streamware.http.request import Request
 from streamware.limits import Limits
-from streamware.model.columns import Column, Key, Sheet, Tagged, settled
+from streamware.model.columns import Column, Key, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
-from streamware.rows.source import Feeder, Rows, checked, handed_over
+from streamware.rows.source import Bridge, Rows, checked, open_sources
 from streamware.scratch.quota import ExportQuota
 from streamware.settings import Settings
 from streamware.values import Values
@@ -124,7 +124,7 @@ class Export(Application):
             if not (call is None or callable(call)):
                 raise TypeError(f"{name}= is to be called, and a {type(call).__name__} cannot be")
         self._rows = checked(rows)
-        self._columns = settled(columns)
+        self._columns = as_columns(columns)
         self._sheet_by = sheet_by
         self._formats = _offered(rows, sheet_by, [format] if format is not None else formats)
         self._format_param = format_param
@@ -171,15 +171,15 @@ class Export(Application):
         return head.merged(ours, self._headers) + ([("Content-Encoding", "gzip")] if gzip else [])
 
     def _job(self, format_: Format, *, gzip: bool, locale: str | None = None) -> Job:
-        if self._used and any(map(_used_up, handed_over(self._rows))):
+        if self._used and any(map(_used_up, open_sources(self._rows))):
             raise StateError(
                 "this Export's rows are an iterator and were used before; hand over a callable"
                 " that opens them, and it can be used again"
             )
         self._used = True
         return Job(
-            make=lambda feeder, quota: self._encoding(
-                format_, feeder, quota, Gzip() if gzip else None, locale
+            make=lambda bridge, quota: self._encoding(
+                format_, bridge, quota, Gzip() if gzip else None, locale
             ),
             cancel=self._cancel,
             on_done=self._on_done,
@@ -192,7 +192,7 @@ class Export(Application):
     def _encoding(
         self,
         format_: Format,
-        feeder: Feeder | None,
+        bridge: Bridge | None,
         quota: ExportQuota | None,
         coder: Coder | None,
         locale: str | None,
@@ -210,13 +210,13 @@ class Export(Application):
             limits=limits,
             chunk_size=CHUNK_SIZE,
             flush_interval=FLUSH_INTERVAL,
-            gate=None if feeder is None else GATE,
-            feeder=feeder,
+            gate=None if bridge is None else GATE,
+            bridge=bridge,
             coder=coder,
             open_spool=None if quota is None else quota.spool,
             locale=locale,
             # Beside an event loop it is the loop that minds the time.
-            cancel=self._cancel if feeder is None else None,
+            cancel=self._cancel if bridge is None else None,
         )
 
     def _entry(self, name: str) -> Entry:

@@ -287,7 +287,7 @@ class Batch:
     columns: Sequence[Cells]
 
 
-def settled(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | None:
+def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | None:
     """The given columns, each bare key turned into a `Column`."""
     if columns is None:
         return None

@@ -19,7 +19,7 @@ from typing import Any
 from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
 from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
-from streamware.rows.source import GivenUp, Rows, aclose, checked, is_opener
+from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener
 
 _SLICE = 0.0005  # seconds that rows are read without a turn for the other tasks
 
@@ -55,7 +55,7 @@ class AsyncRowBridge:
         try:
             self._loop.call_soon_threadsafe(self._interrupt)
         except RuntimeError:  # the loop has ended, and the task with it
-            self._end(GivenUp())
+            self._end(Cancelled())
 
     # On the loop ----------------------------------------------------------------------------
 
@@ -63,7 +63,7 @@ class AsyncRowBridge:
         """Start the task."""
         self.task = asyncio.get_running_loop().create_task(self._read())
 
-    def hand_over(self) -> bool:
+    def flush(self) -> bool:
         """Give the thread the rows read so far, if it waits for some; whether there were any."""
         if not self._partial or self._under_way:
             return False
@@ -91,7 +91,7 @@ class AsyncRowBridge:
         except asyncio.CancelledError:
             # Not an end: what was cut must not pass for what was complete.
             cut = StateError("the reading of the rows was cancelled")
-            error = GivenUp() if self._cancelled else cut
+            error = Cancelled() if self._cancelled else cut
             raise
         except BaseException as caught:
             error = caught  # raised again where the thread reads
@@ -129,7 +129,7 @@ class AsyncRowBridge:
                 self._partial.append(row)
                 room -= weight(row, keys)
                 if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
-                    await self._hand_over_in_time()
+                    await self._put_in_time()
                     size, room, keys = min(2 * size, MOST_ROWS), MOST_CHARACTERS, heavy(row)
                     turn = monotonic() + _SLICE
                 elif monotonic() > turn:
@@ -141,7 +141,7 @@ class AsyncRowBridge:
             if iterator is not rows:
                 await aclose(iterator)
 
-    async def _hand_over_in_time(self) -> None:
+    async def _put_in_time(self) -> None:
         while self._under_way:
             await self._until_taken()
         self._put()
@@ -197,14 +197,14 @@ async def _each(rows: Iterable[Any]) -> AsyncIterator[Any]:
 
 
 class AsyncRowBridges:
-    """Makes the feeds of one document, and ends them all.
+    """Makes the bridges of one document, and ends them all.
 
     Called on the thread that will iterate them; told the loop before that.
     """
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._feeds: list[AsyncRowBridge] = []
+        self._bridges: list[AsyncRowBridge] = []
         self._cancelled = False
 
     def __call__(self, rows: Rows) -> AsyncRowBridge:
@@ -215,24 +215,24 @@ class AsyncRowBridges:
         """
         if self.loop is None:
             raise StateError("asynchronous rows are read beside a running event loop")
-        feed = AsyncRowBridge(rows, self.loop)
-        self._feeds = [*(each for each in self._feeds if not each.ended), feed]
-        self.loop.call_soon_threadsafe(feed.begin)
+        bridge = AsyncRowBridge(rows, self.loop)
+        self._bridges = [*(each for each in self._bridges if not each.ended), bridge]
+        self.loop.call_soon_threadsafe(bridge.begin)
         if self._cancelled:
-            feed.cancel()
-        return feed
+            bridge.cancel()
+        return bridge
 
-    def hand_over(self) -> bool:
+    def flush(self) -> bool:
         """Have every thread that waits for rows get what there is; whether there was any."""
-        given = [feed.hand_over() for feed in self._feeds]
+        given = [bridge.flush() for bridge in self._bridges]
         return any(given)
 
     def cancel(self) -> None:
         """End all, those to come, too."""
         self._cancelled = True
-        for feed in self._feeds:
-            feed.cancel()
+        for bridge in self._bridges:
+            bridge.cancel()
 
     def tasks(self) -> list[asyncio.Task[None]]:
         """The tasks that may not have ended."""
-        return [feed.task for feed in self._feeds if feed.task is not None]
+        return [bridge.task for bridge in self._bridges if bridge.task is not None]

@@ -73,10 +73,10 @@ def is_opener(rows: object) -> bool:
     return callable(rows) and not is_iterable(rows) and not is_async(rows)
 
 
-Feeder = Callable[[Any], Iterable[Any]]
+Bridge = Callable[[Any], Iterable[Any]]
 
 
-class GivenUp(BaseException):
+class Cancelled(BaseException):
     """The document is wanted no more: raised inside its loop, and never to the caller."""
 
 
@@ -84,25 +84,25 @@ def _refuse(rows: Any) -> Iterable[Any]:
     raise StateError(_SYNC_REMEDY)
 
 
-class Opened:
+class OpenRows:
     """Rows being read: their iterator, the names they tell, and their closing.
 
     Args:
         rows: What to open; a callable is called now, an iterable is asked for its iterator.
-        feeder: Turns asynchronous rows into ordinary ones, where an event loop can.
+        bridge: Turns asynchronous rows into ordinary ones, where an event loop can.
 
     Raises:
-        StateError: They can only be read by an event loop, and there is no feeder.
+        StateError: They can only be read by an event loop, and there is no bridge.
     """
 
-    def __init__(self, rows: Rows, feeder: Feeder | None = None) -> None:
+    def __init__(self, rows: Rows, bridge: Bridge | None = None) -> None:
         source: Any = rows
         if is_opener(rows) and not opens_async(rows):
             source = rows()  # type: ignore[operator]  # it is callable
         self.iterator: Iterator[Any] = iter(())
         try:
             if opens_async(source) or (is_async(source) and not is_iterable(source)):
-                source = (feeder or _refuse)(source)
+                source = (bridge or _refuse)(source)
             if speaks_arrow(source):
                 source = ArrowRows(source)
             source = [source] if isinstance(source, Sheet) else checked(source)
@@ -158,15 +158,15 @@ def _close(rows: object) -> None:
         logger.warning("closing the rows of an export failed", exc_info=True)
 
 
-def handed_over(rows: object) -> list[object]:
+def open_sources(rows: object) -> list[object]:
     """What was handed over open: `rows`, and the rows of listed sheets."""
     given = [rows, *(sheet.rows for sheet in _listed_sheets(rows))]
     return [each for each in given if not is_opener(each)]
 
 
-def asynchronous(rows: object) -> list[object]:
+def async_sources(rows: object) -> list[object]:
     """What was handed over open and only an event loop can close."""
-    return [each for each in handed_over(rows) if is_async(each) and not is_iterable(each)]
+    return [each for each in open_sources(rows) if is_async(each) and not is_iterable(each)]
 
 
 def _listed_sheets(rows: object) -> list[Sheet]:

@@ -4,11 +4,11 @@ import streamware as sw
 from fakes import orders
 from streamware.engine.sync import Encoding
 from streamware.http.delivery import Answer, Job
-from streamware.rows.source import Feeder
+from streamware.rows.source import Bridge
 from streamware.scratch.quota import ExportQuota
 
 
-def made(feeder: Feeder | None = None, quota: ExportQuota | None = None) -> Encoding:
+def made(bridge: Bridge | None = None, quota: ExportQuota | None = None) -> Encoding:
     return sw.encode(orders(3))
 
 
@@ -22,17 +22,17 @@ async def test_a_job_makes_chunks_for_an_event_loop() -> None:
 
 
 def test_only_an_event_loop_gives_a_feeder() -> None:
-    feeders = list[Feeder | None]()
+    bridges = list[Bridge | None]()
 
-    def make(feeder: Feeder | None, quota: ExportQuota | None) -> Encoding:
-        feeders.append(feeder)
+    def make(bridge: Bridge | None, quota: ExportQuota | None) -> Encoding:
+        bridges.append(bridge)
         return made()
 
     job = Job(make=make)
     job.chunks()
     job.achunks()
-    assert feeders[0] is None
-    assert feeders[1] is not None
+    assert bridges[0] is None
+    assert bridges[1] is not None
 
 
 def test_who_asked_is_told_the_receipt() -> None:

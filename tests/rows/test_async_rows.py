@@ -11,7 +11,7 @@ import streamware as sw
 from fakes import PATIENCE, AsyncRows, Broken, Rows, afailing, aorders, orders, stalling, until
 from streamware.rows.async_rows import AsyncRowBridge, AsyncRowBridges
 from streamware.rows.batching import MOST_ROWS
-from streamware.rows.source import GivenUp
+from streamware.rows.source import Cancelled
 
 ORDERS = list(orders(3))
 
@@ -29,24 +29,24 @@ async def opened_later() -> Any:
 
 async def read(rows: Any) -> list[Any]:
     """What a thread gets of them."""
-    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
-    feed.begin()
-    return await taken(feed)
+    bridge = AsyncRowBridge(rows, asyncio.get_running_loop())
+    bridge.begin()
+    return await taken(bridge)
 
 
-async def taken(feed: AsyncRowBridge) -> list[Any]:
-    got = await asyncio.to_thread(list, feed)
-    assert feed.task is not None
-    await asyncio.wait({feed.task})
+async def taken(bridge: AsyncRowBridge) -> list[Any]:
+    got = await asyncio.to_thread(list, bridge)
+    assert bridge.task is not None
+    await asyncio.wait({bridge.task})
     return got
 
 
 async def began(rows: Any) -> AsyncRowBridge:
-    """A feed that has taken its first step."""
-    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
-    feed.begin()
+    """A bridge that has taken its first step."""
+    bridge = AsyncRowBridge(rows, asyncio.get_running_loop())
+    bridge.begin()
     await asyncio.sleep(0)
-    return feed
+    return bridge
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ async def test_an_endless_iterable_that_was_awaited_is_read_no_faster_than_it_is
     async def fetch() -> Iterator[Any]:
         return rows
 
-    feed = await began(fetch)
+    bridge = await began(fetch)
     await asyncio.sleep(0.02)
     assert rows.pulled <= 2 * MOST_ROWS
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
     assert rows.closed == 1
 
 
@@ -123,9 +123,9 @@ async def test_the_names_of_the_columns_are_told_once_the_rows_are_open() -> Non
     async def fetch() -> Cursor:
         return Cursor(ORDERS)
 
-    feed = await began(fetch)
-    assert await asyncio.to_thread(lambda: feed.description) == [("id",), ("name",)]
-    assert await taken(feed) == ORDERS
+    bridge = await began(fetch)
+    assert await asyncio.to_thread(lambda: bridge.description) == [("id",), ("name",)]
+    assert await taken(bridge) == ORDERS
 
 
 async def test_names_may_be_told_after_the_first_row_only() -> None:
@@ -134,17 +134,17 @@ async def test_names_may_be_told_after_the_first_row_only() -> None:
         def description(self) -> tuple[tuple[str], ...] | None:
             return (("id",), ("name",)) if self.pulled else None
 
-    feed = await began(Late(ORDERS))
-    iterator = iter(feed)
+    bridge = await began(Late(ORDERS))
+    iterator = iter(bridge)
     assert await asyncio.to_thread(next, iterator) == (0, "order 0")
-    assert feed.description == [("id",), ("name",)]
+    assert bridge.description == [("id",), ("name",)]
     assert len(await asyncio.to_thread(list, iterator)) == 2
 
 
 async def test_rows_that_tell_no_names_have_none() -> None:
-    feed = await began(aorders(1))
-    assert await asyncio.to_thread(lambda: feed.description) is None
-    await taken(feed)
+    bridge = await began(aorders(1))
+    assert await asyncio.to_thread(lambda: bridge.description) is None
+    await taken(bridge)
 
 
 async def test_rows_are_opened_read_and_closed_in_one_task() -> None:
@@ -176,43 +176,43 @@ async def test_a_variable_that_is_set_in_one_pull_is_there_in_the_next() -> None
 
 async def test_the_next_rows_are_read_while_a_list_is_taken_and_no_more() -> None:
     rows = AsyncRows(orders(10**6))
-    feed = await began(rows)
+    bridge = await began(rows)
     await asyncio.sleep(0.02)
     assert 0 < rows.pulled <= 2 * MOST_ROWS
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
     assert rows.pulled <= 2 * MOST_ROWS
 
 
 async def test_wide_rows_are_handed_over_in_small_lists() -> None:
     rows = AsyncRows(iter(lambda: ("x" * 100_000,), None))
-    feed = await began(rows)
+    bridge = await began(rows)
     await until(lambda: rows.pulled >= 6)
     await asyncio.sleep(0.02)
     assert rows.pulled < 10
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
 
 
 async def test_rows_that_came_are_handed_over_when_the_clock_wants_them() -> None:
-    feed = await began(stalling(3))
-    iterator = iter(feed)
+    bridge = await began(stalling(3))
+    iterator = iter(bridge)
     first = asyncio.create_task(asyncio.to_thread(next, iterator))
-    assert feed.hand_over()
+    assert bridge.flush()
     assert await first == (0, "order 0")
-    assert not feed.hand_over()
-    feed.cancel()
-    with pytest.raises(GivenUp):
+    assert not bridge.flush()
+    bridge.cancel()
+    with pytest.raises(Cancelled):
         await asyncio.to_thread(list, iterator)
 
 
 async def test_an_error_arrives_after_the_rows_before_it() -> None:
-    feed = await began(afailing(3))
+    bridge = await began(afailing(3))
     rows = list[Any]()
     with pytest.raises(Broken):
-        await asyncio.to_thread(rows.extend, feed)
+        await asyncio.to_thread(rows.extend, bridge)
     assert rows == ORDERS
 
 
@@ -228,10 +228,10 @@ async def test_an_error_in_opening_ends_the_wait_for_names() -> None:
     async def fetch() -> Any:
         raise Broken
 
-    feed = await began(fetch)
-    assert await asyncio.to_thread(lambda: feed.description) is None
+    bridge = await began(fetch)
+    assert await asyncio.to_thread(lambda: bridge.description) is None
     with pytest.raises(Broken):
-        await taken(feed)
+        await taken(bridge)
 
 
 async def test_rows_that_cancel_themselves_do_not_pass_for_complete() -> None:
@@ -240,11 +240,11 @@ async def test_rows_that_cancel_themselves_do_not_pass_for_complete() -> None:
 
 
 async def test_rows_whose_task_is_cancelled_by_others_do_not_pass_for_complete() -> None:
-    feed = await began(stalling(3))
-    assert feed.task is not None
-    feed.task.cancel()
+    bridge = await began(stalling(3))
+    assert bridge.task is not None
+    bridge.task.cancel()
     with pytest.raises(sw.StateError, match="the reading of the rows was cancelled"):
-        await taken(feed)
+        await taken(bridge)
 
 
 async def test_rows_that_end_other_loops_do_not_pass_for_complete() -> None:
@@ -258,16 +258,16 @@ async def test_rows_that_end_other_loops_do_not_pass_for_complete() -> None:
 
 
 def test_rows_that_end_the_program_do_not_pass_for_complete() -> None:
-    feeds = list[AsyncRowBridge]()
+    bridges = list[AsyncRowBridge]()
 
     async def begin() -> None:
-        feeds.append(await began(afailing(3, SystemExit("by the rows"))))
+        bridges.append(await began(afailing(3, SystemExit("by the rows"))))
         await asyncio.sleep(1)
 
     with pytest.raises(SystemExit, match="by the rows"):
         asyncio.run(begin())
     with pytest.raises(SystemExit, match="by the rows"):
-        list(feeds[0])
+        list(bridges[0])
 
 
 # Cancelled
@@ -284,10 +284,10 @@ async def test_a_pull_that_waits_is_cancelled_and_its_finally_may_wait() -> None
             await asyncio.sleep(0.001)
             ended.append("after a wait")
 
-    feed = await began(rows)
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge = await began(rows)
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
     assert ended == ["after a wait"]
 
 
@@ -296,34 +296,34 @@ async def test_rows_that_never_truly_wait_are_cancelled_soon() -> None:
         while True:
             yield (1,)
 
-    feed = await began(rows)
+    bridge = await began(rows)
     loop = asyncio.get_running_loop()
-    thread = asyncio.create_task(taken(feed))
+    thread = asyncio.create_task(taken(bridge))
     await asyncio.sleep(0.01)
     begun = loop.time()
-    feed.cancel()
-    with pytest.raises(GivenUp):
+    bridge.cancel()
+    with pytest.raises(Cancelled):
         await thread
     assert loop.time() - begun < 5
 
 
 async def test_a_feed_may_be_cancelled_before_it_begins() -> None:
     rows = AsyncRows(ORDERS)
-    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
-    feed.cancel()
-    feed.begin()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge = AsyncRowBridge(rows, asyncio.get_running_loop())
+    bridge.cancel()
+    bridge.begin()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
     assert (rows.pulled, rows.closed) == (0, 1)
 
 
 async def test_a_feed_may_be_cancelled_between_its_begin_and_its_first_step() -> None:
     rows = AsyncRows(ORDERS)
-    feed = AsyncRowBridge(rows, asyncio.get_running_loop())
-    feed.begin()
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge = AsyncRowBridge(rows, asyncio.get_running_loop())
+    bridge.begin()
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
     assert (rows.pulled, rows.closed) == (0, 1)
 
 
@@ -333,11 +333,11 @@ async def test_a_callable_is_not_called_for_a_feed_that_was_cancelled_before() -
     async def fetch() -> Any:
         calls.append("called")
 
-    feed = AsyncRowBridge(fetch, asyncio.get_running_loop())
-    feed.begin()
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge = AsyncRowBridge(fetch, asyncio.get_running_loop())
+    bridge.begin()
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
     assert not calls
 
 
@@ -351,28 +351,28 @@ async def test_closing_is_not_cut_short_by_a_second_cancel() -> None:
             await super().aclose()
 
     rows = Slow(orders(3))
-    feed = await began(rows)
-    thread = asyncio.create_task(asyncio.to_thread(list, feed))
+    bridge = await began(rows)
+    thread = asyncio.create_task(asyncio.to_thread(list, bridge))
     await closing.wait()
-    feed.cancel()
+    bridge.cancel()
     assert await thread == ORDERS
     assert rows.closed == 1
 
 
 async def test_a_feed_may_be_cancelled_from_another_thread() -> None:
-    feed = await began(stalling(1))
-    await asyncio.to_thread(feed.cancel)
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge = await began(stalling(1))
+    await asyncio.to_thread(bridge.cancel)
+    with pytest.raises(Cancelled):
+        await taken(bridge)
 
 
 async def test_a_feed_may_be_cancelled_when_all_was_read() -> None:
-    feed = await began(aorders(3))
-    assert await taken(feed) == ORDERS
-    feed.cancel()
+    bridge = await began(aorders(3))
+    assert await taken(bridge) == ORDERS
+    bridge.cancel()
     await asyncio.sleep(0)
-    assert feed.task is not None
-    assert not feed.task.cancelled()
+    assert bridge.task is not None
+    assert not bridge.task.cancelled()
 
 
 class Stubborn:
@@ -424,15 +424,15 @@ async def test_rows_that_swallow_their_cancellation_are_asked_for_no_more(
     make: Callable[[Stubborn], Any],
 ) -> None:
     rows = Stubborn()
-    feed = await began(make(rows))
+    bridge = await began(make(rows))
     await until(lambda: rows.waiting)
-    feed.cancel()
-    assert feed.task is not None
-    done, _ = await asyncio.wait({feed.task}, timeout=PATIENCE)  # and no thread takes any
+    bridge.cancel()
+    assert bridge.task is not None
+    done, _ = await asyncio.wait({bridge.task}, timeout=PATIENCE)  # and no thread takes any
     assert done
     assert (rows.swallowed, rows.left > 10**9 - 3) == (1, True)
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    with pytest.raises(Cancelled):
+        await taken(bridge)
 
 
 async def test_rows_that_swallow_their_cancellation_and_end_do_not_pass_for_complete() -> None:
@@ -442,10 +442,10 @@ async def test_rows_that_swallow_their_cancellation_and_end_do_not_pass_for_comp
             raise StopAsyncIteration
 
     rows = Ending()
-    feed = await began(rows)
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        await taken(feed)
+    bridge = await began(rows)
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        await taken(bridge)
     assert rows.swallowed == 1
 
 
@@ -453,10 +453,10 @@ def test_a_thread_does_not_wait_for_a_loop_that_has_ended() -> None:
     async def make() -> AsyncRowBridge:
         return AsyncRowBridge(aorders(1), asyncio.get_running_loop())
 
-    feed = asyncio.run(make())
-    feed.cancel()
-    with pytest.raises(GivenUp):
-        list(feed)
+    bridge = asyncio.run(make())
+    bridge.cancel()
+    with pytest.raises(Cancelled):
+        list(bridge)
 
 
 # Several
@@ -470,10 +470,10 @@ async def test_rows_of_a_sheet_are_read_before_the_next_sheet_is_asked_for() -> 
             asked.append(name)
             yield sw.Sheet(name, [(1,)])
 
-    feed = await began(sheets)
+    bridge = await began(sheets)
 
     def look() -> list[list[str]]:
-        return [list(asked) for _ in feed]
+        return [list(asked) for _ in bridge]
 
     assert await asyncio.to_thread(look) == [["a"], ["a", "b"], ["a", "b", "c"]]
 
@@ -484,46 +484,46 @@ def test_asynchronous_rows_need_a_loop() -> None:
 
 
 async def test_feeds_are_begun_by_their_loop() -> None:
-    feeds = AsyncRowBridges()
-    feeds.loop = asyncio.get_running_loop()
-    feed = feeds(aorders(3))
-    assert await taken_by_a_thread(feed) == ORDERS
-    assert [task.done() for task in feeds.tasks()] == [True]
+    bridges = AsyncRowBridges()
+    bridges.loop = asyncio.get_running_loop()
+    bridge = bridges(aorders(3))
+    assert await taken_by_a_thread(bridge) == ORDERS
+    assert [task.done() for task in bridges.tasks()] == [True]
 
 
 async def test_feeds_are_cancelled_together_and_those_to_come_too() -> None:
-    feeds = AsyncRowBridges()
-    feeds.loop = asyncio.get_running_loop()
-    first = feeds(stalling(1))
-    feeds.cancel()
-    second = feeds(stalling(1))
-    for feed in first, second:
-        with pytest.raises(GivenUp):
-            await taken_by_a_thread(feed)
+    bridges = AsyncRowBridges()
+    bridges.loop = asyncio.get_running_loop()
+    first = bridges(stalling(1))
+    bridges.cancel()
+    second = bridges(stalling(1))
+    for bridge in first, second:
+        with pytest.raises(Cancelled):
+            await taken_by_a_thread(bridge)
 
 
 async def test_feeds_that_have_ended_are_forgotten() -> None:
-    feeds = AsyncRowBridges()
-    feeds.loop = asyncio.get_running_loop()
+    bridges = AsyncRowBridges()
+    bridges.loop = asyncio.get_running_loop()
     for _ in range(5):
-        assert await taken_by_a_thread(feeds(aorders(3))) == ORDERS
-    assert len(feeds.tasks()) == 1
+        assert await taken_by_a_thread(bridges(aorders(3))) == ORDERS
+    assert len(bridges.tasks()) == 1
 
 
 async def test_every_feed_hands_over_what_it_has() -> None:
-    feeds = AsyncRowBridges()
-    feeds.loop = asyncio.get_running_loop()
-    several = [feeds(stalling(1)), feeds(stalling(2))]
+    bridges = AsyncRowBridges()
+    bridges.loop = asyncio.get_running_loop()
+    several = [bridges(stalling(1)), bridges(stalling(2))]
     await asyncio.sleep(0.01)
-    assert feeds.hand_over()
-    assert not feeds.hand_over()
-    feeds.cancel()
-    for feed in several:
-        with pytest.raises(GivenUp):
-            await taken_by_a_thread(feed)
+    assert bridges.flush()
+    assert not bridges.flush()
+    bridges.cancel()
+    for bridge in several:
+        with pytest.raises(Cancelled):
+            await taken_by_a_thread(bridge)
 
 
-async def taken_by_a_thread(feed: AsyncRowBridge) -> list[Any]:
-    rows = await asyncio.to_thread(list, feed)
-    await until(lambda: feed.task is not None and feed.task.done())
+async def taken_by_a_thread(bridge: AsyncRowBridge) -> list[Any]:
+    rows = await asyncio.to_thread(list, bridge)
+    await until(lambda: bridge.task is not None and bridge.task.done())
     return rows

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamware as sw
-from streamware.model.columns import settled
+from streamware.model.columns import as_columns
 from streamware.rows.batching import RowBatcher
 from streamware.rows.grouping import MOST_CHARACTERS, SheetGrouper
 from streamware.rows.table import Table
@@ -27,7 +27,7 @@ class Sorting:
         self, key: Any = None, columns: Any = None, names: list[str] | None = None
     ) -> None:
         self.brought: dict[str | None, sw.Sheet | None] = {}
-        self.grouper = SheetGrouper(key, settled(columns), names, self._make)
+        self.grouper = SheetGrouper(key, as_columns(columns), names, self._make)
 
     def _make(self, name: str | None, sheet: sw.Sheet | None) -> Table:
         self.brought[name] = sheet

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import document
 from readers import csv_rows, json_rows, openpyxl_book
-from streamware.model.columns import names_of, settled
+from streamware.model.columns import as_columns, names_of
 from streamware.rows.layout import Layout
 from workbooks import workbook
 
@@ -501,7 +501,7 @@ def test_rows_together_give_the_same_cells_as_one_by_one(
     shape: str, data: st.DataObject, first: Any, given: Any
 ) -> None:
     rows = [first, *data.draw(st.lists(ROWS[shape], max_size=5))]
-    layout = Layout(settled(given), None, first)
+    layout = Layout(as_columns(given), None, first)
     together = cells_of(layout, rows, 1)
     alone = [cells_of(layout, [row], at) for at, row in enumerate(rows, 1)]
     errors = [found for found in alone if isinstance(found, str)]
@@ -530,7 +530,7 @@ def test_a_source_tells_its_names(source: object, names: list[str] | None) -> No
 
 
 def heavy_after(*batches: list[Any], columns: Any = None) -> Sequence[object] | None:
-    layout = Layout(settled(columns), None, batches[0][0])
+    layout = Layout(as_columns(columns), None, batches[0][0])
     for batch in batches:
         layout.cells(batch, 1)
     return layout.heavy

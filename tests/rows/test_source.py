@@ -12,7 +12,15 @@ import pytest
 
 import streamware as sw
 from fakes import AsyncRows, Broken, Rows, aorders, orders
-from streamware.rows.source import Opened, aclose, checked, close, is_async, is_opener, opens_async
+from streamware.rows.source import (
+    OpenRows,
+    aclose,
+    checked,
+    close,
+    is_async,
+    is_opener,
+    opens_async,
+)
 
 
 class Iterable:
@@ -75,7 +83,7 @@ def test_text_or_one_mapping_cannot_be_rows(rows: Any) -> None:
 @pytest.mark.parametrize("opened", ["abc", {"a": 1}, 7, None])
 def test_what_a_callable_opens_is_looked_at_too(opened: Any) -> None:
     with pytest.raises(TypeError, match=f"not .*{type(opened).__name__}"):
-        Opened(lambda: opened)
+        OpenRows(lambda: opened)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +123,7 @@ def test_a_callable_tells_that_it_is_asynchronous(rows: Any, expected: bool) -> 
 
 def test_a_callable_is_called_and_its_rows_are_closed() -> None:
     rows = Rows([(1,)])
-    opened = Opened(lambda: rows)
+    opened = OpenRows(lambda: rows)
     assert list(opened.iterator) == [(1,)]
     opened.close()
     assert rows.closed == 1
@@ -123,7 +131,7 @@ def test_a_callable_is_called_and_its_rows_are_closed() -> None:
 
 def test_an_iterator_and_its_source_are_closed_both() -> None:
     source = Iterable(Rows([(1,)]))
-    opened = Opened(source)
+    opened = OpenRows(source)
     opened.close()
     opened.close()
     assert (source.closed, source.rows.closed) == (1, 1)
@@ -131,7 +139,7 @@ def test_an_iterator_and_its_source_are_closed_both() -> None:
 
 def test_each_is_closed_though_the_program_is_to_end_meanwhile() -> None:
     source = Iterable(Rows([], closing=SystemExit()))
-    opened = Opened(source)
+    opened = OpenRows(source)
     with pytest.raises(SystemExit):
         opened.close()
     opened.close()
@@ -149,14 +157,14 @@ def test_what_cannot_be_iterated_is_closed() -> None:
 
     source = Unreadable(Rows([]))
     with pytest.raises(Broken):
-        Opened(source)
+        OpenRows(source)
     assert source.closed == 1
 
 
 def test_what_turns_out_to_be_no_rows_is_closed() -> None:
     closed: list[bool] = []
     with pytest.raises(TypeError):
-        Opened(lambda: SimpleNamespace(close=lambda: closed.append(True)))
+        OpenRows(lambda: SimpleNamespace(close=lambda: closed.append(True)))
     assert closed == [True]
 
 
@@ -167,7 +175,7 @@ def test_a_source_whose_names_cannot_be_told_is_closed() -> None:
 
     source = Result(Rows([]))
     with pytest.raises(Broken):
-        Opened(source)
+        OpenRows(source)
     assert source.closed == 1
 
 
@@ -181,7 +189,7 @@ def test_names_may_be_told_after_the_first_row_only() -> None:
             self.description = [("id",), ("note",)]
             yield (1, "x")
 
-    opened = Opened(Cursor())
+    opened = OpenRows(Cursor())
     assert opened.names is None
     next(opened.iterator)
     assert opened.names == ["id", "note"]
@@ -191,7 +199,7 @@ def test_names_may_be_told_after_the_first_row_only() -> None:
 def test_the_cursor_of_sqlite_is_closed() -> None:
     connection = sqlite3.connect(":memory:")
     cursor = connection.execute("select 1 as a")
-    opened = Opened(cursor)
+    opened = OpenRows(cursor)
     assert opened.names == ["a"]
     opened.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed cursor"):
@@ -201,7 +209,7 @@ def test_the_cursor_of_sqlite_is_closed() -> None:
 
 def test_one_sheet_is_a_list_of_sheets() -> None:
     sheet = sw.Sheet("A", [])
-    assert list(Opened(sheet).iterator) == [sheet]
+    assert list(OpenRows(sheet).iterator) == [sheet]
 
 
 @pytest.mark.parametrize("many", [list, tuple])
@@ -258,7 +266,7 @@ def test_asynchronous_rows_are_refused_with_the_remedy(rows: Any) -> None:
 
 def test_a_coroutine_that_is_refused_was_awaited_by_nobody() -> None:
     with pytest.raises(sw.StateError):
-        Opened(opens_rows())
+        OpenRows(opens_rows())
 
 
 def test_a_source_of_both_kinds_is_read_the_plain_way() -> None:
@@ -267,12 +275,12 @@ def test_a_source_of_both_kinds_is_read_the_plain_way() -> None:
             return iter([(1,)])
 
     assert is_async(Both([]))
-    assert list(Opened(Both([])).iterator) == [(1,)]
+    assert list(OpenRows(Both([])).iterator) == [(1,)]
 
 
 def test_a_feeder_makes_asynchronous_rows_readable() -> None:
     rows = AsyncRows([])
-    opened = Opened(rows, lambda source: [source])
+    opened = OpenRows(rows, lambda source: [source])
     assert list(opened.iterator) == [rows]
 
 
