@@ -47,7 +47,7 @@ try:
 except ImportError:  # no wheel for this platform
     isal_zlib = None
 
-Backend = Literal["auto", "isal", "zlib"]
+Compression = Literal["fast", "small"]
 
 BLOCK = 65_536  # bytes given to deflate at a time, whatever the size of the batches
 MAX_SIZE = 0xFFFF_FFFE  # §4.4.1.4: 0xFFFFFFFF says that the figure is in a ZIP64 record
@@ -209,17 +209,16 @@ class Deflate:
         size: Bytes that were written.
 
     Args:
-        small: Use zlib level 6: a fifth smaller than the fast level, at seven times the time.
-        backend: "isal", "zlib", or "auto", which is isal if it is installed.
+        compression: "fast" is isal at level 1, or zlib where isal is not installed; "small" is
+            zlib at level 6: a fifth smaller, at seven times the time.
     """
 
-    def __init__(self, *, small: bool = False, backend: Backend = "auto") -> None:
-        if backend == "isal" and isal_zlib is None:
-            raise ValueError("isal is not installed; deflate='auto' takes zlib then")
-        fast = isal_zlib is not None and backend != "zlib" and not small
+    def __init__(self, compression: Compression = "fast") -> None:
+        small = compression == "small"
+        library = zlib if small else isal_zlib or zlib
         level = 6 if small else 1
-        make = isal_zlib.compressobj if fast else zlib.compressobj
-        self._compressor: _Compressor = make(level, zlib.DEFLATED, -zlib.MAX_WBITS)  # - is raw
+        compressor = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)  # negative is raw
+        self._compressor: _Compressor = compressor
         self._update_crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
         self.crc32 = 0  # of all that was written
         self.size = 0  # bytes that were written
@@ -272,16 +271,14 @@ class ZipWriter:
     Every method returns the bytes that are ready, which the caller sends.
 
     Args:
-        small: As `Deflate` has it.
-        backend: As `Deflate` has it.
+        compression: As `Deflate` has it.
 
     Raises:
         LimitError: An entry or the archive would need ZIP64: 4 GiB, or 65,535 entries.
     """
 
-    def __init__(self, *, small: bool = False, backend: Backend = "auto") -> None:
-        self._small = small  # for the stream of each entry
-        self._backend: Backend = backend  # for the stream of each entry
+    def __init__(self, compression: Compression = "fast") -> None:
+        self._compression: Compression = compression  # of the stream of each entry
         self._entries: list[Entry] = []  # those that are complete
         self._offset = 0  # bytes returned so far
         self._spooled = 0  # bytes in scratch files, which `copy` will return
@@ -290,7 +287,7 @@ class ZipWriter:
     def open(self, name: str) -> bytes:
         """Start an entry."""
         entry = self._next_entry(name)
-        self._open = entry, Deflate(small=self._small, backend=self._backend)
+        self._open = entry, Deflate(self._compression)
         return self._sent(local_file_header(entry))
 
     def write(self, data: bytes) -> bytes:
@@ -334,7 +331,7 @@ class ZipWriter:
 
     def spooled_entry(self, file: SpoolFile) -> SpooledEntry:
         """Return an entry that is deflated into `file` while others are written; see `copy`."""
-        return SpooledEntry(self, Deflate(small=self._small, backend=self._backend), file)
+        return SpooledEntry(self, Deflate(self._compression), file)
 
     def copy(self, name: str, spooled: SpooledEntry) -> Iterator[bytes]:
         """Yield the whole of a spooled entry, a block at a time, and close its file."""

@@ -48,7 +48,7 @@ class OdsEncoder:
         self._options = options
         self._context = context
         self._columns = tuple(columns)
-        self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
+        self._zip = ZipWriter(options.compression)
         self._registry = StyleRegistry(Styles())
         self._layouts = Layouts()
         self._validations = Validations()

@@ -137,7 +137,7 @@ class XlsxEncoder:
         self._options = options
         self._context = context
         self._columns = tuple(columns)
-        self._zip = ZipWriter(small=options.compression == "small", backend=options.deflate)
+        self._zip = ZipWriter(options.compression)
         self._registry = StyleRegistry(Styles(), compact=options.compact)
         self._strings = SharedStrings() if options.strings == "shared" else None
         self._names = SheetNames()

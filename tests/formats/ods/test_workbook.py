@@ -72,8 +72,6 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     "options",
     [
         {"compression": "tiny"},
-        {"deflate": "lzma"},
-        {"compression": "small", "deflate": "isal"},
         {"names": {"A1": "1"}},
         {"names": {"Other": "[1]Sheet!A1"}},
         {"properties": {"": 1}},

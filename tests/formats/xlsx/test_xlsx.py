@@ -94,7 +94,6 @@ OPTIONS: list[dict[str, Any]] = [
     {},
     {"compact": True},
     {"freeze": False, "autofilter": False},
-    {"deflate": "zlib"},
     {"compression": "small"},
 ]
 
@@ -198,13 +197,19 @@ def test_its_sheets_have_names_that_excel_accepts() -> None:
 
 def test_every_way_to_deflate_gives_the_same_parts() -> None:
     parts = everything().parts
-    assert everything(deflate="zlib").parts == parts
     assert everything(compression="small").parts == parts
 
 
-def test_isal_gives_the_same_parts_as_zlib() -> None:
+def test_without_isal_the_parts_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     pytest.importorskip("isal")
-    assert everything(deflate="isal").parts == everything(deflate="zlib").parts
+    fast = everything()
+    monkeypatch.setattr(streamware.formats.zip, "isal_zlib", None)
+    found = everything()
+    assert found.data != fast.data
+    assert found.parts == fast.parts
+    assert ooxml_errors(found.data, tmp_path) == []
 
 
 def test_without_isal_and_orjson_the_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,14 +219,9 @@ def test_without_isal_and_orjson_the_parts_are_the_same(monkeypatch: pytest.Monk
     assert everything().parts == parts
 
 
-def test_isal_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_is_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "isal_zlib", None)
-    with pytest.raises(ValueError, match="isal is not installed"):
-        workbook([(1,)], sw.Xlsx(deflate="isal"))
-
-
-def test_small_is_smaller() -> None:
-    assert len(everything(compression="small").data) < len(everything(deflate="zlib").data)
+    assert len(everything(compression="small").data) < len(everything().data)
 
 
 def test_equal_rows_give_equal_bytes() -> None:
@@ -244,9 +244,8 @@ def test_the_sheet_has_the_name_that_was_given() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"compression": "tiny"}, "compression is 'fast' or 'small'"),
-        ({"deflate": "gzip"}, "deflate is 'auto', 'isal' or 'zlib'"),
-        ({"deflate": "isal", "compression": "small"}, "isal has no small compression"),
+        ({"compression": "best"}, "compression must be 'fast' or 'small', not 'best'"),
+        ({"strings": "table"}, "strings must be 'inline' or 'shared', not 'table'"),
     ],
     ids=str,
 )
