@@ -1,1 +1,4 @@
-"""One thin module a framework, with the same names in each."""
+"""Where a framework wants a response class of its own, what is it?  One module a framework.
+
+Each has an `ExportResponse`.
+"""

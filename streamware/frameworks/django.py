@@ -1,8 +1,8 @@
-"""Django: a `StreamingHttpResponse` that is an export, under WSGI and under ASGI.
+"""Django: an export as a `StreamingHttpResponse`, under WSGI and ASGI.
 
-A Django response does not know its request, so it is made with it.  Under ASGI Django would read
-an ordinary iterator whole before it sent the first byte; this one is asynchronous there, and its
-rows, where they are not, are opened, read and closed on a thread of their own.
+A Django response does not know its request, so the request is its first argument.  Under ASGI
+Django would read an ordinary iterator to its end before it sent the first byte.  So the body is
+asynchronous there, and rows that are not are opened, read and closed on a thread of their own.
 """
 
 from __future__ import annotations
@@ -19,42 +19,44 @@ from django.utils import text
 
 from streamware.frameworks._support.adownload import AsyncDownload
 from streamware.frameworks._support.download import Download
-from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.options import Content, ExportOptions, application
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.application import prepare_answer
 from streamware.http.delivery import Answer, Chunks, Job
 from streamware.http.headers import Headers
 from streamware.http.request import Request
 
-# Before 6.0 Django's GZipMiddleware makes a gzip file of each chunk of an asynchronous response,
-# and most clients undo the first and drop the rest.  It leaves alone what has a content coding.
+# Before 6.0 Django's GZipMiddleware makes each chunk of an asynchronous response a gzip file of
+# its own.  Most clients decompress the first and drop the rest.  It skips a response that has a
+# content coding.
 _GZIPS_ASYNC_WHOLE = hasattr(text, "acompress_sequence")
 
 
 class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has no types
-    """A download as a response of Django's.
+    """A download as a Django response, for a view to return.
 
-    Its status and headers are there at once; rows are opened when the view, synchronous or not,
-    has returned it.  What they raise until the first chunk is there is handled as if the view
-    had raised it, and makes a 500.  Where there is no room, it becomes a 503.
+    Its status and headers are set at once.  The rows are opened when the view, synchronous or
+    not, has returned.  What they raise before the first chunk is handled as if the view had
+    raised it, and by default becomes a 500.  For lack of room the response becomes a 503.
 
-    Under WSGI rows are read on the thread of the view, whose connections stay Django's.  Under
-    ASGI ordinary rows have a thread of their own, and so connections of their own, outside of
-    the view's transaction; they are closed with the rows.
+    Under WSGI rows are read on the view's thread, with its database connections.  Under ASGI
+    ordinary rows have a thread of their own.  So they have connections of their own, outside the
+    view's transaction, which are closed with the rows.
 
     Args:
-        request: The request that it answers.
-        content: Rows, as `Export`, such as `Order.objects.values("id", "total").iterator`; or an
-            `Export` or a `Bundle` that is there already.
-        status: Status code; by default 200, or what an `Export` that is there says.
-        headers: As `Export`; also a mapping.
-        options: As `Export`.
+        request: The request to answer.
+        content: Rows, as for `Export`, such as `Order.objects.values("id", "total").iterator`;
+            or an `Export` or a `Bundle` made before.
+        status: Status code of the download; by default 200, or that of an `Export` made before.
+        headers: Further headers, as for `Export`; also a mapping.
+        options: As for `Export`.
 
     Raises:
-        TypeError, ValueError: As `Export`; also for options beside an `Export` or a `Bundle`.
+        TypeError, ValueError: As `Export` does; also if options are given beside an `Export` or a
+            `Bundle`.
     """
 
-    # What middlewares for template responses, which this one is not, may look at.
+    # Middlewares that handle template responses look at these.
     template_name: None = None
     context_data: None = None
 
@@ -64,11 +66,11 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         content: Content,
         status: int | None = None,
         headers: Headers = (),
-        **options: Unpack[Options],
+        **options: Unpack[ExportOptions],
     ) -> None:
         environ = {**request.META, "REQUEST_METHOD": request.method or "GET"}
         inner = WithHeaders(application(content, options), status, headers)
-        answer = _connected(prepare_answer(inner, Request.from_environ(environ)))
+        answer = _closing_connections(prepare_answer(inner, Request.from_environ(environ)))
         self._download: Download | AsyncDownload
         if isinstance(request, ASGIRequest):
             self._download = AsyncDownload(answer, request.scope)
@@ -81,35 +83,35 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 self.cookies.load(value)
 
     def has_header(self, header: str) -> bool:
-        """Whether there is such a header; it says so of a content coding, where none is to be."""
+        """Return whether the header is set; true for `Content-Encoding` to prevent gzip."""
         if self.is_async and header.lower() == "content-encoding" and not _GZIPS_ASYNC_WHOLE:
             return True
         return bool(super().has_header(header))
 
     @property
     def render(self) -> Callable[[], Any]:
-        """Opens the rows; a coroutine function under ASGI.
+        """The method that opens the rows; a coroutine function under ASGI.
 
-        Django calls what has this name when the view has returned: late enough to open rows, and
-        early enough for another status.
+        Django calls it when the view has returned: late enough to open rows, and early enough for
+        another status.
         """
-        # A property: an attribute would be a cycle, and a dropped response live on.
-        return self._abegin if isinstance(self._download, AsyncDownload) else self._begin
+        # A property, as an attribute would be a reference cycle: a dropped response would live on.
+        return self._astart if isinstance(self._download, AsyncDownload) else self._start
 
     def add_post_render_callback(self, callback: Callable[[Any], Any]) -> None:
-        """Have `callback` called with the response when rows are opened; what it returns counts."""
+        """Have `callback` called when the rows are open; it may return another response."""
         self._callbacks.append(callback)
 
-    def _begin(self) -> Any:
-        self._download.begin()
-        return self._begun()
+    def _start(self) -> Any:
+        self._download.start()
+        return self._started()
 
-    async def _abegin(self) -> Any:
-        await cast(AsyncDownload, self._download).begin()
-        return self._begun()
+    async def _astart(self) -> Any:
+        await cast(AsyncDownload, self._download).start()
+        return self._started()
 
-    def _begun(self) -> Any:
-        self._download.update(self.headers)
+    def _started(self) -> Any:
+        self._download.update_headers(self.headers)
         if self._download.refused:
             self.status_code = self._download.status
         response: Any = self
@@ -122,28 +124,29 @@ def _single(headers: list[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in headers if name.lower() != "set-cookie"}
 
 
-def _connected(answer: Answer) -> Answer:
-    """The answer, whose job closes Django's connections on a thread of its own."""
+def _closing_connections(answer: Answer) -> Answer:
+    """Return the answer with a job that closes Django's connections on the rows' thread."""
     job = answer.body
     if not isinstance(job, Job):
         return answer
 
     def make(*given: Any) -> Chunks:
-        return cast(Chunks, _Connected(job.make(*given)))
+        return cast(Chunks, _ClosingConnections(job.make(*given)))
 
     return replace(answer, body=replace(job, make=make))
 
 
-class _Connected:
-    """Chunks after whose end the thread that made them has no connections left.
+class _ClosingConnections:
+    """Chunks that at their end close the database connections of the thread that read the rows.
 
-    Django closes the connections of the thread that handles a request, on which this is made;
-    nobody closes those of another.
+    Django closes those of the thread that handles the request, on which this object is made, but
+    not those of another thread.
     """
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
-        self._handler = self._thread = current_thread()
+        self._handler = current_thread()  # of the request
+        self._thread = self._handler  # which read the rows last
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chunks, name)
@@ -160,7 +163,7 @@ class _Connected:
             raise
 
     def advance(self) -> bool:
-        """As `Encoding.advance`."""
+        """Read and encode more rows, as `Encoding.advance`."""
         self._thread = current_thread()
         more = False
         try:
@@ -176,6 +179,6 @@ class _Connected:
         self._disconnect()
 
     def _disconnect(self) -> None:
-        # A finalizer may run on a thread that is in the middle of another request.
+        # A finalizer may run on a thread that is handling another request.
         if self._thread is current_thread() is not self._handler:
             connections.close_all()

@@ -1,7 +1,7 @@
 """Falcon: an export that fills the response of a responder, over WSGI and ASGI.
 
-Falcon's ASGI side iterates a stream on to its end when the client has left, and its `HEAD` never
-closes one.  So the client's leaving is looked for here, and `HEAD` opens nothing.
+Over ASGI, Falcon iterates a stream to its end even if the client has left, and for `HEAD` it
+never closes one.  So the disconnect is watched here, and `HEAD` opens no rows.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from typing import Any, Unpack, cast
 import falcon
 import falcon.asgi
 
-from streamware.frameworks._support.exchange import Exchange
-from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.options import Content, ExportOptions, application
+from streamware.frameworks._support.response_stream import ResponseStream
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.disconnect import Receive
 from streamware.http.headers import Headers
 
 
 class ExportResponse:
-    """A download that fills Falcon's response, whose responders return nothing.
+    """A download that fills a Falcon response, as responders return nothing.
 
         def on_get(self, req, resp):
             ExportResponse(fetch_orders, filename="orders").fill(req, resp)
 
-    In an ASGI application it is `await ExportResponse(…).afill(req, resp)`.  Have `on_head` do
-    the same: it opens no rows.  A header that the response has already is kept.
+    In an ASGI application use `await ExportResponse(…).afill(req, resp)`.  `on_head` may do the
+    same: it opens no rows.  Headers that the response already has are kept.
 
     Args:
-        content: Rows, as `Export`; or an `Export` or a `Bundle` that is there already.
-        headers: As `Export`; also a mapping.
-        status: Of the download; with 200, an `Export` that is there has its own.
-        options: As `Export`.
+        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        headers: Further headers, as for `Export`; also a mapping.
+        status: Status code of the download; with 200, an `Export` made before keeps its own.
+        options: As for `Export`.
 
     Raises:
-        TypeError, ValueError: As `Export`; also for options beside an `Export` or a `Bundle`.
+        TypeError, ValueError: As `Export` does; also if options are given beside an `Export` or a
+            `Bundle`.
     """
 
     __slots__ = ("export",)
@@ -46,7 +47,7 @@ class ExportResponse:
         *,
         headers: Headers = (),
         status: int = 200,
-        **options: Unpack[Options],
+        **options: Unpack[ExportOptions],
     ) -> None:
         inner = application(content, options)
         self.export = WithHeaders(inner, None if status == 200 else status, headers)
@@ -55,18 +56,21 @@ class ExportResponse:
         """Make the first chunk, and set status, headers and stream; blocks.
 
         Raises:
-            TypeError: The application is an ASGI one.
-            Exception: What rows raise: Falcon makes a 500 of it.
+            TypeError: `resp` is that of an ASGI application.
+            Exception: What the rows raise, which Falcon answers with a 500.
         """
         if isinstance(resp, falcon.asgi.Response):
-            raise TypeError("under ASGI it is: await ExportResponse(…).afill(req, resp)")
+            raise TypeError(
+                "fill() expects the response of a falcon.App, not of a falcon.asgi.App:"
+                " use await ExportResponse(…).afill(req, resp)"
+            )
 
         def start_response(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
         ) -> Callable[[bytes], object]:
             resp.status = status
             _set_headers(resp, headers)
-            return lambda data: None  # PEP 3333 wants it; an export never calls it
+            return lambda data: None  # `write` of PEP 3333, which an export never calls
 
         resp.stream = self.export.wsgi(req.env, start_response)
 
@@ -74,23 +78,26 @@ class ExportResponse:
         """Make the first chunk, and set status, headers and stream.
 
         Raises:
-            TypeError: The application is a WSGI one.
-            Exception: What rows raise: Falcon makes a 500 of it.
+            TypeError: `resp` is that of a WSGI application.
+            Exception: What the rows raise, which Falcon answers with a 500.
         """
         if not isinstance(resp, falcon.asgi.Response):
-            raise TypeError("under WSGI it is: ExportResponse(…).fill(req, resp)")
-        exchange = Exchange(self.export.asgi, req.scope, _receive_of(req))
-        start = await exchange.start()
+            raise TypeError(
+                "afill() expects the response of a falcon.asgi.App, not of a falcon.App:"
+                " use ExportResponse(…).fill(req, resp)"
+            )
+        stream = ResponseStream(self.export.asgi, req.scope, _receive_of(req))
+        start = await stream.start()
         resp.status = start["status"]
         _set_headers(resp, [(n.decode(), v.decode("latin-1")) for n, v in start["headers"]])
-        resp.stream = exchange
+        resp.stream = stream
 
 
 def _receive_of(req: falcon.asgi.Request) -> Receive | None:
-    """What tells that the client has left: Falcon reads no further than the request's body."""
+    """Return what reports a disconnect: Falcon itself reads only the request's body."""
     receive = req._receive  # noqa: SLF001 - there is no public way
     if type(receive).__module__.startswith("falcon.testing"):
-        return None  # it says at once that it has left, and waits for the response all the same
+        return None  # it reports a disconnect at once, and yet waits for the response
     return cast("Receive", receive)
 
 

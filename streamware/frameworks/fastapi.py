@@ -1,9 +1,9 @@
-"""FastAPI: a `Response` that is an export; the same as Starlette's.
+"""FastAPI: an export as a `Response`; the class is Starlette's.
 
-FastAPI makes JSON of what a view returns unless it is a `Response`.  With
-`response_class=ExportResponse` the description of the API says that there is none; a view that
-returns bare rows then has them made JSON values first, whole in memory, and becomes a download
-of those.
+FastAPI turns what a view returns into JSON unless it is a `Response`, so return an
+`ExportResponse`, not rows.  With `response_class=ExportResponse` the API description shows no
+JSON body.  If such a view returns bare rows, FastAPI first converts all of them to JSON values in
+memory, and the download is made from those.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""Flask: an `Export` is returned from a view as it is, or as a `Response` of Flask's.
+"""Flask: an export as a `Response`, and the contexts that its rows need.
 
-Flask takes the application context down when the view has returned, and with it what `g` and the
-teardown functions keep: a database connection, a session.  The rows of an export are still being
-read then, so the context is kept until they are closed, and taken down then; where they are closed
-before Flask is done with the request, it is Flask that takes it down, as ever.  Rows need no
-`stream_with_context` for it, and cannot have one: that has to end where it began, on the thread.
+A view may also return a bare `Export`.  `ExportResponse` adds what Flask's responses have.
+
+When the view has returned, Flask tears down the application context, and with it what is in `g`:
+a database connection, a session.  The rows of an export are still to be read then.  So the
+contexts are held until the rows are closed, and torn down then.  If that is before Flask has
+finished the request, Flask tears them down as usual.  Rows need no `stream_with_context`, and
+cannot have one: it must end on the thread on which it began.
 """
 
 from __future__ import annotations
@@ -18,37 +20,38 @@ import flask
 import flask.globals
 
 from streamware.frameworks._support.download import Download
-from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.options import Content, ExportOptions, application
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.application import prepare_answer
 from streamware.http.headers import Headers
 from streamware.http.request import Request
 
-_NO_CYCLE: dict[str, None] = {"werkzeug.request": None}
-_HELD = ("kept", None)  # a pair, as the tokens of a request context are
+_NO_CYCLE: dict[str, None] = {"werkzeug.request": None}  # in an environ; as Flask does it
+_HOLD = ("held", None)  # a pair, as the tokens of a request context are
 _BODILESS = (204, 304, 412)
 
 
 class ExportResponse(flask.Response):
-    """A download as a `Response` of Flask's, for what those have.
+    """A download as a Flask `Response`, for a view to return.
 
-    Its status and headers are there at once, for the view and for functions called after the
-    request; rows are opened when the view has returned it, unless it has become a 304 by then
-    (`make_conditional`).  What they raise until the first chunk is there goes to Flask's
-    handlers, and makes a 500.  Where there is no room, it becomes a 503.
+    Its status and headers are set at once, for the view and for `after_request` functions.  The
+    rows are opened when the view has returned, unless `make_conditional` has made it a 304.  What
+    they raise before the first chunk goes to Flask's error handlers, and by default becomes a
+    500.  For lack of room the response becomes a 503.
 
-    To be made while there is a request.  It is never read into memory: `get_data`, and what
-    calls it, such as `add_etag`, raises `RuntimeError`.
+    It is never read into memory: `get_data`, and what calls it, such as `add_etag`, raises
+    `RuntimeError`.
 
     Args:
-        content: Rows, as `Export`; or an `Export` or a `Bundle` that is there already.
-        status: Status code; by default 200, or what an `Export` that is there says.
-        headers: As `Export`; also a mapping.
-        options: As `Export`.
+        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        status: Status code of the download; by default 200, or that of an `Export` made before.
+        headers: Further headers, as for `Export`; also a mapping.
+        options: As for `Export`.
 
     Raises:
-        TypeError, ValueError: As `Export`; also for options beside an `Export` or a `Bundle`.
-        RuntimeError: There is no request.
+        TypeError, ValueError: As `Export` does; also if options are given beside an `Export` or a
+            `Bundle`.
+        RuntimeError: It is made outside a request.
     """
 
     def __init__(
@@ -56,39 +59,40 @@ class ExportResponse(flask.Response):
         content: Content,
         status: int | None = None,
         headers: Headers = (),
-        **options: Unpack[Options],
+        **options: Unpack[ExportOptions],
     ) -> None:
         environ = flask.request.environ
         inner = WithHeaders(application(content, options), status, headers)
         answer = prepare_answer(inner, Request.from_environ(environ))
         download = Download(answer, environ)
         super().__init__(download, answer.status, answer.headers)
-        # An extension that compresses puts something else in its place, and forgets to close it.
+        # Extensions that compress replace the body, and may forget to close it.
         self.call_on_close(download.close)
-        # Attributes of the instance: an application with a class of its own changes the class.
+        # Set on the instance, as an application may change the class.
         self.implicit_sequence_conversion = False
         self.automatically_set_content_length = False
-        flask.after_this_request(_begin)
+        flask.after_this_request(_start)
 
 
-def _begin(response: flask.Response) -> flask.Response:
-    """Open the rows of what the view has returned.
+def _start(response: flask.Response) -> flask.Response:
+    """Open the rows if the view has returned a download.
 
-    Flask calls this before the functions of the application, and its handlers get what fails.
+    Flask calls this before the application's `after_request` functions, and passes what it raises
+    to the error handlers.
     """
     download = response.response
     if isinstance(download, Download):
-        download.begin(wanted=response.status_code not in _BODILESS)
-        download.update(response.headers)
+        download.start(open_rows=response.status_code not in _BODILESS)
+        download.update_headers(response.headers)
         if download.refused:
             response.status_code = download.status
     return response
 
 
-class Kept:
-    """The contexts of a request, kept until its rows are closed.
+class FlaskContextHold:
+    """A hold on the contexts of a request, until its rows are closed.
 
-    Whoever lets go of a context last takes it down: Flask, or one of those who kept it.
+    The last one to release a context tears it down: Flask, or one of the holds.
 
     Args:
         app: The application.
@@ -102,39 +106,45 @@ class Kept:
         self._contexts = contexts
         self._thread = get_ident()
         for context in contexts:
-            # Flask takes a context down when it pops the last of its tokens: this one is older.
-            context._cv_tokens.insert(0, _HELD)  # noqa: SLF001 - there is no public way
+            # Flask pops tokens from the end, and tears a context down when none is left.
+            context._cv_tokens.insert(0, _HOLD)  # noqa: SLF001 - there is no public way
 
     def release(self, *, last: bool) -> None:
-        """Let go of the contexts, and take down what nobody else has any more.  Idempotent.
+        """Release the contexts, and tear down those that no one else holds.  Idempotent.
 
-        While Flask is at the request, on another thread, it may have looked already whether it is
-        the last to have them: then nothing is done yet.
+        If Flask is still handling the request, on another thread, it may have checked already
+        whether it is the last to hold them.  Then this does nothing until it is called again.
 
-        To be called in a copy of the `contextvars.Context` in which rows are read.
+        It must be called in a copy of the `contextvars.Context` in which the rows are read.
 
         Args:
-            last: Whether nobody will call it again.
+            last: Whether it will not be called again.
 
         Raises:
-            Exception: What functions of the application raise; each was called.
+            Exception: What teardown functions of the application raise, after all have run.
         """
-        with _LETTING_GO:
-            if (
-                not last
-                and get_ident() != self._thread
-                and not all(map(_is_popped, self._contexts))
-            ):
+        with _RELEASING:
+            if not last and get_ident() != self._thread and not self._popped():
                 return
             contexts, self._contexts = self._contexts, []
-            over = [context for context in contexts if _let_go(context)]
-        self._take_down(over)
+            for context in contexts:
+                context._cv_tokens.remove(_HOLD)  # noqa: SLF001
+            unheld = [context for context in contexts if not context._cv_tokens]  # noqa: SLF001
+        self._tear_down(unheld)
 
-    def _take_down(self, over: list[Any]) -> None:
-        """From last to first, as Flask does, each whatever became of the one before."""
+    def _popped(self) -> bool:
+        """Return whether Flask has popped all contexts, and so will not tear them down."""
+        return all(
+            token is _HOLD
+            for context in self._contexts
+            for token in context._cv_tokens  # noqa: SLF001
+        )
+
+    def _tear_down(self, contexts: list[Any]) -> None:
+        """Tear down from last to first, as Flask does; each runs even if an earlier one failed."""
         error = sys.exc_info()[1]
         with ExitStack() as stack:
-            for context in over:
+            for context in contexts:
                 if not hasattr(context, "request"):
                     stack.callback(self._app.do_teardown_appcontext, error)
                     continue
@@ -143,33 +153,25 @@ class Kept:
                 stack.callback(self._app.do_teardown_request, error)
 
 
-def keep() -> Kept | None:
-    """Keep the current request's contexts, `g` and all.
+def hold_contexts() -> FlaskContextHold | None:
+    """Hold the contexts of the current request, and with them `g`.
 
-    The thread is left as it would be without us: nothing stays pushed.
+    Nothing stays pushed on this thread.
     """
     if not flask.has_request_context():
         return None
     proxies: tuple[Any, ...] = (flask.globals.app_ctx, vars(flask.globals).get("request_ctx"))
-    contexts = [_behind(proxy) for proxy in proxies if proxy is not None]
+    contexts = [_current_object(proxy) for proxy in proxies if proxy is not None]
     known = [context for context in contexts if hasattr(context, "_cv_tokens")]
-    return Kept(_behind(flask.current_app), _behind(flask.request), known)
+    return FlaskContextHold(
+        _current_object(flask.current_app), _current_object(flask.request), known
+    )
 
 
-# Held for a few steps only, none of them the application's; again by a finalizer that runs there.
-_LETTING_GO = RLock()
+# Held for a few steps, none of them the application's.  Reentrant, as a finalizer that runs
+# within them may release another hold.
+_RELEASING = RLock()
 
 
-def _behind(proxy: Any) -> Any:
+def _current_object(proxy: Any) -> Any:
     return proxy._get_current_object()  # noqa: SLF001 - Werkzeug documents it
-
-
-def _is_popped(context: Any) -> bool:
-    """Whether Flask has, and so does not take it down any more."""
-    return all(token is _HELD for token in context._cv_tokens)  # noqa: SLF001
-
-
-def _let_go(context: Any) -> bool:
-    """Whether nobody has it any more."""
-    context._cv_tokens.remove(_HELD)  # noqa: SLF001
-    return not context._cv_tokens  # noqa: SLF001

@@ -1,7 +1,7 @@
-"""Litestar: a `Response` that is an export.
+"""Litestar: an export as a `Response`.
 
-Litestar makes JSON of what a handler returns unless it is a `Response`; of an `Export` it makes a
-500, unless the handler says that it returns `litestar.types.ASGIApp`.
+Litestar turns what a handler returns into JSON unless it is a `Response`.  A bare `Export` causes
+a 500, unless the handler is annotated to return `litestar.types.ASGIApp`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from litestar import Litestar, Request, Response
 from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.options import Content, ExportOptions, application
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.headers import Headers, checked
 
@@ -21,26 +21,26 @@ class ExportResponse(Response[bytes]):
     """A download as a Litestar `Response`.
 
     Headers and cookies set on it, or on the handler and the layers around it, are sent with the
-    download, in place of ours of the same name; `Vary` is added to.  An answer in place of the
-    download (406, 413, 503) has none of them.
+    download.  They replace ours of the same name, except that `Vary` is extended.  An answer in
+    place of the download (406, 413, 503) has none of them.
 
-    Litestar ends generator dependencies when the handler has returned, so that rows are to be
-    opened by a callable that opens what they need, too.
+    Litestar ends generator dependencies when the handler has returned.  So pass rows as a
+    callable that also opens what they need.
 
     Args:
-        content: Rows, as `Export`; or an `Export` or a `Bundle` that is there already.
-        status_code: Of the download; by default what the handler says.  With 200, an `Export`
-            that is there has its own.  `Export` calls it `status`; Litestar gives it to any
-            response by this name.
-        headers: As `Export`; also a mapping.
-        background: Runs when the download is over, unless that is by an error.
-        options: As `Export`.
+        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        status_code: Status code of the download, which `Export` calls `status`; by default the
+            handler's.  With 200, an `Export` made before keeps its own.
+        headers: Further headers, as for `Export`; also a mapping.
+        background: Runs after the download, unless that ended with an error.
+        options: As for `Export`.
 
     Raises:
-        TypeError, ValueError: As `Export`; also for options beside an `Export` or a `Bundle`.
+        TypeError, ValueError: As `Export` does; also if options are given beside an `Export` or a
+            `Bundle`.
     """
 
-    __slots__ = ("_given", "export")
+    __slots__ = ("_own_headers", "export")
 
     def __init__(
         self,
@@ -49,28 +49,33 @@ class ExportResponse(Response[bytes]):
         status_code: int | None = None,
         headers: Headers = (),
         background: BackgroundTask | BackgroundTasks | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[ExportOptions],
     ) -> None:
         self.export = application(content, options)
-        self._given = checked(headers)
+        self._own_headers = checked(headers)
         super().__init__(b"", background=background, status_code=status_code)
 
-    def to_asgi_response(  # type: ignore[override] # an application is all that Litestar needs
+    def to_asgi_response(  # type: ignore[override]  # Litestar needs any ASGI application
         self, app: Litestar | None, request: Request[Any, Any, Any], **layers: Any
     ) -> ASGIApp:
-        """What answers; `layers` are the headers, cookies and tasks of the handler and around.
+        """Return the ASGI application that sends the download.
+
+        Args:
+            app: Of Litestar.
+            request: The request.
+            layers: Headers, cookies and tasks of the handler and of the layers around it.
 
         Raises:
-            ValueError: A header was set that cannot be sent, or is not for it to say.
+            ValueError: A header that was set cannot be sent, or only the export can know it.
         """
-        # As for HEAD: what was set, and no type or length besides.
+        # As for HEAD, so that Litestar adds no type and no length to what was set.
         made = super().to_asgi_response(app, request, **layers | {"is_head_response": True})
         status = None if made.status_code == 200 else made.status_code
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in made.encode_headers()]
-        styled = WithHeaders(self.export, status, [*self._given, *headers])
+        download = WithHeaders(self.export, status, [*self._own_headers, *headers])
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            await styled.asgi(cast("Any", scope), cast("Any", receive), cast("Any", send))
+            await download.asgi(cast("Any", scope), cast("Any", receive), cast("Any", send))
             await made.after_response()
 
         return answer

@@ -1,8 +1,8 @@
-"""Quart: a `Response` that is an export.
+"""Quart: an export as a `Response`.
 
-Quart sends status and headers before it asks for the body, and takes the contexts of a request
-down, and with them what `g` and the teardown functions keep, when the view has returned.  So the
-first chunk is made right after the view, and the contexts are kept until the rows are closed.
+Quart sends status and headers before it asks for the body.  When the view has returned, it also
+tears down the contexts of the request, and with them what is in `g`.  So the first chunk is made
+right after the view, and the contexts are held until the rows are closed.
 """
 
 from __future__ import annotations
@@ -16,32 +16,34 @@ from quart import Response, after_this_request, request
 from quart.globals import _cv_request
 from quart.wrappers.response import ResponseBody
 
-from streamware.frameworks._support.exchange import Exchange
-from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.options import Content, ExportOptions, application
+from streamware.frameworks._support.response_stream import ResponseStream
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.disconnect import Receive, Scope, Send
 from streamware.http.headers import Headers, checked
 
-_TakeDown = Callable[[BaseException | None], Awaitable[None]]
-_HELD = (None, None)
+_TearDown = Callable[[BaseException | None], Awaitable[None]]
+_HOLD = (None, None)  # a pair, as the tokens of a request context are
 
 
 class ExportResponse(Response):
     """A download as a Quart `Response`, for a view to return.
 
-    Headers and cookies set on it are sent with the download, in place of ours of the same name;
-    `Vary` is added to.  An answer in place of the download (406, 413, 503) has none of them.
-    Quart's `RESPONSE_TIMEOUT` does not hold for it; `Limits(seconds=…)` does.
+    Headers and cookies set on it are sent with the download.  They replace ours of the same name,
+    except that `Vary` is extended.  An answer in place of the download (406, 413, 503) has none
+    of them.
+    Quart's `RESPONSE_TIMEOUT` does not apply; `Limits(seconds=…)` does.
 
     Args:
-        content: Rows, as `Export`; or an `Export` or a `Bundle` that is there already.
-        headers: As `Export`; also a mapping.
-        status: Of the download; with 200, an `Export` that is there has its own.
-        options: As `Export`.
+        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        headers: Further headers, as for `Export`; also a mapping.
+        status: Status code of the download; with 200, an `Export` made before keeps its own.
+        options: As for `Export`.
 
     Raises:
-        TypeError, ValueError: As `Export`; also for options beside an `Export` or a `Bundle`.
-        RuntimeError: There is no request.
+        TypeError, ValueError: As `Export` does; also if options are given beside an `Export` or a
+            `Bundle`.
+        RuntimeError: It is made outside a request.
     """
 
     def __init__(
@@ -50,24 +52,24 @@ class ExportResponse(Response):
         *,
         headers: Headers = (),
         status: int = 200,
-        **options: Unpack[Options],
+        **options: Unpack[ExportOptions],
     ) -> None:
         self.export = application(content, options)
         super().__init__(status=status)
-        self.headers.clear()  # of a type, which is the export's to say
+        self.headers.clear()  # Quart sets a type; the export has its own
         self.headers.extend(checked(headers))
         self.timeout = None
-        self._take_down: _TakeDown | None = None
-        after_this_request(self._begin)
+        self._tear_down: _TearDown | None = None  # the contexts, if they are held
+        after_this_request(self._start)
 
-    async def _begin(self, response: Any) -> Any:
-        """Make the first chunk, right after the view: what fails now becomes a 500 of Quart's."""
-        if response is not self:  # an error's, or another that the view returned instead
+    async def _start(self, response: Any) -> Any:
+        """Make the first chunk right after the view, so that an error can become a 500."""
+        if response is not self:  # that of an error, or another one that the view returned
             return response
-        exchange = Exchange(self._answer, cast("Scope", request.scope))
-        start = await exchange.start()
-        self._take_down = _keep()
-        self.response = _Body(exchange)
+        stream = ResponseStream(self._answer, cast("Scope", request.scope))
+        start = await stream.start()
+        self._tear_down = _hold_contexts()
+        self.response = _Body(stream)
         self.status_code = start["status"]
         self.headers.clear()
         for name, value in start["headers"]:
@@ -79,42 +81,42 @@ class ExportResponse(Response):
         try:
             await WithHeaders(self.export, status, list(self.headers)).asgi(scope, receive, send)
         finally:
-            if self._take_down is not None:
+            if self._tear_down is not None:
                 error = sys.exc_info()[1]
                 left = isinstance(error, asyncio.CancelledError)
-                await self._take_down(None if left else error)
+                await self._tear_down(None if left else error)
 
 
 class _Body(ResponseBody):
-    """What Quart iterates, and leaves on every path."""
+    """The body, which Quart enters, iterates and always exits."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, stream: ResponseStream) -> None:
+        self._stream = stream
 
-    async def __aenter__(self) -> Exchange:
-        return self._exchange
+    async def __aenter__(self) -> ResponseStream:
+        return self._stream
 
     async def __aexit__(self, *ignored: object) -> None:
-        await self._exchange.close()
+        await self._stream.close()
 
 
-def _keep() -> _TakeDown | None:
-    """Keep the contexts of the current request, `g` and all; returns what takes them down.
+def _hold_contexts() -> _TearDown | None:
+    """Hold the contexts of the current request, and return the function that tears them down.
 
-    What is returned is to be called in a copy of the current `contextvars.Context`.
+    It must be called in a copy of the current `contextvars.Context`.
     """
     context: Any = _cv_request.get()
     app_context = context._cv_tokens[-1][1]  # noqa: SLF001 - there is no public way
     if context.request.scope.get("_quart._preserve_context") or app_context is None:
-        return None  # somebody else keeps them: a test
-    # Quart takes a context down when it pops the last of its tokens: these are older.
-    context._cv_tokens.insert(0, _HELD)  # noqa: SLF001
+        return None  # a test client holds them
+    # Quart pops tokens from the end, and tears a context down when none is left: these stay.
+    context._cv_tokens.insert(0, _HOLD)  # noqa: SLF001
     app_context._cv_tokens.insert(0, None)  # noqa: SLF001
 
-    async def take_down(error: BaseException | None) -> None:
+    async def tear_down(error: BaseException | None) -> None:
         try:
             await context.app.do_teardown_request(error, context)
         finally:
             await context.app.do_teardown_appcontext(error)
 
-    return take_down
+    return tear_down

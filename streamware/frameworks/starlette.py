@@ -1,6 +1,7 @@
-"""Starlette: a `Response` that is an export.
+"""Starlette: an export as a `Response`.
 
-A view may return an `Export` as it is, too; this is for what Starlette's responses have.
+A view may also return a bare `Export`.  This class adds what Starlette's responses have: cookies,
+background tasks, headers that are set later.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from streamware.frameworks._support.options import Content, Options, application
+from streamware.frameworks._support.options import Content, ExportOptions, application
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.headers import Headers, checked
 
@@ -21,19 +22,21 @@ _LATIN = "latin-1"
 class ExportResponse(Response):
     """A download as a Starlette `Response`.
 
-    Headers and cookies set on it are sent with the download, in place of ours of the same name;
-    `Vary` is added to.  An answer in place of the download (406, 413, 503) has none of them.
+    Headers and cookies set on it are sent with the download.  They replace ours of the same name,
+    except that `Vary` is extended.  An answer in place of the download (406, 413, 503) has none
+    of them.
 
     Args:
-        content: Rows, as `Export`; or an `Export` or a `Bundle` that is there already.
-        status_code: Of the download; with 200, an `Export` that is there has its own.  `Export`
-            calls it `status`; Starlette and FastAPI give it to any response by this name.
-        headers: As `Export`; also a mapping.
-        background: Runs when the download is over, unless that is by an error.
-        options: As `Export`.
+        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        status_code: Status code of the download, which `Export` calls `status`; with 200, an
+            `Export` made before keeps its own.
+        headers: Further headers, as for `Export`; also a mapping.
+        background: Runs after the download, unless that ended with an error.
+        options: As for `Export`.
 
     Raises:
-        TypeError, ValueError: As `Export`; also for options beside an `Export` or a `Bundle`.
+        TypeError, ValueError: As `Export` does; also if options are given beside an `Export` or a
+            `Bundle`.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class ExportResponse(Response):
         status_code: int = 200,
         headers: Headers = (),
         background: BackgroundTask | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[ExportOptions],
     ) -> None:
         self.export = application(content, options)
         self.status_code = status_code
@@ -54,11 +57,11 @@ class ExportResponse(Response):
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request.
+        """Send the download.
 
         Raises:
-            ValueError: A header was set on it that cannot be sent, or is not for it to say.
-            Exception: What rows raise.
+            ValueError: A header that was set cannot be sent, or only the export can know it.
+            Exception: What the rows raise.
         """
         status = None if self.status_code == 200 else self.status_code
         headers = [(name.decode(_LATIN), value.decode(_LATIN)) for name, value in self.raw_headers]

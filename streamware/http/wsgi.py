@@ -291,5 +291,5 @@ class _File:
 
 def _kept() -> list[Kept]:
     modules = [module for framework, module in _KEEPERS.items() if framework in sys.modules]
-    kept = [importlib.import_module(module).keep() for module in modules]
+    kept = [importlib.import_module(module).hold_contexts() for module in modules]
     return [each for each in kept if each is not None]

@@ -271,7 +271,7 @@ class Keeper:
         self.released: list[tuple[int, bool]] = []
         self._error = error
 
-    def keep(self) -> "Keeper":
+    def hold_contexts(self) -> "Keeper":
         return self
 
     def release(self, *, last: bool) -> None:

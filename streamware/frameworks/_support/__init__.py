@@ -1,1 +1,1 @@
-"""What do the framework modules share?"""
+"""What do the framework modules share?  Bodies, streams, options and headers of a response."""

@@ -1,4 +1,4 @@
-"""AsyncDownload: the twin of `Download`, for a framework that iterates beside an event loop."""
+"""AsyncDownload: the twin of `Download`, for a framework that iterates on an event loop."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ import asyncio
 from contextlib import suppress
 from typing import Self
 
-from streamware.frameworks._support.download import Beginning
-from streamware.frameworks._support.exchange import Exchange
+from streamware.frameworks._support.download import BaseDownload
+from streamware.frameworks._support.response_stream import ResponseStream
 from streamware.http.application import Application
 from streamware.http.delivery import SCRATCH, Answer, Job
 from streamware.http.disconnect import Message, Receive, Scope
 
 
-class AsyncDownload(Beginning):
+class AsyncDownload(BaseDownload):
     """The body of an ASGI response: an async iterator of chunks, with `aclose()` and `close()`.
 
     Args:
-        answer: What is answered.
-        scope: Of the request.
+        answer: The answer.
+        scope: The request's.
     """
 
     def __init__(self, answer: Answer, scope: Scope) -> None:
         super().__init__(answer)
         self._scope = _without_watcher(scope)
-        self._exchange: Exchange | None = None
-        self._left = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stream: ResponseStream | None = None  # from the start until it is closed
+        self._left = asyncio.Event()  # set when no further chunk is taken
+        self._loop: asyncio.AbstractEventLoop | None = None  # on which it was started
 
-    async def begin(self, *, wanted: bool = True) -> None:
-        """Make the first chunk; idempotent.  Where it is not wanted, open nothing, and end.
+    async def start(self, *, open_rows: bool = True) -> None:
+        """Make the first chunk.  Idempotent.
+
+        Args:
+            open_rows: If false, the body is empty, and rows that were passed open are closed.
 
         Raises:
-            Exception: What rows raise; nothing is left open then.
+            Exception: What the rows raise; everything is closed then.
         """
-        if self.begun:
+        if self.started:
             return
         self._loop = asyncio.get_running_loop()
-        application = self._application(wanted=wanted)
-        self._exchange = await _unowned(application, self._scope, _until(self._left))
-        start = await self._exchange.start()
+        application = self._application(open_rows=open_rows)
+        self._stream = await _outside_tasks(application, self._scope, _disconnect_at(self._left))
+        start = await self._stream.start()
         self.status = start["status"]
         self.headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start["headers"]]
 
@@ -47,60 +50,65 @@ class AsyncDownload(Beginning):
         return self
 
     async def __anext__(self) -> bytes:
-        if not self.begun:
-            await self.begin()
+        if not self.started:
+            await self.start()
             if self.refused:
                 raise self._too_late()
-        if self._exchange is None:
+        if self._stream is None:
             raise StopAsyncIteration
         try:
-            return await anext(self._exchange)
+            return await anext(self._stream)
         except asyncio.CancelledError:
-            self._left.set()  # nobody takes another
+            self._left.set()
             raise
 
     async def aclose(self) -> None:
-        """Close the rows, however far they are, and wait for it.  Raises on cancellation only."""
-        with suppress(Exception):  # of rows that are wrong, and are not wanted
-            await self.begin(wanted=False)
-        exchange, self._exchange = self._exchange, None
+        """Close the rows, and wait until they are closed.  Raises only if cancelled."""
+        with suppress(Exception):  # not wanted, so what is wrong with the rows does not matter
+            await self.start(open_rows=False)
+        stream, self._stream = self._stream, None
         self._left.set()
-        if exchange is not None:
-            await exchange.close()
+        if stream is not None:
+            await stream.close()
 
     def close(self) -> None:
-        """Close the rows soon, from any thread.  Never raises."""
+        """Have the rows closed soon.  For any thread; never raises."""
         if self._loop is not None:
-            with suppress(RuntimeError):  # it has ended, and all tasks with it
+            with suppress(RuntimeError):  # the loop was closed, and all tasks ended before
                 self._loop.call_soon_threadsafe(self._left.set)
-        elif not self.begun:
-            self.begun = True
+        elif not self.started:
+            self.started = True
             for job in (self._answer.body, self._answer.discarded):
                 if isinstance(job, Job):
                     job.achunks().close()
 
     def __del__(self) -> None:
-        # A last resort, for a response that was dropped; the task itself does not know of us.
-        if getattr(self, "_exchange", None) is not None or not getattr(self, "begun", True):
+        # A last resort, for a response that was dropped: the task does not refer to us.
+        if getattr(self, "_stream", None) is not None or not getattr(self, "started", True):
             self.close()
 
 
-async def _unowned(application: Application, scope: Scope, receive: Receive) -> Exchange:
-    """An exchange that no task ends: the one in which Django makes it may not be the request's."""
-    loop = asyncio.get_running_loop()
-    made: asyncio.Future[Exchange] = loop.create_future()
+async def _outside_tasks(
+    application: Application, scope: Scope, receive: Receive
+) -> ResponseStream:
+    """Make the stream outside any task, so that it does not end with one.
 
-    def make() -> None:  # in no task
-        made.set_result(Exchange(application.asgi, scope, receive))
+    The task in which Django makes it need not be the request's.
+    """
+    loop = asyncio.get_running_loop()
+    made: asyncio.Future[ResponseStream] = loop.create_future()
+
+    def make() -> None:
+        made.set_result(ResponseStream(application.asgi, scope, receive))
 
     loop.call_soon(make)
     return await made
 
 
-def _until(left: asyncio.Event) -> Receive:
-    """A `receive` that tells that the client has left."""
+def _disconnect_at(left: asyncio.Event) -> Receive:
+    """Return a `receive` that reports a disconnect when the event is set."""
 
-    async def receive() -> Message:
+    async def receive() -> Message:  # does not refer to the download, which may so be collected
         await left.wait()
         return {"type": "http.disconnect"}
 
@@ -108,7 +116,7 @@ def _until(left: asyncio.Event) -> Receive:
 
 
 def _without_watcher(scope: Scope) -> Scope:
-    """The scope of a request whose `receive` is the framework's to read."""
+    """Return the scope without our middleware's watcher: the framework itself reads `receive`."""
     extensions = dict(scope.get("extensions") or {})
     if SCRATCH in extensions:
         extensions[SCRATCH] = {**extensions[SCRATCH], "watcher": None}

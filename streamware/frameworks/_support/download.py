@@ -1,8 +1,8 @@
-"""Download: an answer as the body that a framework's response object iterates and closes.
+"""Download: an answer as the body that a framework's response iterates and closes.
 
-The answer is made with the response, so that whoever looks at the response finds its headers.
-Rows are opened when it is begun: when the framework is about to send it, and can still send
-something else.
+The answer is made together with the response, and so the response has its headers at once.  Rows
+are opened later, by `start()`: when the framework is about to send the response and can still
+send another in its place.
 """
 
 from __future__ import annotations
@@ -22,36 +22,37 @@ if TYPE_CHECKING:
 
 
 class SettableHeaders(Protocol):
-    """The headers of a framework's response."""
+    """The headers of a framework's response, as far as they are changed here."""
 
     def __setitem__(self, name: str, value: str, /) -> None:
-        """Set the one value of a header."""
+        """Set a header to one value."""
 
     def __delitem__(self, name: str, /) -> None:
-        """Remove a header, if it is there."""
+        """Remove a header if it is there."""
 
 
-class Beginning:
-    """An answer that was made and may be begun, once; what WSGI and ASGI have in common.
+class BaseDownload:
+    """What `Download` and `AsyncDownload` have in common: an answer that is started once.
 
     Attributes:
-        status: Status code: the answer's, until it is begun.
-        headers: The headers; a download that is begun may know its length.
+        status: Status code; the answer's until the start, which may be refused.
+        headers: Headers; from the start on they may give the length.
+        started: Whether it was started, or closed before that.
     """
 
     def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+        self._answer = answer  # as made with the response
         self.status: int = answer.status
         self.headers = answer.headers
-        self.begun = False
+        self.started = False
 
     @property
     def refused(self) -> bool:
-        """Whether there is something else in its place: it was begun, and there was no room."""
+        """Whether it became another answer at the start, such as a 503 for lack of room."""
         return self.status != self._answer.status
 
-    def update(self, headers: SettableHeaders) -> None:
-        """Bring headers that a response holds up to what was begun."""
+    def update_headers(self, headers: SettableHeaders) -> None:
+        """Apply to a response's headers what the start has changed."""
         if self.refused:
             for name, _ in self._answer.headers:
                 del headers[name]
@@ -60,49 +61,52 @@ class Beginning:
             if self.refused or (name.lower(), value) not in known:
                 headers[name] = value
 
-    def _application(self, *, wanted: bool = True) -> _Answered:
-        """What gives the answer; where it is not wanted, rows handed over open are closed."""
+    def _application(self, *, open_rows: bool) -> _FixedAnswer:
+        """Return the application to start; without rows, it closes those that were passed open."""
         answer = self._answer
-        if not wanted and isinstance(answer.body, Job):
+        if not open_rows and isinstance(answer.body, Job):
             answer = replace(answer, body=b"", discarded=answer.body)
-        self.begun = True
-        return _Answered(answer)
+        self.started = True
+        return _FixedAnswer(answer)
 
     def _too_late(self) -> StateError:
         return StateError(
-            f"the export was refused ({self.status}), after its response was started:"
-            " have the framework send the response, which begins it in time"
+            f"the export was refused ({self.status}) after its response was started: return the"
+            " response to the framework, which starts the export in time, and do not iterate it"
         )
 
 
-class Download(Beginning):
+class Download(BaseDownload):
     """The body of a WSGI response: an iterator of chunks, with an idempotent `close()`.
 
     Args:
-        answer: What is answered.
-        environ: Of the request.
+        answer: The answer.
+        environ: The request's.
     """
 
     def __init__(self, answer: Answer, environ: WSGIEnvironment) -> None:
         super().__init__(answer)
-        # The framework iterates the body itself, so that a wrapped file would win nothing.
+        # The framework iterates the body itself, so a wrapped file would gain nothing.
         self._environ = {key: environ[key] for key in environ if key != "wsgi.file_wrapper"}
-        self._body: Iterable[bytes] = ()
-        self._chunks: Iterator[bytes] | None = None
+        self._body: Iterable[bytes] = ()  # to be closed
+        self._chunks: Iterator[bytes] | None = None  # of the body, once it is iterated
 
-    def begin(self, *, wanted: bool = True) -> None:
-        """Make the first chunk; idempotent.  Where it is not wanted, open nothing, and end.
+    def start(self, *, open_rows: bool = True) -> None:
+        """Make the first chunk.  Idempotent.
+
+        Args:
+            open_rows: If false, the body is empty, and rows that were passed open are closed.
 
         Raises:
-            Exception: What rows raise; nothing is left open then.
+            Exception: What the rows raise; everything is closed then.
         """
-        if self.begun:
+        if self.started:
             return
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> Any:
             self.status, self.headers = int(status[:3]), headers
 
-        application = self._application(wanted=wanted)
+        application = self._application(open_rows=open_rows)
         self._body = application.wsgi(self._environ, start_response)
         self._environ = {}
 
@@ -111,31 +115,31 @@ class Download(Beginning):
 
     def __next__(self) -> bytes:
         if self._chunks is None:
-            late = not self.begun
-            self.begin()
+            late = not self.started
+            self.start()
             if late and self.refused:
                 raise self._too_late()
             self._chunks = iter(self._body)
         return next(self._chunks)
 
     def close(self) -> None:
-        """Close the rows, however far they are.  Raises nothing but what is no `Exception`."""
-        with suppress(Exception):  # of rows that are wrong, and are not wanted
-            self.begin(wanted=False)
+        """Close the rows.  Idempotent; may raise only `KeyboardInterrupt` and the like."""
+        with suppress(Exception):  # not wanted, so what is wrong with the rows does not matter
+            self.start(open_rows=False)
         close: Callable[[], object] | None = getattr(self._body, "close", None)
         self._body, self._chunks = (), iter(())
         if close is not None:
             close()
 
     def __del__(self) -> None:
-        # A last resort, for a response that was never sent: the view raised, say.  What was begun
-        # closes itself.
-        if not getattr(self, "begun", True):
+        # A last resort, for a response that was never sent, because the view raised, for example.
+        # What was started closes itself.
+        if not getattr(self, "started", True):
             self.close()
 
 
-class _Answered(Application):
-    """An application whose answer was made before."""
+class _FixedAnswer(Application):
+    """An application that gives an answer made before."""
 
     __slots__ = ("_answer",)
 
@@ -143,4 +147,5 @@ class _Answered(Application):
         self._answer = answer
 
     def _prepare_answer(self, request: Request) -> Answer:
+        """Return the answer."""
         return self._answer

@@ -1,4 +1,4 @@
-"""Options: what the response of a framework takes, which is what `Export` takes."""
+"""The options of a framework's response, which are those of `Export`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from streamware.settings import Settings
 from streamware.values import Values
 
 Content = Rows | Export | Bundle
-"""What a response is made from: rows, or an application of ours that is there already."""
+"""What a response is made from: rows, or an `Export` or a `Bundle` made before."""
 
 
-class Options(TypedDict, total=False):
-    """The arguments of `Export` besides rows, headers and status; they are explained there."""
+class ExportOptions(TypedDict, total=False):
+    """The arguments of `Export` other than rows, headers and status.  `Export` explains them."""
 
     columns: Iterable[Column | Key] | None
     sheet_by: Key | None
@@ -39,11 +39,11 @@ class Options(TypedDict, total=False):
     settings: Settings | None
 
 
-def application(content: Content, options: Options) -> Application:
-    """The application that answers with `content`.
+def application(content: Content, options: ExportOptions) -> Application:
+    """Return the application that answers with `content`.
 
     Raises:
-        TypeError, ValueError: As `Export`; also for options beside an application.
+        TypeError, ValueError: As `Export` does; also if options are given beside an application.
     """
     if unknown := options.keys() - Options.__annotations__.keys():
         raise TypeError(f"ExportResponse has no option {', '.join(sorted(unknown))}")
@@ -52,6 +52,7 @@ def application(content: Content, options: Options) -> Application:
     if options:
         kind, given = type(content).__name__, ", ".join(options)
         raise TypeError(
-            f"{given}: to be given to the {kind}, which is there already, not beside it"
+            f"the content is {'an' if kind == 'Export' else 'a'} {kind} already, so {given} cannot"
+            f" be given with it: pass {given} to the {kind}"
         )
     return content

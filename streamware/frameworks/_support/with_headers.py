@@ -1,6 +1,6 @@
-"""WithHeaders: an application that answers with a framework response's status and headers.
+"""WithHeaders: an application whose download has the status and headers of a framework's response.
 
-They go with the download.  What is answered in place of one (406, 413, 503) has its own.
+An answer in place of the download (406, 413, 503) keeps its own.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from streamware.http.request import Request
 
 
 class WithHeaders(Application):
-    """An application, and what its response is to have.
+    """An application that answers as another one does, with a status and headers of its own.
 
     Args:
-        inner: The application.
-        status: Status code of the download; None: what `inner` says.
-        headers: Further headers of the download, or other values for ours.
+        inner: The other application.
+        status: Status code of the download; None is that of `inner`.
+        headers: Headers of the download, which replace those of `inner` of the same name.
 
     Raises:
-        ValueError: Headers that cannot be sent, or no status.
+        ValueError: A header cannot be sent, or the status is not one of a response with a body.
     """
 
     __slots__ = ("_headers", "_inner", "_status")
@@ -35,6 +35,7 @@ class WithHeaders(Application):
         self._headers = head.checked(headers)
 
     def _prepare_answer(self, request: Request) -> Answer:
+        """Return the answer of `inner` with the status and headers; opens no rows."""
         answer = prepare_answer(self._inner, request)
         if answer.status == HTTPStatus.NOT_ACCEPTABLE:
             return answer

@@ -29,8 +29,8 @@ async def read(made: AsyncDownload) -> bytes:
 async def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end(kind: Any) -> None:
     rows = kind(orders(3))
     made = download(lambda: rows, columns=["id", "name"])
-    await made.begin()
-    await made.begin()
+    await made.start()
+    await made.start()
     assert rows.pulled > 0
     assert csv_rows(await read(made))[0] == ["id", "name"]
     await made.aclose()
@@ -61,7 +61,7 @@ async def test_close_is_good_from_another_thread(begun: bool) -> None:
     rows = Rows(orders(10**9))
     made = download(rows)
     if begun:
-        await made.begin()
+        await made.start()
     await asyncio.to_thread(made.close)
     await until(lambda: rows.closed)
     assert (rows.pulled > 0, rows.closed) == (begun, 1)
@@ -83,7 +83,7 @@ async def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(
 async def test_one_that_is_dropped_closes_its_rows() -> None:
     rows = Rows(orders(10**9))
     made = download(lambda: rows)
-    await made.begin()
+    await made.start()
     del made
     await until(lambda: rows.closed)
 
@@ -108,7 +108,7 @@ async def test_one_whose_reader_is_cancelled_closes_its_rows() -> None:
 
 async def test_it_outlives_the_task_that_has_begun_it() -> None:
     made = download(lambda: orders(20_000))
-    await asyncio.create_task(made.begin())
+    await asyncio.create_task(made.start())
     assert len(csv_rows(await read(made))) == 20_000
 
 
@@ -116,14 +116,14 @@ async def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> Non
     rows = Rows(failing(0, OSError("no disk")))
     made = download(lambda: rows)
     with pytest.raises(OSError, match="no disk"):
-        await made.begin()
+        await made.start()
     assert rows.closed == 1
 
 
 async def test_a_failure_later_comes_where_it_is_read() -> None:
     rows = Rows(failing(200_000, OSError("no disk")))
     made = download(lambda: rows)
-    await made.begin()
+    await made.start()
     with pytest.raises(OSError, match="no disk"):
         await read(made)
     assert rows.closed == 1
@@ -134,9 +134,9 @@ async def test_a_refusal_has_a_status_and_headers_of_its_own() -> None:
     await places.aenter()
     try:
         made = download([(1,)], settings=FULL)
-        await made.begin()
+        await made.start()
         late = download([(1,)], settings=FULL)
-        with pytest.raises(sw.StateError, match=r"refused \(503\), after its response was started"):
+        with pytest.raises(sw.StateError, match=r"refused \(503\) after its response was started"):
             await anext(late)
     finally:
         places.leave()
@@ -147,7 +147,7 @@ async def test_a_refusal_has_a_status_and_headers_of_its_own() -> None:
 async def test_headers_that_were_changed_meanwhile_stay() -> None:
     made = download([(1,)])
     headers = {"Cache-Control": "no-cache"}
-    await made.begin()
-    made.update(headers)
+    await made.start()
+    made.update_headers(headers)
     assert headers == {"Cache-Control": "no-cache"}
     await made.aclose()

@@ -23,9 +23,9 @@ def download(content: Any, **options: Any) -> Download:
 def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end() -> None:
     rows = Rows(orders(3))
     made = download(rows, columns=["id", "name"])
-    assert (rows.pulled, made.begun, made.status) == (0, False, 200)
-    made.begin()
-    made.begin()
+    assert (rows.pulled, made.started, made.status) == (0, False, 200)
+    made.start()
+    made.start()
     assert rows.pulled > 0
     assert csv_rows(b"".join(made))[0] == ["id", "name"]
     made.close()
@@ -50,7 +50,7 @@ def test_close_is_good_at_any_time_and_for_twice(begun: bool) -> None:
 
 def test_what_is_not_wanted_is_not_opened() -> None:
     made = download(lambda: pytest.fail("opened"))
-    made.begin(wanted=False)
+    made.start(open_rows=False)
     assert (made.status, b"".join(made)) == (200, b"")
 
 
@@ -58,7 +58,7 @@ def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
     rows = Rows(failing(0, OSError("no disk")))
     made = download(lambda: rows)
     with pytest.raises(OSError, match="no disk"):
-        made.begin()
+        made.start()
     assert rows.closed == 1
     made.close()
 
@@ -84,7 +84,7 @@ def refused() -> Download:
     places.enter()
     try:
         made = download([(1,)], settings=FULL, headers=[("X-Ours", "1")])
-        made.begin()
+        made.start()
     finally:
         places.leave()
     return made
@@ -94,7 +94,7 @@ def test_a_refusal_replaces_the_headers_of_the_download() -> None:
     made = refused()
     assert (made.refused, made.status) == (True, 503)
     headers = {"X-Ours": "1", "Content-Disposition": "attachment", "X-Theirs": "2", **deleted()}
-    made.update(headers)
+    made.update_headers(headers)
     assert headers["X-Theirs"] == "2"
     assert headers["Content-Type"].startswith("text/plain")
     assert int(headers["Content-Length"]) == len(b"".join(made))
@@ -110,8 +110,8 @@ def deleted() -> dict[str, str]:
 def test_headers_that_were_changed_meanwhile_stay() -> None:
     made = download([(1,)])
     headers = {"Cache-Control": "no-cache"}
-    made.begin()
-    made.update(headers)
+    made.start()
+    made.update_headers(headers)
     assert headers == {"Cache-Control": "no-cache"}
     made.close()
 
@@ -121,7 +121,7 @@ def test_a_refusal_that_comes_too_late_is_an_error() -> None:
     places.enter()
     try:
         made = download([(1,)], settings=FULL)
-        with pytest.raises(sw.StateError, match=r"refused \(503\), after its response was started"):
+        with pytest.raises(sw.StateError, match=r"refused \(503\) after its response was started"):
             next(made)
     finally:
         places.leave()

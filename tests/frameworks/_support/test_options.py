@@ -4,7 +4,7 @@ from typing import get_type_hints
 import pytest
 
 import streamware as sw
-from streamware.frameworks._support.options import Options, application
+from streamware.frameworks._support.options import ExportOptions, application
 from streamware.http.application import prepare_answer
 from streamware.http.request import Request
 
@@ -16,7 +16,7 @@ def test_options_are_the_arguments_of_an_export() -> None:
     expected = {
         name: kind for name, kind in arguments.items() if name not in ELSEWHERE | {"return"}
     }
-    assert get_type_hints(Options) == expected
+    assert get_type_hints(ExportOptions) == expected
     assert set(inspect.signature(sw.Export.__init__).parameters) == ELSEWHERE | set(expected)
 
 
@@ -29,7 +29,8 @@ def test_rows_become_an_export_with_the_options() -> None:
 @pytest.mark.parametrize("made", [sw.Export([]), sw.Bundle([])], ids=["export", "bundle"])
 def test_an_application_is_itself_and_takes_no_options(made: sw.Export | sw.Bundle) -> None:
     assert application(made, {}) is made
-    with pytest.raises(TypeError, match="filename, format: to be given to the "):
+    kind = type(made).__name__
+    with pytest.raises(TypeError, match=f"{kind} already, .*: pass filename, format to the {kind}"):
         application(made, {"filename": "orders", "format": "csv"})
 
 

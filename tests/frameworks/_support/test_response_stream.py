@@ -5,19 +5,19 @@ import pytest
 
 import streamware as sw
 from fakes import Broken, Rows, failing, orders, until
-from streamware.frameworks._support.exchange import CLIENT_LEFT, Exchange
+from streamware.frameworks._support.response_stream import CLIENT_LEFT, ResponseStream
 
 SCOPE = {"type": "http", "method": "GET", "headers": [], "query_string": b""}
 ENDLESS = 10**9
 
 
-def exchange(rows: Any, receive: Any = None) -> Exchange:
-    return Exchange(sw.Export(rows, format="csv").asgi, SCOPE, receive)
+def stream(rows: Any, receive: Any = None) -> ResponseStream:
+    return ResponseStream(sw.Export(rows, format="csv").asgi, SCOPE, receive)
 
 
 async def test_it_tells_its_start_and_then_its_chunks() -> None:
     rows = Rows(orders(20_000))
-    made = exchange(lambda: rows)
+    made = stream(lambda: rows)
     start = await made.start()
     assert start["status"] == 200
     assert (b"content-type", b"text/csv; charset=utf-8") in start["headers"]
@@ -29,7 +29,7 @@ async def test_it_tells_its_start_and_then_its_chunks() -> None:
 
 async def test_a_chunk_is_made_when_it_is_asked_for() -> None:
     rows = Rows(orders(ENDLESS))
-    made = exchange(lambda: rows)
+    made = stream(lambda: rows)
     await made.start()
     await anext(made)
     pulled = rows.pulled
@@ -45,13 +45,13 @@ async def test_a_chunk_is_made_when_it_is_asked_for() -> None:
 async def test_an_early_error_is_raised_by_the_start() -> None:
     rows = Rows(failing(0))
     with pytest.raises(Broken):
-        await exchange(lambda: rows).start()
+        await stream(lambda: rows).start()
     assert rows.closed == 1
 
 
 async def test_a_later_error_is_raised_by_the_chunks_ever_after() -> None:
     rows = Rows(failing(50_000))
-    made = exchange(lambda: rows)
+    made = stream(lambda: rows)
     await made.start()
     with pytest.raises(Broken):
         async for _ in made:
@@ -65,7 +65,7 @@ async def test_it_ends_with_the_task_that_made_it() -> None:
     rows = Rows(orders(ENDLESS))
 
     async def request() -> None:
-        await exchange(lambda: rows).start()
+        await stream(lambda: rows).start()
 
     await asyncio.create_task(request())
     await until(lambda: rows.closed)
@@ -82,7 +82,7 @@ async def test_a_start_that_is_cancelled_closes_the_rows() -> None:
         finally:
             closed.set()
 
-    request = asyncio.create_task(exchange(waiting).start())
+    request = asyncio.create_task(stream(waiting).start())
     await opened.wait()
     request.cancel()
     await asyncio.wait({request})
@@ -95,7 +95,7 @@ async def test_a_client_that_left_before_gets_no_chunk() -> None:
         return {"type": "http.disconnect"}
 
     rows = Rows(orders(ENDLESS))
-    made = exchange(lambda: rows, left)
+    made = stream(lambda: rows, left)
     assert (await made.start())["status"] == CLIENT_LEFT
     assert [chunk async for chunk in made] == []
     assert rows.closed == 1
@@ -110,7 +110,7 @@ async def test_a_framework_that_is_stuck_in_sending_is_cancelled() -> None:
         return {"type": "http.disconnect"}
 
     async def request() -> None:
-        made = exchange(lambda: rows, receive)
+        made = stream(lambda: rows, receive)
         await made.start()
         try:
             async for _ in made:
