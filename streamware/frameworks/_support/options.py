@@ -45,14 +45,17 @@ def application(content: Content, options: ExportOptions) -> Application:
     Raises:
         TypeError, ValueError: As `Export` does; also if options are given beside an application.
     """
-    if unknown := options.keys() - Options.__annotations__.keys():
-        raise TypeError(f"ExportResponse has no option {', '.join(sorted(unknown))}")
+    known = ExportOptions.__annotations__
+    if unknown := options.keys() - known.keys():
+        raise TypeError(
+            f"ExportResponse has no option {', '.join(sorted(unknown))}; those that it shares with"
+            f" Export are {', '.join(known)}"
+        )
     if not isinstance(content, Application):
         return Export(content, **options)
     if options:
         kind, given = type(content).__name__, ", ".join(options)
         raise TypeError(
-            f"the content is {'an' if kind == 'Export' else 'a'} {kind} already, so {given} cannot"
-            f" be given with it: pass {given} to the {kind}"
+            f"ExportResponse takes no {given} beside a finished {kind}: pass {given} to {kind}(…)"
         )
     return content

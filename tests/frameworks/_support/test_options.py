@@ -30,7 +30,7 @@ def test_rows_become_an_export_with_the_options() -> None:
 def test_an_application_is_itself_and_takes_no_options(made: sw.Export | sw.Bundle) -> None:
     assert application(made, {}) is made
     kind = type(made).__name__
-    with pytest.raises(TypeError, match=f"{kind} already, .*: pass filename, format to the {kind}"):
+    with pytest.raises(TypeError, match=f"finished {kind}: pass filename, format to {kind}"):
         application(made, {"filename": "orders", "format": "csv"})
 
 
