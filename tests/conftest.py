@@ -47,6 +47,16 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what is better than the documents say: no failure, but they are due."""
+    reports = terminalreporter.getreports("passed")
+    found = [said for one in reports for name, said in one.user_properties if name == "better"]
+    if found:
+        terminalreporter.section("better than documented")
+        for said in sorted(map(str, found)):
+            terminalreporter.write_line(said)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an `async def` test in an event loop of its own."""

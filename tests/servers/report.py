@@ -85,6 +85,41 @@ def row(setup: Setup, found: Found) -> list[str]:
     ]
 
 
+RANKS = (
+    (SILENT, "hangs", "no answer", "cut", "500"),
+    ("**never**", "by a write", "at once"),
+    ("**everything**", "< 32 MiB", "< 12 MiB"),
+)
+"""What a line may say of an outcome, worst first; what stands nowhere here is text."""
+
+
+def worse(found: Sequence[str], told: Sequence[str]) -> list[str]:
+    """Where a server does worse than its line in the table, or otherwise without being better."""
+    return [
+        f"{title}: {now}, not {then}"
+        for title, now, then in zip(HEAD, found, told, strict=True)
+        if now != then and not rank(now) > rank(then)
+    ]
+
+
+def better(found: Sequence[str], told: Sequence[str]) -> list[str]:
+    """Where it does better."""
+    return [
+        f"{title}: {now}, not {then}"
+        for title, now, then in zip(HEAD, found, told, strict=True)
+        if rank(now) > rank(then)
+    ]
+
+
+def rank(said: str) -> int:
+    """How good the worst of the outcomes in a cell is; -1 of a cell that tells no outcome."""
+    outcomes = [re.sub(r" \(curl \d+\)", "", one) for one in said.split(", ")]
+    for ranks in RANKS:
+        if set(outcomes) <= set(ranks):
+            return min(map(ranks.index, outcomes))
+    return -1
+
+
 def failure(cells: dict[str, Result], name: str) -> str:
     if name not in cells:
         return NONE
