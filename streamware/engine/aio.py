@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from streamware.engine.deadline import called
+from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.sync import CHUNK_SIZE, FLUSH_INTERVAL, Encoding
 from streamware.engine.turns import Turn, take
 from streamware.engine.worker import GATE, Worker
@@ -86,8 +87,8 @@ class Advanceable(Protocol):
         """Held while rows are encoded or chunks are taken."""
 
     @property
-    def receipt(self) -> Receipt:
-        """Figures so far."""
+    def lifecycle(self) -> Lifecycle:
+        """The state of the document, and its receipt."""
 
     @property
     def has_pending(self) -> bool:
@@ -143,25 +144,31 @@ class AsyncEncoding:
         self._ready: deque[bytes] = deque()
         self._filling: asyncio.Future[bool] | None = None
         self._turn: Turn | None = None
-        self._more = True
-        self._closed = False
         self._endings: list[asyncio.Future[Any]] = []
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def receipt(self) -> Receipt:
         """Figures so far; final once the last chunk was taken, or after `aclose`."""
-        return self._encoding.receipt
+        return self.lifecycle.receipt
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The state of the document."""
+        return self._encoding.lifecycle
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._ready and self._more and not self._closed:
+        more = True
+        while more and not self._ready and not self._closed:
             if self._filling is None:
+                if self.lifecycle.is_over:
+                    break
                 self._filling = await self._begun()
             if self._filling is not None:
-                await self._waited(self._filling)
+                more = await self._waited(self._filling)
         if self._ready and not self._closed:
             return self._ready.popleft()
         await self.aclose()
@@ -180,8 +187,12 @@ class AsyncEncoding:
 
     def __del__(self) -> None:
         # A last resort, for who forgot: whatever is under way still ends on its own thread.
-        if not getattr(self, "_closed", True):
+        if hasattr(self, "_worker") and not self._closed:
             self._stop()
+
+    @property
+    def _closed(self) -> bool:
+        return self._worker.stopped
 
     def close(self) -> None:
         """Give up without waiting, from any thread: Django closes its responses like this."""
@@ -233,8 +244,8 @@ class AsyncEncoding:
             if chunk := self._encoding.take():
                 self._ready.append(chunk)
 
-    async def _waited(self, filling: asyncio.Future[bool]) -> None:
-        """Wait for a chunk, or for the clock."""
+    async def _waited(self, filling: asyncio.Future[bool]) -> bool:
+        """Wait for a chunk, or for the clock; return False after the last chunk."""
         encoding = self._encoding
         await asyncio.wait({filling}, timeout=max(0, min(self._flush_interval, encoding.time_left)))
         if not (filling.done() or self._closed) and (expired := encoding.expire()) is not None:
@@ -246,24 +257,24 @@ class AsyncEncoding:
         if not filling.done() and self._bridges.flush():
             await asyncio.wait({filling}, timeout=_HAND_OVER)
         if self._closed:
-            return
+            return False
         try:
             if filling.done():
                 self._filling = None
-                self._more = filling.result()
-            elif self._encoding.has_pending:
+                return filling.result()
+            if self._encoding.has_pending:
                 await self._helper.submit(self._rescue)
         except Exception as error:
             await self.aclose()
             if is_thread_bound(error):
                 raise StateError(_OTHER_THREAD) from error
             raise
+        return True
 
     def _stop(self) -> list[asyncio.Future[Any]]:
         """Have everything end; what to wait for until it has."""
-        self._closed = True
-        if self._ready and self.receipt.outcome == "complete":  # its end was never taken
-            self.receipt.outcome, self.receipt.sha256 = "closed", None
+        if self._ready and self.lifecycle.state is State.COMPLETE:
+            self.lifecycle.drop()
         self._encoding.cancel()
         pulling = self._filling is not None and not self._filling.done()
         if self._filling is not None:

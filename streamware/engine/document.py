@@ -9,15 +9,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
-from time import monotonic
 from typing import Any, BinaryIO
 
 from streamware.engine.deferred_file import DeferredFile
+from streamware.engine.lifecycle import Lifecycle, State
 from streamware.errors import EncodeError, LimitError, StateError
 from streamware.formats.protocol import Context, Encoder, Format, interleaves, pieces
 from streamware.limits import Limits
 from streamware.model.columns import Batch, Column, Key, Sheet, as_columns
-from streamware.receipt import Receipt, problem_of
+from streamware.receipt import Receipt
 from streamware.rows.batching import Untag
 from streamware.rows.grouping import SheetGrouper
 from streamware.rows.table import Table
@@ -50,6 +50,7 @@ class DocumentWriter:
     ) -> None:
         self.format = format
         self.receipt = Receipt(format.name)
+        self.lifecycle = Lifecycle(self.receipt)
         self.size = 0
         self.unflushed = False
         self._columns = as_columns(columns)
@@ -61,21 +62,11 @@ class DocumentWriter:
         self._encoder: Encoder | None = None
         self._out: list[bytes] = []
         self._digest = hashlib.sha256()
-        self._started = monotonic()
-        self._begun = False
-        self._finished = False
-        self._settled = False
         self._table: Table | None = None
         self._grouper: SheetGrouper | None = None
         self._changed: list[DeferredFile] = []
         self._ending: Iterator[bytes] | None = None
         self._theirs: LimitError | None = None
-
-    def start_clock(self) -> None:
-        """Seconds are counted from here on, the opening of the rows among them."""
-        if not self._begun:
-            self._started = monotonic()
-            self._begun = True
 
     def begin(self, sheet: Sheet | None, names: list[str] | None) -> None:
         """What is fed from here on belongs to `sheet`; None where there is but one.
@@ -87,7 +78,7 @@ class DocumentWriter:
             raise EncodeError(
                 f"{self.format.name} cannot hold several sheets; a format that can is xlsx"
             )
-        self.start_clock()
+        self._start()
         self._table = self._table_of(sheet, names)
 
     def begin_sorted(self, sheet_by: Key | None, names: list[str] | None) -> Untag | None:
@@ -104,7 +95,7 @@ class DocumentWriter:
             EncodeError: The format cannot take them in one pass.
         """
         check_interleaves(self.format)
-        self.start_clock()
+        self._start()
         self._table = self._table_of(None, names)
         self._grouper = SheetGrouper(
             sheet_by, self._columns, names, lambda name, sheet: self._table_of(sheet, names, name)
@@ -184,13 +175,8 @@ class DocumentWriter:
         for piece in self._ending:
             self._keep(piece)
             return True
-        self._finished = True
+        self.lifecycle.finish()
         return False
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more is encoded: it was finished, or given up."""
-        return self._finished or self._settled
 
     def take(self) -> bytes:
         """The bytes that are ready; possibly none."""
@@ -199,33 +185,31 @@ class DocumentWriter:
         self.size = 0
         receipt = self.receipt
         if chunk and receipt.first_byte_seconds is None:
-            receipt.first_byte_seconds = monotonic() - self._started
+            receipt.first_byte_seconds = self.lifecycle.seconds
         receipt.bytes += len(chunk)
         self._digest.update(chunk)
         return chunk
 
-    def settle(self, outcome: str, cause: BaseException | None = None) -> None:
-        """The end, of one kind or another; only the first counts."""
-        problem = None if cause is None else problem_of(cause)
-        theirs, self._theirs = self._theirs, None  # its traceback holds us
-        if isinstance(cause, LimitError):
-            if cause is theirs:
-                cause.status, outcome, problem = None, "source error", type(cause).__name__
-            else:
-                cause.status = self._limits.status_of(cause)
-        if self._settled:
-            return
-        self._settled = True
-        if self.receipt.outcome == "running":
-            self.receipt.outcome = outcome
-            self.receipt.problem = problem
-        self.receipt.seconds = monotonic() - self._started if self._begun else 0.0
+    def complete(self) -> bool:
+        """Record that all of it was taken; return False if it was cancelled before."""
+        return self.lifecycle.complete(self._digest.hexdigest())
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Record how it ended, if it was not over, and drop what was not taken.
+
+        Args:
+            error: The error that ended it; None or `GivenUp` if it was closed before its end.
+        """
+        foreign = error is not None and error is self._theirs
+        self._theirs = None  # its traceback holds us
+        if isinstance(error, LimitError) and not self.lifecycle.is_over:
+            error.status = None if foreign else self._limits.status_of(error)
+        self.lifecycle.close(error, foreign=foreign)
         self._out.clear()
         self.size = 0
-        if self.receipt.outcome == "complete":
-            self.receipt.sha256 = self._digest.hexdigest()
-        elif self._encoder is not None:
-            self._encoder.abort()
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None and self.lifecycle.state is not State.COMPLETE:
+            encoder.abort()
 
     @contextmanager
     def theirs(self) -> Iterator[None]:
@@ -238,20 +222,22 @@ class DocumentWriter:
 
     @property
     def time_left(self) -> float:
-        """Seconds that it may still take; below nothing where it has taken too long."""
+        """Seconds that it may still take; negative if it has taken too long."""
         bound = self._limits.seconds
-        if bound is None:
-            return inf
-        return self._started + bound - monotonic() if self._begun else bound
+        return inf if bound is None else bound - self.lifecycle.seconds
 
     def check_time(self) -> None:
-        """Raises LimitError when the export takes longer than it may."""
+        """Raise LimitError if the export takes longer than it may."""
         if self._limits.seconds is not None and self.time_left < 0:
             raise self.overdue()
 
     def overdue(self) -> LimitError:
-        """The error that says so."""
-        return self._limits.passed("seconds", monotonic() - self._started)
+        """Return the error that says so."""
+        return self._limits.passed("seconds", self.lifecycle.seconds)
+
+    def _start(self) -> None:
+        if self.lifecycle.state is State.IDLE:
+            self.lifecycle.start()
 
     @property
     def _begun_table(self) -> Table:

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, Protocol, Self
 
 from streamware.engine.deadline import Deadline
 from streamware.engine.document import DocumentWriter, check_interleaves
-from streamware.errors import EncodeError, LimitError, Refused, ScratchError
+from streamware.engine.lifecycle import Lifecycle, State
+from streamware.errors import EncodeError, LimitError
 from streamware.formats.protocol import Format
 from streamware.formats.registry import lookup
 from streamware.limits import Limits
@@ -147,21 +148,24 @@ class Encoding:
         self._coder = coder
         self._chunk_size = chunk_size
         self._flush_interval = flush_interval
-        self._steps: Generator[None, None, None] | None = self._run()
         self._opened: list[OpenRows] = []
         self._batcher: RowBatcher | None = None
         self.lock: AbstractContextManager[Any] = RLock()
-        self._closed = False
-        self._unwanted = False
         self._failure: BaseException | None = None
         self._deadline: Deadline | None = None
         if cancel is not None and limits is not None and limits.seconds is not None:
             self._deadline = Deadline(limits.seconds, cancel)
+        self._steps: Generator[None, None, None] | None = self._run()
 
     @property
     def receipt(self) -> Receipt:
         """Figures so far; final once the last chunk was taken, or after `close`."""
         return self.document.receipt
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The state of the document."""
+        return self.document.lifecycle
 
     def __iter__(self) -> Self:
         return self
@@ -187,7 +191,7 @@ class Encoding:
         self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if hasattr(self, "_steps"):  # else the arguments were wrong
             self.close()
 
     def advance(self) -> bool:
@@ -199,9 +203,9 @@ class Encoding:
             with self._deadline or _NO_DEADLINE:
                 self.document.check_time()
                 for _ in steps:
-                    return not self._closed or self._end_late()
+                    return not self.lifecycle.is_over or self._end_late()
         except BaseException as error:
-            if self._closed and isinstance(error, Cancelled):
+            if self.lifecycle.is_over and isinstance(error, Cancelled):
                 return self._end_late()
             self._fail(error)
             raise
@@ -217,9 +221,8 @@ class Encoding:
         """What is ready to be handed out, from any thread."""
         with self.lock:
             chunk = self.document.take()
-            last = self._steps is None and not (self._closed or self._unwanted)
-            if last:
-                self.document.settle("complete")
+            written = self._steps is None and self.lifecycle.state is State.WRITTEN
+            last = written and self.document.complete()
             coder = self._coder
             if coder is None:
                 return chunk
@@ -241,7 +244,7 @@ class Encoding:
         """
         document, batcher = self.document, self._batcher
         with self.lock:
-            if document.ended or self._unwanted or batcher is None:
+            if self.lifecycle.state is not State.READING or batcher is None:
                 return
             try:
                 any_thread = not batcher.pending or document.any_thread(batcher.pending[0])
@@ -250,12 +253,12 @@ class Encoding:
                 document.flush(rows=any_thread)
             except BaseException as error:
                 self._failure = error
-                document.settle(outcome_of(error), error)
+                document.close(error)
                 raise
 
     def cancel(self) -> None:
         """Have `advance` end with the pull in flight; may be called from any thread."""
-        self._unwanted = True
+        self.lifecycle.cancel()
         if self._batcher is not None:
             self._batcher.stop()
 
@@ -270,6 +273,7 @@ class Encoding:
             return None
         error = self.document.overdue()
         self._failure = self._failure or error
+        self.lifecycle.cancel()
         return error
 
     def close(self) -> None:
@@ -278,22 +282,22 @@ class Encoding:
         Idempotent; raises nothing but what is no `Exception`, when all is closed.  While another
         thread is pulling, that thread closes them when its pull returns.
         """
-        if self._closed:
+        if self.lifecycle.is_over and self._steps is None:
             return
-        self._closed = True
-        self._settle(self._failure or Cancelled())
-        with ExitStack() as closing:  # from last to first, each whatever became of the one before
+        self._end(self._failure)
+        rows, self._rows = self._rows, None
+        with ExitStack() as closing:  # from last to first; each runs even if an earlier one failed
             if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
                 closing.callback(self._end_late)
-            if self._rows is not None and not is_opener(self._rows):
-                closing.callback(close, self._rows)
+            if rows is not None and not is_opener(rows):
+                closing.callback(close, rows)
 
     def _fail(self, error: BaseException) -> None:
         """End it; raises why, where that is not what interrupted rows raised."""
         if self._failure is None and self._deadline is not None and self._deadline.struck:
             self._failure = self.document.overdue()
         cause = (self._failure if isinstance(error, (Exception, Cancelled)) else None) or error
-        self._settle(cause)
+        self._end(cause)
         self.close()
         try:
             if cause is not error:
@@ -302,13 +306,11 @@ class Encoding:
             self._failure = None  # its traceback holds us, and this frame
             del cause, error
 
-    def _settle(self, cause: BaseException) -> None:
-        unwanted = isinstance(cause, Cancelled) or (self._unwanted and self._failure is None)
+    def _end(self, error: BaseException | None) -> None:
+        """Record how the document ended, if it is not over: with an error, or closed."""
+        cancelled = self.lifecycle.state is State.CANCELLED and self._failure is None
         with self.lock:
-            if unwanted:
-                self.document.settle("closed")
-            else:
-                self.document.settle(outcome_of(cause), cause)
+            self.document.close(None if cancelled else error)
 
     def _end_late(self) -> bool:
         steps, self._steps = self._steps, None
@@ -320,7 +322,7 @@ class Encoding:
     def _run(self) -> Generator[None, None, None]:
         """Each step has filled the document with something to hand out."""
         rows, self._rows = self._rows, None
-        self.document.start_clock()
+        self.lifecycle.start()
         if self._deadline is not None:
             self._deadline.start()
         outer = self._open(rows)
@@ -400,7 +402,7 @@ class Encoding:
     def _encoding(self) -> Iterator[None]:
         """Nobody else encodes meanwhile, and the document is still wanted."""
         with self.lock:
-            if self.document.ended or self._unwanted or self._failure is not None:
+            if self.lifecycle.state is not State.READING:
                 raise self._failure or Cancelled
             yield
 
@@ -452,14 +454,3 @@ def checked_key(sheet_by: Key | None, format_: Format) -> Key | None:
         Column(sheet_by)
         check_interleaves(format_)
     return sheet_by
-
-
-def outcome_of(error: BaseException) -> str:
-    """What a receipt says of a document that ended with `error`."""
-    if isinstance(error, Cancelled):
-        return "closed"
-    if isinstance(error, LimitError):
-        return "expired" if error.name == "seconds" else "limit"
-    if isinstance(error, (Refused, ScratchError)):
-        return "no space"
-    return "encode error" if isinstance(error, EncodeError) else "source error"

@@ -144,7 +144,7 @@ class Body:
     def conclude(self, problem: StreamwareError | None) -> None:
         """Give back what is held, and tell everybody what became of it."""
         self._lease.leave()
-        conclude(self._encoding.receipt, self._lease.quota, problem, sent=self._sent)
+        conclude(self._document.lifecycle, self._lease.quota, problem, sent=self._sent)
         self._watch.done()
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from streamware.engine.sync import Encoding, outcome_of
+from streamware.engine.lifecycle import Lifecycle, State
+from streamware.engine.sync import Encoding
 from streamware.errors import LimitError, StateError
 from streamware.http import headers as head
 from streamware.http.application import Application
@@ -25,7 +26,7 @@ from streamware.http.delivery import Answer, Job
 from streamware.http.export import Entry, Export, entry_of
 from streamware.http.request import Request
 from streamware.observe import Watch
-from streamware.receipt import Receipt, problem_of
+from streamware.receipt import Receipt
 from streamware.rows.source import Bridge, Cancelled, close
 from streamware.scratch.quota import ExportQuota
 from streamware.settings import Settings
@@ -157,10 +158,10 @@ class Member:
     def _tell(self, *, given_up: bool) -> None:
         if self.job is None or not self.told or not isinstance(self.content, Encoding):
             return
-        receipt = self.content.receipt
-        if given_up and self.begun and receipt.outcome == "closed":
-            receipt.outcome = "client gone"
-        Watch(receipt, on_done=self.job.on_done).done()
+        lifecycle = self.content.lifecycle
+        if given_up and self.begun and lifecycle.state is State.CLOSED:
+            lifecycle.leave()
+        Watch(lifecycle.receipt, on_done=self.job.on_done).done()
 
 
 class Zipping:
@@ -174,16 +175,16 @@ class Zipping:
 
     def __init__(self, members: list[Member], *, large: bool) -> None:
         self.receipt = Receipt("zip")
+        # The seconds of a zip that never gets its turn are those of its wait.
+        self.lifecycle = Lifecycle(self.receipt, monotonic())
         self.lock: AbstractContextManager[Any] = nullcontext()
         self.asynchronous: list[object] = []
         self._members = members
         self._large = large
-        self._unwanted = False
         self._expired: LimitError | None = None
         self._chunks = self._run()
         self._ready = b""
         self._digest = sha256()
-        self._started = monotonic()
 
     def fed_by(self, bridge: Bridge | None, quota: ExportQuota | None) -> Zipping:
         """The same, ready to begin; given a bridge, it can read asynchronous rows."""
@@ -215,12 +216,11 @@ class Zipping:
                 self._ready = chunk
                 return True
         except BaseException as error:
-            self._settle(self._expired or (Cancelled() if self._unwanted else error))
+            self._end(self._expired or error)
             self.close()
             raise
-        if not self._unwanted:
-            self.receipt.sha256 = self._digest.hexdigest()
-            self._settle()
+        self.lifecycle.finish()
+        self.lifecycle.complete(self._digest.hexdigest())
         return False
 
     def take(self) -> bytes:
@@ -229,7 +229,7 @@ class Zipping:
         self._digest.update(chunk)
         self.receipt.bytes += len(chunk)
         if chunk and self.receipt.first_byte_seconds is None:
-            self.receipt.first_byte_seconds = monotonic() - self._started
+            self.receipt.first_byte_seconds = self.lifecycle.seconds
         return chunk
 
     def flush_pending(self) -> None:
@@ -237,7 +237,7 @@ class Zipping:
 
     def cancel(self) -> None:
         """As `Encoding.cancel`."""
-        self._unwanted = True
+        self.lifecycle.cancel()
         for member in self._members[:1]:
             if isinstance(member.content, Encoding):
                 member.content.cancel()
@@ -264,7 +264,7 @@ class Zipping:
 
         Idempotent; raises nothing but what is no `Exception`, when all is closed.
         """
-        self._settle(self._expired or Cancelled())
+        self._end(self._expired)
         self._expired = None  # its traceback holds us
         with ExitStack() as closing:  # from last to first, each whatever became of the one before
             for _ in self._members:
@@ -275,10 +275,10 @@ class Zipping:
         member = self._members.pop(0)
         self.asynchronous += member.asynchronous
         self.receipt.rows += member.rows
-        member.close(given_up=self.receipt.outcome == "closed")
+        member.close(given_up=self.lifecycle.state is State.CLOSED)
 
     def _run(self) -> Iterator[bytes]:
-        self._started = monotonic()
+        self.lifecycle.start()
         archive = _library().ZipStream(compress_type=_DEFLATE, compress_level=1)
         while self._members:
             member = self._members[0]
@@ -291,7 +291,7 @@ class Zipping:
     def _counted(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
         size = 0
         for chunk in content:
-            if self._unwanted:
+            if self.lifecycle.state is State.CANCELLED:
                 raise Cancelled
             size += len(chunk)
             if size > MAX_SIZE and not self._large:
@@ -306,16 +306,17 @@ class Zipping:
                 raise LimitError(what, limit=MAX_SIZE, actual=self.receipt.bytes + len(chunk))
             yield chunk
 
-    def _settle(self, cause: BaseException | None = None) -> None:
-        receipt = self.receipt
-        if receipt.outcome == "running":
-            receipt.outcome = "complete" if cause is None else outcome_of(cause)
-            if cause is not None and receipt.outcome != "closed":
-                receipt.problem = problem_of(cause)
-            if isinstance(cause, LimitError) and self._is_theirs(cause):
-                cause.status, receipt.outcome = None, "source error"
-                receipt.problem = type(cause).__name__
-            receipt.seconds = monotonic() - self._started
+    def _end(self, error: BaseException | None) -> None:
+        """Record how the zip ended, if it is not over: with an error, or closed."""
+        lifecycle = self.lifecycle
+        if lifecycle.is_over:
+            return
+        if lifecycle.state is State.CANCELLED and self._expired is None:
+            error = None
+        foreign = False
+        if isinstance(error, LimitError) and self._is_theirs(error):
+            error.status, foreign = None, True
+        lifecycle.close(error, foreign=foreign)
 
     def _is_theirs(self, error: LimitError) -> bool:
         """Whether it came from the rows of an entry, or from what gives its bytes."""

@@ -15,14 +15,15 @@ from time import monotonic
 from typing import Literal, Protocol, Self
 
 from streamware.engine.aio import Advanceable, AsyncEncoding
-from streamware.engine.sync import FLUSH_INTERVAL, outcome_of
+from streamware.engine.lifecycle import Lifecycle, State
+from streamware.engine.sync import FLUSH_INTERVAL
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
 from streamware.http import headers as head
 from streamware.http.admission import Admission, admission
 from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.observe import Watch
-from streamware.receipt import Receipt, problem_of
+from streamware.receipt import Receipt
 from streamware.rows.source import Bridge
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
@@ -54,6 +55,10 @@ class Chunks(Advanceable, Protocol):
 
     def __next__(self) -> bytes:
         """The next chunk, never an empty one."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """Figures so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,23 +143,31 @@ _told: set[str] = set()
 
 
 def conclude(
-    receipt: Receipt, quota: ExportQuota, error: BaseException | None = None, *, sent: bool = True
+    lifecycle: Lifecycle,
+    quota: ExportQuota,
+    error: BaseException | None = None,
+    *,
+    sent: bool = True,
 ) -> None:
-    """Say what the document does not know: why nobody wanted it any more; and log its end.
+    """Record why a document was closed, which the engine cannot know, and log its end.
 
     Args:
-        receipt: Of the export; its rows are closed.
+        lifecycle: Of the document; its rows are closed.
         quota: Of the ledger, which it had.
         error: What ended the response.
         sent: Whether all of it was sent.
     """
+    receipt = lifecycle.receipt
     receipt.scratch_peak_bytes = quota.peak
-    if receipt.outcome in ("running", "closed") and isinstance(error, StreamwareError):
-        refused = isinstance(error, Refused) and error.limit in _OF_ADMISSION
-        receipt.outcome = "refused" if refused else outcome_of(error)
-        receipt.problem = problem_of(error)
-    elif receipt.outcome in ("running", "closed") or (receipt.outcome == "complete" and not sent):
-        receipt.outcome, receipt.sha256 = "client gone", None
+    if lifecycle.state is State.CLOSED or not lifecycle.is_over:
+        if isinstance(error, Refused) and error.limit in _OF_ADMISSION:
+            lifecycle.refuse(error)
+        elif isinstance(error, StreamwareError):
+            lifecycle.explain(error)
+        else:
+            lifecycle.leave()
+    elif lifecycle.state is State.COMPLETE and not sent:
+        lifecycle.leave()
     logger.log(
         _LEVELS.get(receipt.outcome, logging.WARNING),
         "export %s (%s) ended: %s%s; %d rows, %d bytes, %.3f seconds",

@@ -14,6 +14,7 @@ from io import SEEK_SET
 from typing import Self
 
 from streamware.engine.aio import AsyncEncoding
+from streamware.engine.lifecycle import State
 from streamware.engine.worker import Worker
 from streamware.http.delivery import Chunks
 from streamware.receipt import Receipt, check_complete
@@ -35,7 +36,6 @@ class Spooled:
         self._chunks = chunks
         self._finished = finished
         self._content = Content(spool)
-        self._begun = False
         self._closed = False
 
     @property
@@ -54,8 +54,7 @@ class Spooled:
     def __next__(self) -> bytes:
         if self._closed:
             raise StopIteration
-        if not self._begun:
-            self._begun = True
+        if self._chunks.lifecycle.state is State.IDLE:
             self._spool()
         if chunk := self._content.read():
             return chunk
@@ -91,7 +90,6 @@ class AsyncSpooled:
         self._encoding = encoding
         self._content = Content(spool)
         self._worker = Worker()
-        self._begun = False
 
     @property
     def receipt(self) -> Receipt:
@@ -107,8 +105,7 @@ class AsyncSpooled:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._begun:
-            self._begun = True
+        if self._encoding.lifecycle.state is State.IDLE:
             async for chunk in self._encoding:
                 await self._worker.submit(partial(self._content.write, chunk))
             check_complete(self.receipt)

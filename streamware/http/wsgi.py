@@ -250,7 +250,7 @@ class Body(ContextIterator):
 
     def _conclude(self) -> None:
         error, self._error = self._error, None  # its traceback holds the body
-        conclude(self._encoding.receipt, self._lease.quota, error, sent=self._sent)
+        conclude(self._document.lifecycle, self._lease.quota, error, sent=self._sent)
 
     def _deliver(self, mode: Mode, reason: str | None) -> None:
         receipt, quota, chunks = self._document.receipt, self._lease.quota, self._document

@@ -49,8 +49,8 @@ def test_a_document_without_rows_has_its_header(begun: bool) -> None:
 def test_only_the_first_outcome_counts() -> None:
     made = document()
     made.feed([(1,)])
-    made.settle("closed")
-    made.settle("complete")
+    made.close()
+    made.close(ValueError())
     assert (made.receipt.outcome, made.receipt.sha256, made.size) == ("closed", None, 0)
 
 

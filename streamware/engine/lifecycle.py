@@ -1,0 +1,241 @@
+"""Lifecycle: the states of a document being sent, and what its receipt says of its end.
+
+Theory of operation
+===================
+
+Every document has one `Lifecycle`, from before its rows are opened until its response is over.
+It holds the state, and it alone writes the figures of the end into the receipt: `outcome`,
+`problem`, `sha256` and `seconds`.  Everyone else reports what happened and reads the state.
+
+                      ┌────────────────── cancel ──────────────────┐
+                      │             │              │               v
+    IDLE ── start ──> READING ── finish ──> WRITTEN          CANCELLED
+      │               │             │              │               │
+      └─ fail, close ─┴─────────────┴── complete ──┴─ fail, close ─┘
+                      v             v              v
+                    FAILED        CLOSED        COMPLETE
+
+The states of the first row are live: the receipt says "running".  Those of the last row are
+over, and the first of them counts.  What the engine reports after it (an error of a pull that
+another thread has closed meanwhile, a second `close`) changes nothing.
+
+Two things may only be known when a document is over, so there are four more events:
+
+- `drop`: a COMPLETE document waits in memory, and its reader closes it before the last chunk.
+- `refuse`, `explain`, `leave`: the engine sees a close; only HTTP knows why.  The export was
+  refused, or an error outside the document ended it, or the client left.
+
+A transition that is not in the table is a bug of the caller, and raises `StateError`.
+
+`cancel` may come from any thread at any moment, between a look at the state and the next step
+of the encoding thread.  Hence the lock around every transition, and hence CANCELLED takes what
+the encoding thread still reports, and stays CANCELLED until the document is closed.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from threading import RLock
+from time import monotonic
+
+from streamware.errors import EncodeError, LimitError, Refused, ScratchError, StateError
+from streamware.receipt import Receipt, problem_of
+from streamware.rows.source import Cancelled
+
+
+class State(Enum):
+    """Where a document is in its life."""
+
+    IDLE = auto()  # nothing is opened
+    READING = auto()  # rows are opened, pulled and encoded
+    WRITTEN = auto()  # the last byte is made, and not yet taken
+    CANCELLED = auto()  # not wanted any more; a pull may still be in flight
+    COMPLETE = auto()  # the last byte was taken
+    FAILED = auto()  # an error ended it
+    CLOSED = auto()  # closed before its end
+    REFUSED = auto()  # over HTTP: nothing was opened, because the settings forbid it
+    LEFT = auto()  # over HTTP: the client left before its end
+
+
+class Event(Enum):
+    """What can happen to a document."""
+
+    START = auto()  # rows are about to be opened
+    FINISH = auto()  # the last byte was made
+    COMPLETE = auto()  # the last byte was taken
+    CANCEL = auto()  # the pull in flight shall be the last
+    FAIL = auto()  # an error ended it
+    CLOSE = auto()  # it was closed before its end
+    DROP = auto()  # it was complete, but the last chunks were not taken
+    REFUSE = auto()  # it was closed because the export was refused
+    EXPLAIN = auto()  # it was closed because of an error outside the document
+    LEAVE = auto()  # it was closed because the client left
+
+
+_ENDS = {
+    Event.FAIL: State.FAILED,
+    Event.CLOSE: State.CLOSED,
+    Event.REFUSE: State.REFUSED,
+    Event.EXPLAIN: State.FAILED,
+    Event.LEAVE: State.LEFT,
+}
+
+_IGNORED = dict.fromkeys(
+    (Event.START, Event.FINISH, Event.COMPLETE, Event.CANCEL, Event.FAIL, Event.CLOSE)
+)
+
+TRANSITIONS: dict[State, dict[Event, State | None]] = {
+    State.IDLE: {Event.START: State.READING, Event.CANCEL: State.CANCELLED, **_ENDS},
+    State.READING: {
+        Event.FINISH: State.WRITTEN,
+        Event.CANCEL: State.CANCELLED,
+        **_ENDS,
+    },
+    State.WRITTEN: {Event.COMPLETE: State.COMPLETE, Event.CANCEL: State.CANCELLED, **_ENDS},
+    State.CANCELLED: {
+        Event.START: State.CANCELLED,
+        Event.FINISH: State.CANCELLED,
+        Event.COMPLETE: State.CANCELLED,
+        Event.CANCEL: State.CANCELLED,
+        **_ENDS,
+    },
+    State.COMPLETE: {**_IGNORED, Event.DROP: State.CLOSED, Event.LEAVE: State.LEFT},
+    State.FAILED: {**_IGNORED},
+    State.CLOSED: {
+        **_IGNORED,
+        Event.REFUSE: State.REFUSED,
+        Event.EXPLAIN: State.FAILED,
+        Event.LEAVE: State.LEFT,
+    },
+    State.REFUSED: {**_IGNORED},
+    State.LEFT: {**_IGNORED},
+}
+"""The next state for each event; None where the event changes nothing any more."""
+
+_LIVE = frozenset({State.IDLE, State.READING, State.WRITTEN, State.CANCELLED})
+
+_OUTCOMES = {
+    State.COMPLETE: "complete",
+    State.CLOSED: "closed",
+    State.REFUSED: "refused",
+    State.LEFT: "client gone",
+}
+"""What the receipt says of a state; of FAILED it depends on the error."""
+
+
+class Lifecycle:
+    """The life of one document; the only writer of how its receipt says that it ended.
+
+    Args:
+        receipt: The receipt of the document.
+        started: The time from which seconds count until `start`; None if they do not.
+
+    Attributes:
+        receipt: The receipt of the document.
+        state: Where the document is.
+    """
+
+    __slots__ = ("_lock", "_started", "receipt", "state")
+
+    def __init__(self, receipt: Receipt, started: float | None = None) -> None:
+        self.receipt = receipt
+        self.state = State.IDLE
+        self._started = started
+        # Re-entrant: a finalizer that closes the document may run while this thread is in here.
+        self._lock = RLock()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether an outcome is recorded."""
+        return self.state not in _LIVE
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start; 0.0 before it."""
+        return 0.0 if self._started is None else monotonic() - self._started
+
+    def start(self) -> None:
+        """Start the clock: rows are about to be opened."""
+        self._started = monotonic()
+        self._move(Event.START)
+
+    def finish(self) -> None:
+        """Note that the last byte was made."""
+        self._move(Event.FINISH)
+
+    def complete(self, sha256: str) -> bool:
+        """Note that the last byte was taken; return False if the document was cancelled before.
+
+        Args:
+            sha256: Hex digest of all bytes.
+        """
+        self._move(Event.COMPLETE, sha256=sha256)
+        return self.state is State.COMPLETE
+
+    def cancel(self) -> None:
+        """Have the pull in flight be the last; from any thread."""
+        self._move(Event.CANCEL)
+
+    def close(self, error: BaseException | None = None, *, foreign: bool = False) -> None:
+        """Record how the document ended, if it was not over: with an error, or closed.
+
+        Args:
+            error: The error that ended it; None or `Cancelled` if it was closed before its end.
+            foreign: Whether the error is a `LimitError` of another document, which the caller's
+                rows read.  It is an error of the source like any other then.
+        """
+        if error is None or isinstance(error, Cancelled):
+            self._move(Event.CLOSE)
+        elif foreign:
+            self._move(Event.FAIL, "source error", type(error).__name__)
+        else:
+            self._move(Event.FAIL, outcome_of(error), problem_of(error))
+
+    def drop(self) -> None:
+        """Record that the last chunks of a complete document were not taken."""
+        self._move(Event.DROP)
+
+    def leave(self) -> None:
+        """Record that the client left."""
+        self._move(Event.LEAVE)
+
+    def refuse(self, error: Refused) -> None:
+        """Record that the export was refused."""
+        self._move(Event.REFUSE, problem=problem_of(error))
+
+    def explain(self, error: BaseException) -> None:
+        """Record the error outside the document that had it closed."""
+        self._move(Event.EXPLAIN, outcome_of(error), problem_of(error))
+
+    def _move(
+        self,
+        event: Event,
+        outcome: str | None = None,
+        problem: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        """Go to the next state; if that is an end, write it into the receipt."""
+        with self._lock:
+            before = self.state
+            if event not in TRANSITIONS[before]:
+                raise StateError(f"a document that is {before.name} cannot {event.name}")
+            after = TRANSITIONS[before][event]
+            if after is None:
+                return
+            self.state = after
+            if after in _LIVE:
+                return
+            receipt = self.receipt
+            receipt.outcome = outcome or _OUTCOMES[after]
+            receipt.problem, receipt.sha256 = problem, sha256
+            if before in _LIVE:
+                receipt.seconds = self.seconds
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return what a receipt says of a document that ended with `error`."""
+    if isinstance(error, LimitError):
+        return "expired" if error.name == "seconds" else "limit"
+    if isinstance(error, (Refused, ScratchError)):
+        return "no space"
+    return "encode error" if isinstance(error, EncodeError) else "source error"
