@@ -1,4 +1,4 @@
-"""Export: rows as a response, for WSGI and ASGI alike."""
+"""Export: rows as the response to a request, over WSGI and ASGI."""
 
 from __future__ import annotations
 
@@ -30,47 +30,49 @@ from streamware.values import Values
 class Export(Application):
     """Rows that answer a request with a download.  It is a WSGI and an ASGI application.
 
-    Return it from a Flask or Starlette view, call it with what a server calls an application
-    with, or mount `.wsgi` or `.asgi`.  Rows are opened when the request is answered, pulled as
-    the client reads, and closed on every path; a `HEAD` request never opens them.  The first
-    chunk is made before the status is sent, so that an early failure is a real 500; a later one
-    breaks the transfer.  Where too many exports are under way already
-    (`Settings.max_concurrent`), it waits for its turn, and answers 503 if none comes.
+    Return it from a Flask or Starlette view, call it as a server calls an application, or mount
+    `.wsgi` or `.asgi`.  Rows are opened when the request is answered, pulled as the client reads,
+    and closed on every path; a `HEAD` request never opens them.  The first chunk is made before
+    the status is sent, so that an early failure becomes a real 500; a later one breaks the
+    transfer.  If too many exports are running already (`Settings.max_concurrent`), it waits for
+    its turn, and answers 503 if it gets none in time.
 
-    Under WSGI rows are read on the server's thread.  Under ASGI ordinary rows are opened, read
-    and closed on a thread of their own, asynchronous ones by a task of their own.  Either may
-    use `current_scratch()`, with a middleware around the application or without.
+    Under WSGI rows are read on the server's thread.  Under ASGI synchronous rows are opened, read
+    and closed on a thread of their own, asynchronous ones by a task of their own.  Both can use
+    `current_scratch()`, with or without a middleware around the application.
 
     Args:
-        rows: As `encode`.  Over a callable the export can be used again, over an iterator once.
-        columns: As `encode`.
-        sheet_by: As `encode`; formats that cannot hold several sheets are not offered then.
-        format: The one format, by name or with its options; by default one of `formats`.
-        formats: What the client can choose from; the first is the default.
-        format_param: Name of the query parameter that chooses.
-        filename: Name of the download; its known extension is replaced by the format's.
+        rows: As for `encode`.  Over a callable the export can be used again, over an iterator
+            once.
+        columns: As for `encode`.
+        sheet_by: As for `encode`; formats that cannot hold several sheets are then not offered.
+        format: The only format, by name or with its options; by default one of `formats`.
+        formats: The formats that the client can choose from; the first is the default.
+        format_param: The query parameter by which the client chooses.
+        filename: Name of the download; a known extension is replaced by that of the format.
         delivery: "stream": rows are pulled as the client reads, and nothing is on disk.
             "buffer": rows are pulled as fast as they come, on a thread of their own, and closed
-            after the last; what the client has not taken waits in memory, then on disk, and
-            where there is no more room the rows wait.  "spool": the document is finished
-            first; then it is sent with `Content-Length` and `Repr-Digest`, and whatever fails
-            is a clean status.  "auto": "stream", but where the transport would hide that a
-            document was cut whose end does not show, as `Settings.silent_transport` says.
-        values: As `encode`.
-        limits: As `encode`.
-        compress: "auto": gzip for text formats and clients that accept it; or "off".
-        headers: Further response headers, or other values for ours.
+            after the last.  What the client has not read waits in memory, then on disk; when
+            both are full, the rows wait.  "spool": the document is finished first, then sent
+            with `Content-Length` and `Repr-Digest`; any failure is a clean status.  "auto":
+            "stream", unless neither the transport nor the format would show that a document was
+            cut short; then what `Settings.silent_transport` says.
+        values: As for `encode`.
+        limits: As for `encode`.
+        compress: "auto": gzip for text formats, if the client accepts it; or "off".
+        headers: Further response headers; they replace the defaults of the same name.
         status: Status code of the response.
-        cancel: Called from another thread while a pull is blocked, when the export has taken
-            longer than `Limits.seconds`, and under ASGI when the client has left: interrupts it,
-            such as `sqlite3.Connection.interrupt`.  Under WSGI a thread waits for that time.
-        on_done: Called once with the `Receipt`, when the export has ended, however it did.
-        settings: What holds for it; by default what holds for the middleware around it, else
-            for the process.  With others than the middleware's it has scratch of its own.
+        cancel: Interrupts a pull that blocks, such as `sqlite3.Connection.interrupt`.  It is
+            called from another thread, when the export has taken longer than `Limits.seconds`,
+            and under ASGI also when the client has left.  Under WSGI one more thread watches the
+            time if it is given.
+        on_done: Called once with the `Receipt` when the export has ended, however it ended.
+        settings: Its settings; by default those of the middleware around it, else those of the
+            process.  If they differ from the middleware's, the export has its own scratch.
 
     Raises:
-        TypeError, ValueError: The arguments are wrong: unknown formats, headers that cannot be
-            sent, several sheets for formats that hold one.
+        TypeError, ValueError: An argument is wrong: unknown formats, headers that cannot be sent,
+            several sheets for formats that hold one.
     """
 
     __slots__ = (
@@ -112,33 +114,26 @@ class Export(Application):
         on_done: Callable[[Receipt], object] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        if delivery not in get_args(Delivery):
-            known = ", ".join(get_args(Delivery))
-            raise ValueError(f"unknown delivery {delivery!r}; there are {known}")
-        if compress not in ("auto", "off"):
-            raise ValueError("compress is 'auto' or 'off'")
-        if isinstance(formats, str):
-            raise TypeError("formats are a list of formats; for a single one there is format=")
-        _check_kinds(values, limits, settings)
-        for name, call in (("cancel", cancel), ("on_done", on_done)):
-            if not (call is None or callable(call)):
-                raise TypeError(f"{name}= is to be called, and a {type(call).__name__} cannot be")
-        self._rows = checked(rows)
-        self._columns = as_columns(columns)
-        self._sheet_by = sheet_by
-        self._formats = _offered(rows, sheet_by, [format] if format is not None else formats)
-        self._format_param = format_param
-        self._filename = filename
-        self._values = values
-        self._limits = limits
-        self._compress = compress == "auto"
-        self._headers = head.checked(headers)
-        self._status = head.bodied(status)
-        self._delivery: Delivery = delivery
-        self._cancel = cancel
-        self._on_done = on_done
-        self._settings = settings
-        self._used = False
+        _check_choices(delivery, compress)
+        _check_types(values=values, limits=limits, settings=settings)
+        _check_callables(cancel=cancel, on_done=on_done)
+        self._rows = checked(rows)  # as given: an iterable, or a callable that opens one
+        self._columns = as_columns(columns)  # None: the rows name them
+        self._sheet_by = sheet_by  # the key whose value names the sheet of a row
+        # Those that can hold these rows; the first is the default.
+        self._formats = _offered(rows, sheet_by, formats if format is None else [format])
+        self._format_param = format_param  # in the query
+        self._filename = filename  # its extension is replaced
+        self._values = values  # None: those of the settings
+        self._limits = limits  # None: those of the settings
+        self._compress = compress == "auto"  # whether gzip may be used
+        self._headers = head.checked(headers)  # they replace our own
+        self._status = head.bodied(status)  # of the download, not of a refusal
+        self._delivery: Delivery = delivery  # "auto" is resolved for each request
+        self._cancel = cancel  # interrupts a blocked pull
+        self._on_done = on_done  # called with the receipt
+        self._settings = settings  # None: the middleware's, else the process's
+        self._used = False  # whether it has answered a request
 
     def _prepare_answer(self, request: Request) -> Answer:
         offers = [(format_.name, format_.media_type) for format_ in self._formats]
@@ -150,31 +145,34 @@ class Export(Application):
         format_ = self._formats[chosen]
         gzip = self._compress and format_.compressible and negotiation.accepts_gzip(request.coding)
         locale = _locale(format_, request.language)
-        headers = self._head(format_, gzip=gzip, locale=locale)
+        headers = self._response_headers(format_, gzip=gzip, locale=locale)
         job = self._job(format_, gzip=gzip, locale=locale)
         if request.head_only:
             return Answer(self._status, headers, b"", discarded=job)
         return Answer(self._status, headers, job)
 
-    def _head(self, format_: Format, *, gzip: bool, locale: str | None) -> list[tuple[str, str]]:
+    def _response_headers(
+        self, format_: Format, *, gzip: bool, locale: str | None
+    ) -> list[tuple[str, str]]:
         name = head.with_extension(self._filename, format_.extension, extensions())
         varies = ["Accept"] * (len(self._formats) > 1)
         varies += ["Accept-Encoding"] * (self._compress and format_.compressible)
         varies += ["Accept-Language"] * (_languages(format_) is not None)
-        ours = [
+        defaults = [
             ("Content-Type", format_.media_type),
             ("Content-Disposition", head.disposition(name)),
             *head.DEFAULTS,
             *([("Vary", ", ".join(varies))] if varies else []),
             *([("Content-Language", locale)] if locale else []),
         ]
-        return head.merged(ours, self._headers) + ([("Content-Encoding", "gzip")] if gzip else [])
+        coding = [("Content-Encoding", "gzip")] if gzip else []
+        return head.merged(defaults, self._headers) + coding
 
     def _job(self, format_: Format, *, gzip: bool, locale: str | None = None) -> Job:
-        if self._used and any(map(_used_up, open_sources(self._rows))):
+        if self._used and any(map(_can_be_read_once, open_sources(self._rows))):
             raise StateError(
-                "this Export's rows are an iterator and were used before; hand over a callable"
-                " that opens them, and it can be used again"
+                "the rows of this Export are an iterator that was used before; pass a callable"
+                " that opens them, and the Export can be used again"
             )
         self._used = True
         return Job(
@@ -215,7 +213,7 @@ class Export(Application):
             coder=coder,
             open_spool=None if quota is None else quota.spool,
             locale=locale,
-            # Beside an event loop it is the loop that minds the time.
+            # Beside an event loop it is the loop that watches the time.
             cancel=self._cancel if bridge is None else None,
         )
 
@@ -259,7 +257,7 @@ def entry_of(export: Export, name: str) -> Entry:
 
 
 def _languages(format_: Format) -> Container[str] | None:
-    """The languages that a format's documents differ in; None where they do not."""
+    """Return the languages that a format knows; None if its documents do not depend on one."""
     languages: Container[str] | None = getattr(format_, "languages", None)
     return languages
 
@@ -269,19 +267,37 @@ def _locale(format_: Format, accepted: str | None) -> str | None:
     return None if languages is None else negotiation.preferred_language(accepted, languages)
 
 
-def _check_kinds(values: object, limits: object, settings: object) -> None:
+def _check_choices(delivery: str, compress: str) -> None:
+    for name, given, choices in (
+        ("delivery", delivery, get_args(Delivery)),
+        ("compress", compress, ("auto", "off")),
+    ):
+        if given not in choices:
+            known = ", ".join(map(repr, choices))
+            raise ValueError(f"{name} must be one of {known}, not {given!r}")
+
+
+def _check_types(*, values: object, limits: object, settings: object) -> None:
     for given, kind in ((values, Values), (limits, Limits), (settings, Settings)):
         if not isinstance(given, kind | None):
             name = kind.__name__
-            raise TypeError(f"{name.lower()}= takes sw.{name}, not {type(given).__name__}")
+            raise TypeError(f"{name.lower()} must be sw.{name}(…), not {type(given).__name__}")
+
+
+def _check_callables(**given: object) -> None:
+    for name, call in given.items():
+        if not (call is None or callable(call)):
+            raise TypeError(f"{name} must be callable, not {type(call).__name__}")
 
 
 def _offered(rows: Rows, sheet_by: Key | None, formats: Sequence[str | Format]) -> list[Format]:
+    if isinstance(formats, str):
+        raise TypeError("formats must be a list of formats, not str; format= takes a single one")
     offered = [lookup(format_) for format_ in formats]
     if not offered:
-        raise ValueError("there is no format to offer")
+        raise ValueError("formats must offer at least one format")
     if sheet_by is not None:
-        Column(sheet_by)  # which refuses what is no key
+        Column(sheet_by)  # raises TypeError for anything but a key
     first = rows[0] if isinstance(rows, (list, tuple)) and rows else None
     if sheet_by is not None or isinstance(first, Tagged):
         return _several(offered, interleaves, "several sheets from one pass")
@@ -294,21 +310,25 @@ def _several(offered: Sequence[Format], can: Callable[[Format], bool], what: str
     able = list(filter(can, offered))
     if not able:
         names = ", ".join(format_.name for format_ in offered)
-        raise ValueError(f"{what} fit into none of the formats ({names}); xlsx holds them")
+        raise ValueError(f"none of the formats ({names}) can hold {what}; xlsx can")
     return able
 
 
 _ONCE = ("__next__", "__anext__", "__await__", "close", "aclose")
+"""What iterators have, and what is closed when it has been read."""
 
 
-def _used_up(rows: object) -> bool:
-    """Whether rows can be read but once: iterators, and what was closed when it was read."""
+def _can_be_read_once(rows: object) -> bool:
     return any(hasattr(rows, name) for name in _ONCE)
 
 
 def _not_acceptable(names: Sequence[str], discarded: Job, *, head_only: bool) -> Answer:
     body = f"Not Acceptable. There are: {', '.join(names)}\n".encode()
-    head_ = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    headers = [*head_, *head.DEFAULTS, ("Vary", "Accept")]
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        *head.DEFAULTS,
+        ("Vary", "Accept"),
+    ]
     sent = b"" if head_only else body
     return Answer(HTTPStatus.NOT_ACCEPTABLE, headers, sent, discarded=discarded)
