@@ -1,7 +1,12 @@
-"""Number formats of a spreadsheet as data styles of ODF.
+"""Writes the code of a number format as a data style of ODF.
 
-A code has up to four sections, each a style of its own here: the last is the style itself, which
-sends what another section is for to that one, by a map.
+A data style has no sections.  Each section of the code becomes a style: the last one is the style
+itself, and its `style:map` elements send numbers that meet a condition to the others.  For
+example, `0;[Red]-0` becomes
+
+    <number:number-style style:name="N1P0" style:volatile="true">      shows 0
+    <number:number-style style:name="N1">                              shows -0 in red
+      <style:map style:condition="value()&gt;=0" style:apply-style-name="N1P0"/>
 
 Source: ECMA-376 Part 1 §18.8.31 (numFmts); OpenDocument 1.3 Part 3 §16.29 (data styles).
 """
@@ -10,237 +15,163 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from locale import windows_locale
 from typing import NamedTuple
 
+from streamware.formats.ods.number_code import Section, Token, parse
 from streamware.formats.ods.parts import attribute, element
 
-_TOKENS = re.compile(
-    r"""
-    "(?P<quoted>[^"]*)" | \\(?P<escaped>.) | _(?P<space>.) | \*(?P<fill>.)
-    | \[\$-(?P<locale>[0-9A-Fa-f]+)[^\]]*\] | \[\$(?P<currency>[^\]-]*)[^\]]*\]
-    | \[(?P<elapsed>h+|m+|s+)\]
-    | \[(?P<condition><=|>=|<>|<|>|=)(?P<operand>-?[0-9.]+)\]
-    | \[(?P<other>[^\]]*)\]
-    | (?P<general>General) | (?P<half>AM/PM|A/P)
-    | (?P<part>y+|m+|d+|h+|s+(?:\.0+)?|e+(?![+-])|g+)
-    | (?P<exponent>E[+-]) | (?P<digits>[0\#?]+|[.,]) | (?P<slash>/\s*[0-9\#?]+)
-    | (?P<percent>%) | (?P<text>@) | (?P<literal>.)
-    """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
-_COLORS = {
-    "black": "000000",
-    "blue": "0000FF",
-    "cyan": "00FFFF",
-    "green": "00FF00",
-    "magenta": "FF00FF",
-    "red": "FF0000",
-    "white": "FFFFFF",
-    "yellow": "FFFF00",
-}
-_SYMBOL = re.compile("[A-Z]{3}")
+_CURRENCY_CODE = re.compile("[A-Z]{3}")
+_DATE_FIELDS = {"y": "year", "m": "month", "d": "day", "h": "hours", "s": "seconds", "a": "am-pm"}
 
 
 class NumberStyle(NamedTuple):
     """A data style.
 
     Attributes:
-        xml: It, and those that it maps to.
-        marks: What tells a number that it is shown by this style, as attributes of its cell.
+        xml: The style, after those that it maps to.
+        value_type: The attributes for the type of a cell whose number has this style.
     """
 
     xml: str
-    marks: bytes
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-
-
-@dataclass(slots=True)
-class _Section:
-    """What stands between two semicolons."""
-
-    tokens: list[_Token] = field(default_factory=list)
-    condition: str | None = None
-    color: str | None = None
-    locale: str = ""
-
-    def has(self, *kinds: str) -> bool:
-        return any(token.kind in kinds for token in self.tokens)
+    value_type: bytes
 
 
 def number_style(name: str, code: str) -> NumberStyle:
-    """The style of a number format.
+    """Return the style of a number format.
 
     Args:
-        name: Its name; those that it maps to are named after it.
-        code: The format's code.  What ODF has no way for (colours by number, room for digits
-            that are not there) is left out.
+        name: Name of the style; the styles it maps to are named after it.
+        code: Code of the format.  What ODF cannot express is left out: colours by number, and
+            blanks in the place of digits (`?`).
     """
-    sections = _sections(code)
-    conditions = _conditions(sections)
+    sections = parse(code)
     *others, last = sections
     maps, xml = "", ""
-    for at, (section, condition) in enumerate(zip(others, conditions, strict=True)):
+    for at, (section, condition) in enumerate(zip(others, _conditions(sections), strict=True)):
         part = f"{name}P{at}"
         xml += _style(part, section, "", volatile=True)
         maps += (
             f'<style:map style:condition={attribute(condition)} style:apply-style-name="{part}"/>'
         )
-    return NumberStyle(xml + _style(name, last, maps), _marks(sections[0]))
+    return NumberStyle(xml + _style(name, last, maps), _value_type(sections[0]))
 
 
-def _marks(section: _Section) -> bytes:
+def _value_type(section: Section) -> bytes:
     if section.has("percent"):
         return b' office:value-type="percentage"'
     symbol = next((token.text for token in section.tokens if token.kind == "currency"), "")
-    if _SYMBOL.fullmatch(symbol):
+    if _CURRENCY_CODE.fullmatch(symbol):
         return b' office:value-type="currency" office:currency="' + symbol.encode() + b'"'
     return b' office:value-type="float"'
 
 
-def _sections(code: str) -> list[_Section]:
-    sections = [_Section()]
-    for found in _TOKENS.finditer(code):
-        section, kind = sections[-1], found.lastgroup or ""
-        text = found[kind]
-        if kind == "literal" and text == ";":
-            sections.append(_Section())
-        elif kind == "operand":
-            sections[-1].condition = f"value(){_sign(found['condition'])}{text}"
-        elif kind == "other":
-            section.color = _COLORS.get(text.lower(), section.color)
-        elif kind == "locale":
-            section.locale = _locale(int(text, 16))
-        elif kind in ("quoted", "escaped", "literal"):
-            section.tokens.append(_Token("literal", text))
-        elif kind == "space":
-            section.tokens.append(_Token("literal", " "))
-        else:
-            section.tokens.append(_Token(kind, text))
-    return sections
-
-
-def _locale(number: int) -> str:
-    """The language that names of days and months are in, by Windows' number for it."""
-    language, _, country = windows_locale.get(number & 0xFFFF, "").partition("_")
-    return f' number:language="{language}" number:country="{country}"' if country else ""
-
-
-def _sign(comparison: str) -> str:
-    return "!=" if comparison == "<>" else comparison
-
-
-def _conditions(sections: Sequence[_Section]) -> list[str]:
-    """When each section but the last holds."""
-    usual = {1: [], 2: ["value()>=0"], 3: ["value()>0", "value()<0"]}.get(
+def _conditions(sections: Sequence[Section]) -> list[str]:
+    """Return the conditions of all sections but the last."""
+    defaults = {1: [], 2: ["value()>=0"], 3: ["value()>0", "value()<0"]}.get(
         len(sections), ["value()>0", "value()<0", "value()=0"]
     )
     return [
-        section.condition or default for section, default in zip(sections[:-1], usual, strict=True)
+        f"value(){section.comparison.replace('<>', '!=')}{section.operand}"
+        if section.comparison
+        else default
+        for section, default in zip(sections[:-1], defaults, strict=True)
     ]
 
 
-def _style(name: str, section: _Section, maps: str, *, volatile: bool = False) -> str:
-    kind, marks = _kind(section)
-    inner = "".join(_dated(section) if kind in ("date", "time") else _numbered(section))
-    color = f'<style:text-properties fo:color="#{section.color}"/>' if section.color else ""
-    marks += section.locale + (' style:volatile="true"' if volatile else "")
-    inner = inner or "<number:text/>"  # nothing is shown then
-    tag = f"number:{kind}-style"
-    return f'<{tag} style:name="{name}"{marks}>{color}{inner}{maps}</{tag}>'
-
-
-def _kind(section: _Section) -> tuple[str, str]:
+def _style(name: str, section: Section, maps: str, *, volatile: bool = False) -> str:
+    """Return the style of a section; a volatile one is kept though only a map refers to it."""
+    kind = _kind(section)
+    content = "".join(_date_content(section) if kind in ("date", "time") else _content(section))
+    attributes = ""
     if section.has("elapsed"):
-        return "time", ' number:truncate-on-overflow="false"'
+        attributes += ' number:truncate-on-overflow="false"'
+    if section.country:
+        attributes += f' number:language="{section.language}" number:country="{section.country}"'
+    if volatile:
+        attributes += ' style:volatile="true"'
+    color = f'<style:text-properties fo:color="#{section.color}"/>' if section.color else ""
+    content = content or "<number:text/>"  # an empty section shows nothing
+    tag = f"number:{kind}-style"
+    return f'<{tag} style:name="{name}"{attributes}>{color}{content}{maps}</{tag}>'
+
+
+def _kind(section: Section) -> str:
+    """Return the kind of data style: its element is `number:KIND-style`."""
+    if section.has("elapsed"):
+        return "time"
     if section.has("part", "half"):
-        days = any(kind in ("year", "month", "day", "era") for kind, _ in _parts(section))
-        return ("date" if days else "time"), ""
+        fields = {name for name, _ in _date_fields(section)}
+        return "date" if fields & {"year", "month", "day", "era"} else "time"
     if section.has("text"):
-        return "text", ""
+        return "text"
     if section.has("percent"):
-        return "percentage", ""
-    return ("currency" if section.has("currency") else "number"), ""
+        return "percentage"
+    return "currency" if section.has("currency") else "number"
 
 
 # Dates and times
 
 
-def _parts(section: _Section) -> Iterator[tuple[str, str]]:
-    """What each part of a date is: an `m` next to hours or seconds is a minute."""
-    tokens = [token for token in section.tokens if token.kind in ("part", "elapsed", "half")]
-    before = ""
-    for at, (_, text) in enumerate(tokens):
-        first = text[0].lower()
-        after = tokens[at + 1].text[0].lower() if at + 1 < len(tokens) else ""
-        minute = first == "m" and (before == "h" or after == "s") and len(text) < 3
-        names = {"y": "year", "m": "month", "d": "day", "h": "hour", "s": "second"}
-        yield ("minute" if minute else names.get(first, "era" if first != "a" else "half")), text
-        before = first
-
-
-def _dated(section: _Section) -> Iterator[str]:
-    parts = _parts(section)
+def _date_content(section: Section) -> Iterator[str]:
+    fields = _date_fields(section)
     for kind, text in section.tokens:
         if kind in ("part", "elapsed", "half"):
-            yield _part(*next(parts))
-        elif kind == "currency":
-            continue
-        else:
+            yield _date_element(*next(fields))
+        elif kind != "currency":
             yield element("number:text", text)
 
 
-def _part(name: str, text: str) -> str:
-    long = ' number:style="long"' if len(text) > 1 else ""
-    if name in ("year", "era"):
-        return (
-            "<number:year/>"
-            if text.lower() in ("y", "yy")
-            else '<number:year number:style="long"/>'
-        )
-    if name == "month":
-        textual = ' number:textual="true"' if len(text) > 2 else ""
-        return f"<number:month{textual}{_long(text)}/>"
-    if name == "day" and len(text) > 2:
-        return f"<number:day-of-week{_long(text)}/>"
-    if name == "half":
+def _date_fields(section: Section) -> Iterator[tuple[str, str]]:
+    """Yield the name and the code of each field of a date or time.
+
+    `m` is a month, but after hours or before seconds it is minutes.
+    """
+    codes = [token.text for token in section.tokens if token.kind in ("part", "elapsed", "half")]
+    letters = [code[0].lower() for code in codes]
+    for code, letter, before, after in zip(
+        codes, letters, ["", *letters], [*letters[1:], ""], strict=False
+    ):
+        if letter == "m" and (before == "h" or after == "s") and len(code) < 3:
+            yield "minutes", code
+        else:
+            yield _DATE_FIELDS.get(letter, "era"), code
+
+
+def _date_element(name: str, code: str) -> str:
+    if name == "am-pm":
         return "<number:am-pm/>"
-    tag = {"day": "day", "hour": "hours", "minute": "minutes", "second": "seconds"}[name]
-    whole, _, decimals = text.partition(".")
+    if name in ("year", "era"):
+        long = "" if code.lower() in ("y", "yy") else ' number:style="long"'
+        return f"<number:year{long}/>"
+    if name == "month" or (name == "day" and len(code) > 2):  # mm, mmm and mmmm; ddd and dddd
+        tag = "month" if name == "month" else "day-of-week"
+        textual = ' number:textual="true"' if name == "month" and len(code) > 2 else ""
+        long = ' number:style="long"' if len(code) in (2, 4) else ""
+        return f"<number:{tag}{textual}{long}/>"
+    whole, _, decimals = code.partition(".")
     long = ' number:style="long"' if len(whole) > 1 else ""
-    fraction = f' number:decimal-places="{len(decimals)}"' if decimals else ""
-    return f"<number:{tag}{long}{fraction}/>"
+    places = f' number:decimal-places="{len(decimals)}"' if decimals else ""
+    return f"<number:{name}{long}{places}/>"
 
 
-def _long(text: str) -> str:
-    return ' number:style="long"' if len(text) in (2, 4) else ""
+# Numbers and texts
 
 
-# Numbers
-
-
-def _numbered(section: _Section) -> Iterator[str]:
-    """What stands before the digits, the number itself, and what stands behind it."""
+def _content(section: Section) -> Iterator[str]:
+    """Yield what is before the number, the number itself, and what is after it."""
     tokens = section.tokens
-    places = [at for at, t in enumerate(tokens) if t.kind in ("digits", "exponent", "slash")]
-    # A comma or point without a digit is a literal.
-    if not any(tokens[at].text[0] in "0#?" for at in places):
-        places = []
-    first, last = (places[0], places[-1]) if places else (len(tokens), len(tokens))
-    for token in tokens[:first]:
-        yield _literal(token)
-    if places:
-        yield _number(tokens[first : last + 1])
-    for token in tokens[last + 1 :]:
-        yield _literal(token)
+    number = [at for at, t in enumerate(tokens) if t.kind in ("digits", "exponent", "slash")]
+    # A comma or point without a placeholder for a digit is a literal.
+    if not any(tokens[at].text[0] in "0#?" for at in number):
+        number = []
+    first, last = (number[0], number[-1]) if number else (len(tokens), len(tokens))
+    yield from map(_text_element, tokens[:first])
+    if number:
+        yield _number_element(tokens[first : last + 1])
+    yield from map(_text_element, tokens[last + 1 :])
 
 
-def _literal(token: _Token) -> str:
+def _text_element(token: Token) -> str:
     if token.kind == "general":
         return '<number:number number:min-integer-digits="1"/>'
     if token.kind == "text":
@@ -252,28 +183,26 @@ def _literal(token: _Token) -> str:
     return element("number:text", token.text)
 
 
-def _number(tokens: Sequence[_Token]) -> str:
-    kinds = {token.kind for token in tokens}
-    pattern = "".join(token.text for token in tokens if token.kind == "digits")
+def _number_element(tokens: Sequence[Token]) -> str:
+    """Return the number that tokens from the first placeholder to the last one show."""
+    kinds = [token.kind for token in tokens]
     if "slash" in kinds:
-        return _fraction(tokens)
+        return _fraction(tokens, kinds.index("slash"))
     if "exponent" in kinds:
-        at = next(at for at, token in enumerate(tokens) if token.kind == "exponent")
-        mantissa = "".join(token.text for token in tokens[:at] if token.kind == "digits")
-        digits = "".join(token.text for token in tokens[at:] if token.kind == "digits")
-        places = f' number:min-exponent-digits="{len(digits)}"'
-        step = len(mantissa.partition(".")[0])
-        places += f' number:exponent-interval="{step}"' if step > 1 else ""
-        places += ' number:forced-exponent-sign="true"' if tokens[at].text[1] == "+" else ""
-        return f"<number:scientific-number{_places(mantissa)}{places}/>"
-    scale = len(pattern) - len(pattern.rstrip(","))
+        return _scientific(tokens, kinds.index("exponent"))
+    pattern = _placeholders(tokens)
+    scale = len(pattern) - len(pattern.rstrip(","))  # each comma at the end divides by 1000
     factor = f' number:display-factor="{1000**scale}"' if scale else ""
-    embedded = "".join(_embedded(tokens))
-    tag = f"<number:number{_places(pattern.rstrip(','))}{factor}"
+    embedded = "".join(_embedded_texts(tokens))
+    tag = f"<number:number{_digit_attributes(pattern.rstrip(','))}{factor}"
     return f"{tag}>{embedded}</number:number>" if embedded else f"{tag}/>"
 
 
-def _places(pattern: str) -> str:
+def _placeholders(tokens: Sequence[Token]) -> str:
+    return "".join(token.text for token in tokens if token.kind == "digits")
+
+
+def _digit_attributes(pattern: str) -> str:
     whole, _, decimals = pattern.partition(".")
     decimals = decimals.replace(",", "")
     grouping = ' number:grouping="true"' if "," in whole else ""
@@ -284,30 +213,42 @@ def _places(pattern: str) -> str:
     )
 
 
-def _embedded(tokens: Sequence[_Token]) -> Iterator[str]:
-    """What stands among the digits, as in a telephone number: placed from their right end."""
-    whole: list[_Token] = []
-    for token in tokens:
-        if token.text == "." and token.kind == "digits":
-            break
-        whole.append(token)
+def _embedded_texts(tokens: Sequence[Token]) -> Iterator[str]:
+    """Yield the text among the digits, as in a telephone number.
+
+    Its position is the number of digits to the right of it, up to the decimal point.
+    """
+    point = next((at for at, t in enumerate(tokens) if t == ("digits", ".")), len(tokens))
+    whole = tokens[:point]
     for at, token in enumerate(whole):
-        right = sum(len(t.text) for t in whole[at:] if t.kind == "digits" and t.text != ",")
+        right = len(_placeholders(whole[at:]).replace(",", ""))
         if token.kind != "digits" and right:
-            yield f'<number:embedded-text number:position="{right}">' + (
-                element("x", token.text)[3:-4] + "</number:embedded-text>"
-            )
+            text = element("x", token.text).removeprefix("<x>").removesuffix("</x>")
+            yield (f'<number:embedded-text number:position="{right}">{text}</number:embedded-text>')
 
 
-def _fraction(tokens: Sequence[_Token]) -> str:
-    at = next(at for at, token in enumerate(tokens) if token.kind == "slash")
-    before = [token.text for token in tokens[:at] if token.kind == "digits"]
-    below = tokens[at].text[1:].strip()
-    *integers, above = before or [""]
+def _scientific(tokens: Sequence[Token], exponent: int) -> str:
+    mantissa = _placeholders(tokens[:exponent])
+    attributes = _digit_attributes(mantissa)
+    attributes += f' number:min-exponent-digits="{len(_placeholders(tokens[exponent:]))}"'
+    interval = len(mantissa.partition(".")[0])
+    if interval > 1:  # ##0.0E+0 has exponents that 3 divides
+        attributes += f' number:exponent-interval="{interval}"'
+    if tokens[exponent].text[1] == "+":
+        attributes += ' number:forced-exponent-sign="true"'
+    return f"<number:scientific-number{attributes}/>"
+
+
+def _fraction(tokens: Sequence[Token], slash: int) -> str:
+    before = [token.text for token in tokens[:slash] if token.kind == "digits"]
+    denominator = tokens[slash].text[1:].strip()
+    *integers, numerator = before or [""]
     whole = "".join(integers)
     integer = f' number:min-integer-digits="{whole.count("0")}"' if whole else ""
-    fixed = f' number:denominator-value="{below}"' if below.strip("0#?").isdigit() else ""
+    fixed = (
+        f' number:denominator-value="{denominator}"' if denominator.strip("0#?").isdigit() else ""
+    )
     return (
-        f'<number:fraction{integer} number:min-numerator-digits="{len(above)}"'
-        f' number:min-denominator-digits="{len(below)}"{fixed}/>'
+        f'<number:fraction{integer} number:min-numerator-digits="{len(numerator)}"'
+        f' number:min-denominator-digits="{len(denominator)}"{fixed}/>'
     )

@@ -63,7 +63,7 @@ class Styles:
 
     def number_marks(self, style: Style) -> bytes:
         """What tells a number that it looks so."""
-        return self._number(style.format)[1].marks if style.format else _FLOAT
+        return self._number(style.format)[1].value_type if style.format else _FLOAT
 
     def part(self, pages: Mapping[str, str]) -> bytes:
         """`styles.xml`.
