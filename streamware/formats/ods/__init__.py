@@ -1,6 +1,7 @@
-"""ODS: a spreadsheet of OpenDocument, which is LibreOffice's own form, as a zip of XML parts.
+"""How does a workbook become an ODS file, written forwards only?
 
-Its sheets stand in one part, one after the other; what they came to use is written behind it.
+ODS is OpenDocument, the native format of LibreOffice: a zip of XML parts.  All sheets are in one
+part, one after another.  The parts with what the sheets used, such as styles, follow.
 
 Source: OASIS OpenDocument 1.3 (ISO/IEC 26300) Part 2 (packages), Part 3 (schema).
 """
@@ -21,17 +22,16 @@ from streamware.model.columns import Column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ods(WorkbookOptions):
-    """A spreadsheet of LibreOffice, of one or more sheets, one after the other.
+    """A spreadsheet of LibreOffice, with one or more sheets, one after another.
 
-    A sheet that reaches 1,048,576 rows goes on in "Name (2)" with its header repeated.  All
-    sheets are one entry of the zip, which holds 4 GiB of XML: about six million rows of ten
-    columns.
+    A sheet that reaches 1,048,576 rows is continued in "Name (2)", where its header is repeated.
+    All sheets together hold 4 GiB of XML, about six million rows of ten columns.
 
-    What stands before the first row of a document has to be known then: of later sheets, a tab's
-    colour and what may be typed into columns that are not the export's are left out, and counted
-    ("tab_color", "validation"); widths are rounded up to whole characters.  `table` is a named
-    range with stripes, whatever style it names.  Conditional formats, stripes among them, are
-    LibreOffice's own, and other programs leave them out.
+    Some things have to be known before the first row of the document.  So of later sheets, the
+    colour of a tab that no earlier options have, and validations of columns other than the
+    export's, are left out and counted ("tab_color", "validation"); widths are rounded up to whole
+    characters.  `table` makes a named range with stripes, whatever style it names.  Conditional
+    formats, stripes among them, are an extension of LibreOffice that other programs ignore.
     """
 
     name: ClassVar[str] = "ods"
@@ -45,7 +45,7 @@ class Ods(WorkbookOptions):
             _check_translatable(self.names)
 
     def encoder(self, columns: Sequence[Column], context: Context) -> OdsEncoder:
-        """A fresh encoder."""
+        """Return a new encoder."""
         return OdsEncoder(self, columns, context)
 
 

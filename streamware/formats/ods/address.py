@@ -1,7 +1,7 @@
-"""Addresses made of the cells of a column, as formulas.
+"""Writes links as HYPERLINK formulas.
 
-A number, a date or a truth stays one so, which within a `text:a` it would not; and a formula
-takes LibreOffice a fifth of the memory of a text with a link inside.
+In a formula a number, a date or a boolean keeps its type; in a `text:a` it would be text.  And
+LibreOffice needs a fifth of the memory for a formula that it needs for a text with a link in it.
 
 Source: OpenDocument 1.3 Part 4 §6.11.5 (HYPERLINK), §5.4 (constants).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamware.formats.ods.serials import serial, span
+from streamware.formats.ods.serials import parse_duration, serial
 from streamware.formats.ods.white_space import characters
 from streamware.formats.spreadsheet.address import address_in, parts_of, percent_encoded
 from streamware.formats.text import legal
@@ -22,7 +22,7 @@ from streamware.values.tokens import iso_duration
 _ATTRIBUTE = (
     (b"&", b"&amp;"),
     (b"<", b"&lt;"),
-    (b'"', b"&quot;&quot;"),  # doubled, for it stands within a literal
+    (b'"', b"&quot;&quot;"),  # doubled, because it is in a string literal
     (b"\n", b"&#10;"),
     (b"\t", b"&#9;"),
 )
@@ -30,22 +30,22 @@ _START, _END = b' table:formula="of:=HYPERLINK(&quot;', b')"'
 
 
 class Address:
-    """An address in which the text of a cell stands.
+    """The address that the cells of a column link to.
 
     Args:
-        template: The address, `{}` where the text stands, quoted for an address.  Where it begins
-            with `{}`, the text is an address itself, and quoted only as far as one needs it.
+        template: The address, with `{}` for the percent-encoded text of the cell.  If it starts
+            with `{}`, the text is an address itself, and only what no address has is encoded.
     """
 
     def __init__(self, template: str) -> None:
         around = template.split("{}")
         self._around = [_literal(legal(part).encode()) for part in around]
-        self._whole = template.startswith("{}")
+        self._text_is_address = template.startswith("{}")
         self._room = (MAX_LITERAL - sum(map(len, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes]:
-        """The formula of each cell of this kind; empty where the cell is, or too long for one."""
-        if self._whole:
+        """Return the formula of each cell of this kind; empty if the cell is empty or too long."""
+        if self._text_is_address:
             found = [t if kind is Kind.TEXT else None for t in tokens]
             return [self._of_address(characters(token)) if token else b"" for token in found]
         if kind is not Kind.TEXT:
@@ -73,30 +73,30 @@ class Address:
         return _START + inner + b"&quot;;&quot;" + _literal(text) + b'&quot;)"'
 
     def _formula(self, kind: Kind, token: bytes) -> bytes:
-        address = percent_encoded(_shown(kind, token))
+        address = percent_encoded(_text_in_address(kind, token))
         if len(address) > self._room:
             return b""
-        return _START + address.join(self._around) + b"&quot;;" + _value(kind, token) + _END
+        return _START + address.join(self._around) + b"&quot;;" + _constant(kind, token) + _END
 
 
-def leading(url: str, kind: Kind, token: bytes) -> bytes:
-    """The formula by which a cell that is no text leads to this address, as `place` has it."""
-    return _START + _literal(url.encode()) + b"&quot;;" + _value(kind, token) + _END
+def link_formula(url: str, kind: Kind, token: bytes) -> bytes:
+    """Return the formula of a cell, not a text, that links to an address from `link_target`."""
+    return _START + _literal(url.encode()) + b"&quot;;" + _constant(kind, token) + _END
 
 
-def place(url: str) -> str | None:
-    """An address; one within the document as ODF has it: `#Other.A1`, not `#Other!A1`.
+def link_target(url: str) -> str | None:
+    """Return an address as ODF writes it, or None if `url` is not an address.
 
-    None where it is no address.
+    Within the document it is `#Other.A1` instead of `#Other!A1`.
     """
-    parted = parts_of(url)
-    if parted is None:
+    parts = parts_of(url)
+    if parts is None:
         return None
-    address, spot = parted
+    address, fragment = parts
     if address:
-        return f"{address}#{spot}" if spot else address
-    sheet, mark, cell = spot.rpartition("!")
-    return f"#{sheet}.{cell}" if mark else f"#{spot}"
+        return f"{address}#{fragment}" if fragment else address
+    sheet, mark, cell = fragment.rpartition("!")
+    return f"#{sheet}.{cell}" if mark else f"#{fragment}"
 
 
 def _fits(text: bytes) -> bool:
@@ -109,20 +109,20 @@ def _literal(text: bytes) -> bytes:
     return text
 
 
-def _shown(kind: Kind, token: bytes) -> bytes:
-    """The text of a cell, spans as in ISO 8601."""
+def _text_in_address(kind: Kind, token: bytes) -> bytes:
+    """Return the text of a cell as the address has it: a duration in ISO 8601."""
     if kind is Kind.DURATION:
-        return iso_duration(span(token)).encode()
+        return iso_duration(parse_duration(token)).encode()
     if kind is Kind.TIME:
         hours, minutes, seconds = token[2:-1].replace(b"H", b"M").split(b"M")
         return b":".join([hours, minutes, seconds])
     return token
 
 
-def _value(kind: Kind, token: bytes) -> bytes:
-    """A cell's value within a formula."""
+def _constant(kind: Kind, token: bytes) -> bytes:
+    """Return the value of a cell as a constant of a formula."""
     if kind is Kind.BOOL:
         return token.upper() + b"()"
     if kind is Kind.NUMBER:
-        return token.upper()  # the exponent
+        return token.upper()  # the E of an exponent
     return serial(kind, token)

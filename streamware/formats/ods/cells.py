@@ -1,4 +1,4 @@
-"""A column's cells as the XML of a table.
+"""Writes the cells of a column as XML.
 
 Source: OpenDocument 1.3 Part 3 §9.1.4 (table:table-cell), §6.1.2 (white space), §19.385
 (office:value-type) and its neighbours.
@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from streamware.formats.ods.address import Address, leading, place
+from streamware.formats.ods.address import Address, link_formula, link_target
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.style_registry import StyledMarkup, StyleRegistry
@@ -39,8 +39,11 @@ _BEFORE = {
     Kind.DURATION: _TIME,
 }
 _AFTER_TEXT = b"</text:p></table:table-cell>"
-_SHOWN = b"<text:p>"  # of a value it is made from its style; SheetJS skips cells without any
-_AFTER = b'">' + _SHOWN + _AFTER_TEXT
+# The text that a cell shows is left empty, for programs make it of value and style; but SheetJS
+# skips cells without a paragraph.
+_SHOWN = b"<text:p></text:p>"
+_END = b"</table:table-cell>"
+_AFTER_VALUE = b'">' + _SHOWN + _END
 _START = b"<table:table-cell"
 
 
@@ -49,55 +52,60 @@ class CellWriter:
 
     Args:
         column: The column.
-        look: How its cells look.
+        style: How its cells look.
         registry: The styles of the document.
-        converted: Counted into.
-        validation: Name of the validation that its cells have, or None.
+        converted: Counts the links and formulas that became text, and the like.
+        validation: Name of the validation of its cells, or None.
+
+    Attributes:
+        style: How its cells look.
     """
 
     def __init__(
         self,
         column: Column,
-        look: ColumnStyle,
+        style: ColumnStyle,
         registry: StyleRegistry,
         *,
         converted: Counter[str],
         validation: str | None = None,
     ) -> None:
-        self._registry = registry
-        self._converted = converted
+        self.style = style  # of its cells
+        self._registry = registry  # of the styles of the document
+        self._converted = converted  # the counter of what is written otherwise than given
+        # The address that its cells link to, if they do.
         self._address = None if column.url is None else Address(column.url)
-        self._look = look
         checked = f' table:content-validation-name="{validation}"' if validation else ""
-        self._start = _START + checked.encode()
-        self._empty = self._start + b"/>"
-        self._marks = registry.marks(look, linked=column.url is not None)
+        self._start = _START + checked.encode()  # of every cell
+        self._empty = self._start + b"/>"  # an empty cell
+        self._markup = registry.cell_markup(style, linked=column.url is not None)  # by kind
+        # Styles of the coming cells that have their own, by their row in the batch.
         self._stylings: dict[int, _CellStyling] = {}
 
-    def dress(self, at: int, formatted: FormattedColumn) -> None:
-        """Settle how a dressed cell of the coming `parts` looks.
+    def style_cell(self, row: int, formatted: FormattedColumn) -> None:
+        """Register the style of a cell that has its own, before `parts` writes it.
 
         Args:
-            at: Its place in the batch, from 0.
+            row: Its row in the batch, from 0.
             formatted: The column.
         """
-        cell: Cell = (formatted.styled or {})[at]
-        token = formatted.tokens[at]
-        kind = formatted.kinds[at] if formatted.kinds else formatted.kind
+        cell: Cell = (formatted.styled or {})[row]
+        token = formatted.tokens[row]
+        kind = formatted.kinds[row] if formatted.kinds else formatted.kind
         if kind is None or token is None:
             kind = Kind.EMPTY
-        base = self._look.style(shown_kind(kind, token))
-        url = place(cell.url) if cell.url else None
+        base = self.style.style(shown_kind(kind, token))
+        url = link_target(cell.url) if cell.url else None
         if cell.url and (url is None or token is None or kind is Kind.FORMULA):
             self._converted["link"] += 1
             url = None
         if url is not None or (token and not cell.url and self._address is not None):
             base = LINK.over(base)
         style = base if cell.style is None else cell.style.over(base)
-        self._stylings[at] = _CellStyling(self._registry.styled_markup(style), cell, url)
+        self._stylings[row] = _CellStyling(self._registry.styled_markup(style), cell, url)
 
     def parts(self, formatted: FormattedColumn) -> Sequence[Part]:
-        """The literals and texts of the column."""
+        """Return the parts of the column in every row."""
         kind, tokens = formatted.kind, formatted.tokens
         if formatted.styled:
             return (self._styled(formatted),)
@@ -106,39 +114,39 @@ class CellWriter:
         if kind is None or kind is Kind.FORMULA:
             return (list(map(self._cell, formatted.kinds or repeat(Kind.FORMULA), tokens)),)
         if self._address is not None:
-            return self._links_of(self._address, kind, formatted)
-        before = self._start + self._before(kind, self._marks.plain[kind])
-        after = _after(kind)
+            return self._link_column(self._address, kind, formatted)
+        before = self._start + self._value_start(kind, self._markup.plain[kind])
+        after = _value_end(kind)
         if formatted.sparse:
             empty = self._empty
             return ([empty if t is None else before + t + after for t in tokens],)
         return (before, tokens, after)
 
-    def calculated(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
-        """A cell of its own with a formula of OpenFormula, and its value."""
-        marks = f" table:formula={attribute('of:=' + formula)}".encode()
-        look = self._registry.styled_markup(style)
-        return _START + marks + self._before(kind, look) + token + _AFTER
+    def calculated_cell(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
+        """Return a cell with a formula in OpenFormula and its value, outside of the rows."""
+        markup = self._registry.styled_markup(style)
+        start = _START + _formula_attribute(formula)
+        return start + self._value_start(kind, markup) + token + _AFTER_VALUE
 
-    # What a cell has before its value
-
-    def _before(self, kind: Kind, look: StyledMarkup) -> bytes:
-        """What stands between the start of a cell and its value."""
+    def _value_start(self, kind: Kind, markup: StyledMarkup) -> bytes:
+        """Return what is between the start of a cell and its value."""
         if kind is Kind.NUMBER:
-            return look.marks + look.number + b' office:value="'
-        return look.marks + _BEFORE[kind]
+            return markup.style + markup.value_type + b' office:value="'
+        return markup.style + _BEFORE[kind]
 
-    # A column of links
-
-    def _links_of(self, address: Address, kind: Kind, formatted: FormattedColumn) -> Sequence[Part]:
+    def _link_column(
+        self, address: Address, kind: Kind, formatted: FormattedColumn
+    ) -> Sequence[Part]:
+        """Return the parts of a column of one kind whose cells are links."""
         tokens = formatted.tokens
         formulas = address.formulas(kind, tokens)
-        before, after = self._before(kind, self._marks.links[kind]), _after(kind)
+        before, after = self._value_start(kind, self._markup.links[kind]), _value_end(kind)
         if b"" not in formulas:
             return (self._start, formulas, before, tokens, after)
-        start, plain = self._start, self._start + self._before(kind, self._marks.plain[kind])
-        if left := formulas.count(b"") - tokens.count(None) - tokens.count(b""):
-            self._converted["url"] += left
+        start = self._start
+        plain = start + self._value_start(kind, self._markup.plain[kind])
+        if unlinked := formulas.count(b"") - tokens.count(None) - tokens.count(b""):
+            self._converted["url"] += unlinked
         cells = [
             start + formula + before + token + after
             if formula
@@ -149,38 +157,37 @@ class CellWriter:
         ]
         return (cells,)
 
-    # Cell by cell
-
     def _styled(self, formatted: FormattedColumn) -> list[bytes]:
+        """Return the cells of a column, some with a style, a link or a note of their own."""
         stylings, self._stylings = self._stylings, {}
-        kinds = _kinds(formatted)
+        kinds = formatted.kinds or [formatted.kind or Kind.EMPTY] * len(formatted.tokens)
         cells = []
         for at, (kind, token) in enumerate(zip(kinds, formatted.tokens, strict=True)):
             styling = stylings.get(at)
             if styling is None:
                 cells.append(self._cell(kind, token))
             else:
-                cells.append(self._own(kind, token, styling))
+                cells.append(self._styled_cell(kind, token, styling))
         return cells
 
-    def _own(self, kind: Kind, token: bytes | None, styling: _CellStyling) -> bytes:
-        look, cell, url = styling
+    def _styled_cell(self, kind: Kind, token: bytes | None, styling: _CellStyling) -> bytes:
+        markup, cell, url = styling
         formula = b""
         if not cell.url:
-            formula = self._link(kind, token)
+            formula = self._column_link(kind, token)
         elif url is not None and token is not None and kind is not Kind.TEXT:
-            formula, url = leading(url, kind, token), None
-        return self._written(kind, token, look, formula, url=url, note=cell.note)
+            formula, url = link_formula(url, kind, token), None
+        return self._xml(kind, token, markup, formula, url=url, note=cell.note)
 
     def _cell(self, kind: Kind, token: bytes | None) -> bytes:
         if token is None:
             return self._empty
-        formula = self._link(kind, token)
-        marks = self._marks.links if formula else self._marks.plain
-        return self._written(kind, token, marks[shown_kind(kind, token)], formula)
+        formula = self._column_link(kind, token)
+        markup = self._markup.links if formula else self._markup.plain
+        return self._xml(kind, token, markup[shown_kind(kind, token)], formula)
 
-    def _link(self, kind: Kind, token: bytes | None) -> bytes:
-        """The formula by which a cell of a column of links is one."""
+    def _column_link(self, kind: Kind, token: bytes | None) -> bytes:
+        """Return the formula of a cell that links to the address of its column; or nothing."""
         if self._address is None or not token:
             return b""
         formula = b"" if kind is Kind.FORMULA else self._address.formulas(kind, [token])[0]
@@ -188,63 +195,72 @@ class CellWriter:
             self._converted["url"] += 1
         return formula
 
-    def _written(
+    def _xml(
         self,
         kind: Kind,
         token: bytes | None,
-        look: StyledMarkup,
+        markup: StyledMarkup,
         formula: bytes,
         *,
         url: str | None = None,
         note: str | None = None,
     ) -> bytes:
-        if kind is Kind.FORMULA and token is not None:
-            return self._formula(token, look, note)
-        remark = _annotation(note)
-        if token is None:
-            start = self._start + look.marks
-            return start + b">" + remark + b"</table:table-cell>" if remark else start + b"/>"
-        before = self._start + formula + self._before(kind, look)
-        if kind is Kind.TEXT:
-            before = before.removesuffix(b"<text:p>") + remark + b"<text:p>"
-            return before + (token if url is None else _anchored(token, url)) + _AFTER_TEXT
-        if remark:
-            return before + token + b'">' + remark + _SHOWN + _AFTER_TEXT
-        return before + token + _AFTER
+        """Return a cell.
 
-    def _formula(self, token: bytes, look: StyledMarkup, note: str | None) -> bytes:
+        Args:
+            kind: Its kind.
+            token: Its text.
+            markup: The attributes for its style.
+            formula: Its attribute `table:formula`, if it has one.
+            url: The address that its text links to.
+            note: Its note.
+        """
+        if kind is Kind.FORMULA and token is not None:
+            return self._formula_cell(token, markup, note)
+        annotation = _annotation(note)
+        if token is None:
+            start = self._start + markup.style
+            return start + b">" + annotation + _END if annotation else start + b"/>"
+        before = self._start + formula + self._value_start(kind, markup)
+        if kind is Kind.TEXT:
+            before = before.removesuffix(b"<text:p>") + annotation + b"<text:p>"
+            return before + (token if url is None else _linked_lines(token, url)) + _AFTER_TEXT
+        if annotation:
+            return before + token + b'">' + annotation + _SHOWN + _END
+        return before + token + _AFTER_VALUE
+
+    def _formula_cell(self, token: bytes, markup: StyledMarkup, note: str | None) -> bytes:
         text, kind_name, cached = token.split(SEPARATOR)
         kind = Kind(kind_name.decode())
         translated = open_formula(text.decode())
-        formula = b""
+        formula = b"" if translated is None else _formula_attribute(translated)
         if translated is None:
             self._converted["formula"] += 1
-        else:
-            formula = f" table:formula={attribute('of:=' + translated)}".encode()
         if kind is Kind.EMPTY:
-            before = self._start + look.marks + formula
-            return before + b">" + _annotation(note) + b"</table:table-cell>"
-        return self._written(kind, cached, look, formula, note=note)
+            return self._start + markup.style + formula + b">" + _annotation(note) + _END
+        return self._xml(kind, cached, markup, formula, note=note)
 
 
 class _CellStyling(NamedTuple):
-    look: StyledMarkup
+    """What a cell has of its own: its style, the cell, and the address that it links to."""
+
+    markup: StyledMarkup
     cell: Cell
-    url: str | None  # where it leads
+    url: str | None
 
 
-def settle(writers: Sequence[CellWriter], formatted: Sequence[FormattedColumn]) -> None:
-    """Settle how the dressed cells of some rows look, before any of their parts is asked for."""
+def style_cells(writers: Sequence[CellWriter], formatted: Sequence[FormattedColumn]) -> None:
+    """Register the styles of the cells of some rows, before any of their parts is written."""
     for row, at in styled_places(formatted):
-        writers[at].dress(row, formatted[at])
+        writers[at].style_cell(row, formatted[at])
 
 
-def _kinds(formatted: FormattedColumn) -> Sequence[Kind]:
-    return formatted.kinds or [formatted.kind or Kind.EMPTY] * len(formatted.tokens)
+def _value_end(kind: Kind) -> bytes:
+    return _AFTER_TEXT if kind is Kind.TEXT else _AFTER_VALUE
 
 
-def _after(kind: Kind) -> bytes:
-    return _AFTER_TEXT if kind is Kind.TEXT else _AFTER
+def _formula_attribute(formula: str) -> bytes:
+    return f" table:formula={attribute('of:=' + formula)}".encode()
 
 
 def _annotation(note: str | None) -> bytes:
@@ -255,7 +271,7 @@ def _annotation(note: str | None) -> bytes:
     return f"<office:annotation>{inner}</office:annotation>".encode()
 
 
-def _anchored(token: bytes, url: str) -> bytes:
-    """Each line of a text as a link."""
+def _linked_lines(token: bytes, url: str) -> bytes:
+    """Return a text with each line as a link."""
     start = f'<text:a xlink:type="simple" xlink:href={attribute(url)}>'.encode()
     return LINE.join(start + line + b"</text:a>" for line in token.split(LINE))

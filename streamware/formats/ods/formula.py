@@ -1,7 +1,7 @@
-"""Formulas of Excel's language in that of ODF.
+"""Translates formulas of Excel to OpenFormula, the formula language of ODF.
 
-Source: ECMA-376 Part 1 §18.17 (formulas); OpenDocument 1.3 Part 4 (OpenFormula) §5 and §6; what
-LibreOffice 7.4 makes of a workbook of Excel, for names that OpenFormula does not have.
+Source: ECMA-376 Part 1 §18.17 (formulas); OpenDocument 1.3 Part 4 (OpenFormula) §5 and §6; for
+functions that OpenFormula does not have, how LibreOffice 7.4 imports workbooks of Excel.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _OF_MICROSOFT = (LATER - _STANDARD).union(
     "BAHTTEXT CEILING FLOOR ISO.CEILING NETWORKDAYS.INTL WORKDAY.INTL".split()  # noqa: SIM905
 )
 _RENAMED = {
-    name: f"LEGACY.{name}"  # there are others of these names
+    name: f"LEGACY.{name}"  # OpenFormula has other functions of these names
     for name in "CHIDIST CHIINV CHITEST FDIST FINV NORMSDIST NORMSINV TDIST".split()  # noqa: SIM905
 } | {
     "BINOM.DIST.RANGE": "B",
@@ -56,14 +56,14 @@ _RENAMED = {
 
 
 class _UntranslatableError(Exception):
-    """A part of a formula that there is no translation of."""
+    """The formula has a part that has no translation."""
 
 
 def open_formula(text: str) -> str | None:
-    """A formula, without the sign it begins with, in OpenFormula; None where that has no way.
+    """Return a formula of Excel, both without the leading `=`, in OpenFormula.
 
-    References are in brackets, arguments parted by semicolons.  Tables' columns, other files and
-    references over several sheets have no translation here.
+    References get brackets, and arguments semicolons between them.  The result is None if there
+    is no translation: columns of tables, other files and references to several sheets have none.
     """
     try:
         return "".join(_translated(text))

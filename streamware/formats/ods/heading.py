@@ -1,11 +1,11 @@
-"""Title rows and the header of a sheet, as the XML of a table."""
+"""Writes the title rows and the header of a sheet as XML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from streamware.formats.ods.cells import CellWriter, settle
+from streamware.formats.ods.cells import CellWriter, style_cells
 from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.protocol import Context, interleave
 from streamware.formats.spreadsheet.heading import title_cells
@@ -16,6 +16,7 @@ from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values.cell import TextRules
+from streamware.values.formatter import FormattedColumn
 
 ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"
 
@@ -24,12 +25,12 @@ _CELL, _COVERED = b"<table:table-cell", b"<table:covered-table-cell/>"
 
 
 class Heading:
-    """Title rows and the header of one sheet.
+    """Title rows and header of one sheet.
 
     Args:
-        head: Names and columns of the sheet.
-        options: What surrounds its rows.
-        context: The export's.
+        head: Name and columns of the sheet.
+        options: Options of the sheet.
+        context: The context of the export.
         text_rules: How values become text.
         registry: The styles of the document.
     """
@@ -43,42 +44,44 @@ class Heading:
         text_rules: TextRules,
         registry: StyleRegistry,
     ) -> None:
-        self._head = head
-        self._options = options
-        self._registry = registry
-        self._look = ColumnStyle.of(Column(0), context.values.timezone)
-        self._converted = context.receipt.converted
-        named = [Column(0, "title row"), Column(0, "title")]
-        self._formatter, self._titles = formatters(named, context, text_rules, sheet=head.name)
+        self._columns = head.columns  # of the sheet
+        self._titles = head.titles  # of the columns, or None
+        self._options = options  # of the sheet
+        self._context = context  # of the export
+        self._registry = registry  # of the styles of the document
+        labels = [Column(0, "title row"), Column(0, "title")]
+        # Formatters of the cells of title rows, and of the cells of the header.
+        self._title_cells, self._header_cells = formatters(
+            labels, context, text_rules, sheet=head.name
+        )
 
     def xml(self) -> bytes:
-        """All of it."""
+        """Return the rows."""
         rows = [self._title_row(row, at) for at, row in enumerate(self._options.title_rows, 1)]
-        return b"".join([*rows, self._header() if self._head.titles else b""])
+        return b"".join([*rows, self._header() if self._titles else b""])
 
     def _title_row(self, row: str | Sequence[Any], number: int) -> bytes:
-        written = b""
-        for cell in title_cells(row):
-            writer = self._writer()
-            formatted = self._formatter.spell([cell], number)
-            settle([writer], [formatted])
-            written += interleave(writer.parts(formatted), 1)
-        width = len(self._head.columns)
+        cells = b"".join(
+            [self._cell(self._title_cells.spell([cell], number)) for cell in title_cells(row)]
+        )
+        width = len(self._columns)
         if isinstance(row, str) and width > 1:
             spanned = f' table:number-columns-spanned="{width}" table:number-rows-spanned="1"'
-            written = _CELL + spanned.encode() + written.removeprefix(_CELL)
-            written += _COVERED * (width - 1)
-        return ROW + (written or _CELL + b"/>") + ROW_END
+            cells = _CELL + spanned.encode() + cells.removeprefix(_CELL) + _COVERED * (width - 1)
+        return ROW + (cells or _CELL + b"/>") + ROW_END
 
     def _header(self) -> bytes:
         cells = b""
-        for column, title in zip(self._head.columns, self._head.titles or (), strict=True):
-            writer = self._writer()
+        for column, title in zip(self._columns, self._titles or (), strict=True):
             style = self._options.header.over(Style(align=column.align))
-            formatted = self._titles.spell([Cell(title, style, note=column.note)], 0)
-            settle([writer], [formatted])
-            cells += interleave(writer.parts(formatted), 1)
+            cell = Cell(title, style, note=column.note)
+            cells += self._cell(self._header_cells.spell([cell], 0))
         return _HEADER + ROW + cells + ROW_END + _HEADER_END
 
-    def _writer(self) -> CellWriter:
-        return CellWriter(Column(0), self._look, self._registry, converted=self._converted)
+    def _cell(self, formatted: FormattedColumn) -> bytes:
+        """Return the only cell of a column."""
+        style = ColumnStyle.of(Column(0), self._context.values.timezone)
+        converted = self._context.receipt.converted
+        writer = CellWriter(Column(0), style, self._registry, converted=converted)
+        style_cells([writer], [formatted])
+        return interleave(writer.parts(formatted), 1)

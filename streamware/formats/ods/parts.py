@@ -1,4 +1,4 @@
-"""The parts of an ODS file that are not its content: what every one has, and the small ones.
+"""The small parts of an ODS file, and what all parts share.
 
 Source: OASIS OpenDocument 1.3 Part 2 §3 (packages), Part 3 §3.1 (the document's roots), §4
 (metadata).
@@ -37,7 +37,7 @@ _NAMESPACES = {
     "of": f"{_OASIS}:of:1.2",
     "xlink": "http://www.w3.org/1999/xlink",
     "dc": "http://purl.org/dc/elements/1.1/",
-    # LibreOffice's own, for what ODF 1.3 has no place: conditional formats by range.
+    # An extension of LibreOffice, for conditional formats of ranges, which ODF 1.3 lacks.
     "calcext": "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0",
 }
 _IN_ATTRIBUTE = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
@@ -45,18 +45,18 @@ _VERSION = "1.3"
 
 
 def opening(root: str, *prefixes: str) -> str:
-    """The declaration and the start tag of a part."""
+    """Return the declaration and the start tag of a part."""
     names = "".join(f' xmlns:{prefix}="{_NAMESPACES[prefix]}"' for prefix in prefixes)
     return f'{_DECLARATION}<office:{root}{names} office:version="{_VERSION}">'
 
 
 def attribute(text: str) -> str:
-    """A text as an attribute's value, quotes included."""
+    """Return a text as the value of an attribute, with the quotes."""
     return f'"{escape(legal(text), _IN_ATTRIBUTE)}"'
 
 
 def element(name: str, text: str | None) -> str:
-    """An element of this text; nothing where there is none."""
+    """Return an element with this text; nothing if the text is None."""
     return "" if text is None else f"<{name}>{escape(legal(text))}</{name}>"
 
 
@@ -67,13 +67,13 @@ def meta(
     created: datetime | None,
     properties: Mapping[str, object],
 ) -> bytes:
-    """`meta.xml`.
+    """Return `meta.xml`.
 
     Args:
-        title: Of the document.
-        author: Of the document.
-        created: When it was made.
-        properties: The document's own, by name: text, numbers, truths, dates.
+        title: Title of the document.
+        author: Author of the document.
+        created: When it was created.
+        properties: Custom properties by name: texts, numbers, booleans, dates.
     """
     inner = (
         element("meta:generator", "streamware")
@@ -88,7 +88,7 @@ def meta(
 
 
 def manifest(parts: Iterable[str]) -> bytes:
-    """`META-INF/manifest.xml`: the media type of every part."""
+    """Return `META-INF/manifest.xml`, which lists the media type of every part."""
     name = f"{_OASIS}:manifest:1.0"
     files = "".join(
         f'<manifest:file-entry manifest:full-path="{part}" manifest:media-type="text/xml"/>'
@@ -111,5 +111,5 @@ def _property(name: str, value: object) -> str:
         kind, text = "date", moment(value)
     elif isinstance(value, date):
         kind, text = "date", value.isoformat()
-    marks = f'meta:name={attribute(name)} meta:value-type="{kind}"'
-    return f"<meta:user-defined {marks}>{escape(legal(text))}</meta:user-defined>"
+    attributes = f'meta:name={attribute(name)} meta:value-type="{kind}"'
+    return f"<meta:user-defined {attributes}>{escape(legal(text))}</meta:user-defined>"

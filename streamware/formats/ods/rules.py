@@ -1,8 +1,8 @@
-"""What holds for whole columns: conditional formats, zebra, and what may be typed in.
+"""Writes what holds for whole columns: conditional formats, zebra stripes and validations.
 
-Conditional formats stand behind the rows, as LibreOffice writes them: ODF's own way, a map in the
-style of a cell, has neither ranges nor scales nor bars.  What may be typed in is ODF's, and has
-to be known before the first row of the document.
+Conditional formats come after the rows, in the form that LibreOffice writes.  ODF has only maps in
+cell styles for them, without ranges, colour scales and data bars.  Validations are as ODF has
+them, and have to be known before the first row of the document.
 
 Source: OpenDocument 1.3 Part 3 §9.4.4 (table:content-validation), §19.605 (table:condition).
 """
@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from streamware.errors import EncodeError
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
-from streamware.formats.ods.reference import Table
+from streamware.formats.ods.reference import CellRange
 from streamware.formats.ods.styles import Styles
 from streamware.formats.spreadsheet.look import ZEBRA
 from streamware.formats.text import label, legal, text_literal
@@ -34,20 +34,20 @@ _KINDS = {
 _SIGNS = {"<>": "!="}
 
 
-class ColumnRules:
+class ConditionalFormats:
     """The conditional formats of one sheet.
 
-    What they look like is settled at once, where they hold when the rows are known.
+    Their styles are registered at once; their ranges are known only after the last row.
 
     Args:
         sheet: Name of the sheet, for messages.
-        columns: Its columns.
-        options: What surrounds its rows.
-        styles: Those of the document.
-        zone: Zone that aware date-times are compared in.
+        columns: Columns of the sheet.
+        options: Options of the sheet.
+        styles: Styles of the document.
+        zone: Time zone in which aware date-times are compared.
 
     Raises:
-        EncodeError: A formula that ODF has no way for.
+        EncodeError: A rule has a formula that cannot be translated.
     """
 
     def __init__(
@@ -58,53 +58,55 @@ class ColumnRules:
         styles: Styles,
         zone: tzinfo,
     ) -> None:
-        self._formats = [
-            (
-                at,
-                _format(
-                    rule, Literals(f"sheet {sheet!r}, column {label(column, at)}", zone), styles
-                ),
-            )
-            for at, column in enumerate(columns)
-            for rule in column.rules
-        ]
-        # A native table of Excel has stripes; here they make one of it.
+        # The position of a column, and a rule as XML, in the pieces around its first cell.
+        self._formats: list[tuple[int, tuple[str, ...]]] = []
+        for at, column in enumerate(columns):
+            operands = OperandFormatter(f"sheet {sheet!r}, column {label(column, at)}", zone)
+            self._formats += [(at, _format(rule, operands, styles)) for rule in column.rules]
+        # A table has stripes, as in Excel.  ODF has no tables, so zebra stripes take their place.
         striped = options.zebra or bool(options.table)
         color = striped if isinstance(striped, str) else ZEBRA
         self._zebra = styles.name(Style(background=color)) if striped and columns else None
 
-    def formats(self, table: Table) -> str:
-        """`calcext:conditional-formats`; empty where there are none.
+    def xml(self, rows: CellRange) -> str:
+        """Return `calcext:conditional-formats`, or nothing if there are none.
 
         Args:
-            table: The data rows.
+            rows: The data rows.
         """
         found = [
-            _formatting(table.column(at), attribute(table.cell(at)).join(rule))
+            _conditional_format(rows.column_address(at), attribute(rows.first_cell(at)).join(rule))
             for at, rule in self._formats
         ]
         if self._zebra is not None:
-            odd = (table.first + 1) % 2
+            odd = (rows.first + 1) % 2
             rule = _condition(self._zebra, f"formula-is(MOD(ROW();2)={odd})")
-            found.append(_formatting(table.range(), attribute(table.cell(0)).join(rule)))
+            found.append(
+                _conditional_format(rows.address(), attribute(rows.first_cell(0)).join(rule))
+            )
         if not found:
             return ""
         return f"<calcext:conditional-formats>{''.join(found)}</calcext:conditional-formats>"
 
 
 class Validations:
-    """What may be typed into the columns of the document, each rule once."""
+    """The validations of a document, which say what users may type into a column, each once.
+
+    Attributes:
+        xml: `table:content-validations`, or nothing if there are none.
+    """
 
     def __init__(self) -> None:
         self._names: dict[tuple[Validation, str], str] = {}
+        self.xml = ""
 
-    def declare(self, columns: Iterable[tuple[Column, str]], place: str, zone: tzinfo) -> str:
-        """`table:content-validations`; empty where there are none.
+    def declare(self, columns: Iterable[tuple[Column, str]], place: str, zone: tzinfo) -> None:
+        """Make `xml`.  Call it once, before the others.
 
         Args:
-            columns: Columns, and their first cells.
-            place: Of what, for messages.
-            zone: Zone that aware date-times are compared in.
+            columns: The columns that are known, each with the address of its first cell.
+            place: What they belong to, for messages.
+            zone: Time zone in which aware date-times are compared.
         """
         found = ""
         for at, (column, cell) in enumerate(columns):
@@ -112,34 +114,39 @@ class Validations:
             if rule is None or _key(rule, cell) in self._names:
                 continue
             name = self._names[_key(rule, cell)] = f"v{len(self._names) + 1}"
-            literals = Literals(f"{place}, column {label(column, at)}", zone)
-            found += _validation(name, rule, cell, literals)
-        return f"<table:content-validations>{found}</table:content-validations>" if found else ""
+            operands = OperandFormatter(f"{place}, column {label(column, at)}", zone)
+            found += _validation(name, rule, cell, operands)
+        if found:
+            self.xml = f"<table:content-validations>{found}</table:content-validations>"
 
     def name(self, rule: Validation, cell: str) -> str | None:
-        """Name of a rule; None where it was not declared.
+        """Return the name of a validation; None if it was not declared.
 
         Args:
-            rule: The rule.
-            cell: The first cell that it holds for.
+            rule: The validation.
+            cell: Address of the first cell that it holds for.
         """
         return self._names.get(_key(rule, cell))
 
 
-class Literals:
-    """Operands as they stand in the formulas of one column.
+class OperandFormatter:
+    """Writes the operands of the rules of one column as a formula has them.
 
     Args:
-        place: Of the column, for messages.
-        zone: Zone that aware date-times are compared in.
+        place: Name of the column, for messages.
+        zone: Time zone in which aware date-times are compared.
     """
 
     def __init__(self, place: str, zone: tzinfo) -> None:
         self._place = place
         self._zone = zone
 
-    def literal(self, operand: Operand) -> str:
-        """An operand within a formula.  Raises EncodeError where ODF has no way for it."""
+    def format(self, operand: Operand) -> str:
+        """Return an operand.
+
+        Raises:
+            EncodeError: It is a formula that cannot be translated, or a date beyond all calendars.
+        """
         if isinstance(operand, date):
             return self._serial(operand)
         if not isinstance(operand, str):
@@ -148,7 +155,7 @@ class Literals:
             return text_literal(operand)
         formula = open_formula(legal(operand[1:]))
         if formula is None:
-            raise EncodeError(f"{self._place}: a rule has a formula that ODF has no way for")
+            raise EncodeError(f"{self._place}: the formula of a rule has no translation for ODF")
         return formula
 
     def _serial(self, day: date) -> str:
@@ -156,23 +163,25 @@ class Literals:
         if isinstance(day, datetime) and day.tzinfo is not None:
             moved = in_zone(day, self._zone)
         if moved is None:
-            raise EncodeError(f"{self._place}: a rule compares with a date out of all calendars")
-        moment = datetime(moved.year, moved.month, moved.day)  # noqa: DTZ001 - a wall clock's
+            raise EncodeError(
+                f"{self._place}: a rule compares with a date-time outside of the years 1 to 9999"
+            )
+        moment = datetime(moved.year, moved.month, moved.day)  # noqa: DTZ001 - a wall clock has no zone
         if isinstance(moved, datetime):
             moment = moved.replace(tzinfo=None)
         return f"{datetime_serials([moment])[0]:.15g}"
 
 
 def _key(rule: Validation, cell: str) -> tuple[Validation, str]:
-    """What makes two rules one: where they stand only counts in formulas."""
+    """Return what equal validations have in common; the cell matters only to formulas."""
     formulas = any(str(one).startswith("=") for one in (rule.value, rule.other))
     return rule, cell.rpartition(".")[2] if formulas else ""
 
 
-def _format(rule: Rule, literals: Literals, styles: Styles) -> tuple[str, ...]:
-    """Its XML, in the pieces between which its first cell stands."""
+def _format(rule: Rule, operands: OperandFormatter, styles: Styles) -> tuple[str, ...]:
+    """Return a rule as XML, in the pieces around the address of its first cell."""
     if isinstance(rule, Condition):
-        return _condition(styles.name(rule.style), _compared(rule, literals))
+        return _condition(styles.name(rule.style), _comparison(rule, operands))
     if isinstance(rule, ColorScale):
         points = [("minimum", rule.low), ("maximum", rule.high)]
         if rule.middle is not None:
@@ -183,15 +192,15 @@ def _format(rule: Rule, literals: Literals, styles: Styles) -> tuple[str, ...]:
             for type_, color in points
         )
         return (f"<calcext:color-scale>{entries}</calcext:color-scale>",)
-    return (_bar(rule),)
+    return (_data_bar(rule),)
 
 
 def _condition(style: str, value: str) -> tuple[str, str]:
-    marks = f'calcext:apply-style-name="{style}" calcext:value={attribute(value)}'
-    return f"<calcext:condition {marks} calcext:base-cell-address=", "/>"
+    applied = f'calcext:apply-style-name="{style}" calcext:value={attribute(value)}'
+    return f"<calcext:condition {applied} calcext:base-cell-address=", "/>"
 
 
-def _bar(rule: DataBar) -> str:
+def _data_bar(rule: DataBar) -> str:
     ends = "".join(
         f'<calcext:formatting-entry calcext:value="0" calcext:type="{end}"/>'
         for end in ("minimum", "maximum")
@@ -202,22 +211,22 @@ def _bar(rule: DataBar) -> str:
     )
 
 
-def _compared(rule: Condition | Validation, literals: Literals) -> str:
-    """`>5`, `between(1,2)`."""
-    value = "" if rule.value is None else literals.literal(rule.value)
+def _comparison(rule: Condition | Validation, operands: OperandFormatter) -> str:
+    """Return the comparison of a rule, such as `>5` or `between(1,2)`."""
+    value = "" if rule.value is None else operands.format(rule.value)
     if rule.other is None:
         return f"{_SIGNS.get(rule.comparison, rule.comparison)}{value}"
-    return f"{rule.comparison.replace(' ', '-')}({value},{literals.literal(rule.other)})"
+    return f"{rule.comparison.replace(' ', '-')}({value},{operands.format(rule.other)})"
 
 
-def _formatting(cells: str, rule: str) -> str:
+def _conditional_format(cells: str, rule: str) -> str:
     return (
         f"<calcext:conditional-format calcext:target-range-address={attribute(cells)}>{rule}"
         "</calcext:conditional-format>"
     )
 
 
-def _validation(name: str, rule: Validation, cell: str, literals: Literals) -> str:
+def _validation(name: str, rule: Validation, cell: str, operands: OperandFormatter) -> str:
     listed = ' table:display-list="unsorted"' if rule.choices else ""
     title = "" if rule.title is None else f" table:title={attribute(rule.title)}"
     kind = "stop" if rule.strict else "warning"
@@ -225,20 +234,20 @@ def _validation(name: str, rule: Validation, cell: str, literals: Literals) -> s
     message = "".join(f"<text:p>{escape(line)}</text:p>" for line in lines)
     return (
         f'<table:content-validation table:name="{name}"'
-        f" table:condition={attribute('of:' + _allowed(rule, literals))}"
+        f" table:condition={attribute('of:' + _allowed(rule, operands))}"
         f' table:allow-empty-cell="true"{listed} table:base-cell-address={attribute(cell)}>'
         f'<table:error-message table:message-type="{kind}" table:display="true"{title}>{message}'
         "</table:error-message></table:content-validation>"
     )
 
 
-def _allowed(rule: Validation, literals: Literals) -> str:
-    """The condition that what is typed in has to meet."""
+def _allowed(rule: Validation, operands: OperandFormatter) -> str:
+    """Return the condition that the content of a cell must meet."""
     if rule.choices:
         return f"cell-content-is-in-list({';'.join(map(text_literal, rule.choices))})"
     if rule.kind == "custom":
-        return f"is-true-formula({literals.literal(rule.value or '')})"
-    compared = _compared(rule, literals)
+        return f"is-true-formula({operands.format(rule.value or '')})"
+    compared = _comparison(rule, operands)
     between = compared.startswith(("between", "not-between"))
     if rule.kind == "length":
         return f"cell-content-text-length{'-is-' if between else '()'}{compared}"

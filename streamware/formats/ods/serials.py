@@ -1,4 +1,4 @@
-"""Dates, times and spans as numbers: how a formula and a total have them.
+"""Converts dates, times and durations to numbers of days and back, for formulas and totals.
 
 Source: OpenDocument 1.3 Part 4 §4.3.3 (dates and times are numbers of days).
 """
@@ -13,26 +13,26 @@ from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import MOMENTS, SPANS, Kind
 from streamware.values.tokens import clock_duration, datetime_serials
 
-_CLOCK = re.compile(rb"(-?)PT([0-9]+)H([0-9]+)M([0-9]+)(?:\.([0-9]+))?S")
+_DURATION = re.compile(rb"(-?)PT([0-9]+)H([0-9]+)M([0-9]+)(?:\.([0-9]+))?S")
 _DAY = timedelta(days=1)
 _EPOCH = datetime.fromisoformat("1899-12-30")
 
 
 def serial(kind: Kind, token: bytes) -> bytes:
-    """The number that a cell of this kind and text is; that of a number is itself."""
+    """Return the number that a cell has in formulas: a date or a duration is a number of days."""
     if kind in SPANS:
-        return repr(span(token) / _DAY).encode()
+        return repr(parse_duration(token) / _DAY).encode()
     if kind in MOMENTS:
         return repr(datetime_serials([datetime.fromisoformat(token.decode())])[0]).encode()
     return token
 
 
-def valued(kind: Kind, number: float) -> tuple[Kind, bytes]:
-    """The kind and text of a cell whose number is known.
+def typed_value(kind: Kind, number: float) -> tuple[Kind, bytes]:
+    """Return the kind and the text of a cell that has a number in formulas.
 
     Args:
-        kind: What it is meant to be; past all spans and calendars it is a number.
-        number: Its number.
+        kind: The kind it should have.  A number beyond all dates or durations stays a number.
+        number: The number.
     """
     try:
         if kind in SPANS:
@@ -44,11 +44,11 @@ def valued(kind: Kind, number: float) -> tuple[Kind, bytes]:
     return kind, repr(number).encode()
 
 
-def span(text: bytes) -> timedelta:
-    """The span that `clock_duration` wrote."""
-    found = _CLOCK.fullmatch(text)
+def parse_duration(text: bytes) -> timedelta:
+    """Return the duration that `clock_duration` wrote."""
+    found = _DURATION.fullmatch(text)
     if found is None:
-        raise ValueError("no span of hours, minutes and seconds")
+        raise ValueError("not a duration of hours, minutes and seconds")
     sign, hours, minutes, seconds, fraction = found.groups(b"")
     length = timedelta(
         hours=int(hours),
@@ -59,21 +59,21 @@ def span(text: bytes) -> timedelta:
     return -length if sign else length
 
 
-def numeric(formatted: FormattedColumn) -> FormattedColumn:
-    """A column whose dates, times and spans are numbers, those that formulas have among them."""
+def as_numbers(formatted: FormattedColumn) -> FormattedColumn:
+    """Return the column with numbers for dates, times, durations and such values of formulas."""
     dated = SPANS | MOMENTS | {Kind.FORMULA}
     if formatted.kinds is None and formatted.kind not in dated:
         return formatted
     kinds = formatted.kinds or [formatted.kind or Kind.EMPTY] * len(formatted.tokens)
     tokens = [
-        text if text is None else _numeric(kind, text)
+        text if text is None else _as_number(kind, text)
         for kind, text in zip(kinds, formatted.tokens, strict=True)
     ]
     return FormattedColumn(formatted.kind, tokens, formatted.sparse, formatted.kinds)
 
 
-def _numeric(kind: Kind, text: bytes) -> bytes:
+def _as_number(kind: Kind, text: bytes) -> bytes:
     if kind is not Kind.FORMULA:
         return serial(kind, text)
-    formula, valued, cached = text.split(SEPARATOR)
-    return SEPARATOR.join([formula, valued, serial(Kind(valued.decode()), cached)])
+    formula, value_kind, cached = text.split(SEPARATOR)
+    return SEPARATOR.join([formula, value_kind, serial(Kind(value_kind.decode()), cached)])

@@ -1,4 +1,4 @@
-"""How the sheets are shown: frozen rows and columns, zoom.
+"""How the sheets are shown: their frozen rows and columns, and their zoom.
 
 Source: OpenDocument 1.3 Part 3 §3.10 (settings); the names are LibreOffice's.
 """
@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from streamware.formats.ods.parts import attribute, opening
 
-_FROZEN = 2  # 1 is a split that can be moved
-_RIGHT, _BELOW = 1, 2  # the panes: 0 and 1 above, 2 and 3 below
-_BY_PERCENT = 0  # how zoom is meant
+_NOT_SPLIT, _FROZEN = 0, 2  # 1 is a split that users can move
+_TOP_RIGHT, _BOTTOM_LEFT, _BOTTOM_RIGHT = 1, 2, 3  # panes
+_PERCENT = 0  # the type of zoom
 
 
 class View(NamedTuple):
     """How one sheet is shown.
 
     Attributes:
-        name: The sheet's.
-        columns: So many of the first columns stay in sight.
-        rows: So many of the first rows stay in sight.
-        zoom: Percent.
+        name: Name of the sheet.
+        columns: Number of frozen columns.
+        rows: Number of frozen rows.
+        zoom: Zoom in percent.
     """
 
     name: str
@@ -32,7 +32,7 @@ class View(NamedTuple):
 
 
 def settings(views: Iterable[View]) -> bytes:
-    """`settings.xml`."""
+    """Return `settings.xml`; the first sheet is the active one."""
     shown = list(views)
     tables = "".join(map(_table, shown))
     active = _item("ActiveTable", "string", shown[0].name) if shown else ""
@@ -52,23 +52,23 @@ def settings(views: Iterable[View]) -> bytes:
 def _table(view: View) -> str:
     items = ""
     for axis, frozen in (("Horizontal", view.columns), ("Vertical", view.rows)):
-        items += _item(f"{axis}SplitMode", "short", _FROZEN if frozen else 0)
+        items += _item(f"{axis}SplitMode", "short", _FROZEN if frozen else _NOT_SPLIT)
         items += _item(f"{axis}SplitPosition", "int", frozen)
-    items += _item("ActiveSplitRange", "short", _active(view))
+    items += _item("ActiveSplitRange", "short", _active_pane(view))
     items += _item("PositionRight", "int", view.columns)
     items += _item("PositionBottom", "int", view.rows)
-    items += _item("ZoomType", "short", _BY_PERCENT) + _item("ZoomValue", "int", view.zoom)
+    items += _item("ZoomType", "short", _PERCENT) + _item("ZoomValue", "int", view.zoom)
     name = attribute(view.name)
     return (
         f"<config:config-item-map-entry config:name={name}>{items}</config:config-item-map-entry>"
     )
 
 
-def _active(view: View) -> int:
-    """The pane that the cursor is in; without any it is the one at the left and below."""
+def _active_pane(view: View) -> int:
+    """Return the pane with the cursor; a sheet without panes has the bottom left one."""
     if not view.columns:
-        return _BELOW
-    return _RIGHT + _BELOW if view.rows else _RIGHT
+        return _BOTTOM_LEFT
+    return _BOTTOM_RIGHT if view.rows else _TOP_RIGHT
 
 
 def _item(name: str, type_: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""StyleRegistry: how cells tell their styles, once for all columns that look alike."""
+"""The markup that cells have for their styles, made once for columns that look alike."""
 
 from __future__ import annotations
 
@@ -11,42 +11,57 @@ from streamware.values.kinds import Kind
 
 
 class StyledMarkup(NamedTuple):
-    """What a cell has of its style, and a number besides."""
+    """The attributes that a cell has for its style.
 
-    marks: bytes
-    number: bytes
+    Attributes:
+        style: The attribute that names the style; empty for the default style.
+        value_type: The attributes for the type of the cell, if it is a number.
+    """
+
+    style: bytes
+    value_type: bytes
 
 
 class CellMarkup(NamedTuple):
-    """What cells have of their style, by their kinds, and what those that lead somewhere have."""
+    """The attributes for styles of a column, by the kind of the cell.
+
+    Attributes:
+        plain: Those of cells that are not links.
+        links: Those of cells that are links; empty if the column has none.
+    """
 
     plain: dict[Kind, StyledMarkup]
     links: dict[Kind, StyledMarkup]
 
 
 class StyleRegistry:
-    """The styles of a document, as its cells tell them.
+    """The markup for all styles of a document.
 
     Attributes:
-        styles: Those of the document.
+        styles: The styles themselves.
     """
 
     def __init__(self, styles: Styles) -> None:
         self.styles = styles
-        self._marks: dict[tuple[ColumnStyle, bool], CellMarkup] = {}
+        self._markup: dict[tuple[ColumnStyle, bool], CellMarkup] = {}
 
-    def marks(self, look: ColumnStyle, *, linked: bool) -> CellMarkup:
-        """Those of columns that look so; `linked` if their cells lead somewhere."""
-        marks = self._marks.get((look, linked))
-        if marks is None:
-            # Settled now, and not when a cell of the kind comes: equal rows have equal styles
-            # then, in whatever batches they came.
-            plain = {kind: self.styled_markup(look.style(kind)) for kind in Kind}
-            styles = {kind: LINK.over(look.style(kind)) for kind in Kind} if linked else {}
-            links = {kind: self.styled_markup(style) for kind, style in styles.items()}
-            marks = self._marks[look, linked] = CellMarkup(plain, links)
-        return marks
+    def cell_markup(self, style: ColumnStyle, *, linked: bool) -> CellMarkup:
+        """Return the markup of the cells of a column.
+
+        Args:
+            style: Style of the column.
+            linked: Whether its cells are links.
+        """
+        markup = self._markup.get((style, linked))
+        if markup is None:
+            # Register the styles of all kinds now, not when the first cell of a kind comes: then
+            # equal rows give equal styles, whatever the batches.
+            plain = {kind: self.styled_markup(style.style(kind)) for kind in Kind}
+            styles = {kind: LINK.over(style.style(kind)) for kind in Kind} if linked else {}
+            links = {kind: self.styled_markup(link) for kind, link in styles.items()}
+            markup = self._markup[style, linked] = CellMarkup(plain, links)
+        return markup
 
     def styled_markup(self, style: Style) -> StyledMarkup:
-        """What a cell has that looks so."""
-        return StyledMarkup(self.styles.marks(style), self.styles.number_marks(style))
+        """Return the markup of a cell of this style."""
+        return StyledMarkup(self.styles.style_attribute(style), self.styles.value_type(style))

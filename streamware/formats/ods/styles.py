@@ -1,8 +1,7 @@
-"""How cells look: named styles, collected while cells are written.
+"""Common styles: how cells look, collected while cells are written.
 
-They are the document's common styles, which stand in a part of their own behind the content.
-What LibreOffice wants to know before the first row of a sheet (widths, how it is printed) are
-the automatic styles, in `sheet`.
+They are in `styles.xml`, which can be written after the content.  What LibreOffice has to know
+before the first row of a sheet (widths, page layouts) is in the `automatic_styles` of the content.
 
 Source: OpenDocument 1.3 Part 3 §16 (styles), §20 (formatting attributes).
 """
@@ -16,13 +15,13 @@ from streamware.formats.ods.number_style import NumberStyle, number_style
 from streamware.formats.ods.parts import attribute, opening
 from streamware.model.style import Style
 
-MAX_STYLES = 65_490  # as many as a workbook of Excel has formats, which reads these files, too
+MAX_STYLES = 65_490  # Excel, which reads ODS too, has no more cell formats
 
 _PLAIN = Style()
 _FLOAT = b' office:value-type="float"'
-_FLUSH = {"left": "start", "center": "center", "right": "end"}
-_VERTICAL = {"top": "top", "center": "middle", "bottom": "bottom"}
-_LINES = {
+_TEXT_ALIGN = {"left": "start", "center": "center", "right": "end"}
+_VERTICAL_ALIGN = {"top": "top", "center": "middle", "bottom": "bottom"}
+_BORDERS = {
     "thin": "0.75pt solid",
     "medium": "1.75pt solid",
     "thick": "2.5pt solid",
@@ -34,17 +33,18 @@ _DEFAULT = '<style:style style:name="Default" style:family="table-cell"/>'
 
 
 class Styles:
-    """The styles of the cells of a document, and their number formats, each once."""
+    """The cell styles of a document and their number formats, each once."""
 
     def __init__(self) -> None:
         self._names: dict[Style, str] = {_PLAIN: ""}
-        self._numbers: dict[str, tuple[str, NumberStyle]] = {}
+        # Name and data style of each number format.
+        self._data_styles: dict[str, tuple[str, NumberStyle]] = {}
 
     def name(self, style: Style) -> str:
-        """Name of the style of cells that look so; empty for `Style()`.
+        """Return the name of a style, which is added if it is new; empty for `Style()`.
 
         Raises:
-            LimitError: There are more styles than a spreadsheet has.
+            LimitError: There are more than 65,490 styles.
         """
         name = self._names.get(style)
         if name is None:
@@ -53,25 +53,25 @@ class Styles:
                 raise LimitError("styles of the document", limit=MAX_STYLES, actual=count)
             name = self._names[style] = f"s{count}"
             if style.format:
-                self._number(style.format)
+                self._data_style(style.format)
         return name
 
-    def marks(self, style: Style) -> bytes:
-        """What tells a cell that it looks so, as an attribute."""
+    def style_attribute(self, style: Style) -> bytes:
+        """Return the attribute of a cell that has this style."""
         name = self.name(style)
         return f' table:style-name="{name}"'.encode() if name else b""
 
-    def number_marks(self, style: Style) -> bytes:
-        """What tells a number that it looks so."""
-        return self._number(style.format)[1].value_type if style.format else _FLOAT
+    def value_type(self, style: Style) -> bytes:
+        """Return the attributes for the type of a cell that is a number of this style."""
+        return self._data_style(style.format)[1].value_type if style.format else _FLOAT
 
     def part(self, pages: Mapping[str, str]) -> bytes:
-        """`styles.xml`.
+        """Return `styles.xml`.
 
         Args:
-            pages: Properties of the page layouts, by the name of the page.
+            pages: Properties of each page layout, by the name of its master page.
         """
-        numbers = "".join(number.xml for _, number in self._numbers.values())
+        numbers = "".join(number.xml for _, number in self._data_styles.values())
         cells = "".join(self._style(style, name) for style, name in self._names.items() if name)
         layouts = "".join(
             f'<style:page-layout style:name="{name}-layout">{properties}</style:page-layout>'
@@ -88,19 +88,21 @@ class Styles:
             + f"<office:master-styles>{masters}</office:master-styles></office:document-styles>"
         ).encode()
 
-    def _number(self, code: str) -> tuple[str, NumberStyle]:
-        known = self._numbers.get(code)
+    def _data_style(self, code: str) -> tuple[str, NumberStyle]:
+        known = self._data_styles.get(code)
         if known is None:
-            name = f"N{len(self._numbers) + 1}"
-            known = self._numbers[code] = (name, number_style(name, code))
+            name = f"N{len(self._data_styles) + 1}"
+            known = self._data_styles[code] = (name, number_style(name, code))
         return known
 
     def _style(self, style: Style, name: str) -> str:
-        number = f' style:data-style-name="{self._number(style.format)[0]}"' if style.format else ""
+        number = (
+            f' style:data-style-name="{self._data_style(style.format)[0]}"' if style.format else ""
+        )
         inner = (
-            _element("table-cell-properties", _box(style))
-            + _element("paragraph-properties", _alignment(style))
-            + _element("text-properties", _text(style))
+            _element("table-cell-properties", _cell_properties(style))
+            + _element("paragraph-properties", _paragraph_properties(style))
+            + _element("text-properties", _text_properties(style))
         )
         return (
             f'<style:style style:name="{name}" style:family="table-cell"'
@@ -113,25 +115,25 @@ def _element(name: str, attributes: Iterable[str]) -> str:
     return f"<style:{name}{given}/>" if given else ""
 
 
-def _box(style: Style) -> Iterable[str]:
+def _cell_properties(style: Style) -> Iterable[str]:
     if style.background:
         yield f'fo:background-color="#{style.background}"'
     if style.border:
-        yield f'fo:border="{_LINES[style.border]} #000000"'
+        yield f'fo:border="{_BORDERS[style.border]} #000000"'
     if style.wrap:
         yield 'fo:wrap-option="wrap"'
     if style.valign:
-        yield f'style:vertical-align="{_VERTICAL[style.valign]}"'
+        yield f'style:vertical-align="{_VERTICAL_ALIGN[style.valign]}"'
     if style.align:
         yield 'style:text-align-source="fix"'
 
 
-def _alignment(style: Style) -> Iterable[str]:
+def _paragraph_properties(style: Style) -> Iterable[str]:
     if style.align:
-        yield f'fo:text-align="{_FLUSH[style.align]}"'
+        yield f'fo:text-align="{_TEXT_ALIGN[style.align]}"'
 
 
-def _text(style: Style) -> Iterable[str]:
+def _text_properties(style: Style) -> Iterable[str]:
     if style.bold:
         yield 'fo:font-weight="bold" style:font-weight-asian="bold"'
         yield 'style:font-weight-complex="bold"'
@@ -149,6 +151,6 @@ def _text(style: Style) -> Iterable[str]:
 
 
 def _family(font: str) -> str:
-    """A font's name; with quotes only where it needs them, for gnumeric takes them for a part."""
+    """Return the name of a font, quoted if needed; gnumeric takes quotes for a part of the name."""
     quoted = font.replace("'", "")
     return font if font.replace(" ", "").replace("-", "").isalnum() else f"'{quoted}'"

@@ -1,7 +1,8 @@
-"""The order of the parts of an ODS file.
+"""Encodes rows as an ODS file, in the order of its parts.
 
-The media type first and stored, by which programs know the file; then the content, a sheet after
-the other; then what the sheets came to use: styles, views, properties; the manifest last.
+The media type comes first and is stored, because programs recognise the file by it.  Then comes the
+content, one sheet after another, and then the parts that list what the sheets used: styles, views
+and properties.  The manifest is last.
 
 Source: OpenDocument 1.3 Part 2 §3; Part 3 §3.7 (office:spreadsheet).
 """
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from streamware.errors import StateError
 from streamware.formats.ods import parts
+from streamware.formats.ods.automatic_styles import AutomaticStyles
 from streamware.formats.ods.formula import open_formula
-from streamware.formats.ods.layout import Layouts
 from streamware.formats.ods.parts import attribute
-from streamware.formats.ods.reference import Table
+from streamware.formats.ods.reference import CellRange
 from streamware.formats.ods.rules import Validations
 from streamware.formats.ods.settings import View, settings
 from streamware.formats.ods.sheet import SheetWriter
@@ -27,7 +28,7 @@ from streamware.formats.spreadsheet.heading import rows_above
 from streamware.formats.spreadsheet.names import SheetNames
 from streamware.formats.spreadsheet.properties import settled
 from streamware.formats.spreadsheet.reference import quoted
-from streamware.formats.spreadsheet.sheet import MAX_ROWS, taken
+from streamware.formats.spreadsheet.sheet import taken
 from streamware.formats.zip import ZipWriter
 from streamware.model.columns import Batch, Column, Head
 from streamware.values.formatter import FormattedColumn
@@ -39,62 +40,57 @@ _PREFIXES = ("office", "table", "text", "style", "fo", "number", "xlink", "of", 
 
 
 class OdsEncoder:
-    """Rows to ODS.
+    """Encodes rows as ODS.
 
-    Memory holds one block of XML and the state of deflate, whatever the number of rows.
+    Memory holds a block of XML and the state of deflate, whatever the number of rows.
     """
 
     def __init__(self, options: Ods, columns: Sequence[Column], context: Context) -> None:
-        self._options = options
-        self._context = context
-        self._columns = tuple(columns)
-        self._zip = ZipWriter(options.compression)
-        self._registry = StyleRegistry(Styles())
-        self._layouts = Layouts()
-        self._validations = Validations()
-        self._declared = ""  # them, as XML
-        self._names = SheetNames()
-        self._views: list[View] = []
-        self._ranges: list[str] = []
-        self._sheet: SheetWriter | None = None
-        self._title = options.sheet
-        self._begun = False
-        self._opened = False  # the table of the sheet
-        self._rows = 0  # in the sheet, those above the data counted
+        self._options = options  # of the document
+        self._context = context  # of the export
+        self._columns = tuple(columns)  # of the sheet if there are no rows
+        self._zip = ZipWriter(options.compression)  # the file
+        self._registry = StyleRegistry(Styles())  # the styles of all cells
+        self._automatic = AutomaticStyles()  # the styles of sheets and columns
+        self._validations = Validations()  # the validations of all columns
+        self._names = SheetNames()  # names of the sheets
+        self._views: list[View] = []  # of the sheets that are closed
+        self._ranges: list[str] = []  # database ranges of the sheets that are closed
+        self._sheet: SheetWriter | None = None  # the sheet that is being written
 
     def start(self) -> bytes:
-        """The media type, and the beginning of the content."""
+        """Return the media type, and the start of the content."""
         return self._zip.stored_entry(parts.MIMETYPE, parts.MEDIA_TYPE.encode()) + self._zip.open(
             parts.CONTENT
         )
 
     def feed(self, batch: Batch) -> bytes:
-        """The rows of `batch`, in as many sheets as they take."""
+        """Write the rows of `batch`, to as many sheets as they need; return what is ready."""
         out = b""
         if self._sheet is None or self._sheet.head is not batch.head:
             out = self._close()
             self._begin(batch.head)
-        while batch.count > (room := MAX_ROWS - self._rows - self._current.below):
+        while batch.count > (room := self._current.room):
             if room:
                 out += self._write(taken(batch, 0, room))
                 batch = taken(batch, room, batch.count)
             else:
-                out += self._go_on()
+                out += self._continue()
         return out + self._write(batch)
 
     def flush(self) -> bytes:
-        """A sync-flushed block of deflate: what was fed can be read."""
+        """Return all that was fed so far, so that a reader can inflate it."""
         return self._zip.flush()
 
     def finish(self) -> bytes:
-        """The end of the last sheet, and the parts that come after the content."""
+        """Return the end of the last sheet, and the parts that follow the content."""
         out = b""
         if self._sheet is None:
             out = self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
         out += self._close()
         out += self._zip.write(self._ending()) + self._zip.close()
         late = {
-            parts.STYLES: self._registry.styles.part(self._layouts.pages),
+            parts.STYLES: self._registry.styles.part(self._automatic.pages),
             parts.SETTINGS: settings(self._views),
             parts.META: self._meta(),
             parts.MANIFEST: parts.manifest(
@@ -105,27 +101,27 @@ class OdsEncoder:
         return out + b"".join(entries) + self._zip.finish()
 
     def abort(self) -> None:
-        """Without its central directory, what was written is no zip."""
+        """Drop the open sheet.  Without a central directory the bytes sent are not a zip."""
         self._sheet = None
 
     # The content
 
     def _beginning(self, formatted: Sequence[FormattedColumn]) -> bytes:
-        """What stands before the first table."""
+        """Return what is before the first table."""
         sheet = self._current
-        styles = self._layouts.declare(
-            sheet.shapes(formatted),
+        styles = self._automatic.declare(
+            sheet.widths(formatted),
             (self._options, sheet.options),
             more=sheet.head.name is not None,
         )
         return (
             parts.opening("document-content", *_PREFIXES)
             + f"<office:automatic-styles>{styles}</office:automatic-styles>"
-            f"<office:body><office:spreadsheet>{self._declared}"
+            f"<office:body><office:spreadsheet>{self._validations.xml}"
         ).encode()
 
     def _ending(self) -> bytes:
-        """What stands behind the last table."""
+        """Return what is after the last table."""
         base = attribute(f"{quoted(self._views[0].name)}.A1")
         names = "".join(
             f"<table:named-expression table:name={attribute(name)}"
@@ -142,83 +138,80 @@ class OdsEncoder:
 
     def _meta(self) -> bytes:
         options = self._options
-        own: dict[str, object] = {} if options.company is None else {"Company": options.company}
-        own |= settled(
+        custom: dict[str, object] = {} if options.company is None else {"Company": options.company}
+        custom |= settled(
             options.properties or {}, self._context.receipt, self._context.values.timezone
         )
         return parts.meta(
-            title=options.title, author=options.author, created=options.created, properties=own
+            title=options.title, author=options.author, created=options.created, properties=custom
         )
 
     # The sheets
 
     def _begin(self, head: Head) -> None:
-        """The next rows belong to a new sheet."""
-        self._title = head.name or self._options.sheet
-        name = self._names.add(self._title)
-        if name != self._title:
+        """Start a new sheet, to which the next rows belong."""
+        title = head.name or self._options.sheet
+        name = self._names.add(title)
+        if name != title:
             self._context.receipt.converted["sheet_name"] += 1
-        if not self._views:
-            self._declared = self._declare(head, name)
-        self._add(
-            SheetWriter(
-                self._options,
-                head,
-                self._context,
-                self._registry,
-                self._validations,
-                name=name,
-            )
-        )
+        if not self._views:  # the first sheet
+            self._declare_validations(head, name)
+        self._sheet = self._new_sheet(name, head)
 
-    def _declare(self, head: Head, name: str) -> str:
-        """What may be typed into the columns that are known before the first sheet."""
-        above = rows_above(head, head.options or self._options)
-        table = Table(name, len(head.columns), above + 1, above + 1)
+    def _declare_validations(self, head: Head, name: str) -> None:
+        """Declare the validations of the columns that are known before the first sheet."""
+        first = rows_above(head, head.options or self._options) + 1
+        cells = CellRange(name, len(head.columns), first, first)
         columns = [
-            (column, table.cell(at))
+            (column, cells.first_cell(at))
             for known in (head.columns, self._columns)
             for at, column in enumerate(known)
         ]
-        return self._validations.declare(columns, f"sheet {name!r}", self._context.values.timezone)
+        self._validations.declare(columns, f"sheet {name!r}", self._context.values.timezone)
 
-    def _go_on(self) -> bytes:
-        """The sheet is full: its rows go on in another one."""
-        following = self._current.continued(self._names.add(self._title))
+    def _continue(self) -> bytes:
+        """Continue the rows of the sheet, which is full, in a new one."""
+        full = self._current
+        name = self._names.add(full.head.name or self._options.sheet)
+        following = self._new_sheet(name, full.head)
+        following.share_widths(full)
         out = self._close()
-        self._add(following)
+        self._sheet = following
         return out
 
-    def _add(self, sheet: SheetWriter) -> None:
-        self._sheet = sheet
-        self._rows = sheet.above
-        self._opened = False
-        options = sheet.options
-        self._views.append(View(sheet.name, options.freeze_columns, sheet.frozen, options.zoom))
+    def _new_sheet(self, name: str, head: Head) -> SheetWriter:
+        return SheetWriter(
+            name,
+            head,
+            head.options or self._options,
+            self._context,
+            registry=self._registry,
+            validations=self._validations,
+        )
 
     def _open(self, formatted: Sequence[FormattedColumn]) -> bytes:
-        """The table, up to its first row."""
+        """Write the table up to its first row."""
         sheet = self._current
-        out = b"" if self._begun else self._beginning(formatted)
-        self._begun = self._opened = True
-        style, known = self._layouts.table(sheet.options)
+        beginning = b"" if self._views else self._beginning(formatted)
+        style, known = self._automatic.table_style(sheet.options)
         if not known:
             self._context.receipt.converted["tab_color"] += 1
-        columns = [self._layouts.column(shape) for shape in sheet.shapes(formatted)]
-        return self._zip.write(out + sheet.top(style, columns))
+        columns = [self._automatic.column_style(width) for width in sheet.widths(formatted)]
+        return self._zip.write(beginning + sheet.top(style, columns))
 
     def _write(self, batch: Batch) -> bytes:
-        formatted = self._current.spell(batch)
-        out = b"" if self._opened else self._open(formatted)
+        formatted = self._current.format(batch)
+        out = b"" if self._current.opened else self._open(formatted)
         if not batch.count:
             return out
-        self._rows += batch.count
         return out + self._zip.write(self._current.rows(formatted, batch.count))
 
     def _close(self) -> bytes:
+        """Write the end of the open sheet, if there is one."""
         if self._sheet is None:
             return b""
         out = self._zip.write(self._sheet.bottom())
+        self._views.append(self._sheet.view)
         self._ranges.append(self._sheet.database_range(len(self._views)))
         self._sheet = None
         return out

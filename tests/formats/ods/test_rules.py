@@ -41,7 +41,9 @@ def test_what_a_cell_is_compared_with(value: Any, written: str) -> None:
 def test_a_moment_is_compared_in_the_zone_that_is_shown() -> None:
     values = sw.Values(timezone=timezone(timedelta(hours=6)))
     assert condition(datetime(2024, 1, 1, 6, tzinfo=UTC), values=values) == "=45292.5"
-    with pytest.raises(sw.EncodeError, match="column 1: a rule compares with a date out of all"):
+    with pytest.raises(
+        sw.EncodeError, match="column 1: a rule compares with a date-time outside of"
+    ):
         condition(datetime.max.replace(tzinfo=UTC), values=values)
 
 

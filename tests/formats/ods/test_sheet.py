@@ -267,7 +267,7 @@ def test_a_rule_of_the_export_holds_in_every_sheet() -> None:
         (
             {},
             [sw.Column("a", rules=[sw.Condition(">", "=Table1[x]")])],
-            "sheet 'S', column a: a rule has a formula that ODF has no way for",
+            "sheet 'S', column a: the formula of a rule has no translation for ODF",
         ),
     ],
 )

@@ -10,8 +10,8 @@ import pytest
 
 import streamware as sw
 from readers import calamine_names
+from streamware.formats.ods import sheet as module
 from streamware.formats.ods import styles
-from streamware.formats.ods import workbook as module
 from streamware.model.columns import Batch, Head
 from workbooks import workbook
 
