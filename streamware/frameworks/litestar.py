@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from streamware.frameworks._support.options import Content, ExportOptions, application
 from streamware.frameworks._support.with_headers import WithHeaders
-from streamware.http.headers import Headers, checked
+from streamware.http.headers import Headers, validate_headers
 
 
 class ExportResponse(Response[bytes]):
@@ -52,7 +52,7 @@ class ExportResponse(Response[bytes]):
         **options: Unpack[ExportOptions],
     ) -> None:
         self.export = application(content, options)
-        self._own_headers = checked(headers)
+        self._own_headers = validate_headers(headers)
         super().__init__(b"", background=background, status_code=status_code)
 
     def to_asgi_response(  # type: ignore[override]  # Litestar needs any ASGI application

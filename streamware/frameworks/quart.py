@@ -20,7 +20,7 @@ from streamware.frameworks._support.options import Content, ExportOptions, appli
 from streamware.frameworks._support.response_stream import ResponseStream
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.disconnect import Receive, Scope, Send
-from streamware.http.headers import Headers, checked
+from streamware.http.headers import Headers, validate_headers
 
 _TearDown = Callable[[BaseException | None], Awaitable[None]]
 _HOLD = (None, None)  # a pair, as the tokens of a request context are
@@ -57,7 +57,7 @@ class ExportResponse(Response):
         self.export = application(content, options)
         super().__init__(status=status)
         self.headers.clear()  # Quart sets a type; the export has its own
-        self.headers.extend(checked(headers))
+        self.headers.extend(validate_headers(headers))
         self.timeout = None
         self._tear_down: _TearDown | None = None  # the contexts, if they are held
         after_this_request(self._start)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from streamware.frameworks._support.options import Content, ExportOptions, application
 from streamware.frameworks._support.with_headers import WithHeaders
-from streamware.http.headers import Headers, checked
+from streamware.http.headers import Headers, validate_headers
 
 _LATIN = "latin-1"
 
@@ -53,7 +53,8 @@ class ExportResponse(Response):
         self.background = background
         self.body = b""
         self.raw_headers: list[tuple[bytes, bytes]] = [
-            (name.lower().encode(_LATIN), value.encode(_LATIN)) for name, value in checked(headers)
+            (name.lower().encode(_LATIN), value.encode(_LATIN))
+            for name, value in validate_headers(headers)
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from streamware.engine.aio import AsyncEncoding
 from streamware.errors import StateError, StreamwareError
-from streamware.http import headers as head
 from streamware.http.buffered import AsyncBuffered
 from streamware.http.delivery import (
     SCRATCH,
@@ -30,6 +29,7 @@ from streamware.http.disconnect import (
     Send,
     answer_nobody,
 )
+from streamware.http.headers import merge_headers
 from streamware.http.request import Request
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
@@ -198,6 +198,6 @@ def on_asyncio() -> bool:
 
 
 def _start(answered: Answer, known: list[tuple[str, str]] | None = None) -> Message:
-    given = head.merged(answered.headers, known or [])
+    given = merge_headers(answered.headers, known or [])
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in given]
     return {"type": "http.response.start", "status": answered.status.value, "headers": headers}

@@ -20,10 +20,17 @@ from typing import Any
 from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.sync import Encoding
 from streamware.errors import LimitError, StateError
-from streamware.http import headers as head
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 from streamware.http.export import Entry, Export, entry_of
+from streamware.http.headers import (
+    DEFAULT_HEADERS,
+    Headers,
+    content_disposition,
+    merge_headers,
+    validate_headers,
+    with_extension,
+)
 from streamware.http.request import Request
 from streamware.observe import Watch
 from streamware.receipt import Receipt
@@ -72,14 +79,14 @@ class Bundle(Application):
         *,
         filename: str = "bundle",
         large: bool = False,
-        headers: head.Headers = (),
+        headers: Headers = (),
         on_done: Callable[[Receipt], object] | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._members = _checked(members)
         self._filename = filename
         self._large = large
-        self._headers = head.checked(headers)
+        self._headers = validate_headers(headers)
         self._on_done = on_done
         self._settings = settings
         self._used = False
@@ -90,14 +97,14 @@ class Bundle(Application):
         return any(content.varies for _, content in self._members if isinstance(content, Entry))
 
     def _prepare_answer(self, request: Request) -> Answer:
-        name = head.with_extension(self._filename, ".zip", {".zip"})
+        name = with_extension(self._filename, ".zip", {".zip"})
         ours = [
             ("Content-Type", "application/zip"),
-            ("Content-Disposition", head.disposition(name)),
-            *head.DEFAULTS,
+            ("Content-Disposition", content_disposition(name)),
+            *DEFAULT_HEADERS,
             *([("Vary", "Accept-Language")] if self._varies else []),
         ]
-        headers = head.merged(ours, self._headers)
+        headers = merge_headers(ours, self._headers)
         job = self._job(request.language)
         return (
             Answer(HTTPStatus.OK, headers, b"", job)

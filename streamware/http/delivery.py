@@ -18,8 +18,8 @@ from streamware.engine.aio import Advanceable, AsyncEncoding
 from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.sync import FLUSH_INTERVAL
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
-from streamware.http import headers as head
 from streamware.http.admission import Admission, admission
+from streamware.http.headers import DEFAULT_HEADERS
 from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.observe import Watch
@@ -310,7 +310,7 @@ def _plain(status: HTTPStatus, text: str, seconds: int, *, head_only: bool) -> A
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
         *([("Retry-After", str(seconds))] if status in _LATER else []),
-        *head.DEFAULTS,
+        *DEFAULT_HEADERS,
     ]
     return Answer(status, headers, b"" if head_only else body)
 

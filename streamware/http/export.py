@@ -12,11 +12,19 @@ from streamware.engine.worker import GATE
 from streamware.errors import StateError
 from streamware.formats.protocol import Format, interleaves
 from streamware.formats.registry import extensions, lookup
-from streamware.http import headers as head
 from streamware.http import negotiation
 from streamware.http.application import Application
 from streamware.http.coding import Gzip
 from streamware.http.delivery import Answer, Delivery, Job
+from streamware.http.headers import (
+    DEFAULT_HEADERS,
+    Headers,
+    check_status,
+    content_disposition,
+    merge_headers,
+    validate_headers,
+    with_extension,
+)
 from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, as_columns
@@ -108,7 +116,7 @@ class Export(Application):
         values: Values | None = None,
         limits: Limits | None = None,
         compress: Literal["auto", "off"] = "auto",
-        headers: head.Headers = (),
+        headers: Headers = (),
         status: int = 200,
         cancel: Callable[[], object] | None = None,
         on_done: Callable[[Receipt], object] | None = None,
@@ -127,8 +135,8 @@ class Export(Application):
         self._values = values  # None: those of the settings
         self._limits = limits  # None: those of the settings
         self._compress = compress == "auto"  # whether gzip may be used
-        self._headers = head.checked(headers)  # they replace our own
-        self._status = head.bodied(status)  # of the download, not of a refusal
+        self._headers = validate_headers(headers)  # they replace our own
+        self._status = check_status(status)  # of the download, not of a refusal
         self._delivery: Delivery = delivery  # "auto" is resolved for each request
         self._cancel = cancel  # interrupts a blocked pull
         self._on_done = on_done  # called with the receipt
@@ -154,19 +162,19 @@ class Export(Application):
     def _response_headers(
         self, format_: Format, *, gzip: bool, locale: str | None
     ) -> list[tuple[str, str]]:
-        name = head.with_extension(self._filename, format_.extension, extensions())
+        name = with_extension(self._filename, format_.extension, extensions())
         varies = ["Accept"] * (len(self._formats) > 1)
         varies += ["Accept-Encoding"] * (self._compress and format_.compressible)
         varies += ["Accept-Language"] * (_languages(format_) is not None)
         defaults = [
             ("Content-Type", format_.media_type),
-            ("Content-Disposition", head.disposition(name)),
-            *head.DEFAULTS,
+            ("Content-Disposition", content_disposition(name)),
+            *DEFAULT_HEADERS,
             *([("Vary", ", ".join(varies))] if varies else []),
             *([("Content-Language", locale)] if locale else []),
         ]
         coding = [("Content-Encoding", "gzip")] if gzip else []
-        return head.merged(defaults, self._headers) + coding
+        return merge_headers(defaults, self._headers) + coding
 
     def _job(self, format_: Format, *, gzip: bool, locale: str | None = None) -> Job:
         if self._used and any(map(_can_be_read_once, open_sources(self._rows))):
@@ -327,7 +335,7 @@ def _not_acceptable(names: Sequence[str], discarded: Job, *, head_only: bool) ->
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
-        *head.DEFAULTS,
+        *DEFAULT_HEADERS,
         ("Vary", "Accept"),
     ]
     sent = b"" if head_only else body

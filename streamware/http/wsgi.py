@@ -16,7 +16,6 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from streamware.errors import StreamwareError
-from streamware.http import headers as head
 from streamware.http.buffered import Buffered
 from streamware.http.delivery import (
     SCRATCH,
@@ -29,6 +28,7 @@ from streamware.http.delivery import (
     conclude,
     refusal,
 )
+from streamware.http.headers import merge_headers
 from streamware.http.request import Request
 from streamware.http.spooled import Spooled
 from streamware.http.transport import silent_wsgi
@@ -69,7 +69,7 @@ def respond(
     body = Body(answered.body, environ.get(SCRATCH))
     try:
         body.begin(silent_wsgi(environ))
-        start_response(status_of(answered), head.merged(answered.headers, body.headers()))
+        start_response(status_of(answered), merge_headers(answered.headers, body.headers()))
     except BaseException as error:
         body.broken(error)
         refused = refusal(error) if isinstance(error, StreamwareError) else None

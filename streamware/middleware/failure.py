@@ -8,8 +8,8 @@ from errno import EDQUOT, ENOSPC
 from http import HTTPStatus
 
 from streamware.errors import ScratchError
-from streamware.http import headers as head
 from streamware.http.delivery import Answer, refusal
+from streamware.http.headers import DEFAULT_HEADERS
 from streamware.scratch.ledger import Scratch
 
 logger = logging.getLogger("streamware")
@@ -60,6 +60,6 @@ def internal_error(error: BaseException, *, head_only: bool) -> Answer | None:
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
-        *head.DEFAULTS,
+        *DEFAULT_HEADERS,
     ]
     return Answer(status, headers, b"" if head_only else body)

@@ -12,7 +12,13 @@ from starlette.responses import Response
 from werkzeug.http import parse_options_header
 
 import streamware as sw
-from streamware.http.headers import DEFAULTS, checked, disposition, merged, with_extension
+from streamware.http.headers import (
+    DEFAULT_HEADERS,
+    content_disposition,
+    merge_headers,
+    validate_headers,
+    with_extension,
+)
 
 KNOWN = {".csv", ".xlsx", ".xml"}
 # st.text() alone leaves lone surrogates out; they are what a bad decoder hands us.
@@ -38,15 +44,15 @@ def saved_by_old_clients_as(value: str) -> str:
 
 
 def test_a_plain_name_is_sent_once() -> None:
-    assert disposition("orders.xlsx") == 'attachment; filename="orders.xlsx"'
+    assert content_disposition("orders.xlsx") == 'attachment; filename="orders.xlsx"'
 
 
 def test_a_name_with_blanks_stays_in_its_quotes() -> None:
-    assert disposition("orders of May.csv") == 'attachment; filename="orders of May.csv"'
+    assert content_disposition("orders of May.csv") == 'attachment; filename="orders of May.csv"'
 
 
 def test_a_name_beyond_ascii_is_sent_twice() -> None:
-    assert disposition("Aufträge.csv") == (
+    assert content_disposition("Aufträge.csv") == (
         "attachment; filename=\"Auftrage.csv\"; filename*=UTF-8''Auftr%C3%A4ge.csv"
     )
 
@@ -88,7 +94,7 @@ def test_a_name_beyond_ascii_is_sent_twice() -> None:
     ],
 )
 def test_a_hostile_name_becomes_one_that_every_system_can_hold(filename: str, name: str) -> None:
-    assert saved_as(disposition(filename)) == name
+    assert saved_as(content_disposition(filename)) == name
 
 
 @pytest.mark.parametrize(
@@ -106,28 +112,28 @@ def test_a_hostile_name_becomes_one_that_every_system_can_hold(filename: str, na
     ],
 )
 def test_old_clients_get_a_name_in_ascii(filename: str, name: str) -> None:
-    assert saved_by_old_clients_as(disposition(filename)) == name
+    assert saved_by_old_clients_as(content_disposition(filename)) == name
 
 
 def test_a_long_name_is_cut_and_keeps_its_extension() -> None:
-    assert saved_as(disposition("a" * 300 + ".xlsx")) == "a" * 200 + ".xlsx"
+    assert saved_as(content_disposition("a" * 300 + ".xlsx")) == "a" * 200 + ".xlsx"
 
 
 def test_a_long_name_is_cut_between_characters() -> None:
-    assert saved_as(disposition("ä" + "注" * 300 + ".xlsx")) == "ä" + "注" * 66 + ".xlsx"
+    assert saved_as(content_disposition("ä" + "注" * 300 + ".xlsx")) == "ä" + "注" * 66 + ".xlsx"
 
 
 def test_a_long_name_has_no_blank_where_it_was_cut() -> None:
-    assert saved_as(disposition("a" * 199 + " b.csv")) == "a" * 199 + ".csv"
+    assert saved_as(content_disposition("a" * 199 + " b.csv")) == "a" * 199 + ".csv"
 
 
 def test_what_is_too_long_for_an_extension_is_cut_too() -> None:
-    assert saved_as(disposition("a." + "b" * 300)) == "a." + "b" * 198
+    assert saved_as(content_disposition("a." + "b" * 300)) == "a." + "b" * 198
 
 
 def test_a_name_that_grows_in_ascii_is_cut_there_too() -> None:
     growing = "\u247d" * 66 + ".csv"  # three bytes each in UTF-8, four in ASCII
-    assert saved_by_old_clients_as(disposition(growing)) == "(10)" * 50 + ".csv"
+    assert saved_by_old_clients_as(content_disposition(growing)) == "(10)" * 50 + ".csv"
 
 
 @given(ANYTHING)
@@ -135,12 +141,12 @@ def test_a_name_that_grows_in_ascii_is_cut_there_too() -> None:
 @example("=?utf-8?q?a?=.csv")
 @example("a''b.csv")
 def test_any_text_gives_a_header_in_printable_ascii(filename: str) -> None:
-    assert re.fullmatch(r"[ -~]+", disposition(filename))
+    assert re.fullmatch(r"[ -~]+", content_disposition(filename))
 
 
 @given(ANYTHING)
 def test_any_text_gives_a_name_that_readers_agree_on(filename: str) -> None:
-    name = saved_as(disposition(filename))
+    name = saved_as(content_disposition(filename))
     assert name.strip(" .")
     assert not set(name) & set('"*/:<>?\\|')
     assert not {unicodedata.category(each) for each in name} & {"Cc", "Cs", "Zl", "Zp"}
@@ -150,20 +156,21 @@ def test_any_text_gives_a_name_that_readers_agree_on(filename: str) -> None:
 @given(ANYTHING)
 def test_any_text_gives_old_clients_a_name(filename: str) -> None:
     assert re.fullmatch(
-        r"[^\"*/:<>?\\|%;. ][^\"*/:<>?\\|%;]*", saved_by_old_clients_as(disposition(filename))
+        r"[^\"*/:<>?\\|%;. ][^\"*/:<>?\\|%;]*",
+        saved_by_old_clients_as(content_disposition(filename)),
     )
 
 
 @given(ANYTHING, st.sampled_from(sorted(KNOWN)))
 def test_the_extension_outlives_any_stem(stem: str, extension: str) -> None:
-    value = disposition(stem + extension)
+    value = content_disposition(stem + extension)
     assert saved_as(value).endswith(extension)
     assert saved_by_old_clients_as(value).endswith(extension)
 
 
 @given(ANYTHING)
 def test_starlette_sends_the_header_of_any_text(filename: str) -> None:
-    value = disposition(filename)
+    value = content_disposition(filename)
     response = Response(headers={"Content-Disposition": value})
     assert response.headers["content-disposition"] == value
 
@@ -210,7 +217,7 @@ def test_a_name_that_is_all_extension_becomes_a_stem() -> None:
 def test_a_name_is_the_same_after_it_got_its_extension_again(filename: str, end: str) -> None:
     once = with_extension(filename, end, KNOWN)
     assert once.endswith(end)
-    assert saved_as(disposition(once)) == once
+    assert saved_as(content_disposition(once)) == once
 
 
 def test_good_headers_pass_as_they_are() -> None:
@@ -222,21 +229,21 @@ def test_good_headers_pass_as_they_are() -> None:
         ("X-Note", "Stra\u00dfe\tund mehr"),
         ("X-Utf-8", "\u00e6\u0097\u00a5"),
     ]
-    assert checked(headers) == headers
+    assert validate_headers(headers) == headers
 
 
 def test_a_mapping_of_headers_will_do() -> None:
-    assert checked({"X-A": "1"}) == [("X-A", "1")]
+    assert validate_headers({"X-A": "1"}) == [("X-A", "1")]
 
 
 def test_blanks_around_a_value_are_taken_off() -> None:
-    assert checked([("X-Rows", " 12\t")]) == [("X-Rows", "12")]
+    assert validate_headers([("X-Rows", " 12\t")]) == [("X-Rows", "12")]
 
 
 @pytest.mark.parametrize("name", ["", "X Rows", "X-Rows:", "X-Rows\r\nX-More", "X-Größe", "X(1)"])
 def test_a_name_that_is_no_token_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is not the name of a header"):
-        checked([(name, "1")])
+    with pytest.raises(ValueError, match="is not a valid header name"):
+        validate_headers([(name, "1")])
 
 
 @pytest.mark.parametrize(
@@ -254,7 +261,7 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
 )
 def test_a_value_that_cannot_be_sent_is_refused_and_not_told(value: str) -> None:
     with pytest.raises(ValueError, match="X-Note") as caught:
-        checked([("X-Rows", "12"), ("X-Note", value)])
+        validate_headers([("X-Rows", "12"), ("X-Note", value)])
     assert "secret" not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -272,8 +279,8 @@ def test_a_value_that_cannot_be_sent_is_refused_and_not_told(value: str) -> None
     ],
 )
 def test_a_header_of_the_connection_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is between the server and its client"):
-        checked([(name, "secret")])
+    with pytest.raises(ValueError, match=f"{name} cannot be set: it belongs to the connection"):
+        validate_headers([(name, "secret")])
 
 
 @pytest.mark.parametrize(
@@ -289,27 +296,27 @@ def test_a_header_of_the_connection_is_refused(name: str) -> None:
     ],
 )
 def test_a_header_that_only_the_export_knows_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is not for the caller to set"):
-        checked([(name, "12")])
+    with pytest.raises(ValueError, match=f"{name} cannot be set: the export sets it"):
+        validate_headers([(name, "12")])
 
 
 @pytest.mark.parametrize(
     ("headers", "problem"),
     [
-        (["DN"], "headers are pairs of a name and a value, not str"),
-        ({"DN", "ab"}, "headers are pairs of a name and a value, not str"),
-        ("DN", "headers are pairs of a name and a value, not str"),
-        ([("X-Rows", "1", "2")], "headers are pairs of a name and a value, not tuple"),
-        ([12], "headers are pairs of a name and a value, not int"),
-        ({"X-Rows": 12}, "the value of 'X-Rows' is a str, not int"),
-        ([("X-Rows", None)], "the value of 'X-Rows' is a str, not NoneType"),
-        ([("X-Rows", b"secret")], "the value of 'X-Rows' is a str, not bytes"),
-        ([(b"x-rows", b"12")], "the name of a header is a str, not bytes"),
+        (["DN"], "headers must be pairs of a name and a value, not str"),
+        ({"DN", "ab"}, "headers must be pairs of a name and a value, not str"),
+        ("DN", "headers must be pairs of a name and a value, not str"),
+        ([("X-Rows", "1", "2")], "headers must be pairs of a name and a value, not tuple"),
+        ([12], "headers must be pairs of a name and a value, not int"),
+        ({"X-Rows": 12}, "the value of 'X-Rows' must be a str, not int"),
+        ([("X-Rows", None)], "the value of 'X-Rows' must be a str, not NoneType"),
+        ([("X-Rows", b"secret")], "the value of 'X-Rows' must be a str, not bytes"),
+        ([(b"x-rows", b"12")], "the name of a header must be a str, not bytes"),
     ],
 )
 def test_what_is_no_pair_of_texts_is_refused(headers: Any, problem: str) -> None:
     with pytest.raises(TypeError, match=f"^{problem}$"):
-        checked(headers)
+        validate_headers(headers)
     with pytest.raises(TypeError, match=f"^{problem}$"):
         sw.Export([], headers=headers)
 
@@ -319,7 +326,7 @@ def test_what_is_no_pair_of_texts_is_refused(headers: Any, problem: str) -> None
 @example("Trailers", "")
 def test_whatever_passes_starlette_and_wsgi_can_send(name: str, value: str) -> None:
     try:
-        headers = checked([(name, value)])
+        headers = validate_headers([(name, value)])
     except ValueError:
         return
     assert not is_hop_by_hop(name)
@@ -327,7 +334,7 @@ def test_whatever_passes_starlette_and_wsgi_can_send(name: str, value: str) -> N
 
 
 def test_the_defaults_keep_an_export_private() -> None:
-    assert checked(DEFAULTS) == [
+    assert validate_headers(DEFAULT_HEADERS) == [
         ("Cache-Control", "private, no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("Accept-Ranges", "none"),
@@ -335,7 +342,7 @@ def test_the_defaults_keep_an_export_private() -> None:
 
 
 def test_a_given_header_replaces_the_default_of_its_name() -> None:
-    assert merged(DEFAULTS, [("cache-control", "max-age=60")]) == [
+    assert merge_headers(DEFAULT_HEADERS, [("cache-control", "max-age=60")]) == [
         ("X-Content-Type-Options", "nosniff"),
         ("Accept-Ranges", "none"),
         ("cache-control", "max-age=60"),
@@ -344,19 +351,22 @@ def test_a_given_header_replaces_the_default_of_its_name() -> None:
 
 def test_a_given_header_may_stand_several_times() -> None:
     cookies = [("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")]
-    assert merged([("Accept-Ranges", "none")], cookies) == [("Accept-Ranges", "none"), *cookies]
+    assert merge_headers([("Accept-Ranges", "none")], cookies) == [
+        ("Accept-Ranges", "none"),
+        *cookies,
+    ]
 
 
 def test_vary_is_added_to() -> None:
     given_headers = [("vary", "Cookie"), ("X-Rows", "12"), ("Vary", "Origin")]
-    assert merged([("Vary", "Accept")], given_headers) == [
+    assert merge_headers([("Vary", "Accept")], given_headers) == [
         ("X-Rows", "12"),
         ("Vary", "Accept, Cookie, Origin"),
     ]
 
 
 def test_a_default_vary_stays() -> None:
-    assert merged([("Vary", "Accept")], [("X-Rows", "12")]) == [
+    assert merge_headers([("Vary", "Accept")], [("X-Rows", "12")]) == [
         ("Vary", "Accept"),
         ("X-Rows", "12"),
     ]

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from http import HTTPStatus
 
-from streamware.http import headers as head
 from streamware.http.application import Application, prepare_answer
 from streamware.http.delivery import Answer
-from streamware.http.headers import Headers
+from streamware.http.headers import Headers, check_status, merge_headers, validate_headers
 from streamware.http.request import Request
 
 
@@ -31,13 +30,13 @@ class WithHeaders(Application):
 
     def __init__(self, inner: Application, status: int | None, headers: Headers) -> None:
         self._inner = inner
-        self._status = None if status is None else head.bodied(status)
-        self._headers = head.checked(headers)
+        self._status = None if status is None else check_status(status)
+        self._headers = validate_headers(headers)
 
     def _prepare_answer(self, request: Request) -> Answer:
         """Return the answer of `inner` with the status and headers; opens no rows."""
         answer = prepare_answer(self._inner, request)
         if answer.status == HTTPStatus.NOT_ACCEPTABLE:
             return answer
-        headers = head.merged(answer.headers, self._headers)
+        headers = merge_headers(answer.headers, self._headers)
         return replace(answer, status=self._status or answer.status, headers=headers)

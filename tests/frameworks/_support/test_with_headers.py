@@ -48,9 +48,9 @@ def test_what_cannot_be_had_is_not_dressed() -> None:
     ("status", "headers", "said"),
     [
         (999, {}, "999 is not a valid HTTPStatus"),
-        (None, {"Content-Length": "5"}, "Content-Length is not for the caller to set"),
-        (None, {"X": "a\r\nY: b"}, "the value of X has control characters"),
-        (None, {"a b": "c"}, "'a b' is not the name of a header"),
+        (None, {"Content-Length": "5"}, "Content-Length cannot be set: the export sets it itself"),
+        (None, {"X": "a\r\nY: b"}, "the value of X must be Latin-1 without control characters"),
+        (None, {"a b": "c"}, "'a b' is not a valid header name"),
     ],
     ids=["status", "length", "injection", "name"],
 )
