@@ -1,4 +1,4 @@
-"""`python -m streamware`: `demo`, to see it work; `reap`, to clear scratch of killed processes."""
+"""`python -m streamware`: `demo` shows it at work, `reap` removes scratch of killed processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamware.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line, and return the exit code."""
     options = _parser().parse_args(arguments)
     code: int = options.run(options)
     return code
@@ -25,15 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     try:
-        from streamware.demo.run import run  # noqa: PLC0415 - needs the extra that may be missing
+        from streamware.demo.run import run  # noqa: PLC0415 - its extra may be missing
     except ModuleNotFoundError as missing:
         name = (missing.name or "").partition(".")[0]
         if name not in ("httpx", "starlette", "uvicorn"):
             raise
         print(f"the demo needs {name}: pip install 'streamware-exports[demo]'", file=sys.stderr)
         return 1
-    # So that the temporary directory is removed and the server ended.
-    signal.signal(signal.SIGTERM, _end)
+    # So that the temporary directory is removed and the server stopped.
+    signal.signal(signal.SIGTERM, _exit)
     try:
         return run(options.rows, port=options.port, serve=options.serve)
     except KeyboardInterrupt:
@@ -43,24 +43,24 @@ def _demo(options: argparse.Namespace) -> int:
 def _reap(options: argparse.Namespace) -> int:
     try:
         given = {} if options.directory is None else {"scratch_dir": options.directory}
-        directory = Settings(**given).scratch_dir
+        path = Settings(**given).scratch_dir
     except ValueError as problem:
         print(problem, file=sys.stderr)
         return 1
     source = None if options.directory is None else "DIRECTORY"
-    place = ScratchDirectory(None if directory is None else os.fspath(directory), source=source)
+    directory = ScratchDirectory(None if path is None else os.fspath(path), source=source)
     try:
-        reaped = reap(place)
+        reaped = reap(directory)
     finally:
-        place.close()
+        directory.close()
     for error in reaped.errors:
         print(error, file=sys.stderr)
-    counts = f"{_several(reaped.directories, 'directory')}, {_several(reaped.files, 'file')}"
-    print(f"removed {counts}, {_several(reaped.bytes, 'byte')} from {place.path}")
+    counts = f"{_counted(reaped.directories, 'directory')}, {_counted(reaped.files, 'file')}"
+    print(f"removed {counts}, {_counted(reaped.bytes, 'byte')} from {directory.path}")
     return 1 if reaped.errors else 0
 
 
-def _several(count: int, noun: str) -> str:
+def _counted(count: int, noun: str) -> str:
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{count:,} {noun if count == 1 else plural}"
 
@@ -70,51 +70,62 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     demo = commands.add_parser(
         "demo",
-        help="download a SQLite table in every format, and print what that took",
+        help="download a SQLite table in every format, and print time, memory and files",
         description="Make a SQLite table of orders, serve it with uvicorn, download it in every"
-        " format while its rows are read, and print what that took.  Nothing is left behind.",
+        " format, and print time, memory and files for each.  Nothing is left behind.",
     )
     demo.set_defaults(run=_demo)
     demo.add_argument(
-        "--rows", type=_count, default=1_000_000, metavar="N", help="orders (default: 1000000)"
+        "--rows",
+        type=_rows,
+        default=1_000_000,
+        metavar="N",
+        help="how many orders (default: 1000000)",
     )
     demo.add_argument(
-        "--serve", action="store_true", help="then keep a page with the downloads up for a browser"
+        "--serve",
+        action="store_true",
+        help="then keep the server running, with a page of the downloads for a browser",
     )
     demo.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="of the server (default: a free one)"
+        "--port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="port of the server (default: a free one)",
     )
     reaping = commands.add_parser(
         "reap",
-        help="remove the scratch that killed processes left behind",
-        description="Remove what processes of this user that were killed left in a scratch"
-        " directory.  What a living process holds stays.  The exit code is 1 if anything resists.",
+        help="remove the scratch files that killed processes left behind",
+        description="Remove what killed processes of this user left in a scratch directory."
+        "  What a running process holds stays.  The exit code is 1 if anything cannot be removed.",
     )
     reaping.set_defaults(run=_reap)
     reaping.add_argument(
         "directory",
         nargs="?",
         metavar="DIRECTORY",
-        help="of the scratch (default: STREAMWARE_SCRATCH_DIR, else /var/tmp)",
+        help="scratch directory (default: STREAMWARE_SCRATCH_DIR, else /var/tmp)",
     )
     return parser
 
 
-def _count(text: str) -> int:
-    count = int(text.replace("_", "").replace(",", ""))
-    if count < 1:
-        raise argparse.ArgumentTypeError("there must be one at the least")
-    return count
+def _rows(text: str) -> int:
+    digits = text.replace("_", "").replace(",", "")
+    if not digits.isdecimal() or int(digits) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(digits)
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 65_536:
-        raise argparse.ArgumentTypeError("a port is below 65536; 0 is a free one")
-    return port
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number up to 65535, not {text!r}; 0 is a free one"
+        )
+    return int(text)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 

@@ -1,6 +1,7 @@
-"""Prometheus: exports, rows and scratch as metrics.
+"""Metrics for Prometheus: exports, rows and scratch files.
 
-`docs/metrics.md` lists them.  Needs prometheus_client, which the extra `prometheus` installs.
+`docs/metrics.md` lists them.  This module needs prometheus_client, which the extra `prometheus`
+installs.
 """
 
 from __future__ import annotations
@@ -9,53 +10,63 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "streamware.prometheus needs prometheus_client:"
+        " pip install 'streamware-exports[prometheus]'",
+        name=missing.name,
+    ) from missing
 
 from streamware.receipt import Receipt
 from streamware.scratch.pool import ScratchPool, scratch_pools
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 _BYTES = (0, *(2**exponent for exponent in range(20, 38, 2)))  # 1 MiB to 64 GiB
-_OF_ONE = ("format", "mode")
+_LABELS = ("format", "mode")  # of what is counted by export
 _SIGNALS = {
     "orphans_reaped": "Directories of killed processes that were removed",
-    "orphan_bytes": "Bytes that were in them",
+    "orphan_bytes": "Bytes that these directories held",
     "cleanup_failures": "Scratch that could not be closed or removed",
-    "leaked_ledgers": "Requests whose scratch only the garbage collector has closed",
+    "leaked_ledgers": "Requests whose scratch was closed by the garbage collector",
 }
 
 
 class Metrics:
-    """An `Observer` that counts; what is on disk is looked at when Prometheus asks.
+    """An `Observer` that counts exports, and measures scratch files when Prometheus asks.
 
-    One is enough for a process.  Under prometheus_client's multiprocess mode the metrics of
-    scratch are missing: those are read from the process that is asked.
+    One is enough for a process.  In prometheus_client's multiprocess mode the metrics of scratch
+    files are missing, as they are measured in the process that is asked.
 
     Args:
-        registry: Where they are registered; by default prometheus_client's own.
+        registry: Where the metrics are registered; by default prometheus_client's own.
 
     Raises:
-        ValueError: The registry has them already.
+        ValueError: The registry has these metrics already.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or REGISTRY
+        # Exports, by their state
         self._active = Gauge(
             "streamware_exports_active",
-            "Exports under way or waiting",
+            "Exports running or waiting",
             multiprocess_mode="livesum",
             registry=registry,
         )
         self._ended = _counter(
-            registry, "exports", "Exports that have ended", (*_OF_ONE, "outcome")
+            registry, "exports", "Exports that have ended", (*_LABELS, "outcome")
         )
-        self._refused = _counter(registry, "refused", "Exports not begun, by setting", ["reason"])
+        self._refused = _counter(registry, "refused", "Exports refused, by setting", ["reason"])
+        # What they wrote; added while they run
         self._rows = _counter(registry, "rows", "Rows written", ["format"])
-        self._bytes = _counter(registry, "body_bytes", "Bytes handed out", ["format"])
+        self._bytes = _counter(registry, "body_bytes", "Bytes sent", ["format"])
+        # Durations, from admission to the end
         self._waited = Histogram(
             "streamware_admission_wait_seconds",
-            "Until it was an export's turn, or it was refused",
+            "From the request until the export was admitted or refused",
             buckets=_SECONDS,
             registry=registry,
         )
@@ -65,30 +76,31 @@ class Metrics:
         self._seconds = _histogram(
             registry, "duration_seconds", "From opening rows to the end", _SECONDS
         )
+        # The scratch of one export at its peak
         self._peak = _histogram(
-            registry, "scratch_peak_bytes", "The most that an export held on disk", _BYTES
+            registry, "scratch_peak_bytes", "Most bytes that an export held on disk", _BYTES
         )
-        self._counted: dict[str, tuple[int, int]] = {}  # rows and bytes, by the receipt's id
-        registry.register(_Scratch())
+        self._counted: dict[str, tuple[int, int]] = {}  # rows and bytes added, by Receipt.id
+        registry.register(_ScratchCollector())
 
     def opened(self, receipt: Receipt) -> None:
-        """One more."""
+        """Count an export as active."""
         self._active.inc()
 
     def first_byte(self, receipt: Receipt) -> None:
-        """How long it took."""
+        """Observe the time to the first byte."""
         if receipt.first_byte_seconds is not None:
             self._first.labels(*_labels(receipt)).observe(receipt.first_byte_seconds)
 
     def progress(self, receipt: Receipt) -> None:
-        """What came since the last time."""
+        """Add the rows and bytes since the last call."""
         rows, size = self._counted.get(receipt.id, (0, 0))
         self._counted[receipt.id] = receipt.rows, receipt.bytes
         self._rows.labels(receipt.format).inc(receipt.rows - rows)
         self._bytes.labels(receipt.format).inc(receipt.bytes - size)
 
     def done(self, receipt: Receipt) -> None:
-        """One less, and how it ended."""
+        """Count the end of an export, by its outcome."""
         self.progress(receipt)
         del self._counted[receipt.id]
         self._active.dec()
@@ -102,46 +114,45 @@ class Metrics:
             self._peak.labels(*_labels(receipt)).observe(receipt.scratch_peak_bytes)
 
 
-class _Scratch:
-    """What the storages of this process hold, asked for it."""
+class _ScratchCollector:
+    """A collector of what the scratch pools of this process hold."""
 
     def describe(self) -> list[Metric]:
-        """Nothing is looked at to register it."""
+        """Return nothing, so that registration measures nothing."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """One sum over all storages, and the least that is free anywhere."""
-        there = scratch_pools()
-        yield _gauge("bytes", "Bytes on disk", sum(each.budget.used for each in there))
-        yield _gauge("files", "Files on disk", sum(each.files for each in there))
-        yield _budgets(there)
-        rooms = list(_rooms(there))
-        if rooms:
-            size, inodes = (min(free) for free in zip(*rooms, strict=True))
+        """Yield sums over all pools, and the least free space of their directories."""
+        pools = scratch_pools()
+        yield _gauge("bytes", "Bytes on disk", sum(pool.budget.used for pool in pools))
+        yield _gauge("files", "Files on disk", sum(pool.files for pool in pools))
+        yield _budgets(pools)
+        if free := list(_free_space(pools)):
+            size, inodes = map(min, zip(*free, strict=True))
             yield _gauge("free_bytes", "Bytes free in the scratch directory", size)
             yield _gauge("free_inodes", "Inodes free in the scratch directory", inodes)
         for name, help_ in _SIGNALS.items():
-            total = sum(each.signals[name] for each in there)
+            total = sum(pool.signals[name] for pool in pools)
             yield CounterMetricFamily(f"streamware_{name}", help_, value=total)
 
 
-def _budgets(there: Sequence[ScratchPool]) -> Metric:
+def _budgets(pools: Sequence[ScratchPool]) -> Metric:
     family = GaugeMetricFamily(
         "streamware_scratch_budget_bytes", "Bytes that may be on disk", labels=["setting"]
     )
     for setting in ("process_bytes", "host_bytes"):
-        bounds = [getattr(each.settings, setting) for each in there]
+        bounds = [getattr(pool.settings, setting) for pool in pools]
         if given := [bound for bound in bounds if bound is not None]:
             family.add_metric([setting], sum(given))
     return family
 
 
-def _rooms(there: Sequence[ScratchPool]) -> Iterator[tuple[int, int]]:
-    """Free bytes and inodes of each, as far as the system tells."""
-    for path in {each.directory.path for each in there}:
+def _free_space(pools: Sequence[ScratchPool]) -> Iterator[tuple[int, int]]:
+    """Yield the free bytes and inodes of each directory, if the system reports them."""
+    for path in {pool.directory.path for pool in pools}:
         with suppress(OSError, AttributeError):
-            room = os.statvfs(path)
-            yield room.f_bavail * (room.f_frsize or room.f_bsize), room.f_favail
+            free = os.statvfs(path)
+            yield free.f_bavail * (free.f_frsize or free.f_bsize), free.f_favail
 
 
 def _labels(receipt: Receipt) -> tuple[str, str]:
@@ -156,7 +167,7 @@ def _histogram(
     registry: CollectorRegistry, name: str, help_: str, buckets: Sequence[float]
 ) -> Histogram:
     full = f"streamware_{name}"
-    return Histogram(full, help_, _OF_ONE, buckets=buckets, registry=registry)
+    return Histogram(full, help_, _LABELS, buckets=buckets, registry=registry)
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -196,3 +198,10 @@ def test_no_label_is_somebody_s_data(registry: CollectorRegistry, settings: sw.S
 
     wsgi_get(streamed(rows, filename="secret", columns=["secret"], settings=settings))
     assert b"secret" not in generate_latest(registry)
+
+
+def test_without_prometheus_client_the_extra_is_named() -> None:
+    hidden = "import sys; sys.modules['prometheus_client'] = None; import streamware.prometheus"
+    done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, check=False)
+    expected = "streamware.prometheus needs prometheus_client: pip install 'streamware-exports[prom"
+    assert expected in done.stderr.decode()

@@ -1,1 +1,4 @@
-"""The demo, behind `python -m streamware demo`; needs the extra `demo`."""
+"""What does `python -m streamware demo` do?  Makes a table, serves it, measures the downloads.
+
+It needs the extra `demo`.
+"""

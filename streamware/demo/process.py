@@ -1,4 +1,4 @@
-"""The server's process, as it looks from outside."""
+"""The demo's server as a process of its own, started and measured from outside."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any, Self
 
 import httpx
 
-_WAIT = 10.0  # seconds for the server to do what takes it none
+_WAIT = 10.0  # seconds for the server to do what takes it a moment
 
 
 class DemoError(Exception):
-    """Something that whoever runs the demo is told in one line."""
+    """A failure that is printed in one line."""
 
 
-class Process:
-    """uvicorn in a process of its own, so that its memory and its files are its own.
+class ServerProcess:
+    """uvicorn in a process of its own, so that memory and files can be measured.
 
     Args:
-        database: The SQLite file that it serves; its temporary directory is made beside it.
-        port: Where it listens; 0 is a free one.
+        database: The SQLite file to serve; the server's temporary directory is made beside it.
+        port: The port to listen on; 0 is a free one.
 
     Attributes:
-        url: Where it is.
-        client: Speaks to it.
+        url: The address of the server.
+        client: An HTTP client for it.
     """
 
     def __init__(self, database: Path, port: int) -> None:
@@ -42,20 +42,20 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._scratch)),
-            start_new_session=True,  # so that Ctrl-C reaches us alone, and we end it
+            start_new_session=True,  # Ctrl-C reaches only us, and we stop the server
         )
         self.url = f"http://127.0.0.1:{self._port()}"
         self.client = httpx.Client(
             base_url=self.url,
-            headers={"Accept-Encoding": "identity"},  # sizes are those of the files
+            headers={"Accept-Encoding": "identity"},  # the sizes are those of the files
             timeout=60,
-            trust_env=False,  # no proxy on the way to ourselves
+            trust_env=False,  # no proxy
         )
 
     def _port(self) -> str:
         port = self._process.stdout.readline().strip() if self._process.stdout else ""
         if not port:
-            self._end()
+            self._stop()
             raise DemoError("the server did not start")
         return port
 
@@ -64,9 +64,9 @@ class Process:
 
     def __exit__(self, *error: object) -> None:
         self.client.close()
-        self._end()
+        self._stop()
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         with self._process as process:
             if process.stdin:
                 process.stdin.close()
@@ -76,32 +76,32 @@ class Process:
                 process.kill()
 
     def wait(self) -> None:
-        """Until it ends by itself."""
+        """Wait until the server ends by itself."""
         self._process.wait()
 
     def status(self) -> dict[str, Any]:
-        """Rows read for the last download, and its receipt once it has ended."""
+        """Return the rows read for the last download, and its receipt once it has ended."""
         found: dict[str, Any] = self.client.get("/status").json()
         return found
 
     def receipt(self) -> dict[str, Any]:
-        """The receipt of the last download, which is there a moment after the last byte."""
+        """Return the receipt of the last download, which comes a moment after the last byte."""
         end = monotonic() + _WAIT
         while monotonic() < end:
             if receipt := self.status()["receipt"]:
                 return dict(receipt)
             sleep(0.01)
-        raise DemoError("the server does not say that the download has ended")
+        raise DemoError(f"the server reported no end of the download within {_WAIT:.0f} seconds")
 
-    def forget_peak(self) -> None:
-        """Measure the peak of the memory from here on, where the system lets us (proc(5))."""
+    def reset_peak(self) -> None:
+        """Measure the peak memory from here on, if the system allows it (proc(5))."""
         try:
             Path(f"/proc/{self._process.pid}/clear_refs").write_text("5", "ascii")
         except OSError:
             return
 
     def peak(self) -> int | None:
-        """Most bytes of memory that it had; None where the system does not tell."""
+        """Return the peak memory in bytes; None if the system does not report it."""
         try:
             status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8").splitlines()
         except OSError:
@@ -110,9 +110,10 @@ class Process:
         return 1024 * peaks[0] if peaks else None
 
     def files(self) -> int | None:
-        """Files in its temporary directory, and those it has open beside the database.
+        """Return how many files the server has on disk, apart from the database.
 
-        None where the system does not tell.  A file that has no name any more counts, too.
+        Those are the files in its temporary directory, and open files without a name.  None if
+        the system does not report them.
         """
         named = sum(path.is_file() for path in self._scratch.rglob("*"))
         try:
@@ -125,5 +126,5 @@ class Process:
         try:
             ours = str(opened.readlink()).startswith(self._database)
             return not ours and stat.S_ISREG(opened.stat().st_mode)
-        except FileNotFoundError:  # closed by now
+        except FileNotFoundError:  # closed meanwhile
             return False

@@ -1,4 +1,4 @@
-"""The demo: make the table, serve it, download it in every format, say what that took."""
+"""The demo: make the table, serve it, download it in every format, and print the figures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from time import monotonic
 
 import httpx
 
-from streamware.demo.process import DemoError, Process
+from streamware.demo.process import DemoError, ServerProcess
 from streamware.demo.server import FORMATS
 from streamware.demo.table import COLUMNS, make
 
-# ruff: noqa: T201 - printing is what it is for
+# ruff: noqa: T201 - a command line prints
 
-_NOTICE = 0.2  # seconds between two looks at the server
+_INTERVAL = 0.2  # seconds between two looks at the server
 _TITLES = (
     "format",
     "rows",
@@ -34,12 +34,17 @@ _TITLES = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one download took; None where the system does not tell.
+    """The figures of one download; None if the system does not report one.
 
     Attributes:
-        read_by_then: Rows that the server had read when the first byte was here.
-        peak: Bytes of memory that the server had at the most.
-        files: Files that the server had on disk at the most.
+        format: Such as "csv".
+        rows: Rows in the document.
+        size: Bytes of the document.
+        seconds: Time to the last byte.
+        first_byte: Seconds to the first byte.
+        rows_by_then: Rows that the server had read by the first byte.
+        peak: Most bytes of memory that the server had.
+        files: Most files that the server had on disk.
     """
 
     format: str
@@ -47,100 +52,104 @@ class Figures:
     size: int
     seconds: float
     first_byte: float
-    read_by_then: int
+    rows_by_then: int
     peak: int | None
     files: int | None
 
 
 class Bar:
-    """How far it is: one line on a terminal, nothing anywhere else."""
+    """A progress bar: one line on a terminal, nothing anywhere else."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
 
     def show(self, what: str, at: int, end: int) -> None:
-        """Draw it."""
+        """Draw the bar."""
         if self._shown:
             done = 40 * at // end
             bar = "#" * done + "." * (40 - done)
             print(f"\r{what:<7}[{bar}] {at:>11,} rows", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Leave the line empty."""
+        """Clear the line."""
         if self._shown:
             print(f"\r{'':<70}\r", end="", file=sys.stderr, flush=True)
 
 
 def run(rows: int, *, port: int = 0, serve: bool = False) -> int:
-    """Run the demo, and print its table; returns the exit code.
+    """Run the demo, print its figures, and return the exit code.
 
     Args:
-        rows: Orders to make; a million take 180 MB in the directory for temporary files.
-        port: Of the server; 0 is a free one.
-        serve: Keep the server up when the table is printed, until Ctrl-C.
+        rows: How many orders; a million take 180 MB in the directory for temporary files.
+        port: Port of the server; 0 is a free one.
+        serve: Keep the server running afterwards, until Ctrl-C.
     """
     bar = Bar()
     try:
         with TemporaryDirectory(prefix="streamware-demo-") as folder:
             database = Path(folder, "orders.sqlite3")
             make(database, rows, bar.show)
-            with Process(database, port) as server:
+            with ServerProcess(database, port) as server:
                 _measure(server, rows, bar)
                 if serve:
-                    _keep(server)
+                    _wait(server)
     except (DemoError, httpx.HTTPError, sqlite3.OperationalError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         if isinstance(error, sqlite3.OperationalError):
-            print(f"(in {gettempdir()}; TMPDIR names another directory)", file=sys.stderr)
+            print(f"(in {gettempdir()}; set TMPDIR to use another directory)", file=sys.stderr)
         return 1
     finally:
         bar.clear()
     return 0
 
 
-def _measure(server: Process, rows: int, bar: Bar) -> None:
-    server.status()  # the first answer has it import what it needs
+def _measure(server: ServerProcess, rows: int, bar: Bar) -> None:
+    server.status()  # at the first request the server imports what it needs
     idle = server.peak()
     figures = [_download(server, format_, rows, bar) for format_ in FORMATS]
     bar.clear()
     print(f"{rows:,} orders of {len(COLUMNS)} columns, from SQLite through uvicorn to httpx:\n")
     print(table(figures))
-    print(f"\nThe peak is the whole server's; it had {_megabytes(idle)} before the first download.")
+    print(
+        f"\nThe peak is of the whole server; before the first download it had {_megabytes(idle)}."
+    )
 
 
-def _keep(server: Process) -> None:
+def _wait(server: ServerProcess) -> None:
     try:
-        print(f"\n{server.url} has the downloads for your browser; Ctrl-C ends it.", flush=True)
+        print(
+            f"\n{server.url} has the downloads for your browser; press Ctrl-C to stop.", flush=True
+        )
         server.wait()
     except KeyboardInterrupt:
         print()
 
 
-def _download(server: Process, format_: str, rows: int, bar: Bar) -> Figures:
+def _download(server: ServerProcess, format_: str, rows: int, bar: Bar) -> Figures:
     digest, size, files = sha256(), 0, server.files()
-    first_byte, read_by_then = 0.0, 0
-    server.forget_peak()
+    first_byte, rows_by_then = 0.0, 0
+    server.reset_peak()
     started = due = monotonic()
     with server.client.stream("GET", "/orders", params={"format": format_}) as response:
         response.raise_for_status()
         for chunk in response.iter_raw():
             if not size:
                 first_byte = monotonic() - started
-                read_by_then = server.status()["rows"]
+                rows_by_then = server.status()["rows"]
             digest.update(chunk)
             size += len(chunk)
             if monotonic() > due:
                 bar.show(format_, server.status()["rows"], rows)
                 files = max(files, server.files(), key=lambda count: count or 0)
-                due = monotonic() + _NOTICE
+                due = monotonic() + _INTERVAL
     seconds = monotonic() - started
     if server.receipt() != {"outcome": "complete", "rows": rows, "sha256": digest.hexdigest()}:
-        raise DemoError(f"the {format_} that arrived is not what the server made")
-    return Figures(format_, rows, size, seconds, first_byte, read_by_then, server.peak(), files)
+        raise DemoError(f"the {format_} document that arrived is not the one that the server sent")
+    return Figures(format_, rows, size, seconds, first_byte, rows_by_then, server.peak(), files)
 
 
 def table(figures: Iterable[Figures]) -> str:
-    """The figures in columns, under their titles."""
+    """Return the figures as a text table with titles."""
     lines = [_TITLES, *map(_line, figures)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
@@ -155,7 +164,7 @@ def _line(figures: Figures) -> tuple[str, ...]:
         f"{figures.rows:,}",
         _megabytes(figures.size),
         f"{figures.first_byte * 1000:,.0f} ms",
-        f"{figures.read_by_then:,}",
+        f"{figures.rows_by_then:,}",
         f"{figures.rows / figures.seconds:,.0f}",
         _megabytes(figures.peak),
         "-" if figures.files is None else str(figures.files),

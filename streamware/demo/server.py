@@ -1,4 +1,4 @@
-"""The server of the demo: a page, the downloads, and how far the last one is."""
+"""The demo's server: a page, the downloads, and the progress of the last one."""
 
 from __future__ import annotations
 
@@ -36,47 +36,47 @@ _PAGE = f"""<!doctype html>
 
 
 def serve(database: str, port: int) -> None:
-    """Serve the table on the loopback interface until standard input ends; prints the port.
+    """Serve the table on the loopback interface, print the port, and stop when stdin ends.
 
     Args:
         database: Path of the SQLite file.
-        port: 0 is a free one.
+        port: Port to listen on; 0 is a free one.
     """
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        sys.exit(f"port {port} cannot be had: {error.strerror}")
+        sys.exit(f"cannot listen on port {port}: {error.strerror}; choose another with --port")
     config = uvicorn.Config(
         application(Path(database)), log_level="warning", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
-    Thread(target=_end_with_input, args=[server], daemon=True).start()
-    print(listener.getsockname()[1], flush=True)  # noqa: T201 - it is read by our parent
+    Thread(target=_stop_with_stdin, args=[server], daemon=True).start()
+    print(listener.getsockname()[1], flush=True)  # noqa: T201 - for our parent
     server.run(sockets=[listener])
 
 
-def _end_with_input(server: uvicorn.Server) -> None:
-    os.read(sys.stdin.fileno(), 1)  # which nobody writes
+def _stop_with_stdin(server: uvicorn.Server) -> None:
+    os.read(sys.stdin.fileno(), 1)  # nothing is written; returns when the parent has gone
     server.should_exit = True
 
 
 def application(database: Path) -> Starlette:
-    """The page at `/`, the downloads at `/orders`, and at `/status` how far the last one is."""
+    """Return the application: a page at `/`, the downloads at `/orders`, progress at `/status`."""
     progress = Progress()
 
     async def orders(request: Request) -> Any:
         nonlocal progress
-        mine = progress = Progress()
+        own = progress = Progress()
         return Export(
-            lambda: mine.read(database),
+            lambda: own.read(database),
             columns=COLUMNS,
             formats=FORMATS,
             filename="orders",
-            on_done=mine.finish,
+            on_done=own.finish,
         )
 
     async def status(request: Request) -> JSONResponse:
-        return JSONResponse(progress.told())
+        return JSONResponse(progress.status())
 
     async def page(request: Request) -> HTMLResponse:
         return HTMLResponse(_PAGE)
@@ -87,26 +87,26 @@ def application(database: Path) -> Starlette:
 
 
 class Progress:
-    """How far a download is."""
+    """The progress of one download."""
 
     def __init__(self) -> None:
         self._rows = 0
         self._receipt: Receipt | None = None
 
     def read(self, database: Path) -> Iterator[tuple[object, ...]]:
-        """The rows of the table, counted while they are read."""
+        """Yield the rows of the table, and count them."""
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             cursor = connection.execute("select * from orders")
-            while some := cursor.fetchmany(100):
-                self._rows += len(some)
-                yield from some
+            while rows := cursor.fetchmany(100):
+                self._rows += len(rows)
+                yield from rows
 
     def finish(self, receipt: Receipt) -> None:
         """Keep the receipt."""
         self._receipt = receipt
 
-    def told(self) -> dict[str, Any]:
-        """Rows read so far; outcome, rows written and digest once it has ended."""
-        end = self._receipt
-        receipt = end and {"outcome": end.outcome, "rows": end.rows, "sha256": end.sha256}
+    def status(self) -> dict[str, Any]:
+        """Return the rows read so far; at the end also outcome, rows written and digest."""
+        done = self._receipt
+        receipt = done and {"outcome": done.outcome, "rows": done.rows, "sha256": done.sha256}
         return {"rows": self._rows, "receipt": receipt}

@@ -1,4 +1,4 @@
-"""The table of the demo: orders, ten columns of every kind that SQLite has."""
+"""The demo's table: orders, in ten columns of every kind that SQLite has."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ _NOTES = (
     "Call {} first, then deliver, please",
     "Gift, wrapped, and no bill inside: {}",
 )
-_FIRST = datetime(2024, 1, 1, 8)  # noqa: DTZ001 - SQLite knows no zones
+_FIRST = datetime(2024, 1, 1, 8)  # noqa: DTZ001 - SQLite has no time zones
 _HASH = 0x9E3779B97F4A7C15F39CC0605CEDC835
 _MASK = (1 << 128) - 1
 _STEP = 20_000
 
 
 def make(database: Path, rows: int, show: Callable[[str, int, int], object]) -> None:
-    """Make the table `orders`; about 180 bytes a row.
+    """Create the table `orders`, of about 180 bytes a row.
 
     Args:
-        database: A file that is not there yet.
-        rows: How many.
-        show: Told what is made, how many rows it has, and how many it will have.
+        database: Path of the file, which must not exist yet.
+        rows: How many rows.
+        show: Called as `show("table", rows so far, rows)`.
     """
     names = ", ".join(str(column.key) for column in COLUMNS)
     marks = ", ".join("?" * len(COLUMNS))
