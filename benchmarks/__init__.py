@@ -1,1 +1,15 @@
-"""Measurements, one question a file; run one as `python -m benchmarks.speed`."""
+"""How fast is it?  Each module answers one question; run one as `python -m benchmarks.speed`.
+
+| module | question |
+| --- | --- |
+| `speed` | How fast is streamware, compared with other libraries? |
+| `first_chunk` | How soon does an export have something to send? |
+| `memory` | How much memory does an export take, by number of rows? |
+| `loop` | How long do exports delay the other tasks of an event loop? |
+| `delivery` | What does delivery over HTTP cost? |
+| `scratch` | What do scratch files cost? |
+| `workbooks` | What do the features of workbooks cost? |
+
+The others are their parts: `workloads` (the rows), `contenders` (the other libraries), `child`
+(one run in a process of its own), `served` and `clients` (for `delivery`), and `table`.
+"""

@@ -1,8 +1,8 @@
-"""One run of one contender, in a process of its own: `python -m benchmarks.child …`.
+"""One run of one contender: `python -m benchmarks.child NAME WORKLOAD ROWS`.
 
-The row source runs alone first, so that its CPU time and memory can be taken off; then the
-contender on a few rows, so that imports and templates are done; then the run that counts.  The
-figures go to standard output as JSON.
+Each run has a process of its own.  The row source runs alone first, so that its CPU time and
+memory can be subtracted.  Then the contender writes a few rows, so that imports and caches do not
+count.  Then comes the run that counts.  The figures are printed as JSON.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ FEW = 20
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run took.
+    """The figures of one run.
 
     Attributes:
         source: CPU seconds of the row source alone.
-        total: CPU seconds of the contender, the row source included.
-        first_chunk: Seconds to the first bytes; of a file, to the whole of it.
+        total: CPU seconds of the contender with the row source.
+        first_chunk: Seconds to the first bytes; for a file, to the last.
         first_64k: Seconds to the first 64 KiB.
-        rss: Peak memory in bytes, less the peak of the row source alone.
+        rss: Peak bytes of memory, minus those of the row source alone.
         size: Bytes of the document.
     """
 
@@ -44,13 +44,15 @@ class Run:
 
     @property
     def net(self) -> float:
-        """CPU seconds of the contender, the row source left out."""
+        """CPU seconds of the contender without the row source."""
         return self.total - self.source
 
 
 @dataclass(slots=True)
 class _Progress:
-    begun: float
+    """How much of a document was sent, and when."""
+
+    started: float
     first_chunk: float = 0.0
     first_64k: float = 0.0
     size: int = 0
@@ -58,13 +60,13 @@ class _Progress:
     def sent(self, size: int) -> None:
         self.size += size
         if not self.first_chunk:
-            self.first_chunk = perf_counter() - self.begun
+            self.first_chunk = perf_counter() - self.started
         if not self.first_64k and self.size >= 65_536:
-            self.first_64k = perf_counter() - self.begun
+            self.first_64k = perf_counter() - self.started
 
 
 def run(contender: Contender, workload: Workload, rows: int, folder: Path) -> Run:
-    """Measure in this process, which should be fresh."""
+    """Return the figures of a run in this process, which should be new."""
     _source_alone(workload, FEW)
     source = _source_alone(workload, rows)
     base = peak_memory()
@@ -76,7 +78,7 @@ def run(contender: Contender, workload: Workload, rows: int, folder: Path) -> Ru
         source,
         total,
         progress.first_chunk,
-        progress.first_64k or perf_counter() - progress.begun,
+        progress.first_64k or perf_counter() - progress.started,
         peak_memory() - base,
         progress.size,
     )
@@ -102,7 +104,10 @@ def _source_alone(workload: Workload, rows: int) -> float:
 
 
 def peak_memory() -> int:
-    """In bytes.  Linux hands a parent's peak down as `ru_maxrss`, hence VmHWM, where there is."""
+    """Return the peak memory of this process in bytes.
+
+    On Linux it is VmHWM, because a child process inherits `ru_maxrss` from its parent.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():

@@ -1,7 +1,7 @@
-"""Clients over raw sockets, which take as little of the machine as can be.
+"""HTTP clients on raw sockets, which use as little CPU time as possible.
 
-`python -m benchmarks.clients PORT PATH TIMES together|in turn` downloads in a process of its own,
-and prints the bytes of all bodies, with what is between them, and the seconds as JSON.
+`python -m benchmarks.clients PORT PATH TIMES together|in turn` downloads a path several times in
+a process of its own, and prints the bytes received, with their framing, and the seconds as JSON.
 """
 
 from __future__ import annotations
@@ -13,40 +13,44 @@ import sys
 from time import perf_counter, sleep
 
 BLOCK = 2**18
-PATIENCE = 600.0
-"""Seconds without a byte that are taken for a failure."""
+TIMEOUT = 600.0
+"""Seconds without a byte after which a download has failed."""
 STEP = 0.05
 """Seconds between two reads of a slow client."""
 
 
-class BadAnswerError(RuntimeError):
-    """An answer that is not 200, or that was cut."""
+class BadResponseError(RuntimeError):
+    """A response is not 200, or was cut."""
 
 
 class Download:
-    """A request that was sent, and what has come of its answer.
+    """A download: its request was sent, and its response is being read.
 
     Attributes:
-        size: Bytes so far.
+        size: Bytes received so far.
         ended: Whether the server has closed the connection.
     """
 
     def __init__(self, port: int, path: str, *, window: int | None = None) -> None:
-        self.size = 0
-        self.ended = False
-        self.socket = socket.socket()
-        self.socket.settimeout(PATIENCE)
+        self.size = 0  # bytes received so far
+        self.ended = False  # whether the server has closed the connection
+        self.socket = socket.socket()  # the connection
+        self.socket.settimeout(TIMEOUT)
         if window is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.socket.connect(("127.0.0.1", port))
         head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         self.socket.sendall(head.encode())
-        self._first = b""
-        self._last = b""
-        self._buffer = bytearray(BLOCK)
+        self._first = b""  # the first bytes, which have the status
+        self._last = b""  # the last bytes, which are the last chunk of a whole body
+        self._buffer = bytearray(BLOCK)  # reused by every read
 
     def read(self, most: int = BLOCK) -> None:
-        """What there is, at least a byte, or the end; blocks."""
+        """Receive up to `most` bytes; block until there is a byte, or the end.
+
+        Raises:
+            BadResponseError: The response has ended, and is not 200 or not whole.
+        """
         count = self.socket.recv_into(self._buffer, most)
         if not count:
             self.ended = True
@@ -58,17 +62,17 @@ class Download:
         self._last = (self._last + self._buffer[max(0, count - 5) : count])[-5:]
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self.socket.close()
 
     def _check(self) -> None:
         self.close()
         if not self._first.startswith(b"HTTP/1.1 200") or self._last != b"0\r\n\r\n":
-            raise BadAnswerError(f"{self._first!r} … {self._last!r} after {self.size:,} bytes")
+            raise BadResponseError(f"{self._first!r} … {self._last!r} after {self.size:,} bytes")
 
 
 def in_turn(port: int, path: str, times: int) -> int:
-    """One download after the other; bytes in all."""
+    """Download one after another; return the bytes received."""
     size = 0
     for _ in range(times):
         download = Download(port, path)
@@ -79,13 +83,13 @@ def in_turn(port: int, path: str, times: int) -> int:
 
 
 def together(port: int, path: str, times: int) -> int:
-    """All downloads at once; bytes in all."""
+    """Download all at once; return the bytes received."""
     downloads = [Download(port, path) for _ in range(times)]
     with selectors.DefaultSelector() as selector:
         for download in downloads:
             selector.register(download.socket, selectors.EVENT_READ, download)
         while selector.get_map():
-            for key, _ in selector.select(PATIENCE):
+            for key, _ in selector.select(TIMEOUT):
                 one: Download = key.data
                 selected = one.socket
                 one.read()
@@ -94,8 +98,8 @@ def together(port: int, path: str, times: int) -> int:
     return sum(download.size for download in downloads)
 
 
-def slowly(download: Download, seconds: float, rate: int) -> None:
-    """Take `rate` bytes a second for so long, or up to the end."""
+def read_slowly(download: Download, seconds: float, rate: int) -> None:
+    """Read `rate` bytes a second for some seconds, or until the end."""
     end = perf_counter() + seconds
     while perf_counter() < end and not download.ended:
         download.read(max(1, int(rate * STEP)))
@@ -103,16 +107,19 @@ def slowly(download: Download, seconds: float, rate: int) -> None:
 
 
 def get(port: int, path: str) -> bytes:
-    """The body of a small answer, as soon as it is there: gunicorn may close seconds later."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+    """Return the body of a small response without waiting for the end of the connection.
+
+    gunicorn may close it seconds later.
+    """
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
         request(connection, path, close=True)
-        with connection.makefile("rb") as answer:
-            while not (line := answer.readline()).lower().startswith(b"content-length:"):
+        with connection.makefile("rb") as response:
+            while not (line := response.readline()).lower().startswith(b"content-length:"):
                 if not line:
-                    raise BadAnswerError(f"{path}: no length")
-            while answer.readline().strip():
+                    raise BadResponseError(f"{path}: no length")
+            while response.readline().strip():
                 pass
-            return answer.read(int(line.partition(b":")[2]))
+            return response.read(int(line.partition(b":")[2]))
 
 
 def request(connection: socket.socket, path: str, *, close: bool = False) -> None:

@@ -1,9 +1,9 @@
-"""Everybody who turns rows into the three formats, each called the fastest fair way it has.
+"""The contenders: libraries that write XLSX, CSV or XML, each called in its fastest fair way.
 
-Fair: from an iterator of tuples, the same cells for all, dates as dates with a number format and
-text as text, whatever it begins with.  What a contender wants instead of tuples (dictionaries,
-Arrow tables) is made here and counted.  Contenders are imported when they run, so that one that
-is not installed harms nobody.
+Fair means: all get an iterator of tuples and write the same cells, dates as dates with a number
+format, and text as text, even if it looks like a formula.  If a contender needs dictionaries or
+Arrow tables instead, making them counts.  Contenders are imported when they run, so that those
+that are not installed do not matter.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 Stream: TypeAlias = "Callable[[Iterable[Row], Sequence[str]], Iterator[bytes]]"
 Write: TypeAlias = "Callable[[Iterable[Row], Sequence[str], Path], None]"
 
-OURS = "streamware"
 BATCH = 500
 
 
@@ -40,12 +39,12 @@ class Contender:
     """One way to write a document.
 
     Attributes:
-        name: As in the tables.
+        name: Its name in the tables.
         format: "xlsx", "csv" or "xml".
-        takes: What its own interface wants: an iterator ("iter") or a whole "table".
-        needs: The packages it cannot do without.
-        stream: Yields the document in chunks, or None.
-        write: Writes the document to a path; only where it cannot be streamed.
+        takes: What its interface takes: an iterator ("iter") or a whole "table".
+        needs: The modules that it imports.
+        stream: Yields the document in chunks; None if it cannot.
+        write: Writes the document to a path; None if it can be streamed.
     """
 
     name: str
@@ -57,11 +56,11 @@ class Contender:
 
     @property
     def missing(self) -> str | None:
-        """The first package it needs that is not installed."""
+        """The first of the modules it needs that is not installed, or None."""
         return next((name for name in self.needs if find_spec(name) is None), None)
 
     def save(self, rows: Iterable[Row], titles: Sequence[str], path: Path) -> None:
-        """Write the document to `path`, whichever way it is made."""
+        """Write the document to `path`, streamed or not."""
         if self.stream is None:
             assert self.write is not None
             self.write(rows, titles, path)
@@ -71,7 +70,7 @@ class Contender:
 
 
 def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """The rows in lists of `size`, the last one shorter."""
+    """Yield the rows in lists of `size`; the last one may be shorter."""
     rest = iter(rows)
     while batch := list(islice(rest, size)):
         yield batch
@@ -86,14 +85,14 @@ def _streamware(
 
 
 def streamware_xlsx(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """Ours: cell references kept, as by default."""
+    """Encode with the defaults: with cell references."""
     import streamware as sw
 
     return _streamware(rows, titles, sw.Xlsx())
 
 
 def streamware_zlib(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """Ours where isal is not installed."""
+    """Encode as if isal were not installed."""
     import streamware as sw
     from streamware.formats import zip as sw_zip
 
@@ -102,28 +101,28 @@ def streamware_zlib(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[byte
 
 
 def streamware_compact(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """Ours without cell references."""
+    """Encode without cell references."""
     import streamware as sw
 
     return _streamware(rows, titles, sw.Xlsx(compact=True))
 
 
 def streamware_csv(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """Ours: guarded against formulas, as by default."""
+    """Encode with the defaults: guarded against formulas."""
     import streamware as sw
 
     return _streamware(rows, titles, sw.Csv())
 
 
 def streamware_xml(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """Ours."""
+    """Encode with the defaults."""
     import streamware as sw
 
     return _streamware(rows, titles, sw.Xml())
 
 
 def xlsxwriter_constant(rows: Iterable[Row], titles: Sequence[str], path: Path) -> None:
-    """The `write_row` of its manual; typed calls such as `write_number` are no faster."""
+    """Call `write_row`, as its manual does; typed calls such as `write_number` are not faster."""
     import xlsxwriter
 
     options = {
@@ -140,7 +139,7 @@ def xlsxwriter_constant(rows: Iterable[Row], titles: Sequence[str], path: Path) 
 
 
 def openpyxl_write_only(rows: Iterable[Row], titles: Sequence[str], path: Path) -> None:
-    """Through lxml, which it takes where it is installed."""
+    """Append rows; it uses lxml, which is installed."""
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
@@ -152,14 +151,14 @@ def openpyxl_write_only(rows: Iterable[Row], titles: Sequence[str], path: Path) 
 
 
 def rustpy_xlsxwriter(rows: Iterable[Row], titles: Sequence[str], path: Path) -> None:
-    """From a generator of dictionaries: it refuses tuples."""
+    """Write a generator of dictionaries, because it refuses tuples."""
     from rustpy_xlsxwriter import write_worksheet
 
     write_worksheet((dict(zip(titles, row, strict=True)) for row in rows), str(path))
 
 
 def rustypyxl_write_only(rows: Iterable[Row], titles: Sequence[str], path: Path) -> None:
-    """In batches, which its manual calls the fast path."""
+    """Append batches, which its manual calls the fast path."""
     from rustypyxl import WriteOnlyWorkbook
 
     book = WriteOnlyWorkbook(str(path))
@@ -173,7 +172,7 @@ def rustypyxl_write_only(rows: Iterable[Row], titles: Sequence[str], path: Path)
 def _record_batches(
     rows: Iterable[Row], titles: Sequence[str], size: int
 ) -> Iterator[pa.RecordBatch]:
-    """Arrow from tuples; the types of the first batch hold for all."""
+    """Yield Arrow record batches; the first one decides the types of the columns."""
     import pyarrow as pa
 
     schema = None
@@ -188,7 +187,7 @@ def _record_batches(
 
 
 def jetxl_arrow(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """From one Arrow table, Decimals as doubles: it refuses decimal columns."""
+    """Write one Arrow table, with Decimals as doubles, because it refuses decimal columns."""
     import jetxl
     import pyarrow as pa
 
@@ -200,7 +199,7 @@ def jetxl_arrow(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
 
 
 def csv_batched(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """The standard library, 500 rows a chunk."""
+    """Write 500 rows per chunk with the standard library."""
     text = StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(titles)
@@ -212,7 +211,7 @@ def csv_batched(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
 
 
 def pyarrow_csv(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """2,000 rows a record batch; more are no faster."""
+    """Write record batches of 2,000 rows; larger ones are not faster."""
     import pyarrow.csv
 
     sink, writer = BytesIO(), None
@@ -226,7 +225,7 @@ def pyarrow_csv(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
 
 
 def xmlfile_events(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """lxml, with a context manager for each row and cell."""
+    """Write with a context manager for each row and each cell."""
 
     def write_row(out: etree._IncrementalFileWriter, row: Row) -> None:
         with out.element("row"):
@@ -238,7 +237,7 @@ def xmlfile_events(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes
 
 
 def xmlfile_elements(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """lxml, with a tree built for each row."""
+    """Write with a tree of elements for each row."""
     from lxml import etree
 
     element, child = etree.Element, etree.SubElement
@@ -273,7 +272,7 @@ def _text(value: object) -> str:
     return _TEXTS[type(value)](value)
 
 
-# Each is called with values of the type it stands under only.
+# Each function is called only with values of its type.
 _TEXTS: dict[type, Callable[[Any], str]] = {
     str: lambda text: text,
     int: int.__repr__,
@@ -287,7 +286,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
 
 
 class _Sink:
-    """A binary file to write to and to take from."""
+    """A binary file in memory, whose content can be taken."""
 
     closed = False
 
@@ -299,13 +298,13 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is open."""
 
     def take(self) -> bytes:
-        """What was written since the last time."""
+        """Return what was written since the last call."""
         data = b"".join(self._parts)
         self._parts.clear()
         return data
@@ -339,6 +338,6 @@ CONTENDERS = {
 }
 
 
-def ours(format_name: str) -> str:
-    """The name of the contender that the others of its format are measured against."""
-    return f"{OURS} {format_name}"
+def reference(format_name: str) -> str:
+    """Return the name of the contender that the others of a format are compared with."""
+    return f"streamware {format_name}"

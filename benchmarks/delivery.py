@@ -1,13 +1,16 @@
-"""What delivery over HTTP costs, over loopback, with a server in a process of its own.
+"""What does delivery over HTTP cost?
 
-The first table is the speed of downloads against `encode` alone, in turns: CPU time net of the row
-source, and the clock.  The second is how soon `delivery="buffer"` has closed the rows of a table
-while its client takes 200 KB a second, against encoding them without a client.  The third is 32
-downloads at once from one worker of uvicorn against 32 in turn, and how long an unrelated view
-takes to answer meanwhile.
+The servers run on the loopback interface, each in a process of its own.  There are three tables:
 
-Ratios are medians of the rounds, and then of the lowest figures of all rounds, which tell what a
-quiet machine would show, since noise only adds; by these it is told what was reached.
+- speed: downloads against `encode` without a server, by CPU time without that of the row source,
+  and by the clock.
+- buffer: with `delivery="buffer"` and a client that reads 200 KB/s, how long the rows of a table
+  are open, against encoding them without a client.
+- load: 32 downloads at once from one worker of uvicorn, against 32 one after another, and how long
+  an unrelated view takes to respond meanwhile.
+
+The columns "ratio" are medians of the rounds, and "ratio of lowest" compares the lowest times of
+all rounds, which are those of a quiet machine: noise only adds.  These decide what was reached.
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, sleep
 
-from benchmarks.clients import Download, get, request, slowly
-from benchmarks.served import DATABASE, Alone, State, fill
+from benchmarks.clients import Download, get, read_slowly, request
+from benchmarks.served import DATABASE, Baseline, State, fill
 from benchmarks.table import conditions, megabytes, table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,23 +46,23 @@ SERVERS = {
 }
 FORMATS = ("csv", "xlsx")
 AT_ONCE = 32
-RATE = 200_000  # bytes a second of a slow client
-WINDOW = 2**16  # what its socket takes before it is read
+RATE = 200_000  # bytes per second that a slow client reads
+WINDOW = 2**16  # bytes that its socket receives before it reads
 PING = 0.005  # seconds between two requests of the unrelated view
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
-SPEED = 0.85
-FREE = 1.3
-CPU = 1.15
-P99 = 0.025
+SPEED = 0.85  # the CPU ratio of a download, at least
+FREE = 1.3  # the clock ratio of buffering, at most
+CPU = 1.15  # the CPU ratio of downloads at once, at most
+P99 = 0.025  # seconds that the unrelated view takes, at most
 
 
 class Server:
-    """A server in a process of its own, which answers.
+    """A server in a process of its own, which is ready.
 
     Attributes:
-        name: Which.
-        port: Of the loopback interface.
+        name: Name of the server.
+        port: Its port on the loopback interface.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -81,16 +84,16 @@ class Server:
         self._wait()
 
     def state(self) -> State:
-        """What it has used so far."""
+        """Return what its process has used so far."""
         return State(**json.loads(get(self.port, "/state")))
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._process.terminate()
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT)
 
     def _wait(self) -> None:
-        end = perf_counter() + PATIENCE
+        end = perf_counter() + TIMEOUT
         while perf_counter() < end and self._process.poll() is None:
             try:
                 get(self.port, "/ping")
@@ -99,7 +102,7 @@ class Server:
             else:
                 return
         self.stop()
-        raise RuntimeError(f"{self.name} does not answer")
+        raise RuntimeError(f"{self.name} does not respond")
 
 
 def _free_port() -> int:
@@ -111,7 +114,7 @@ def _free_port() -> int:
 
 @contextmanager
 def serving(name: str, folder: Path) -> Iterator[Server]:
-    """A server that has served a few rows."""
+    """Start a server, warm it up with a few rows, and stop it in the end."""
     server = Server(name, folder)
     try:
         for form in FORMATS:
@@ -121,14 +124,14 @@ def serving(name: str, folder: Path) -> Iterator[Server]:
         server.stop()
 
 
-def encoded(form: str, rows: int, path: Path | None = None) -> Alone:
-    """What encoding takes in a fresh process."""
+def encoded(form: str, rows: int, path: Path | None = None) -> Baseline:
+    """Return what encoding takes in a new process."""
     given = [] if path is None else [str(path)]
-    return Alone(**json.loads(_ran("benchmarks.served", form, str(rows), *given)))
+    return Baseline(**json.loads(_ran("benchmarks.served", form, str(rows), *given)))
 
 
 def _downloaded(port: int, path: str, times: int = 1, way: str = "in turn") -> float:
-    """Seconds that it took a client in a process of its own."""
+    """Return the seconds that downloads take a client in a process of its own."""
     done = json.loads(_ran("benchmarks.clients", str(port), path, str(times), way))
     seconds: float = done["seconds"]
     return seconds
@@ -143,72 +146,67 @@ def _ran(module: str, *arguments: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """A download beside encoding alone, in one round; seconds.
+class SpeedRun:
+    """A download and its baseline in one round, in seconds.
 
     Attributes:
-        alone: What encoding took.
-        cpu: CPU time of the server, the rows included.
-        wall: Of the client, by the clock.
+        baseline: What encoding took without a server.
+        cpu: CPU time of the server, with the row source.
+        wall: Time of the client by the clock.
     """
 
-    alone: Alone
+    baseline: Baseline
     cpu: float
     wall: float
 
     @property
     def net(self) -> float:
-        """CPU time of encoding by that of the server, both net of the row source."""
-        return (self.alone.total - self.alone.source) / (self.cpu - self.alone.source)
+        """CPU time of encoding divided by that of the server, both without the row source."""
+        return (self.baseline.total - self.baseline.source) / (self.cpu - self.baseline.source)
 
     @property
     def clock(self) -> float:
-        """The same by the clock, the row source included."""
-        return self.alone.wall / self.wall
+        """The same by the clock, with the row source."""
+        return self.baseline.wall / self.wall
 
 
-def speeds(folder: Path, rows: int, rounds: int) -> dict[tuple[str, str], list[Speed]]:
-    """The downloads of every server, by server and format."""
-    return {
-        (name, form): [_speed(server, form, rows) for _ in range(rounds)]
-        for name in SERVERS
-        for server in _each(name, folder)
-        for form in FORMATS
-    }
+def measure_speed(folder: Path, rows: int, rounds: int) -> dict[tuple[str, str], list[SpeedRun]]:
+    """Return the downloads by server and format."""
+    found = {}
+    for name in SERVERS:
+        with serving(name, folder) as server:
+            for form in FORMATS:
+                found[name, form] = [_speed_run(server, form, rows) for _ in range(rounds)]
+    return found
 
 
-def _each(name: str, folder: Path) -> Iterator[Server]:
-    with serving(name, folder) as server:
-        yield server
-
-
-def _speed(server: Server, form: str, rows: int) -> Speed:
-    alone = encoded(form, rows)
+def _speed_run(server: Server, form: str, rows: int) -> SpeedRun:
+    baseline = encoded(form, rows)
     before = server.state().cpu
     wall = _downloaded(server.port, f"/orders?rows={rows}&format={form}")
-    return Speed(alone, server.state().cpu - before, wall)
+    return SpeedRun(baseline, server.state().cpu - before, wall)
 
 
-def report_speeds(found: dict[tuple[str, str], list[Speed]], rows: int) -> str:
-    """A table of the downloads."""
+def report_speed(found: dict[tuple[str, str], list[SpeedRun]], rows: int) -> str:
+    """Return the table of speed."""
     titles = (
-        *("download", "MB", "encode µs CPU a row, net", "server", "CPU ratio", "of the lowest"),
-        *("clock ratio", "must", "reached"),
+        *("download", "MB", "encode CPU µs per row, net", "server", "CPU ratio", "ratio of lowest"),
+        *("clock ratio", "at least", "reached"),
     )
     return table(titles, (_speed_line(*pair, each, rows) for pair, each in found.items()))
 
 
-def _speed_line(name: str, form: str, each: Sequence[Speed], rows: int) -> list[str]:
-    ours = median(one.alone.total - one.alone.source for one in each) / rows
-    theirs = median(one.cpu - one.alone.source for one in each) / rows
-    source = min(one.alone.source for one in each)
-    lowest = min(one.alone.total for one in each) - source
+def _speed_line(name: str, form: str, each: Sequence[SpeedRun], rows: int) -> list[str]:
+    encoding = median(one.baseline.total - one.baseline.source for one in each) / rows
+    server = median(one.cpu - one.baseline.source for one in each) / rows
+    source = min(one.baseline.source for one in each)
+    lowest = min(one.baseline.total for one in each) - source
     lowest /= min(one.cpu for one in each) - source
     return [
         f"{form}, {name}",
-        megabytes(each[0].alone.size),
-        f"{ours * 1e6:.2f}",
-        f"{theirs * 1e6:.2f}",
+        megabytes(each[0].baseline.size),
+        f"{encoding * 1e6:.2f}",
+        f"{server * 1e6:.2f}",
         f"{median(one.net for one in each):.2f}",
         f"{lowest:.2f}",
         f"{median(one.clock for one in each):.2f}",
@@ -221,81 +219,81 @@ def _speed_line(name: str, form: str, each: Sequence[Speed], rows: int) -> list[
 
 
 @dataclass(frozen=True, slots=True)
-class Freed:
-    """How long the rows of a table were open in one round; seconds.
+class BufferRun:
+    """How long the rows of a table were open in one round.
 
     Attributes:
-        alone: What encoding them without a client took.
-        state: Of the server, when they were closed.
-        taken: Bytes that its client had taken by then.
+        baseline: What encoding took without a server.
+        state: What the server had used when the rows were closed.
+        received: Bytes that the client had received by then.
     """
 
-    alone: Alone
+    baseline: Baseline
     state: State
-    taken: int
+    received: int
 
 
-def frees(folder: Path, rows: int, rounds: int) -> dict[tuple[str, str], list[Freed]]:
-    """What `buffer` does with a slow client, by server and format."""
+def measure_buffer(folder: Path, rows: int, rounds: int) -> dict[tuple[str, str], list[BufferRun]]:
+    """Return how long rows are open with a slow client, by server and format."""
     path = folder / "table"
     if not path.exists():
         fill(str(path), rows)
-    return {
-        (name, form): [_freed(server, form, path) for _ in range(rounds)]
-        for name in SERVERS
-        for server in _each(name, folder)
-        for form in FORMATS
-    }
+    found = {}
+    for name in SERVERS:
+        with serving(name, folder) as server:
+            for form in FORMATS:
+                found[name, form] = [_buffer_run(server, form, path) for _ in range(rounds)]
+    return found
 
 
-def _freed(server: Server, form: str, path: Path) -> Freed:
-    alone = encoded(form, 0, path)
+def _buffer_run(server: Server, form: str, path: Path) -> BufferRun:
+    baseline = encoded(form, 0, path)
     download = Download(server.port, f"/table?delivery=buffer&format={form}", window=WINDOW)
     try:
         download.read(1)
         while not (state := server.state()).closed:
-            slowly(download, 0.2, RATE)
+            read_slowly(download, 0.2, RATE)
     finally:
         download.close()
-    return Freed(alone, state, download.size)
+    return BufferRun(baseline, state, download.size)
 
 
-def report_frees(found: dict[tuple[str, str], list[Freed]]) -> str:
-    """A table of them."""
+def report_buffer(found: dict[tuple[str, str], list[BufferRun]]) -> str:
+    """Return the table of buffering."""
     titles = (
-        *("rows closed", "MB", "taken MB", "alone s", "buffer s", "clock ratio", "of the lowest"),
-        *("CPU ratio", "most", "reached"),
+        *("rows closed", "MB", "received MB", "encode s", "buffer s", "clock ratio"),
+        *("ratio of lowest", "CPU ratio", "at most", "reached"),
     )
-    return table(titles, (_freed_line(*pair, each) for pair, each in found.items()))
+    return table(titles, (_buffer_line(*pair, each) for pair, each in found.items()))
 
 
-def _freed_line(name: str, form: str, each: Sequence[Freed]) -> list[str]:
-    lowest = min(one.state.seconds for one in each) / min(one.alone.wall for one in each)
+def _buffer_line(name: str, form: str, each: Sequence[BufferRun]) -> list[str]:
+    lowest = min(one.state.seconds for one in each) / min(one.baseline.wall for one in each)
     return [
         f"{form}, {name}",
-        megabytes(each[0].alone.size),
-        megabytes(median(one.taken for one in each)),
-        f"{median(one.alone.wall for one in each):.2f}",
+        megabytes(each[0].baseline.size),
+        megabytes(median(one.received for one in each)),
+        f"{median(one.baseline.wall for one in each):.2f}",
         f"{median(one.state.seconds for one in each):.2f}",
-        f"{median(one.state.seconds / one.alone.wall for one in each):.2f}",
+        f"{median(one.state.seconds / one.baseline.wall for one in each):.2f}",
         f"{lowest:.2f}",
-        f"{median(one.state.used / one.alone.total for one in each):.2f}",
+        f"{median(one.state.used / one.baseline.total for one in each):.2f}",
         f"{FREE:g}",
         _reached(lowest <= FREE),
     ]
 
 
-# At once
+# Load
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
-    """Downloads in one round; seconds.
+class LoadRun:
+    """Several downloads in one round, in seconds.
 
     Attributes:
         cpu: CPU time of the server.
-        wall: Of the client, by the clock.
-        pings: How long the unrelated view took to answer, each time.
+        wall: Time of the client by the clock.
+        pings: Time of each request of the unrelated view.
     """
 
     cpu: float
@@ -304,54 +302,54 @@ class Busy:
 
     @property
     def p99(self) -> float:
-        """Of the unrelated view."""
+        """99th percentile of the seconds of the unrelated view."""
         return quantiles([0.0, *self.pings], n=100, method="inclusive")[98]
 
 
-def crowds(folder: Path, rows: int, rounds: int) -> dict[tuple[str, str], list[Busy]]:
-    """Downloads in turn and together, by format and way; and, without a format, none."""
-    found: dict[tuple[str, str], list[Busy]] = {("", "idle"): []}
+def measure_load(folder: Path, rows: int, rounds: int) -> dict[tuple[str, str], list[LoadRun]]:
+    """Return downloads, by format and way; also the figures of an idle server."""
+    found: dict[tuple[str, str], list[LoadRun]] = {("", "idle"): []}
     with serving("uvicorn", folder) as server:
         for _ in range(rounds):
-            found["", "idle"].append(_busy(server, ["-c", "import time; time.sleep(1)"]))
+            found["", "idle"].append(_load_run(server, ["-c", "import time; time.sleep(1)"]))
             for form in FORMATS:
                 for way in ("in turn", "together"):
                     path = f"/orders?rows={rows}&format={form}"
                     client = ["-m", "benchmarks.clients", str(server.port), path, str(AT_ONCE), way]
-                    found.setdefault((form, way), []).append(_busy(server, client))
+                    found.setdefault((form, way), []).append(_load_run(server, client))
     return found
 
 
-def _busy(server: Server, client: Sequence[str]) -> Busy:
-    """Ask the unrelated view until a client in a process of its own is done."""
+def _load_run(server: Server, client: Sequence[str]) -> LoadRun:
+    """Request the unrelated view until a client in a process of its own has ended."""
     pings = []
-    before, begun = server.state().cpu, perf_counter()
+    before, started = server.state().cpu, perf_counter()
     with (
-        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection,
+        socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as connection,
         subprocess.Popen([sys.executable, *client], cwd=ROOT, stdout=subprocess.DEVNULL) as process,
     ):
         while process.poll() is None:
-            asked = perf_counter()
+            requested = perf_counter()
             request(connection, "/ping")
             while not connection.recv(4096).endswith(b"pong"):
                 pass
-            pings.append(perf_counter() - asked)
+            pings.append(perf_counter() - requested)
             sleep(PING)
     if process.returncode:
         raise RuntimeError("the downloads failed")
-    return Busy(server.state().cpu - before, perf_counter() - begun, tuple(pings))
+    return LoadRun(server.state().cpu - before, perf_counter() - started, tuple(pings))
 
 
-def report_crowds(found: dict[tuple[str, str], list[Busy]]) -> str:
-    """A table of them; other figures are medians of the rounds, too."""
+def report_load(found: dict[tuple[str, str], list[LoadRun]]) -> str:
+    """Return the table of load, whose other figures are medians of the rounds."""
     titles = (
         *(f"{AT_ONCE} downloads", "CPU s", "clock s", "view p50 ms", "view p99 ms"),
-        *("CPU ratio", "of the lowest", "most", "reached"),
+        *("CPU ratio", "ratio of lowest", "at most", "reached"),
     )
-    return table(titles, (_crowd_line(*key, found) for key in found))
+    return table(titles, (_load_line(*key, found) for key in found))
 
 
-def _crowd_line(form: str, way: str, found: dict[tuple[str, str], list[Busy]]) -> list[str]:
+def _load_line(form: str, way: str, found: dict[tuple[str, str], list[LoadRun]]) -> list[str]:
     each = found[form, way]
     p99 = median(one.p99 for one in each)
     figures = [
@@ -371,8 +369,8 @@ def _crowd_line(form: str, way: str, found: dict[tuple[str, str], list[Busy]]) -
     return [*figures, f"{ratio:.2f}", f"{lowest:.2f}", most, reached]
 
 
-def _reached(there: bool) -> str:
-    return "yes" if there else "no"
+def _reached(reached: bool) -> str:
+    return "yes" if reached else "no"
 
 
 def main() -> None:
@@ -381,22 +379,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--each", type=int, default=20_000, help="rows of each of 32 downloads")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("speed", "buffer", "crowd"), action="append")
+    parser.add_argument("--only", choices=("speed", "buffer", "load"), action="append")
     options = parser.parse_args()
-    wanted = options.only or ("speed", "buffer", "crowd")
+    wanted = options.only or ("speed", "buffer", "load")
     print(conditions("benchmarks.delivery", ("streamware", "uvicorn", "uvloop", "gunicorn")))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "speed" in wanted:
             print(f"{options.rows:,} orders, {options.rounds} rounds\n")
-            found = speeds(folder, options.rows, options.rounds)
-            print(report_speeds(found, options.rows), "\n", flush=True)
+            found = measure_speed(folder, options.rows, options.rounds)
+            print(report_speed(found, options.rows), "\n", flush=True)
         if "buffer" in wanted:
             print(f"{options.rows:,} orders from SQLite, {options.rounds} rounds\n")
-            print(report_frees(frees(folder, options.rows, options.rounds)), "\n", flush=True)
-        if "crowd" in wanted:
+            print(
+                report_buffer(measure_buffer(folder, options.rows, options.rounds)),
+                "\n",
+                flush=True,
+            )
+        if "load" in wanted:
             print(f"{options.each:,} orders each, {options.rounds} rounds\n")
-            print(report_crowds(crowds(folder, options.each, options.rounds)))
+            print(report_load(measure_load(folder, options.each, options.rounds)))
 
 
 if __name__ == "__main__":

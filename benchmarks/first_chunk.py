@@ -1,4 +1,7 @@
-"""How soon an export has something to send: time and rows until the first chunk, rows ready."""
+"""How soon does an export have something to send?
+
+It measures the time and the rows until the first chunk, from rows that are in memory.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ TIMES = 25
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first chunk.
+    """The first chunks of several exports.
 
     Attributes:
-        seconds: Until it was there, each time in turn; the first time caches are empty.
-        rows: Pulled by then, at the most.
-        size: Its bytes, at the least.
+        seconds: Seconds until each; the first export has empty caches.
+        rows: Rows pulled by then, at most.
+        size: Bytes of the chunk, at least.
     """
 
     seconds: tuple[float, ...]
@@ -35,7 +38,7 @@ class First:
 
 
 class _Counted:
-    """Rows that know how many were taken."""
+    """An iterator of rows that counts them."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = iter(rows)
@@ -51,13 +54,13 @@ class _Counted:
 
 
 def encoded(rows: Iterator[Row], form: sw.Format) -> bytes:
-    """The first chunk of the plain loop."""
+    """Return the first chunk of `encode`."""
     with sw.encode(rows, form) as chunks:
         return next(chunks)
 
 
 def aencoded(rows: Iterator[Row], form: sw.Format) -> bytes:
-    """The first chunk of the async one, its event loop's start and end included."""
+    """Return the first chunk of `aencode`; starting and ending an event loop counts."""
 
     async def first() -> bytes:
         async with sw.aencode(rows, form) as chunks:
@@ -67,7 +70,7 @@ def aencoded(rows: Iterator[Row], form: sw.Format) -> bytes:
 
 
 def measure(n: int, times: int = TIMES) -> dict[tuple[str, str], First]:
-    """The first chunk of n ready rows, by format and loop."""
+    """Return the first chunks of n rows, by format and function."""
     rows = list(orders(n))
     ways = {"encode": encoded, "aencode": aencoded}
     return {
@@ -86,15 +89,15 @@ def _first(
     seconds, taken, sizes = [], [], []
     for _ in range(times):
         counted = _Counted(rows)
-        begun = perf_counter()
+        started = perf_counter()
         sizes.append(len(take(counted, form)))
-        seconds.append(perf_counter() - begun)
+        seconds.append(perf_counter() - started)
         taken.append(counted.taken)
     return First(tuple(seconds), max(taken), min(sizes))
 
 
 def report(found: dict[tuple[str, str], First]) -> str:
-    """A table of formats and loops."""
+    """Return the table."""
     titles = ("first chunk", "rows pulled", "bytes", "first time ms", "median ms", "worst ms")
     return table(titles, (_line(f"{name}, {way}", first) for (name, way), first in found.items()))
 

@@ -1,8 +1,8 @@
-"""How long other tasks of an event loop wait while eight exports run to their end beside them.
+"""How long do exports delay the other tasks of an event loop?
 
-A task that sleeps for a millisecond, again and again, notes by how much it wakes too late.  For
-comparison the same without exports, and with eight threads that encode without taking turns, as
-a framework's thread pool would.
+Eight exports run at once.  Beside them a task sleeps for a millisecond, again and again, and
+notes how late it wakes.  For comparison it also runs without exports, and with eight threads that
+encode without taking turns, as the thread pool of a framework would.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from benchmarks.workloads import Row, orders
 
 EXPORTS = 8
 TICK = 0.001
-PAGE = 100  # rows that an async source gives between two turns of the loop
+PAGE = 100  # rows that an async source yields between two turns of the loop
 
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Seconds by which the ticking task woke too late.
+    """Seconds by which the ticking task woke late.
 
     Attributes:
-        p50: Half of the times less.
-        p99: 99 of 100 times less.
-        worst: The longest.
-        seconds: How long it all took.
+        p50: Median.
+        p99: 99th percentile.
+        worst: Maximum.
+        seconds: Seconds until all exports had ended.
     """
 
     p50: float
@@ -42,7 +42,7 @@ class Delays:
 
 
 async def arows(n: int) -> AsyncIterator[Row]:
-    """Rows of a source that waits between pages, as a database driver does."""
+    """Yield rows, and wait between pages, as a database driver does."""
     for at, row in enumerate(orders(n)):
         if at % PAGE == 0:
             await asyncio.sleep(0)
@@ -50,30 +50,30 @@ async def arows(n: int) -> AsyncIterator[Row]:
 
 
 async def no_exports(n: int, form: sw.Format) -> None:
-    """As long as an export takes, about."""
+    """Sleep for about as long as an export takes."""
     await asyncio.sleep(n * 5e-6)
 
 
 async def from_rows(n: int, form: sw.Format) -> None:
-    """An export of a generator, which takes CPU time of its own."""
+    """Export a generator, which takes CPU time itself."""
     async for _ in sw.aencode(orders(n), form):
         pass
 
 
 async def from_ready_rows(n: int, form: sw.Format) -> None:
-    """An export of rows that are there: what the encoding alone does to the loop."""
+    """Export rows in memory, so that only the encoding delays the loop."""
     async for _ in sw.aencode(_ready(n), form):
         pass
 
 
 async def from_async_rows(n: int, form: sw.Format) -> None:
-    """An export of async rows."""
+    """Export async rows."""
     async for _ in sw.aencode(arows(n), form):
         pass
 
 
 async def free_threads(n: int, form: sw.Format) -> None:
-    """An export on a thread of its own that never waits for the others."""
+    """Export on a thread that does not take turns with the others."""
     await asyncio.to_thread(lambda: [len(chunk) for chunk in sw.encode(orders(n), form)])
 
 
@@ -93,7 +93,7 @@ FORMATS: dict[str, sw.Format] = {"xlsx": sw.Xlsx(), "csv": sw.Csv(), "xml": sw.X
 
 
 def measure(n: int, format_name: str = "xlsx") -> dict[str, Delays]:
-    """The delays by way of exporting, eight exports of n rows each."""
+    """Return the delays by way of exporting, with eight exports of n rows each."""
     form = FORMATS[format_name]
     _ready(n)
     return {name: asyncio.run(_delays(way, n, form)) for name, way in WAYS.items()}
@@ -105,9 +105,9 @@ async def _delays(
     await way(20, form)
     delays: list[float] = []
     ticker = asyncio.create_task(_tick(delays))
-    begun = perf_counter()
+    started = perf_counter()
     await asyncio.gather(*(way(n, form) for _ in range(EXPORTS)))
-    seconds = perf_counter() - begun
+    seconds = perf_counter() - started
     await asyncio.sleep(2 * TICK)
     ticker.cancel()
     cuts = quantiles([0.0, *delays], n=100, method="inclusive")
@@ -116,13 +116,13 @@ async def _delays(
 
 async def _tick(delays: list[float]) -> None:
     while True:
-        begun = perf_counter()
+        started = perf_counter()
         await asyncio.sleep(TICK)
-        delays.append(perf_counter() - begun - TICK)
+        delays.append(perf_counter() - started - TICK)
 
 
 def report(found: dict[str, Delays]) -> str:
-    """A table of one format."""
+    """Return the table of one format."""
     titles = ("8 exports", "p50 ms", "p99 ms", "worst ms", "seconds")
     return table(titles, (_line(name, delays) for name, delays in found.items()))
 

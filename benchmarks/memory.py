@@ -1,8 +1,8 @@
-"""How much memory an export takes: the peak that tracemalloc sees, by number of rows.
+"""How much memory does an export take, by number of rows?
 
-Imports, the pools of the row source and a first small export are done before.  What is counted
-is the encoder, the chunk handed out, and the row in flight with the cells that the source made
-for it: a cell of 1 MB counts itself.
+It is the peak that tracemalloc sees, after imports, the pools of the row source and a first small
+export.  It includes the encoder, the chunk that was yielded last, and the current row with the
+values that the source made for it: a cell of 1 MB counts itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.workloads import WORKLOADS, Row, orders
 COUNTS = (10_000, 100_000, 1_000_000)
 MEGABYTE = 1 << 20
 LARGEST = 32_767  # characters of an XLSX cell
-MOST_WIDE = 100_000  # rows of a case with large cells: 1 GB of text
+MOST_WIDE = 100_000  # rows of a case with large cells, which have 1 GB of text
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Case:
     """Rows in a format.
 
     Attributes:
-        name: As in the table.
-        format: Options of the format.
-        rows: Makes a fresh iterator of as many rows as it is asked for.
-        most: Rows at which the case would only take long.
+        name: Its name in the table.
+        format: The format.
+        rows: Returns an iterator of a number of rows.
+        most: Largest number of rows to measure; more would only take long.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Case:
 
 
 def rising(n: int, characters: int) -> Iterator[Row]:
-    """Small rows, after which each has a large cell: 1 in 200, at the end."""
+    """Yield n small rows, then n / 200 rows with a large cell."""
     yield from orders(n)
     for row in orders(max(n // 200, 1)):
         yield _widened(row, characters)
 
 
 def scattered(n: int, characters: int) -> Iterator[Row]:
-    """One row of a hundred has a large cell."""
+    """Yield n rows; one row of a hundred has a large cell."""
     for at, row in enumerate(orders(n)):
         yield _widened(row, characters) if at % 100 == 50 else row
 
@@ -71,12 +71,12 @@ CASES = (
 
 
 def measure(n: int) -> dict[str, int]:
-    """Peak bytes of each case at n rows; cases that would only take long are left out."""
+    """Return the peak bytes of each case that is measured at n rows."""
     return {case.name: peak(case, n) for case in CASES if case.most is None or n <= case.most}
 
 
 def peak(case: Case, n: int) -> int:
-    """Peak bytes while a document is encoded and its chunks are dropped."""
+    """Return the peak bytes while a document is encoded and its chunks are dropped."""
     _drain(orders(20), case.format)
     tracemalloc.start()
     try:
@@ -93,7 +93,7 @@ def _drain(rows: Iterable[Row], form: sw.Format) -> None:
 
 
 def report(peaks: dict[int, dict[str, int]]) -> str:
-    """A table of the cases by number of rows."""
+    """Return the table of the cases by number of rows."""
     counts = list(peaks)
     titles = ["peak MiB", *(f"{n:,} rows" for n in counts), "last / first"]
     return table(

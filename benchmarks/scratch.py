@@ -1,9 +1,10 @@
-"""What scratch costs: a request that needs none, and writes to a spool on disk.
+"""What do scratch files cost?
 
-The first table is what the ledger and the middlewares add to every request, whether it has an
-export or not.  The second is the speed of a spool's writes of 64 KiB, in turns with `os.write` to
-an unnamed file in the same directory: a plain one, and one with the same space reserved ahead.
-Each is then read back, as a download is.
+The first table is what the ledger and the middlewares add to every request that needs no scratch.
+
+The second is the speed of writing 64 KiB blocks to a spool on disk.  It alternates with `os.write`
+to an unnamed file in the same directory, without and with space reserved ahead.  Then each file is
+read back, as a download does.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ TIMES = 20_000
 ROUNDS = 7
 MIB = 2**20
 
-LEDGER_MICROS = 5.0
-REQUEST_MICROS = 30.0
-SPOOL_SPEED = 0.7
+LEDGER_MICROS = 5.0  # CPU µs that a ledger adds, at most
+REQUEST_MICROS = 30.0  # CPU µs that a middleware adds, at most
+SPOOL_SPEED = 0.7  # speed of a spool as a multiple of the others, at least
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -42,32 +43,32 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Microseconds of CPU, in the fastest round.
+    """CPU microseconds of a request, in the fastest round.
 
     Attributes:
-        without: Without us.
-        with_: With us.
-        most: What the difference must not be over.
+        without: Without scratch.
+        with_scratch: With scratch.
+        limit: The difference, at most.
     """
 
     without: float
-    with_: float
-    most: float
+    with_scratch: float
+    limit: float
 
     @property
-    def more(self) -> float:
-        """What we add."""
-        return self.with_ - self.without
+    def added(self) -> float:
+        """What scratch adds."""
+        return self.with_scratch - self.without
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class WriteRun:
     """Seconds that one file took.
 
     Attributes:
-        cpu: Of this process, for the writes.
-        wall: For the writes.
-        read: To read it back.
+        cpu: CPU time of the writes.
+        wall: Time of the writes by the clock.
+        read: Time of reading it back.
     """
 
     cpu: float
@@ -76,7 +77,7 @@ class Took:
 
 
 def costs(times: int, rounds: int = ROUNDS) -> dict[str, Cost]:
-    """What a request costs that needs no scratch."""
+    """Return what scratch adds to a request that does not need it."""
     wsgi, asgi = wsgi_requests, asgi_requests
     cases: dict[str, tuple[Callable[[int], float], Callable[[int], float], float]] = {
         "a ledger, opened and closed": (nothing, ledgers, LEDGER_MICROS),
@@ -84,38 +85,38 @@ def costs(times: int, rounds: int = ROUNDS) -> dict[str, Cost]:
         "ASGI, empty response": (asgi(asgi_app), asgi(ASGIMiddleware(asgi_app)), REQUEST_MICROS),
     }
     return {
-        name: _cost(without, with_, most, times, rounds)
-        for name, (without, with_, most) in cases.items()
+        name: _cost(without, with_scratch, limit, times, rounds)
+        for name, (without, with_scratch, limit) in cases.items()
     }
 
 
 def _cost(
     without: Callable[[int], float],
-    with_: Callable[[int], float],
-    most: float,
+    with_scratch: Callable[[int], float],
+    limit: float,
     times: int,
     rounds: int,
 ) -> Cost:
-    taken = [(without(times), with_(times)) for _ in range(rounds)]
+    taken = [(without(times), with_scratch(times)) for _ in range(rounds)]
     fastest = [min(seconds) / times * 1e6 for seconds in zip(*taken, strict=True)]
-    return Cost(fastest[0], fastest[1], most)
+    return Cost(fastest[0], fastest[1], limit)
 
 
 def nothing(times: int) -> float:
-    """The loop that counts."""
-    begun = process_time()
+    """Return the seconds of an empty loop."""
+    started = process_time()
     for _ in range(times):
         pass
-    return process_time() - begun
+    return process_time() - started
 
 
 def ledgers(times: int) -> float:
-    """So many requests that ask their ledger for nothing."""
+    """Return the seconds to open and close ledgers."""
     shared = scratch_pool(Settings())
-    begun = process_time()
+    started = process_time()
     for _ in range(times):
         Scratch(shared).close()
-    return process_time() - begun
+    return process_time() - started
 
 
 def wsgi_app(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -124,11 +125,11 @@ def wsgi_app(environ: dict[str, Any], start_response: Callable[..., object]) -> 
 
 
 def wsgi_requests(app: Callable[..., Iterable[bytes]]) -> Callable[[int], float]:
-    """Requests as a server makes them: called, iterated, closed."""
+    """Return a function that calls, iterates and closes, as a server does, and returns seconds."""
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_PROTOCOL": "HTTP/1.1"}
 
     def start_response(status: str, headers: object, exc_info: object = None) -> None:
-        """Nobody reads it."""
+        """Ignore it."""
 
     def request() -> None:
         body = app(dict(environ), start_response)
@@ -139,10 +140,10 @@ def wsgi_requests(app: Callable[..., Iterable[bytes]]) -> Callable[[int], float]
             close()
 
     def requests(times: int) -> float:
-        begun = process_time()
+        started = process_time()
         for _ in range(times):
             request()
-        return process_time() - begun
+        return process_time() - started
 
     return requests
 
@@ -153,7 +154,7 @@ async def asgi_app(scope: Message, receive: Receive, send: Send) -> None:
 
 
 def asgi_requests(app: Callable[..., Awaitable[None]]) -> Callable[[int], float]:
-    """Requests one after the other in one event loop."""
+    """Return a function that makes requests in an event loop, and returns seconds."""
     asgi = {"version": "3.0", "spec_version": "2.3"}
     scope = {"type": "http", "asgi": asgi, "method": "GET", "path": "/", "headers": []}
 
@@ -161,31 +162,31 @@ def asgi_requests(app: Callable[..., Awaitable[None]]) -> Callable[[int], float]
         return {"type": "http.request"}
 
     async def send(message: Message) -> None:
-        """Nobody reads it."""
+        """Ignore it."""
 
     async def requests(times: int) -> float:
-        begun = process_time()
+        started = process_time()
         for _ in range(times):
             await app(dict(scope), receive, send)
-        return process_time() - begun
+        return process_time() - started
 
     return lambda times: asyncio.run(requests(times))
 
 
-def write_spool(shared: ScratchPool, blocks: int) -> Took:
-    """To a spool, which moves to disk on the way."""
+def write_spool(shared: ScratchPool, blocks: int) -> WriteRun:
+    """Write to a spool, which moves to disk when it is too large for memory."""
     with closing(Scratch(shared)) as scratch:
         spool = scratch.spool()
         return _timed(blocks, spool.write, lambda: spool.seek(0), spool.read)
 
 
-def write_plain(shared: ScratchPool, blocks: int) -> Took:
-    """To a file, as fast as it goes."""
+def write_plain(shared: ScratchPool, blocks: int) -> WriteRun:
+    """Write to a file without reserving space."""
     return _write(shared, blocks, _nothing_ahead)
 
 
-def write_reserved(shared: ScratchPool, blocks: int) -> Took:
-    """To a file whose space is reserved ahead in the steps of a spool."""
+def write_reserved(shared: ScratchPool, blocks: int) -> WriteRun:
+    """Write to a file whose space is reserved ahead in the steps of a spool."""
     reserved = 0
 
     def reserve(descriptor: int, end: int) -> None:
@@ -199,10 +200,10 @@ def write_reserved(shared: ScratchPool, blocks: int) -> Took:
 
 
 def _nothing_ahead(descriptor: int, end: int) -> None:
-    """The file system finds the space as it is written."""
+    """Reserve nothing: the file system finds the space for each write."""
 
 
-def _write(shared: ScratchPool, blocks: int, reserve: Callable[[int, int], None]) -> Took:
+def _write(shared: ScratchPool, blocks: int, reserve: Callable[[int, int], None]) -> WriteRun:
     descriptor = shared.directory.open_unnamed()
     written = 0
 
@@ -213,7 +214,7 @@ def _write(shared: ScratchPool, blocks: int, reserve: Callable[[int, int], None]
         os.write(descriptor, block)
 
     def rewind() -> None:
-        os.truncate(descriptor, written)  # what was reserved is no part of it
+        os.truncate(descriptor, written)  # drop the space that was reserved and not written
         os.lseek(descriptor, 0, os.SEEK_SET)
 
     try:
@@ -222,7 +223,7 @@ def _write(shared: ScratchPool, blocks: int, reserve: Callable[[int, int], None]
         os.close(descriptor)
 
 
-WRITERS: dict[str, Callable[[ScratchPool, int], Took]] = {
+WRITERS: dict[str, Callable[[ScratchPool, int], WriteRun]] = {
     "spool": write_spool,
     "os.write": write_plain,
     "os.write, reserved": write_reserved,
@@ -234,22 +235,22 @@ def _timed(
     write: Callable[[bytes], object],
     rewind: Callable[[], object],
     read: Callable[[int], bytes],
-) -> Took:
-    begun, cpu = perf_counter(), process_time()
+) -> WriteRun:
+    started, cpu = perf_counter(), process_time()
     for _ in range(blocks):
         write(BLOCK)
-    cpu, wall = process_time() - cpu, perf_counter() - begun
+    cpu, wall = process_time() - cpu, perf_counter() - started
     rewind()
-    begun = perf_counter()
+    started = perf_counter()
     while read(len(BLOCK)):
         pass
-    return Took(cpu, wall, perf_counter() - begun)
+    return WriteRun(cpu, wall, perf_counter() - started)
 
 
-def writes(shared: ScratchPool, size: int, rounds: int = ROUNDS) -> dict[str, list[Took]]:
-    """A file of `size` bytes by each writer, in turns."""
+def writes(shared: ScratchPool, size: int, rounds: int = ROUNDS) -> dict[str, list[WriteRun]]:
+    """Write a file of `size` bytes with each writer, and again in every round."""
     blocks = -(-size // len(BLOCK))
-    found: dict[str, list[Took]] = {name: [] for name in WRITERS}
+    found: dict[str, list[WriteRun]] = {name: [] for name in WRITERS}
     for _ in range(rounds):
         for name, write in WRITERS.items():
             found[name].append(write(shared, blocks))
@@ -257,49 +258,51 @@ def writes(shared: ScratchPool, size: int, rounds: int = ROUNDS) -> dict[str, li
 
 
 def unbounded(directory: str | None) -> ScratchPool:
-    """A storage that takes files of any size; its place is to be closed."""
+    """Return a pool for files of any size; the caller closes its directory."""
     if directory is None:
         return ScratchPool(Settings(request_bytes=None))
     return ScratchPool(Settings(scratch_dir=directory, request_bytes=None))
 
 
 def report_costs(found: dict[str, Cost]) -> str:
-    """A table of what a request costs."""
-    titles = ("µs CPU a request", "without", "with", "more", "at most", "of it", "reached")
+    """Return the table of what scratch adds to a request."""
+    titles = ("CPU µs per request", "without", "with", "added", "at most", "share", "reached")
     return table(titles, (_cost_line(name, cost) for name, cost in found.items()))
 
 
 def _cost_line(name: str, cost: Cost) -> list[str]:
-    figures = (cost.without, cost.with_, cost.more, cost.most)
-    share = cost.more / cost.most
+    figures = (cost.without, cost.with_scratch, cost.added, cost.limit)
+    share = cost.added / cost.limit
     return [name, *(f"{one:.2f}" for one in figures), f"{share:.2f}", _reached(share <= 1)]
 
 
-def report_writes(found: dict[str, list[Took]], size: int) -> str:
-    """A table of writers: their speed, and the speed of the spool over theirs in the same round."""
+def report_writes(found: dict[str, list[WriteRun]], size: int) -> str:
+    """Return the table of writers: their speeds, and the speed of the spool as a multiple."""
     speeds = ("write MB/s, CPU", "wall", "read MB/s")
-    ratios = ("spool to it: write, CPU", "wall", "read", "write at least", "reached")
-    lines = (_write_line(name, took, found["spool"], size) for name, took in found.items())
+    ratios = ("spool against it: write, CPU", "wall", "read", "at least", "reached")
+    lines = (_write_line(name, runs, found["spool"], size) for name, runs in found.items())
     return table(("64 KiB at once", *speeds, *ratios), lines)
 
 
-def _write_line(name: str, took: list[Took], ours: list[Took], size: int) -> list[str]:
-    seconds = [median(column) for column in zip(*map(_figures, took), strict=True)]
+def _write_line(
+    name: str, runs: list[WriteRun], spool_runs: list[WriteRun], size: int
+) -> list[str]:
+    seconds = [median(column) for column in zip(*map(_figures, runs), strict=True)]
     line = [name, *(f"{size / one / 1e6:.0f}" for one in seconds)]
-    if took is ours:
+    if runs is spool_runs:
         return [*line, "", "", "", "", ""]
-    pairs = [_ratios(*pair) for pair in zip(took, ours, strict=True)]
+    pairs = [_ratios(*pair) for pair in zip(runs, spool_runs, strict=True)]
     cpu, wall, read = (median(column) for column in zip(*pairs, strict=True))
     reached = _reached(min(cpu, wall) >= SPOOL_SPEED)
     return [*line, f"{cpu:.2f}", f"{wall:.2f}", f"{read:.2f}", f"{SPOOL_SPEED:g}", reached]
 
 
-def _figures(took: Took) -> tuple[float, float, float]:
-    return took.cpu, took.wall, took.read
+def _figures(run: WriteRun) -> tuple[float, float, float]:
+    return run.cpu, run.wall, run.read
 
 
-def _ratios(other: Took, ours: Took) -> tuple[float, float, float]:
-    return other.cpu / ours.cpu, other.wall / ours.wall, other.read / ours.read
+def _ratios(other: WriteRun, spool: WriteRun) -> tuple[float, float, float]:
+    return other.cpu / spool.cpu, other.wall / spool.wall, other.read / spool.read
 
 
 def _reached(is_reached: bool) -> str:
@@ -309,17 +312,17 @@ def _reached(is_reached: bool) -> str:
 def main() -> None:
     """Measure what the command line asks for, and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=TIMES, help="requests a round")
-    parser.add_argument("--megabytes", type=int, default=128, help="MiB that a file is written to")
+    parser.add_argument("--times", type=int, default=TIMES, help="requests per round")
+    parser.add_argument("--megabytes", type=int, default=128, help="MiB per file")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--directory", help="for the files (default: as Settings has it)")
+    parser.add_argument("--directory", help="directory of the files (default: that of Settings)")
     options = parser.parse_args()
     size = options.megabytes * MIB
     print(conditions("benchmarks.scratch"))
     print(report_costs(costs(options.times, options.rounds)), flush=True)
     shared = unbounded(options.directory)
-    with closing(shared.directory) as place:
-        where = f"{place.path} ({place.kind()})"
+    with closing(shared.directory) as directory:
+        where = f"{directory.path} ({directory.kind()})"
         print(f"\n{options.megabytes} MiB a file, {options.rounds} rounds, in {where}\n")
         print(report_writes(writes(shared, size, options.rounds), size))
 

@@ -1,10 +1,10 @@
-"""What the servers of `benchmarks.delivery` serve, and the same work without a server.
+"""The application that the servers of `benchmarks.delivery` run, and its baseline without a server.
 
-`/orders` is an export of made-up rows, `/table` one of a table in an SQLite file.  `/state` tells
-what the process has used, and when the rows of the last table were opened and closed.
+`/orders` exports generated rows, and `/table` the rows of a table in an SQLite file.  `/state`
+reports what the process has used, and when the rows of the table were last opened and closed.
 
-`python -m benchmarks.served FORMAT ROWS` encodes orders in a process of its own, with a path
-behind it the table in that file, and prints what that took as JSON.
+`python -m benchmarks.served FORMAT ROWS [FILE]` encodes orders, or the table in an SQLite file, in
+a process of its own, and prints what that took as JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import streamware as sw
 from benchmarks.workloads import WORKLOADS, Row, orders
 
 DATABASE = "BENCHMARK_DATABASE"
-"""The variable that names the SQLite file."""
+"""The environment variable with the path of the SQLite file."""
 TITLES = WORKLOADS["orders"].titles
 FEW = 20
 
@@ -37,13 +37,13 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 @dataclass(slots=True)
 class State:
-    """What a process has used; seconds.
+    """What a process has used, in seconds.
 
     Attributes:
         cpu: CPU time so far.
-        opened: When the rows of a table were opened last, by the clock; 0 is not yet.
-        closed: When they were closed; 0 is not yet.
-        used: CPU time between the two.
+        opened: When the rows of the table were last opened, by the clock; 0 if never.
+        closed: When they were closed; 0 if they are open.
+        used: CPU time while they were open.
     """
 
     cpu: float = 0.0
@@ -58,13 +58,13 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """What encoding takes without a server; seconds.
+class Baseline:
+    """What encoding takes without a server, in seconds.
 
     Attributes:
-        source: CPU time of the rows alone.
-        total: CPU time of the encoding, the rows included.
-        wall: Of the encoding, by the clock.
+        source: CPU time of the row source alone.
+        total: CPU time of encoding, with the row source.
+        wall: Time of encoding by the clock.
         size: Bytes of the document.
     """
 
@@ -78,7 +78,7 @@ state = State()
 
 
 def fill(path: str, rows: int) -> None:
-    """Make the SQLite file, with as many orders."""
+    """Make the SQLite file, with a number of orders."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(f"create table orders ({', '.join(TITLES)})")
         marks = ", ".join("?" * len(TITLES))
@@ -86,31 +86,31 @@ def fill(path: str, rows: int) -> None:
 
 
 def _plain(row: Row) -> list[object]:
-    """As SQLite keeps it."""
+    """Return a row with text for the values that SQLite cannot store."""
     known = (int, float, str, type(None))
     return [cell if isinstance(cell, known) else str(cell) for cell in row]
 
 
-def tabled(path: str) -> Iterator[Row]:
-    """The rows of the file, over a connection of their own."""
+def table_rows(path: str) -> Iterator[Row]:
+    """Yield the rows of the file from a new connection."""
     with closing(sqlite3.connect(path)) as database:
-        state.closed, state.opened, begun = 0.0, perf_counter(), process_time()
+        state.closed, state.opened, started = 0.0, perf_counter(), process_time()
         try:
             yield from database.execute("select * from orders")
         finally:
-            state.used, state.closed = process_time() - begun, perf_counter()
+            state.used, state.closed = process_time() - started, perf_counter()
 
 
 def export(path: str, query: str) -> sw.Export | None:
-    """What is asked for, if it is an export."""
-    asked = dict(parse_qsl(query))
+    """Return the export that a request asks for; None for another path."""
+    parameters = dict(parse_qsl(query))
     if path == "/table":
-        rows: Callable[[], Iterator[Row]] = lambda: tabled(os.environ[DATABASE])  # noqa: E731
+        rows: Callable[[], Iterator[Row]] = lambda: table_rows(os.environ[DATABASE])  # noqa: E731
     elif path == "/orders":
-        rows = lambda: orders(int(asked["rows"]))  # noqa: E731
+        rows = lambda: orders(int(parameters["rows"]))  # noqa: E731
     else:
         return None
-    delivery = asked.get("delivery", "stream")
+    delivery = parameters.get("delivery", "stream")
     return sw.Export(rows, columns=list(_columns()), delivery=cast(Any, delivery), compress="off")
 
 
@@ -118,8 +118,8 @@ def _columns() -> Iterator[sw.Column]:
     return (sw.Column(at, title) for at, title in enumerate(TITLES))
 
 
-def told(path: str) -> bytes:
-    """What is asked for that is no export."""
+def small_response(path: str) -> bytes:
+    """Return the body for a path that is not an export."""
     if path == "/ping":
         return b"pong"
     state.cpu = process_time()
@@ -127,45 +127,45 @@ def told(path: str) -> bytes:
 
 
 def wsgi(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """The application for gunicorn."""
-    answer = export(environ["PATH_INFO"], environ["QUERY_STRING"])
-    if answer is not None:
-        body: Iterable[bytes] = answer(environ, start_response)
+    """Run the application for gunicorn."""
+    response = export(environ["PATH_INFO"], environ["QUERY_STRING"])
+    if response is not None:
+        body: Iterable[bytes] = response(environ, start_response)
         return body
-    small = told(environ["PATH_INFO"])
+    small = small_response(environ["PATH_INFO"])
     start_response("200 OK", [("Content-Length", str(len(small)))])
     return [small]
 
 
 async def asgi(scope: Message, receive: Receive, send: Send) -> None:
-    """The application for uvicorn."""
-    answer = export(scope["path"], scope["query_string"].decode())
-    if answer is not None:
-        await answer(scope, receive, send)
+    """Run the application for uvicorn."""
+    response = export(scope["path"], scope["query_string"].decode())
+    if response is not None:
+        await response(scope, receive, send)
         return
-    body = told(scope["path"])
+    body = small_response(scope["path"])
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def alone(format_name: str, rows: int, path: str | None = None) -> Alone:
-    """Encode in this process; the source runs alone first, and a few rows, so that all is warm."""
+def measure(format_name: str, rows: int, path: str | None = None) -> Baseline:
+    """Encode in this process, after a few rows to warm up, and the row source alone."""
 
     def source() -> Iterator[Row]:
-        return orders(rows) if path is None else tabled(path)
+        return orders(rows) if path is None else table_rows(path)
 
     for _ in sw.encode(orders(FEW), format_name, columns=_columns()):
         pass
-    begun = process_time()
+    started = process_time()
     deque(source(), maxlen=0)
-    needed = process_time() - begun
-    begun, wall, size = process_time(), perf_counter(), 0
+    needed = process_time() - started
+    started, wall, size = process_time(), perf_counter(), 0
     for chunk in sw.encode(source, format_name, columns=_columns()):
         size += len(chunk)
-    return Alone(needed, process_time() - begun, perf_counter() - wall, size)
+    return Baseline(needed, process_time() - started, perf_counter() - wall, size)
 
 
 if __name__ == "__main__":
     format_, count, *paths = sys.argv[1:]
-    json.dump(asdict(alone(format_, int(count), *paths)), sys.stdout)
+    json.dump(asdict(measure(format_, int(count), *paths)), sys.stdout)

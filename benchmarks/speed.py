@@ -1,8 +1,11 @@
-"""How fast, against the others: CPU time a row net of the row source, first bytes, memory, disk.
+"""How fast is streamware, compared with other libraries?
 
-Everybody runs in turns, several rounds, each run in a fresh process (`benchmarks.child`), since
-the speed of a machine changes from minute to minute.  Ratios are medians of the pairs of a round;
-what a quiet machine would show is told by the lowest of all runs, since noise only adds.
+For each contender it measures CPU time per row, without the time of the row source; the time to
+the first bytes; memory; and files on disk.
+
+All contenders take turns, for several rounds, each run in a new process (`benchmarks.child`),
+because the speed of a machine changes from minute to minute.  A ratio is the median of the ratios
+of each round.  The lowest times of all rounds are those of a quiet machine: noise only adds.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.child import Run
-from benchmarks.contenders import CONTENDERS, ours
+from benchmarks.contenders import CONTENDERS, reference
 from benchmarks.table import conditions, megabytes, table
 from benchmarks.workloads import WORKLOADS
 
@@ -34,36 +37,36 @@ PACKAGES = (
 TITLES = (
     "contender",
     "takes",
-    "µs CPU a row, net",
+    "CPU µs per row, net",
     "lowest",
-    "times ours",
+    "times streamware",
     "first bytes s",
     "first 64 KiB s",
-    "RSS over base MB",
+    "RSS over source MB",
     "files MB",
     "document MB",
 )
-POLL = 0.01  # seconds between two looks at the disk
+POLL = 0.01  # seconds between two looks at the files
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Medians over the rounds; memory and disk are the highest seen.
+    """The figures of a contender: medians of the rounds; for memory and disk the maximum.
 
     Attributes:
-        micros: CPU microseconds a row, net of the row source.
-        lowest: The same from the lowest figures of all rounds.
-        slower: CPU time as a multiple of ours; NaN where ours did not run.
+        micros: CPU microseconds per row, without those of the row source.
+        lowest: The same, from the lowest times of all rounds.
+        ratio: CPU time as a multiple of that of streamware; NaN if streamware did not run.
         first_chunk: Seconds to the first bytes.
         first_64k: Seconds to the first 64 KiB.
-        rss: Peak bytes of memory, less those of the row source alone.
-        disk: Peak bytes of files, temporary and finished ones.
+        rss: Peak bytes of memory, minus those of the row source alone.
+        disk: Peak bytes of files, temporary ones and the document.
         size: Bytes of the document.
     """
 
     micros: float
     lowest: float
-    slower: float
+    ratio: float
     first_chunk: float
     first_64k: float
     rss: int
@@ -73,7 +76,7 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What DESIGN section 10 asks for: our speed against the fastest of some rivals."""
+    """A target of DESIGN section 10: the speed of streamware against the fastest of some rivals."""
 
     text: str
     workload: str
@@ -110,35 +113,35 @@ TARGETS = (
 def measure(
     n: int, *, rounds: int = 3, workload: str = "orders", format_name: str = "xlsx", only: str = ""
 ) -> dict[str, Speed]:
-    """Run everybody who writes a format, in turns.
+    """Run all contenders that write a format, which take turns.
 
     Args:
-        n: Rows of a run.
-        rounds: How often everybody runs.
-        workload: Name of the rows.
+        n: Number of rows of a run.
+        rounds: How often each contender runs.
+        workload: Name of the workload.
         format_name: Name of the format.
-        only: Leaves out rivals whose name does not contain it.
+        only: Part of the names of the rivals to run.
 
     Returns:
-        The figures by name; contenders that are not installed are left out.
+        The figures by name of the contender, without those that are not installed.
     """
     names = [
         name
         for name, contender in CONTENDERS.items()
         if contender.format == format_name and contender.missing is None
-        if only in name or name == ours(format_name)
+        if only in name or name == reference(format_name)
     ]
     runs: dict[str, list[tuple[Run, int]]] = {name: [] for name in names}
     for turn in range(rounds):
         start = turn % len(names)
         for name in names[start:] + names[:start]:
             runs[name].append(run(name, workload, n))
-    reference = [run.net for run, _ in runs.get(ours(format_name), [])]
-    return {name: _summary(taken, reference, n) for name, taken in runs.items()}
+    base = [run.net for run, _ in runs.get(reference(format_name), [])]
+    return {name: _summary(taken, base, n) for name, taken in runs.items()}
 
 
 def run(name: str, workload: str, rows: int) -> tuple[Run, int]:
-    """The figures of one fresh process, and the peak of its files in bytes."""
+    """Run a contender in a new process; return its figures and the peak bytes of its files."""
     command = [sys.executable, "-m", "benchmarks.child", name, workload, str(rows)]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
@@ -155,12 +158,12 @@ def run(name: str, workload: str, rows: int) -> tuple[Run, int]:
 
 
 def disk_bytes(folder: Path, pid: int) -> int:
-    """Bytes on disk of the files in a folder and of the unlinked files a process has open."""
+    """Return the bytes on disk of the files in a folder and of unlinked files of a process."""
     files = {}
     for path in [*folder.rglob("*"), *_descriptors(pid)]:
         try:
             found = path.stat()
-        except OSError:  # gone meanwhile
+        except OSError:  # removed meanwhile
             continue
         inside = path.parent.name != "fd" or found.st_nlink == 0
         if inside and stat.S_ISREG(found.st_mode):
@@ -171,17 +174,17 @@ def disk_bytes(folder: Path, pid: int) -> int:
 def _descriptors(pid: int) -> list[Path]:
     try:
         return list(Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:  # no such process any more, or no such system
+    except OSError:  # the process has ended, or the system has no /proc
         return []
 
 
-def _summary(taken: Sequence[tuple[Run, int]], reference: Sequence[float], n: int) -> Speed:
+def _summary(taken: Sequence[tuple[Run, int]], base: Sequence[float], n: int) -> Speed:
     runs = [run for run, _ in taken]
-    pairs = [run.net / other for run, other in zip(runs, reference, strict=False)]
+    pairs = [run.net / other for run, other in zip(runs, base, strict=False)]
     return Speed(
         micros=median(run.net for run in runs) / n * 1e6,
         lowest=(min(run.total for run in runs) - min(run.source for run in runs)) / n * 1e6,
-        slower=median(pairs) if pairs else float("nan"),
+        ratio=median(pairs) if pairs else float("nan"),
         first_chunk=median(run.first_chunk for run in runs),
         first_64k=median(run.first_64k for run in runs),
         rss=max(run.rss for run in runs),
@@ -191,7 +194,7 @@ def _summary(taken: Sequence[tuple[Run, int]], reference: Sequence[float], n: in
 
 
 def report(speeds: dict[str, Speed]) -> str:
-    """A table of one workload in one format."""
+    """Return the table of a workload in a format."""
     fastest_first = sorted(speeds.items(), key=lambda item: item[1].micros)
     return table(TITLES, (_line(name, speed) for name, speed in fastest_first))
 
@@ -202,7 +205,7 @@ def _line(name: str, speed: Speed) -> list[str]:
         CONTENDERS[name].takes,
         f"{speed.micros:.2f}",
         f"{speed.lowest:.2f}",
-        f"{speed.slower:.2f}",
+        f"{speed.ratio:.2f}",
         f"{speed.first_chunk:.3f}",
         f"{speed.first_64k:.3f}",
         megabytes(speed.rss),
@@ -212,29 +215,36 @@ def _line(name: str, speed: Speed) -> list[str]:
 
 
 def summary(results: dict[tuple[str, str], dict[str, Speed]]) -> str:
-    """What was measured of what must be reached."""
-    titles = ("what", "measured", "of the lowest", "must", "stretch", "reached")
+    """Return the table of the targets."""
+    titles = ("target", "ratio", "ratio of lowest", "must", "stretch", "reached")
     return table(titles, filter(None, (_verdict(target, results) for target in TARGETS)))
 
 
 def _verdict(target: Target, results: dict[tuple[str, str], dict[str, Speed]]) -> list[str] | None:
     speeds = results.get((target.workload, target.format), {})
-    ratios = [speeds[name].slower for name in target.rivals if name in speeds]
-    if not ratios or ours(target.format) not in speeds:
+    ratios = [speeds[name].ratio for name in target.rivals if name in speeds]
+    if not ratios or reference(target.format) not in speeds:
         return None
     lowest = min(speeds[name].lowest for name in target.rivals if name in speeds)
-    quiet = lowest / speeds[ours(target.format)].lowest
+    quiet = lowest / speeds[reference(target.format)].lowest
     measured, must = min(ratios), target.must
     if measured >= target.stretch:
         reached = "stretch"
     else:
         reached = "no" if must is None or measured < must else "must"
-    asked = "" if must is None else f"{must:g}"
-    return [target.text, f"{measured:.2f}", f"{quiet:.2f}", asked, f"{target.stretch:g}", reached]
+    required = "" if must is None else f"{must:g}"
+    return [
+        target.text,
+        f"{measured:.2f}",
+        f"{quiet:.2f}",
+        required,
+        f"{target.stretch:g}",
+        reached,
+    ]
 
 
 def absent(formats: Iterable[str]) -> list[str]:
-    """A line for each contender that cannot run."""
+    """Return a line for each contender that is not installed."""
     chosen = (one for one in CONTENDERS.values() if one.format in formats)
     return [f"skipped: {one.name} needs {one.missing}" for one in chosen if one.missing]
 

@@ -1,4 +1,4 @@
-"""What all benchmarks print: a Markdown table, and what it was measured with."""
+"""What all benchmarks print: Markdown tables, and the conditions of the measurement."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from importlib.util import find_spec
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are figures."""
+    """Return a Markdown table; the first column is text, the others are figures."""
     lines = [titles, ["---"] + ["---:"] * (len(titles) - 1), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def conditions(module: str, packages: Iterable[str] = ()) -> str:
-    """The command line, the platform and the versions, for above a table."""
+    """Return the command line, the platform and the versions, to go above a table."""
     command = " ".join(["python -m", module, *sys.argv[1:]])
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
     python = f"{platform.python_implementation()} {platform.python_version()}"
@@ -27,7 +27,7 @@ def conditions(module: str, packages: Iterable[str] = ()) -> str:
 
 
 def megabytes(count: float) -> str:
-    """A number of bytes in MB."""
+    """Return a number of bytes in MB."""
     return f"{count / 1e6:.1f}"
 
 

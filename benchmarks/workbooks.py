@@ -1,9 +1,11 @@
-"""What workbooks cost beyond plain rows: features, several sheets from one pass, size, ODS.
+"""What do the features of workbooks cost, beyond plain rows?
 
-Every run is a process of its own, in turns, and is judged by CPU time net of its row source.  A
-ratio is the median over the pairs of a round; what a quiet machine would show is told by the
-lowest of all runs, since noise only adds.  Scratch is what the export's spools held on disk at
-most, reservations ahead included; memory is the peak over that of the row source alone.
+It measures styles and the like, several sheets from one source, large workbooks, and ODS.
+
+The cases take turns, and every run has a process of its own.  CPU time and memory are without those
+of the row source.  A ratio is the median of the ratios of each round, and "ratio of lowest"
+compares the lowest times of all rounds, which are those of a quiet machine: noise only adds.
+Scratch is the most that the spools of the export had on disk, with space reserved ahead.
 """
 
 from __future__ import annotations
@@ -37,28 +39,28 @@ FEW = 1000
 ROWS = 400_000
 LARGE = 3_000_000
 ROUNDS = 5
-TENTH = 10  # of the rows are enough for what is much slower
+ODS_SHARE = 10  # one tenth of the rows: the rival is slow
 
-FEATURES_MOST = 1.05
-INTERLEAVED_MOST = 1.25
-SCRATCH_MOST = 1.0
-MEMORY_MOST = 1.2
-ODS_LEAST = 20.0
+FEATURES_MOST = 1.05  # CPU time of features, as a multiple of plain rows
+INTERLEAVED_MOST = 1.25  # CPU time of interleaved sheets, as a multiple of sheets in turn
+SCRATCH_MOST = 1.0  # bytes of scratch, as a multiple of the document
+MEMORY_MOST = 1.2  # memory of many rows, as a multiple of that of few
+ODS_LEAST = 20.0  # CPU time of stream-write-ods, as a multiple of ours
 
 Chunks = Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run took.
+    """The figures of one run.
 
     Attributes:
         source: CPU seconds of the row source alone.
         total: CPU seconds with the document.
-        memory: Peak bytes of the process, less those of the row source alone.
+        memory: Peak bytes of the process, minus those of the row source alone.
         size: Bytes of the document.
-        scratch: The most bytes that its spools held on disk.
-        rows: How many there were.
+        scratch: Peak bytes of its spools on disk.
+        rows: Number of rows.
     """
 
     source: float
@@ -70,17 +72,17 @@ class Run:
 
     @property
     def micros(self) -> float:
-        """CPU microseconds a row, net of the source."""
+        """CPU microseconds per row, without the row source."""
         return (self.total - self.source) * 1e6 / self.rows
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A document.
+    """A document to measure.
 
     Attributes:
-        rows: Makes the source alone; read to its end.
-        write: Makes the document of as many rows: its chunks, or an encoding.
+        rows: Returns the source of a number of rows.
+        write: Returns the chunks of the document of a number of rows.
     """
 
     rows: Callable[[int], Iterable[Any]]
@@ -103,48 +105,48 @@ FEATURED = (
 
 
 def plain(n: int) -> sw.Encoding:
-    """Rows and titles, and nothing else."""
+    """Encode rows and titles, and nothing else."""
     bare = sw.Xlsx(freeze=False, autofilter=False, header=sw.Style())
     return sw.encode(orders(n), bare, columns=PLAIN)
 
 
 def featured(n: int) -> sw.Encoding:
-    """Styles, widths, a native table with its filter, totals, a frozen header, zebra rows."""
+    """Encode with styles, widths, a native table with a filter, totals, a frozen header, zebra."""
     header = sw.Style(bold=True, color="#FFFFFF", background="#4472C4")
     styled = sw.Xlsx(header=header, table=True, zebra=True, title_rows=["Orders"])
     return sw.encode(orders(n), styled, columns=FEATURED)
 
 
 def in_turn(n: int) -> sw.Encoding:
-    """Eight sheets, one after the other."""
+    """Encode eight sheets, one after another."""
     sheets = (sw.Sheet(f"Sheet {at}", orders(n // SHEETS)) for at in range(SHEETS))
     return sw.encode(sheets, "xlsx", columns=PLAIN)
 
 
 def tagged(n: int, sheets: int = SHEETS) -> Iterator[sw.Tagged]:
-    """The same sheets, their rows by turns."""
+    """Yield the rows of the sheets by turns, tagged with the sheet."""
     names = cycle([f"Sheet {at}" for at in range(sheets)])
     return map(sw.Tagged, names, orders(n))
 
 
 def named(n: int) -> Iterator[Row]:
-    """The same, with the name of the sheet as the last cell."""
+    """Yield the same rows, with the name of the sheet as the last cell."""
     names = cycle([f"Sheet {at}" for at in range(SHEETS)])
     return ((*row, name) for row, name in zip(orders(n), names, strict=False))
 
 
 def in_turn_source(n: int) -> Iterator[Row]:
-    """Eight sources."""
+    """Yield the rows of eight sources."""
     return (row for _ in range(SHEETS) for row in orders(n // SHEETS))
 
 
 def sheets(n: int) -> Iterator[tuple[str, tuple[str, ...], Iterator[Row]]]:
-    """As stream-write-ods takes them."""
+    """Yield the sheet as stream-write-ods takes it."""
     yield "Orders", TITLES, orders(n)
 
 
 def stream_write_ods(n: int) -> Iterable[bytes]:
-    """The rival; it knows no decimals, which are given as numbers."""
+    """Encode with stream-write-ods, which has to be told how to write a Decimal."""
     import stream_write_ods as rival
 
     chunks: Iterable[bytes] = rival.stream_write_ods(
@@ -154,13 +156,13 @@ def stream_write_ods(n: int) -> Iterable[bytes]:
 
 
 def _encoders(rival: Any) -> tuple[Any, ...]:
-    """Those that it has by default."""
+    """Return its default encoders."""
     defaults: tuple[Any, ...] = rival.stream_write_ods.__defaults__[0]
     return defaults
 
 
 def ods(n: int) -> sw.Encoding:
-    """Ours."""
+    """Encode as ODS."""
     return sw.encode(orders(n), "ods", columns=PLAIN)
 
 
@@ -182,7 +184,7 @@ CASES = {
 
 
 def run(name: str, rows: int) -> Run:
-    """The figures of one fresh process."""
+    """Run a case in a new process, and return its figures."""
     command = [sys.executable, "-m", "benchmarks.workbooks", "--child", name, str(rows)]
     done = subprocess.run(command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, check=False)
     if done.returncode:
@@ -191,7 +193,7 @@ def run(name: str, rows: int) -> Run:
 
 
 def child(case: Case, rows: int) -> Run:
-    """Measure in this process, which should be fresh."""
+    """Return the figures of a run in this process, which should be new."""
     _source_alone(case, FEW)
     source = _source_alone(case, rows)
     before = peak_memory()
@@ -214,7 +216,7 @@ def _source_alone(case: Case, rows: int) -> float:
 
 
 def measure(names: Iterable[str], rows: int, rounds: int) -> dict[str, list[Run]]:
-    """Run each in turns."""
+    """Run the cases, which take turns."""
     found: dict[str, list[Run]] = {name: [] for name in names}
     order = list(found)
     for turn in range(rounds):
@@ -225,16 +227,23 @@ def measure(names: Iterable[str], rows: int, rounds: int) -> dict[str, list[Run]
 
 
 def ratio(found: dict[str, list[Run]], name: str, base: str) -> tuple[float, float]:
-    """How many times `base` it took: the median of the rounds, and of the lowest runs."""
+    """Return CPU time as a multiple of `base`: the median ratio, and the ratio of the lowest."""
     pairs = zip(found[name], found[base], strict=True)
     lowest = min(one.micros for one in found[name]) / min(one.micros for one in found[base])
     return median(one.micros / other.micros for one, other in pairs), lowest
 
 
 def report(found: dict[str, list[Run]], base: str, most: float) -> str:
-    """A table of what each took against `base`, and whether it is within the bound."""
+    """Return the table of cases against `base`, and whether each is within the bound."""
     titles = (
-        *("workbook", "µs CPU a row, net", "lowest", f"times {base}", "of the lowest", "must"),
+        *(
+            "workbook",
+            "CPU µs per row, net",
+            "lowest",
+            f"times {base}",
+            "ratio of lowest",
+            "at most",
+        ),
         *("reached", "document MB", "scratch MB", "scratch / document", "memory MB"),
     )
     return table(titles, (_line(found, name, base, most) for name in found))
@@ -263,14 +272,14 @@ def _line(found: dict[str, list[Run]], name: str, base: str, most: float) -> lis
 
 
 def report_ods(found: dict[str, list[Run]]) -> str:
-    """A table of both, and how many times faster ours is."""
+    """Return the table of ODS, and how many times slower the rival is."""
     titles = (
         "ODS",
-        "µs CPU a row, net",
+        "CPU µs per row, net",
         "lowest",
-        "times ours",
-        "of the lowest",
-        "must",
+        "times streamware",
+        "ratio of lowest",
+        "at least",
         "reached",
     )
     lines = []
@@ -293,16 +302,16 @@ def report_ods(found: dict[str, list[Run]]) -> str:
 
 
 def report_large(small: dict[str, Run], large: dict[str, Run]) -> str:
-    """A table of the memory that few rows and many take."""
+    """Return the table of the memory that few rows and many rows take."""
     rows = [next(iter(found.values())).rows for found in (small, large)]
     titles = (
         "workbook",
         *(f"memory MB, {count:,} rows" for count in rows),
-        *("times", "must", "reached", "seconds of CPU", "document MB", "scratch MB"),
+        *("times", "at most", "reached", "seconds of CPU", "document MB", "scratch MB"),
     )
     lines = []
     for name, run_ in large.items():
-        # A process grows by pages and arenas: a few megabytes more are no growth with the rows.
+        # A process grows by arenas: a few megabytes more do not mean growth with the rows.
         times = run_.memory / max(small[name].memory, 2**22)
         lines.append(
             [
@@ -352,7 +361,7 @@ def _parts(options: argparse.Namespace) -> Iterator[str]:
             {name: run(name, options.large) for name in names},
         )
     if options.only in (None, "ods") and find_spec("stream_write_ods") is not None:
-        yield report_ods(measure(["ods", "stream-write-ods"], max(n // TENTH, 20), rounds))
+        yield report_ods(measure(["ods", "stream-write-ods"], max(n // ODS_SHARE, 20), rounds))
 
 
 if __name__ == "__main__":

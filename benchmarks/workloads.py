@@ -1,7 +1,7 @@
-"""The rows that are measured: generators of fresh tuples, the same in every run.
+"""The workloads: generators of tuples that are the same in every run.
 
-What is dear to make is made once, in pools of prime sizes, so that the rows stay cheap to
-produce (1 to 2.5 µs each) and still do not repeat within what deflate can see.
+Values that are expensive to make are taken from pools, so that a row takes only 1 to 2.5 µs.  The
+sizes of the pools are primes, so that rows do not repeat within the window of deflate.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Workload:
     """Rows to measure with.
 
     Attributes:
-        titles: One a column; each is also an XML name.
-        rows: Makes a fresh generator of as many rows as it is asked for.
+        titles: The titles of the columns, which are also XML names.
+        rows: Returns a generator of a number of rows.
     """
 
     titles: tuple[str, ...]
@@ -77,7 +77,7 @@ def _phrase(random: Random) -> str:
 
 
 def orders(n: int) -> Iterator[Row]:
-    """Ten mixed columns: a ledger as it comes from a database."""
+    """Yield rows of ten mixed columns, such as a ledger in a database."""
     names = _pool(997, 1, _name)
     prices = _pool(1009, 2, _price)
     days = [date(2023, 1, 1) + timedelta(at) for at in range(1087)]
@@ -99,14 +99,14 @@ def orders(n: int) -> Iterator[Row]:
 
 
 def numbers(n: int) -> Iterator[Row]:
-    """Twenty floats, all with as many digits as a double has."""
+    """Yield rows of twenty floats with all the digits of a double."""
     factors = _FACTORS
     for at in range(1, n + 1):
         yield tuple([at * factor for factor in factors])
 
 
 def strings(n: int) -> Iterator[Row]:
-    """Ten texts, some with something to escape."""
+    """Yield rows of ten texts, some with characters to escape."""
     words, names = _pool(1013, 5, _phrase), _pool(997, 6, _name)
     phrases, notes = _pool(1019, 7, _phrase), _pool(991, 8, _note)
     for at in range(n):

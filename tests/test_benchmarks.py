@@ -20,7 +20,7 @@ import pytest
 import streamware as sw
 from benchmarks import clients, delivery, first_chunk, loop, memory, scratch, speed, workbooks
 from benchmarks.contenders import CONTENDERS, Contender
-from benchmarks.served import Alone, State
+from benchmarks.served import Baseline, State
 from benchmarks.workloads import WORKLOADS, Row, Workload
 from readers import zip_parts
 from streamware.scratch.pool import _pools
@@ -128,7 +128,7 @@ def test_an_order_has_the_cells_it_is_described_with() -> None:
 def test_speed_measures_ours_against_others() -> None:
     found = speed.measure(200, rounds=1, format_name="csv", only="csv.writer")
     assert list(found) == ["streamware csv", "csv.writer batched"]
-    assert found["streamware csv"].slower == 1.0
+    assert found["streamware csv"].ratio == 1.0
     assert found["streamware csv"].disk == 0
     assert found["csv.writer batched"].size > 20_000
 
@@ -148,19 +148,19 @@ def test_the_disk_is_watched_for_unlinked_files(tmp_path: Path) -> None:
         assert speed.disk_bytes(tmp_path, os.getpid()) - before >= 300_000
 
 
-def figures(slower: float = 1.0) -> speed.Speed:
-    return speed.Speed(3.0 * slower, 2.0 * slower, slower, 0.0, 0.0, 0, 0, 0)
+def figures(ratio: float = 1.0) -> speed.Speed:
+    return speed.Speed(3.0 * ratio, 2.0 * ratio, ratio, 0.0, 0.0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("slower", "reached"), [(1.9, "no"), (2.0, "must"), (2.6, "stretch")], ids=str
+    ("ratio", "reached"), [(1.9, "no"), (2.0, "must"), (2.6, "stretch")], ids=str
 )
-def test_the_summary_says_what_was_reached(slower: float, reached: str) -> None:
+def test_the_summary_says_what_was_reached(ratio: float, reached: str) -> None:
     results = {
-        ("orders", "csv"): {"streamware csv": figures(), "csv.writer batched": figures(slower)}
+        ("orders", "csv"): {"streamware csv": figures(), "csv.writer batched": figures(ratio)}
     }
     last = speed.summary(results).splitlines()[-1]
-    assert last == f"| CSV against csv.writer | {slower:.2f} | {slower:.2f} | 2 | 2.6 | {reached} |"
+    assert last == f"| CSV against csv.writer | {ratio:.2f} | {ratio:.2f} | 2 | 2.6 | {reached} |"
 
 
 def test_the_faster_of_two_rivals_counts() -> None:
@@ -208,8 +208,8 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 def test_scratch_tells_what_is_added_to_a_request(scratch_dir: Path) -> None:
     found = scratch.costs(50, rounds=2)
-    assert [cost.most for cost in found.values()] == [5, 30, 30]
-    assert all(cost.with_ > 0 and cost.without >= 0 for cost in found.values())
+    assert [cost.limit for cost in found.values()] == [5, 30, 30]
+    assert all(cost.with_scratch > 0 and cost.without >= 0 for cost in found.values())
     assert list(scratch_dir.iterdir()) == []
 
 
@@ -226,29 +226,32 @@ def test_scratch_writes_the_same_bytes_in_every_way(tmp_path: Path) -> None:
 
 def test_a_spool_is_judged_by_the_slower_of_cpu_and_wall() -> None:
     took = {
-        "spool": [scratch.Took(cpu=1.0, wall=4.0, read=2.0)],
-        "os.write": [scratch.Took(cpu=1.0, wall=2.0, read=1.0)],
+        "spool": [scratch.WriteRun(cpu=1.0, wall=4.0, read=2.0)],
+        "os.write": [scratch.WriteRun(cpu=1.0, wall=2.0, read=1.0)],
     }
     last = scratch.report_writes(took, 8_000_000).splitlines()[-1]
     assert last == "| os.write | 8 | 4 | 8 | 1.00 | 0.50 | 0.50 | 0.7 | no |"
 
 
-def spent(cpu: float, pings: float = 0.001) -> delivery.Busy:
-    return delivery.Busy(cpu, cpu, (pings,) * 200)
+def spent(cpu: float, pings: float = 0.001) -> delivery.LoadRun:
+    return delivery.LoadRun(cpu, cpu, (pings,) * 200)
 
 
 def test_a_download_is_judged_net_of_the_source() -> None:
-    alone = Alone(source=1.0, total=2.7, wall=2.7, size=10)
-    rounds = [delivery.Speed(alone, cpu=3.0, wall=3.0), delivery.Speed(alone, cpu=9.0, wall=9.0)]
-    last = delivery.report_speeds({("uvicorn", "csv"): rounds}, 1_000_000).splitlines()[-1]
+    baseline = Baseline(source=1.0, total=2.7, wall=2.7, size=10)
+    rounds = [
+        delivery.SpeedRun(baseline, cpu=3.0, wall=3.0),
+        delivery.SpeedRun(baseline, cpu=9.0, wall=9.0),
+    ]
+    last = delivery.report_speed({("uvicorn", "csv"): rounds}, 1_000_000).splitlines()[-1]
     assert last == "| csv, uvicorn | 0.0 | 1.70 | 5.00 | 0.53 | 0.85 | 0.60 | 0.85 | yes |"
 
 
 def test_a_buffer_is_judged_by_how_long_rows_were_open() -> None:
-    alone = Alone(source=1.0, total=2.0, wall=2.0, size=10)
+    baseline = Baseline(source=1.0, total=2.0, wall=2.0, size=10)
     state = State(cpu=5.0, opened=7.0, closed=9.8, used=2.8)
-    found = {("gunicorn", "csv"): [delivery.Freed(alone, state, taken=5)]}
-    last = delivery.report_frees(found).splitlines()[-1]
+    found = {("gunicorn", "csv"): [delivery.BufferRun(baseline, state, received=5)]}
+    last = delivery.report_buffer(found).splitlines()[-1]
     expected = "| csv, gunicorn | 0.0 | 0.0 | 2.00 | 2.80 | 1.40 | 1.40 | 1.40 | 1.3 | no |"
     assert last == expected
 
@@ -260,7 +263,7 @@ def test_a_crowd_is_judged_by_its_cpu_time_and_by_who_waits(
     cpu: float, pings: float, reached: str
 ) -> None:
     found = {("csv", "in turn"): [spent(10.0)], ("csv", "together"): [spent(cpu, pings)]}
-    last = delivery.report_crowds(found).splitlines()[-1]
+    last = delivery.report_load(found).splitlines()[-1]
     assert last.endswith(f"| 1.15, 25 ms | {reached} |")
 
 
@@ -272,7 +275,7 @@ def test_an_answer_that_is_cut_is_no_download() -> None:
             answering.recv(1000)
             answering.sendall(b"HTTP/1.1 200 OK\r\n\r\n5\r\nabc")
         download.read()
-        with pytest.raises(clients.BadAnswerError, match="after 25 bytes"):
+        with pytest.raises(clients.BadResponseError, match="after 25 bytes"):
             download.read()
 
 
@@ -326,7 +329,7 @@ def test_memory_is_judged_by_how_it_grows(more: float, reached: str) -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("part", ["speed", "buffer", "crowd"])
+@pytest.mark.parametrize("part", ["speed", "buffer", "load"])
 def test_delivery_prints_a_table(
     part: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,12 +83,11 @@ def ncname(text: str) -> str:
 
     Names that begin with "xml" are reserved (XML 1.0 §2.3), and `xmlns` would be a declaration.
     """
-    name = _NOT_NAME.sub(_nearest, text.strip()) or "_"
+    name = _NOT_NAME.sub(
+        lambda found: _NOT_NAME.sub("_", normalize("NFKD", found[0])), text.strip()
+    )
+    name = name or "_"
     return f"_{name}" if _NOT_START.match(name) or name[:3].lower() == "xml" else name
-
-
-def _nearest(found: re.Match[str]) -> str:
-    return _NOT_NAME.sub("_", normalize("NFKD", found[0]))
 
 
 def names(columns: Sequence[Column]) -> list[str]:

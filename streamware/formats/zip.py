@@ -218,7 +218,8 @@ class Deflate:
         library = zlib if small else isal_zlib or zlib
         level = 6 if small else 1
         compressor = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)  # negative is raw
-        self._compressor: _Compressor = compressor
+        self._compressor: _Compressor = compressor  # of isal or zlib
+        # The CRC-32 of data appended to that of earlier data.
         self._update_crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
         self.crc32 = 0  # of all that was written
         self.size = 0  # bytes that were written
