@@ -4,6 +4,7 @@ Everything public stands here; `README.md` shows how it is used.
 """
 
 from streamware.engine.aio import AsyncEncoding, aencode
+from streamware.engine.options import EncodeOptions
 from streamware.engine.saving import asave, save
 from streamware.engine.sync import Encoding, encode
 from streamware.errors import (
@@ -53,6 +54,7 @@ __all__ = [
     "Csv",
     "DataBar",
     "EncodeError",
+    "EncodeOptions",
     "Encoder",
     "Encoding",
     "Export",

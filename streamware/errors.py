@@ -1,4 +1,4 @@
-"""Every error of ours.  What the caller's own rows raise passes through unchanged.
+"""Every error that the library raises.  Errors of the caller's rows pass through unchanged.
 
 StreamwareError(Exception)
 ├── EncodeError(ValueError)         a row that the format cannot hold
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 class StreamwareError(Exception):
-    """Whatever this library itself finds wrong."""
+    """The base class of all errors that the library itself raises."""
 
 
 class EncodeError(StreamwareError, ValueError):
@@ -21,19 +21,18 @@ class EncodeError(StreamwareError, ValueError):
 
 
 class CellError(EncodeError):
-    """A value that has no place in the document.
+    """A value that cannot be written into the document.
 
-    The message names the place and the type, never the value: that is somebody's data.  So the
-    name of a sheet may be, with `sheet_by=`; `Receipt.problem` tells neither.
+    The message names the cell and the type, never the value, which is user data.  With
+    `sheet_by=` the name of a sheet may be user data, too; `Receipt.problem` contains neither.
 
     Attributes:
-        row: Number of the row in its sheet, from 1, the header not counted.  With `sheet_by=` and
-            `Tagged`, too, only the sheet's own rows count; they count on where a full sheet goes
-            on in another one.  A title row has its number from the top.
-        column: Title of the column, or its number from 1 where it has none.
+        row: Number of the row in its sheet, from 1, the header not counted.  With `sheet_by=` or
+            `Tagged` only the sheet's own rows count; they count on when a full sheet continues
+            in another one.  A title row has its number from the top.
+        column: Title of the column, or its number from 1 if it has none.
         type: Name of the value's type.
-        sheet: Name of the sheet, as `Sheet`, `Tagged` or `sheet_by=` gave it; None where it has
-            none of its own.
+        sheet: Name of the sheet, as `Sheet`, `Tagged` or `sheet_by=` gave it; None if none did.
     """
 
     def __init__(
@@ -59,10 +58,10 @@ class LimitError(EncodeError, OverflowError):
     """More than the format, the zip or the caller's `Limits` allow.
 
     Attributes:
-        limit: What is allowed.
-        actual: What it came to when it was noticed.
-        name: The field of the caller's `Limits`; None for what the format or the zip cannot hold.
-        status: What an `Export` answers where nothing was sent yet; None: the error is raised.
+        limit: The bound.
+        actual: The size when it was found to be over the bound.
+        name: The field of the caller's `Limits`; None for a bound of the format or the zip.
+        status: What an `Export` answers if nothing was sent yet; None if the error is raised.
     """
 
     status: int | None = None
@@ -82,15 +81,15 @@ class StateError(StreamwareError, RuntimeError):
 
 
 class ScratchError(StreamwareError, OSError):
-    """No room for scratch, or no directory that is safe to put it in."""
+    """No room for scratch files, or no directory that is safe for them."""
 
 
 class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fault
-    """Not now: too many exports at once, or no room for another.
+    """Too many exports at once, or no room for another: try again later.
 
     Attributes:
         retry_after: Seconds after which it is worth asking again.
-        limit: The field of `Settings` that is used up, where it is one.
+        limit: The field of `Settings` that is used up, if it is one.
     """
 
     def __init__(self, message: str, *, retry_after: float, limit: str | None = None) -> None:
@@ -103,7 +102,7 @@ class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fau
 
 
 def place_of(row: int, column: str, sheet: str | None) -> str:
-    """What messages call the place of a cell, as `CellError` has it."""
+    """Return how messages name a cell, as `CellError` does."""
     return (
         f"sheet {sheet!r}, row {row}, column {column}" if sheet else f"row {row}, column {column}"
     )

@@ -1,4 +1,4 @@
-"""How much one export may be."""
+"""Limits: the bounds of one export."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from streamware.errors import LimitError
 
-_WHAT = {
+_MEASURED = {
     "rows": "rows of the export",
     "bytes": "bytes of the document",
     "seconds": "seconds of the export",
@@ -18,23 +18,23 @@ _WHAT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of one export; None is no bound.  Passing one raises `LimitError`.
+    """The bounds of one export; None is no bound.  Passing one raises `LimitError`.
 
-    Over HTTP that is a status, as long as nothing was sent; later it breaks the transfer.  What
-    is streamed is sent after its first rows, 32 at the most: who wants the status, whatever is
-    passed, takes `delivery="spool"`.
+    Over HTTP that is a status if nothing was sent yet; later it breaks the transfer.  A streamed
+    document is sent after at most 32 rows, so use `delivery="spool"` to get the status in any
+    case.
 
     Attributes:
         rows: Data rows, over all sheets.
         bytes: Bytes of the document, as sent before any content coding.
-        seconds: Seconds from the opening of the rows; looked at before and after every pull.  A
-            pull that is blocked then is interrupted: of asynchronous rows by a cancellation, of
-            others by `Export(cancel=)`.
+        seconds: Seconds from the opening of the rows, checked before and after every pull.  A
+            pull that is blocked then is interrupted: a cancellation interrupts asynchronous
+            rows, `Export(cancel=)` others.
         cell_characters: Characters (code points) in one text cell.
         scratch_bytes: Bytes on disk that the export's own spools hold at a time, with what is
             reserved ahead for them; not what the rows take from `current_scratch()`.
-        status: What an `Export` answers instead of an error, from 400 to 599: "auto" is 413, or
-            503 with `Retry-After` for `seconds`.  None lets the error pass, to the framework.
+        status: What an `Export` answers in place of an error, from 400 to 599: "auto" is 413, or
+            503 with `Retry-After` for `seconds`.  None raises the error to the framework.
     """
 
     rows: int | None = None
@@ -51,28 +51,30 @@ class Limits:
                 continue
             if isinstance(bound, bool) or not isinstance(bound, (int, float)):
                 kind = type(bound).__name__
-                raise TypeError(f"Limits({field.name}=…) is a number or None, not {kind}")
+                raise TypeError(f"Limits({field.name}=…) must be a number or None, not {kind}")
             if not bound >= 0:
-                raise ValueError(f"Limits({field.name}=…) must not be negative")
+                raise ValueError(f"Limits({field.name}=…) must be 0 or more, not {bound}")
         status = self.status
         if status not in ("auto", None) and not (status in _STATUSES and 400 <= status <= 599):
-            raise ValueError("Limits(status=…) is the code of an error, 'auto' or None")
+            raise ValueError(
+                f"Limits(status=…) must be a status from 400 to 599, 'auto' or None, not {status!r}"
+            )
 
     def check(self, name: str, actual: float) -> None:
-        """Raises `LimitError` when `actual` is over the bound of that name."""
+        """Raise `LimitError` if `actual` is over the bound of that name."""
         bound = getattr(self, name)
         if bound is not None and actual > bound:
             raise self.passed(name, actual)
 
     def passed(self, name: str, actual: float) -> LimitError:
-        """The error that says so."""
+        """Return the error of an export that passed the bound of that name."""
         bound = getattr(self, name)
-        error = LimitError(_WHAT[name], limit=bound, actual=round(actual, 3), name=name)
+        error = LimitError(_MEASURED[name], limit=bound, actual=round(actual, 3), name=name)
         error.status = self.status_of(error)
         return error
 
     def status_of(self, error: LimitError) -> int | None:
-        """What is answered where `error` comes before the first byte; None: it is raised."""
+        """Return the status of `error` before the first byte; None if it is raised instead."""
         if error.name is None or self.status is None:
             return None
         if self.status != "auto":

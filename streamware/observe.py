@@ -1,4 +1,4 @@
-"""Observers: who is told of every export of a process, while it runs and when it has ended."""
+"""Observer: what is told of every export of a process, while it runs and when it has ended."""
 
 from __future__ import annotations
 
@@ -13,52 +13,60 @@ from streamware.receipt import Receipt
 logger = logging.getLogger("streamware")
 
 ROWS = 10_000
-"""Rows after which there is progress,"""
+"""Rows after which progress is reported."""
 SECONDS = 1.0
-"""or seconds, whichever come first; it is looked at once a chunk."""
-
+"""Seconds after which it is reported, if they pass first; looked at once a chunk."""
 
 _FAILURES = (Exception, CancelledError)
-"""What is logged: a CancelledError, too, which can only be that of a task of theirs."""
+"""Errors of observers that are logged; a CancelledError can only be that of a task of theirs."""
 
 
 class Observer(Protocol):
-    """Is told of the exports and bundles that answer requests; stands in `Settings.observers`.
+    """What is told of the exports and bundles that answer requests; see `Settings.observers`.
 
-    Of each, in this order: `opened` once, `first_byte` at most once, `progress` any number of
-    times, `done` once.  A `HEAD` request, and one that no format suits, opens nothing, and so
-    nothing is told of it.  All is told on the thread that sends, under ASGI the event loop's: an
-    observer must not block.  What it raises is logged and changes nothing.
+    For each export the calls are, in this order: `opened` once, `first_byte` at most once,
+    `progress` any number of times, `done` once.  A `HEAD` request, and one that no format suits,
+    opens nothing and is not reported.  All calls come on the thread that sends, under ASGI the
+    event loop's: an observer must not block.  What it raises is logged and changes nothing.
 
-    The receipt is always the same object of an export, and filled while it runs.  Only at `done`
-    are its figures final.
+    The receipt of an export is the same object in every call, and is filled while it runs.  Its
+    figures are final only at `done`.
     """
 
     def opened(self, receipt: Receipt) -> None:
-        """A request is about to be answered; it may still wait for its turn, and be refused."""
+        """Note that a request is about to be answered; it may still wait, and be refused."""
 
     def first_byte(self, receipt: Receipt) -> None:
-        """There are bytes to send."""
+        """Note that there are bytes to send."""
 
     def progress(self, receipt: Receipt) -> None:
-        """Another 10,000 rows were written, or another second has passed."""
+        """Note that another 10,000 rows were written, or that another second has passed."""
 
     def done(self, receipt: Receipt) -> None:
-        """It has ended, as `Receipt.outcome` tells, and its rows are closed."""
+        """Note that it has ended, as `Receipt.outcome` says, and that its rows are closed."""
 
 
 class Watch:
     """One export, as its observers see it: each event in its order, the end exactly once.
 
-    Nothing it calls can break the export.  One thread at a time uses it.
+    Nothing that it calls can break the export.  One thread at a time uses it.
 
     Args:
         receipt: What they are told.
-        observers: Who are.
-        on_done: Told the end, too, and whether it was opened or not.
+        observers: What is told.
+        on_done: Told the end, too, whether the export was opened or not.
     """
 
-    __slots__ = ("_begun", "_due", "_observers", "_on_done", "_open", "_over", "_receipt", "_rows")
+    __slots__ = (
+        "_due",
+        "_ended",
+        "_observers",
+        "_on_done",
+        "_opened",
+        "_receipt",
+        "_rows",
+        "_sent",
+    )
 
     def __init__(
         self,
@@ -66,50 +74,50 @@ class Watch:
         observers: Sequence[Observer] = (),
         on_done: Callable[[Receipt], object] | None = None,
     ) -> None:
-        self._receipt = receipt
-        self._observers = observers
-        self._on_done = on_done
-        self._open = False
-        self._begun = False
-        self._over = False
-        self._rows = ROWS
-        self._due = 0.0
+        self._receipt = receipt  # what they are told
+        self._observers = observers  # told every event
+        self._on_done = on_done  # told the end
+        self._opened = False  # whether opened() was called
+        self._sent = False  # whether there were bytes
+        self._ended = False  # whether done() was called
+        self._rows = ROWS  # progress is reported at this many rows
+        self._due = 0.0  # or at this time
 
     def opened(self) -> None:
-        """It is about to begin."""
-        if self._open or self._over:
+        """Report that it is about to start.  Idempotent."""
+        if self._opened or self._ended:
             return
-        self._open = True
+        self._opened = True
         self._due = monotonic() + SECONDS
-        self._tell("opened")
+        self._report("opened")
 
     def look(self) -> None:
-        """Another chunk is ready: is there something to tell?"""
-        if not self._observers or not self._open or self._over:
+        """Report the first bytes and the progress, if any; called once a chunk."""
+        if not self._observers or not self._opened or self._ended:
             return
         receipt = self._receipt
-        if not self._begun and receipt.bytes:
-            self._begun = True
-            self._tell("first_byte")
+        if not self._sent and receipt.bytes:
+            self._sent = True
+            self._report("first_byte")
         now = monotonic()
         if receipt.rows >= self._rows or now >= self._due:
             self._rows, self._due = receipt.rows + ROWS, now + SECONDS
-            self._tell("progress")
+            self._report("progress")
 
     def done(self) -> None:
-        """It has ended, and its receipt is final.  Idempotent."""
-        if self._over:
+        """Report that it has ended; its receipt is final.  Idempotent."""
+        if self._ended:
             return
-        self._over = True
-        if self._open:
-            self._tell("done")
+        self._ended = True
+        if self._opened:
+            self._report("done")
         if self._on_done is not None:
             try:
                 self._on_done(self._receipt)
             except _FAILURES:
                 logger.exception("on_done of an export failed")
 
-    def _tell(self, event: str) -> None:
+    def _report(self, event: str) -> None:
         for observer in self._observers:
             try:
                 getattr(observer, event)(self._receipt)

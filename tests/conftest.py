@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import streamware.engine.driver
 import streamware.engine.lifecycle
-import streamware.engine.sync
 import streamware.rows.batching
 from drive import Clock
 
@@ -147,7 +147,7 @@ async def _settled() -> list[object]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The clock of the plain loop, which only the test moves."""
     made = Clock()
-    for module in (streamware.rows.batching, streamware.engine.sync, streamware.engine.lifecycle):
+    for module in (streamware.rows.batching, streamware.engine.driver, streamware.engine.lifecycle):
         monkeypatch.setattr(module, "monotonic", made)
     streamware.rows.batching._loop.cache_clear()  # each loop holds on to the clock it was made with
     yield made

@@ -5,17 +5,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from hypothesis import strategies as st
 
 import readers
 import streamware as sw
+from streamware.engine.async_driver import AsyncDriver
+from streamware.engine.driver import Driver
+from streamware.engine.options import EncodeOptions, resolve
 from streamware.formats.protocol import pieces
+from streamware.formats.registry import lookup
 from streamware.model.columns import Batch, Head
 
 
-class DocumentWriter(NamedTuple):
+class Document(NamedTuple):
     """What came of an export that was read to its end."""
 
     data: bytes
@@ -27,13 +31,27 @@ class DocumentWriter(NamedTuple):
         return dict(self.receipt.converted)
 
 
-def document(rows: Any, form: str | sw.Format = "csv", **options: Any) -> DocumentWriter:
+def document(rows: Any, form: str | sw.Format = "csv", **options: Any) -> Document:
     """The whole document of `rows`."""
     encoding = sw.encode(rows, form, **options)
-    return DocumentWriter(b"".join(encoding), encoding.receipt)
+    return Document(b"".join(encoding), encoding.receipt)
 
 
-def column(cells: Iterable[object], form: str | sw.Format = "csv", **values: Any) -> DocumentWriter:
+def driver(rows: Any, form: str | sw.Format = "csv", **options: Any) -> Driver:
+    """What drives the document of `rows`, for a thread."""
+    return Driver(rows, lookup(form), resolve(cast(EncodeOptions, options)))
+
+
+def async_driver(rows: Any, form: str | sw.Format = "csv", **options: Any) -> AsyncDriver:
+    """What drives the document of `rows`, for an event loop."""
+    resolved = resolve(cast(EncodeOptions, options))
+    return AsyncDriver(
+        lambda bridge: Driver(rows, lookup(form), resolved, bridge=bridge),
+        flush_interval=resolved.flush_interval,
+    )
+
+
+def column(cells: Iterable[object], form: str | sw.Format = "csv", **values: Any) -> Document:
     """A document of one column, called "a"."""
     return document([(cell,) for cell in cells], form, columns=["a"], values=sw.Values(**values))
 

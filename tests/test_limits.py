@@ -25,7 +25,7 @@ def test_what_is_within_its_limits_is_written(limits: sw.Limits) -> None:
 
 
 def test_a_limit_is_a_number() -> None:
-    with pytest.raises(TypeError, match=r"Limits\(rows=…\) is a number or None, not str"):
+    with pytest.raises(TypeError, match=r"Limits\(rows=…\) must be a number or None, not str"):
         sw.Limits(rows="5")  # type: ignore[arg-type]
 
 
@@ -71,7 +71,7 @@ def test_nothing_is_within_a_limit_of_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["rows", "bytes", "seconds", "cell_characters", "scratch_bytes"])
 def test_a_limit_below_nothing_is_an_error(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"Limits\({name}=…\) must not be negative"):
+    with pytest.raises(ValueError, match=rf"Limits\({name}=…\) must be 0 or more"):
         sw.Limits(**{name: -1})
 
 
@@ -353,7 +353,7 @@ def test_what_a_format_cannot_hold_is_the_framework_s(get: Get) -> None:
 
 @pytest.mark.parametrize("status", [200, 399, 600, 499, "413"])
 def test_a_status_is_that_of_an_error(status: Any) -> None:
-    with pytest.raises(ValueError, match=r"Limits\(status=…\) is the code of an error"):
+    with pytest.raises(ValueError, match=r"Limits\(status=…\) must be a status from 400 to 599"):
         sw.Limits(status=status)
 
 

@@ -1,17 +1,19 @@
 """What users see: the names, their signatures (`public.txt`) and that each is explained.
 
 `python tests/test_public.py > tests/public.txt` writes the signatures down anew; a line that
-changed is a promise that changed.
+changed is a promise that changed.  A promise is written down once: what a class inherits from
+another public class, or has because it is a `Format` or a file, is not repeated.
 """
 
 import ast
 import inspect
+import io
 import re
 import types
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ForwardRef, is_typeddict
 
 import pytest
 
@@ -20,6 +22,16 @@ import streamware as sw
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "streamware"
 TESTED_ELSEWHERE = {"__init__": "test_public", "__main__": "test_demo"}
+MADE_BY_THE_LIBRARY = {
+    "AsyncEncoding",
+    "Context",
+    "Encoding",
+    "Receipt",
+    "Scratch",
+    "Spool",
+    "Usage",
+}
+"""Classes whose constructors are not for users; the docstrings say what makes them."""
 
 
 def surface() -> Iterator[str]:
@@ -33,12 +45,15 @@ def surface() -> Iterator[str]:
             yield f"{name}{signature(thing)}"
             continue
         bases = ", ".join(base.__name__ for base in thing.__bases__ if base is not object)
-        yield f"class {name}{constructor(thing)}{f' is a {bases}' if bases else ''}"
-        yield from (f"    {line}" for line in sorted(map(str, members(thing))))
+        yield f"class {name}{constructor(thing)}{f': {bases}' if bases else ''}"
+        yield from (f"    {line}" for line in sorted(members(thing)))
 
 
 def members(cls: type) -> Iterator[str]:
+    known = promised_elsewhere(cls)
     for name, member in public_members(cls):
+        if name in known:
+            continue
         if isinstance(member, property):
             yield f"{name} -> {annotation(inspect.signature(member.fget).return_annotation)}"  # type: ignore[arg-type]
         elif isinstance(member, classmethod | staticmethod):
@@ -48,6 +63,20 @@ def members(cls: type) -> Iterator[str]:
             yield f"{prefix}{name}{signature(member)}"
         elif not is_dataclass(cls) or name not in {field.name for field in fields(cls)}:
             yield f"{name} = {member!r}"
+    if is_typeddict(cls) or (is_dataclass(cls) and cls.__name__ in MADE_BY_THE_LIBRARY):
+        yield from (f"{name}: {annotation(hint)}" for name, hint in cls.__annotations__.items())
+
+
+def promised_elsewhere(cls: type) -> set[str]:
+    """Names that another public class promises, or the protocol of a file."""
+    known = {name for base in public_bases(cls) for name, _ in public_members(base)}
+    if hasattr(cls, "media_type") and cls is not sw.Format:
+        known |= {name for name, _ in public_members(sw.Format)}
+    return known | (set(dir(io.BufferedIOBase)) if issubclass(cls, io.IOBase) else set())
+
+
+def public_bases(cls: type) -> list[type]:
+    return [base for base in cls.__mro__[1:] if base.__name__ in sw.__all__]
 
 
 def public_members(cls: type) -> Iterator[tuple[str, Any]]:
@@ -65,18 +94,24 @@ def ours(cls: type) -> list[type]:
 
 
 def constructor(cls: type) -> str:
-    """Its arguments, where they are ours to say; a dataclass's attributes are the same."""
+    """Its arguments, if users call it; those that a public dataclass has already are left out."""
     protocol = getattr(cls, "_is_protocol", False)
     own = any("__init__" in vars(base) for base in ours(cls))
-    return signature(cls) if own and not protocol else ""
+    if not own or protocol or cls.__name__ in MADE_BY_THE_LIBRARY:
+        return ""
+    inherited = [base for base in public_bases(cls) if is_dataclass(base)]
+    return signature(cls, inherited[0] if inherited else None).removesuffix(" -> None")
 
 
-def signature(thing: Any) -> str:
-    """As `inspect.signature` has it, and the same for every Python."""
+def signature(thing: Any, base: Any = None) -> str:
+    """As `inspect.signature` has it, and the same for every Python; without `self`."""
     made = inspect.signature(thing)
+    known = {} if base is None else dict(inspect.signature(base).parameters)
     parts: list[str] = []
     star = False
     for parameter in made.parameters.values():
+        if parameter.name == "self" or known.get(parameter.name) == parameter:
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and not star:
             parts.append("*")
             star = True
@@ -84,14 +119,30 @@ def signature(thing: Any) -> str:
         if parameter.annotation is not parameter.empty:
             text += f": {annotation(parameter.annotation)}"
         if parameter.default is not parameter.empty:
-            text += f" = {parameter.default!r}"
+            text += f" = {default(parameter.default)}"
         parts.append(text)
+    if base is not None:
+        parts.append(f"**{base.__name__}")
     result = made.return_annotation
     arrow = "" if result is made.empty else f" -> {annotation(result)}"
     return f"({', '.join(parts)}){arrow}"
 
 
+def default(value: object) -> str:
+    """A default as one writes it: of a dataclass, only the fields that are not its defaults."""
+    if not is_dataclass(value):
+        return "..." if repr(value) == "<factory>" else repr(value)
+    told = [
+        f"{field.name}={getattr(value, field.name)!r}"
+        for field in fields(value)
+        if getattr(value, field.name) != field.default
+    ]
+    return f"{type(value).__name__}({', '.join(told)})"
+
+
 def annotation(value: object) -> str:
+    if isinstance(value, ForwardRef):
+        return value.__forward_arg__
     return value if isinstance(value, str) else inspect.formatannotation(value)
 
 
@@ -122,6 +173,7 @@ def test_every_name_is_explained(name: str) -> None:
     if not inspect.isclass(thing):
         return
     given = [field.name for field in fields(thing)] if is_dataclass(thing) else []
+    given += thing.__annotations__ if is_typeddict(thing) else []
     told = " ".join(base.__doc__ or "" for base in ours(thing))
     assert [field for field in given if not re.search(rf"\b{field}\b", told)] == []
     silent = [

@@ -10,26 +10,26 @@ logger = logging.getLogger("streamware")
 
 
 class Deadline:
-    """A timer that interrupts what runs within it, and nothing else.
+    """A context manager around each pull, and a timer that interrupts the pull under way.
 
-    What is interrupted (a connection) may belong to somebody else as soon as it is closed here.
+    What is interrupted (a connection) may belong to another request as soon as it is closed here.
     So it is interrupted only while a pull is under way, and a pull does not end while it is being
     interrupted.  It costs a thread as long as it runs.
 
     Args:
         seconds: When, counted from `start`.
-        interrupt: What is called then, on that thread.
+        interrupt: What is called then, on the timer's thread.
 
     Attributes:
         struck: Whether it was called.
     """
 
     def __init__(self, seconds: float, interrupt: Callable[[], object]) -> None:
-        self.struck = False
-        self._interrupt = interrupt
-        self._pulling = False
-        self._lock = Lock()
-        self._timer = Timer(seconds, self._strike)
+        self.struck = False  # whether the time was over while a pull was under way
+        self._interrupt = interrupt  # called by the timer
+        self._pulling = False  # whether a pull is under way
+        self._lock = Lock()  # held while it interrupts, and while a pull ends
+        self._timer = Timer(seconds, self._strike)  # a thread once started
         self._timer.name = "streamware"
         self._timer.daemon = True
 
@@ -41,11 +41,11 @@ class Deadline:
             self._pulling = False
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start the timer."""
         self._timer.start()
 
     def stop(self) -> None:
-        """Count no longer, once an interruption under way has ended.  Idempotent."""
+        """Stop the timer, once an interruption under way has ended.  Idempotent."""
         self._timer.cancel()
         with self._lock:
             self._pulling = False
@@ -54,11 +54,11 @@ class Deadline:
         with self._lock:
             if self._pulling:
                 self.struck = True
-                called(self._interrupt)
+                call_logged(self._interrupt)
 
 
-def called(cancel: Callable[[], object]) -> None:
-    """Call it; what it raises is logged, for nobody is there to be told."""
+def call_logged(cancel: Callable[[], object]) -> None:
+    """Call it and log what it raises, as no caller waits for it."""
     try:
         cancel()
     except Exception:

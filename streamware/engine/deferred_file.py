@@ -1,4 +1,4 @@
-"""DeferredFile: a scratch file that is written to once nobody is kept waiting by it."""
+"""DeferredFile: a scratch file that is written to outside of the encoding gate."""
 
 from __future__ import annotations
 
@@ -11,77 +11,77 @@ if TYPE_CHECKING:
 
 
 class DeferredFile(io.BufferedIOBase, BinaryIO):
-    """A binary file whose writes wait until `settle`, or until it is used otherwise.
+    """A binary file whose writes wait until `write_pending`, or until it is used otherwise.
 
-    An encoder works while others wait for their turn; the disk must not add to that.
+    An encoder works while other exports wait for the gate; the disk must not add to that.
 
     Args:
         file: The file.
-        changed: Where it enters itself when something waits to be written.
+        unwritten: Where it adds itself when it has something to write.
 
     Raises:
         ValueError: It is closed.
-        Exception: Whatever the file does.
+        Exception: As the file raises.
     """
 
     mode = "rb+"
     name: Any = None
 
-    def __init__(self, file: BinaryIO, changed: list[DeferredFile]) -> None:
+    def __init__(self, file: BinaryIO, unwritten: list[DeferredFile]) -> None:
         self._file = file
-        self._changed = changed
-        self._waiting: list[bytes] = []
+        self._unwritten = unwritten
+        self._pending: list[bytes] = []
 
-    def settle(self) -> None:
+    def write_pending(self) -> None:
         """Write what waits."""
-        if self._waiting:
-            data, self._waiting = b"".join(self._waiting), []
+        if self._pending:
+            data, self._pending = b"".join(self._pending), []
             self._file.write(data)
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Take all of `data`."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        if not self._waiting:
-            self._changed.append(self)
-        self._waiting.append(bytes(data))
-        return len(self._waiting[-1])
+        if not self._pending:
+            self._unwritten.append(self)
+        self._pending.append(bytes(data))
+        return len(self._pending[-1])
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Up to `size` bytes from the position, fewer only at the end; None and -1: the rest."""
-        return self._settled.read(-1 if size is None else size)
+        """Return up to `size` bytes, fewer only at the end; all the rest for None and -1."""
+        return self._written.read(-1 if size is None else size)
 
     def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
-        """Move the position."""
-        return self._settled.seek(offset, whence)
+        """Move the position and return it."""
+        return self._written.seek(offset, whence)
 
     def tell(self) -> int:
-        """The position, in bytes from the start."""
-        return self._settled.tell()
+        """Return the position, in bytes from the start."""
+        return self._written.tell()
 
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend it to `size` bytes, by default the position."""
-        return self._settled.truncate(size)
+        return self._written.truncate(size)
 
     def fileno(self) -> int:
-        """The descriptor of the file."""
-        return self._settled.fileno()
+        """Return the descriptor of the file."""
+        return self._written.fileno()
 
     def flush(self) -> None:
-        """Nothing waits after it."""
+        """Write what waits, unless it is closed."""
         if not self.closed:
-            self._settled.flush()
+            self._written.flush()
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def writable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     @property
@@ -90,11 +90,12 @@ class DeferredFile(io.BufferedIOBase, BinaryIO):
         return self._file.closed
 
     def close(self) -> None:
-        """Close the file; what waits is not wanted any more.  Idempotent."""
-        self._waiting.clear()
+        """Close the file and drop what waits.  Idempotent."""
+        self._pending.clear()
         self._file.close()
 
     @property
-    def _settled(self) -> BinaryIO:
-        self.settle()
+    def _written(self) -> BinaryIO:
+        """The file, with all that waited written to it."""
+        self.write_pending()
         return self._file

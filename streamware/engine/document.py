@@ -1,6 +1,6 @@
-"""Rows in, bytes out, of one document: everything between the pull of rows and the sending.
+"""DocumentWriter: batches of rows to the bytes of one document.
 
-It never reads, waits or opens.  The two loops (`encoding`, `aencoding`) drive it.
+It never reads, waits or opens rows: a `Driver` feeds it and sends what it gives.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import Any, BinaryIO
 
 from streamware.engine.deferred_file import DeferredFile
 from streamware.engine.lifecycle import Lifecycle, State
+from streamware.engine.options import ResolvedOptions
 from streamware.errors import EncodeError, LimitError, StateError
 from streamware.formats.protocol import Context, Encoder, Format, interleaves, pieces
-from streamware.limits import Limits
-from streamware.model.columns import Batch, Column, Key, Sheet, as_columns
+from streamware.model.columns import Batch, Sheet, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.batching import Untag
 from streamware.rows.grouping import SheetGrouper
 from streamware.rows.table import Table
-from streamware.values import Values
 
 
 class DocumentWriter:
@@ -29,128 +28,137 @@ class DocumentWriter:
 
     Args:
         format: Its format.
-        columns: The caller's columns, or None.
-        values: The caller's choices.
-        limits: The caller's bounds.
+        options: The caller's columns, values and limits, among others.
         gate: Held while rows are encoded.
-        open_spool: Opens a scratch file, where there is a place for one.
-        locale: Language tag of the reader, where it is known.
+        open_spool: Opens a scratch file; None if there is nowhere to put one.
+        locale: Language tag of the reader, if it is known.
+
+    Attributes:
+        lifecycle: Its state, and its receipt.
+        size: Bytes that are ready to be taken.
+        unflushed: Whether rows were fed whose bytes `flush` would bring.
     """
 
     def __init__(
         self,
         format: Format,  # noqa: A002 - the contract's name
-        columns: Iterable[Column | Key] | None,
+        options: ResolvedOptions,
         *,
-        values: Values,
-        limits: Limits,
         gate: AbstractContextManager[Any] | None = None,
         open_spool: Callable[[], BinaryIO] | None = None,
         locale: str | None = None,
     ) -> None:
-        self.format = format
-        self.receipt = Receipt(format.name)
-        self.lifecycle = Lifecycle(self.receipt)
-        self.size = 0
-        self.unflushed = False
-        self._columns = as_columns(columns)
-        self._values = values
-        self._limits = limits
-        self._gate = nullcontext() if gate is None else gate
-        self._open_spool = open_spool
-        self._locale = locale
-        self._encoder: Encoder | None = None
-        self._out: list[bytes] = []
-        self._digest = hashlib.sha256()
-        self._table: Table | None = None
-        self._grouper: SheetGrouper | None = None
-        self._changed: list[DeferredFile] = []
-        self._ending: Iterator[bytes] | None = None
-        self._theirs: LimitError | None = None
+        self.lifecycle = Lifecycle(Receipt(format.name))  # its state, and its receipt
+        self.size = 0  # bytes in _out
+        self.unflushed = False  # whether flush() would make bytes ready
+        self._format = format  # makes the encoder
+        self._options = options  # columns, values, limits and sheet_by
+        self._gate = nullcontext() if gate is None else gate  # held while rows are encoded
+        self._open_spool = open_spool  # None if there is nowhere to put a scratch file
+        self._locale = locale  # language tag of the reader
+        self._encoder: Encoder | None = None  # made for the first batch; None again once closed
+        self._out: list[bytes] = []  # what the encoder gave and was not taken yet
+        self._digest = hashlib.sha256()  # of all that was taken
+        self._table: Table | None = None  # lays out the rows of the sheet that was begun last
+        self._grouper: SheetGrouper | None = None  # in place of _table if sheets are interleaved
+        self._unwritten: list[DeferredFile] = []  # scratch files with writes that wait
+        self._ending: Iterator[bytes] | None = None  # the pieces that stand after the last row
+        self._foreign: LimitError | None = None  # the last one that the caller's code raised
+
+    @property
+    def receipt(self) -> Receipt:
+        """The figures so far."""
+        return self.lifecycle.receipt
 
     def begin(self, sheet: Sheet | None, names: list[str] | None) -> None:
-        """What is fed from here on belongs to `sheet`; None where there is but one.
+        """Have the rows fed from here on go into `sheet`; None if there is only one.
+
+        Args:
+            sheet: The sheet.
+            names: Names of the source's columns, if it gives them.
 
         Raises:
             EncodeError: The format has no sheets.
         """
-        if sheet is not None and not self.format.several_sheets:
+        if sheet is not None and not self._format.several_sheets:
             raise EncodeError(
-                f"{self.format.name} cannot hold several sheets; a format that can is xlsx"
+                f"{self._format.name} cannot hold several sheets; a format that can is xlsx"
             )
         self._start()
-        self._table = self._table_of(sheet, names)
+        self._table = self._make_table(sheet, names)
 
-    def begin_sorted(self, sheet_by: Key | None, names: list[str] | None) -> Untag | None:
-        """What is fed from here on belongs to several sheets, in any order.
+    def begin_grouped(self, names: list[str] | None) -> Untag | None:
+        """Have the rows fed from here on go into several sheets, in whatever order they come.
 
         Args:
-            sheet_by: Tells the sheet of a row; None where they are `Tagged`.
-            names: Names of the source's columns, where it tells them.
+            names: Names of the source's columns, if it gives them.
 
         Returns:
-            What takes the tags of rows that have some, as they are pulled.
+            What takes the tags off `Tagged` rows as they are pulled; None for rows without tags.
 
         Raises:
             EncodeError: The format cannot take them in one pass.
         """
-        check_interleaves(self.format)
+        check_interleaves(self._format)
         self._start()
-        self._table = self._table_of(None, names)
+        self._table = self._make_table(None, names)
         self._grouper = SheetGrouper(
-            sheet_by, self._columns, names, lambda name, sheet: self._table_of(sheet, names, name)
+            self._options.sheet_by,
+            self._options.columns,
+            names,
+            lambda name, sheet: self._make_table(sheet, names, name),
         )
         return self._grouper.untag
 
     def feed(self, rows: list[Any], *, characters: int = 0, alone: bool = False) -> None:
-        """Encode `rows`; what is ready waits in `take`.
+        """Encode `rows`; `take` gives what is ready.
 
         Args:
             rows: The next ones.
-            characters: About as much text is in them.
-            alone: They are to be encoded without others.
+            characters: About how much text they hold.
+            alone: Whether they are to be encoded without others, because they are large.
         """
         if not rows:
             return
         grouper = self._grouper
         waiting = 0 if grouper is None else grouper.rows
-        self._limits.check("rows", self.receipt.rows + waiting + len(rows))
+        self._options.limits.check("rows", self.receipt.rows + waiting + len(rows))
         if grouper is None:
-            self._encode(self._begun_table, rows)
+            self._encode(self._current_table, rows)
             return
         if alone:
             self._encode_all(grouper.rest())
-        with self.theirs():
+        with self.callers_code():
             grouper.add(rows, characters)
         self.unflushed = True
         self._encode_all(grouper.rest() if alone else grouper.ready())
 
     def end(self) -> None:
-        """The sheet has no more rows, or none of the sheets has."""
+        """Encode what waits: the sheet has no more rows, or none of the grouped sheets has."""
         if self._grouper is not None:
             self._encode_all(self._grouper.rest())
-        if self._begun_table.layout is None and not (self._grouper and self._encoder):
-            batch = self._begun_table.empty()
-            self._keep(self._encoder_of(batch).feed(batch))
+        if self._current_table.layout is None and not (self._grouper and self._encoder):
+            batch = self._current_table.empty()
+            self._append(self._encoder_for(batch).feed(batch))
 
     @property
     def heavy(self) -> Sequence[Any] | None:
-        """Keys of the cells whose length counts; None where all of them do."""
+        """The keys of the cells whose length counts; None if that of all cells does."""
         if self._grouper is not None:
             return self._grouper.heavy
-        return self._begun_table.heavy
+        return self._current_table.heavy
 
     def any_thread(self, row: Any) -> bool:
-        """Whether any thread may reach the cells of rows like `row`.
+        """Return whether any thread may reach the cells of rows like `row`.
 
         No attribute, callable or conversion of the caller's is involved then.
         """
         if self._grouper is not None:
             return self._grouper.any_thread(row)
-        return self._begun_table.any_thread(row)
+        return self._current_table.any_thread(row)
 
     def flush(self, *, rows: bool = True) -> None:
-        """Have everything fed so far handed out.
+        """Make the bytes of all that was fed so far ready.
 
         Args:
             rows: Whether the cells of rows that wait for others of their sheet may be reached.
@@ -161,25 +169,25 @@ class DocumentWriter:
             self._encode_all(self._grouper.rest())
         if self._encoder is not None:
             self.unflushed = self._grouper is not None and self._grouper.rows > 0
-            self._keep(self._encoder.flush())
+            self._append(self._encoder.flush())
 
     def finish(self) -> bool:
-        """There are no more rows at all: a piece of what stands after them; False at the end."""
+        """Make the next piece of what stands after the rows; return False after the last."""
         if self._ending is None:
             encoder = self._encoder
             if encoder is None:
                 self.begin(None, None)
-                encoder = self._encoder_of(self._begun_table.empty())
+                encoder = self._encoder_for(self._current_table.empty())
             self.unflushed = False
             self._ending = pieces(encoder.finish())
         for piece in self._ending:
-            self._keep(piece)
+            self._append(piece)
             return True
         self.lifecycle.finish()
         return False
 
     def take(self) -> bytes:
-        """The bytes that are ready; possibly none."""
+        """Return the bytes that are ready, possibly none."""
         chunk = b"".join(self._out) if len(self._out) != 1 else self._out[0]
         self._out.clear()
         self.size = 0
@@ -198,12 +206,12 @@ class DocumentWriter:
         """Record how it ended, if it was not over, and drop what was not taken.
 
         Args:
-            error: The error that ended it; None or `GivenUp` if it was closed before its end.
+            error: The error that ended it; None or `Cancelled` if it was closed before its end.
         """
-        foreign = error is not None and error is self._theirs
-        self._theirs = None  # its traceback holds us
+        foreign = error is not None and error is self._foreign
+        self._foreign = None  # its traceback holds the document
         if isinstance(error, LimitError) and not self.lifecycle.is_over:
-            error.status = None if foreign else self._limits.status_of(error)
+            error.status = None if foreign else self._options.limits.status_of(error)
         self.lifecycle.close(error, foreign=foreign)
         self._out.clear()
         self.size = 0
@@ -212,47 +220,47 @@ class DocumentWriter:
             encoder.abort()
 
     @contextmanager
-    def theirs(self) -> Iterator[None]:
-        """The caller's code runs in it: a limit passed there is another document's, not ours."""
+    def callers_code(self) -> Iterator[None]:
+        """Run the caller's code in it: a `LimitError` from there is another document's."""
         try:
             yield
         except LimitError as error:
-            self._theirs = error
+            self._foreign = error
             raise
 
     @property
     def time_left(self) -> float:
         """Seconds that it may still take; negative if it has taken too long."""
-        bound = self._limits.seconds
+        bound = self._options.limits.seconds
         return inf if bound is None else bound - self.lifecycle.seconds
 
     def check_time(self) -> None:
         """Raise LimitError if the export takes longer than it may."""
-        if self._limits.seconds is not None and self.time_left < 0:
+        if self._options.limits.seconds is not None and self.time_left < 0:
             raise self.overdue()
 
     def overdue(self) -> LimitError:
-        """Return the error that says so."""
-        return self._limits.passed("seconds", self.lifecycle.seconds)
+        """Return the error of an export that takes longer than it may."""
+        return self._options.limits.passed("seconds", self.lifecycle.seconds)
 
     def _start(self) -> None:
         if self.lifecycle.state is State.IDLE:
             self.lifecycle.start()
 
     @property
-    def _begun_table(self) -> Table:
+    def _current_table(self) -> Table:
         if self._table is None:
-            raise StateError("no table has begun")
+            raise StateError("no table was begun; call begin() or begin_grouped() first")
         return self._table
 
-    def _table_of(
+    def _make_table(
         self, sheet: Sheet | None, names: list[str] | None, name: str | None = None
     ) -> Table:
         own = None if sheet is None else as_columns(sheet.columns)
         return Table(
-            self._columns if own is None else own,
+            self._options.columns if own is None else own,
             names,
-            extra=self._values.extra,
+            extra=self._options.values.extra,
             name=name if sheet is None else sheet.name,
             options=None if sheet is None else sheet.options,
         )
@@ -262,45 +270,46 @@ class DocumentWriter:
             self._encode(table, rows)
 
     def _encode(self, table: Table, rows: list[Any]) -> None:
-        # The caller's code (attributes, callables, conversions) runs here, and before the gate.
-        with self.theirs():
+        # The caller's code (attributes, callables, conversions) runs here, outside of the gate.
+        with self.callers_code():
             batch = table.batch(rows)
         with self._gate:
-            self._keep(self._encoder_of(batch).feed(batch))
-        while self._changed:
-            self._changed.pop().settle()
+            self._append(self._encoder_for(batch).feed(batch))
+        while self._unwritten:
+            self._unwritten.pop().write_pending()
         self.unflushed = True
         self.receipt.rows += len(rows)
 
-    def _encoder_of(self, batch: Batch) -> Encoder:
+    def _encoder_for(self, batch: Batch) -> Encoder:
+        """Return the encoder; the first batch decides its columns."""
         if self._encoder is None:
             context = Context(
-                values=self._values,
-                limits=self._limits,
+                values=self._options.values,
+                limits=self._options.limits,
                 receipt=self.receipt,
-                open_spool=None if self._open_spool is None else self._deferred,
+                open_spool=None if self._open_spool is None else self._open_deferred,
                 locale=self._locale,
                 interleaved=self._grouper is not None,
             )
-            self._encoder = self.format.encoder(batch.head.columns, context)
-            self._keep(self._encoder.start())
+            self._encoder = self._format.encoder(batch.head.columns, context)
+            self._append(self._encoder.start())
         return self._encoder
 
-    def _deferred(self) -> BinaryIO:
+    def _open_deferred(self) -> BinaryIO:
         if self._open_spool is None:
-            raise StateError("there is no place for a scratch file")
-        return DeferredFile(self._open_spool(), self._changed)
+            raise StateError("there is nowhere to put a scratch file")
+        return DeferredFile(self._open_spool(), self._unwritten)
 
-    def _keep(self, data: bytes) -> None:
+    def _append(self, data: bytes) -> None:
         if not data:
             return
         self._out.append(data)
         self.size += len(data)
-        self._limits.check("bytes", self.receipt.bytes + self.size)
+        self._options.limits.check("bytes", self.receipt.bytes + self.size)
 
 
 def check_interleaves(format_: Format) -> None:
-    """Raises EncodeError where a format cannot take the rows of several sheets in one pass."""
+    """Raise EncodeError if a format cannot take the rows of several sheets in one pass."""
     if not interleaves(format_):
         raise EncodeError(
             f"{format_.name} cannot hold several sheets from one pass; a format that can is xlsx"

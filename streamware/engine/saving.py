@@ -1,38 +1,36 @@
-"""save and asave: a document into a file."""
+"""save and asave: rows to a document in a file."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from errno import EAGAIN
 from functools import partial
 from io import RawIOBase
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, Protocol
+from typing import IO, Protocol, Unpack
 
 from streamware.engine.aio import aencode
-from streamware.engine.sync import CHUNK_SIZE, FLUSH_INTERVAL, encode
+from streamware.engine.options import EncodeOptions
+from streamware.engine.sync import encode
 from streamware.engine.worker import Worker
 from streamware.formats.protocol import Format
 from streamware.formats.registry import available, extensions, lookup
-from streamware.limits import Limits
-from streamware.model.columns import Column, Key
 from streamware.receipt import Receipt, check_complete
 from streamware.rows.source import Rows
-from streamware.values import Values
 
-_OF_DESCRIPTORS = (Path("/dev"), Path("/dev/fd"))
+_DESCRIPTOR_FOLDERS = (Path("/dev"), Path("/dev/fd"))
 
 
 class Writable(Protocol):
     """A binary file, as far as writing goes."""
 
     def write(self, data: bytes, /) -> object:
-        """Take `data`, all of it or as much as is returned."""
+        """Take `data`; return how many of its bytes were taken, unless all were."""
 
 
 Target = str | os.PathLike[str] | Writable
@@ -42,47 +40,27 @@ def save(
     rows: Rows,
     target: Target,
     format: str | Format | None = None,  # noqa: A002 - the contract's name
-    *,
-    columns: Iterable[Column | Key] | None = None,
-    sheet_by: Key | None = None,
-    values: Values | None = None,
-    limits: Limits | None = None,
-    chunk_size: int = CHUNK_SIZE,
-    flush_interval: float = FLUSH_INTERVAL,
+    **options: Unpack[EncodeOptions],
 ) -> Receipt:
     """Write rows to a file.
 
-    A path never holds a half-written file: the document is written beside it and renamed when it
-    is complete.  What is no regular file (a FIFO, `/dev/stdout`) is written directly, and so is
-    a binary file object, which is not closed.
+    A path never holds a half-written file: the document is written beside it, and renamed when it
+    is complete.  Anything but a regular file (a FIFO, `/dev/stdout`) is written directly, and so
+    is a binary file object, which is not closed.
 
     Args:
         rows: As `encode`.
         target: A path, or a binary file object.
-        format: As `encode`; by default told by the path's extension.
-        columns: As `encode`.
-        sheet_by: As `encode`.
-        values: As `encode`.
-        limits: As `encode`.
-        chunk_size: As `encode`.
-        flush_interval: As `encode`.
+        format: As `encode`; by default that of the path's extension.
+        **options: As `encode`; `EncodeOptions` explains each.
 
     Raises:
-        ValueError: No format is given and the target does not tell one; or the extension of the
-            path is another format's.
+        ValueError: No format is given, and the target has no extension of one; or the path has
+            the extension of another format.
         EncodeError, OSError: As `encode`; as writing files.
     """
-    encoding = encode(
-        rows,
-        _format(target, format),
-        columns=columns,
-        sheet_by=sheet_by,
-        values=values,
-        limits=limits,
-        chunk_size=chunk_size,
-        flush_interval=flush_interval,
-    )
-    with encoding, _written(target) as file:
+    encoding = encode(rows, _resolve_format(target, format), **options)
+    with encoding, _writing_to(target) as file:
         for chunk in encoding:
             _write(file, chunk)
         check_complete(encoding.receipt)
@@ -93,64 +71,52 @@ async def asave(
     rows: Rows,
     target: Target,
     format: str | Format | None = None,  # noqa: A002 - the contract's name
-    *,
-    columns: Iterable[Column | Key] | None = None,
-    sheet_by: Key | None = None,
-    values: Values | None = None,
-    limits: Limits | None = None,
-    chunk_size: int = CHUNK_SIZE,
-    flush_interval: float = FLUSH_INTERVAL,
+    **options: Unpack[EncodeOptions],
 ) -> Receipt:
-    """The twin of `save` for rows as `aencode` takes them; the file is written on a thread."""
-    encoding = aencode(
-        rows,
-        _format(target, format),
-        columns=columns,
-        sheet_by=sheet_by,
-        values=values,
-        limits=limits,
-        chunk_size=chunk_size,
-        flush_interval=flush_interval,
-    )
-    async with encoding, _awritten(target) as write:
+    """Write rows, as `aencode` takes them, to a file; the twin of `save`.
+
+    The file is written on a thread.
+    """
+    encoding = aencode(rows, _resolve_format(target, format), **options)
+    async with encoding, _writing_on_a_thread(target) as write:
         async for chunk in encoding:
             await write(chunk)
         check_complete(encoding.receipt)
     return encoding.receipt
 
 
-def _format(target: Target, given: str | Format | None) -> Format:
-    """The format given, or told; one under another one's extension is a slip."""
-    format_ = lookup(_told(target) if given is None else given)
+def _resolve_format(target: Target, given: str | Format | None) -> Format:
+    """Return the format given, or that of the extension; raise ValueError if they disagree."""
+    format_ = lookup(_name_from_extension(target) if given is None else given)
     if isinstance(target, (str, os.PathLike)):
         extension = Path(target).suffix.lower()
         if extension != format_.extension and extension in extensions():
             raise ValueError(
-                f"the extension {extension!r} is another format's; {format_.name} has"
-                f" {format_.extension!r}"
+                f"the extension of a {format_.name} file must be {format_.extension!r}, not"
+                f" {extension!r}, which is another format's"
             )
     return format_
 
 
-def _told(target: Target) -> str:
+def _name_from_extension(target: Target) -> str:
     if not isinstance(target, (str, os.PathLike)):
-        raise ValueError("a file object does not tell its format: give one")  # noqa: TRY004 - a value is missing
+        raise ValueError("format= must be given for a file object")  # noqa: TRY004 - a value is missing
     extension = Path(target).suffix.lower()
     for name in available():
         if lookup(name).extension == extension:
             return name
     raise ValueError(
-        f"the extension {extension!r} tells no format; there are: {', '.join(available())}"
+        f"no format has the extension {extension!r}; give format=, one of {', '.join(available())}"
     )
 
 
 @asynccontextmanager
-async def _awritten(target: Target) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
-    """As `_written`, on a thread: what is under way there ends before the file is closed."""
+async def _writing_on_a_thread(target: Target) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    """Yield what writes to the target on a thread; a write under way ends before it is closed."""
     writer, stack = Worker(), ExitStack()
     last: Callable[[], object] = stack.close
     try:
-        file = await writer.submit(partial(stack.enter_context, _written(target)))
+        file = await writer.submit(partial(stack.enter_context, _writing_to(target)))
         yield lambda chunk: writer.submit(partial(_write, file, chunk))
         await writer.submit(stack.close)
     except BaseException as error:
@@ -160,39 +126,40 @@ async def _awritten(target: Target) -> AsyncIterator[Callable[[bytes], Awaitable
         ending = writer.stop(last)
         if ending is not None:
             await asyncio.wait({ending})
-            ending.exception()  # there is one that says more
+            ending.exception()  # the error that is being raised says more
 
 
 @contextmanager
-def _written(target: Target) -> Iterator[Writable]:
+def _writing_to(target: Target) -> Iterator[Writable]:
+    """Yield a file to write to."""
     if not isinstance(target, (str, os.PathLike)):
         yield target
         return
     path = Path(target)
-    with _as_it_is(path) if _is_special(path) else _beside(path.resolve()) as file:
-        yield file
+    if _is_special(path):
+        # Appended to: whatever else is printed may go to the same file.
+        with path.open("ab", buffering=0) as file:
+            yield file
+    else:
+        with _new_beside(path.resolve()) as file:
+            yield file
 
 
 def _is_special(path: Path) -> bool:
-    """Whether it is no regular file, or names a descriptor, as `/dev/stdout` does."""
+    """Return whether it is no regular file, or names a descriptor, as `/dev/stdout` does."""
     folder = path.parent.resolve()
-    descriptor = folder in _OF_DESCRIPTORS or Path("/proc") in folder.parents
+    descriptor = folder in _DESCRIPTOR_FOLDERS or Path("/proc") in folder.parents
     return descriptor or (path.exists() and not path.is_file())
 
 
-def _as_it_is(path: Path) -> IO[bytes]:
-    """What it holds already is kept: what else is printed may go there, too."""
-    return path.open("ab", buffering=0)
-
-
 @contextmanager
-def _beside(path: Path) -> Iterator[IO[bytes]]:
-    """A new file in the same directory, renamed to `path` if all goes well, else removed."""
+def _new_beside(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a new file in the same directory; rename it to `path` at the end, or remove it."""
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    made = partial(os.open, mode=0o666 if mode is None else mode)
+    opener = partial(os.open, mode=0o666 if mode is None else mode)
     part = path.with_name(f".{path.name[:40]}.{token_hex(8)}.part")
     try:
-        with open(part, "xb", buffering=0, opener=made) as file:
+        with open(part, "xb", buffering=0, opener=opener) as file:
             if mode is not None:
                 part.chmod(mode)
             yield file
@@ -207,7 +174,7 @@ def _write(file: Writable, data: bytes) -> None:
     while data:
         written = file.write(data)
         if written == 0 or (written is None and isinstance(file, RawIOBase)):
-            raise BlockingIOError(EAGAIN, "the file takes nothing now, and cannot be waited for")
+            raise BlockingIOError(EAGAIN, "the file takes no bytes now; open it in blocking mode")
         if not isinstance(written, int):
             return
         data = data[written:]

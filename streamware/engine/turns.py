@@ -1,11 +1,11 @@
 """Turns: two exports at a time pull rows and encode them beside an event loop.
 
-Whoever runs Python takes the interpreter from the loop for up to 5 ms, and the loop waits behind
-all who want it.  With 32 exports another view waited for 40 to 60 ms (p99), with two at a time
-for less than 10, and the exports take less CPU time, and no longer.
+A thread that runs Python takes the interpreter from the loop for up to 5 ms, and the loop waits
+behind all that want it.  With 32 exports another view waited for 40 to 60 ms (p99).  With two at
+a time it waits for less than 10 ms; the exports take less CPU time, and no longer.
 
-Where a source waits, nobody waits for it: a turn that lasts longer than it should is over for the
-others, and who had one like that takes the next without waiting.
+No export waits for another's slow source.  A turn that lasts longer than it should ends for the
+others, and an export that had such a turn takes its next one without waiting.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from weakref import WeakKeyDictionary
 
 AT_ONCE = 2
 LONGEST = 0.05
-"""Seconds that others wait for a turn; filling a chunk takes 2 to 10 ms where rows are there."""
+"""Seconds that others wait for a turn; filling a chunk takes 2 to 10 ms if rows are there."""
 
 
 class Turn:
-    """Begins when it is made; ends when it is told so, or for the others after `LONGEST`.
+    """The right to pull and encode; it begins when it is made.
+
+    It ends when `end` is called; for the others it ends after `LONGEST` at the latest.
 
     Args:
         leave: Called once, at its end.
@@ -38,7 +40,7 @@ class Turn:
         self._timer = asyncio.get_running_loop().call_later(LONGEST, self._expire)
 
     def end(self) -> None:
-        """It is over.  Idempotent; on the loop."""
+        """End it.  Idempotent; on the loop."""
         self._timer.cancel()
         leave, self._leave = self._leave, None
         if leave is not None:
@@ -50,7 +52,7 @@ class Turn:
 
 
 class Turns:
-    """Those of one event loop, in the order in which they were asked for."""
+    """The turns of one event loop, given in the order in which they are asked for."""
 
     __slots__ = ("_free", "_waiting")
 
@@ -59,7 +61,7 @@ class Turns:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> Turn:
-        """The next one, when it comes."""
+        """Wait for the next turn and return it."""
         if self._free:
             self._free -= 1
             return Turn(self._leave)
@@ -68,7 +70,7 @@ class Turns:
         try:
             await called
         except asyncio.CancelledError:
-            if called.done() and not called.cancelled():  # it came, and nobody is there
+            if called.done() and not called.cancelled():  # it came, too late to be taken
                 self._leave()
             raise
         return Turn(self._leave)
@@ -83,9 +85,9 @@ class Turns:
 
 
 async def take(last: Turn | None) -> Turn:
-    """The next turn beside the running loop, for an export whose last one was `last`.
+    """Return the next turn beside the running loop, for an export whose last one was `last`.
 
-    The first one is at once: it opens the rows, which may take long, and pulls but a few.
+    The first one does not wait: it opens the rows, which may take long, and pulls only a few.
     """
     if last is None or last.long:
         return Turn(None)

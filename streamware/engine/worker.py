@@ -1,8 +1,8 @@
-"""The thread of an export, and the gate that all encoding beside an event loop passes.
+"""Worker: the thread of an export; and the gate that all encoding beside an event loop passes.
 
 Rows of an ordinary iterable are opened, pulled and closed on one thread, in one context: SQLite's
-cursors refuse any other thread, and a context variable set in one pull has to be there in the
-next.
+cursors refuse any other thread, and a context variable that is set in one pull must be there in
+the next.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ task waited 63 to 89 ms (p99), with one at a time 3.5 to 6.5.
 """
 
 _ENDINGS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError)
-"""What says something else to whoever awaits it: the end of a loop, of a generator, of a task."""
+"""Errors that mean something else to the task that awaits: an end of a loop, generator or task."""
 
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any] | None"]
 
@@ -49,22 +49,23 @@ class Worker:
         return self._stopped
 
     def submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Have `call` run after those before it; a future of the running loop.
+        """Run `call` after the earlier ones; return a future of the running loop.
 
         Raises:
-            StateError: `stop` was called, and nothing would ever come of it.
+            StateError: `stop` was called, and the future would never be done.
         """
         if self._stopped:
-            raise StateError("the thread of these calls has been stopped")
+            raise StateError("submit() was called after stop(); the thread has ended")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._put((call, future))
         return future
 
     def stop(self, last: Callable[[], object]) -> asyncio.Future[Any] | None:
-        """Run `last` after what is under way, and end the thread; idempotent.
+        """Run `last` after the earlier calls, and end the thread.  Idempotent.
 
         Returns:
-            A future of the running loop, where there is one, done when `last` is.
+            A future of the running loop that is done when `last` is; None if there is no loop,
+            or if `last` was run at once because no thread was started.
         """
         if self._stopped:
             return None
@@ -97,17 +98,17 @@ def _run(call: Callable[[], Any], future: asyncio.Future[Any] | None) -> None:
     result, error = None, None
     try:
         result = call()
-    except BaseException as caught:  # noqa: BLE001 - it is raised where the result is awaited
+    except BaseException as caught:  # noqa: BLE001 - raised where the result is awaited
         error = caught
     if future is None:
         return
     try:
-        future.get_loop().call_soon_threadsafe(_settle, future, result, error)
-    except RuntimeError:  # the loop has ended, and nobody waits any more
+        future.get_loop().call_soon_threadsafe(_resolve, future, result, error)
+    except RuntimeError:  # the loop has ended, and no task waits
         return
 
 
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+def _resolve(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if future.done():
         return
     if error is None:

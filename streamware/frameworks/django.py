@@ -163,7 +163,7 @@ class _ClosingConnections:
             raise
 
     def advance(self) -> bool:
-        """Read and encode more rows, as `Encoding.advance`."""
+        """Read and encode more rows, as `Driver.advance`."""
         self._thread = current_thread()
         more = False
         try:

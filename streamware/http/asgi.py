@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from streamware.engine.aio import AsyncEncoding
+from streamware.engine.async_driver import AsyncDriver
 from streamware.errors import StateError, StreamwareError
 from streamware.http.buffered import AsyncBuffered
 from streamware.http.delivery import (
@@ -110,7 +110,7 @@ class Body:
         self._lease = lease
         self._send = send
         self._document = job.achunks(lease.quota)
-        self._encoding: AsyncEncoding | AsyncSpooled | AsyncBuffered = self._document
+        self._encoding: AsyncDriver | AsyncSpooled | AsyncBuffered = self._document
         self._watch = job.watch(self._document.receipt, lease.scratch.settings)
         self._sent = False
 

@@ -14,8 +14,8 @@ from functools import partial
 from threading import Condition, Thread, current_thread
 from typing import Self
 
-from streamware.engine.aio import AsyncEncoding
-from streamware.engine.deadline import called
+from streamware.engine.async_driver import AsyncDriver
+from streamware.engine.deadline import call_logged
 from streamware.engine.worker import Worker
 from streamware.errors import StateError
 from streamware.http.delivery import Chunks
@@ -107,7 +107,7 @@ class Buffered:
             return
         self._chunks.close()
         if not self._ended and self._cancel is not None:
-            called(self._cancel)
+            call_logged(self._cancel)
         if self._thread is not current_thread():
             self._thread.join()
         error, self._error = self._error, None
@@ -147,7 +147,7 @@ class Buffered:
 class AsyncBuffered:
     """The same beside an event loop: a task fills the ring; a thread asks the disk."""
 
-    def __init__(self, encoding: AsyncEncoding, ring: Ring) -> None:
+    def __init__(self, encoding: AsyncDriver, ring: Ring) -> None:
         self._encoding = encoding
         self._ring = ring
         self._worker = Worker()

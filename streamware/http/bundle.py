@@ -17,8 +17,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from streamware.engine.driver import Driver
 from streamware.engine.lifecycle import Lifecycle, State
-from streamware.engine.sync import Encoding
 from streamware.errors import LimitError, StateError
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
@@ -148,12 +148,12 @@ class Member:
     @property
     def rows(self) -> int:
         """Rows it has written so far."""
-        return self.content.receipt.rows if isinstance(self.content, Encoding) else 0
+        return self.content.receipt.rows if isinstance(self.content, Driver) else 0
 
     @property
     def asynchronous(self) -> Sequence[object]:
-        """As of `Encoding`."""
-        return self.content.asynchronous if isinstance(self.content, Encoding) else ()
+        """As of `Driver`."""
+        return self.content.asynchronous if isinstance(self.content, Driver) else ()
 
     def close(self, *, given_up: bool) -> None:
         """Close its content, and tell who asked; over HTTP it is the client who gives up."""
@@ -163,7 +163,7 @@ class Member:
             self._tell(given_up=given_up)
 
     def _tell(self, *, given_up: bool) -> None:
-        if self.job is None or not self.told or not isinstance(self.content, Encoding):
+        if self.job is None or not self.told or not isinstance(self.content, Driver):
             return
         lifecycle = self.content.lifecycle
         if given_up and self.begun and lifecycle.state is State.CLOSED:
@@ -243,10 +243,10 @@ class Zipping:
         """Nothing is held back."""
 
     def cancel(self) -> None:
-        """As `Encoding.cancel`."""
+        """As `Driver.cancel`."""
         self.lifecycle.cancel()
         for member in self._members[:1]:
-            if isinstance(member.content, Encoding):
+            if isinstance(member.content, Driver):
                 member.content.cancel()
 
     @property
@@ -256,15 +256,15 @@ class Zipping:
         return inf if encoding is None else encoding.time_left
 
     def expire(self) -> LimitError | None:
-        """As `Encoding.expire`, of that entry."""
+        """As `Driver.expire`, of that entry."""
         encoding = self._under_way
         self._expired = None if encoding is None else encoding.expire()
         return self._expired
 
     @property
-    def _under_way(self) -> Encoding | None:
+    def _under_way(self) -> Driver | None:
         contents = (member.content for member in self._members[:1] if member.begun)
-        return next((content for content in contents if isinstance(content, Encoding)), None)
+        return next((content for content in contents if isinstance(content, Driver)), None)
 
     def close(self) -> None:
         """Close every entry's content.
@@ -330,7 +330,7 @@ class Zipping:
         if error is self._expired:
             return False
         content = self._members[0].content if self._members else None
-        if isinstance(content, Encoding):
+        if isinstance(content, Driver):
             return content.receipt.outcome == "source error"
         return error.name is not None
 

@@ -14,9 +14,9 @@ from math import ceil
 from time import monotonic
 from typing import Literal, Protocol, Self
 
-from streamware.engine.aio import Advanceable, AsyncEncoding
+from streamware.engine.async_driver import AsyncDriver, Drivable
 from streamware.engine.lifecycle import Lifecycle, State
-from streamware.engine.sync import FLUSH_INTERVAL
+from streamware.engine.options import FLUSH_INTERVAL
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
 from streamware.http.admission import Admission, admission
 from streamware.http.headers import DEFAULT_HEADERS
@@ -47,7 +47,7 @@ _TOO_LONG = "This download takes longer than it may."
 _TOO_LARGE = "This download would be larger than it may be."
 
 
-class Chunks(Advanceable, Protocol):
+class Chunks(Drivable, Protocol):
     """What a thread iterates, and closes."""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -88,9 +88,9 @@ class Job:
         """What is sent, for a thread to iterate."""
         return self.make(None, quota)
 
-    def achunks(self, quota: ExportQuota | None = None) -> AsyncEncoding:
+    def achunks(self, quota: ExportQuota | None = None) -> AsyncDriver:
         """What is sent, for an event loop to iterate."""
-        return AsyncEncoding(
+        return AsyncDriver(
             lambda bridge: self.make(bridge, quota),
             flush_interval=FLUSH_INTERVAL,
             cancel=self.cancel,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal, get_args
 
-from streamware.engine.sync import CHUNK_SIZE, FLUSH_INTERVAL, Coder, Encoding
+from streamware.engine.driver import Coder, Driver
+from streamware.engine.options import FLUSH_INTERVAL, resolve
 from streamware.engine.worker import GATE
 from streamware.errors import StateError
 from streamware.formats.protocol import Format, interleaves
@@ -202,20 +203,23 @@ class Export(Application):
         quota: ExportQuota | None,
         coder: Coder | None,
         locale: str | None,
-    ) -> Encoding:
+    ) -> Driver:
         settings = self._settings or (None if quota is None else quota.settings)
         values, limits = self._values, self._limits
         if settings is not None:
             values, limits = values or settings.values, limits or settings.limits
-        return Encoding(
+        return Driver(
             self._rows,
             format_,
-            columns=self._columns,
-            sheet_by=self._sheet_by,
-            values=values,
-            limits=limits,
-            chunk_size=CHUNK_SIZE,
-            flush_interval=FLUSH_INTERVAL,
+            resolve(
+                {
+                    "columns": self._columns,
+                    "sheet_by": self._sheet_by,
+                    "values": values,
+                    "limits": limits,
+                    "flush_interval": FLUSH_INTERVAL,
+                }
+            ),
             gate=None if bridge is None else GATE,
             bridge=bridge,
             coder=coder,

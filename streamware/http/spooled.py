@@ -13,7 +13,7 @@ from functools import partial
 from io import SEEK_SET
 from typing import Self
 
-from streamware.engine.aio import AsyncEncoding
+from streamware.engine.async_driver import AsyncDriver
 from streamware.engine.lifecycle import State
 from streamware.engine.worker import Worker
 from streamware.http.delivery import Chunks
@@ -86,7 +86,7 @@ class Spooled:
 class AsyncSpooled:
     """The same beside an event loop; what it asks of the disk runs on a thread."""
 
-    def __init__(self, encoding: AsyncEncoding, spool: Spool) -> None:
+    def __init__(self, encoding: AsyncDriver, spool: Spool) -> None:
         self._encoding = encoding
         self._content = Content(spool)
         self._worker = Worker()

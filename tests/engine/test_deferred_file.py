@@ -22,7 +22,7 @@ def test_what_is_written_waits(file: io.BytesIO, changed: list[DeferredFile]) ->
     assert (deferred.write(b"one "), deferred.write(b"two")) == (4, 3)
     assert file.getvalue() == b""
     assert changed == [deferred]
-    changed.pop().settle()
+    changed.pop().write_pending()
     assert file.getvalue() == b"one two"
 
 
@@ -31,8 +31,8 @@ def test_it_enters_itself_again_when_more_comes(
 ) -> None:
     deferred = DeferredFile(file, changed)
     deferred.write(b"one")
-    changed.pop().settle()
-    deferred.settle()
+    changed.pop().write_pending()
+    deferred.write_pending()
     assert changed == []
     deferred.write(b"two")
     assert changed == [deferred]
@@ -44,7 +44,7 @@ def test_it_holds_what_it_was_given_not_what_became_of_it(
     deferred, data = DeferredFile(file, changed), bytearray(b"one")
     deferred.write(data)
     data[:] = b"two"
-    deferred.settle()
+    deferred.write_pending()
     assert file.getvalue() == b"one"
 
 
@@ -78,6 +78,6 @@ def test_closed_it_takes_nothing_and_writes_nothing(
         deferred.write(b"one")
     assert (deferred.closed, file.closed) == (True, True)
     deferred.close()
-    deferred.settle()
+    deferred.write_pending()
     with pytest.raises(ValueError, match="closed file"):
         deferred.write(b"two")

@@ -8,11 +8,12 @@ import streamware as sw
 from drive import Clock
 from readers import csv_rows
 from streamware.engine.document import DocumentWriter
+from streamware.engine.options import resolve
 
 
 def document(columns: Any = None, **limits: Any) -> DocumentWriter:
     """A document that has begun."""
-    made = DocumentWriter(sw.Csv(), columns, values=sw.Values(), limits=sw.Limits(**limits))
+    made = DocumentWriter(sw.Csv(), resolve({"columns": columns, "limits": sw.Limits(**limits)}))
     made.begin(None, None)
     return made
 
@@ -38,7 +39,7 @@ def test_what_was_fed_counts_as_unflushed_until_it_is_flushed() -> None:
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_document_without_rows_has_its_header(begun: bool) -> None:
-    made = DocumentWriter(sw.Csv(), ["a"], values=sw.Values(), limits=sw.Limits())
+    made = DocumentWriter(sw.Csv(), resolve({"columns": ["a"]}))
     if begun:
         made.begin(None, None)
         made.end()
@@ -55,7 +56,7 @@ def test_only_the_first_outcome_counts() -> None:
 
 
 def test_the_time_counts_from_the_first_pull(clock: Clock) -> None:
-    made = DocumentWriter(sw.Csv(), None, values=sw.Values(), limits=sw.Limits(seconds=10))
+    made = DocumentWriter(sw.Csv(), resolve({"limits": sw.Limits(seconds=10)}))
     clock.now += 100
     made.check_time()
     made.begin(None, None)

@@ -18,7 +18,7 @@ import pytest
 import streamware as sw
 from fakes import PATIENCE, AsyncRows, Broken, Gate, Rows, aorders, failing, gated, orders, until
 from readers import csv_rows, openpyxl_rows
-from streamware.engine.sync import Encoding
+from streamware.engine.driver import Driver
 
 CSV = b"0,order 0\r\n1,order 1\r\n2,order 2\r\n"
 Save = Callable[..., sw.Receipt]
@@ -52,7 +52,9 @@ def names(folder: Path) -> list[str]:
 def test_the_extension_of_another_format_is_an_error(
     save: Save, tmp_path: Path, name: str, format_: Any
 ) -> None:
-    with pytest.raises(ValueError, match=r"the extension '.*' is another format's; .* has '"):
+    with pytest.raises(
+        ValueError, match=r"the extension of a .* file must be '.*', not '.*', which is another"
+    ):
         save(orders(3), tmp_path / name, format_)
     assert names(tmp_path) == []
 
@@ -264,7 +266,7 @@ def test_a_file_is_written_and_not_closed(save: Save, tmp_path: Path) -> None:
 
 
 def test_a_file_does_not_tell_its_format(save: Save) -> None:
-    with pytest.raises(ValueError, match="does not tell its format: give one"):
+    with pytest.raises(ValueError, match="format= must be given for a file object"):
         save(orders(3), io.BytesIO())
 
 
@@ -359,8 +361,8 @@ def test_what_ends_other_loops_does_not_pass_for_the_end_of_the_rows(
 def test_a_document_that_ends_before_its_end_is_an_error_and_no_file(
     save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Encoding, "advance", lambda encoding: False)
-    monkeypatch.setattr(Encoding, "take", lambda encoding: b"")
+    monkeypatch.setattr(Driver, "advance", lambda driver: False)
+    monkeypatch.setattr(Driver, "take", lambda driver: b"")
     rows = Rows(orders(3))
     with pytest.raises(sw.StateError, match="the document was cut, and is not complete"):
         save(rows, tmp_path / "orders.csv")

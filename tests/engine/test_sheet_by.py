@@ -401,7 +401,7 @@ def test_what_is_no_key_is_an_error_at_once(key: Any) -> None:
 
 
 def test_sheets_are_not_sorted_again() -> None:
-    with pytest.raises(sw.EncodeError, match="sheet_by= is for rows"):
+    with pytest.raises(sw.EncodeError, match="sheet_by= cannot be used with Sheets"):
         b"".join(sw.encode([sw.Sheet("a", [(1,)])], "xlsx", sheet_by=0))
 
 

@@ -183,7 +183,7 @@ def test_a_format_without_sheets_refuses_them(form: str, one: bool) -> None:
 
 
 def test_a_row_among_sheets_is_an_error() -> None:
-    with pytest.raises(sw.EncodeError, match="among the sheets is a tuple"):
+    with pytest.raises(sw.EncodeError, match="expected only Sheets after the first, not a tuple"):
         b"".join(sw.encode([sw.Sheet("A", []), (1, 2)], "xlsx"))
 
 
@@ -330,7 +330,9 @@ def test_asynchronous_rows_are_an_error_that_names_the_remedy() -> None:
     "options", [{"chunk_size": 0}, {"flush_interval": 0}, {"flush_interval": -1}]
 )
 def test_a_wrong_option_is_an_error_at_once(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="chunk_size is at least 1, flush_interval above 0"):
+    with pytest.raises(
+        ValueError, match="chunk_size must be at least 1 and flush_interval above 0, not"
+    ):
         sw.encode([], **options)
 
 

@@ -31,6 +31,7 @@ from fakes import (
     until,
 )
 from readers import csv_rows, openpyxl_rows
+from streamware.engine.async_driver import AsyncDriver
 
 
 class Done:
@@ -172,13 +173,13 @@ def test_a_document_that_ends_before_its_end_is_sent_no_end(
 ) -> None:
     taken = list[bytes]()
 
-    async def cut(encoding: sw.AsyncEncoding) -> bytes:
+    async def cut(driver: AsyncDriver) -> bytes:
         if taken or not began:
             raise StopAsyncIteration
         taken.append(b"0,order 0\r\n")
         return taken[0]
 
-    monkeypatch.setattr(sw.AsyncEncoding, "__anext__", cut)
+    monkeypatch.setattr(AsyncDriver, "__anext__", cut)
     rows = Rows(orders(3))
     reply = asgi_get(sw.Export(rows, on_done=done))
     assert isinstance(reply.error, sw.StateError)

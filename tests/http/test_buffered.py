@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
+from drive import async_driver, driver
 from fakes import PATIENCE, Broken, Gate, Rows
 from oracle import storing
 from streamware.http.buffered import AsyncBuffered, Buffered
@@ -49,7 +50,7 @@ async def auntil(condition: Callable[[], object]) -> None:
 
 def buffered(rows: Any, scratch: Scratch, finished: list[int] | None = None) -> Buffered:
     done = list[int]() if finished is None else finished
-    return Buffered(sw.encode(rows, "csv"), scratch.ring(), lambda: done.append(1))
+    return Buffered(driver(rows, "csv"), scratch.ring(), lambda: done.append(1))
 
 
 WHOLE = b"".join(sw.encode(wide(MANY), "csv"))
@@ -131,7 +132,7 @@ def test_a_pull_that_is_blocked_is_interrupted(scratch: Scratch) -> None:
 
     finished = list[int]()
     chunks = Buffered(
-        sw.encode(rows(), "csv"), scratch.ring(), lambda: finished.append(1), cancel=go.set
+        driver(rows(), "csv"), scratch.ring(), lambda: finished.append(1), cancel=go.set
     )
     next(chunks)
     blocked.wait(PATIENCE)
@@ -149,7 +150,7 @@ def test_rows_bound_to_a_thread_are_an_error_that_names_the_callable(scratch: Sc
 
 
 def abuffered(rows: Any, scratch: Scratch) -> AsyncBuffered:
-    return AsyncBuffered(sw.aencode(rows, "csv"), scratch.ring())
+    return AsyncBuffered(async_driver(rows, "csv"), scratch.ring())
 
 
 async def test_beside_a_loop_it_gives_the_same_document(scratch: Scratch) -> None:

@@ -2,14 +2,15 @@ from http import HTTPStatus
 
 import streamware as sw
 from fakes import orders
-from streamware.engine.sync import Encoding
+from streamware.engine.driver import Driver
+from streamware.engine.options import resolve
 from streamware.http.delivery import Answer, Job
 from streamware.rows.source import Bridge
 from streamware.scratch.quota import ExportQuota
 
 
-def made(bridge: Bridge | None = None, quota: ExportQuota | None = None) -> Encoding:
-    return sw.encode(orders(3))
+def made(bridge: Bridge | None = None, quota: ExportQuota | None = None) -> Driver:
+    return Driver(orders(3), sw.Csv(), resolve({}))
 
 
 def test_a_job_makes_chunks_for_a_thread() -> None:
@@ -17,14 +18,14 @@ def test_a_job_makes_chunks_for_a_thread() -> None:
 
 
 async def test_a_job_makes_chunks_for_an_event_loop() -> None:
-    async with Job(make=made).achunks() as chunks:
-        assert b"".join([chunk async for chunk in chunks]).startswith(b"0,order 0\r\n")
+    chunks = Job(make=made).achunks()
+    assert b"".join([chunk async for chunk in chunks]).startswith(b"0,order 0\r\n")
 
 
 def test_only_an_event_loop_gives_a_feeder() -> None:
     bridges = list[Bridge | None]()
 
-    def make(bridge: Bridge | None, quota: ExportQuota | None) -> Encoding:
+    def make(bridge: Bridge | None, quota: ExportQuota | None) -> Driver:
         bridges.append(bridge)
         return made()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
+from drive import async_driver, driver
 from fakes import Broken, Rows
 from oracle import storing
 from streamware.http.spooled import AsyncSpooled, Spooled
@@ -40,7 +41,7 @@ DIGEST = base64.b64encode(hashlib.sha256(WHOLE).digest()).decode()
 
 def spooled(rows: Any, scratch: Scratch, finished: list[int] | None = None) -> Spooled:
     done = list[int]() if finished is None else finished
-    return Spooled(sw.encode(rows, "csv"), scratch.spool(), lambda: done.append(1))
+    return Spooled(driver(rows, "csv"), scratch.spool(), lambda: done.append(1))
 
 
 def test_the_rows_are_closed_before_the_first_chunk(scratch: Scratch) -> None:
@@ -108,7 +109,7 @@ def test_what_is_closed_while_it_is_spooled_does_not_pass_for_whole(scratch: Scr
         document.close()
         yield from wide(100)
 
-    document = sw.encode(rows(), "csv")
+    document = driver(rows(), "csv")
     chunks = Spooled(document, scratch.spool(), lambda: None)
     with pytest.raises(sw.StateError, match="is not complete: closed"):
         next(chunks)
@@ -122,7 +123,7 @@ def test_closed_before_it_began_it_closes_the_rows(scratch: Scratch) -> None:
 
 
 def aspooled(rows: Any, scratch: Scratch) -> AsyncSpooled:
-    return AsyncSpooled(sw.aencode(rows, "csv"), scratch.spool())
+    return AsyncSpooled(async_driver(rows, "csv"), scratch.spool())
 
 
 async def test_beside_a_loop_it_is_the_same(scratch: Scratch) -> None:
@@ -153,7 +154,7 @@ async def test_beside_a_loop_what_is_closed_while_it_is_spooled_does_not_pass_fo
         document.close()
         yield from wide(100)
 
-    document = sw.aencode(rows(), "csv")
+    document = async_driver(rows(), "csv")
     chunks = AsyncSpooled(document, scratch.spool())
     with pytest.raises(sw.StateError, match="is not complete: closed"):
         await anext(chunks)

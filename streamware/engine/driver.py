@@ -1,0 +1,397 @@
+"""Driver: pulls rows, encodes them and gives the chunks of a document.
+
+Theory of operation
+===================
+
+`advance` runs a generator to its next step: it opens the rows, pulls a batch, encodes it, and
+stops when there is something to send.  `take` gives what is ready.  Iterating does both in turn;
+`AsyncDriver` calls them from threads.
+
+One thread at a time calls `advance`.  Any thread may call `flush_pending`, `cancel`, `expire` and
+`close` while it is blocked in a pull: the lock guards the document, never the pull.  What they
+decide is in the document's `Lifecycle`; `advance` looks at it after each pull, before it encodes.
+Rows are closed where `advance` runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from inspect import GEN_RUNNING, getgeneratorstate
+from itertools import chain
+from threading import RLock
+from time import monotonic
+from typing import Any, BinaryIO, Protocol, Self
+
+from streamware.engine.deadline import Deadline
+from streamware.engine.document import DocumentWriter, check_interleaves
+from streamware.engine.lifecycle import Lifecycle, State
+from streamware.engine.options import ResolvedOptions
+from streamware.errors import EncodeError, LimitError
+from streamware.formats.protocol import Format
+from streamware.model.columns import Column, Key, Sheet, Tagged
+from streamware.receipt import Receipt
+from streamware.rows.batching import RowBatcher, Untag, portions
+from streamware.rows.source import (
+    Bridge,
+    Cancelled,
+    OpenRows,
+    Rows,
+    async_sources,
+    checked,
+    close,
+    is_opener,
+)
+from streamware.scratch.ledger import CURRENT, Scratch
+from streamware.scratch.pool import scratch_pool
+from streamware.scratch.quota import ExportQuota
+
+
+class Coder(Protocol):
+    """A content coding over the chunks of a document."""
+
+    def __call__(self, chunk: bytes, *, last: bool, flush: bool) -> bytes:
+        """Return the coded bytes that are ready: all of them if it is the last, or to flush."""
+
+
+class Driver:
+    """The chunks of one document, for a thread that iterates or a driver of its own.
+
+    Args:
+        rows: As `encode`.
+        format: The format.
+        options: As `encode`.
+        gate: Held while rows are encoded.
+        bridge: Turns asynchronous rows into ordinary ones.
+        coder: The content coding of the chunks.
+        open_spool: Opens a scratch file; by default in scratch of the document's own.
+        locale: Language tag of the reader, if it is known.
+        cancel: Interrupts a blocked pull when the time is over; from another thread.
+
+    Attributes:
+        document: The document being written.
+        lock: Held while rows are encoded or chunks are taken.
+        asynchronous: Rows that were passed open, that only an event loop can close, and that
+            were not read yet.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        format: Format,  # noqa: A002 - the contract's name
+        options: ResolvedOptions,
+        *,
+        gate: AbstractContextManager[Any] | None = None,
+        bridge: Bridge | None = None,
+        coder: Coder | None = None,
+        open_spool: Callable[[], BinaryIO] | None = None,
+        locale: str | None = None,
+        cancel: Callable[[], object] | None = None,
+    ) -> None:
+        _check_sheet_by(options.sheet_by, format)
+        self._own = _OwnScratch(options)  # scratch of its own, if the caller has none for it
+        self.document = DocumentWriter(  # where rows become bytes
+            format, options, gate=gate, open_spool=open_spool or self._own.spool, locale=locale
+        )
+        self.asynchronous = async_sources(rows)  # the async rows passed open, until they are read
+        self.lock: AbstractContextManager[Any] = RLock()  # guards the document, never a pull
+        self._rows: Rows | None = checked(rows)  # as passed; None once they are opened or closed
+        self._options = options  # sheet_by, chunk_size and flush_interval
+        self._bridge = bridge  # turns asynchronous rows into ordinary ones
+        self._coder = coder  # the content coding; None once its stream has ended
+        self._opened: list[OpenRows] = []  # the rows that are to be closed
+        self._batcher: RowBatcher | None = None  # of the table that is being read
+        self._failure: BaseException | None = None  # what another thread found; advance raises it
+        self._deadline = _deadline(options.limits.seconds, cancel)  # interrupts a blocked pull
+        # What advance runs; None after the last row, or once it is closed.  It is set last: the
+        # finalizer of a driver whose arguments were wrong has nothing to close.
+        self._steps: Generator[None, None, None] | None = self._read()
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The state of the document."""
+        return self.document.lifecycle
+
+    @property
+    def receipt(self) -> Receipt:
+        """The figures so far; final once the last chunk was taken, or after `close`."""
+        return self.document.receipt
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        more = True
+        while more:
+            more = self.advance()
+            if chunk := self.take():
+                return chunk
+        self.close()
+        raise StopIteration
+
+    def __del__(self) -> None:
+        if hasattr(self, "_steps"):
+            self.close()
+
+    def advance(self) -> bool:
+        """Pull and encode until something can be sent; return False after the last row."""
+        steps = self._steps
+        if steps is None:
+            return False
+        try:
+            with self._deadline or _NO_DEADLINE:
+                self.document.check_time()
+                for _ in steps:
+                    return not self.lifecycle.is_over or self._stop_reading()
+        except BaseException as error:
+            if self.lifecycle.is_over and isinstance(error, Cancelled):
+                return self._stop_reading()
+            self._fail(error)
+            raise
+        self._steps = None
+        try:
+            self._close_rows()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return False
+
+    def take(self) -> bytes:
+        """Return the bytes that are ready, possibly none; from any thread."""
+        with self.lock:
+            chunk = self.document.take()
+            written = self._steps is None and self.lifecycle.state is State.WRITTEN
+            last = written and self.document.complete()
+            coder = self._coder
+            if coder is None:
+                return chunk
+            if last:
+                self._coder = None
+            return coder(chunk, last=last, flush=len(chunk) < self._options.chunk_size)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether rows have come that were not sent."""
+        batcher = self._batcher
+        return self.document.unflushed or (batcher is not None and bool(batcher.pending))
+
+    def flush_pending(self) -> None:
+        """Encode and flush the rows so far, while a pull is blocked on another thread.
+
+        Rows whose cells may only be reached on the thread that pulls (attributes, callables,
+        conversions) wait for it.
+        """
+        document, batcher = self.document, self._batcher
+        with self.lock:
+            if self.lifecycle.state is not State.READING or batcher is None:
+                return
+            try:
+                any_thread = not batcher.pending or document.any_thread(batcher.pending[0])
+                if any_thread:
+                    document.feed(batcher.take())
+                document.flush(rows=any_thread)
+            except BaseException as error:
+                self._failure = error
+                document.close(error)
+                raise
+
+    def cancel(self) -> None:
+        """Have `advance` end with the pull in flight; from any thread."""
+        self.lifecycle.cancel()
+        if self._batcher is not None:
+            self._batcher.stop()
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that it may still take (`Limits.seconds`)."""
+        return self.document.time_left
+
+    def expire(self) -> LimitError | None:
+        """Cancel it if no time is left; return the error that `advance` raises then."""
+        if self.time_left > 0:
+            return None
+        error = self.document.overdue()
+        self._failure = self._failure or error
+        self.lifecycle.cancel()
+        return error
+
+    def close(self) -> None:
+        """Close the rows, at the end or before it.
+
+        Idempotent; may raise only KeyboardInterrupt and the like, once all is closed.  While
+        another thread is in a pull, that thread closes the rows when its pull returns.
+        """
+        if self.lifecycle.is_over and self._steps is None:
+            return
+        self._end(self._failure)
+        rows, self._rows = self._rows, None
+        with ExitStack() as closing:  # from last to first; each runs even if an earlier one failed
+            if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
+                closing.callback(self._stop_reading)
+            if rows is not None and not is_opener(rows):
+                closing.callback(close, rows)
+
+    def _fail(self, error: BaseException) -> None:
+        """Close it; raise the cause, if interrupted rows raised another error because of it."""
+        if self._failure is None and self._deadline is not None and self._deadline.struck:
+            self._failure = self.document.overdue()
+        cause = (self._failure if isinstance(error, (Exception, Cancelled)) else None) or error
+        self._end(cause)
+        self.close()
+        try:
+            if cause is not error:
+                raise cause from error
+        finally:
+            self._failure = None  # its traceback holds the driver, and this frame
+            del cause, error
+
+    def _end(self, error: BaseException | None) -> None:
+        """Record how the document ended, if it is not over: with an error, or closed."""
+        cancelled = self.lifecycle.state is State.CANCELLED and self._failure is None
+        with self.lock:
+            self.document.close(None if cancelled else error)
+
+    def _stop_reading(self) -> bool:
+        """End the generator and close the rows; return False, as there are no more."""
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            steps.close()
+        self._close_rows()
+        return False
+
+    def _read(self) -> Generator[None, None, None]:
+        """Read all rows; stop whenever the document has something to send."""
+        rows, self._rows = self._rows, None
+        self.lifecycle.start()
+        if self._deadline is not None:
+            self._deadline.start()
+        outer = self._open(rows)
+        rest = outer.iterator
+        with self.document.callers_code():
+            first = next(rest, _END)
+        items = rest if first is _END else chain((first,), rest)
+        if isinstance(first, Sheet):
+            yield from self._read_sheets(items)
+        elif self._options.sheet_by is not None or isinstance(first, Tagged):
+            yield from self._read_rows(items, self.document.begin_grouped(outer.names))
+        else:
+            self.document.begin(None, outer.names)
+            yield from self._read_rows(items)
+        yield from self._finish()
+
+    def _open(self, rows: Any) -> OpenRows:
+        self.asynchronous = [each for each in self.asynchronous if each is not rows]
+        with self.document.callers_code():
+            opened = OpenRows(rows, self._bridge)
+        self._opened.append(opened)
+        return opened
+
+    def _read_sheets(self, sheets: Iterator[Any]) -> Generator[None, None, None]:
+        if self._options.sheet_by is not None:
+            raise EncodeError("sheet_by= cannot be used with Sheets; leave it out, or pass rows")
+        while True:
+            with self.document.callers_code():
+                sheet = next(sheets, _END)
+            if sheet is _END:
+                return
+            if not isinstance(sheet, Sheet):
+                raise EncodeError(
+                    f"expected only Sheets after the first, not a {type(sheet).__name__}"
+                )
+            opened = self._open(sheet.rows)
+            self.document.begin(sheet, opened.names)
+            yield from self._read_rows(opened.iterator)
+            self._opened.remove(opened)
+            opened.close()
+
+    def _read_rows(
+        self, rows: Iterable[Any], untag: Untag | None = None
+    ) -> Generator[None, None, None]:
+        document, interval = self.document, self._options.flush_interval
+        batcher = self._batcher = RowBatcher(rows, untag)
+        due = monotonic() + interval
+        early = True  # the first bytes are sent at once
+        while not batcher.ended:
+            with document.callers_code():
+                batcher.pull(due)
+            late = monotonic() > due
+            self._encode(batcher, late=late)
+            if document.size and (early or late or document.size >= self._options.chunk_size):
+                early = False
+                yield
+                due = monotonic() + interval
+        with self._encoding():
+            document.end()
+
+    def _encode(self, batcher: RowBatcher, *, late: bool) -> None:
+        document = self.document
+        with self._encoding():
+            document.check_time()
+            runs = portions(batcher.take())
+            for run in runs:
+                document.feed(run, characters=batcher.characters, alone=run is not runs[0])
+            if late:
+                document.flush()
+        batcher.heavy = document.heavy
+
+    def _finish(self) -> Generator[None, None, None]:
+        more = True
+        while more:
+            with self._encoding():
+                self.document.check_time()
+                more = self.document.finish()
+            if more and self.document.size >= self._options.chunk_size:
+                yield
+
+    @contextmanager
+    def _encoding(self) -> Iterator[None]:
+        """Hold the lock, and end the reading if another thread has ended the document."""
+        with self.lock:
+            if self.lifecycle.state is not State.READING:
+                raise self._failure or Cancelled
+            yield
+
+    def _close_rows(self) -> None:
+        with ExitStack() as closing:
+            closing.callback(self._own.close, self.receipt)
+            while self._opened:
+                closing.callback(self._opened.pop(0).close)
+            if self._deadline is not None:
+                closing.callback(self._deadline.stop)
+
+
+_END = object()
+_NO_DEADLINE: AbstractContextManager[None] = nullcontext()
+
+
+class _OwnScratch:
+    """Scratch of one document that is not part of a response; nothing before its first file."""
+
+    def __init__(self, options: ResolvedOptions) -> None:
+        self._limits = options.limits
+        self._opened: tuple[Scratch, ExportQuota] | None = None
+
+    def spool(self) -> BinaryIO:
+        """Open a scratch file."""
+        if self._opened is None:
+            around = CURRENT.get()
+            scratch = Scratch(scratch_pool(None if around is None else around.settings))
+            self._opened = scratch, scratch.export_quota(self._limits)
+        return self._opened[1].spool()
+
+    def close(self, receipt: Receipt) -> None:
+        """Remove its files, and note how much they held.  Idempotent."""
+        if self._opened is not None:
+            scratch, quota = self._opened
+            scratch.close()
+            receipt.scratch_peak_bytes = quota.peak
+
+
+def _deadline(seconds: float | None, cancel: Callable[[], object] | None) -> Deadline | None:
+    return None if seconds is None or cancel is None else Deadline(seconds, cancel)
+
+
+def _check_sheet_by(sheet_by: Key | None, format_: Format) -> None:
+    if sheet_by is not None:
+        Column(sheet_by)  # raises TypeError unless it is a key
+        check_interleaves(format_)

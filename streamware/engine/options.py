@@ -1,0 +1,78 @@
+"""EncodeOptions: the options that `encode`, `aencode`, `save` and `asave` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypedDict
+
+from streamware.limits import Limits
+from streamware.model.columns import Column, Key, as_columns
+from streamware.values import Values
+
+CHUNK_SIZE = 65_536
+FLUSH_INTERVAL = 1.0
+
+
+class EncodeOptions(TypedDict, total=False):
+    """The options of `encode`, `aencode`, `save` and `asave`.  Each may be left out.
+
+    Attributes:
+        columns: Which cells a row has, in which order and under which titles.  By default all
+            that the source or the first row has.
+        sheet_by: The sheet of a row, given as `Column.key` gives a cell.  Each row goes into the
+            sheet of that name, in one pass over the rows, in whatever order they come.  None in
+            a row stands for the workbook's default sheet.  The first sheet is sent as its rows
+            come; the others wait in compressed scratch files until the last row has come.  By
+            default there is one sheet, or those of the `Sheet` and `Tagged` objects in the rows.
+        values: How values are written that not every format can hold.  By default `Values()`.
+        limits: Bounds of the export.  By default `Limits()`, which has none.
+        chunk_size: The minimum size of a chunk in bytes; the first, the last and a flushed chunk
+            may be smaller.  By default 65,536.
+        flush_interval: Seconds after which a slow source's rows are sent without waiting for a
+            full chunk.  By default 1.0.
+    """
+
+    columns: Iterable[Column | Key] | None
+    sheet_by: Key | None
+    values: Values | None
+    limits: Limits | None
+    chunk_size: int
+    flush_interval: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedOptions:
+    """`EncodeOptions`, checked and with the defaults filled in."""
+
+    columns: tuple[Column, ...] | None = None
+    sheet_by: Key | None = None
+    values: Values = field(default_factory=Values)
+    limits: Limits = field(default_factory=Limits)
+    chunk_size: int = CHUNK_SIZE
+    flush_interval: float = FLUSH_INTERVAL
+
+    def __post_init__(self) -> None:
+        if self.chunk_size < 1 or self.flush_interval <= 0:
+            raise ValueError(
+                "chunk_size must be at least 1 and flush_interval above 0, not"
+                f" {self.chunk_size} and {self.flush_interval}"
+            )
+
+
+def resolve(options: EncodeOptions) -> ResolvedOptions:
+    """Return the options, checked and with the defaults filled in; None stands for a default.
+
+    Raises:
+        TypeError: An option is unknown.
+        ValueError: `chunk_size` or `flush_interval` is out of its range.
+    """
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if unknown := given.keys() - _KNOWN:
+        raise TypeError(f"unknown option {min(unknown)!r}; the options are {', '.join(_KNOWN)}")
+    if "columns" in given:
+        given["columns"] = as_columns(given["columns"])
+    return ResolvedOptions(**given)
+
+
+_KNOWN = tuple(option.name for option in fields(ResolvedOptions))
