@@ -1,4 +1,4 @@
-"""A download without any framework, over ASGI.
+"""A download over ASGI, without a framework.
 
 Start it: uvicorn examples.bare_asgi:app
 Then open http://127.0.0.1:8000/, or /?format=xlsx, or /?format=xml.
@@ -9,11 +9,11 @@ from contextlib import closing
 
 import streamware as sw
 
-DATABASE = "file:bare_asgi?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:bare_asgi?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 
 def fetch_orders():

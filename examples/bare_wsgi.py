@@ -1,4 +1,4 @@
-"""A download without any framework, over WSGI.
+"""A download over WSGI, without a framework.
 
 Start it: python examples/bare_wsgi.py
 Then open http://127.0.0.1:8000/, or /?format=xlsx, or /?format=xml.
@@ -10,11 +10,11 @@ from wsgiref.simple_server import make_server
 
 import streamware as sw
 
-DATABASE = "file:bare_wsgi?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:bare_wsgi?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 
 def fetch_orders():

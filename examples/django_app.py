@@ -1,4 +1,4 @@
-"""A query of Django's as a download; the view is the same under ASGI and WSGI.
+"""A Django query as a download; the view is the same under ASGI and WSGI.
 
 Start it: uvicorn examples.django_app:app
 Or: gunicorn examples.django_app:application
@@ -22,12 +22,12 @@ database = {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder.name}/orde
 settings.configure(ALLOWED_HOSTS=["*"], DATABASES={"default": database}, ROOT_URLCONF=__name__)
 with closing(sqlite3.connect(database["NAME"])) as db:
     db.execute("create table orders (id, customer, total)")
-    some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-    db.executemany("insert into orders values (?, ?, ?)", some)
+    rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+    db.executemany("insert into orders values (?, ?, ?)", rows)
     db.commit()
 
 
-def fetch_orders():  # with models it would be Order.objects.values("id", "total").iterator
+def fetch_orders():  # with models: Order.objects.values("id", "total").iterator
     return connection.cursor().execute("select id, customer, total from orders")
 
 

@@ -2,7 +2,7 @@
 
 Start it: gunicorn examples.falcon_app:app
 Then open http://127.0.0.1:8000/orders, or /orders?format=xlsx.
-In a falcon.asgi.App it is `async def` and `await ExportResponse(…).afill(req, resp)`.
+In a falcon.asgi.App, write `async def on_get` and `await ExportResponse(…).afill(req, resp)`.
 """
 
 import sqlite3
@@ -12,11 +12,11 @@ import falcon
 
 from streamware.frameworks.falcon import ExportResponse
 
-DATABASE = "file:falcon_app?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:falcon_app?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 
 def fetch_orders():
@@ -26,10 +26,10 @@ def fetch_orders():
 
 
 class Orders:
-    """A download."""
+    """A resource whose responder sends the download."""
 
     def on_get(self, req, resp):
-        """Fill the response; `HEAD` opens nothing."""
+        """Fill the response; for `HEAD` no rows are opened."""
         ExportResponse(fetch_orders, filename="orders").fill(req, resp)
 
     on_head = on_get

@@ -1,7 +1,7 @@
-"""A download from a FastAPI view.
+"""A download from a FastAPI view with a query parameter.
 
 Start it: uvicorn examples.fastapi_app:app
-Then open http://127.0.0.1:8000/orders, or /orders?format=json; /docs describes it.
+Then open http://127.0.0.1:8000/orders, or /orders?format=json&above=1000, or /docs.
 """
 
 import sqlite3
@@ -11,11 +11,11 @@ from fastapi import FastAPI
 
 from streamware.frameworks.fastapi import ExportResponse
 
-DATABASE = "file:fastapi_app?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:fastapi_app?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 app = FastAPI()
 

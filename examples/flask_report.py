@@ -1,7 +1,7 @@
-"""A workbook that looks as people expect: titles, widths, formats, links, rules and totals.
+"""A formatted workbook: title rows, number formats, links, colour rules and totals.
 
 Start it: flask --app examples/flask_report.py run
-Then open http://127.0.0.1:5000/report, or /regions for a sheet a region, in one pass.
+Then open http://127.0.0.1:5000/report, or /regions: one sheet per region, from unsorted rows.
 """
 
 from datetime import date
@@ -13,12 +13,12 @@ import streamware as sw
 REGIONS = ["North", "East", "South", "West"]
 NAMES = ["Müller & Söhne", "Åse Bjørn AS", "O'Brien Ltd", "Café Žižkov", "Łódź Textil"]
 ORDERS = [
-    (at, date(2026, 10, at), NAMES[at % 5], REGIONS[at % 7 % 4], at % 9 / 20 - 0.1, at * 79.9)
-    for at in range(1, 32)
+    (n, date(2026, 10, n), NAMES[n % 5], REGIONS[n % 7 % 4], n % 9 / 20 - 0.1, n * 79.9)
+    for n in range(1, 32)
 ]
 COLUMNS = [
     sw.Column("id", "No.", url="https://shop.example/orders/{}", align="left"),
-    sw.Column("placed", "Placed", format="dd mmm yyyy", note="The day in UTC"),
+    sw.Column("placed", "Placed", format="dd mmm yyyy", note="In UTC"),
     sw.Column("customer", "Customer"),
     sw.Column("region", "Region", validation=sw.Validation(choices=REGIONS)),
     sw.Column("margin", "Margin", format="0.0%", rules=[sw.Condition("<", 0)]),

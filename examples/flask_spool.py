@@ -1,4 +1,4 @@
-"""A zip of CSV files, written by the standard library into a spool: memory first, then disk.
+"""A zip of CSV files, written by `zipfile` to a spool: first in memory, then on disk.
 
 Start it: flask --app examples/flask_spool.py run
 Then open http://127.0.0.1:5000/invoices.
@@ -25,7 +25,7 @@ def invoices():
                 text = TextIOWrapper(member, "utf-8", newline="")
                 lines = csv.writer(text)
                 lines.writerow(["number", "total"])
-                lines.writerows((month * 10_000 + at, at / 8) for at in range(1, 2001))
+                lines.writerows((month * 10_000 + n, n / 8) for n in range(1, 2001))
                 text.close()
 
     size = spool.seek(0, SEEK_END)

@@ -10,11 +10,11 @@ from flask import Flask, g
 
 import streamware as sw
 
-DATABASE = "file:flask_sqlite?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:flask_sqlite?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 app = Flask(__name__)
 
 
@@ -24,7 +24,7 @@ def get_db():
 
 
 @app.teardown_appcontext
-def close_db(error):  # runs when the last row was read, not when the view returns
+def close_db(error):  # runs after the last row is read, not when the view returns
     if "db" in g:
         g.pop("db").close()
 

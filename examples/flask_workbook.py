@@ -1,4 +1,4 @@
-"""A workbook with a chart, made by openpyxl in a scratch path, sent by Flask, then gone.
+"""A workbook with a chart: openpyxl saves it to a scratch path, Flask sends it, then it is removed.
 
 Start it: flask --app examples/flask_workbook.py run
 Then open http://127.0.0.1:5000/sales.  Needs openpyxl.

@@ -11,11 +11,11 @@ from litestar import Litestar, get
 
 from streamware.frameworks.litestar import ExportResponse
 
-DATABASE = "file:litestar_app?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:litestar_app?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 
 def fetch_orders():

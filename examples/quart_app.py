@@ -11,17 +11,17 @@ from quart import Quart, g
 
 from streamware.frameworks.quart import ExportResponse
 
-DATABASE = "file:quart_app?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:quart_app?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 app = Quart(__name__)
 
 
 @app.teardown_appcontext
-async def close_db(error):  # runs when the last row was read, not when the view returns
+async def close_db(error):  # runs after the last row is read, not when the view returns
     if "db" in g:
         await g.pop("db").close()
 

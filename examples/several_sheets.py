@@ -1,4 +1,4 @@
-"""A workbook of several sheets, read one after the other.
+"""A workbook of several sheets, whose queries run one after the other.
 
 Start it: flask --app examples/several_sheets.py run
 Then open http://127.0.0.1:5000/shop.
@@ -10,11 +10,11 @@ from flask import Flask, g
 
 import streamware as sw
 
-DATABASE = "file:several_sheets?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:several_sheets?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.executescript("create table customers (id, name); create table orders (id, customer, total)")
 keeper.executemany("insert into customers values (?, ?)", [(1, "Åse & Bjørn"), (2, "O'Brien")])
-keeper.executemany("insert into orders values (?, ?, ?)", [(at, 1, at) for at in range(1, 1001)])
+keeper.executemany("insert into orders values (?, ?, ?)", [(n, 1, n) for n in range(1, 1001)])
 
 app = Flask(__name__)
 

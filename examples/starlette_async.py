@@ -1,4 +1,4 @@
-"""An async generator as a download from Starlette.
+"""An async generator as a download from a Starlette view.
 
 Start it: uvicorn examples.starlette_async:app
 Then open http://127.0.0.1:8000/orders, or /orders?format=csv.  Needs aiosqlite.
@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 import streamware as sw
 
-DATABASE = "file:starlette_async?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:starlette_async?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 
 async def fetch_orders():

@@ -1,7 +1,7 @@
-"""A download from Starlette with a cookie, and a task that runs when it is over.
+"""A download from Starlette with a cookie, and a background task that runs after it.
 
 Start it: uvicorn examples.starlette_response:app
-Then open http://127.0.0.1:8000/orders, or /orders?format=csv.
+Then open http://127.0.0.1:8000/orders, or /orders?format=xlsx.
 """
 
 import sqlite3
@@ -13,15 +13,15 @@ from starlette.routing import Route
 
 from streamware.frameworks.starlette import ExportResponse
 
-DATABASE = "file:starlette_response?mode=memory&cache=shared"  # lives as long as `keeper`
+DATABASE = "file:starlette_response?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None, check_same_thread=False)
 keeper.execute("create table downloads (at)")
 keeper.execute("create table orders (id, customer, total)")
-some = [(at, f"Müller & Söhne {at}", at / 8) for at in range(1, 10_001)]
-keeper.executemany("insert into orders values (?, ?, ?)", some)
+rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
+keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 
-def fetch_orders():  # on a thread of its own, where the connection is opened and closed, too
+def fetch_orders():  # opened, read and closed on one thread, so the connection is, too
     with closing(sqlite3.connect(DATABASE, uri=True)) as db:
         yield from db.execute("select id, customer, total from orders")
 

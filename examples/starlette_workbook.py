@@ -1,8 +1,8 @@
-"""A workbook with a chart, made by XlsxWriter in a scratch path, sent by Starlette, then gone.
+"""A workbook with a chart: XlsxWriter saves it to a scratch path, Starlette sends it.
 
 Start it: uvicorn examples.starlette_workbook:app
 Or: granian --interface asgi examples.starlette_workbook:app
-Then open http://127.0.0.1:8000/sales.  Needs XlsxWriter.
+Then open http://127.0.0.1:8000/sales; the file is removed afterwards.  Needs XlsxWriter.
 """
 
 from starlette.applications import Starlette
@@ -14,10 +14,10 @@ from xlsxwriter import Workbook
 import streamware as sw
 
 
-def sales(request):  # no `async def`: it blocks, and so runs in a thread
+def sales(request):  # not `async def`, as it blocks: Starlette runs it in a thread
     scratch = sw.current_scratch()
     path = scratch.path(suffix=".xlsx")
-    # Its own scratch files lie in ours as well; they would stay behind after an error.
+    # XlsxWriter's own temporary files go there, too, so an error does not leave them behind.
     book = Workbook(path, {"constant_memory": True, "tmpdir": scratch.directory()})
     sheet = book.add_worksheet("Sales")
     sheet.write_row(0, 0, ["month", "total"])
@@ -27,7 +27,7 @@ def sales(request):  # no `async def`: it blocks, and so runs in a thread
     chart = book.add_chart({"type": "column"})
     chart.add_series({"categories": "=Sales!$A$2:$A$13", "values": "=Sales!$B$2:$B$13"})
     sheet.insert_chart("D2", chart)
-    book.close()  # not `with`, which completes the file after an error, too
+    book.close()  # not `with`, which would complete the file even after an error
     return FileResponse(path, filename="sales.xlsx")
 
 

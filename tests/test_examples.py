@@ -89,6 +89,21 @@ def test_an_example_is_short_and_says_how_to_start_it(path: Path) -> None:
     assert len(text.splitlines()) < 40
 
 
+def index_row(path: Path) -> str:
+    """The row of the index, made from what the example says of itself."""
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    shows, _, steps = said.partition("\n\n")
+    start = " or ".join(f"`{it}`" for it in re.findall(r"(?m)^(?:Start it|Or): (.+)$", steps))
+    opens = " ".join(re.findall(r"(?m)^Then open (.+)$", steps)).replace(".  ", ". ")
+    return f"| [{path.name}]({path.name}) | {shows} | {start} | {opens} |"
+
+
+def test_the_index_lists_every_example_as_it_describes_itself() -> None:
+    index = (EXAMPLES[0].parent / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in index.splitlines() if line.startswith("| [")]
+    assert sorted(rows) == [index_row(path) for path in EXAMPLES]
+
+
 def test_every_example_is_run_here() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     assert EXAMPLES
