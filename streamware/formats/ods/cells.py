@@ -38,13 +38,12 @@ _BEFORE = {
     Kind.TIME: _TIME,
     Kind.DURATION: _TIME,
 }
-_AFTER_TEXT = b"</text:p></table:table-cell>"
-# The text that a cell shows is left empty, for programs make it of value and style; but SheetJS
-# skips cells without a paragraph.
+_START, _END = b"<table:table-cell", b"</table:table-cell>"
+# The paragraph with the text that a cell shows.  It is empty, because programs make the text of
+# value and style; but SheetJS skips cells without a paragraph.
 _SHOWN = b"<text:p></text:p>"
-_END = b"</table:table-cell>"
+_AFTER_TEXT = b"</text:p>" + _END
 _AFTER_VALUE = b'">' + _SHOWN + _END
-_START = b"<table:table-cell"
 
 
 class CellWriter:
