@@ -1,7 +1,8 @@
-"""Formats by name: the built-in ones, and those that other packages bring.
+"""Formats by name: the built-in ones, and those of other packages.
 
-A package adds a format through the entry-point group `streamware.formats`: the entry's name is
-the format's, its object is called without arguments and gives a `Format`.
+A package adds a format with an entry point in the group `streamware.formats`.  The name of the
+entry point is that of the format, and its object returns a `Format` when it is called without
+arguments.
 """
 
 from __future__ import annotations
@@ -23,32 +24,32 @@ _BUILT_IN: dict[str, Format] = {
 
 
 def lookup(format: str | Format) -> Format:  # noqa: A002 - the contract's name
-    """The format of that name; a format is itself.
+    """Return the format of a name, or the format itself if it is given.
 
     Raises:
-        ValueError: There is none of that name; the message lists those there are.
+        ValueError: No format has that name.
         TypeError: It is neither a name nor a format.
     """
     if not isinstance(format, str):
         if isinstance(format, type) or not hasattr(format, "encoder"):
-            raise TypeError(f"a format is a name or a format such as sw.Csv(), not {format!r}")
+            raise TypeError(f"format must be a name or a Format such as sw.Csv(), not {format!r}")
         return format
     name = format.lower()
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     for entry in entry_points(group=GROUP):
         if entry.name == name:
-            brought: Format = entry.load()()
-            return brought
-    raise ValueError(f"unknown format {format!r}; there are: {', '.join(available())}")
+            found: Format = entry.load()()
+            return found
+    raise ValueError(f"unknown format {format!r}; known formats: {', '.join(available())}")
 
 
 def available() -> list[str]:
-    """Names of all formats."""
+    """Return the names of all formats."""
     return [*_BUILT_IN, *(e.name for e in entry_points(group=GROUP) if e.name not in _BUILT_IN)]
 
 
 @cache
 def extensions() -> frozenset[str]:
-    """File name extensions of all formats, with the dot."""
+    """Return the file name extensions of all formats, with the dot."""
     return frozenset(lookup(name).extension for name in available())

@@ -87,14 +87,14 @@ def test_a_format_is_itself() -> None:
 
 
 def test_an_unknown_name_is_an_error_that_lists_those_there_are() -> None:
-    message = "unknown format 'pdf'; there are: csv, tsv, xml, xlsx, json, ndjson, ods"
+    message = "unknown format 'pdf'; known formats: csv, tsv, xml, xlsx, json, ndjson, ods"
     with pytest.raises(ValueError, match=message):
         sw.encode([], "pdf")
 
 
 @pytest.mark.parametrize("form", [sw.Csv, None, 7, object()])
 def test_what_is_neither_name_nor_format_is_an_error(form: object) -> None:
-    with pytest.raises(TypeError, match=r"a format is a name or a format such as sw\.Csv\(\)"):
+    with pytest.raises(TypeError, match=r"format must be a name or a Format such as sw\.Csv\(\)"):
         sw.encode([], form)  # type: ignore[arg-type]  # that is the test
 
 

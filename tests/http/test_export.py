@@ -577,7 +577,7 @@ def test_deliveries_that_there_are(get: Get, delivery: Any) -> None:
     [
         ({"delivery": "pigeon"}, ValueError, "delivery must be one of 'auto', .*, not 'pigeon'"),
         ({"compress": "br"}, ValueError, "compress must be one of 'auto', 'off', not 'br'"),
-        ({"format": "pdf"}, ValueError, "unknown format 'pdf'; there are: csv, tsv, xml, xlsx"),
+        ({"format": "pdf"}, ValueError, "unknown format 'pdf'; known formats: csv, tsv, xml, xlsx"),
         ({"formats": []}, ValueError, "must offer at least one format"),
         ({"formats": "csv"}, TypeError, "formats must be a list of formats, not str"),
         ({"format": sw.Csv}, TypeError, "such as sw.Csv"),
