@@ -125,7 +125,7 @@ def test_an_order_has_the_cells_it_is_described_with() -> None:
     assert {len(str(row[1])) for row in rows} == {33}
 
 
-def test_speed_measures_ours_against_others() -> None:
+def test_speed_compares_streamware_with_others() -> None:
     found = speed.measure(200, rounds=1, format_name="csv", only="csv.writer")
     assert list(found) == ["streamware csv", "csv.writer batched"]
     assert found["streamware csv"].ratio == 1.0
@@ -176,7 +176,7 @@ def test_memory_is_measured_for_every_case() -> None:
     assert all(size > 10_000 for size in found.values())
 
 
-def test_memory_leaves_out_what_would_take_long() -> None:
+def test_memory_leaves_out_slow_cases() -> None:
     assert all(case.most is None or case.most < 1_000_000 for case in memory.CASES)
     assert [len(str(row[-1])) > 1000 for row in memory.rising(3, 2000)] == [False] * 3 + [True]
     assert [
@@ -206,7 +206,7 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
             made.directory.close()
 
 
-def test_scratch_tells_what_is_added_to_a_request(scratch_dir: Path) -> None:
+def test_scratch_reports_what_is_added_to_a_request(scratch_dir: Path) -> None:
     found = scratch.costs(50, rounds=2)
     assert [cost.limit for cost in found.values()] == [5, 30, 30]
     assert all(cost.with_scratch > 0 and cost.without >= 0 for cost in found.values())
@@ -237,7 +237,7 @@ def spent(cpu: float, pings: float = 0.001) -> delivery.LoadRun:
     return delivery.LoadRun(cpu, cpu, (pings,) * 200)
 
 
-def test_a_download_is_judged_net_of_the_source() -> None:
+def test_a_download_is_judged_without_the_row_source() -> None:
     baseline = Baseline(source=1.0, total=2.7, wall=2.7, size=10)
     rounds = [
         delivery.SpeedRun(baseline, cpu=3.0, wall=3.0),
@@ -259,7 +259,7 @@ def test_a_buffer_is_judged_by_how_long_rows_were_open() -> None:
 @pytest.mark.parametrize(
     ("cpu", "pings", "reached"), [(11.0, 0.02, "yes"), (12.0, 0.02, "no"), (11.0, 0.03, "no")]
 )
-def test_a_crowd_is_judged_by_its_cpu_time_and_by_who_waits(
+def test_load_is_judged_by_cpu_time_and_by_the_unrelated_view(
     cpu: float, pings: float, reached: str
 ) -> None:
     found = {("csv", "in turn"): [spent(10.0)], ("csv", "together"): [spent(cpu, pings)]}
@@ -267,7 +267,7 @@ def test_a_crowd_is_judged_by_its_cpu_time_and_by_who_waits(
     assert last.endswith(f"| 1.15, 25 ms | {reached} |")
 
 
-def test_an_answer_that_is_cut_is_no_download() -> None:
+def test_a_response_that_was_cut_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         download = clients.Download(listening.getsockname()[1], "/")
         answering, _ = listening.accept()
@@ -280,7 +280,7 @@ def test_an_answer_that_is_cut_is_no_download() -> None:
 
 
 @pytest.mark.parametrize("name", workbooks.CASES)
-def test_a_workbook_of_the_benchmark_is_whole(name: str) -> None:
+def test_a_workbook_of_the_benchmark_is_complete(name: str) -> None:
     if name == "stream-write-ods":
         pytest.importorskip("stream_write_ods", reason="needs stream-write-ods")
     found = workbooks.child(workbooks.CASES[name], 80)
@@ -288,7 +288,7 @@ def test_a_workbook_of_the_benchmark_is_whole(name: str) -> None:
     assert found.size > 5000
 
 
-def test_the_sheets_of_one_pass_are_those_that_are_written_in_turn() -> None:
+def test_interleaved_sheets_equal_those_written_in_turn() -> None:
     names = ("8 sheets in turn", "8 sheets by tags", "8 sheets by a column")
     counts = []
     for name in names:

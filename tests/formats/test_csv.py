@@ -68,11 +68,11 @@ def test_the_options_decide_what_is_written(form: sw.Csv, expected: str) -> None
         ("machine", "a,b\n1.5,=1\n"),
     ],
 )
-def test_a_profile_is_named_after_what_reads_it(profile: str, expected: str) -> None:
+def test_a_profile_is_named_after_its_reader(profile: str, expected: str) -> None:
     assert text([{"a": 1.5, "b": "=1"}], sw.Csv.profile(profile)) == expected
 
 
-def test_an_unknown_profile_is_an_error_that_lists_those_there_are() -> None:
+def test_an_unknown_profile_is_an_error_that_lists_the_profiles() -> None:
     with pytest.raises(
         ValueError, match="one of 'excel-us', 'excel-de', 'rfc4180', 'machine', not "
     ):
@@ -103,7 +103,7 @@ def test_a_german_file_is_that_of_the_german_profile() -> None:
     assert (form.delimiter, form.decimal, form.bom) == (";", ",", True)
 
 
-def test_what_is_no_matter_of_language_stays() -> None:
+def test_a_language_leaves_the_other_options_alone() -> None:
     form = sw.Csv(language="de", line_end="\n", header=False, null="-", quoting="text")
     assert text([ROW], form) == '\ufeff"Zoë ""Z"", Ltd";1,5;"true";"2024-05-06";-\n'
 
@@ -133,7 +133,7 @@ def encoded(form: sw.Csv, locale: str | None) -> str:
         (None, "a|b\r\n1234.5|2024-05-06\r\n"),
     ],
 )
-def test_the_reader_s_language_decides_where_it_is_known(locale: str | None, expected: str) -> None:
+def test_the_readers_language_decides_if_it_is_known(locale: str | None, expected: str) -> None:
     assert encoded(sw.Csv(language="auto", delimiter="|"), locale) == expected
 
 
@@ -146,13 +146,11 @@ def test_the_reader_s_language_decides_where_it_is_known(locale: str | None, exp
         (None, "a,b\r\n1234.5,2024-05-06\r\n"),
     ],
 )
-def test_the_reader_s_dates_and_numbers_where_they_are_asked_for(
-    locale: str | None, expected: str
-) -> None:
+def test_dates_and_numbers_are_localized_for_the_reader(locale: str | None, expected: str) -> None:
     assert encoded(sw.Csv(language="auto", localized=True), locale) == expected
 
 
-def test_only_what_the_reader_decides_has_languages_to_choose_from() -> None:
+def test_only_an_automatic_language_has_languages_to_choose_from() -> None:
     assert sw.Csv().languages is None
     assert sw.Csv(language="de").languages is None
     assert "de-CH" in (sw.Csv(language="auto").languages or ())
@@ -172,9 +170,7 @@ def test_only_what_the_reader_decides_has_languages_to_choose_from() -> None:
         ({"language": "de", "null": ";"}, "null must not contain quotes"),
     ],
 )
-def test_a_language_that_cannot_be_is_an_error_at_once(
-    options: dict[str, Any], message: str
-) -> None:
+def test_a_wrong_language_is_an_error_at_once(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         sw.Csv(**options)
 
@@ -199,18 +195,18 @@ def test_a_language_that_cannot_be_is_an_error_at_once(
     ],
 )
 @pytest.mark.parametrize("beside", ["x", "x,y", ","])
-def test_only_what_needs_quotes_has_them(cell: str, expected: str, beside: str) -> None:
+def test_only_cells_that_need_quotes_have_them(cell: str, expected: str, beside: str) -> None:
     lines = text([(cell, 1), (beside, 2)], sw.Csv())
     assert lines.startswith(f"{expected},1\r\n")
 
 
-def test_an_empty_cell_alone_in_its_row_is_no_blank_line() -> None:
+def test_an_empty_cell_alone_in_its_row_is_not_a_blank_line() -> None:
     data = document([("",), (None,), ("x",)], columns=[""]).data
     assert data == b'""\r\n""\r\n""\r\nx\r\n'
     assert csv_rows(data) == [[""], [""], [""], ["x"]]
 
 
-def test_quotes_tell_text_from_numbers() -> None:
+def test_quotes_distinguish_text_from_numbers() -> None:
     rows = [("1", 1, 1.5), ("x", None, 2)]
     data = text(rows, sw.Csv(quoting="text", null="0"))
     reader = csv.reader(io.StringIO(data, newline=""), quoting=csv.QUOTE_NONNUMERIC)
@@ -224,7 +220,7 @@ def test_quotes_tell_text_from_numbers() -> None:
         [1.5, Decimal("1E+3"), None, math.nan],
     ],
 )
-def test_a_decimal_comma_is_for_numbers_alone(cells: list[Any]) -> None:
+def test_only_numbers_have_a_decimal_comma(cells: list[Any]) -> None:
     plain = csv_rows(column(cells, sw.Csv(delimiter=";")).data, ";")
     comma = csv_rows(column(cells, sw.Csv(delimiter=";", decimal=",")).data, ";")
     numbers = [isinstance(cell, (float, Decimal)) for cell in cells]
@@ -305,7 +301,7 @@ def test_dates_survive(rows: list[Any]) -> None:
     "delimiter",
     ["", ",,", '"', "\r", "\n", "\x1f", "a", "7", ".", "-", "+", ":", "_", "'", "€"],
 )
-def test_a_delimiter_is_one_character_that_no_token_holds(delimiter: str) -> None:
+def test_a_delimiter_is_one_character_that_no_unquoted_cell_has(delimiter: str) -> None:
     with pytest.raises(ValueError, match="delimiter must be one character"):
         sw.Csv(delimiter=delimiter)
 
@@ -333,13 +329,13 @@ def test_options_are_values() -> None:
     assert sw.Tsv() != sw.Csv(delimiter="\t")
 
 
-def test_the_tag_of_a_language_is_no_longer_than_tags_are() -> None:
+def test_a_language_tag_has_at_most_35_characters() -> None:
     assert sw.Csv(language="de" + "-abcdefgh" * 3).language == "de"
     with pytest.raises(ValueError, match="language must have at most 35 characters, not 38"):
         sw.Csv(language="de" + "-abcdefgh" * 4)
 
 
-def test_a_reader_s_language_that_is_too_long_is_not_known() -> None:
+def test_a_readers_language_that_is_too_long_is_not_known() -> None:
     plain = encoded(sw.Csv(language="auto"), None)
     assert encoded(sw.Csv(language="auto"), "de" + "-abcdefgh" * 4) == plain
     assert encoded(sw.Csv(language="auto"), "de" + "-abcdefgh" * 3) != plain

@@ -35,7 +35,9 @@ def text(rows: Any, form: str, **options: Any) -> str:
         ("ndjson", 2, f"{LINE}\n{LINE}\n"),
     ],
 )
-def test_an_array_of_objects_or_one_a_line(form: str, count: int, expected: str) -> None:
+def test_json_is_an_array_and_ndjson_an_object_per_line(
+    form: str, count: int, expected: str
+) -> None:
     assert text([ROW] * count, form) == expected
 
 
@@ -75,14 +77,14 @@ def test_each_kind_has_its_form(cells: list[Any], expected: str) -> None:
         ("\x7f\u2028é😀", '"\x7f\u2028é😀"'),
     ],
 )
-def test_only_what_must_be_is_escaped(cell: str, expected: str) -> None:
+def test_only_what_json_requires_is_escaped(cell: str, expected: str) -> None:
     assert column([cell], "ndjson").data.decode() == f'{{"a":{expected}}}\n'
 
 
 # Keys
 
 
-def test_no_value_is_lost_to_one_of_the_same_key() -> None:
+def test_columns_of_the_same_title_have_different_keys() -> None:
     columns = [sw.Column(at, title) for at, title in enumerate(["a", "a", "a_2", "?", "\ud800"])]
     (row,) = json_rows(document([(1, 2, 3, 4, 5)], "json", columns=columns).data)
     assert row == {"a": 1, "a_3": 2, "a_2": 3, "?": 4, "?_2": 5}
@@ -115,7 +117,7 @@ def paired(text: str) -> str:
 
 
 @given(st.lists(st.text(st.characters())))
-def test_escaped_text_survives_whatever_it_is(cells: list[str]) -> None:
+def test_any_escaped_text_survives(cells: list[str]) -> None:
     found = json_rows(column(cells, "json", forbidden="escape").data)
     assert [row["a"] for row in found] == [paired(cell) for cell in cells]
 
@@ -152,7 +154,7 @@ def test_dates_survive(rows: list[Any]) -> None:
         max_leaves=8,
     )
 )
-def test_what_is_nested_survives(value: object) -> None:
+def test_nested_values_survive(value: object) -> None:
     assert json_rows(column([value], "json").data) == [{"a": value}]
     assert json.loads(csv_rows(column([value]).data)[1][0]) == value
 

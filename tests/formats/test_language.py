@@ -26,7 +26,7 @@ def test_decimal_signs_are_those_of_unicode() -> None:
             assert sign in {found.decimal, None}, name
 
 
-def test_every_language_is_one_of_unicode_s() -> None:
+def test_every_language_is_in_unicode_cldr() -> None:
     for tag, language in LANGUAGES.items():
         assert Locale.parse(tag, sep="-").number_symbols
         assert language.tag == tag == canonical_case(tag)
@@ -52,13 +52,15 @@ def test_every_language_is_one_of_unicode_s() -> None:
         ("vi-VN", ",", ";"),
     ],
 )
-def test_cells_are_parted_as_windows_parts_lists(tag: str, decimal: str, delimiter: str) -> None:
+def test_the_delimiter_is_the_list_separator_of_windows(
+    tag: str, decimal: str, delimiter: str
+) -> None:
     found = language_of(tag)
     assert found is not None
     assert (found.decimal, found.delimiter) == (decimal, delimiter)
 
 
-def test_a_comma_is_never_both() -> None:
+def test_a_comma_is_never_both_delimiter_and_decimal_sign() -> None:
     assert not [each for each in LANGUAGES.values() if each.decimal == each.delimiter]
 
 
@@ -67,7 +69,7 @@ def test_a_language_may_be_unknown(tag: str) -> None:
     assert language_of(tag) is None
 
 
-def test_the_nearest_shorter_tag_counts() -> None:
+def test_the_first_known_fallback_counts() -> None:
     assert language_of("DE_ch_1996") == Language("de-CH", ".", ";")
     assert language_of("de-AT") == Language("de", ",", ";")
 
@@ -82,7 +84,7 @@ def test_the_nearest_shorter_tag_counts() -> None:
         ("sl-ROZAJ-1994", "sl-rozaj-1994"),
     ],
 )
-def test_a_tag_has_a_usual_case(tag: str, usual: str) -> None:
+def test_a_tag_has_a_recommended_case(tag: str, usual: str) -> None:
     assert canonical_case(tag) == usual
 
 

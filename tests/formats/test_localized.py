@@ -66,7 +66,7 @@ def test_a_date_is_in_the_order_of_its_language_with_all_digits_of_its_year(
 
 
 @pytest.mark.parametrize("tag", ["ko", "da", "he", "hi", "en-KE", "es-PA", "zh-Hans-SG"])
-def test_a_date_that_would_be_misread_is_as_everybody_reads_it(tag: str) -> None:
+def test_a_date_that_would_be_misread_is_in_iso_8601(tag: str) -> None:
     assert cells([date(2024, 5, 6)], tag) == ["2024-05-06"]
 
 
@@ -124,7 +124,7 @@ def test_a_time_of_day_keeps_its_24_hours_and_its_offset() -> None:
         ("en-KE", "-1234567.5", "-1234567.5"),
     ],
 )
-def test_digits_are_in_groups_where_the_format_has_them_and_they_are_read_back(
+def test_digits_are_grouped_if_the_format_has_groups_and_programs_read_them(
     tag: str, grouped: str, plain: str
 ) -> None:
     assert cells([-1234567.5], tag) == [grouped]
@@ -153,11 +153,11 @@ def test_no_digit_is_lost_and_an_exponent_stays() -> None:
         ("0,", False),
     ],
 )
-def test_the_number_format_says_whether_there_are_groups(kind: str, *, grouped: bool) -> None:
+def test_the_number_format_decides_about_groups(kind: str, *, grouped: bool) -> None:
     assert cells([1234], "de", kind=kind) == ["1.234" if grouped else "1234"]
 
 
-def test_a_group_that_is_the_delimiter_is_quoted() -> None:
+def test_a_group_separator_that_is_the_delimiter_is_quoted() -> None:
     form = sw.Csv(language="en", localized=True, header=False)
     columns = [sw.Column(0, format="decimal"), sw.Column(1)]
     rows = [(1234, 1), (7, 2), (None, 3), ("a", 4), (1234567.5, 5)]
@@ -210,22 +210,22 @@ def test_text_bools_and_durations_stay() -> None:
         | st.text(max_size=5)
     )
 )
-def test_a_cell_is_written_the_same_whatever_stands_around_it(tag: str, values: list[Any]) -> None:
+def test_a_cell_is_written_the_same_in_any_batch(tag: str, values: list[Any]) -> None:
     alone = [cell for value in values for cell in cells([value], tag)]
     assert cells(values, tag) == alone
 
 
-def test_no_cells_are_rewritten_to_none() -> None:
+def test_a_single_cell_is_rewritten_to_a_single_cell() -> None:
     localized = LocaleFormatter("de", Counter())
     for rewrite in localized.rewrites(grouped=True).values():
         assert len(rewrite([b"2024-05-06T07:08:09"])) == 1
 
 
-def test_a_comma_takes_the_place_of_the_point() -> None:
+def test_a_comma_replaces_the_decimal_point() -> None:
     assert with_comma([b"1.5", b"2", b"-1.5e-09"]) == [b"1,5", b"2", b"-1,5e-09"]
 
 
-def test_dates_that_do_not_repeat_are_not_kept() -> None:
+def test_the_cache_of_dates_is_bounded() -> None:
     localized = LocaleFormatter("de", Counter())
     rewrite = localized.rewrites(grouped=False)[Kind.DATE]
     days = [date(1900, 1, 1) + timedelta(at) for at in range(10_000)]

@@ -22,11 +22,11 @@ from streamware.formats.text import MARKUP, label, legal, text_literal, unescape
         (["", ""], ["", "_2"]),
     ],
 )
-def test_a_name_that_came_before_has_a_number(names: list[str], expected: list[str]) -> None:
+def test_a_repeated_name_gets_a_number(names: list[str], expected: list[str]) -> None:
     assert unique(names) == expected
 
 
-def test_names_may_be_the_same_though_they_differ() -> None:
+def test_names_with_equal_keys_are_the_same() -> None:
     assert unique(["a", "A", "a_2"], key=str.lower) == ["a", "A_3", "a_2"]
 
 

@@ -78,7 +78,7 @@ def test_the_options_decide_what_is_written(form: sw.Xml, expected: str) -> None
         ("nil", [{"a": "x", "b": None}, {"a": "", "b": None}, {"a": None, "b": None}]),
     ],
 )
-def test_nothing_and_empty_text_differ_where_they_can(null: Any, expected: object) -> None:
+def test_null_and_empty_text_differ_if_the_option_says_so(null: Any, expected: object) -> None:
     rows = [("x", None), ("", None), (None, None)]
     assert read(rows, sw.Xml(null=null), columns=["a", "b"]) == expected
 
@@ -111,7 +111,7 @@ def test_an_attribute_may_be_named_by_title_or_by_key() -> None:
         ]
 
 
-def test_an_attribute_that_is_no_column_is_an_error_that_lists_them() -> None:
+def test_an_unknown_attribute_is_an_error_that_lists_the_columns() -> None:
     chunks = sw.encode([ROW], sw.Xml(attributes=["nope"]))
     with pytest.raises(
         sw.EncodeError, match="attributes names 'nope', but the columns are: id, name, note"
@@ -167,7 +167,7 @@ def test_an_attribute_never_declares_a_namespace() -> None:
 
 
 @given(st.lists(st.text(st.characters()), min_size=1, max_size=5))
-def test_any_titles_make_names_that_readers_take(titles: list[str]) -> None:
+def test_any_titles_make_names_that_readers_accept(titles: list[str]) -> None:
     columns = [sw.Column(at, title) for at, title in enumerate(titles)]
     (row,) = read([tuple(range(len(titles)))], columns=columns)
     assert list(row.values()) == [str(at) for at in range(len(titles))]
@@ -179,7 +179,7 @@ def test_any_titles_make_names_that_readers_take(titles: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "better"), [("a b", "a_b"), ("", "_"), ("1st", "_1st"), ("a:b", "a_b")]
 )
-def test_a_root_that_is_no_name_is_an_error_that_tells_a_better_one(
+def test_a_root_that_is_not_a_name_is_an_error_that_suggests_one(
     option: str, name: str, better: str
 ) -> None:
     with pytest.raises(

@@ -94,13 +94,13 @@ def test_a_central_file_header_is_made_by_msdos_and_has_the_figures() -> None:
     ) + (b"a/b.xml")
 
 
-def test_the_end_of_central_directory_has_the_numbers_of_the_directory() -> None:
+def test_the_end_record_has_the_figures_of_the_directory() -> None:
     assert end_of_central_directory(0x0203, 0x04050607, 0xF8090A0B) == bytes.fromhex(
         "504b0506 0000 0000 0302 0302 07060504 0b0a09f8 0000"
     )
 
 
-def test_the_greatest_figures_that_need_no_zip64_fit() -> None:
+def test_the_largest_figures_without_zip64_fit() -> None:
     greatest = Entry(b"a", 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFE)
     assert data_descriptor(greatest)[4:] == bytes.fromhex("ffffffff feffffff feffffff")
     assert central_file_header(greatest)[42:46] == bytes.fromhex("feffffff")
@@ -121,15 +121,15 @@ def test_every_part_is_read_back(backend: Backend, compression: Compression) -> 
     assert zip_parts(data) == PARTS
 
 
-def test_unzip_has_nothing_against_it(tmp_path: Path) -> None:
+def test_unzip_finds_no_errors(tmp_path: Path) -> None:
     assert unzip_complaints(archive(PARTS), tmp_path) == ""
 
 
-def test_a_reader_of_a_pipe_reads_it(tmp_path: Path) -> None:
+def test_a_reader_that_cannot_seek_reads_it(tmp_path: Path) -> None:
     assert bsdtar_parts(archive(PARTS), tmp_path) == PARTS
 
 
-def test_an_archive_without_entries_is_an_end_of_central_directory() -> None:
+def test_an_archive_without_entries_is_only_an_end_record() -> None:
     data = ZipWriter().finish()
     assert data == end_of_central_directory(0, 0, 0)
     assert zip_parts(data) == {}
@@ -157,14 +157,14 @@ def test_small_is_smaller() -> None:
         assert len(archive(sheet, "small")) < len(archive(sheet))
 
 
-def test_without_the_directory_nothing_is_a_zip() -> None:
+def test_without_the_directory_the_bytes_are_not_a_zip() -> None:
     writer = ZipWriter()
     data = b"".join(writer.entry(name, part) for name, part in PARTS.items())
     with pytest.raises(zipfile.BadZipFile):
         zipfile.ZipFile(io.BytesIO(data))
 
 
-def test_isal_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_isal_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", None)  # as where nobody publishes a wheel
     spec = importlib.util.spec_from_file_location(
         "zip_without_isal", streamware.formats.zip.__file__
@@ -178,7 +178,7 @@ def test_isal_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert zip_parts(writer.entry(SHEET, TEXT) + writer.finish()) == {SHEET: TEXT}
 
 
-def test_data_needs_an_open_entry() -> None:
+def test_writing_without_an_open_entry_is_an_error() -> None:
     writer = ZipWriter()
     writer.entry(SHEET, TEXT)
     with pytest.raises(StateError, match="no entry of the zip is open"):
@@ -190,7 +190,7 @@ def test_data_needs_an_open_entry() -> None:
 
 @backends
 @given(cuts=st.lists(st.integers(0, len(NOISE)), max_size=8))
-def test_however_the_data_came_its_bytes_are_the_same(backend: Backend, cuts: list[int]) -> None:
+def test_the_bytes_do_not_depend_on_how_data_is_split(backend: Backend, cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(NOISE)]
     pieces = [NOISE[start:stop] for start, stop in pairwise(edges)]
     with backend():
@@ -209,14 +209,14 @@ def test_a_stream_of_any_size_ends_well(size: int) -> None:
     assert (stream.crc32, stream.size) == (zlib.crc32(NOISE[:size]), size)
 
 
-def test_no_more_than_a_block_and_what_deflate_looks_at_waits() -> None:
+def test_at_most_a_block_and_the_window_of_deflate_are_held_back() -> None:
     stream = Deflate()
     assert stream.write(NOISE[: BLOCK - 1]) == b""
     assert len(stream.write(NOISE[BLOCK - 1 :])) > len(NOISE) - 2 * BLOCK
 
 
 @backends
-def test_what_was_flushed_can_be_read(backend: Backend) -> None:
+def test_flushed_data_can_be_inflated(backend: Backend) -> None:
     with backend():
         stream, reader = Deflate(), zlib.decompressobj(-15)
     assert reader.decompress(stream.write(b"first") + stream.flush()) == b"first"
@@ -226,7 +226,7 @@ def test_what_was_flushed_can_be_read(backend: Backend) -> None:
     assert reader.eof
 
 
-def test_a_flushed_entry_is_as_good_as_any(tmp_path: Path) -> None:
+def test_an_entry_with_flushes_is_valid(tmp_path: Path) -> None:
     writer = ZipWriter()
     data = writer.open(SHEET)
     for row in (b"one", b"two", b"three"):
@@ -252,7 +252,7 @@ def test_the_limits_are_those_of_zip_without_zip64() -> None:
     assert streamware.formats.zip.MAX_ENTRIES == 65_534
 
 
-def test_an_entry_that_grows_too_large_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_over_the_limit_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 1000)
     writer = ZipWriter()
     writer.open(SHEET)
@@ -267,7 +267,7 @@ def test_an_entry_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) 
     assert zip_parts(archive({SHEET: b"a" * 1000})) == {SHEET: b"a" * 1000}
 
 
-def test_a_zip_that_grows_too_large_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_over_the_limit_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 70_000)
     writer = ZipWriter()
     writer.entry("first.bin", NOISE[:60_000])
@@ -279,7 +279,7 @@ def test_a_zip_that_grows_too_large_is_an_error_at_once(monkeypatch: pytest.Monk
     assert 70_000 < raised.value.actual < 71_000
 
 
-def test_four_gibibytes_of_one_entry_are_an_error_before_they_are_passed() -> None:
+def test_an_entry_over_four_gibibytes_is_an_error() -> None:
     writer = ZipWriter()
     writer.open(SHEET)
     assert writer._open is not None
@@ -290,7 +290,7 @@ def test_four_gibibytes_of_one_entry_are_an_error_before_they_are_passed() -> No
         writer.write(b"!")
 
 
-def test_four_gibibytes_in_all_are_an_error_before_they_are_passed() -> None:
+def test_a_zip_over_four_gibibytes_is_an_error() -> None:
     writer = ZipWriter()
     writer._offset = 2**32 - 40
     with pytest.raises(LimitError, match="bytes of the zip"):
@@ -307,7 +307,7 @@ def test_too_many_entries_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_as_many_entries_as_there_may_be_are_read_back() -> None:
+def test_the_largest_number_of_entries_is_read_back() -> None:
     data = archive({f"{n}.xml": b"" for n in range(65_534)})
     assert len(zipfile.ZipFile(io.BytesIO(data)).namelist()) == 65_534
     assert b"PK\6\6" not in data[-100:]  # the end record of ZIP64
@@ -370,7 +370,7 @@ def test_an_empty_entry_can_be_spooled() -> None:
     assert zip_parts(data) == {"empty": b""}
 
 
-def test_what_is_spooled_counts_before_it_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spooled_bytes_count_before_they_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 200_000)
     writer = ZipWriter()
     writer.open("first.bin")
@@ -382,7 +382,7 @@ def test_what_is_spooled_counts_before_it_is_copied(monkeypatch: pytest.MonkeyPa
         spooled.write(NOISE[:BLOCK])
 
 
-def test_what_was_copied_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copied_bytes_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 100_000)
     writer = ZipWriter()
     spooled = writer.spooled_entry(io.BytesIO())
@@ -391,7 +391,7 @@ def test_what_was_copied_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert zip_parts(data + writer.finish())["noise.bin"] == NOISE[:90_000]
 
 
-def test_a_spooled_entry_keeps_to_the_size_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spooled_entry_has_the_same_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamware.formats.zip, "MAX_SIZE", 1000)
     spooled = ZipWriter().spooled_entry(io.BytesIO())
     spooled.write(b"a" * 1000)
@@ -399,7 +399,7 @@ def test_a_spooled_entry_keeps_to_the_size_of_any(monkeypatch: pytest.MonkeyPatc
         spooled.write(b"a")
 
 
-def test_an_entry_can_be_stored_with_its_figures_in_front(tmp_path: Path) -> None:
+def test_a_stored_entry_has_its_figures_in_the_local_header(tmp_path: Path) -> None:
     writer = ZipWriter()
     data = writer.stored_entry("mimetype", b"a/b") + writer.entry("c.xml", b"<c/>")
     data += writer.finish()

@@ -34,7 +34,7 @@ def content(made: Workbook) -> str:
 
 
 @given(st.lists(st.integers(1, 30), max_size=6))
-def test_equal_rows_give_equal_bytes_in_whatever_batches_they_came(sizes: list[int]) -> None:
+def test_equal_rows_give_equal_bytes_in_any_batches(sizes: list[int]) -> None:
     columns = [sw.Column(0), sw.Column(1, url="https://x/{}?a&b"), sw.Column(2, total="count")]
     rows = [(cell, cell.value, cell) for cell in CELLS]
     values = sw.Values(nested="json")
@@ -47,7 +47,7 @@ def test_equal_rows_give_equal_bytes_in_whatever_batches_they_came(sizes: list[i
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_a_dressed_value_is_the_same_value(value: object) -> None:
+def test_a_styled_value_is_the_same_value(value: object) -> None:
     plain = workbook([(value, 1)], "ods")
     styled = workbook([(sw.Cell(value, STYLE, "https://x/", "a note"), 1)], "ods")
     assert styled.rows() == plain.rows()
@@ -84,14 +84,14 @@ def test_a_column_of_links_has_formulas_that_keep_the_kind(
 
 
 @pytest.mark.parametrize("beside", [[], [None], [1]], ids=["alone", "sparse", "mixed"])
-def test_links_that_no_spreadsheet_has_are_counted(beside: list[object]) -> None:
+def test_links_that_spreadsheets_refuse_are_counted(beside: list[object]) -> None:
     rows = [("x" * 300,), *((other,) for other in beside), (sw.Formula("A1", "x"),)]
     made = workbook(rows, "ods", columns=[sw.Column(0, url="https://x/{}")])
     assert made.converted == {"url": 2}
     assert one(sw.Cell(None, url="https://x"), "ods").converted == {"link": 1}
 
 
-def test_a_text_that_leads_somewhere_is_a_link_in_each_line() -> None:
+def test_a_text_with_a_url_is_a_link_in_each_line() -> None:
     made = one(sw.Cell("a\nb", url="#'Other one'!B2"), "ods")
     link = '<text:a xlink:type="simple" xlink:href="#\'Other one\'.B2">'
     assert f"<text:p>{link}a</text:a></text:p><text:p>{link}b</text:a></text:p>" in content(made)
@@ -125,7 +125,7 @@ TEXT = st.text(max_size=20)
 
 
 @given(TEXT, TEXT, TEXT, TEXT, TEXT)
-def test_any_text_anywhere_makes_a_sound_document(
+def test_any_text_anywhere_makes_a_valid_document(
     title: str, note: str, url: str, name: str, text: str
 ) -> None:
     column = sw.Column(0, title, note=note, format="0.0")

@@ -82,7 +82,7 @@ def test_libreoffice_calculates_the_same_as_in_a_workbook_of_excel(tmp_path: Pat
         ("LOG10(A1)", "LOG10([.A1])"),
     ],
 )
-def test_references_are_in_brackets_and_arguments_parted_by_semicolons(
+def test_references_are_in_brackets_and_semicolons_separate_arguments(
     text: str, translated: str
 ) -> None:
     assert open_formula(text) == translated
@@ -92,7 +92,7 @@ def test_references_are_in_brackets_and_arguments_parted_by_semicolons(
     "text",
     ["Table1[x]", "[1]S!A1", "S:T!A1", "A1#", "@A1", '"open', "SUM(A1", "A1)", "1;2", "{1)", ""],
 )
-def test_what_has_no_translation_is_its_value_and_counted(text: str) -> None:
+def test_a_formula_without_translation_is_its_value_and_counted(text: str) -> None:
     if text:
         made = one(sw.Formula(f"={text}", 7), sw.Ods())
         assert (made.rows(), made.converted) == ([[7]], {"formula": 1})

@@ -22,7 +22,7 @@ def test_a_section_is_a_list_of_tokens() -> None:
     ]
 
 
-def test_semicolons_part_sections_unless_they_are_quoted() -> None:
+def test_semicolons_separate_sections_unless_they_are_quoted() -> None:
     assert [[text for _, text in section.tokens] for section in parse('0;";";\\;')] == [
         ["0"],
         [";"],
@@ -38,5 +38,5 @@ def test_a_condition_a_colour_and_a_locale_belong_to_their_section() -> None:
 
 
 @pytest.mark.parametrize("code", ["[Color3]0", "[what]0", "[$-FFFF]0"])
-def test_what_odf_has_no_word_for_is_left_out(code: str) -> None:
+def test_unknown_words_in_brackets_are_left_out(code: str) -> None:
     assert parse(code) == [Section([Token("digits", "0")])]

@@ -62,7 +62,7 @@ def test_libreoffice_shows_numbers_as_in_a_workbook_of_excel(tmp_path: Path) -> 
         ("yyyy", b' office:value-type="float"'),
     ],
 )
-def test_a_number_says_what_it_is_shown_as(code: str, marks: bytes) -> None:
+def test_the_type_of_a_cell_follows_its_number_format(code: str, marks: bytes) -> None:
     assert number_style("N1", code).value_type == marks
 
 

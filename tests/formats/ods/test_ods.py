@@ -94,7 +94,7 @@ def test_the_media_type_comes_first_and_the_manifest_last() -> None:
     assert made.data[30:84] == b"mimetype" + made.parts["mimetype"]
 
 
-def test_others_have_nothing_against_the_zip(tmp_path: Path) -> None:
+def test_other_programs_find_no_errors_in_the_zip(tmp_path: Path) -> None:
     made = ods([MIXED])
     assert unzip_complaints(made.data, tmp_path) == ""
     assert bsdtar_parts(made.data, tmp_path) == made.parts
@@ -132,7 +132,7 @@ def test_what_a_spreadsheet_cannot_hold_is_counted(
     assert made.converted == converted
 
 
-def test_libreoffice_reads_spans_as_they_were(tmp_path: Path) -> None:
+def test_libreoffice_reads_durations_back(tmp_path: Path) -> None:
     spans = [timedelta(hours=-1.5), timedelta(days=30_000), timedelta(0)]
     column = [sw.Column(0, format="[h]:mm:ss")]
     made = ods([(span,) for span in spans], columns=column)
@@ -140,7 +140,7 @@ def test_libreoffice_reads_spans_as_they_were(tmp_path: Path) -> None:
 
 
 @given(st.lists(XML_TEXT, min_size=1, max_size=5))
-def test_any_texts_are_read_as_they_were(texts: list[str]) -> None:
+def test_any_texts_are_read_back(texts: list[str]) -> None:
     made = ods([(text, "end") for text in texts])
     lines = [text.replace("\r\n", "\n").replace("\r", "\n") for text in texts]
     assert made.rows() == [[line, "end"] for line in lines]
@@ -151,7 +151,7 @@ def test_any_datetime_keeps_its_microseconds(moments: list[datetime]) -> None:
     assert ods([(moment, 1) for moment in moments]).rows() == [[moment, 1] for moment in moments]
 
 
-def test_equal_rows_give_equal_bytes_in_whatever_batches_they_came() -> None:
+def test_equal_rows_give_equal_bytes_in_any_batches() -> None:
     def rows(pause: float) -> Any:
         for at in range(40):
             style = sw.Style(size=10 + at % 7)

@@ -34,11 +34,11 @@ def condition(value: Any, **options: Any) -> str:
     ],
     ids=repr,
 )
-def test_what_a_cell_is_compared_with(value: Any, written: str) -> None:
+def test_operands_are_written_by_their_type(value: Any, written: str) -> None:
     assert condition(value) == written
 
 
-def test_a_moment_is_compared_in_the_zone_that_is_shown() -> None:
+def test_a_datetime_is_compared_in_the_zone_that_is_shown() -> None:
     values = sw.Values(timezone=timezone(timedelta(hours=6)))
     assert condition(datetime(2024, 1, 1, 6, tzinfo=UTC), values=values) == "=45292.5"
     with pytest.raises(
@@ -70,7 +70,7 @@ def test_a_moment_is_compared_in_the_zone_that_is_shown() -> None:
     ],
     ids=str,
 )
-def test_what_may_be_typed_in(rule: dict[str, Any], written: str) -> None:
+def test_validations_have_conditions(rule: dict[str, Any], written: str) -> None:
     column = sw.Column(0, validation=sw.Validation(**rule))
     made = workbook([(1,), (None,)], "ods", columns=[column]).parts["content.xml"].decode()
     assert f'table:condition="of:{written}"' in made
@@ -105,7 +105,7 @@ def test_a_sheet_of_any_name_has_rules(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("value", ["{}", '=COUNTIF(A1:A9,"{}")', '=IF({1},A1,B1)&"{}"'])
-def test_braces_in_what_a_cell_is_compared_with_stay_as_they_are(value: str) -> None:
+def test_braces_in_an_operand_stay_as_they_are(value: str) -> None:
     column = sw.Column(0, rules=[sw.Condition("=", value)])
     tree = ET.fromstring(workbook([(1,)], "ods", columns=[column]).parts["content.xml"])
     (found,) = (element for element in tree.iter() if element.tag.endswith("}condition"))

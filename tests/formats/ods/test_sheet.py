@@ -91,7 +91,7 @@ def sheet(book: Any) -> Any:
     return book["Orders"]
 
 
-def test_title_rows_stand_above_the_table(sheet: Any) -> None:
+def test_title_rows_are_above_the_table(sheet: Any) -> None:
     assert [str(cells) for cells in sheet.merged_cells.ranges] == ["A1:J1"]
     assert (sheet["A1"].value, sheet["A1"].font.b, sheet["A1"].font.sz) == (
         "A report <2024>",
@@ -124,7 +124,7 @@ def test_a_column_of_links_is_one_of_formulas(sheet: Any) -> None:
     assert sheet["B4"].value == f'=HYPERLINK("{address}","Söhne & <0>\nof ""q""")'
 
 
-def test_cells_lead_somewhere_and_keep_their_kind(book: Any) -> None:
+def test_links_of_cells_keep_their_kind(book: Any) -> None:
     links = book["Links"]
     assert links["A1"].hyperlink.target == "https://example.com/?a=1&b=2"
     assert links["A1"].value == "text"
@@ -165,7 +165,7 @@ def test_rules_hold_for_the_rows(sheet: Any) -> None:
     }
 
 
-def test_what_may_be_typed_in_is_checked(sheet: Any) -> None:
+def test_columns_have_validations(sheet: Any) -> None:
     found = {
         str(one.sqref): (one.type, one.operator, one.formula1, one.errorStyle, one.error)
         for one in sheet.data_validations.dataValidation
@@ -196,7 +196,7 @@ def test_names_and_properties_are_those_of_the_document(book: Any) -> None:
     assert (book.properties.title, book.properties.creator) == ("Orders <&>", "J. Doe")
 
 
-def test_own_properties_tell_what_the_receipt_says() -> None:
+def test_custom_properties_are_called_with_the_receipt() -> None:
     properties: Any = {
         "Rows": lambda receipt: receipt.rows,
         "Query": "a < b",
@@ -217,7 +217,7 @@ def test_own_properties_tell_what_the_receipt_says() -> None:
     }
 
 
-def test_what_is_in_sight_is_told_by_the_settings(made: Workbook) -> None:
+def test_the_settings_have_frozen_panes_and_zoom(made: Workbook) -> None:
     root = ET.fromstring(made.parts["settings.xml"])
     config = "{urn:oasis:names:tc:opendocument:xmlns:config:1.0}"
     views = {
@@ -240,7 +240,7 @@ def test_what_is_in_sight_is_told_by_the_settings(made: Workbook) -> None:
     assert nothing.items() <= views["Links"].items()
 
 
-def test_what_had_to_be_known_before_the_first_sheet_is_counted() -> None:
+def test_options_that_come_too_late_are_counted() -> None:
     late = sw.Column(0, validation=sw.Validation(choices=["a"]))
     made = workbook(
         [
@@ -271,9 +271,7 @@ def test_a_rule_of_the_export_holds_in_every_sheet() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_told_by_sheet_and_column(
-    options: Any, columns: Any, message: str
-) -> None:
+def test_errors_name_the_sheet_and_the_column(options: Any, columns: Any, message: str) -> None:
     with pytest.raises(sw.EncodeError, match=message):
         workbook([sw.Sheet("S", [{"a": "text", "A": 1}], columns)], sw.Ods(**options))
 
@@ -284,26 +282,26 @@ def test_a_sheet_without_rows_has_a_header_and_totals_of_nothing() -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [()], [(None,)], [("",)]], ids=repr)
-def test_a_sheet_of_nothing_is_one(rows: Any) -> None:
+def test_a_sheet_without_columns_is_a_sheet(rows: Any) -> None:
     assert calamine_names(workbook(rows, "ods").data) == ["Sheet1"]
 
 
 @pytest.mark.parametrize("days", [999_999, -999_999])
-def test_a_sum_past_all_spans_is_a_number(days: int) -> None:
+def test_a_sum_beyond_all_durations_is_a_number(days: int) -> None:
     took = [(timedelta(days=days),)] * 3000
     made = workbook(took, "ods", columns=[sw.Column(0, "took", total="sum")])
     total = made.parts["content.xml"].decode().rpartition("<table:table-cell ")[2]
     assert f'office:value-type="float" office:value="{days * 3000.0!r}"' in total
 
 
-def test_an_average_next_to_the_end_of_all_calendars_is_a_number() -> None:
+def test_an_average_beyond_the_calendar_is_a_number() -> None:
     days = [(datetime.max,)] * 3  # noqa: DTZ901 - a wall clock's
     made = workbook(days, "ods", columns=[sw.Column(0, "day", total="average")])
     total = made.parts["content.xml"].decode().rpartition("<table:table-cell ")[2]
     assert 'office:value="2958466.0"' in total
 
 
-def test_a_note_of_nothing_is_none() -> None:
+def test_an_empty_note_is_not_written() -> None:
     columns = [sw.Column(0, "a", note=""), sw.Column(1, "b")]
     cells = [None, 5, "text", sw.Formula("A1"), sw.Formula("A1", 5)]
     rows = [(1, sw.Cell(cell, note="")) for cell in cells]
@@ -313,6 +311,6 @@ def test_a_note_of_nothing_is_none() -> None:
 
 @pytest.mark.parametrize("template", ["https://x/{}", "{}"])
 @pytest.mark.parametrize("rows", [[("https://x/",), ("",)], [("",), (None,)], [(None,)]], ids=str)
-def test_a_receipt_tells_nothing_of_links_that_are_all_there(template: str, rows: Any) -> None:
+def test_a_receipt_does_not_count_links_that_are_written(template: str, rows: Any) -> None:
     made = workbook(rows, "ods", columns=[sw.Column(0, url=template)])
     assert dict(made.receipt.converted) == {}

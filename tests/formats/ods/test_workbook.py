@@ -16,7 +16,7 @@ from streamware.model.columns import Batch, Head
 from workbooks import workbook
 
 
-def test_a_full_sheet_goes_on_in_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_sheet_is_continued_in_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ROWS", 5)
     columns = [sw.Column(0, "n", total="sum", width=12)]
     made = workbook(((n,) for n in range(8)), sw.Ods(title_rows=["T"]), columns=columns)
@@ -36,14 +36,14 @@ def test_names_of_sheets_are_made_legal_and_unique() -> None:
     assert made.converted == {"sheet_name": 2}
 
 
-def test_styles_have_a_limit_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_styles_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(styles, "MAX_STYLES", 10)
     rows = [(sw.Cell(1, sw.Style(size=10 + n)),) for n in range(12)]
     with pytest.raises(sw.LimitError, match="styles of the document: 11 is over the limit of 10"):
         workbook(rows, "ods")
 
 
-def test_nothing_is_a_document_without_its_end() -> None:
+def test_a_document_without_its_end_is_not_a_zip() -> None:
     encoding = sw.encode([(1,)], "ods")
     next(encoding)
     encoding.close()
@@ -79,12 +79,12 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     ],
     ids=str,
 )
-def test_options_that_cannot_be_are_refused_at_once(options: Any) -> None:
+def test_wrong_options_are_refused_at_once(options: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - each has a text of its own
         sw.Ods(**options)
 
 
-def test_what_was_fed_can_be_flushed_and_nothing_follows_the_end() -> None:
+def test_fed_rows_can_be_flushed_and_feeding_after_the_end_is_an_error() -> None:
     context = sw.Context(values=sw.Values(), limits=sw.Limits(), receipt=sw.Receipt("ods"))
     encoder = sw.Ods().encoder([], context)
     data = encoder.start()
@@ -103,14 +103,14 @@ def test_a_sheet_is_protected_without_a_password() -> None:
     assert b"protection-key" not in content
 
 
-def test_properties_are_of_the_kind_that_they_are() -> None:
+def test_properties_keep_their_types() -> None:
     day = datetime(2024, 1, 1, 12, tzinfo=UTC)
     made = workbook([(1,)], sw.Ods(properties={"Final": True, "Day": day}))
     assert b'"boolean">true<' in made.parts["meta.xml"]
     assert b'"date">2024-01-01T12:00:00Z<' in made.parts["meta.xml"]
 
 
-def test_moments_have_an_average() -> None:
+def test_datetimes_have_an_average() -> None:
     moments = [(datetime(2024, 1, 1),), (datetime(2024, 1, 2),), (None,)]  # noqa: DTZ001
     made = workbook(moments, "ods", columns=[sw.Column(0, total="average")])
     assert made.rows()[-1] == [datetime(2024, 1, 1, 12)]  # noqa: DTZ001
