@@ -1,20 +1,17 @@
-"""Title rows and the header of a sheet, as its XML."""
+"""Writes the title rows and the header of a sheet as XML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from streamware.formats.protocol import Context, Part, interleave
-from streamware.formats.spreadsheet.heading import rows_above, title_cells
-from streamware.formats.spreadsheet.look import ColumnStyle
+from streamware.formats.protocol import Part, interleave
+from streamware.formats.spreadsheet.heading import title_cells
 from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.text import formatters
-from streamware.formats.xlsx.cells import CellWriter, settle, text_value
-from streamware.formats.xlsx.links import Links
-from streamware.formats.xlsx.notes import Notes
-from streamware.formats.xlsx.strings import SharedStrings
-from streamware.formats.xlsx.style_registry import StyleRegistry
+from streamware.formats.xlsx.attachments import Attachments
+from streamware.formats.xlsx.cells import CellWriter, share_strings, style_cells, text_value
+from streamware.formats.xlsx.context import WorkbookContext
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
@@ -24,104 +21,99 @@ from streamware.values.kinds import Kind
 
 
 class Heading:
-    """Title rows and the header of one sheet.
-
-    Attributes:
-        rows: So many.
-        titles: What the cells of the header hold; empty where there is none.
-        merged: Ranges of cells that are one.
-        formulas: Whether there are any.
+    """Title rows and header of one sheet.
 
     Args:
-        head: Names and columns of the sheet.
-        options: What surrounds its rows.
-        context: The export's.
+        head: Name and columns of the sheet.
+        options: Options of the sheet.
+        workbook: What it shares with other sheets.
+        attachments: The links and notes of the sheet.
         text_rules: How values become text.
-        registry: The formats of the workbook.
-        strings: The table of texts, where they are shared.
-        links: Those of the sheet.
-        notes: Those of the sheet.
+
+    Attributes:
+        titles: What the cells of the header hold, escaped; empty if there is no header.
+        formulas: Whether a title row has a formula, once `xml` was called.
     """
 
     def __init__(
         self,
         head: Head,
         options: SheetOptions,
-        context: Context,
+        workbook: WorkbookContext,
+        attachments: Attachments,
         *,
         text_rules: TextRules,
-        registry: StyleRegistry,
-        strings: SharedStrings | None,
-        links: Links,
-        notes: Notes,
     ) -> None:
-        self._columns = head.columns
-        self._registry = registry
-        self._strings = strings
-        self._links = links
-        self._notes = notes
-        self._compact = registry.compact
-        self._look = ColumnStyle.of(Column(0), context.values.timezone)
-        self._converted = context.receipt.converted
+        self._head = head  # name and columns of the sheet
+        self._options = options  # of the sheet
+        self._workbook = workbook  # what all sheets share
+        self._attachments = attachments  # takes links and notes
+        # Index of the style of a header cell, by the alignment of its column.
         self._header_styles = {
-            align: registry.styles.index(options.header.over(Style(align=align)))
+            align: workbook.registry.styles.index(options.header.over(Style(align=align)))
             for align in dict.fromkeys([None, *(column.align for column in head.columns)])
         }
-        self._above = [title_cells(row) if row else () for row in options.title_rows]
-        last = column_letters(len(head.columns) - 1)
-        self.merged = [
-            f"A{number}:{last}{number}"
-            for number, row in enumerate(options.title_rows, 1)
-            if row and isinstance(row, str) and len(head.columns) > 1
-        ]
-        named = [Column(0, "title row"), Column(0, "title")]
-        self._formatter, titles = formatters(named, context, text_rules, sheet=head.name)
+        labels = [Column(0, "title row"), Column(0, "title")]
+        # Formats the cells of title rows, one at a time.
+        self._formatter, titles = formatters(labels, workbook.export, text_rules, sheet=head.name)
+        # The header's cells as escaped text; empty if there is no header.
         self.titles: list[bytes] = titles.spell(head.titles, 0).tokens if head.titles else []
-        self.rows = rows_above(head, options)
-        self.formulas = False
+        self.formulas = False  # whether a title row had one
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self._options.title_rows) + bool(self.titles)
+
+    @property
+    def merged(self) -> list[str]:
+        """The ranges of the title rows that are one text across the table."""
+        width = len(self._head.columns)
+        last = column_letters(width - 1)
+        return [
+            f"A{number}:{last}{number}"
+            for number, row in enumerate(self._options.title_rows, 1)
+            if row and isinstance(row, str) and width > 1
+        ]
 
     def xml(self) -> bytes:
-        """All of it."""
-        above = [self._row(cells, number) for number, cells in enumerate(self._above, 1)]
-        return b"".join([*above, self._header(self.rows) if self.titles else b""])
+        """Return the rows."""
+        rows = [
+            self._title_row(title_cells(row) if row else (), number)
+            for number, row in enumerate(self._options.title_rows, 1)
+        ]
+        return b"".join([*rows, self._header() if self.titles else b""])
 
-    def _row(self, cells: Sequence[Any], number: int) -> bytes:
-        """A title row."""
-        writers = [self._writer(at) for at in range(len(cells))]
+    def _title_row(self, cells: Sequence[Any], number: int) -> bytes:
+        writers = [
+            CellWriter(Column(0), at, self._workbook, self._attachments) for at in range(len(cells))
+        ]
         formatted = [self._formatter.spell([cell], number) for cell in cells]
-        settle(writers, formatted, number)
+        style_cells(writers, formatted, number)
+        share_strings(writers, formatted)
         inner: list[Part] = []
         for writer, cell in zip(writers, formatted, strict=True):
             inner += writer.parts(cell, [b"%d" % number])
             self.formulas |= cell.kind is Kind.FORMULA
-        return interleave([self._opening(number), *inner, b"</row>"], 1)
+        return interleave([self._row_start(number), *inner, b"</row>"], 1)
 
-    def _writer(self, at: int) -> CellWriter:
-        return CellWriter(
-            Column(0),
-            at,
-            self._look,
-            self._registry,
-            converted=self._converted,
-            strings=self._strings,
-            links=self._links,
-            notes=self._notes,
-        )
+    def _header(self) -> bytes:
+        strings = self._workbook.strings
+        if strings is not None:
+            strings.collect([FormattedColumn(Kind.TEXT, [title]) for title in self.titles])
+        cells = map(self._header_cell, range(len(self.titles)), self._head.columns, self.titles)
+        return b"".join([self._row_start(self.rows), *cells, b"</row>"])
 
-    def _header(self, number: int) -> bytes:
-        if self._strings is not None:
-            self._strings.collect([FormattedColumn(Kind.TEXT, [title]) for title in self.titles])
-        cells = map(self._title, range(len(self.titles)), self._columns, self.titles)
-        return b"".join([self._opening(number), *cells, b"</row>"])
-
-    def _title(self, at: int, column: Column, title: bytes) -> bytes:
-        """A cell of the header."""
-        number = self.rows
-        if column.note and not self._notes.add(number, at, column.note):
-            self._converted["note"] += 1
+    def _header_cell(self, at: int, column: Column, title: bytes) -> bytes:
+        number = self.rows  # the header is the last of them
+        if column.note:
+            self._attachments.add_note(number, at, column.note)
+        start = b"<c"
+        if not self._workbook.compact:
+            start = b'<c r="%s%d"' % (column_letters(at).encode(), number)
         style = self._header_styles[column.align]
-        start = b"<c" if self._compact else b'<c r="%s%d"' % (column_letters(at).encode(), number)
-        return start + (b' s="%d"' % style if style else b"") + text_value(title, self._strings)
+        shown = text_value(title, self._workbook.strings)
+        return start + (b' s="%d"' % style if style else b"") + shown
 
-    def _opening(self, number: int) -> bytes:
-        return b"<row>" if self._compact else b'<row r="%d">' % number
+    def _row_start(self, number: int) -> bytes:
+        return b"<row>" if self._workbook.compact else b'<row r="%d">' % number

@@ -1,4 +1,4 @@
-"""StyleRegistry: what stands around the values of cells, once for all columns that look alike."""
+"""The registry of the markup that cells have for their styles, shared by columns of one style."""
 
 from __future__ import annotations
 
@@ -9,72 +9,86 @@ from streamware.model.style import Style
 from streamware.values.kinds import Kind
 
 VALUE = (b"><v>", b"</v></c>")
-"""What stands around a value, behind the marks of its cell."""
+"""The markup before and after a value, following the attributes of its cell."""
 
 AROUND = {
     Kind.TEXT: (b' t="inlineStr"><is><t>', b"</t></is></c>"),
     Kind.BOOL: (b' t="b"><v>', VALUE[1]),
 }
-"""The same of the kinds that have it otherwise."""
+"""The same for the kinds that have other markup."""
 
 
 class StyleRegistry:
-    """The cell formats of a workbook, as its cells tell them.
+    """The markup for all styles of a workbook.
 
     Attributes:
-        styles: Those of the workbook.
-        compact: Whether cells go without their references.
+        styles: The styles themselves.
+        compact: Whether cells have no references.
     """
 
     def __init__(self, styles: Styles, *, compact: bool) -> None:
         self.styles = styles
         self.compact = compact
-        self._marks: dict[tuple[ColumnStyle, bool], CellMarkup] = {}
+        self._markup: dict[tuple[ColumnStyle, bool], CellMarkup] = {}
 
-    def marks(self, look: ColumnStyle, *, linked: bool) -> CellMarkup:
-        """Those of columns that look so; `linked` if their cells lead somewhere."""
-        marks = self._marks.get((look, linked))
-        if marks is None:  # there are as few as there are formats
-            marks = self._marks[look, linked] = CellMarkup(self, look, linked=linked)
-        return marks
+    def cell_markup(self, style: ColumnStyle, *, linked: bool) -> CellMarkup:
+        """Return the markup of the cells of a column.
+
+        Args:
+            style: Style of the column.
+            linked: Whether its cells are links.
+        """
+        markup = self._markup.get((style, linked))
+        if markup is None:
+            markup = self._markup[style, linked] = CellMarkup(self, style, linked=linked)
+        return markup
 
     def styled_markup(self, style: Style) -> bytes:
-        """What stands behind the number of the row: the reference's end, and the format."""
+        """Return what follows the row number of a cell: the end of its reference, its style."""
         index = self.styles.index(style)
         return (b"" if self.compact else b'"') + (b' s="%d"' % index if index else b"")
 
 
 class CellMarkup:
-    """What stands before and behind the values of columns that look alike.
+    """The markup around the values of a column, by the kind of the cell.
 
     Attributes:
-        plain: What stands behind the number of the row, by the kind of the cell.
-        links: The same of cells that lead somewhere.
-        around: That and the rest that stands before a value, and what stands behind it.
+        plain: What follows the row number of a cell that is not a link.
+        links: What follows the row number of a cell that is a link; empty if the column has none.
+        around: Everything between the row number and the value, and everything after the value.
     """
 
-    __slots__ = ("_look", "_registry", "_styled", "around", "links", "plain")
+    __slots__ = ("_registry", "_style", "_styled", "around", "links", "plain")
 
-    def __init__(self, registry: StyleRegistry, look: ColumnStyle, *, linked: bool) -> None:
-        self._registry = registry
-        self._look = look
-        # Settled now, and not when a cell of the kind comes: equal rows have equal styles then,
-        # in whatever batches they came.
-        self.plain = {kind: registry.styled_markup(look.style(kind)) for kind in Kind}
+    def __init__(self, registry: StyleRegistry, style: ColumnStyle, *, linked: bool) -> None:
+        self._registry = registry  # of the styles of the workbook
+        self._style = style  # of the column
+        # Register the styles of all kinds now, not when the first cell of a kind comes: then equal
+        # rows give equal styles, whatever the batches.
+        self.plain = {kind: registry.styled_markup(style.style(kind)) for kind in Kind}
+        # Made of `plain`, for columns of one kind.
         self.around = {
-            kind: (marks + AROUND.get(kind, VALUE)[0], AROUND.get(kind, VALUE)[1])
-            for kind, marks in self.plain.items()
+            kind: (start + AROUND.get(kind, VALUE)[0], AROUND.get(kind, VALUE)[1])
+            for kind, start in self.plain.items()
         }
         kinds = [kind for kind in Kind if kind in LINKED] if linked else []
-        self.links = {kind: registry.styled_markup(LINK.over(look.style(kind))) for kind in kinds}
+        # Registered after `plain`: indices of styles follow the order of registration.
+        self.links = {kind: registry.styled_markup(LINK.over(style.style(kind))) for kind in kinds}
+        # Markup of cells with a style of their own, by style, kind and whether it is a link.
         self._styled: dict[tuple[Style | None, Kind, bool], bytes] = {}
 
     def styled(self, style: Style | None, kind: Kind, *, linked: bool) -> bytes:
-        """Those of a cell that has a style of its own, or leads somewhere."""
-        marks = self._styled.get((style, kind, linked))
-        if marks is None:
-            base = self._look.style(kind)
+        """Return what follows the row number of a cell that differs from its column.
+
+        Args:
+            style: The cell's own style, if it has one.
+            kind: Kind of the cell.
+            linked: Whether the cell is a link.
+        """
+        markup = self._styled.get((style, kind, linked))
+        if markup is None:
+            base = self._style.style(kind)
             base = LINK.over(base) if linked else base
-            marks = self._registry.styled_markup(base if style is None else style.over(base))
-            self._styled[style, kind, linked] = marks
-        return marks
+            markup = self._registry.styled_markup(base if style is None else style.over(base))
+            self._styled[style, kind, linked] = markup
+        return markup

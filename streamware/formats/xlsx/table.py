@@ -1,4 +1,4 @@
-"""The part that says which cells of a sheet are a table.
+"""Writes the part that makes cells of a sheet a table.
 
 Source: ECMA-376 Part 1 §18.5.1.2 (table), §18.5.1.3 (tableColumn).
 """
@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr, unescape
 from streamware.formats.spreadsheet.table import table_name
 from streamware.formats.xlsx.area import Area
 
-STYLE = "TableStyleMedium2"  # the one that Excel takes unless told otherwise
+STYLE = "TableStyleMedium2"  # Excel's default
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -20,9 +20,9 @@ _HEAD = (
 _BREAKS = {"\n": "_x000a_", "\t": "_x0009_", '"': "&quot;"}
 
 
-def texts_of(titles: Sequence[bytes]) -> list[str]:
-    """Titles as they are shown: what was written in the header's cells."""
-    return [unescape(title.decode()) for title in titles]
+def shown_title(title: bytes) -> str:
+    """Return a title as it is shown, given the text of its cell in the header."""
+    return unescape(title.decode())
 
 
 def table(
@@ -34,15 +34,15 @@ def table(
     buttons: bool,
     totals: Mapping[int, str] | None = None,
 ) -> bytes:
-    """The part that describes a table.
+    """Return the part of a table.
 
     Args:
-        number: That of its sheet.
-        area: Header and rows; a row of totals is below it.
-        titles: Of its columns, as they are shown.
+        number: Number of its sheet, from 1.
+        area: Its header and its rows; a row of totals is below them.
+        titles: The titles of its columns, as they are shown.
         style: Name of its style.
         buttons: Whether its header has filter buttons.
-        totals: "sum", "average" or "count" by the column's position from 0; None where there
+        totals: "sum", "average" or "count" by the position of the column, from 0; None if there
             is no row of totals.
     """
     shown = ' totalsRowShown="0"' if totals is None else ' totalsRowCount="1"'
@@ -59,8 +59,8 @@ def table(
     ).encode()
 
 
-def column_of(number: int, title: str) -> str:
-    """A table's column as formulas refer to it: `Table1[Amount]`."""
+def column_reference(number: int, title: str) -> str:
+    """Return a column of a table as formulas refer to it: `Table1[Amount]`."""
     for mark in "'[]#@":
         title = title.replace(mark, "'" + mark)
     return f"{table_name(number)}[{title}]"

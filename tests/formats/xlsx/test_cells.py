@@ -16,14 +16,17 @@ from hypothesis import strategies as st
 import streamware as sw
 from readers import libreoffice_book, libreoffice_csv, ooxml_errors
 from streamware.formats.protocol import Context, Part, interleave
-from streamware.formats.spreadsheet.look import LINK, ColumnStyle
+from streamware.formats.spreadsheet.look import LINK
 from streamware.formats.text import formatters
+from streamware.formats.xlsx.attachments import Attachments
 from streamware.formats.xlsx.cells import (
     CellText,
     CellWriter,
     notation,
-    settle,
+    share_strings,
+    style_cells,
 )
+from streamware.formats.xlsx.context import WorkbookContext
 from streamware.formats.xlsx.sheet import TEXT_RULES
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import StyleRegistry
@@ -764,24 +767,17 @@ class Writer:
         self.converted = Counter[str]()
         self.styles = Styles()
         self.links, self.notes = Collected(room), Collected(room)
+        attachments = Attachments(1, self.converted, table=False)
+        attachments._links, attachments._notes = self.links, self.notes  # type: ignore[assignment]  # fakes
         self.strings = strings
         receipt = sw.Receipt("xlsx", converted=self.converted)
         context = Context(values=sw.Values(), limits=sw.Limits(), receipt=receipt)
         self.columns = columns or (sw.Column(0),)
         self._formatters = formatters(self.columns, context, TEXT_RULES)
         registry = StyleRegistry(self.styles, compact=compact)
+        workbook = WorkbookContext(context, registry, strings)
         self._writers = [
-            CellWriter(
-                column,
-                at,
-                ColumnStyle.of(column, UTC),
-                registry,
-                converted=self.converted,
-                strings=strings,
-                links=self.links,
-                notes=self.notes,
-            )
-            for at, column in enumerate(self.columns)
+            CellWriter(column, at, workbook, attachments) for at, column in enumerate(self.columns)
         ]
 
     def xml(self, *rows: tuple[object, ...], first: int = 1) -> str:
@@ -790,7 +786,8 @@ class Writer:
         numbers = [b"%d" % (first + at) for at in range(len(rows))]
         pairs = zip(self._formatters, columns, strict=True)
         formatted = [formatter.spell(cells, 1) for formatter, cells in pairs]
-        settle(self._writers, formatted, first)
+        style_cells(self._writers, formatted, first)
+        share_strings(self._writers, formatted)
         parts: list[Part] = []
         for writer, cells in zip(self._writers, formatted, strict=True):
             parts += writer.parts(cells, numbers)

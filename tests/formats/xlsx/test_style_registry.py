@@ -18,35 +18,37 @@ def registry(*, compact: bool = False) -> StyleRegistry:
 
 def test_columns_that_look_alike_share_their_marks() -> None:
     found = registry()
-    marks = found.marks(MONEY, linked=False)
-    assert found.marks(ColumnStyle.of(sw.Column("b", format="0.00"), UTC), linked=False) is marks
-    assert found.marks(PLAIN, linked=False) is not marks
-    assert found.marks(MONEY, linked=True) is not marks
+    marks = found.cell_markup(MONEY, linked=False)
+    assert (
+        found.cell_markup(ColumnStyle.of(sw.Column("b", format="0.00"), UTC), linked=False) is marks
+    )
+    assert found.cell_markup(PLAIN, linked=False) is not marks
+    assert found.cell_markup(MONEY, linked=True) is not marks
 
 
 def test_a_plain_cell_names_no_format() -> None:
-    marks = registry().marks(PLAIN, linked=False)
+    marks = registry().cell_markup(PLAIN, linked=False)
     assert marks.plain[Kind.TEXT] == b'"'
     assert marks.around[Kind.NUMBER] == (b'"><v>', b"</v></c>")
     assert marks.around[Kind.TEXT] == (b'" t="inlineStr"><is><t>', b"</t></is></c>")
 
 
 def test_a_cell_without_its_reference_ends_none() -> None:
-    marks = registry(compact=True).marks(PLAIN, linked=False)
+    marks = registry(compact=True).cell_markup(PLAIN, linked=False)
     assert marks.around[Kind.BOOL] == (b' t="b"><v>', b"</v></c>")
 
 
 def test_only_a_column_of_links_has_the_look_of_links() -> None:
     found = registry()
-    assert found.marks(PLAIN, linked=False).links == {}
+    assert found.cell_markup(PLAIN, linked=False).links == {}
     link = found.styles.index(LINK)
-    assert found.marks(PLAIN, linked=True).links[Kind.TEXT] == b'" s="%d"' % link
+    assert found.cell_markup(PLAIN, linked=True).links[Kind.TEXT] == b'" s="%d"' % link
 
 
 def test_a_cell_of_its_own_style_keeps_the_format_of_its_column() -> None:
     found = registry()
     red = sw.Style(color="#FF0000")
-    marks = found.marks(MONEY, linked=False).styled(red, Kind.NUMBER, linked=False)
+    marks = found.cell_markup(MONEY, linked=False).styled(red, Kind.NUMBER, linked=False)
     wanted = found.styles.index(sw.Style(color="#FF0000", format="0.00"))
     assert marks == b'" s="%d"' % wanted
 
@@ -54,6 +56,6 @@ def test_a_cell_of_its_own_style_keeps_the_format_of_its_column() -> None:
 def test_styles_do_not_depend_on_which_kinds_came_first() -> None:
     first, again = registry(), registry()
     for kind in (Kind.DATE, Kind.NUMBER):
-        _ = first.marks(MONEY, linked=False).plain[kind]
-    again.marks(MONEY, linked=False)
+        _ = first.cell_markup(MONEY, linked=False).plain[kind]
+    again.cell_markup(MONEY, linked=False)
     assert first.styles.part() == again.styles.part()

@@ -145,7 +145,7 @@ def test_a_table_without_numbers_has_no_average(tmp_path: Path) -> None:
 
 
 def test_marks_in_a_title_are_escaped_where_a_formula_has_it() -> None:
-    assert table.column_of(3, "a'b[c]#d@e") == "Table3[a''b'[c']'#d'@e]"
+    assert table.column_reference(3, "a'b[c]#d@e") == "Table3[a''b'[c']'#d'@e]"
 
 
 def test_a_table_without_functions_has_no_row_of_them() -> None:

@@ -1,0 +1,41 @@
+"""WorkbookContext: what the sheets of a workbook share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from streamware.formats.protocol import Context
+from streamware.formats.xlsx.strings import SharedStrings
+from streamware.formats.xlsx.style_registry import StyleRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class WorkbookContext:
+    """What the sheets of a workbook share.
+
+    Attributes:
+        export: The context of the export.
+        registry: The styles of the workbook.
+        strings: The table of shared strings; None if texts are inline.
+    """
+
+    export: Context
+    registry: StyleRegistry
+    strings: SharedStrings | None = None
+
+    @property
+    def compact(self) -> bool:
+        """Whether cells and rows have no references."""
+        return self.registry.compact
+
+    @property
+    def converted(self) -> Counter[str]:
+        """The receipt's counts of conversions."""
+        return self.export.receipt.converted
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone of aware date-times."""
+        return self.export.values.timezone
