@@ -144,11 +144,9 @@ async def _settled() -> list[object]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the plain loop, which only the test moves."""
     made = Clock()
     for module in (streamware.rows.batching, streamware.engine.driver, streamware.engine.lifecycle):
         monkeypatch.setattr(module, "monotonic", made)
-    streamware.rows.batching._loop.cache_clear()  # each loop holds on to the clock it was made with
-    yield made
-    streamware.rows.batching._loop.cache_clear()
+    return made

@@ -18,7 +18,6 @@ from streamware.errors import EncodeError, LimitError, StateError
 from streamware.formats.protocol import Context, Encoder, Format, interleaves, pieces
 from streamware.model.columns import Batch, Sheet, as_columns
 from streamware.receipt import Receipt
-from streamware.rows.batching import Untag
 from streamware.rows.grouping import SheetGrouper
 from streamware.rows.table import Table
 
@@ -87,14 +86,14 @@ class DocumentWriter:
         self._start()
         self._table = self._make_table(sheet, names)
 
-    def begin_grouped(self, names: list[str] | None) -> Untag | None:
+    def begin_grouped(self, names: list[str] | None) -> list[Any] | None:
         """Have the rows fed from here on go into several sheets, in whatever order they come.
 
         Args:
             names: Names of the source's columns, if it gives them.
 
         Returns:
-            What takes the tags off `Tagged` rows as they are pulled; None for rows without tags.
+            The list that gets the sheets of `Tagged` rows as they are pulled; None for other rows.
 
         Raises:
             EncodeError: The format cannot take them in one pass.
@@ -108,7 +107,7 @@ class DocumentWriter:
             names,
             lambda name, sheet: self._make_table(sheet, names, name),
         )
-        return self._grouper.untag
+        return self._grouper.sheets
 
     def feed(self, rows: list[Any], *, characters: int = 0, alone: bool = False) -> None:
         """Encode `rows`; `take` gives what is ready.

@@ -31,7 +31,7 @@ from streamware.errors import EncodeError, LimitError
 from streamware.formats.protocol import Format
 from streamware.model.columns import Column, Key, Sheet, Tagged
 from streamware.receipt import Receipt
-from streamware.rows.batching import RowBatcher, Untag, portions
+from streamware.rows.batching import RowBatcher, portions
 from streamware.rows.source import (
     Bridge,
     Cancelled,
@@ -305,10 +305,10 @@ class Driver:
             opened.close()
 
     def _read_rows(
-        self, rows: Iterable[Any], untag: Untag | None = None
+        self, rows: Iterable[Any], sheets: list[Any] | None = None
     ) -> Generator[None, None, None]:
         document, interval = self.document, self._options.flush_interval
-        batcher = self._batcher = RowBatcher(rows, untag)
+        batcher = self._batcher = RowBatcher(rows, sheets)
         due = monotonic() + interval
         early = True  # the first bytes are sent at once
         while not batcher.ended:

@@ -1,19 +1,20 @@
-"""Rows pulled in batches that are bounded by rows, bytes and time.
+"""Rows pulled in batches that are bounded by rows, text and time.
 
-Small batches first, so that the first bytes leave early; each at most twice the one before.  A
-row that is far wider than the rest ends its batch and travels alone, so that memory stays flat
-when cells of a megabyte follow small ones.
+The first batches are small, so that the first bytes leave early; each is at most twice as long as
+the one before.  A row that is far wider than the rest ends its batch and is encoded alone, so that
+memory stays flat when cells of a megabyte follow small ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from threading import Lock
 from time import monotonic
-from typing import Any, NamedTuple, NoReturn
+from typing import Any
 
+from streamware.errors import EncodeError
 from streamware.model.cell import Cell
 from streamware.model.columns import Tagged
 
@@ -21,166 +22,146 @@ FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CHARACTERS = 262_144  # of text in a batch
 MOST_CELLS = 10_240  # in a batch, of any kind
+_RUN = 32  # rows after which the shape of a row is looked at again
 _LONG = (str, bytes, bytearray, memoryview)
 _NESTED = (list, dict, tuple)
 _COUNTED = frozenset(_LONG + _NESTED)
-_ITEM = 8  # characters of an item that is no text
-_WIDE = 65_536  # a row with this much text travels alone
-
-
-class Untag(NamedTuple):
-    """What becomes of the tags of `Tagged` rows.
-
-    Attributes:
-        note: Called with the sheet of each row, before the row is pending.
-        refuse: Called with what is no tagged row; raises.
-    """
-
-    note: Callable[[Any], object]
-    refuse: Callable[[Any], NoReturn]
+_ITEM = 8  # characters that any item but text counts for
+_WIDE = 65_536  # a row with more text than this is encoded alone
 
 
 class RowBatcher:
-    """Pulls rows from one iterator into `pending`.
+    """Pulls rows from one iterator into `pending`, a batch at a time.
 
-    Only the puller appends; `take` may be called from another thread while a pull is blocked, so
-    that a clock can hand out what has come so far.
+    Only the thread that pulls appends to `pending`.  Another thread may `take` what is there while
+    a pull is blocked, so that a clock can flush the rows that have come so far.
 
     Args:
         rows: The rows.
-        untag: Where they are `Tagged`: what takes their tags; the rows are bare then.
-
-    Attributes:
-        pending: Rows pulled and not yet taken.
-        heavy: Keys of the cells whose length counts: the columns that held text so far; None
-            where all of them do.
-        characters: So much text was counted in the last pull.
+        sheets: Given where rows are `Tagged`: the list that gets their sheets, each before its
+            row, without the tag, is pending.
     """
 
-    def __init__(self, rows: Iterable[Any], untag: Untag | None = None) -> None:
-        self.pending: list[Any] = []
+    def __init__(self, rows: Iterable[Any], sheets: list[Any] | None = None) -> None:
+        self.pending: list[Any] = []  # rows pulled and not yet taken
+        # Keys of the cells whose length counts: the columns that have held text; None: all do.
         self.heavy: Sequence[Any] | None = None
-        self.characters = 0
-        self.ended = False
+        self.characters = 0  # of text counted in the last pull
+        self.ended = False  # whether the iterator is exhausted
         self._rows: Iterator[Any] = iter(rows)
-        self._untag = untag
-        self._size = FIRST_ROWS
-        self._seen = False
-        self._more: dict[Any, None] = {}  # keys of cells that are long, but in no column
-        self._lock = Lock()
-        self._due = [0.0]  # where the loop looks after every row
-        self._stopped = False
+        self._sheets = sheets  # of the rows, where they are `Tagged`
+        self._tags = 0  # taken off so far
+        self._size = FIRST_ROWS  # rows in the next batch, at most
+        self._started = False  # whether the first row has come
+        self._unchosen: dict[Any, None] = {}  # keys of text that is in no column, as a set
+        self._lock = Lock()  # held while pending rows are taken
+        self._due = 0.0  # the time after which the next row ends the batch
+        self._stopped = False  # whether the pull in flight is to be the last
 
     def stop(self) -> None:
-        """Have the pull in flight be the last, from any thread."""
+        """Make the next row end the pull in flight; any thread may call this."""
         self._stopped = True
-        self._due[0] = 0.0
+        self._due = 0.0
 
     def pull(self, due: float) -> None:
-        """Pull a batch; return earlier when a row arrives after `due`, or the text is enough."""
-        self._due[0] = due
-        if self._stopped:  # looked at after that, or a stop in between would be lost
-            self._due[0] = 0.0
-        self.characters = 0
-        self.characters = MOST_CHARACTERS - self._pull()
+        """Pull a batch; return earlier when a row arrives after `due`, or the text is enough.
 
-    def _pull(self) -> int:
-        """The batch; returns what is left of the characters it may have."""
-        keys = self._weighed()
-        weighed = None if keys is None or len(keys) > _MOST_KEYS else tuple(keys)
-        untag = self._untag or _BARE
-        loop = _loop(weighed, tagged=self._untag is not None)
-        room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
-        while left:
-            run = min(left, _RUN if self._seen else 1)
-            room, state, row = loop(self._rows, run, self.pending, room, self._due, *untag)
-            if state != _THROUGH:
-                self.ended = state == _ENDED
-                self._size = max(1, self._size // 2) if room < 0 else self._size
-                return room
-            most = max(1, MOST_CELLS // max(1, _width(row)))
-            left = min(left - run, most - 1) if not self._seen else left - run
-            self._seen = True
-            if keys is not None and (new := [key for key in heavy(row) if key not in keys]):
-                self._more.update(dict.fromkeys(new))
-                return room  # text where there was none: the next batch is to weigh it
-        self._size = min(2 * self._size, MOST_ROWS, most)
-        return room
-
-    def _weighed(self) -> Sequence[Any] | None:
-        """Keys of the cells whose length counts, wanted or not: they are in memory."""
-        return None if self.heavy is None else list(dict.fromkeys((*self.heavy, *self._more)))
+        Raises:
+            EncodeError: A row is not `Tagged`, and the first one was.
+        """
+        self._due = due
+        if self._stopped:  # checked after the assignment, or it could undo a stop in between
+            self._due = 0.0
+        self.characters = MOST_CHARACTERS - self._pull_batch()
 
     def take(self) -> list[Any]:
-        """The pending rows, which are pending no more."""
+        """Return the pending rows, and remove them from `pending`."""
         with self._lock:
             rows = self.pending[:]
             del self.pending[: len(rows)]
         return rows
 
+    def _pull_batch(self) -> int:
+        """Pull a batch; return what is left of the characters that it may have.
 
-_Loop = Callable[..., tuple[int, int, Any]]
+        The text that counts is that of the columns, and of cells in no column: they, too, are in
+        memory.
+        """
+        known = None if self.heavy is None else dict.fromkeys((*self.heavy, *self._unchosen))
+        keys = None if known is None else list(known)
+        room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
+        while left:
+            run = min(left, _RUN if self._started else 1)
+            room, row, whole = self._pull_run(run, keys, room)
+            if not whole:
+                if room < 0:
+                    self._size = max(1, self._size // 2)
+                return room
+            most = max(1, MOST_CELLS // max(1, len(row) if hasattr(row, "__len__") else 1))
+            left = left - run if self._started else min(left - run, most - 1)
+            self._started = True
+            if known is not None and (new := heavy(row, known)):
+                self._unchosen.update(dict.fromkeys(new))
+                return room  # there is text where none was: the next batch weighs it, too
+        self._size = min(2 * self._size, MOST_ROWS, most)
+        return room
 
-_THROUGH, _CUT, _ENDED = range(3)
-_RUN = 32  # rows between two looks at what a row is like
-_MOST_KEYS = 64  # in one expression, whose depth the compiler bounds
+    def _pull_run(self, size: int, keys: Sequence[Any] | None, room: int) -> tuple[int, Any, bool]:
+        """Append `size` rows to `pending`; fewer if the text is enough, or a row comes late.
 
-# The innermost loop of every export, written out for the columns that hold text: a loop over
-# them would take longer than the encoding of a cell or two.  Nothing is asked of `pending`,
-# because another thread may take what is there at any time.
-_SOURCE = """
-def loop(rows, size, pending, room, due, note, refuse):
-    count, row = 0, None
-    append = pending.append
-    for count, row in zip(range(1, size + 1), rows):{untag}
-        append(row)
-        try:
-            room -= {weight}
-        except (TypeError, ValueError, KeyError, IndexError):
-            room -= weight(row)
-        if room < 0 or monotonic() > due[0]:
-            return room, CUT, row
-    return room, THROUGH if count == size else ENDED, row
-"""
+        This is the innermost loop of every export.  It asks nothing of `pending`, because another
+        thread may take what is there at any time.
 
+        Returns:
+            What is left of `room`, the last row, and whether there were `size` rows.
+        """
+        append, sheets = self.pending.append, self._sheets
+        count, row = 0, None
+        for count, pulled in enumerate(islice(self._rows, size), 1):  # noqa: B007 - used below
+            row = pulled if sheets is None else self._untagged(pulled, sheets)
+            append(row)
+            text = 0
+            try:
+                if keys is None:
+                    text = weight(row)
+                else:
+                    for key in keys:
+                        text += len(row[key] or "")
+            except (TypeError, ValueError, KeyError, IndexError):
+                text = weight(row)
+            room -= text
+            if room < 0 or monotonic() > self._due:
+                return room, row, False
+        self.ended = count < size
+        return room, row, not self.ended
 
-# A generator that took the tags off would take as long as all of this.
-_UNTAG = """
+    def _untagged(self, row: Any, sheets: list[Any]) -> Any:
+        self._tags += 1
         if type(row) is not Tagged:
-            refuse(row)
-        note(row.sheet)
-        row = row.row"""
+            kind = type(row).__name__
+            raise EncodeError(f"row {self._tags} must be Tagged like the first row, not {kind}")
+        sheets.append(row.sheet)
+        return row.row
 
-_BARE = (None, None)  # what bare rows need of an `Untag`
 
+def heavy(row: Any, known: Container[Any] = ()) -> Sequence[Any]:
+    """Return the keys of the cells of `row` whose length counts, besides those that are `known`.
 
-@lru_cache(maxsize=256)
-def _loop(keys: tuple[Any, ...] | None, *, tagged: bool) -> _Loop:
-    """Appends at most `size` rows to `pending`, until `room` is used up or it is `due`.
-
-    Returns what is left of `room`, how the loop ended, and the last row.
+    Rows of other shapes than dicts, tuples and lists have none: they are weighed whole.
     """
-    lengths = [f"len(row[{key!r}] or '')" for key in keys or ()]
-    terms = "weight(row)" if keys is None else " + ".join(lengths) or "0"
-    names: dict[str, Any] = {"weight": weight, "monotonic": monotonic, "Tagged": Tagged}
-    names |= {"THROUGH": _THROUGH, "CUT": _CUT, "ENDED": _ENDED}
-    exec(_SOURCE.format(weight=terms, untag=_UNTAG if tagged else ""), names)  # noqa: S102 - of literals of our own making
-    return names["loop"]  # type: ignore[no-any-return]
-
-
-def _width(row: Any) -> int:
-    return len(row) if hasattr(row, "__len__") else 1
-
-
-def heavy(row: Any) -> Sequence[Any]:
-    """Keys of the cells of `row` whose length counts; none where that takes a closer look."""
     if hasattr(type(row), "__missing__"):  # a defaultdict: row[key] changes it
         return ()
     if isinstance(row, dict):
-        return [key for key, cell in row.items() if type(cell) in _COUNTED or _is_long(cell)]
-    if isinstance(row, (tuple, list)):
-        return [at for at, cell in enumerate(row) if type(cell) in _COUNTED or _is_long(cell)]
-    return ()
+        cells: Iterable[tuple[Any, Any]] = row.items()
+    elif isinstance(row, (tuple, list)):
+        cells = enumerate(row)
+    else:
+        return ()
+    return [
+        key
+        for key, cell in cells
+        if key not in known and (type(cell) in _COUNTED or _is_long(cell))
+    ]
 
 
 def _is_long(cell: object) -> bool:
@@ -189,7 +170,7 @@ def _is_long(cell: object) -> bool:
 
 
 def weight(row: Any, keys: Sequence[Any] = ()) -> int:
-    """Characters of text in a row of any shape; of the cells at `keys`, where there are any."""
+    """Return the characters of text in a row: at `keys`, if any are given, else in all cells."""
     if keys:
         try:
             return sum([len(row[key]) for key in keys if row[key]])
@@ -209,21 +190,21 @@ def weight(row: Any, keys: Sequence[Any] = ()) -> int:
 
 
 def _length(cell: Any) -> int:
-    """About as many characters as a cell takes."""
+    """Return about as many characters as a cell takes."""
     if isinstance(cell, _LONG):
         return len(cell)
     return _nested_length(cell, {}, _DEPTH) if _has_items(cell) else 0
 
 
 _Lengths = dict[tuple[int, int], tuple[int, Any]]
-_DEPTH = 3  # what is nested deeper counts by its items
+_DEPTH = 3  # levels that are looked into; deeper ones count by the number of their items
 
 
 def _nested_length(cell: Any, known: _Lengths, depth: int) -> int:
-    """The same of what has items, looked into so many times.
+    """Return the same for a cell that has items, down to `depth` levels.
 
-    What is there many times, or in itself, is looked at once: `known` has its length by identity
-    and depth, and keeps it, for else its identity would soon be that of another.
+    An object that occurs many times, or in itself, is measured once: `known` has its length by
+    identity and depth.  It keeps the object too, because a freed one could pass its identity on.
     """
     items: Iterable[Any]
     if isinstance(cell, Cell):
@@ -255,7 +236,7 @@ def _slots(type_: type) -> list[str]:
 
 
 def portions(rows: list[Any]) -> list[list[Any]]:
-    """`rows` in runs, a wide last row in one of its own."""
+    """Split `rows` into those that are encoded together: a wide last row is encoded alone."""
     if len(rows) < 2 or weight(rows[-1]) <= _WIDE:
         return [rows]
     return [rows[:-1], rows[-1:]]

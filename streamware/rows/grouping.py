@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from operator import itemgetter
-from typing import Any, NoReturn
+from typing import Any
 
 from streamware.errors import EncodeError, StateError
 from streamware.model.cell import Cell
 from streamware.model.columns import Column, Key, Sheet
-from streamware.rows.batching import Untag
 from streamware.rows.layout import Layout
 from streamware.rows.table import Table
 
@@ -59,9 +58,9 @@ class SheetGrouper:
         self._most = 0
 
     @property
-    def untag(self) -> Untag | None:
-        """What takes the tags of rows that are pulled; None where they have none."""
-        return None if self._key is not None else Untag(self._pulled.append, self._refuse)
+    def sheets(self) -> list[Any] | None:
+        """The list that gets the sheets of `Tagged` rows as they are pulled; None with a key."""
+        return None if self._key is not None else self._pulled
 
     def add(self, rows: Sequence[Any], characters: int) -> None:
         """Take in rows, in the order in which they were pulled, with so much text."""
@@ -138,10 +137,6 @@ class SheetGrouper:
             with suppress(IndexError):  # a shorter row, which a layout knows how to read
                 return list(map(itemgetter(key), rows))
         return layout.cells(rows, self._row)[0]
-
-    def _refuse(self, row: Any) -> NoReturn:
-        number, kind = self._row + len(self._pulled), type(row).__name__
-        raise EncodeError(f"row {number} is a {kind}; the rows before it were Tagged")
 
     def _brought_by(self, sheets: Sequence[Any]) -> list[str]:
         """The names of `sheets`, some of which may bring columns and options."""

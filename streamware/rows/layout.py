@@ -84,7 +84,7 @@ class Layout:
     def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
         """The columns of `rows`, whose first has the number `first`."""
         columns = None
-        if set(map(type, rows)) == {self._type}:
+        if list(map(type, rows)).count(self._type) == len(rows):
             columns = self._by_position(rows) if self._shape == "sequence" else self._by_name(rows)
         if columns is None:
             columns = list(

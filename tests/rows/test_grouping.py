@@ -35,7 +35,7 @@ class Sorting:
 
     def add(self, rows: Iterable[Any], characters: int = 0) -> Runs:
         """The runs that are ready once these rows were pulled at a time."""
-        batcher = RowBatcher(rows, self.grouper.untag)
+        batcher = RowBatcher(rows, self.grouper.sheets)
         pulled: list[Any] = []
         while not batcher.ended:
             batcher.pull(float("inf"))
@@ -262,7 +262,7 @@ def test_the_sheet_of_a_tagged_row_has_no_rows_of_its_own() -> None:
 
 def test_a_row_without_a_tag_among_those_that_have_one_is_an_error() -> None:
     rows: list[Any] = [sw.Tagged("a", (1,)), (2,)]
-    with pytest.raises(sw.EncodeError, match="row 2 is a tuple; the rows before it were Tagged"):
+    with pytest.raises(sw.EncodeError, match="row 2 must be Tagged like the first row, not tuple"):
         Sorting().add(rows)
 
 
