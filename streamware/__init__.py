@@ -1,6 +1,21 @@
 """Any iterable of rows as a CSV, XML or XLSX download, in constant memory.
 
-Everything public stands here; `README.md` shows how it is used.
+`README.md` shows how it is used.  These are the public names:
+
+- To answer a request: `Export`; `Bundle`, for several in one zip archive.  The response classes of
+  frameworks are in `streamware.frameworks`.
+- To encode without a request: `encode`, `aencode`, `save`, `asave`; `EncodeOptions`, `Encoding`,
+  `AsyncEncoding`.
+- The formats: `Csv`, `Tsv`, `Json`, `Ndjson`, `Xml`, `Xlsx`, `Ods`.
+- To describe rows: `Column`, `Sheet`, `Tagged`; `Values` and `Formula`.  For spreadsheets: `Cell`,
+  `Style`, `SheetOptions`, `Condition`, `ColorScale`, `DataBar`, `Validation`.
+- Scratch files of a request: `WSGIMiddleware`, `ASGIMiddleware`; `current_scratch`, `Scratch`,
+  `Spool`, `Usage`.
+- Bounds and reports: `Settings`, `Limits`; `Receipt`, `Observer`.
+- Errors: `StreamwareError`, `EncodeError`, `CellError`, `LimitError`, `StateError`,
+  `ScratchError`, `Refused`.
+- To write another format: `Format`, `Encoder`, `Context`, `Head`, `Batch`, `Part`, `TextColumns`,
+  `interleave`.
 """
 
 from streamware.engine.aio import AsyncEncoding, aencode

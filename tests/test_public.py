@@ -152,6 +152,11 @@ def modules() -> list[Path]:
     return sorted(path for path in found if len(ast.parse((PACKAGE / path).read_text()).body) > 1)
 
 
+def test_the_package_says_what_each_name_is_for() -> None:
+    listed = re.findall(r"`(\w+)`", sw.__doc__ or "")
+    assert sorted(listed) == sorted(sw.__all__)
+
+
 def test_all_is_every_public_name_in_order() -> None:
     bound = [
         name

@@ -87,9 +87,8 @@ class ExportResponse:
                 " use ExportResponse(…).fill(req, resp)"
             )
         stream = ResponseStream(self.export.asgi, req.scope, _receive_of(req))
-        start = await stream.start()
-        resp.status = start["status"]
-        _set_headers(resp, [(n.decode(), v.decode("latin-1")) for n, v in start["headers"]])
+        resp.status, headers = await stream.start()
+        _set_headers(resp, headers)
         resp.stream = stream
 
 

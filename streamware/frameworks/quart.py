@@ -67,13 +67,11 @@ class ExportResponse(Response):
         if response is not self:  # that of an error, or another one that the view returned
             return response
         stream = ResponseStream(self._answer, cast("Scope", request.scope))
-        start = await stream.start()
+        self.status_code, headers = await stream.start()
         self._tear_down = _hold_contexts()
         self.response = _Body(stream)
-        self.status_code = start["status"]
         self.headers.clear()
-        for name, value in start["headers"]:
-            self.headers.add(name.decode("latin-1"), value.decode("latin-1"))
+        self.headers.extend(headers)
         return self
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

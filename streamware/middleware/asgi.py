@@ -81,7 +81,7 @@ class ASGIMiddleware:
         cancel_on_disconnect: bool = False,
     ) -> None:
         check(app, "ASGI")
-        self._app = app
+        self._app = app  # the application
         self._given = settings  # as passed; None defers to an outer middleware
         self._settings = settings or Settings()  # what holds if there is no outer middleware
         self._pool = scratch_pool(self._settings)  # shared by all requests of the process
@@ -178,8 +178,8 @@ class _Cancellation:
     """A callback for a disconnect: cancels the current task unless its response is complete."""
 
     def __init__(self, watcher: DisconnectWatcher, response: _Response) -> None:
-        self._watcher = watcher
-        self._response = response
+        self._watcher = watcher  # says whether it was a disconnect
+        self._response = response  # says whether there is still something to cancel
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())  # runs the application
         self._others = self._task.cancelling()  # cancellations that were requested before
         self._cancelled = False  # whether this one is requested, and not withdrawn

@@ -42,9 +42,7 @@ class AsyncDownload(BaseDownload):
         self._loop = asyncio.get_running_loop()
         application = self._application(open_rows=open_rows)
         self._stream = await _outside_tasks(application, self._scope, _disconnect_at(self._left))
-        start = await self._stream.start()
-        self.status = start["status"]
-        self.headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start["headers"]]
+        self.status, self.headers = await self._stream.start()
 
     def __aiter__(self) -> Self:
         return self

@@ -49,8 +49,8 @@ class ResponseStream:
         if self._owner is not None:
             self._owner.add_done_callback(self._cancel)
 
-    async def start(self) -> Message:
-        """Return the `http.response.start`; the first chunk has been made by then, too.
+    async def start(self) -> tuple[int, list[tuple[str, str]]]:
+        """Return status and headers; the first chunk has been made by then, too.
 
         If the client left before, the status is `CLIENT_LEFT`, and there are no chunks.
 
@@ -62,7 +62,10 @@ class ResponseStream:
         except BaseException:
             await self.close()
             raise
-        return message or {"type": "http.response.start", "status": CLIENT_LEFT, "headers": []}
+        if message is None:
+            return CLIENT_LEFT, []
+        headers = message["headers"]
+        return message["status"], [(n.decode("latin-1"), v.decode("latin-1")) for n, v in headers]
 
     def __aiter__(self) -> Self:
         return self

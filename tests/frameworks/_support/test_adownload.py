@@ -26,7 +26,7 @@ async def read(made: AsyncDownload) -> bytes:
 
 
 @pytest.mark.parametrize("kind", [Rows, AsyncRows])
-async def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end(kind: Any) -> None:
+async def test_rows_are_opened_by_the_start_and_closed_at_the_end(kind: Any) -> None:
     rows = kind(orders(3))
     made = download(lambda: rows, columns=["id", "name"])
     await made.start()
@@ -37,7 +37,7 @@ async def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end(kind: Any)
     assert rows.closed == 1
 
 
-async def test_it_is_begun_by_who_reads_it_and_no_further_than_that() -> None:
+async def test_reading_starts_it_and_reads_no_further_than_wanted() -> None:
     rows = Rows(orders(10**9))
     made = download(lambda: rows)
     assert await anext(made)
@@ -47,7 +47,7 @@ async def test_it_is_begun_by_who_reads_it_and_no_further_than_that() -> None:
     assert rows.closed == 1
 
 
-async def test_aclose_before_it_is_begun_opens_nothing() -> None:
+async def test_aclose_before_the_start_opens_nothing() -> None:
     rows = Rows(orders(3))
     made = download(rows)
     await made.aclose()
@@ -56,22 +56,20 @@ async def test_aclose_before_it_is_begun_opens_nothing() -> None:
     assert await read(made) == b""
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_close_is_good_from_another_thread(begun: bool) -> None:
+@pytest.mark.parametrize("started", [False, True])
+async def test_close_works_from_another_thread(started: bool) -> None:
     rows = Rows(orders(10**9))
     made = download(rows)
-    if begun:
+    if started:
         await made.start()
     await asyncio.to_thread(made.close)
     await until(lambda: rows.closed)
-    assert (rows.pulled > 0, rows.closed) == (begun, 1)
+    assert (rows.pulled > 0, rows.closed) == (started, 1)
 
 
 @pytest.mark.parametrize("kind", [Rows, AsyncRows])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(
-    kind: Any, method: str
-) -> None:
+async def test_a_download_dropped_before_the_start_closes_its_rows(kind: Any, method: str) -> None:
     rows = kind(orders(3))
     export = sw.Export(rows, format="csv")
     made = AsyncDownload(prepare_answer(export, Request(method=method)), SCOPE)
@@ -80,7 +78,7 @@ async def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(
     assert (rows.pulled, rows.closed) == (0, 1)
 
 
-async def test_one_that_is_dropped_closes_its_rows() -> None:
+async def test_a_dropped_download_closes_its_rows() -> None:
     rows = Rows(orders(10**9))
     made = download(lambda: rows)
     await made.start()
@@ -88,7 +86,7 @@ async def test_one_that_is_dropped_closes_its_rows() -> None:
     await until(lambda: rows.closed)
 
 
-async def test_one_whose_reader_is_cancelled_closes_its_rows() -> None:
+async def test_a_download_whose_reader_is_cancelled_closes_its_rows() -> None:
     held = asyncio.Event()
 
     async def slow() -> Any:
@@ -106,13 +104,13 @@ async def test_one_whose_reader_is_cancelled_closes_its_rows() -> None:
     assert [receipt.outcome for receipt in done] == ["client gone"]
 
 
-async def test_it_outlives_the_task_that_has_begun_it() -> None:
+async def test_it_outlives_the_task_that_started_it() -> None:
     made = download(lambda: orders(20_000))
     await asyncio.create_task(made.start())
     assert len(csv_rows(await read(made))) == 20_000
 
 
-async def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
+async def test_a_failure_before_the_first_chunk_is_raised_by_the_start() -> None:
     rows = Rows(failing(0, OSError("no disk")))
     made = download(lambda: rows)
     with pytest.raises(OSError, match="no disk"):
@@ -120,7 +118,7 @@ async def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> Non
     assert rows.closed == 1
 
 
-async def test_a_failure_later_comes_where_it_is_read() -> None:
+async def test_a_later_failure_is_raised_by_the_reading() -> None:
     rows = Rows(failing(200_000, OSError("no disk")))
     made = download(lambda: rows)
     await made.start()
@@ -129,7 +127,7 @@ async def test_a_failure_later_comes_where_it_is_read() -> None:
     assert rows.closed == 1
 
 
-async def test_a_refusal_has_a_status_and_headers_of_its_own() -> None:
+async def test_a_refusal_has_its_own_status_and_headers() -> None:
     places = admission(FULL)
     await places.aenter()
     try:
@@ -144,7 +142,7 @@ async def test_a_refusal_has_a_status_and_headers_of_its_own() -> None:
     assert int(dict(made.headers)["content-length"]) == len(await read(made))
 
 
-async def test_headers_that_were_changed_meanwhile_stay() -> None:
+async def test_headers_changed_before_the_start_stay() -> None:
     made = download([(1,)])
     headers = {"Cache-Control": "no-cache"}
     await made.start()

@@ -20,7 +20,7 @@ def download(content: Any, **options: Any) -> Download:
     return Download(answer, ENVIRON)
 
 
-def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end() -> None:
+def test_rows_are_opened_by_the_start_and_closed_at_the_end() -> None:
     rows = Rows(orders(3))
     made = download(rows, columns=["id", "name"])
     assert (rows.pulled, made.started, made.status) == (0, False, 200)
@@ -32,29 +32,29 @@ def test_rows_are_opened_when_it_is_begun_and_closed_at_the_end() -> None:
     assert rows.closed == 1
 
 
-def test_it_is_begun_by_who_reads_it() -> None:
+def test_reading_starts_it() -> None:
     assert len(csv_rows(b"".join(download(orders(3))))) == 3
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_close_is_good_at_any_time_and_for_twice(begun: bool) -> None:
+@pytest.mark.parametrize("started", [False, True])
+def test_close_works_at_any_time_and_twice(started: bool) -> None:
     rows = Rows(orders(10**9))
     made = download(rows)
-    if begun:
+    if started:
         next(made)
     made.close()
     made.close()
-    assert (rows.pulled > 0, rows.closed) == (begun, 1)
+    assert (rows.pulled > 0, rows.closed) == (started, 1)
     assert list(made) == []
 
 
-def test_what_is_not_wanted_is_not_opened() -> None:
+def test_a_start_without_rows_opens_nothing() -> None:
     made = download(lambda: pytest.fail("opened"))
     made.start(open_rows=False)
     assert (made.status, b"".join(made)) == (200, b"")
 
 
-def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
+def test_a_failure_before_the_first_chunk_is_raised_by_the_start() -> None:
     rows = Rows(failing(0, OSError("no disk")))
     made = download(lambda: rows)
     with pytest.raises(OSError, match="no disk"):
@@ -64,7 +64,7 @@ def test_a_failure_before_the_first_chunk_comes_where_it_is_begun() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(method: str) -> None:
+def test_a_download_dropped_before_the_start_closes_its_rows(method: str) -> None:
     rows = Rows(orders(3))
     export = sw.Export(rows, format="csv")
     made = Download(prepare_answer(export, Request(method=method)), ENVIRON)
@@ -73,13 +73,13 @@ def test_one_that_is_dropped_before_it_is_begun_closes_its_rows(method: str) -> 
     assert (rows.pulled, rows.closed) == (0, 1)
 
 
-def test_one_that_is_dropped_opens_nothing() -> None:
+def test_a_dropped_download_opens_nothing() -> None:
     made = download(lambda: pytest.fail("opened"))
     del made
 
 
 def refused() -> Download:
-    """One that was begun while there was no place."""
+    """A download started while no other was admitted."""
     places = admission(FULL)
     places.enter()
     try:
@@ -102,12 +102,12 @@ def test_a_refusal_replaces_the_headers_of_the_download() -> None:
 
 
 def deleted() -> dict[str, str]:
-    """Headers that a download has; a dict would complain of one that is missing."""
+    """The headers of a download; a dict raises for a missing one."""
     names = ("Content-Type", "Cache-Control", "X-Content-Type-Options", "Accept-Ranges", "Vary")
     return dict.fromkeys(names, "")
 
 
-def test_headers_that_were_changed_meanwhile_stay() -> None:
+def test_headers_changed_before_the_start_stay() -> None:
     made = download([(1,)])
     headers = {"Cache-Control": "no-cache"}
     made.start()

@@ -15,12 +15,12 @@ def stream(rows: Any, receive: Any = None) -> ResponseStream:
     return ResponseStream(sw.Export(rows, format="csv").asgi, SCOPE, receive)
 
 
-async def test_it_tells_its_start_and_then_its_chunks() -> None:
+async def test_it_gives_its_start_and_then_its_chunks() -> None:
     rows = Rows(orders(20_000))
     made = stream(lambda: rows)
-    start = await made.start()
-    assert start["status"] == 200
-    assert (b"content-type", b"text/csv; charset=utf-8") in start["headers"]
+    status, headers = await made.start()
+    assert status == 200
+    assert ("content-type", "text/csv; charset=utf-8") in headers
     data = b"".join([chunk async for chunk in made])
     assert data.endswith(b"19999,order 19999\r\n")
     assert rows.closed == 1
@@ -49,7 +49,7 @@ async def test_an_early_error_is_raised_by_the_start() -> None:
     assert rows.closed == 1
 
 
-async def test_a_later_error_is_raised_by_the_chunks_ever_after() -> None:
+async def test_a_later_error_is_raised_by_every_further_chunk() -> None:
     rows = Rows(failing(50_000))
     made = stream(lambda: rows)
     await made.start()
@@ -96,12 +96,12 @@ async def test_a_client_that_left_before_gets_no_chunk() -> None:
 
     rows = Rows(orders(ENDLESS))
     made = stream(lambda: rows, left)
-    assert (await made.start())["status"] == CLIENT_LEFT
+    assert (await made.start())[0] == CLIENT_LEFT
     assert [chunk async for chunk in made] == []
     assert rows.closed == 1
 
 
-async def test_a_framework_that_is_stuck_in_sending_is_cancelled() -> None:
+async def test_a_framework_stuck_in_sending_is_cancelled() -> None:
     leaving = asyncio.Event()
     rows = Rows(orders(ENDLESS))
 
