@@ -1,30 +1,133 @@
-"""What became of an export."""
+"""Receipt: the figures of one export, and how it ended."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from streamware.errors import LimitError, Refused, StateError
 
 
+class Conversion(NamedTuple):
+    """A rule by which a value is written otherwise than it came.
+
+    Attributes:
+        formats: The formats that apply it.
+        meaning: What is counted, once for each value.
+    """
+
+    formats: str
+    meaning: str
+
+
+_ALL, _SPREADSHEETS = "all", "XLSX, ODS"
+
+CONVERSIONS = {
+    "aware": Conversion(
+        _ALL,
+        "A date-time with a zone was written as ISO 8601 text: by `Values(aware='text')`, or as it"
+        " is out of range in `Values.timezone`.  In XLSX and ODS a time with a zone, too.",
+    ),
+    "big_int": Conversion(
+        _SPREADSHEETS,
+        "An integer or an integral Decimal beyond ±10^15 was written as text or, by"
+        " `Values(big_int='number')`, as a rounded number; so was a Decimal beyond a double.",
+    ),
+    "decimal": Conversion(
+        _ALL,
+        "A Decimal (XLSX, ODS), a fraction or another real number was rounded to a double; or a"
+        " Decimal was written as text, by `Values(decimal='text')`.",
+    ),
+    "early_date": Conversion(
+        _SPREADSHEETS,
+        "A date before the format's calendar was written as text: in XLSX before 1 March 1900, in"
+        " ODS before 15 October 1582.",
+    ),
+    "escape": Conversion("XLSX", "Text that looks like an escape, such as `_x0041_`, was escaped."),
+    "forbidden": Conversion(
+        _ALL,
+        "Text with characters that XML forbids, or with lone surrogates, was written as"
+        " `Values.forbidden` says.",
+    ),
+    "formula": Conversion(
+        "CSV, TSV, XML, JSON, NDJSON, ODS",
+        "A `Formula` was written as its text; in ODS only its value was, as its functions cannot be"
+        " translated.",
+    ),
+    "formula_text": Conversion(
+        "CSV, TSV", "Text that a spreadsheet would take for a formula got an apostrophe."
+    ),
+    "link": Conversion(
+        _SPREADSHEETS,
+        "The link of a `Cell` was left out: the sheet has as many as it can hold, or a link cannot"
+        " be there.",
+    ),
+    "long_duration": Conversion(
+        _SPREADSHEETS, "A duration too long for the format was written as ISO 8601 text."
+    ),
+    "long_text": Conversion(
+        _SPREADSHEETS, "Text over 32,767 UTF-16 units was cut, and ends in an ellipsis."
+    ),
+    "negative_duration": Conversion(
+        _SPREADSHEETS,
+        "A negative duration was written as ISO 8601 text: in XLSX any, in ODS one that is too"
+        " long.",
+    ),
+    "nested": Conversion(_ALL, "A list, a tuple or a dict was written as compact JSON."),
+    "newline": Conversion(_SPREADSHEETS, "Text with CR or CRLF got LF."),
+    "non_finite": Conversion(
+        _ALL, "NaN or an infinity was left empty, or written as text, by `Values.non_finite`."
+    ),
+    "note": Conversion("XLSX", "A note was left out: the sheet has as many as it can hold."),
+    "offset": Conversion(
+        "CSV, TSV", "The offset of a date-time with a zone was left out, in a localized document."
+    ),
+    "other": Conversion(
+        _ALL, "A value of an unknown type was written as its `str`, by `Values(other='str')`."
+    ),
+    "property": Conversion(
+        _SPREADSHEETS, "The text of a document property was cut after 255 characters."
+    ),
+    "sheet_name": Conversion(
+        _SPREADSHEETS, "The name of a sheet was changed: it was too long, not allowed, or taken."
+    ),
+    "tab_color": Conversion(
+        "ODS", "The colour of a sheet's tab was left out: the sheet came after the styles."
+    ),
+    "text_of_object": Conversion(
+        _ALL, "A UUID, an Enum, a path, an IP address or bytes (as base64) were written as text."
+    ),
+    "timezone": Conversion(_ALL, "A date-time was converted to `Values.timezone`."),
+    "url": Conversion(
+        _SPREADSHEETS,
+        "A cell of a column with `Column(url=…)` has no link: it is a formula, or its value makes"
+        " no address.",
+    ),
+    "validation": Conversion(
+        "ODS", "The rule of a column was left out: the sheet came after the rules."
+    ),
+}
+"""Every key of `Receipt.converted`; `docs/values.md` has them as a table."""
+
+
 @dataclass(slots=True)
 class Receipt:
-    """Figures of one export, filled while it runs and final once it has ended.
+    """The figures of one export, filled while it runs and final once it has ended.
 
     Attributes:
         format: Name of the format, such as "xlsx".
         rows: Data rows written, over all sheets, headers not counted.
-        bytes: Bytes of the document handed out so far.
+        bytes: Bytes of the document that were taken so far.
         seconds: Seconds from the opening of the rows to the end.
-        first_byte_seconds: Seconds from the opening to the first bytes that can be handed out:
-            of a document that is spooled, to its end; None before them.
+        first_byte_seconds: Seconds from the opening to the first bytes that can be sent; for a
+            spooled document, to its end.  None before them.
         sha256: Hex digest of the whole document; None unless it is complete.
-        converted: How often a value was written otherwise than it came, by the name of the rule
-            (the fields of `Values`, and "text_cut", "newline", "escape", "text_of_object", …).
+        converted: How often a value was written otherwise than it came, by the name of the rule;
+            `docs/values.md` explains each.
         outcome: "running", and then one of
-            "complete": all of it was handed out, over HTTP to the server;
+            "complete": all of it was taken, over HTTP by the server;
             "client gone": over HTTP, closed before its end; elsewhere that is "closed";
             "source error": the rows raised;
             "encode error": a row or a value that the format cannot hold;
@@ -32,11 +135,11 @@ class Receipt:
             "no space": no room for scratch;
             "refused": over HTTP, too many exports at once; nothing was opened.
         problem: What ended it, in one line that can be logged: the limit that was passed, or the
-            type of the error, never its text; None where nothing did.
+            type of the error, never its text.  None if no error did.
         delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
-        delivery_reason: Why so, where `delivery="auto"` had the choice.
+        delivery_reason: Why so, if `delivery="auto"` had the choice.
         waited_seconds: Over HTTP, seconds it waited for its turn among those at once.
-        scratch_peak_bytes: The most it held on disk, with what was reserved ahead.
+        scratch_peak_bytes: The most bytes it held on disk, with what was reserved ahead.
         id: Tells it from others in a log.
     """
 
@@ -57,18 +160,18 @@ class Receipt:
 
 
 def check_complete(receipt: Receipt) -> None:
-    """Raises StateError where the chunks of a document have an end, and the document has none."""
+    """Raise StateError if the chunks have ended, but the document is not complete."""
     if receipt.outcome != "complete":
         raise StateError(f"the document was cut, and is not complete: {receipt.outcome}")
 
 
 def problem_of(error: BaseException) -> str:
-    """One line on what went wrong, with names of ours and counts, and with nobody's data."""
+    """Return one line on what went wrong, with names of the library and counts, no user data."""
     kind = type(error).__name__
     if isinstance(error, Refused) and error.limit is not None:
         return f"Settings.{error.limit}"
     if isinstance(error, LimitError):
-        # Its text may name a column or an entry: those are not ours.
+        # Its text may name a column or an entry, which are user data.
         what = "a limit of the format" if error.name is None else f"Limits.{error.name}"
         return f"{what}: {error.actual:,} is over {error.limit:,}"
     if isinstance(error, OSError) and error.errno is not None:

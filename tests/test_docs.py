@@ -24,6 +24,7 @@ import pytest
 import streamware as sw
 from readers import calamine_rows
 from streamware.formats import registry
+from streamware.receipt import CONVERSIONS
 from streamware.scratch.pool import _pools
 
 ROOT = Path(__file__).parents[1]
@@ -393,3 +394,24 @@ def test_the_format_of_the_docs_is_known_by_its_name(
         "## One\n\n| a |\n| --- |\n| 1 |\n| \\* |\n\n## Two\n\n| b |\n| --- |\n\n2 rows\n"
     )
     assert b"".join(sw.encode(iter([]), "markdown")).endswith(b"\n0 rows\n")
+
+
+VALUES = ROOT / "docs" / "values.md"
+
+
+def with_conversions(page: str) -> str:
+    """The page about converted values, whose table is the one in the code."""
+    lines = [
+        f"| `{key}` | {formats} | {meaning} |" for key, (formats, meaning) in CONVERSIONS.items()
+    ]
+    table = "\n".join(["| key | formats | counted when |", "| --- | --- | --- |", *lines])
+    return page.partition("| key |")[0] + table + "\n"
+
+
+def test_the_table_of_conversions_is_that_of_the_code() -> None:
+    page = VALUES.read_text(encoding="utf-8")
+    assert page == with_conversions(page)
+
+
+if __name__ == "__main__":  # `python tests/test_docs.py` writes the table anew
+    VALUES.write_text(with_conversions(VALUES.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,16 +1,20 @@
 """What is told of an export, while it runs and when it has ended."""
 
+import ast
 import hashlib
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from errno import ENOENT, ENOSPC
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import streamware as sw
-from drive import Clock
+from drive import Clock, column
 from fakes import Broken, failing, orders
-from streamware.receipt import check_complete, problem_of
+from streamware.receipt import CONVERSIONS, check_complete, problem_of
 
 
 @pytest.mark.parametrize("form", ["csv", "xml", "json", "xlsx"])
@@ -131,3 +135,62 @@ def test_a_document_is_whole_when_it_was_taken_to_its_end() -> None:
         check_complete(chunks.receipt)
     b"".join(chunks)
     check_complete(chunks.receipt)
+
+
+# What was converted
+
+
+def counted() -> set[str]:
+    """The keys that the package counts: what is in the brackets after `converted`."""
+    found = set[str]()
+    for path in Path(sw.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
+                counter = node.target.value
+                name = getattr(counter, "attr", getattr(counter, "id", ""))
+                if name.lstrip("_") == "converted":
+                    parts = ast.walk(node.target.slice)
+                    values = [part.value for part in parts if isinstance(part, ast.Constant)]
+                    keys = {value for value in values if isinstance(value, str)}
+                    assert keys, f"{path}, line {node.lineno}: the key is no text"
+                    found |= keys
+    return found
+
+
+def test_every_key_that_is_counted_is_explained() -> None:
+    assert counted() == set(CONVERSIONS)
+    assert list(CONVERSIONS) == sorted(CONVERSIONS)
+
+
+SAMPLES: dict[str, tuple[object, dict[str, Any]]] = {
+    "aware": (datetime(2026, 1, 1, tzinfo=UTC), {"aware": "text"}),
+    "big_int": (10**16, {}),
+    "decimal": (Decimal("1.5"), {"decimal": "text"}),
+    "early_date": (date(1500, 1, 1), {}),
+    "escape": ("_x0041_", {}),
+    "forbidden": ("a\x01b", {}),
+    "formula": (sw.Formula("=Table1[a]"), {}),
+    "formula_text": ("=1+1", {}),
+    "long_duration": (timedelta(days=4_000_000), {}),
+    "long_text": ("x" * 40_000, {}),
+    "negative_duration": (timedelta(days=-4_000_000), {}),
+    "nested": ([1], {}),
+    "newline": ("a\r\nb", {}),
+    "non_finite": (float("nan"), {}),
+    "other": (object(), {"other": "str"}),
+    "text_of_object": (b"data", {}),
+    "timezone": (datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=9))), {}),
+}
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_a_value_is_counted_in_the_formats_that_are_named(key: str) -> None:
+    value, values = SAMPLES[key]
+    forms = {"CSV": "csv", "TSV": "tsv", "XML": "xml", "JSON": "json", "NDJSON": "ndjson"}
+    forms |= {"XLSX": "xlsx", "ODS": "ods"}
+    formats = CONVERSIONS[key].formats
+    named = set(forms) if formats == "all" else set(formats.split(", "))
+    counting = {
+        name for name, form in forms.items() if column([value], form, **values).converted.get(key)
+    }
+    assert counting == named

@@ -133,21 +133,18 @@ class Lifecycle:
     Attributes:
         receipt: The receipt of the document.
         state: Where the document is.
+        is_over: Whether an outcome is recorded.
     """
 
-    __slots__ = ("_lock", "_started", "receipt", "state")
+    __slots__ = ("_lock", "_started", "is_over", "receipt", "state")
 
     def __init__(self, receipt: Receipt, started: float | None = None) -> None:
         self.receipt = receipt
         self.state = State.IDLE
+        self.is_over = False  # kept, for a finalizer at the interpreter's exit finds no globals
         self._started = started
         # Re-entrant: a finalizer that closes the document may run while this thread is in here.
         self._lock = RLock()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether an outcome is recorded."""
-        return self.state not in _LIVE
 
     @property
     def seconds(self) -> float:
@@ -228,7 +225,8 @@ class Lifecycle:
             receipt = self.receipt
             receipt.outcome = outcome or _OUTCOMES[after]
             receipt.problem, receipt.sha256 = problem, sha256
-            if before in _LIVE:
+            if not self.is_over:
+                self.is_over = True
                 receipt.seconds = self.seconds
 
 
