@@ -39,15 +39,19 @@ class Address:
 
     def __init__(self, template: str) -> None:
         around = template.split("{}")
+        # What is around the texts, as in a string literal of a formula.
         self._around = [_literal(legal(part).encode()) for part in around]
         self._text_is_address = template.startswith("{}")
+        # Most bytes that a percent-encoded text may have, so that the literal is not too long.
         self._room = (MAX_LITERAL - sum(map(len, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes]:
         """Return the formula of each cell of this kind; empty if the cell is empty or too long."""
         if self._text_is_address:
             found = [t if kind is Kind.TEXT else None for t in tokens]
-            return [self._of_address(characters(token)) if token else b"" for token in found]
+            return [
+                self._formula_of_address(characters(token)) if token else b"" for token in found
+            ]
         if kind is not Kind.TEXT:
             return [self._formula(kind, token) if token else b"" for token in tokens]
         texts = characters(SEPARATOR.join([token or b"" for token in tokens]))
@@ -62,7 +66,8 @@ class Address:
             for address, literal, text in pairs
         ]
 
-    def _of_address(self, text: bytes) -> bytes:
+    def _formula_of_address(self, text: bytes) -> bytes:
+        """Return the formula of a cell whose text is an address; nothing if it is not one."""
         address = address_in(text.decode())
         if address is None or not _fits(text):
             return b""
@@ -73,6 +78,7 @@ class Address:
         return _START + inner + b"&quot;;&quot;" + _literal(text) + b'&quot;)"'
 
     def _formula(self, kind: Kind, token: bytes) -> bytes:
+        """Return the formula of a cell that is not a text; nothing if it is too long."""
         address = percent_encoded(_text_in_address(kind, token))
         if len(address) > self._room:
             return b""
