@@ -3,19 +3,23 @@
 An entry is sent while its data is made, so its CRC-32 and sizes are known only at its end.  They
 follow the data in a data descriptor, and the central directory at the end repeats them:
 
-    local file header    30 bytes and the file name   CRC-32 and sizes 0: "see the descriptor"
-    deflated data
+    local file header    30 bytes and the file name   CRC-32 and sizes are 0: see the descriptor
+    file data            deflated
     data descriptor      16 bytes                     CRC-32 and sizes
     ... more entries ...
-    central directory    46 bytes and a name for each entry
+    central directory    46 bytes and a file name for each entry
     end of central directory record                   22 bytes
+
+Only the first entry of an ODS file is stored instead.  It is a constant, so its local file header
+has the CRC-32 and the sizes, and it has no descriptor.
 
 Why no ZIP64.  ZIP64 allows for more than 4 GiB, but a writer that cannot seek has to announce it
 in a local file header, before it knows whether it is needed.  Of twenty readers tried with every
 way to announce it, these fail on some or all: LibreOffice 7.4, two versions of SheetJS (one way
 gives no rows and no error), Java's ZipInputStream, and three streaming readers for Node.js.  Users
 report the same of Excel and Google Sheets.  So an entry or an archive that would need ZIP64 is a
-`LimitError` as soon as that is known.  4 GiB of XML are about 90 million cells.
+`LimitError` as soon as that is known.  4 GiB of XML are about 90 million cells; XLSX starts a new
+sheet before one has as many.
 
 Why the descriptor has 16 bytes.  §4.3.9 leaves the signature optional and has sizes of 4 or, for
 ZIP64, 8 bytes, so there are descriptors of 12, 16, 20 and 24 bytes, and a reader can only guess.
