@@ -73,7 +73,8 @@ def open_formula(text: str) -> str | None:
 
 def _translated(text: str) -> Iterator[str]:
     at = 0
-    nested: list[str] = []  # "f" in the arguments of a function, "(" in brackets, "{" in an array
+    # What is open: "f" for the arguments of a function, "(" for brackets, "{" for an array.
+    nested: list[str] = []
     tokens = []
     while at < len(text):
         found = _TOKENS.match(text, at)
@@ -86,6 +87,7 @@ def _translated(text: str) -> Iterator[str]:
         if kind == "blank":
             before = _kind(tokens[place - 1]) if place else ""
             after = _kind(tokens[place + 1]) if place + 1 < len(tokens) else ""
+            # A blank between references is an operator, the intersection.
             yield "!" if before == after == "reference" else " "
         else:
             yield _token(kind, found, nested)
@@ -98,6 +100,7 @@ def _kind(found: re.Match[str]) -> str:
 
 
 def _token(kind: str, found: re.Match[str], nested: list[str]) -> str:
+    """Translate a token that is not blank, and update what is open."""
     text = found[0]
     if kind == "reference":
         return _reference(found)
@@ -118,11 +121,11 @@ def _token(kind: str, found: re.Match[str], nested: list[str]) -> str:
 
 def _separator(text: str, nested: list[str]) -> str:
     inside = nested[-1] if nested else ""
-    if inside == "{":
+    if inside == "{":  # between columns and between rows
         return ";" if text == "," else "|"
     if text == ";" or not inside:
         raise _UntranslatableError
-    return ";" if inside == "f" else "~"
+    return ";" if inside == "f" else "~"  # within brackets a comma is the union of references
 
 
 def _reference(found: re.Match[str]) -> str:
