@@ -67,7 +67,11 @@ class Server:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self.port = _free_port()
+        # Bound, not listening: no one else is given its port, and the server may listen there.
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind(("127.0.0.1", 0))
+        self.port: int = self._holder.getsockname()[1]
         address = f"127.0.0.1:{self.port}" if name == "gunicorn" else str(self.port)
         scratch = folder / name
         scratch.mkdir(mode=0o700, exist_ok=True)
@@ -91,6 +95,7 @@ class Server:
         """Stop it."""
         self._process.terminate()
         self._process.wait(TIMEOUT)
+        self._holder.close()
 
     def _wait(self) -> None:
         end = perf_counter() + TIMEOUT
@@ -103,13 +108,6 @@ class Server:
                 return
         self.stop()
         raise RuntimeError(f"{self.name} does not respond")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -344,6 +344,7 @@ def test_delivery_prints_a_table(
     assert printed.count("\n| xlsx, ") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from readers import calamine_rows, csv_rows
+from servers.process import reserve
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60
@@ -128,10 +129,10 @@ def test_the_demo_leaves_nothing_when_it_is_ended(number: signal.Signals, code: 
 
 @pytest.mark.servers
 def test_the_demo_listens_where_it_is_told_to() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    with serving("--port", str(port)) as (_, url):
-        assert url == f"http://127.0.0.1:{port}"
+    with reserve() as holder:
+        port = holder.getsockname()[1]
+        with serving("--port", str(port)) as (_, url):
+            assert url == f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.servers

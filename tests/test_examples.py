@@ -1,15 +1,12 @@
 import ast
 import asyncio
-import os
 import re
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 from wsgiref.validate import validator
 
@@ -26,6 +23,7 @@ from readers import (
     zip_parts,
     zip_rules,
 )
+from servers.process import ServerProcess, until
 from streamware.scratch.pool import _pools
 from streamware.scratch.process_directory import reap
 
@@ -304,67 +302,30 @@ def test_flask_sends_a_zip_from_a_spool(scratch: Path) -> None:
 
 PATIENCE = 30
 SERVERS: dict[str, tuple[str, ...]] = {
-    "gunicorn": ("gunicorn", "--bind", "127.0.0.1:{port}", "downloads:wsgi"),
+    "gunicorn": ("gunicorn", "--bind", "127.0.0.1:{port}", "apps.files:wsgi"),
     "gunicorn, preload": (
         *("gunicorn", "--preload", "--threads", "4", "--bind", "127.0.0.1:{port}"),
-        "downloads:wsgi",
+        "apps.files:wsgi",
     ),
-    "granian, WSGI": ("granian", "--interface", "wsgi", "--port", "{port}", "downloads:wsgi"),
-    "granian": ("granian", "--interface", "asgi", "--port", "{port}", "downloads:asgi"),
-    "uvicorn": ("uvicorn", "--port", "{port}", "downloads:asgi"),
+    "granian, WSGI": ("granian", "--interface", "wsgi", "--port", "{port}", "apps.files:wsgi"),
+    "granian": ("granian", "--interface", "asgi", "--port", "{port}", "apps.files:asgi"),
+    "uvicorn": ("uvicorn", "--port", "{port}", "apps.files:asgi"),
 }
 
 
-class Server:
-    """`downloads` on a real server, in a process of its own.
+class Server(ServerProcess):
+    """`apps.files` on a real server.
 
     Attributes:
         scratch: The scratch directory.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        self._log = folder / "log"
+        pytest.importorskip(SERVERS[name][0])
         self.scratch = folder / "scratch"
         self.scratch.mkdir(0o700)
-        with closing(socket.create_server(("127.0.0.1", 0))) as found:
-            self.address = ("127.0.0.1", found.getsockname()[1])
-        command = [part.format(port=self.address[1]) for part in SERVERS[name]]
-        pytest.importorskip(command[0])
-        here = Path(__file__).parent
-        paths = os.pathsep.join(map(str, (here, here.parent)))
-        own = {"PYTHONPATH": paths, "STREAMWARE_SCRATCH_DIR": str(self.scratch)}
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=folder,
-                env=os.environ | own | {"HOME": str(folder), "TMPDIR": str(folder)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        until(self._is_up)
-
-    def _is_up(self) -> bool:
-        assert self._process.poll() is None, self._log.read_text()
-        try:
-            return self.get("/nothing").status_code == 404
-        except httpx.TransportError:
-            return False
-
-    def get(self, path: str) -> httpx.Response:
-        url = "http://{}:{}".format(*self.address)
-        return httpx.get(url + path, timeout=PATIENCE, trust_env=False)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(PATIENCE)
-
-
-def until(happens: Callable[[], bool], patience: float = PATIENCE) -> None:
-    end = monotonic() + patience
-    while not happens():
-        assert monotonic() < end
-        sleep(0.01)
+        environment = {"STREAMWARE_SCRATCH_DIR": str(self.scratch)}
+        super().__init__(("-m", *SERVERS[name]), folder, environment, ready="/nothing")
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -372,11 +333,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for name in ("flask", "openpyxl", "xlsxwriter"):
         pytest.importorskip(name)
     folder = tmp_path_factory.mktemp(re.sub(r"\W", "", request.param))
-    made = Server(request.param, folder)
-    try:
+    with Server(request.param, folder) as made:
         yield made
-    finally:
-        made.stop()
     assert files(made.scratch) == []
     # Some servers end by the signal itself, and leave the directory of the process, empty.
     assert reap(made.scratch).errors == []
@@ -400,7 +358,7 @@ def test_a_large_scratch_path_arrives_whole_from_a_real_server(server: Server) -
 
 @pytest.mark.servers
 def test_a_file_that_is_no_scratch_is_left_to_the_server(server: Server) -> None:
-    page = Path(__file__).with_name("downloads.py")
+    page = Path(__file__).parent / "apps" / "files.py"
     assert server.get("/other").content == page.read_bytes()
 
 
@@ -423,46 +381,14 @@ DJANGO = {
 }
 
 
-def server_get(name: str, command: tuple[str, ...], folder: Path, url: str) -> httpx.Response:
-    """Asks an example on a real server: its settings are for a process of its own."""
-    pytest.importorskip(command[0])
-    pytest.importorskip(name.partition("_")[0])
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        port = found.getsockname()[1]
-    log = folder / "log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *(part.format(port=port) for part in command)],
-            cwd=folder,
-            env=os.environ
-            | {
-                "PYTHONPATH": str(EXAMPLES[0].parents[1]),
-                "HOME": str(folder),
-                "TMPDIR": str(folder),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-        )
-    answered: list[httpx.Response] = []
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        with suppress(httpx.TransportError):
-            answered.append(httpx.get(f"http://127.0.0.1:{port}{url}", timeout=9, trust_env=False))
-        return bool(answered)
-
-    try:
-        until(answers)
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-    return answered[0]
-
-
 @pytest.mark.servers
 @pytest.mark.parametrize("interface", DJANGO)
 def test_django_gives_csv(interface: str, tmp_path: Path) -> None:
-    response = server_get("django_app", DJANGO[interface], tmp_path, "/orders?format=csv")
+    """On a real server, for its settings are for a process of its own."""
+    pytest.importorskip("django")
+    command = DJANGO[interface]
+    pytest.importorskip(command[0])
+    with ServerProcess(("-m", *command), tmp_path) as server:
+        response = server.get("/orders?format=csv")
     assert are_orders(csv_rows(response.content))
     assert "orders.csv" in response.headers["content-disposition"]

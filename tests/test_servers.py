@@ -4,10 +4,7 @@ Each serves the bare application, and the same within a middleware.
 """
 
 import os
-import re
 import socket
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,23 +17,22 @@ import httpx
 import pytest
 
 from readers import calamine_rows, csv_rows, xml_rows, zip_rules
+from servers.process import PATIENCE, ServerProcess, state
 
 pytestmark = pytest.mark.servers
 pytest.importorskip("flask")
 
-HERE = Path(__file__).parent
-PATIENCE = 30
 ENDLESS = 10**9
 GUNICORN = (
-    *("-m", "gunicorn", "--bind", "127.0.0.1:0", "--worker-class", "gthread"),
+    *("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--worker-class", "gthread"),
     *("--threads", "8", "--graceful-timeout", "1"),
 )
-UVICORN = ("-m", "uvicorn", "--port", "0", "--timeout-graceful-shutdown", "1")
+UVICORN = ("-m", "uvicorn", "--port", "{port}", "--timeout-graceful-shutdown", "1")
 COMMANDS = {
-    "gunicorn": (*GUNICORN, "served:wsgi"),
-    "uvicorn": (*UVICORN, "served:asgi"),
-    "gunicorn, wrapped": (*GUNICORN, "served:wrapped_wsgi"),
-    "uvicorn, wrapped": (*UVICORN, "served:wrapped_asgi"),
+    "gunicorn": (*GUNICORN, "apps.exports:wsgi"),
+    "uvicorn": (*UVICORN, "apps.exports:asgi"),
+    "gunicorn, wrapped": (*GUNICORN, "apps.exports:wrapped_wsgi"),
+    "uvicorn, wrapped": (*UVICORN, "apps.exports:wrapped_asgi"),
 }
 ON_GUNICORN = pytest.mark.parametrize("started", ["gunicorn", "gunicorn, wrapped"], indirect=True)
 ON_UVICORN = pytest.mark.parametrize("started", ["uvicorn", "uvicorn, wrapped"], indirect=True)
@@ -51,13 +47,12 @@ READERS: dict[str, Callable[[bytes], list[Any]]] = {
 }
 
 
-class Server:
-    """A server in a process of its own.
+class Server(ServerProcess):
+    """A server of `apps.exports`.
 
     Attributes:
         temporary: Its directory for temporary files.
         scratch: Its directory for scratch.
-        log: What it has to say.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -66,66 +61,25 @@ class Server:
         self.scratch = folder / "scratch"
         for made in (self.temporary, self.scratch):
             made.mkdir(mode=0o700)
-        self.log = folder / "log"
-        paths = os.pathsep.join(map(str, (HERE, HERE.parent)))
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *COMMANDS[name]],
-                cwd=folder,
-                env=os.environ
-                | {
-                    "HOME": str(folder),
-                    "PYTHONPATH": paths,
-                    "TMPDIR": str(self.temporary),
-                    "STREAMWARE_SCRATCH_DIR": str(self.scratch),
-                    "STREAMWARE_KEEP_FREE_BYTES": "0",
-                    "STREAMWARE_MAX_CONCURRENT": str(AT_ONCE),
-                    "STREAMWARE_WAIT_SECONDS": "0.2",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            self.url = self._listening()
-            self.host, port = self.url.removeprefix("http://").split(":")
-            self.port = int(port)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _listening(self) -> str:
-        end = monotonic() + PATIENCE
-        while monotonic() < end and self.process.poll() is None:
-            if found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", self.log.read_text()):
-                return found[0]
-            sleep(0.02)
-        raise AssertionError(f"no server: {self.log.read_text()}")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(PATIENCE)
+        environment = {
+            "TMPDIR": str(self.temporary),
+            "STREAMWARE_SCRATCH_DIR": str(self.scratch),
+            "STREAMWARE_KEEP_FREE_BYTES": "0",
+            "STREAMWARE_MAX_CONCURRENT": str(AT_ONCE),
+            "STREAMWARE_WAIT_SECONDS": "0.2",
+        }
+        super().__init__(COMMANDS[name], folder, environment, ready="/state")
 
     def names(self) -> list[str]:
         """The files that it has, temporary or scratch; what goes meanwhile is gone."""
         walks = (os.walk(folder) for folder in (self.temporary, self.scratch))
         return [name for walk in walks for _, _, names in walk for name in names]
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self.url,
-            headers={"Accept-Encoding": "identity"},
-            limits=httpx.Limits(max_keepalive_connections=0),  # none that a 500 has closed
-            timeout=PATIENCE,
-            trust_env=False,
-        )
-
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made = Server(request.param, tmp_path_factory.mktemp(request.param))
-    yield made
-    made.stop()
+    with Server(request.param, tmp_path_factory.mktemp(request.param)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -146,14 +100,6 @@ def client(server: Server) -> Iterator[httpx.Client]:
 def read(response: httpx.Response, into: bytearray) -> None:
     for chunk in response.iter_raw():
         into += chunk
-
-
-def state(client: httpx.Client, until: str = "opened", patience: float = 5.0) -> Any:
-    """The counters of the source, once the one called `until` is not zero."""
-    end = monotonic() + patience
-    while not (found := client.get("/state").json())[until] and monotonic() < end:
-        sleep(0.01)
-    return found
 
 
 @pytest.mark.parametrize("format_", READERS)
@@ -294,7 +240,7 @@ def test_async_rows_are_closed_within_a_second_when_the_client_leaves(
 
 
 def test_a_bill_is_paid_though_the_client_left(client: httpx.Client, server: Server) -> None:
-    with socket.create_connection((server.host, server.port)) as leaving:
+    with socket.create_connection(server.address) as leaving:
         leaving.sendall(b"POST /bill HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n12")
         assert state(client, "held")["held"] == 1
     sleep(0.2)
@@ -335,4 +281,4 @@ def test_scratch_of_any_response_is_gone_when_the_client_leaves(
         while server.names() and monotonic() - left < PATIENCE:
             sleep(0.005)
         assert monotonic() - left < 1
-    assert state(client)["opened"] == 3
+    assert state(client, "opened")["opened"] == 3

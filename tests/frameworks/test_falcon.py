@@ -11,7 +11,7 @@ import falcon  # where it is installed
 import falcon.asgi
 from falcon.testing import ASGIConductor, TestClient, create_environ
 
-from framework_apps import over_http_1_1, with_defaults
+from apps.built import over_http_1_1, with_defaults
 from streamware.frameworks.falcon import ExportResponse
 
 ENDLESS = 10**9

@@ -1,12 +1,7 @@
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 from wsgiref.validate import validator
 
@@ -15,6 +10,7 @@ from werkzeug.test import Client
 
 import streamware as sw
 from readers import calamine_rows, csv_rows
+from servers.process import ServerProcess, until
 
 flask = pytest.importorskip("flask")
 flask_sqlalchemy = pytest.importorskip("flask_sqlalchemy")
@@ -22,8 +18,6 @@ sqlalchemy = pytest.importorskip("sqlalchemy")
 orm = pytest.importorskip("sqlalchemy.orm")
 pooled = pytest.importorskip("pooled")
 ROWS = 5000
-TESTS = Path(__file__).parents[1]
-PATIENCE = 30
 
 
 class Shop:
@@ -164,13 +158,6 @@ def ask(app: Any, path: str, *, chunks: int = 10**6, **options: Any) -> int:
     return int(response.status_code)
 
 
-def until(happens: Callable[[], object]) -> None:
-    end = monotonic() + PATIENCE
-    while not happens():
-        assert monotonic() < end
-        sleep(0.01)
-
-
 @pytest.mark.parametrize(("path", "status"), EVERY)
 @pytest.mark.parametrize("protocol", ["HTTP/1.1", "HTTP/1.0"])
 def test_a_session_is_the_request_s_until_its_end_and_given_back_once(
@@ -257,40 +244,23 @@ def test_an_export_may_be_what_is_sent_for_another_that_failed(pool: Any, delive
 
 
 @pytest.fixture
-def gunicorn(tmp_path: Path) -> Iterator[str]:
-    """Where a gunicorn is that serves it on eight threads."""
+def gunicorn(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A gunicorn that serves it on eight threads."""
     pytest.importorskip("gunicorn")
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        address = f"127.0.0.1:{found.getsockname()[1]}"
     served = f"pooled:Pooled({str(tmp_path / 'shop.sqlite3')!r})"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", *GTHREAD, "--bind", address, served],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent)))},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
+    command = ("-m", "gunicorn", *GTHREAD, "--bind", "127.0.0.1:{port}", served)
+    with ServerProcess(command, tmp_path, ready="/state") as made:
+        yield made
 
 
 @pytest.mark.servers
-def test_a_pool_is_never_exhausted_under_gunicorn(gunicorn: str) -> None:
-    httpx = pytest.importorskip("httpx")
-
+def test_a_pool_is_never_exhausted_under_gunicorn(gunicorn: ServerProcess) -> None:
     def state() -> Any:
-        return httpx.get(f"{gunicorn}/state", trust_env=False).json()
+        return gunicorn.get("/state").json()
 
     def get(asked: tuple[str, int]) -> None:
         path, status = asked
-        with (
-            httpx.Client(base_url=gunicorn, timeout=PATIENCE, trust_env=False) as client,
-            client.stream("GET", path) as response,
-        ):
+        with gunicorn.client() as client, client.stream("GET", path) as response:
             assert response.status_code == status
             chunks = response.iter_raw()
             next(chunks)
@@ -298,13 +268,6 @@ def test_a_pool_is_never_exhausted_under_gunicorn(gunicorn: str) -> None:
                 for _ in chunks:
                     pass
 
-    def is_up() -> bool:
-        try:
-            return bool(state())
-        except httpx.TransportError:
-            return False
-
-    until(is_up)
     asked = [*EVERY, *((f"{path}?leave", status) for path, status in EVERY)] * 3
     with ThreadPoolExecutor(pooled.POOL) as clients:
         list(clients.map(get, asked))

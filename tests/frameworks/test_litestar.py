@@ -14,7 +14,7 @@ from litestar.background_tasks import BackgroundTask
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
-from framework_apps import with_defaults
+from apps.built import with_defaults
 from streamware.frameworks.litestar import ExportResponse
 
 # Litestar warns of what is to change in its next version.

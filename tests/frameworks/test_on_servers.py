@@ -1,12 +1,7 @@
 """`ExportResponse` of Starlette, FastAPI, Flask and Django on real servers."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -15,26 +10,25 @@ import httpx
 import pytest
 
 from readers import calamine_rows, csv_rows, xml_rows
+from servers.process import ServerProcess, state
 
 pytestmark = pytest.mark.servers
 for framework in ("django", "fastapi", "flask", "starlette"):
     pytest.importorskip(framework)
 
-TESTS = Path(__file__).parents[1]
-PATIENCE = 30
 ENDLESS = 10**9
 UVICORN = ("uvicorn", "--timeout-graceful-shutdown", "1", "--port", "{port}")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "1")
 GUNICORN = ("gunicorn", *GTHREAD, "--bind", "127.0.0.1:{port}")
 GRANIAN = ("granian", "--interface", "asgi", "--port", "{port}")
 COMMANDS = {
-    "starlette, uvicorn": (*UVICORN, "response_apps:starlette_app"),
-    "fastapi, uvicorn": (*UVICORN, "response_apps:fastapi_app"),
-    "fastapi, granian": (*GRANIAN, "response_apps:fastapi_app"),
-    "flask, gunicorn": (*GUNICORN, "response_apps:flask_app"),
-    "django, gunicorn": (*GUNICORN, "response_apps:django_application"),
-    "django, uvicorn": (*UVICORN, "response_apps:django_app"),
-    "django, granian": (*GRANIAN, "response_apps:django_app"),
+    "starlette, uvicorn": (*UVICORN, "apps.responses:starlette_app"),
+    "fastapi, uvicorn": (*UVICORN, "apps.responses:fastapi_app"),
+    "fastapi, granian": (*GRANIAN, "apps.responses:fastapi_app"),
+    "flask, gunicorn": (*GUNICORN, "apps.responses:flask_app"),
+    "django, gunicorn": (*GUNICORN, "apps.responses:django_application"),
+    "django, uvicorn": (*UVICORN, "apps.responses:django_app"),
+    "django, granian": (*GRANIAN, "apps.responses:django_app"),
 }
 READERS: dict[str, Callable[[bytes], list[Any]]] = {
     "csv": csv_rows,
@@ -43,64 +37,24 @@ READERS: dict[str, Callable[[bytes], list[Any]]] = {
 }
 
 
-class Server:
-    """A server in a process of its own."""
+class Server(ServerProcess):
+    """A server of one framework's application.
+
+    Attributes:
+        asgi: Whether it serves ASGI.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.asgi = "gunicorn" not in name
-        self._log = folder / "log"
-        with closing(socket.create_server(("127.0.0.1", 0))) as found:
-            port = found.getsockname()[1]
-        self._url = f"http://127.0.0.1:{port}"
-        command = [part.format(port=port) for part in COMMANDS[name]]
-        pytest.importorskip(command[0])
-        paths = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=folder,
-                env=os.environ | {"PYTHONPATH": paths, "HOME": str(folder), "TMPDIR": str(folder)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
-
-    def _wait(self) -> None:
-        end = monotonic() + PATIENCE
-        while monotonic() < end and self._process.poll() is None:
-            with self.client() as client:
-                try:
-                    client.get("/state")
-                except httpx.TransportError:
-                    sleep(0.05)
-                else:
-                    return
-        raise AssertionError(f"no server: {self._log.read_text()}")
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self._url,
-            headers={"Accept-Encoding": "identity"},
-            limits=httpx.Limits(max_keepalive_connections=0),
-            timeout=PATIENCE,
-            trust_env=False,
-        )
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(PATIENCE)
+        pytest.importorskip(COMMANDS[name][0])
+        super().__init__(("-m", *COMMANDS[name]), folder, ready="/state")
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made = Server(request.param, tmp_path_factory.mktemp(re.sub(r"\W+", "-", request.param)))
-    yield made
-    made.stop()
+    folder = tmp_path_factory.mktemp(re.sub(r"\W+", "-", request.param))
+    with Server(request.param, folder) as made:
+        yield made
 
 
 @pytest.fixture
@@ -108,14 +62,6 @@ def client(server: Server) -> Iterator[httpx.Client]:
     with server.client() as made:
         made.get("/reset")
         yield made
-
-
-def state(client: httpx.Client, until: str, patience: float = 5.0) -> Any:
-    """The counters of the source, once the one called `until` is not zero."""
-    end = monotonic() + patience
-    while not (found := client.get("/state").json())[until] and monotonic() < end:
-        sleep(0.01)
-    return found
 
 
 @pytest.mark.parametrize("format_", READERS)

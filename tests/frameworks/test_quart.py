@@ -12,7 +12,7 @@ pytest.importorskip("quart")
 import quart  # where it is installed
 
 import streamware as sw
-from framework_apps import with_defaults
+from apps.built import with_defaults
 from streamware.frameworks.quart import ExportResponse
 
 ENDLESS = 10**9

@@ -1,13 +1,8 @@
 """Litestar, Falcon and Quart on real servers: what a client sees, and when rows are closed."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,26 +12,25 @@ import httpx
 import pytest
 
 from readers import calamine_rows, csv_rows, xml_rows
+from servers.process import ServerProcess, state
 
 pytestmark = pytest.mark.servers
 for framework in ("litestar", "falcon", "quart", "flask"):
     pytest.importorskip(framework)
 
-TESTS = Path(__file__).parents[1]
-PATIENCE = 30
 ENDLESS = 10**9
 UVICORN = ("uvicorn", "--timeout-graceful-shutdown", "1", "--port", "{port}")
 HYPERCORN = ("hypercorn", "--graceful-timeout", "1", "--bind", "127.0.0.1:{port}")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "1")
 GUNICORN = ("gunicorn", *GTHREAD, "--bind", "127.0.0.1:{port}")
 COMMANDS = {
-    "uvicorn, litestar": (*UVICORN, "framework_apps:litestar_app"),
-    "hypercorn, litestar": (*HYPERCORN, "framework_apps:litestar_app"),
-    "gunicorn, falcon": (*GUNICORN, "framework_apps:falcon_app"),
-    "uvicorn, falcon": (*UVICORN, "framework_apps:falcon_asgi_app"),
-    "hypercorn, falcon": (*HYPERCORN, "framework_apps:falcon_asgi_app"),
-    "uvicorn, quart": (*UVICORN, "framework_apps:quart_app"),
-    "hypercorn, quart": (*HYPERCORN, "framework_apps:quart_app"),
+    "uvicorn, litestar": (*UVICORN, "apps.built:litestar_app"),
+    "hypercorn, litestar": (*HYPERCORN, "apps.built:litestar_app"),
+    "gunicorn, falcon": (*GUNICORN, "apps.built:falcon_app"),
+    "uvicorn, falcon": (*UVICORN, "apps.built:falcon_asgi_app"),
+    "hypercorn, falcon": (*HYPERCORN, "apps.built:falcon_asgi_app"),
+    "uvicorn, quart": (*UVICORN, "apps.built:quart_app"),
+    "hypercorn, quart": (*HYPERCORN, "apps.built:quart_app"),
 }
 READERS: dict[str, Callable[[bytes], list[Any]]] = {
     "csv": csv_rows,
@@ -45,75 +39,24 @@ READERS: dict[str, Callable[[bytes], list[Any]]] = {
 }
 
 
-class Server:
-    """A server in a process of its own."""
+class Server(ServerProcess):
+    """A server of one framework's application.
+
+    Attributes:
+        asgi: Whether it serves ASGI.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self._log = folder / "log"
-        with closing(socket.create_server(("127.0.0.1", 0))) as found:
-            port = found.getsockname()[1]
-        self._url = f"http://127.0.0.1:{port}"
-        command = [part.format(port=port) for part in COMMANDS[name]]
-        pytest.importorskip(command[0])
-        paths = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=folder,
-                env=os.environ | {"PYTHONPATH": paths, "HOME": str(folder), "TMPDIR": str(folder)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
-
-    def _wait(self) -> None:
-        end = monotonic() + PATIENCE
-        while monotonic() < end and self._process.poll() is None:
-            with self.client() as client:
-                try:
-                    client.get("/state")
-                except httpx.TransportError:
-                    sleep(0.05)
-                else:
-                    return
-        raise AssertionError(f"no server: {self.log()}")
-
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def client(self, *, http2: bool = False) -> httpx.Client:
-        return httpx.Client(
-            base_url=self._url,
-            headers={"Accept-Encoding": "identity"},
-            limits=httpx.Limits(max_keepalive_connections=0),
-            timeout=PATIENCE,
-            trust_env=False,
-            http1=not http2,
-            http2=http2,
-        )
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
+        self.asgi = "gunicorn" not in name
+        pytest.importorskip(COMMANDS[name][0])
+        super().__init__(("-m", *COMMANDS[name]), folder, ready="/state")
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp(re.sub(r"\W+", "-", request.param))
-    made = Server(request.param, folder)
-    yield made
-    made.stop()
+    with Server(request.param, folder) as made:
+        yield made
 
 
 @pytest.fixture
@@ -128,18 +71,6 @@ def read(response: httpx.Response, into: bytearray) -> None:
         into += chunk
 
 
-def state(client: httpx.Client, until: str, patience: float = 5.0) -> Any:
-    """The counters of the source, once the one called `until` is not zero."""
-    end = monotonic() + patience
-    while not (found := client.get("/state").json())[until] and monotonic() < end:
-        sleep(0.01)
-    return found
-
-
-def is_asgi(server: Server) -> bool:
-    return not server.name.startswith("gunicorn")
-
-
 @pytest.mark.parametrize("format_", READERS)
 def test_a_download_arrives_complete(client: httpx.Client, format_: str) -> None:
     response = client.get("/orders", params={"format": format_, "rows": 20_000})
@@ -149,7 +80,7 @@ def test_a_download_arrives_complete(client: httpx.Client, format_: str) -> None
 
 
 def test_async_rows_arrive_complete(server: Server, client: httpx.Client) -> None:
-    path = "/async" if is_asgi(server) else "/orders"
+    path = "/async" if server.asgi else "/orders"
     assert len(csv_rows(client.get(f"{path}?rows=20000").content)) == 20_001
 
 
@@ -196,7 +127,7 @@ def test_rows_that_fail_later_break_the_transfer(client: httpx.Client, format_: 
 def test_rows_are_closed_within_a_second_when_the_client_leaves(
     server: Server, client: httpx.Client, kind: str, format_: str
 ) -> None:
-    path = "/async" if kind == "async" and is_asgi(server) else "/orders"
+    path = "/async" if kind == "async" and server.asgi else "/orders"
     asked: dict[str, Any] = {"format": format_, "rows": ENDLESS}
     with server.client() as leaving, leaving.stream("GET", path, params=asked) as response:
         chunks = response.iter_raw()  # dropped, it would close the response

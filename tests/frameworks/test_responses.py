@@ -27,7 +27,7 @@ from readers import calamine_rows, csv_rows, xml_rows, zip_parts
 for framework in ("litestar", "falcon", "quart"):
     pytest.importorskip(framework)
 
-from framework_apps import BUILDERS, over_http_1_1, with_defaults  # noqa: E402 - where they are installed
+from apps.built import BUILDERS, over_http_1_1, with_defaults  # noqa: E402 - where they are installed
 
 ENDLESS = 10**9
 Ask = Callable[..., Reply]

@@ -4,12 +4,10 @@ import ctypes
 import errno
 import gc
 import gzip
-import http.client
 import inspect
 import io
 import mmap
 import os
-import re
 import shutil
 import signal
 import socket
@@ -18,7 +16,6 @@ import sys
 import tarfile
 import tempfile
 import threading
-import time
 import tracemalloc
 import weakref
 import zipfile
@@ -40,6 +37,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fakes import PATIENCE, Gate, environ
+from servers.process import ServerProcess
 from streamware.errors import Refused, ScratchError
 from streamware.scratch import forks
 from streamware.scratch import spool as module
@@ -1694,41 +1692,17 @@ def app(environ, start_response):
 def test_gunicorn_sends_it_with_sendfile(tmp_path: Path) -> None:
     pytest.importorskip("gunicorn")
     (tmp_path / "downloads.py").write_text(PREAMBLE + APPLICATION)
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "downloads:app"],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "ROOM": str(tmp_path)},
-            stdout=file,
-            stderr=file,
-        )
-    try:
-        port = listening(server, log)
-        assert get(port, "/large") == b"".join(bytes([at]) * 100_000 for at in range(30))
-        assert get(port, "/state") == b"3000000 0 0 1"
-        assert get(port, "/small") == b"small"
-        assert get(port, "/state") == b"3000005 0 0 2"
-        assert get(port, "/refused") == b"small"
-        assert get(port, "/state") == b"3000005 0 0 3"
-    finally:
-        server.terminate()
-        server.wait(PATIENCE)
+    command = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "downloads:app")
+    paths = os.pathsep.join(map(str, (tmp_path, REPOSITORY)))
+    environment = {"PYTHONPATH": paths, "ROOM": str(tmp_path)}
+    with ServerProcess(command, tmp_path, environment, ready="/state") as server:
 
+        def get(path: str) -> bytes:
+            return server.get(path).content
 
-def listening(server: "subprocess.Popen[bytes]", log: Path) -> int:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and server.poll() is None:
-        if found := re.search(r"http://127\.0\.0\.1:([1-9]\d*)", log.read_text()):
-            return int(found[1])
-        time.sleep(0.02)
-    raise AssertionError(f"no server: {log.read_text()}")
-
-
-def get(port: int, path: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().read()
-    finally:
-        connection.close()
+        assert get("/large") == b"".join(bytes([at]) * 100_000 for at in range(30))
+        assert get("/state") == b"3000000 0 0 1"
+        assert get("/small") == b"small"
+        assert get("/state") == b"3000005 0 0 2"
+        assert get("/refused") == b"small"
+        assert get("/state") == b"3000005 0 0 3"

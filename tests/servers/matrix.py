@@ -258,7 +258,7 @@ def run(setup: Setup, cells: Iterable[Cell] = CELLS) -> Found:
     with serving(setup) as server:
         wanted = [cell for cell in cells if cell.of(setup) and not unbuilt(cell.delivery)]
         found = {cell.name: visit(server, cell) for cell in wanted}
-        return Found(found, server.log.read_text(errors="replace"))
+        return Found(found, server.log)
 
 
 @contextmanager
@@ -300,7 +300,7 @@ def warm_up(server: Running, at_once: int) -> None:
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(lambda at: fetch(server, cell, f"warm {at}"), range(at_once)))  # noqa: B023
     sleep(0.3)
-    server.settle()
+    server.take_base()
 
 
 def fetch(server: Running, cell: Cell, name: str) -> None:

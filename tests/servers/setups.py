@@ -74,10 +74,10 @@ class Setup:
         absent += [name for name in programs if located(name) is None]
         return ", ".join(absent)
 
-    def line(self, port: int) -> list[str]:
-        """The command that serves on `port`."""
-        first = located(self.program) if self.program else sys.executable
-        return [first or self.program, *(part.format(port=port) for part in self.command)]
+    @property
+    def executable(self) -> str:
+        """What is started with `command`."""
+        return (located(self.program) or self.program) if self.program else sys.executable
 
 
 def located(program: str) -> str | None:

@@ -282,10 +282,10 @@ def test_two_hundred_aborted_downloads_leave_nothing(name: str) -> None:
     watched = (*OURS, "descriptors", "all tasks", "all threads")
     with serving(setup, at_once=4) as server:
         abort(server, 20, 4)
-        settled(server, watched, {})
+        at_rest(server, watched, {})
         base = server.snapshot()
         abort(server, ABORTED, 4)
-        found = settled(server, watched, base)
+        found = at_rest(server, watched, base)
         assert {what: found[what] for what in watched} == {what: base[what] for what in watched}
         runs = [run for key, run in found["runs"].items() if key.startswith("aborted")]
         assert len(runs) == ABORTED
@@ -293,7 +293,7 @@ def test_two_hundred_aborted_downloads_leave_nothing(name: str) -> None:
         assert {run["outcome"] for run in runs} == {"client gone"}
 
 
-def settled(server: Any, watched: tuple[str, ...], base: dict[str, Any]) -> dict[str, Any]:
+def at_rest(server: Any, watched: tuple[str, ...], base: dict[str, Any]) -> dict[str, Any]:
     """What is held when it has come down to the base, or has had its time."""
     end = monotonic() + 3
     while monotonic() < end:

@@ -1,9 +1,9 @@
 """The same downloads as `ExportResponse` of Starlette, FastAPI, Flask and Django (ASGI and WSGI).
 
-What real servers serve, with the routes of `served`.
+What real servers serve, with the routes of `apps.source`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import django
@@ -20,30 +20,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-import served
+from apps import exports
+from apps.source import OPTIONS, PLAIN, ROWS, async_rows, own_rows, source, told
 from streamware.frameworks.django import ExportResponse as DjangoExport
 from streamware.frameworks.fastapi import ExportResponse as FastAPIExport
 from streamware.frameworks.flask import ExportResponse as FlaskExport
 from streamware.frameworks.starlette import ExportResponse as StarletteExport
-
-OPTIONS: dict[str, Any] = {
-    "columns": served.COLUMNS,
-    "formats": served.FORMATS,
-    "filename": "orders",
-}
-
-
-def told(where: str) -> dict[str, float]:
-    """The counters, once the source has been told what the path says."""
-    {"release": served.source.release.set, "reset": served.source.reset}.get(where, dict)()
-    return served.source.state()
-
-
-PLAIN = ("state", "release", "reset")
-ROWS: dict[str, Callable[[Mapping[str, str]], Any]] = {
-    "orders": served.own_rows,
-    "async": served.async_rows,
-}
 
 # Starlette
 
@@ -56,7 +38,7 @@ async def orders(request: Request) -> StarletteExport:
 
 
 async def state(request: Request) -> JSONResponse:
-    return JSONResponse(told(request.url.path[1:]))
+    return JSONResponse(told(request.url.path))
 
 
 starlette_app = Starlette(
@@ -72,7 +54,7 @@ starlette_app = Starlette(
 def session() -> Any:
     """What rows need until they are closed."""
     yield "session"
-    served.source.torn_down += 1
+    source.torn_down += 1
 
 
 fastapi_app = FastAPI()
@@ -93,19 +75,19 @@ for name in PLAIN:
 # Flask, with the tutorial's connection in `g`
 
 flask_app = flask.Flask(__name__)
-flask_app.teardown_appcontext(served.close_db)
+flask_app.teardown_appcontext(exports.close_db)
 
 
 def flask_orders() -> Any:
     asked = flask.request.args
-    response = FlaskExport(lambda: served.source.rows(served.get_db(), asked), **OPTIONS)
+    response = FlaskExport(lambda: source.rows(exports.get_db(), asked), **OPTIONS)
     response.set_cookie("seen", "yes")
     return response
 
 
 flask_app.add_url_rule("/orders", view_func=flask_orders)
 for name in PLAIN:
-    flask_app.add_url_rule(f"/{name}", name, lambda: told(flask.request.path[1:]))
+    flask_app.add_url_rule(f"/{name}", name, lambda: told(flask.request.path))
 
 # Django, whose own connection is opened by the rows
 
@@ -120,18 +102,18 @@ django.setup()
 def django_rows(asked: Mapping[str, str]) -> Any:
     with connection.cursor() as cursor:
         cursor.execute("select 1")
-    return served.own_rows(asked)
+    return own_rows(asked)
 
 
 def django_orders(request: HttpRequest) -> Any:
-    rows = served.async_rows if request.path == "/async" else django_rows
+    rows = async_rows if request.path == "/async" else django_rows
     response = DjangoExport(request, lambda: rows(request.GET.dict()), **OPTIONS)
     response.set_cookie("seen", "yes")
     return response
 
 
 def django_state(request: HttpRequest) -> Any:
-    return JsonResponse(told(request.path[1:]))
+    return JsonResponse(told(request.path))
 
 
 urlpatterns = [

@@ -1,10 +1,11 @@
 """The same downloads from an application of Litestar, of Falcon (WSGI and ASGI) and of Quart.
 
 `BUILDERS` make one of the arguments of `ExportResponse` for each path, which may depend on the
-query; `litestar_app` and the others are what real servers serve, with the routes of `served`.
+query; `litestar_app` and the others are what real servers serve, with the routes of `apps.source`.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import falcon
@@ -12,7 +13,7 @@ import falcon.asgi
 import litestar
 import quart
 
-import served
+from apps.source import OPTIONS, PLAIN, ROWS, told
 from streamware.frameworks.falcon import ExportResponse as FalconExport
 from streamware.frameworks.litestar import ExportResponse as LitestarExport
 from streamware.frameworks.quart import ExportResponse as QuartExport
@@ -150,32 +151,17 @@ def over_http_1_1(app: Any) -> Any:
 # For real servers
 
 
-def _orders(rows: Callable[[Mapping[str, str]], Any]) -> Any:
+def _orders(rows: Callable[[Mapping[str, str]], Any]) -> Make:
     def make(asked: Mapping[str, str]) -> dict[str, Any]:
         asked = dict(asked)
-        return {
-            "content": lambda: rows(asked),
-            "columns": served.COLUMNS,
-            "formats": served.FORMATS,
-            "filename": "orders",
-        }
+        return {"content": lambda: rows(asked), **OPTIONS}
 
     return make
 
 
-def _release() -> Any:
-    served.source.release.set()
-    return served.source.state()
-
-
-def _reset() -> Any:
-    served.source.reset()
-    return served.source.state()
-
-
-_EXPORTS = {"/orders": _orders(served.own_rows)}
-_ASYNC = _EXPORTS | {"/async": _orders(served.async_rows)}
-_PLAIN = {"/state": served.source.state, "/release": _release, "/reset": _reset}
+_ASYNC = {f"/{name}": _orders(rows) for name, rows in ROWS.items()}
+_EXPORTS = {"/orders": _ASYNC["/orders"]}
+_PLAIN = {f"/{name}": partial(told, name) for name in PLAIN}
 
 litestar_app = of_litestar(_ASYNC, _PLAIN)
 falcon_app = of_falcon(_EXPORTS, _PLAIN)
