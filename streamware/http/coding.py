@@ -1,4 +1,4 @@
-"""gzip as a content coding, flushed whenever a chunk comes early.
+"""Coding: gzip as a content coding, flushed with each chunk that the clock wants out.
 
 Source: RFC 9110 §8.4.1.3; RFC 1952.
 """
@@ -20,7 +20,7 @@ class Gzip:
         self._compressor = module.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
 
     def __call__(self, chunk: bytes, *, last: bool, flush: bool) -> bytes:
-        """The coded bytes that are ready."""
+        """Return the compressed bytes that are ready."""
         out: bytes = self._compressor.compress(chunk) if chunk else b""
         if last:
             out += self._compressor.flush(zlib.Z_FINISH)

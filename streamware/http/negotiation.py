@@ -1,7 +1,7 @@
-"""Which format a request asks for, in which language, and whether it takes gzip.
+"""Negotiation: which format and language a request asks for, and whether it accepts gzip.
 
-No header stops a download: what cannot be read in one is passed over, and a header in which
-nothing can be read is as good as none.
+No header stops a download.  What cannot be parsed is skipped; a header of which nothing can be
+parsed counts as missing.
 """
 
 from __future__ import annotations
@@ -12,46 +12,46 @@ from urllib.parse import parse_qsl
 
 from streamware.formats.language import fallbacks
 
-# A comma or semicolon inside quotes is text; no quoted text matters to us.  Every part of the
-# pattern may end the header, so that it is read once whatever stands in it.
+# A comma or semicolon inside quotes is text, and no quoted text matters here.  Every part of the
+# pattern also matches at the end of the header, so that no header makes it backtrack.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
-_RANGE = re.compile(r"[^\s/]+/[^\s/]+")
+_MEDIA_RANGE = re.compile(r"[^\s/]+/[^\s/]+")
 _LANGUAGE = re.compile(r"[a-z]{1,8}(?:-[a-z0-9]{1,8})*", re.ASCII)
-_LANGUAGE_LENGTH = 35  # RFC 5646 §4.4.1: what an implementation must at least take
+_LANGUAGE_LENGTH = 35  # RFC 5646 §4.4.1: implementations must accept at least this
 _WEIGHT = re.compile(r"\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}", re.ASCII)
 
 
-def accepts(header: str) -> dict[str, float]:
-    """The media ranges of an `Accept` header in lower case, each with its weight, 0 to 1.
+def media_ranges(header: str) -> dict[str, float]:
+    """Return the media ranges of an `Accept` header in lower case, with their weights, 0 to 1.
 
-    Parameters other than `q` are passed over: `text/csv;header=present` stands for `text/csv`.
-    Of ranges that are the same then, the weightiest counts.
+    Parameters other than `q` are ignored: `text/csv;header=present` means `text/csv`.  If that
+    makes ranges equal, the highest weight counts.
 
     Source: RFC 9110 §12.5.1, §12.4.2.
     """
     ranges = _weights(header)
     if "*" in ranges:  # java.net.HttpURLConnection sends `*; q=.2`
         ranges.setdefault("*/*", ranges["*"])
-    return {name: weight for name, weight in ranges.items() if _RANGE.fullmatch(name)}
+    return {name: weight for name, weight in ranges.items() if _MEDIA_RANGE.fullmatch(name)}
 
 
 def choose(
     offers: Sequence[tuple[str, str]], *, query_value: str | None, accept: str | None
 ) -> int | None:
-    """The index of the offer that the request asks for, or None when there is no such offer.
+    """Return the index of the offer that the request asks for; None if there is no such offer.
 
-    A name in the query decides.  Then the `Accept` header does, by weight and where weights are
-    equal by the order of the offers.  A header that is missing or that a browser sent (it asks
-    for `text/html`) states no preference and gets the first offer.
+    A name in the query decides.  Without one the `Accept` header does: the highest weight, and
+    among equal weights the first offer.  A header that is missing, or that a browser sent (it
+    asks for `text/html`), states no preference and gets the first offer.
 
     Args:
         offers: (name, media type) of at least one format; the first is the default.
-        query_value: What the query says, such as `csv`; empty is nothing said.
+        query_value: The name in the query, such as `csv`; None or empty without one.
         accept: The `Accept` header, several of them joined by commas.
     """
     if query_value:
         return _named(offers, query_value.lower())
-    ranges = accepts(accept or "")
+    ranges = media_ranges(accept or "")
     if not ranges or ranges.get("text/html"):
         return 0
     weights = [_weight_of(media_type, ranges) for _, media_type in offers]
@@ -60,9 +60,9 @@ def choose(
 
 
 def accepts_gzip(header: str | None) -> bool:
-    """Whether an `Accept-Encoding` header allows gzip, by name or by `*`.
+    """Return whether an `Accept-Encoding` header allows gzip, by name or by `*`.
 
-    A missing header would allow any coding, but it comes from clients that can undo none.
+    By the RFC a missing header allows any coding; but clients that send none often decode none.
 
     Source: RFC 9110 §12.5.3; §8.4.1.3 for `x-gzip`.
     """
@@ -72,10 +72,10 @@ def accepts_gzip(header: str | None) -> bool:
 
 
 def preferred_language(header: str | None, known: Container[str]) -> str | None:
-    """The known language that an `Accept-Language` header asks for most; None without any.
+    """Return the known language that an `Accept-Language` header prefers; None without one.
 
-    A range that is not known as it is is shortened from its end, `de-AT-1996` to `de-AT` to `de`.
-    Where weights are equal, the first counts.  `*` asks for no language in particular.
+    An unknown range is shortened from its end: `de-AT-1996` to `de-AT` to `de`.  Among equal
+    weights the first counts.  `*` asks for no particular language.
 
     Args:
         header: The header, several of them joined by commas.
@@ -104,7 +104,7 @@ def _named(offers: Sequence[tuple[str, str]], wanted: str) -> int | None:
 
 
 def _weight_of(media_type: str, ranges: Mapping[str, float]) -> float:
-    """The weight of the most specific range that holds the type (RFC 9110 §12.5.1)."""
+    """Return the weight of the most specific range that matches (RFC 9110 §12.5.1)."""
     exact = media_type.partition(";")[0].strip().lower()
     group = exact.partition("/")[0] + "/*"
     return next((ranges[each] for each in (exact, group, "*/*") if each in ranges), 0.0)
@@ -115,7 +115,7 @@ def _is_language(name: str) -> bool:
 
 
 def _weights(header: str) -> dict[str, float]:
-    """The elements of a weighted list without their parameters; one with a bad `q` is left out."""
+    """Return the elements of a list with their weights; leave out those with a bad `q`."""
     weights: dict[str, float] = {}
     for element in _QUOTED.sub("", header).lower().split(","):
         name, *parameters = (part.strip() for part in element.split(";"))
@@ -126,7 +126,7 @@ def _weights(header: str) -> dict[str, float]:
 
 
 def _weight(parameters: Sequence[str]) -> float | None:
-    """What `q` says, 1 without one, None when it is no number (RFC 9110 §12.4.2)."""
+    """Return the value of `q`: 1 without one, None if it is not a number (RFC 9110 §12.4.2)."""
     pairs = (parameter.partition("=") for parameter in parameters)
     text = next((value.strip() for key, _, value in pairs if key.strip() == "q"), "1")
     return min(float(text), 1.0) if _WEIGHT.fullmatch(text) else None

@@ -1,8 +1,8 @@
 """Transport: whether a client would notice that a body was cut short.
 
-Over HTTP/1.1 and later it does, as a rule: the last chunk is missing.  HTTP/1.0 ends a body by
-closing the connection, as it does when something fails.  And some servers end every body
-politely, whatever the application raised; measured: wsgiref, granian's WSGI side, uWSGI.
+Over HTTP/1.1 and later it usually does, because the last chunk is missing.  HTTP/1.0 ends every
+body by closing the connection, complete or not.  Some servers end every body as if it were
+complete, even if the application raised; measured: wsgiref, granian's WSGI side, uWSGI.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# How SERVER_SOFTWARE begins, in lower case; and a key that only one server sets.
+# Prefixes of SERVER_SOFTWARE, in lower case; and a key that only one server sets.
 _SOFTWARE = {"wsgiserver/": "wsgiref", "granian": "granian's WSGI side"}
 _KEYS = {"uwsgi.version": "uWSGI"}
 
 
 def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
-    """What hides a cut body from the client of this request, in a word; None: it would notice."""
+    """Return what would hide a cut body from the client of a WSGI request; None if nothing."""
     for key, name in _KEYS.items():
         if key in environ:
             return name
@@ -24,12 +24,15 @@ def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
     for beginning, name in _SOFTWARE.items():
         if software.startswith(beginning):
             return name
-    # granian says "HTTP/1", so it is read and not compared.
+    # granian says "HTTP/1", without a minor version.
     return _http_1_0(environ.get("SERVER_PROTOCOL", "").upper().removeprefix("HTTP/"))
 
 
 def silent_asgi(scope: Mapping[str, Any]) -> str | None:
-    """The same; ASGI servers cut what an application did not complete."""
+    """Return what would hide a cut body from the client of an ASGI request; None if nothing.
+
+    No ASGI server ends a body that the application has not completed.
+    """
     return _http_1_0(scope.get("http_version", "1.1"))
 
 

@@ -8,7 +8,7 @@ from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from streamware.http.negotiation import (
-    accepts,
+    media_ranges,
     accepts_gzip,
     choose,
     preferred_language,
@@ -47,17 +47,17 @@ def chosen(accept: str | None, asked: str | None = None) -> str | None:
     ],
 )
 def test_a_header_is_read_as_ranges_and_weights(header: str, ranges: dict[str, float]) -> None:
-    assert accepts(header) == ranges
+    assert media_ranges(header) == ranges
 
 
 @given(st.text())
 def test_no_text_is_too_strange_for_a_header(header: str) -> None:
-    assert all(0 <= weight <= 1 for weight in accepts(header).values())
+    assert all(0 <= weight <= 1 for weight in media_ranges(header).values())
 
 
 def test_a_long_header_of_quotes_is_read_in_no_time() -> None:
     begin = time.perf_counter()
-    accepts('"\\' * 100_000)
+    media_ranges('"\\' * 100_000)
     assert time.perf_counter() - begin < 1
 
 
