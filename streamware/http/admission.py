@@ -1,7 +1,7 @@
-"""Admission: how many exports are under way at once in this process.
+"""Admission: how many exports run at once in this process.
 
-Threads and tasks of any number of event loops wait in one queue.  A place that becomes free goes
-to the first of them at once, so that nobody who comes later can take it.
+Threads and tasks, of any number of event loops, wait in one queue.  A slot that becomes free is
+given at once to the first of them, so that no later arrival can take it.
 """
 
 from __future__ import annotations
@@ -15,46 +15,47 @@ from streamware.scratch.forks import watch
 from streamware.settings import Settings
 
 RETRY_AFTER = 10.0
-"""Seconds after which it is worth asking again: about what an export takes."""
+"""Seconds after which asking again is worthwhile: about the time that an export takes."""
 
 
 class Admission:
-    """Places for exports, handed out first come, first served.
+    """Slots for running exports, given in order of arrival.
 
-    Whoever enters leaves exactly once, from any thread, or from a finalizer.  A child made by
-    fork begins with all places free; it must not leave what its parent entered.
+    Who enters leaves exactly once, from any thread or from a finalizer.  In a child made by fork
+    all slots are free; it must not leave what its parent entered.
 
     Args:
-        max_concurrent: Places; None is no bound, and nothing is counted.
-        wait_seconds: How long to wait for one, before `Refused`; 0 is not at all.
+        max_concurrent: The number of slots; None is no bound, and nothing is counted.
+        wait_seconds: How long to wait for one before `Refused`; 0 is not at all.
     """
 
     def __init__(self, max_concurrent: int | None, wait_seconds: float) -> None:
-        self._bounded = max_concurrent is not None
-        self._places = max_concurrent or 0
-        self._seconds = wait_seconds
-        self._begin()
+        self._bounded = max_concurrent is not None  # else all of this is skipped
+        self._slots = max_concurrent or 0  # how many exports may run at once
+        self._seconds = wait_seconds  # how long to wait for a slot
+        self._reset()
         watch(self)
 
-    def _begin(self) -> None:
-        self._active = 0
-        self._lock = threading.Lock()
-        self._waiting: OrderedDict[_Thread | _Task, None] = OrderedDict()
-        # Places and waiters given up and not yet taken off: the garbage collector may run a
-        # finalizer on a thread that holds the lock, so `leave` never waits for it.
-        self._left: deque[_Thread | _Task | None] = deque()
+    def _reset(self) -> None:
+        self._active = 0  # slots that are taken
+        self._lock = threading.Lock()  # for `_active`, `_waiting` and the waiters
+        self._waiting: OrderedDict[_Thread | _Task, None] = OrderedDict()  # first come first
+        # What was released and is not yet processed: a waiter, or None for a slot.  The garbage
+        # collector may run a finalizer on the thread that holds the lock, so that `leave` must
+        # never wait for it.
+        self._released: deque[_Thread | _Task | None] = deque()
 
     @property
     def active(self) -> int:
-        """Exports under way; 0 where there is no bound."""
-        self._settle()
+        """Exports that are running; 0 without a bound."""
+        self._process_released()
         return self._active
 
     def enter(self) -> None:
-        """Take a place; blocks up to `wait_seconds`, so never call it beside an event loop.
+        """Take a slot; block up to `wait_seconds`, so never call it beside an event loop.
 
         Raises:
-            Refused: None became free.
+            Refused: No slot became free in time.
         """
         if not self._bounded or self._claim(None):
             return
@@ -63,16 +64,16 @@ class Admission:
             if self._claim(waiter):
                 return
             waiter.wait(self._seconds)
-        except BaseException:  # a signal's handler raised
-            self._give_up(waiter)
+        except BaseException:  # a signal handler raised
+            self._release(waiter)
             raise
-        self._conclude(waiter)
+        self._confirm(waiter)
 
     async def aenter(self) -> None:
-        """Take a place as `enter` does; a cancelled task neither keeps nor loses one.
+        """Take a slot as `enter` does; a cancelled task neither keeps nor loses one.
 
         Raises:
-            Refused: None became free.
+            Refused: No slot became free in time.
         """
         if not self._bounded or self._claim(None):
             return
@@ -82,29 +83,29 @@ class Admission:
                 return
             await waiter.wait(self._seconds)
         except BaseException:  # cancelled, or its loop has ended
-            self._give_up(waiter)
+            self._release(waiter)
             raise
-        self._conclude(waiter)
+        self._confirm(waiter)
 
     def leave(self) -> None:
-        """Give a place back, to the first who waits; never blocks, never raises."""
+        """Give a slot back, to the first in the queue.  Never blocks, never raises."""
         if self._bounded:
-            self._give_up(None)
+            self._release(None)
 
     def forked(self) -> None:
-        """Forget who is in and who waits: they are in the parent."""
-        self._begin()
+        """Forget all slots and waiters: they are those of the parent."""
+        self._reset()
 
     def _claim(self, waiter: _Thread | _Task | None) -> bool:
-        """Take a free place, or have `waiter` wait for one.
+        """Take a free slot, or put `waiter` into the queue; return whether there was one.
 
         Raises:
-            Refused: There is none, and nobody is to wait.
+            Refused: There is none, and the time to wait is zero.
         """
         try:
             with self._lock:
-                self._take_off()
-                if self._active < self._places:  # then nobody waits
+                self._process_locked()
+                if self._active < self._slots:  # then the queue is empty
                     self._active += 1
                     if waiter is not None:
                         waiter.admitted = True
@@ -115,44 +116,50 @@ class Admission:
                     raise self._refused()
                 return False
         finally:
-            self._settle()
+            self._process_released()
 
-    def _conclude(self, waiter: _Thread | _Task) -> None:
-        """Keep the place that `waiter` was handed, be it after its time, or stop waiting."""
+    def _confirm(self, waiter: _Thread | _Task) -> None:
+        """Keep the slot of a waiter, even if granted after the timeout; else leave the queue.
+
+        Raises:
+            Refused: It has none.
+        """
         try:
             with self._lock:
                 if not waiter.admitted:
                     self._waiting.pop(waiter, None)
                     raise self._refused()
         finally:
-            self._settle()
+            self._process_released()
 
     def _refused(self) -> Refused:
-        text = f"{self._places} exports are under way, as many as Settings.max_concurrent"
+        text = f"{self._slots} exports are running, as many as Settings.max_concurrent"
         text += f" (STREAMWARE_MAX_CONCURRENT) allows; none ended in {self._seconds:g} seconds"
         return Refused(text, retry_after=RETRY_AFTER, limit="max_concurrent")
 
-    def _give_up(self, waiter: _Thread | _Task | None) -> None:
-        self._left.append(waiter)
-        self._settle()
+    def _release(self, waiter: _Thread | _Task | None) -> None:
+        """Give back a slot (None), or what a waiter has: its slot, or its turn in the queue."""
+        self._released.append(waiter)
+        self._process_released()
 
-    def _settle(self) -> None:
-        """Take off what was given up, unless whoever holds the lock is about to."""
-        while self._left and self._lock.acquire(blocking=False):
+    def _process_released(self) -> None:
+        """Process what was released, unless the holder of the lock is about to."""
+        while self._released and self._lock.acquire(blocking=False):
             try:
-                self._take_off()
+                self._process_locked()
             finally:
                 self._lock.release()
 
-    def _take_off(self) -> None:
-        while self._left:
-            waiter = self._left.popleft()
+    def _process_locked(self) -> None:
+        while self._released:
+            waiter = self._released.popleft()
             if waiter is None or waiter.admitted:
-                self._hand_over()
+                self._grant_next()
             else:
                 self._waiting.pop(waiter, None)
 
-    def _hand_over(self) -> None:
+    def _grant_next(self) -> None:
+        """Give a free slot to the first waiter that can take it; without one, count it as free."""
         while self._waiting:
             waiter, _ = self._waiting.popitem(last=False)
             if waiter.wake():
@@ -162,10 +169,10 @@ class Admission:
 
 
 class _Waiter:
-    """Somebody in the queue.
+    """A thread or a task in the queue.
 
     Attributes:
-        admitted: Whether a place was handed over; looked at and changed under the lock only.
+        admitted: Whether it was given a slot; read and written under the lock only.
     """
 
     __slots__ = ("admitted",)
@@ -179,7 +186,7 @@ class _Thread(_Waiter):
 
     def __init__(self) -> None:
         super().__init__()
-        # No Event: its lock is not for finalizers, which may run in the middle of its methods.
+        # Not an Event: a finalizer may run inside its methods, while its own lock is held.
         self._signal = threading.Lock()
         self._signal.acquire()
 
@@ -187,7 +194,7 @@ class _Thread(_Waiter):
         self._signal.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
     def wake(self) -> bool:
-        """End the wait: whoever waits is there, blocked or about to be."""
+        """End the wait; return True, as the thread is blocked or about to be."""
         self._signal.release()
         return True
 
@@ -207,10 +214,10 @@ class _Task(_Waiter):
             timer.cancel()
 
     def wake(self) -> bool:
-        """End the wait; False where there is nobody left to wake."""
+        """End the wait; return False if the task has gone with its event loop."""
         try:
             self._future.get_loop().call_soon_threadsafe(self._end)
-        except RuntimeError:  # the loop has ended, and nobody waits any more
+        except RuntimeError:  # the loop has ended
             return False
         return True
 
@@ -223,7 +230,7 @@ _admissions: dict[tuple[int | None, float], Admission] = {}
 
 
 def admission(settings: Settings) -> Admission:
-    """What all exports of this process under the same bounds pass."""
+    """Return the admission that all exports of this process with the same bounds share."""
     key = (settings.max_concurrent, settings.wait_seconds)
-    # One step, so that two threads that come first get the same.
+    # setdefault is atomic: two threads that arrive at once get the same one.
     return _admissions.get(key) or _admissions.setdefault(key, Admission(*key))

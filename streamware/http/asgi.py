@@ -27,7 +27,7 @@ from streamware.http.disconnect import (
     Receive,
     Scope,
     Send,
-    answer_nobody,
+    answer_absent_client,
 )
 from streamware.http.headers import merge_headers
 from streamware.http.request import Request
@@ -60,7 +60,7 @@ async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
     try:
         await watcher.unless_left(_stream(answered, answered.body, scope, watcher, noted))
         if not begun:  # the client has left
-            await answer_nobody(send)
+            await answer_absent_client(send)
     finally:
         if around is None:
             watcher.close()

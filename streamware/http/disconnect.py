@@ -1,10 +1,11 @@
-"""DisconnectWatcher: who reads `receive` when a download has to know that its client has left.
+"""DisconnectWatcher: notices that the client of an ASGI request has left.
 
-No server tested raises from `send` after a disconnect, and on some a blocked `send` never returns
-then; only `receive` tells.  It belongs to the application, though, which may be waiting in it, or
-may ask for the body of the request later.  So one object owns it: what the application asks for
-passes straight through, until something is to end when the client leaves.  From then on a task
-reads `receive` beside the application and keeps what it has not asked for yet.
+No tested server raises from `send` after a disconnect, and on some a blocked `send` then never
+returns; only `receive` says that the client has left.  But `receive` belongs to the application,
+which may be waiting in it, or may read the body of the request later.  So one object owns it.  At
+first each call of the application goes straight to the server.  Once something is to be cancelled
+when the client leaves, a task reads `receive` beside the application, and keeps the messages that
+the application has not asked for yet.
 
 Source: ASGI 3 HTTP specification 2.1 to 2.4.
 """
@@ -23,72 +24,72 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BACKLOG = 2**20
-"""Bytes of a request's body that are kept unread at the most; a message counts for 256 more."""
+"""Bytes of a request's body that are kept unread at most; a message counts for 256 more."""
 _MESSAGE = 256
 
 GONE = 499
-"""The status of a response that nobody waits for, as nginx has it.
+"""The status of a response whose client has left, as nginx logs it.
 
-A 5xx would have whoever watches the server look for its fault, and a 2xx would be untrue.
+A 5xx would alarm the operators of the server, and a 2xx would be untrue.
 """
 _GRACE = 1.0
-"""Seconds that its sending may take: a few servers wait for a client that has gone."""
+"""Seconds that sending it may take: a few servers wait for a client that has gone."""
 
 
 class DisconnectWatcher:
-    """The `receive` of one request.
+    """The owner of one request's `receive`.
 
-    The server's `receive` is never called twice at the same time: servers that keep their
-    messages in a queue would give one of them to nobody.
+    It never calls the server's `receive` twice at the same time: a server that keeps its messages
+    in a queue would lose one of them.
 
     Args:
         receive: The server's.
-        keep: Keep what the application has not asked for, as long as it fits into `BACKLOG`; past
-            that the reading stops until the application goes on.  Without it, it is dropped.
+        keep: Keep what the application has not asked for yet, up to `BACKLOG`; then stop reading
+            until the application catches up.  If False, drop it.
 
     Attributes:
-        left: Whether the client has left, as far as it was told; `receive` says so ever after.
+        left: Whether the server has said that the client has left; from then on `receive` says so.
     """
 
     __slots__ = (
         "_backlog",
+        "_callbacks",
+        "_direct_calls",
         "_error",
         "_keep",
         "_news",
-        "_passing",
         "_reader",
         "_receive",
         "_size",
         "_turn",
-        "_watchers",
         "left",
     )
 
     def __init__(self, receive: Receive, *, keep: bool = True) -> None:
-        self.left = False
-        self._receive = receive
-        self._keep = keep
-        self._passing = 0
-        self._reader: asyncio.Task[None] | None = None
-        self._error: BaseException | None = None
-        self._watchers: list[Callable[[], object]] = []
-        self._backlog: deque[Message] = deque()
-        self._size = 0
-        self._news = asyncio.Event()  # for the application: something to receive
-        self._turn = asyncio.Event()  # for the task: it may read on
+        self.left = False  # whether the client has left
+        self._receive = receive  # the server's
+        self._keep = keep  # whether unread messages are kept, or dropped
+        self._direct_calls = 0  # calls of the application that wait in the server's receive
+        self._reader: asyncio.Task[None] | None = None  # reads beside the application, if needed
+        self._error: BaseException | None = None  # what receive raised in that task
+        self._callbacks: list[Callable[[], object]] = []  # called when the client leaves
+        self._backlog: deque[Message] = deque()  # messages that the application has yet to read
+        self._size = 0  # bytes in the backlog
+        self._news = asyncio.Event()  # wakes the application: there is something to receive
+        self._turn = asyncio.Event()  # wakes the task: it may read on
 
     async def receive(self) -> Message:
-        """The next message, for the application; `http.disconnect` for ever after the first.
+        """Return the next message to the application; after a disconnect, always that.
 
         Raises:
-            Exception: What the server's `receive` raised, here or to the task.
+            Exception: What the server's `receive` raised, here or in the task.
         """
         while not self._backlog:
             if self.left:
                 return {"type": "http.disconnect"}
             self._raise()
             if not self._reading:
-                return await self._pass()
+                return await self._receive_directly()
             self._news.clear()
             await self._news.wait()
         message = self._backlog.popleft()
@@ -97,9 +98,9 @@ class DisconnectWatcher:
         return message
 
     async def unless_left(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work` in a task of its own, which is cancelled when the client leaves.
+        """Run `work` in a task of its own, and cancel that task when the client leaves.
 
-        That is no error, and nothing but `work` is cancelled.
+        The cancellation is not an error, and nothing but `work` is cancelled.
 
         Raises:
             Exception: What `work` raised, or the server's `receive`.
@@ -110,51 +111,50 @@ class DisconnectWatcher:
             await asyncio.wait({task})
         finally:
             self.unwatch(task.cancel)
-            if not task.cancelling():  # a second time would end the waiting for what is closed
+            if not task.cancelling():  # a second cancellation would interrupt its cleanup
                 task.cancel()
             await asyncio.wait({task})
         if not task.cancelled():
             task.result()
             return
         self._raise()
-        if not self.left:  # somebody else cancelled it
+        if not self.left:  # another party cancelled it
             raise asyncio.CancelledError
 
-    def watch(self, leave: Callable[[], object]) -> None:
-        """Have `leave` called, once, when the client leaves, or when `receive` fails.
+    def watch(self, callback: Callable[[], object]) -> None:
+        """Call `callback` once when the client leaves, or when `receive` fails.
 
-        It is called by a task that begins after those that were made so far: one that is
-        cancelled before its first step would not run at all, not even a `finally`.
+        The task that calls it starts after all tasks made so far.  Otherwise it could cancel one
+        before its first step, which then would not run at all, not even its `finally`.
         """
-        self._watchers.append(leave)
+        self._callbacks.append(callback)
         if not self._reading:
-            # Not by the loop's factory, which may be an eager one: that would run it in here.
+            # Not by the loop's task factory: an eager one would run the first step in here.
             self._reader = asyncio.Task(self._read(), loop=asyncio.get_running_loop())
 
-    def unwatch(self, leave: Callable[[], object]) -> None:
-        """Nothing is to be called any more."""
-        if leave in self._watchers:
-            self._watchers.remove(leave)
+    def unwatch(self, callback: Callable[[], object]) -> None:
+        """Do not call `callback` any more."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
 
     def close(self) -> None:
-        """The request is over: nothing is read any more."""
-        self._watchers.clear()
+        """Stop reading: the request is over."""
+        self._callbacks.clear()
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
-            self._news.set()  # who still waits is told by the server
+            self._news.set()  # a call that still waits goes on to the server's receive
 
     @property
     def _reading(self) -> bool:
         return self._reader is not None and not self._reader.done()
 
-    async def _pass(self) -> Message:
-        """What the server says, straight to who asks."""
-        self._passing += 1
+    async def _receive_directly(self) -> Message:
+        self._direct_calls += 1
         try:
             message = await self._receive()
         finally:
-            self._passing -= 1
+            self._direct_calls -= 1
             self._turn.set()
         if message["type"] == "http.disconnect":
             self._end(None)
@@ -163,18 +163,18 @@ class DisconnectWatcher:
     async def _read(self) -> None:
         try:
             while not self.left:
-                if self._passing or self._size >= BACKLOG:
+                if self._direct_calls or self._size >= BACKLOG:
                     self._turn.clear()
                     await self._turn.wait()
                 else:
                     self._note(await self._receive())
-        except Exception as error:  # noqa: BLE001 - it is raised where the work is awaited
+        except Exception as error:  # noqa: BLE001 - raised where the work is awaited
             self._end(error)
         else:
             self._end(None)
 
     def _raise(self) -> None:
-        """What the server's `receive` raised, to the first who asks."""
+        """Raise what the server's `receive` raised in the task, once."""
         error, self._error = self._error, None
         try:
             if error is not None:
@@ -191,24 +191,22 @@ class DisconnectWatcher:
             self._news.set()
 
     def _end(self, error: BaseException | None) -> None:
+        """Stop: the client has left, or `receive` has failed."""
         self.left = self.left or error is None
         self._error = error
         self._news.set()
-        self._tell()
-
-    def _tell(self) -> None:
-        watchers, self._watchers = self._watchers, []
-        for leave in watchers:
-            leave()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
 
-async def answer_nobody(send: Send) -> None:
-    """End a request that nothing was sent for, once its client has left.
+async def answer_absent_client(send: Send) -> None:
+    """Send a status of 499, for a request whose client left before its response was started.
 
-    A middleware around may want a response all the same: Starlette's `BaseHTTPMiddleware` raises
-    `RuntimeError` where none comes.  Never raises but on cancellation.
+    A middleware around the application may need a response anyway: Starlette's
+    `BaseHTTPMiddleware` raises `RuntimeError` without one.  Raises on cancellation only.
     """
-    with suppress(Exception):  # by the specification `send` may fail, for nobody is there
+    with suppress(Exception):  # by the specification `send` may fail once the client has left
         async with asyncio.timeout(_GRACE):
             headers = [(b"content-length", b"0")]
             await send({"type": "http.response.start", "status": GONE, "headers": headers})

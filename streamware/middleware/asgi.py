@@ -20,7 +20,7 @@ from streamware.http.disconnect import (
     Receive,
     Scope,
     Send,
-    answer_nobody,
+    answer_absent_client,
 )
 from streamware.http.export import Export
 from streamware.middleware.failure import refusal_of
@@ -171,7 +171,7 @@ async def _cancel_on_disconnect(
         watcher.unwatch(cancellation)
         cancellation.disarm()
     if watcher.left and not response.started:
-        await answer_nobody(response.send)
+        await answer_absent_client(response.send)
 
 
 class _Cancellation:

@@ -78,7 +78,7 @@ def test_who_may_not_wait_is_refused_at_once() -> None:
         gate.enter()
     assert caught.value.retry_after == RETRY_AFTER == 10
     assert str(caught.value) == (
-        "2 exports are under way, as many as Settings.max_concurrent"
+        "2 exports are running, as many as Settings.max_concurrent"
         " (STREAMWARE_MAX_CONCURRENT) allows; none ended in 0 seconds"
     )
     assert gate.active == 2

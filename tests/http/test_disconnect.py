@@ -8,7 +8,7 @@ import pytest
 
 from fakes import PATIENCE, Broken, Message, until
 from streamware.http import disconnect as watchers
-from streamware.http.disconnect import BACKLOG, DisconnectWatcher, answer_nobody
+from streamware.http.disconnect import BACKLOG, DisconnectWatcher, answer_absent_client
 
 LEFT = {"type": "http.disconnect"}
 
@@ -422,7 +422,7 @@ async def test_nobody_is_answered_with_a_status_and_no_body() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await answer_nobody(send)
+    await answer_absent_client(send)
     assert sent == [
         {"type": "http.response.start", "status": 499, "headers": [(b"content-length", b"0")]},
         {"type": "http.response.body", "body": b""},
@@ -433,7 +433,7 @@ async def test_it_does_not_matter_that_nobody_is_there() -> None:
     async def send(message: Any) -> None:
         raise ConnectionResetError
 
-    await answer_nobody(send)
+    await answer_absent_client(send)
 
 
 async def test_nobody_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,7 +442,7 @@ async def test_nobody_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None
     async def send(message: Any) -> None:
         await asyncio.Event().wait()
 
-    await asyncio.wait_for(answer_nobody(send), PATIENCE)
+    await asyncio.wait_for(answer_absent_client(send), PATIENCE)
 
 
 async def test_who_answers_nobody_may_be_cancelled() -> None:
@@ -452,7 +452,7 @@ async def test_who_answers_nobody_may_be_cancelled() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(answer_nobody(send))
+    task = asyncio.create_task(answer_absent_client(send))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -8,9 +8,9 @@ from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from streamware.http.negotiation import (
-    media_ranges,
     accepts_gzip,
     choose,
+    media_ranges,
     preferred_language,
     query_value,
 )
