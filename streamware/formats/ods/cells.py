@@ -18,7 +18,7 @@ from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.style_registry import StyledMarkup, StyleRegistry
 from streamware.formats.ods.white_space import LINE
 from streamware.formats.protocol import Part
-from streamware.formats.spreadsheet.look import LINK, ColumnStyle, shown_kind, styled_places
+from streamware.formats.spreadsheet.column_style import LINK, ColumnStyle, shown_kind, styled_places
 from streamware.formats.text import legal
 from streamware.model.cell import Cell
 from streamware.model.columns import Column

@@ -8,8 +8,8 @@ from typing import Any
 from streamware.formats.ods.cells import CellWriter, style_cells
 from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.protocol import Context, interleave
+from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.heading import title_cells
-from streamware.formats.spreadsheet.look import ColumnStyle
 from streamware.formats.text import formatters
 from streamware.model.cell import Cell
 from streamware.model.columns import Column, Head

@@ -18,7 +18,7 @@ from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import CellRange
 from streamware.formats.ods.styles import Styles
-from streamware.formats.spreadsheet.look import ZEBRA
+from streamware.formats.spreadsheet.column_style import ZEBRA
 from streamware.formats.text import label, legal, text_literal
 from streamware.model.columns import Column
 from streamware.model.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation

@@ -19,8 +19,8 @@ from streamware.formats.ods.settings import View
 from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.ods.white_space import CellText, characters
 from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.heading import rows_above
-from streamware.formats.spreadsheet.look import ColumnStyle
 from streamware.formats.spreadsheet.sheet import MAX_ROWS, check_columns
 from streamware.formats.spreadsheet.table import check_titles, table_name
 from streamware.formats.spreadsheet.totals import Total, Totals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from streamware.formats.ods.styles import Styles
-from streamware.formats.spreadsheet.look import LINK, ColumnStyle
+from streamware.formats.spreadsheet.column_style import LINK, ColumnStyle
 from streamware.model.style import Style
 from streamware.values.kinds import Kind
 

@@ -26,9 +26,9 @@ from streamware.formats.ods.styles import Styles
 from streamware.formats.protocol import Context
 from streamware.formats.spreadsheet.heading import rows_above
 from streamware.formats.spreadsheet.names import SheetNames
-from streamware.formats.spreadsheet.properties import settled
+from streamware.formats.spreadsheet.properties import resolved
 from streamware.formats.spreadsheet.reference import quoted
-from streamware.formats.spreadsheet.sheet import taken
+from streamware.formats.spreadsheet.sheet import batch_rows
 from streamware.formats.zip import ZipWriter
 from streamware.model.columns import Batch, Column, Head
 from streamware.values.formatter import FormattedColumn
@@ -72,8 +72,8 @@ class OdsEncoder:
             self._begin(batch.head)
         while batch.count > (room := self._current.room):
             if room:
-                out += self._write(taken(batch, 0, room))
-                batch = taken(batch, room, batch.count)
+                out += self._write(batch_rows(batch, 0, room))
+                batch = batch_rows(batch, room, batch.count)
             else:
                 out += self._continue()
         return out + self._write(batch)
@@ -139,7 +139,7 @@ class OdsEncoder:
     def _meta(self) -> bytes:
         options = self._options
         custom: dict[str, object] = {} if options.company is None else {"Company": options.company}
-        custom |= settled(
+        custom |= resolved(
             options.properties or {}, self._context.receipt, self._context.values.timezone
         )
         return parts.meta(

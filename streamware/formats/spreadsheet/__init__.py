@@ -1,1 +1,1 @@
-"""What do XLSX and ODS have in common?  Names, references, headings, totals, widths."""
+"""What do the spreadsheet formats, XLSX and ODS, have in common?"""

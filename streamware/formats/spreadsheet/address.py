@@ -1,6 +1,6 @@
-"""Addresses: what is one that a cell can lead to, and what has to be quoted in it.
+"""Addresses that a cell can link to: which are valid, and what must be percent-encoded in them.
 
-Source: RFC 3986 §2 and §3 (percent-encoding, parts of an address); what Excel repairs.
+Source: RFC 3986 §2 and §3 (percent-encoding, components); what Excel repairs.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from streamware.formats.text import legal
 from streamware.values.cell import SEPARATOR
 
-MAX_ADDRESS = 2079  # characters: Excel repairs a workbook that has a longer one
+MAX_ADDRESS = 2079  # characters; Excel repairs a workbook that has a longer one
 
-# What no address has as it is.  What is quoted already stays; the backslash is for files.
+# Characters that must be encoded.  Encoded ones stay, and so does the backslash of file names.
 _UNSAFE = re.compile(r'[\x00-\x20"<>^`{|}\x7f\[\]]|%(?![0-9A-Fa-f]{2})')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WITH_HOST = re.compile(
@@ -20,54 +20,57 @@ _WITH_HOST = re.compile(
 )
 _HOSTED = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
 _LINKED = re.compile(r"(?:https?|ftps?)://|mailto:", re.IGNORECASE)
-_RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # these lead nowhere
+_RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # schemes that are never links
 _CONTROL = re.compile("[\x00-\x1f]")
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
 
 def parts_of(url: str) -> tuple[str, str] | None:
-    """What comes before the `#` of an address, quoted as far as it has to be, and what after it.
+    """Return what precedes the `#` of an address, encoded as needed, and what follows it.
 
-    None where it is no address: one without a scheme is where it has no blanks, and one of a
-    script never is.
+    Return None for anything but an address.  Text without a scheme is one if it has no blanks;
+    `javascript:` and the like never are.
     """
     address, _, place = legal(url).partition("#")
     address = address.strip()
     if _RUN.match(address) or (" " in address and not _SCHEME.match(address)):
         return None
-    address = _UNSAFE.sub(_quoted, address)
-    if max(len(address), len(place)) > MAX_ADDRESS or not (_sound(address) if address else place):
+    address = _UNSAFE.sub(_encoded, address)
+    if max(len(address), len(place)) > MAX_ADDRESS or not (
+        _is_valid(address) if address else place
+    ):
         return None
     return address, place
 
 
 def address_in(text: str) -> str | None:
-    """The address that a text is, of the web, of FTP or of mail; None where it is none."""
+    """Return the web, FTP or mail address that `text` is; None if it is anything else."""
     text = text.strip()
     parted = parts_of(text) if _LINKED.match(text) and not _CONTROL.search(text) else None
     if parted is None:
         return None
     address, place = parted
-    return f"{address}#{_UNSAFE.sub(_quoted, place)}" if place else address
+    return f"{address}#{_UNSAFE.sub(_encoded, place)}" if place else address
 
 
 def percent_encoded(blob: bytes) -> bytes:
-    """Every character that is not unreserved in its notation with a percent sign (RFC 3986 §2.1).
+    """Return `blob` with every character but the unreserved percent-encoded (RFC 3986 §2.1).
 
-    A replacement for each that occurs in a whole column takes less time than a look at each.
+    `blob` is a whole column: one replacement for each byte that occurs in it is faster than a loop
+    over its bytes.
     """
     others = set(blob.translate(None, _UNRESERVED + SEPARATOR))
-    for byte in sorted(others, key=lambda byte: byte != ord("%")):  # the sign itself comes first
+    for byte in sorted(others, key=lambda byte: byte != ord("%")):  # the percent sign first
         blob = blob.replace(bytes([byte]), b"%%%02X" % byte)
     return blob
 
 
-def _quoted(found: re.Match[str]) -> str:
+def _encoded(found: re.Match[str]) -> str:
     return f"%{ord(found[0]):02X}"
 
 
-def _sound(address: str) -> bool:
-    """Whether programs that check addresses open a workbook that has it."""
+def _is_valid(address: str) -> bool:
+    """Return whether programs that check addresses open a workbook that has this one."""
     if _HOSTED.match(address):
         return _WITH_HOST.match(address) is not None
     scheme = _SCHEME.match(address)

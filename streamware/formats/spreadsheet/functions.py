@@ -1,7 +1,7 @@
-"""Functions that came after Excel 2007: files have other names for them than Excel shows.
+"""The functions that came after Excel 2007, which have a prefix in files that Excel does not show.
 
-Source: [MS-XLSX] §2.2.2.3 (future functions), for what ECMA-376 Part 1 §18.17.7 does not have;
-for those of the latest years what other writers know of Excel's own files.
+Source: [MS-XLSX] §2.2.2.3 (future functions), for those that ECMA-376 Part 1 §18.17.7 lacks; for
+the latest ones, what other writers know of Excel's own files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LATER = frozenset(
     " PERCENTILE.INC PERCENTRANK.EXC PERCENTRANK.INC POISSON.DIST QUARTILE.EXC QUARTILE.INC"
     " RANK.AVG RANK.EQ STDEV.P STDEV.S T.DIST T.DIST.2T T.DIST.RT T.INV T.INV.2T T.TEST VAR.P"
     " VAR.S WEIBULL.DIST Z.TEST"
-    # Excel 2013.  LibreOffice 7.4 knows IMCOSH and its like by their bare names only.
+    # Excel 2013.  LibreOffice 7.4 knows IMCOSH and the like by their bare names only.
     " ACOT ACOTH ARABIC BASE BINOM.DIST.RANGE BITAND BITLSHIFT BITOR BITRSHIFT BITXOR"
     " CEILING.MATH COMBINA COT COTH CSC CSCH DAYS DECIMAL ENCODEURL FILTERXML FLOOR.MATH"
     " FORMULATEXT GAMMA GAUSS IFNA IMCOSH IMCOT IMCSC IMCSCH IMSEC IMSECH IMSINH IMTAN ISFORMULA"
@@ -34,4 +34,4 @@ LATER = frozenset(
     " TEXTAFTER TEXTBEFORE TEXTSPLIT TOCOL TOROW TRANSLATE TRIMRANGE VSTACK WRAPCOLS"
     " WRAPROWS".split()
 )
-"""Their names."""
+"""The names that Excel shows."""

@@ -1,4 +1,4 @@
-"""Heading: what stands above the rows of a sheet, which is title rows and a header."""
+"""The heading of a sheet: the title rows and the header above its rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 
 TITLE = Style(bold=True, size=14)
-"""How a text looks that is all of a title row."""
+"""The style of a title row that is one text."""
 
 
 def rows_above(head: Head, options: SheetOptions) -> int:
-    """So many rows stand above the first data row."""
+    """Return the number of rows above the first data row."""
     return len(options.title_rows) + bool(head.titles)
 
 
 def title_cells(row: str | Sequence[Any]) -> Sequence[Any]:
-    """The cells of a title row, of which a text is the only one."""
+    """Return the cells of a title row; a text is its only cell."""
     return [Cell(row, TITLE)] if isinstance(row, str) else row

@@ -1,4 +1,4 @@
-"""Names: of sheets, and those that stand for formulas.
+"""The names of sheets, and the defined names of formulas.
 
 Source: Microsoft, "Excel specifications and limits", "Names in formulas"; what Excel repairs or
 refuses.
@@ -11,29 +11,29 @@ from collections.abc import Mapping
 
 from streamware.model.utf16 import units
 
-MAX_NAME = 255  # characters of a name that stands for a formula
-MAX_FORMULA = 8192
-MAX_UNITS = 31  # UTF-16 units
+MAX_NAME = 255  # UTF-16 units of a defined name
+MAX_FORMULA = 8192  # UTF-16 units of its formula
+MAX_UNITS = 31  # UTF-16 units of the name of a sheet
 
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 
-_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # programs read a character of that number in it
+_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # which programs read as that character
 
 _DEFINED = re.compile(r"(?!_xlnm\b)[^\W\d][\w.]*", re.IGNORECASE)
-# Constants, what looks like a cell in either notation, and what tables of the sheets are called.
+# Constants, anything like a reference in A1 or R1C1 notation, and the names of our tables.
 _TAKEN = re.compile(
     r"[A-Z]{1,3}[0-9]+|R[0-9]*(?:C[0-9]*)?|C[0-9]*|TABLE[0-9]+|TRUE|FALSE", re.IGNORECASE
 )
 
 
 class SheetNames:
-    """Gives each sheet of a workbook a name that Excel accepts."""
+    """The names of the sheets of a workbook."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._taken: set[str] = set()  # the names so far, without case
 
     def add(self, name: str) -> str:
-        """`name`, cleaned, cut and numbered until it is legal and new (ignoring case)."""
+        """Return `name`, cleaned, cut and numbered until Excel accepts it, ignoring case."""
         base = _clean(name)
         number, candidate = 1, base
         while candidate.casefold() in self._taken:
@@ -45,24 +45,27 @@ class SheetNames:
 
 
 def defined_names(names: Mapping[str, str]) -> dict[str, str]:
-    """Names that stand for formulas, each formula without its equals sign.
+    """Return defined names, each with its formula without the equals sign.
 
     Raises:
-        TypeError: A formula is no text.
-        ValueError: A name or a formula that Excel refuses.
+        TypeError: A formula is not a str.
+        ValueError: Excel would refuse a name or a formula.
     """
     seen: set[str] = set()
     found = {}
     for name, formula in names.items():
         if not isinstance(formula, str):
-            raise TypeError(f"the name {name!r} stands for a formula, such as 'Orders!$A$1:$C$9'")
+            raise TypeError(
+                f"the name {name!r} must stand for a formula such as 'Orders!$A$1:$C$9', not a"
+                f" {type(formula).__name__}"
+            )
         if not _DEFINED.fullmatch(name) or _TAKEN.fullmatch(name) or units(name) > MAX_NAME:
             raise ValueError(
-                f"{name!r} is no name of a workbook: those have letters, digits, dots and"
-                f" underscores, at most {MAX_NAME}, and look like no cell, no table and no TRUE"
+                f"{name!r} cannot be a name: it must have at most {MAX_NAME} letters, digits, dots"
+                " and underscores, and must not look like a cell, a table or TRUE"
             )
         if name.casefold() in seen:
-            raise ValueError(f"the name {name!r} comes twice")
+            raise ValueError(f"the name {name!r} is given twice")
         seen.add(name.casefold())
         found[name] = _formula(name, formula)
     return found
@@ -71,11 +74,13 @@ def defined_names(names: Mapping[str, str]) -> dict[str, str]:
 def _formula(name: str, formula: str) -> str:
     text = formula.removeprefix("=")
     if not text or text[0].isspace():
-        raise ValueError(f"the formula of the name {name!r} is empty, or starts with a blank")
+        raise ValueError(
+            f"the formula of the name {name!r} must not be empty, or start with a blank"
+        )
     if units(text) > MAX_FORMULA:
         raise ValueError(
-            f"the formula of the name {name!r} has {units(text)} characters; {MAX_FORMULA} are"
-            " allowed"
+            f"the formula of the name {name!r} must have at most {MAX_FORMULA} characters, not"
+            f" {units(text)}"
         )
     return text
 

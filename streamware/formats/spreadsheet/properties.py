@@ -1,4 +1,4 @@
-"""Document properties of one's own: where a document came from, for those who open it.
+"""Custom document properties: they tell a reader where a document came from.
 
 Source: ECMA-376 Part 1 §22.3 (custom properties); what Excel shows and keeps.
 """
@@ -13,61 +13,64 @@ from streamware.errors import EncodeError
 from streamware.receipt import Receipt
 
 Value = str | bool | int | float | Decimal | date
-"""What a property can be; a `datetime` is a date."""
+"""A value that a property can have; a `datetime` is a date."""
 Property = Value | Callable[[Receipt], Value]
 
-MAX_CHARACTERS = 255  # of a name, and of a text (Excel shows and keeps no more)
+MAX_CHARACTERS = 255  # of a name, and of a text; Excel shows and keeps no more
 
 _TYPES = (str, bool, int, float, Decimal, date)
-_TOO_LONG = 10 ** (MAX_CHARACTERS - 1)  # with its sign
-# No zone is farther from UTC.
+_TOO_LONG = 10 ** (MAX_CHARACTERS - 1)  # the digits of an int, and room for a sign
+# The zones that are farthest from UTC.
 _FARTHEST = [timezone(sign * timedelta(hours=23, minutes=59)) for sign in (1, -1)]
 
 
 def checked(properties: Mapping[str, Property]) -> dict[str, Property]:
-    """The same, once a workbook can have them.
+    """Return a copy of `properties` that a workbook can have.
 
     Raises:
-        TypeError: A value is of no type that a property can have.
-        ValueError: A name, a text or a number is too long, a name comes twice, ignoring case, or
-            a moment is outside of the calendar.
+        TypeError: A value has a type that a property cannot have.
+        ValueError: A name, a text or a number is too long, a name is given twice, ignoring case,
+            or a date is outside of the calendar.
     """
     seen: set[str] = set()
     for name, value in properties.items():
         if not str(name).strip() or len(name) > MAX_CHARACTERS:
             raise ValueError(
-                f"the name of a property has 1 to {MAX_CHARACTERS} characters: {name!r}"
+                f"the name of a property must have 1 to {MAX_CHARACTERS} characters, not {name!r}"
             )
         if name.casefold() in seen:
-            raise ValueError(f"the property {name!r} comes twice")
+            raise ValueError(f"the property {name!r} is given twice")
         seen.add(name.casefold())
         if not callable(value) and not isinstance(value, _TYPES):
             raise TypeError(
-                f"the property {name!r} is a text, a number, a bool or a date, not"
+                f"the property {name!r} must be a text, a number, a bool or a date, not"
                 f" {type(value).__name__}"
             )
         if isinstance(value, str) and len(value) > MAX_CHARACTERS:
             raise ValueError(
-                f"the property {name!r} has {len(value)} characters; {MAX_CHARACTERS} are allowed"
+                f"the property {name!r} must have at most {MAX_CHARACTERS} characters, not"
+                f" {len(value)}"
             )
         if problem := _problem(value):
             raise ValueError(f"the property {name!r} {problem}")
     return dict(properties)
 
 
-def settled(properties: Mapping[str, Property], receipt: Receipt, zone: tzinfo) -> dict[str, Value]:
-    """The values of properties.
+def resolved(
+    properties: Mapping[str, Property], receipt: Receipt, zone: tzinfo
+) -> dict[str, Value]:
+    """Return the values of properties, now that the rows are counted.
 
     Args:
-        properties: By name; a callable is called with `receipt`.  A text that it returns is cut
-            after 255 characters, and counted.
-        receipt: The export's, as far as it is known.
+        properties: The properties by name.  A callable is called with `receipt`; a text that it
+            returns is cut after 255 characters, and counted.
+        receipt: The receipt of the export so far.
         zone: Zone of date-times that have none.
 
     Raises:
-        EncodeError: A callable returned what no property can be.
+        EncodeError: A callable returned something that a property cannot be.
     """
-    found = {name: _told(name, given, receipt) for name, given in properties.items()}
+    found = {name: _value(name, given, receipt) for name, given in properties.items()}
     for name, value in found.items():
         if isinstance(value, str) and len(value) > MAX_CHARACTERS:
             receipt.converted["property"] += 1
@@ -77,7 +80,7 @@ def settled(properties: Mapping[str, Property], receipt: Receipt, zone: tzinfo) 
     return found
 
 
-def _told(name: str, given: Property, receipt: Receipt) -> Value:
+def _value(name: str, given: Property, receipt: Receipt) -> Value:
     value = given(receipt) if callable(given) else given
     if not isinstance(value, _TYPES):
         raise EncodeError(f"the property {name!r} cannot be a {type(value).__name__}")
@@ -87,11 +90,11 @@ def _told(name: str, given: Property, receipt: Receipt) -> Value:
 
 
 def moment(day: date, zone: tzinfo | None = None) -> str:
-    """A moment, or that at which a day begins, in UTC.
+    """Return a date-time, or the beginning of a date, in UTC and ISO 8601.
 
     Args:
-        day: A `datetime` is a moment.
-        zone: Zone of one that has none; None is the machine's.
+        day: A date, or a date-time.
+        zone: Its zone if it has none; None is the machine's zone.
     """
     found = day if isinstance(day, datetime) else datetime.combine(day, time())
     if found.tzinfo is None:
@@ -100,7 +103,7 @@ def moment(day: date, zone: tzinfo | None = None) -> str:
 
 
 def _problem(value: object) -> str | None:
-    """Why no property has this number or this date, whatever the document's zone."""
+    """Return why a property cannot have this number or this date, whatever the zone."""
     if isinstance(value, Decimal) and value.is_snan():
         return "is a signaling NaN"
     if isinstance(value, int) and abs(value) >= _TOO_LONG:

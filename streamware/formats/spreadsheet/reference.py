@@ -1,4 +1,4 @@
-"""References to cells: the letters of their columns, and the names of sheets.
+"""References to cells: the letters of columns, and the quoted names of sheets.
 
 Source: ECMA-376 Part 1 §18.18.62 (ST_Ref); OpenDocument 1.3 Part 3 §18.3.4 (cellAddress).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def column_letters(at: int) -> str:
-    """The letters of a column counted from 0: A … Z, AA … XFD."""
+    """Return the letters of a column, counted from 0: A … Z, AA … XFD."""
     letters = ""
     at += 1
     while at:
@@ -17,5 +17,5 @@ def column_letters(at: int) -> str:
 
 
 def quoted(sheet: str) -> str:
-    """The name of a sheet within a reference."""
+    """Return the name of a sheet as a reference has it."""
     return "'" + sheet.replace("'", "''") + "'"

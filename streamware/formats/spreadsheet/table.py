@@ -1,4 +1,4 @@
-"""Tables: cells of a sheet that programs sort and filter as one, by the names of their columns.
+"""Tables: cells of a sheet that programs sort and filter together, by the names of columns.
 
 Source: ECMA-376 Part 1 §18.5.1.3 (tableColumn); what Excel repairs.
 """
@@ -10,19 +10,18 @@ from collections.abc import Sequence
 from streamware.errors import EncodeError, LimitError
 from streamware.model.utf16 import units
 
-MAX_TITLE = 255  # UTF-16 units of a column's name in a table
+MAX_TITLE = 255  # UTF-16 units of the name of a column in a table
 
 
 def table_name(number: int) -> str:
-    """What the table of a sheet is called in formulas, by the sheet's number from 1."""
+    """Return the name of the table of a sheet, by the sheet's number from 1."""
     return f"Table{number}"
 
 
 def check_titles(sheet: str, titles: Sequence[str] | None) -> None:
-    """Whether the columns of a table can have these titles.
+    """Raise EncodeError if the columns of a table cannot have these titles.
 
-    Raises:
-        EncodeError: There are none, or they are empty, too long, or the same ignoring case.
+    They must not be empty, too long, or equal ignoring case.
     """
     if not titles:
         raise EncodeError(f"sheet {sheet!r}: a table needs columns with titles")
@@ -34,5 +33,5 @@ def check_titles(sheet: str, titles: Sequence[str] | None) -> None:
             what = f"sheet {sheet!r}, column {at}: characters of a title in a table"
             raise LimitError(what, limit=MAX_TITLE, actual=units(title))
         if title.casefold() in seen:
-            raise EncodeError(f"sheet {sheet!r}: the title {title!r} comes twice in a table")
+            raise EncodeError(f"sheet {sheet!r}: the title {title!r} occurs twice in a table")
         seen.add(title.casefold())

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from unicodedata import east_asian_width
 
-from streamware.formats.spreadsheet.look import ColumnStyle
+from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.model.number_format import code_of, shown_length

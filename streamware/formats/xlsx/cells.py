@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from streamware.formats.protocol import Part
-from streamware.formats.spreadsheet.look import ColumnStyle, shown_kind, styled_places
+from streamware.formats.spreadsheet.column_style import ColumnStyle, shown_kind, styled_places
 from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.text import MARKUP
 from streamware.formats.xlsx.address import Address

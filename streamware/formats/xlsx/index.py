@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from streamware.formats.spreadsheet.look import LINK
+from streamware.formats.spreadsheet.column_style import LINK
 from streamware.formats.spreadsheet.reference import quoted
 from streamware.formats.xlsx.links import MAX_LINKS
 from streamware.formats.xlsx.styles import Styles

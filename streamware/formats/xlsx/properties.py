@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
 
-from streamware.formats.spreadsheet.properties import Property, Value, moment, settled
+from streamware.formats.spreadsheet.properties import Property, Value, moment, resolved
 from streamware.formats.text import legal
 from streamware.receipt import Receipt
 
@@ -40,7 +40,7 @@ def custom_properties(properties: Mapping[str, Property], receipt: Receipt, zone
         EncodeError: A callable returned what no property can be.
     """
     inner = []
-    values = settled(properties, receipt, zone)
+    values = resolved(properties, receipt, zone)
     for number, (name, value) in enumerate(values.items(), 2):  # 0 and 1 are reserved
         inner.append(
             f'<property fmtid="{_SET}" pid="{number}" name={quoteattr(legal(name))}>'

@@ -11,7 +11,7 @@ from datetime import date, datetime, tzinfo
 from xml.sax.saxutils import escape, quoteattr
 
 from streamware.errors import EncodeError
-from streamware.formats.spreadsheet.look import ZEBRA
+from streamware.formats.spreadsheet.column_style import ZEBRA
 from streamware.formats.text import label, legal, text_literal
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.functions import prefixed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamware.formats.spreadsheet.look import LINK, ColumnStyle
+from streamware.formats.spreadsheet.column_style import LINK, ColumnStyle
 from streamware.formats.xlsx.address import LINKED
 from streamware.formats.xlsx.styles import Styles
 from streamware.model.style import Style

@@ -19,7 +19,7 @@ from streamware.errors import LimitError, StateError
 from streamware.formats.protocol import Context
 from streamware.formats.spreadsheet.names import SheetNames
 from streamware.formats.spreadsheet.properties import Property
-from streamware.formats.spreadsheet.sheet import MAX_ROWS, taken
+from streamware.formats.spreadsheet.sheet import MAX_ROWS, batch_rows
 from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.context import WorkbookContext
 from streamware.formats.xlsx.functions import prefixed
@@ -156,8 +156,8 @@ class XlsxEncoder:
         out = b"" if head in self._open else self._begin(head)
         while batch.count > (room := self._open[head].room):
             if room:
-                out += self._write(taken(batch, 0, room))
-                batch = taken(batch, room, batch.count)
+                out += self._write(batch_rows(batch, 0, room))
+                batch = batch_rows(batch, room, batch.count)
             else:
                 out += self._continue(head)
         return out + self._write(batch)
@@ -233,7 +233,7 @@ class XlsxEncoder:
         yield self._zip.finish()
 
     def _reserve_index(self, index: bool | str) -> Listed | None:
-        """Return the sheet that will list the others, whose name is taken from now on."""
+        """Return the sheet that will list the others, which reserves its name."""
         if not index:
             return None
         return Listed(name=self._name(NAME if index is True else str(index)), number=0, family=0)

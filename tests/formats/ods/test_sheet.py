@@ -262,7 +262,7 @@ def test_a_rule_of_the_export_holds_in_every_sheet() -> None:
 @pytest.mark.parametrize(
     ("options", "columns", "message"),
     [
-        ({"table": True}, ["a", "A"], r"sheet 'S': the title 'A' comes twice in a table"),
+        ({"table": True}, ["a", "A"], r"sheet 'S': the title 'A' occurs twice in a table"),
         ({}, [sw.Column("a", total="sum")], r"sheet 'S', row 1, column a: text has no sum"),
         (
             {},

@@ -5,7 +5,7 @@ from datetime import UTC
 import streamware as sw
 from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.ods.styles import Styles
-from streamware.formats.spreadsheet.look import LINK, ColumnStyle
+from streamware.formats.spreadsheet.column_style import LINK, ColumnStyle
 from streamware.values.kinds import Kind
 
 PLAIN = ColumnStyle.of(sw.Column("a"), UTC)

@@ -130,13 +130,13 @@ def test_names_stand_for_formulas_in_the_whole_workbook(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_excel_refuses_is_refused_at_once(form: Any, name: str) -> None:
-    with pytest.raises(ValueError, match="no name of a workbook"):
+    with pytest.raises(ValueError, match="cannot be a name: it must have at most 255"):
         form(names={name: "1"})
 
 
 @pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 def test_names_differ_by_more_than_case(form: Any) -> None:
-    with pytest.raises(ValueError, match="'RATE' comes twice"):
+    with pytest.raises(ValueError, match="'RATE' is given twice"):
         form(names={"rate": "1", "RATE": "2"})
 
 
@@ -149,14 +149,16 @@ def test_a_formula_that_excel_refuses_is_refused_at_once(form: Any, formula: str
 
 @pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 def test_a_formula_is_text(form: Any) -> None:
-    with pytest.raises(TypeError, match="'rate' stands for a formula"):
+    with pytest.raises(
+        TypeError, match="the name 'rate' must stand for a formula such as 'Orders!"
+    ):
         form(names={"rate": 1})
 
 
 @pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 @pytest.mark.parametrize("name", ["TRUE", "False"])
 def test_a_constant_is_no_name(form: Any, name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' is no name of a workbook"):
+    with pytest.raises(ValueError, match=f"'{name}' cannot be a name"):
         form(names={name: "1"})
 
 

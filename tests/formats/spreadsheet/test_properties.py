@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import streamware as sw
-from streamware.formats.spreadsheet.properties import moment, settled
+from streamware.formats.spreadsheet.properties import moment, resolved
 
 FORMATS = pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods])
 IMPOSSIBLE = [
@@ -26,8 +26,8 @@ IMPOSSIBLE = [
     [
         ({"": 1}, "1 to 255 characters"),
         ({"a" * 256: 1}, "1 to 255 characters"),
-        ({"a": 1, "A": 2}, "'A' comes twice"),
-        ({"a": "x" * 256}, "'a' has 256 characters"),
+        ({"a": 1, "A": 2}, "'A' is given twice"),
+        ({"a": "x" * 256}, "'a' must have at most 255 characters, not 256"),
     ],
 )
 def test_a_property_that_cannot_be_is_refused_at_once(
@@ -39,7 +39,7 @@ def test_a_property_that_cannot_be_is_refused_at_once(
 
 @FORMATS
 def test_a_property_of_another_type_is_refused_at_once(form: Any) -> None:
-    with pytest.raises(TypeError, match="'a' is a text, a number, a bool or a date, not list"):
+    with pytest.raises(TypeError, match="'a' must be a text, a number, a bool or a date, not list"):
         form(properties={"a": []})
 
 
@@ -97,5 +97,5 @@ def test_a_text_of_a_callable_is_cut_and_counted(form: Any) -> None:
 
 def test_a_date_time_without_a_zone_is_in_that_of_the_values() -> None:
     zone, when = ZoneInfo("Europe/Berlin"), datetime(2024, 5, 17, 12)
-    found = settled({"When": when, "Day": when.date()}, sw.Receipt("ods"), zone)
+    found = resolved({"When": when, "Day": when.date()}, sw.Receipt("ods"), zone)
     assert found == {"When": when.replace(tzinfo=zone), "Day": when.date()}

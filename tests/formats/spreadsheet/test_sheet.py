@@ -36,6 +36,6 @@ def test_some_rows_of_a_batch_are_one(
     start: int, stop: int, first: int, count: int, columns: list[Any]
 ) -> None:
     head = Head("Orders", (sw.Column(0), sw.Column(1)))
-    some = sheet.taken(Batch(head, 11, 3, [[1, 2, 3], "abc"]), start, stop)
+    some = sheet.batch_rows(Batch(head, 11, 3, [[1, 2, 3], "abc"]), start, stop)
     assert (some.head, some.first, some.count) == (head, first, count)
     assert some.columns == columns

@@ -10,7 +10,7 @@ import pytest
 
 import readers
 import streamware as sw
-from streamware.formats.spreadsheet.look import ColumnStyle
+from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.width import (
     column_widths,
     least_width,

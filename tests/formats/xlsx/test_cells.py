@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from readers import libreoffice_book, libreoffice_csv, ooxml_errors
 from streamware.formats.protocol import Context, Part, interleave
-from streamware.formats.spreadsheet.look import LINK
+from streamware.formats.spreadsheet.column_style import LINK
 from streamware.formats.text import formatters
 from streamware.formats.xlsx.attachments import Attachments
 from streamware.formats.xlsx.cells import (

@@ -3,7 +3,7 @@
 from datetime import UTC
 
 import streamware as sw
-from streamware.formats.spreadsheet.look import LINK, ColumnStyle
+from streamware.formats.spreadsheet.column_style import LINK, ColumnStyle
 from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.formats.xlsx.styles import Styles
 from streamware.values.kinds import Kind

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import streamware as sw
-from streamware.formats.spreadsheet.look import ColumnStyle, shown_kind, styled_places
+from streamware.formats.spreadsheet.column_style import ColumnStyle, shown_kind, styled_places
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
