@@ -81,7 +81,7 @@ def test_the_demo_prints_a_line_for_every_format_with_no_file_on_disk() -> None:
 
 
 @pytest.mark.servers
-def test_a_bar_is_drawn_on_a_terminal_and_taken_away() -> None:
+def test_a_bar_is_drawn_on_a_terminal_and_cleared() -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     with (
@@ -118,7 +118,7 @@ def test_the_page_of_the_demo_has_links_that_download() -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
-def test_the_demo_leaves_nothing_when_it_is_ended(number: signal.Signals, code: int) -> None:
+def test_the_demo_leaves_nothing_when_it_is_stopped(number: signal.Signals, code: int) -> None:
     with serving() as (demo, url):
         demo.send_signal(number)
         assert demo.wait(PATIENCE) == code
@@ -128,7 +128,7 @@ def test_the_demo_leaves_nothing_when_it_is_ended(number: signal.Signals, code: 
 
 
 @pytest.mark.servers
-def test_the_demo_listens_where_it_is_told_to() -> None:
+def test_the_demo_listens_on_the_given_port() -> None:
     with reserve() as holder:
         port = holder.getsockname()[1]
         with serving("--port", str(port)) as (_, url):

@@ -205,7 +205,7 @@ def test_starlette_gives_a_response_with_a_cookie_and_a_task() -> None:
     assert keeper.execute("select count(*) from downloads").fetchone() == (1,)
 
 
-def test_flask_gives_a_304_to_who_has_it() -> None:
+def test_flask_gives_a_304_to_a_client_that_has_it() -> None:
     response = wsgi_get("flask_response", "/orders")
     assert are_orders(csv_rows(response.data))
     assert "no-store" not in response.headers["Cache-Control"]

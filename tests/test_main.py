@@ -33,7 +33,7 @@ def test_reap_says_what_it_removed(folder: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.startswith("removed 0 directories, 0 files, 0 bytes")
 
 
-def test_reap_goes_where_the_environment_says(
+def test_reap_uses_the_directory_of_the_environment(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(folder))
@@ -51,7 +51,7 @@ def test_reap_leaves_what_is_held(folder: Path, capsys: pytest.CaptureFixture[st
     place.close()
 
 
-def test_reap_fails_where_something_resists(
+def test_reap_fails_if_something_cannot_be_removed(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stubborn(name: str, *, dir_fd: int) -> None:
@@ -65,7 +65,7 @@ def test_reap_fails_where_something_resists(
     assert said.err == "[Errno 5] Input/output error: 'rows'\n" * 2
 
 
-def test_reap_fails_where_there_is_no_safe_directory(
+def test_reap_fails_without_a_safe_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reap", str(tmp_path / "nothing")]) == 1

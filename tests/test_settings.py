@@ -53,7 +53,7 @@ def test_the_defaults_are_these() -> None:
 
 
 @pytest.mark.parametrize(("name", "text", "value"), [(n, *v) for n, v in VARIABLES.items()])
-def test_a_variable_stands_for_what_is_not_given(
+def test_a_variable_sets_what_is_not_given(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object
 ) -> None:
     monkeypatch.setenv(f"STREAMWARE_{name.upper()}", text)
@@ -66,7 +66,7 @@ def test_every_field_of_the_scratch_has_a_variable() -> None:
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_empty_variable_counts_as_missing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"STREAMWARE_{name.upper()}", "  ")
     assert Settings() == Settings()
     monkeypatch.delenv(f"STREAMWARE_{name.upper()}")
@@ -75,7 +75,7 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -
     assert getattr(Settings(), name) == default
 
 
-def test_a_keyword_is_stronger_than_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyword_overrides_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMWARE_REQUEST_FILES", "nonsense")
     assert Settings(request_files=3).request_files == 3
 
@@ -92,7 +92,7 @@ def test_a_variable_is_read_when_settings_are_made(monkeypatch: pytest.MonkeyPat
     ["request_bytes", "request_files", "process_bytes", "host_bytes", "max_concurrent"],
 )
 @pytest.mark.parametrize("value", [0, -1])
-def test_a_budget_under_which_nothing_fits_is_refused(name: str, value: int) -> None:
+def test_a_budget_that_allows_nothing_is_refused(name: str, value: int) -> None:
     pattern = rf"Settings\.{name} \(STREAMWARE_{name.upper()} .* or None for no bound, not {value}"
     with pytest.raises(ValueError, match=pattern):
         made(**{name: value})
@@ -126,7 +126,7 @@ def test_a_budget_under_which_nothing_fits_is_refused(name: str, value: int) -> 
     ],
     ids=repr,
 )
-def test_what_is_out_of_range_names_its_field(name: str, value: object) -> None:
+def test_an_error_of_range_names_the_field(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"^Settings\.{name}\b.* must be "):
         made(**{name: value})
 
@@ -142,7 +142,7 @@ def test_what_is_out_of_range_names_its_field(name: str, value: object) -> None:
     ],
     ids=["unit", "float", "none", "digits", "word"],
 )
-def test_what_a_variable_cannot_mean_names_it(
+def test_a_variable_that_cannot_be_read_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str, problem: str
 ) -> None:
     monkeypatch.setenv(f"STREAMWARE_{name}", text)
@@ -201,6 +201,6 @@ def test_an_observer_has_the_methods_of_one() -> None:
         Settings(observers=(print,))  # type: ignore[arg-type]
 
 
-def test_there_are_keywords_only() -> None:
+def test_settings_take_keywords_only() -> None:
     with pytest.raises(TypeError):
         Settings("/tmp")  # type: ignore[call-arg]

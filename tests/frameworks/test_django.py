@@ -469,7 +469,7 @@ async def test_head_opens_nothing_of_a_response(site: Site) -> None:
     assert read.events == []
 
 
-async def test_what_cannot_be_had_is_a_406(site: Site) -> None:
+async def test_a_format_that_is_not_offered_is_a_406(site: Site) -> None:
     response = await site.get(lambda request: ExportResponse(request, []), "/orders?format=pdf")
     assert response.status_code == 406
     assert b"csv, xlsx, xml" in response.content
@@ -514,7 +514,7 @@ async def test_a_middleware_that_is_not_async_lets_it_pass(site: Site) -> None:
     assert read.events == ["opened", "closed"]
 
 
-async def test_a_response_without_a_place_is_a_503(site: Site) -> None:
+async def test_a_response_that_is_not_admitted_is_a_503(site: Site) -> None:
     settings_ = sw.Settings(max_concurrent=1, wait_seconds=0)
     taken = admission(settings_)
     taken.enter()
@@ -600,7 +600,7 @@ def test_connections_of_the_thread_of_the_view_stay_djangos() -> None:
     response.close()
 
 
-def test_close_closes_the_rows_and_is_good_for_twice() -> None:
+def test_close_closes_the_rows_and_works_twice() -> None:
     read = Read()
     response = ExportResponse(RequestFactory().get("/orders"), read, format="csv").render()
     next(iter(response))
@@ -633,7 +633,7 @@ async def test_a_response_that_is_dropped_closes_its_rows() -> None:
     await eventually(lambda: read.events == ["opened", "closed"])
 
 
-async def test_an_export_is_read_with_no_one_to_render_it() -> None:
+async def test_an_export_that_is_never_rendered_is_read_anyway() -> None:
     response = ExportResponse(AsyncRequestFactory().get("/orders"), Read(), columns=COLUMNS)
     assert len(csv_rows(b"".join([chunk async for chunk in response]))) == ROWS + 1
     again = ExportResponse(RequestFactory().get("/orders"), [{"a": 1}])

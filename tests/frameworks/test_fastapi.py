@@ -196,7 +196,7 @@ async def test_the_class_is_a_response_class_in_the_description() -> None:
     assert answers["200"] == {"description": "Successful Response"}
 
 
-async def test_a_description_of_what_is_sent_is_the_callers() -> None:
+async def test_the_caller_may_describe_what_is_sent() -> None:
     csv = {"content": {"text/csv": {"schema": {"type": "string"}}}}
     answers = await described(lambda: ExportResponse(ROWS), responses={200: csv}, status_code=201)
     assert answers["201"] == {"description": "Successful Response"}

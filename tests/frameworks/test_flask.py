@@ -263,7 +263,7 @@ def test_an_export_and_a_bundle_are_responses_too() -> None:
     assert list(zip_parts(bundle.get().data)) == ["a.csv"]
 
 
-def test_functions_called_after_the_request_see_the_whole_head() -> None:
+def test_after_request_functions_see_status_and_headers() -> None:
     seen: list[Any] = []
 
     def look(response: Any) -> Any:
@@ -310,7 +310,7 @@ def tagged(rows: Any) -> Any:
 @pytest.mark.parametrize(
     ("header", "status"), [("If-None-Match", 304), ("If-Match", 412)], ids=["304", "412"]
 )
-def test_a_condition_that_settles_it_opens_nothing(header: str, status: int) -> None:
+def test_a_condition_that_makes_it_a_304_opens_nothing(header: str, status: int) -> None:
     shop = Events(tagged)
     response = shop.get(headers={header: '"v1"' if status == 304 else '"v0"'})
     assert (response.status_code, response.data) == (status, b"")
@@ -318,14 +318,14 @@ def test_a_condition_that_settles_it_opens_nothing(header: str, status: int) -> 
     assert shop.events == ["teardown"]
 
 
-def test_a_condition_that_does_not_settle_it_reads_nothing_into_memory() -> None:
+def test_a_condition_that_is_not_met_reads_nothing_into_memory() -> None:
     shop = Events(tagged)
     response = shop.get(headers={"If-None-Match": '"v0"'})
     assert len(csv_rows(response.data)) == ROWS + 1
     assert "Content-Length" not in response.headers
 
 
-def test_rows_handed_over_open_are_closed_by_a_condition() -> None:
+def test_rows_passed_open_are_closed_by_a_condition() -> None:
     shop = Events(lambda rows: tagged(rows()))
     assert shop.get(headers={"If-None-Match": '"v1"'}).status_code == 304
     assert shop.events == ["opened", "closed", "teardown"]
@@ -351,7 +351,7 @@ def test_head_opens_nothing_of_a_response() -> None:
     assert shop.events == ["teardown"]
 
 
-def test_what_cannot_be_had_is_a_406() -> None:
+def test_a_format_that_is_not_offered_is_a_406() -> None:
     response = Events().get("/orders?format=pdf")
     assert response.status_code == 406
     assert b"csv, xlsx, xml" in response.data
@@ -377,7 +377,7 @@ def test_a_failure_at_once_is_a_500_of_flask_that_its_handlers_see() -> None:
     assert shop.events == ["teardown"]
 
 
-def test_a_response_without_a_place_is_a_503() -> None:
+def test_a_response_that_is_not_admitted_is_a_503() -> None:
     settings = sw.Settings(max_concurrent=1, wait_seconds=0)
 
     def make(rows: Any) -> Any:
@@ -427,7 +427,7 @@ def given_up(rows: Any) -> Any:
 
 
 @pytest.mark.parametrize("make", [given_up, lambda rows: (ExportResponse(rows()), "other")[1]])
-def test_rows_handed_over_open_are_closed_though_the_view_returns_something_else(make: Any) -> None:
+def test_rows_passed_open_are_closed_though_the_view_returns_something_else(make: Any) -> None:
     shop = Events(make)
     shop.app.logger.disabled = True  # what is logged keeps the frames alive
     shop.get()
@@ -435,7 +435,7 @@ def test_rows_handed_over_open_are_closed_though_the_view_returns_something_else
     assert sorted(map(str, shop.events)) == ["closed", "opened", "teardown"]
 
 
-def test_it_is_never_read_into_memory_by_the_way() -> None:
+def test_it_is_never_read_into_memory() -> None:
     shop = Events()
     with shop.app.test_request_context("/orders"):
         response = ExportResponse(shop.rows)
@@ -444,12 +444,12 @@ def test_it_is_never_read_into_memory_by_the_way() -> None:
     assert "opened" not in shop.events
 
 
-def test_there_is_no_response_without_a_request() -> None:
+def test_it_cannot_be_made_outside_a_request() -> None:
     with pytest.raises(RuntimeError, match="request context"):
         ExportResponse([])
 
 
-def test_an_application_with_a_response_class_of_its_own_has_its_way() -> None:
+def test_an_application_may_have_its_own_response_class() -> None:
     class Own(flask.Response):  # type: ignore[name-defined,misc]  # flask is imported late
         pass
 
@@ -526,7 +526,7 @@ def test_a_failure_below_flask_compress_breaks_the_transfer(make: Any) -> None:
 
 @BOTH
 @pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
-def test_the_context_is_kept_however_it_is_delivered(
+def test_the_context_is_held_however_it_is_delivered(
     shop: Shop, make: Any, delivery: Any, scratch_dir: None
 ) -> None:
     lengths: list[Any] = []

@@ -197,7 +197,7 @@ def test_a_session_is_given_back_however_slowly_the_client_reads(
 
 
 @CONNECTIONS
-def test_a_session_that_is_around_the_request_is_left_to_who_made_it(pool: Any, kind: str) -> None:
+def test_a_session_around_the_request_is_left_to_its_owner(pool: Any, kind: str) -> None:
     with pool.app_context():
         for delivery in DELIVERIES:
             assert ask(pool, f"/{kind}/{delivery}/whole") == 200

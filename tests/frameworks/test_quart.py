@@ -61,20 +61,20 @@ def test_the_contexts_are_there_until_the_rows_are_closed() -> None:
     assert shop.events == [OPENED, "request", ("db", None)]
 
 
-def test_the_contexts_are_taken_down_once_when_the_client_leaves() -> None:
+def test_the_contexts_are_torn_down_once_when_the_client_leaves() -> None:
     rows = Rows(orders(ENDLESS))
     shop = Shop(lambda: rows)
     shop.get(leave_after=1)
     assert shop.events == [OPENED, "request", ("db", None)]
 
 
-def test_the_contexts_are_taken_down_once_for_head() -> None:
+def test_the_contexts_are_torn_down_once_for_head() -> None:
     shop = Shop(lambda: pytest.fail("opened"))
     assert shop.get(method="HEAD").status == 200
     assert shop.events == ["request", ("db", None)]
 
 
-def test_the_contexts_are_taken_down_once_for_an_early_and_for_a_later_error() -> None:
+def test_the_contexts_are_torn_down_once_for_an_early_and_for_a_later_error() -> None:
     shop = Shop(lambda: failing(0))
     assert shop.get().status == 500
     assert shop.events == [OPENED, "request", ("db", None)]
@@ -171,6 +171,6 @@ def test_an_export_itself_is_a_500() -> None:
     assert asgi_get(with_defaults(app)).status == 500
 
 
-async def test_outside_of_a_request_there_is_none() -> None:
+async def test_it_cannot_be_made_outside_a_request() -> None:
     with pytest.raises(RuntimeError, match="request"):
         ExportResponse([])

@@ -94,13 +94,13 @@ def test_a_format_that_is_not_offered_is_a_406(serve: Callable[..., Ask]) -> Non
     assert reply.body == b"Not Acceptable. There are: csv, xlsx, xml\n"
 
 
-def test_text_is_compressed_for_who_takes_it(serve: Callable[..., Ask]) -> None:
+def test_text_is_compressed_for_clients_that_accept_it(serve: Callable[..., Ask]) -> None:
     reply = serve(lambda: orders(100))(headers={"Accept-Encoding": "gzip"})
     assert reply.headers["content-encoding"] == "gzip"
     assert reply.body[:2] == b"\x1f\x8b"
 
 
-def test_head_tells_the_headers_and_opens_nothing(serve: Callable[..., Ask]) -> None:
+def test_head_gives_the_headers_and_opens_nothing(serve: Callable[..., Ask]) -> None:
     reply = serve(lambda: pytest.fail("opened"), filename="orders")(method="HEAD")
     assert (reply.status, reply.body) == (200, b"")
     assert "orders.csv" in reply.headers["content-disposition"]
@@ -108,7 +108,7 @@ def test_head_tells_the_headers_and_opens_nothing(serve: Callable[..., Ask]) -> 
 
 
 @pytest.mark.parametrize("query", ["", "format=pdf"])
-def test_rows_that_are_open_are_closed_for_head_and_406(
+def test_rows_passed_open_are_closed_for_head_and_406(
     serve: Callable[..., Ask], query: str
 ) -> None:
     rows = Rows(orders(3))

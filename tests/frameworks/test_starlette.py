@@ -79,7 +79,7 @@ async def test_a_cursor_opened_by_a_callable(database: Path, format_: str) -> No
     assert len(READERS[format_](data)) == ROWS + (format_ != "xml")
 
 
-async def test_a_cursor_given_back_by_a_callable_tells_its_columns(database: Path) -> None:
+async def test_a_cursor_returned_by_a_callable_gives_its_columns(database: Path) -> None:
     with closing(sqlite3.connect(database, check_same_thread=False)) as connection:
         query = "select * from orders limit 2"
         response = await get(application(lambda: sw.Export(lambda: connection.execute(query))))
@@ -243,7 +243,7 @@ async def test_an_export_in_a_response_keeps_its_status() -> None:
     assert (await get(app)).status_code == 203
 
 
-async def test_what_is_not_acceptable_is_not_dressed_as_a_download() -> None:
+async def test_a_406_has_none_of_the_download_s_headers() -> None:
     app = application(
         lambda: ExportResponse(ROW_LIST, status_code=203, headers={"Content-Type": "text/csv"})
     )

@@ -100,7 +100,7 @@ async def test_the_scope_is_a_copy_and_its_extensions_are_kept(settings: sw.Sett
 
 @pytest.mark.parametrize("version", [None, "2.0", "2.1", "2.3", "2.4"])
 @pytest.mark.parametrize("extensions", [None, {}])
-async def test_any_version_of_the_specification_will_do(
+async def test_any_version_of_the_specification_works(
     settings: sw.Settings, version: str | None, extensions: dict[str, Any] | None
 ) -> None:
     connection = Connection()
@@ -153,7 +153,7 @@ async def test_the_application_runs_in_the_server_s_own_task(settings: sw.Settin
     assert seen == [asyncio.current_task()] * 2
 
 
-def test_on_another_event_loop_all_but_exports_is_as_before(settings: sw.Settings) -> None:
+def test_on_another_event_loop_everything_but_exports_works(settings: sw.Settings) -> None:
     connection = Connection()
     seen = list[Any]()
 
@@ -307,7 +307,7 @@ async def test_the_server_is_called_as_if_the_scratch_were_not_there(
             assert set(connection.found) == {None}
 
 
-async def test_an_outer_one_is_called_with_its_own_scratch(settings: sw.Settings) -> None:
+async def test_an_outer_middleware_is_called_with_its_own_scratch(settings: sw.Settings) -> None:
     seen = list[Any]()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -332,7 +332,7 @@ async def test_an_outer_one_is_called_with_its_own_scratch(settings: sw.Settings
     assert set(connection.found) == {None}
 
 
-async def test_a_request_that_is_begun_while_another_is_answered_has_not_its_scratch(
+async def test_a_request_started_while_another_is_answered_does_not_get_its_scratch(
     settings: sw.Settings,
 ) -> None:
     """As uvicorn and daphne begin pipelined ones."""
@@ -558,7 +558,9 @@ async def test_the_body_of_the_request_is_there_after_an_export(settings: sw.Set
     assert len(csv_rows((await putting.run(wrapped)).body)) == 20
 
 
-async def test_a_listener_beside_an_export_is_told_too(settings: sw.Settings) -> None:
+async def test_a_listener_beside_an_export_learns_of_the_disconnect_too(
+    settings: sw.Settings,
+) -> None:
     """As Starlette's streaming responses and its BaseHTTPMiddleware listen."""
     told = list[Any]()
     rows = Rows(orders(10**7))
@@ -578,7 +580,7 @@ async def test_a_listener_beside_an_export_is_told_too(settings: sw.Settings) ->
     assert (reply.error, told, rows.closed) == (None, [{"type": "http.disconnect"}], 1)
 
 
-async def test_an_export_finds_the_pump_whatever_receive_it_is_given(
+async def test_an_export_finds_the_watcher_whatever_receive_it_is_given(
     settings: sw.Settings,
 ) -> None:
     rows = Rows(orders(10**7))
@@ -627,7 +629,7 @@ def cancelling(app: Any, settings: sw.Settings) -> Any:
 
 
 @pytest.mark.parametrize("chunks", [(), (b"1",)], ids=["before", "during"])
-async def test_the_application_is_cancelled_if_that_is_wanted(
+async def test_the_application_is_cancelled_if_the_middleware_says_so(
     settings: sw.Settings, chunks: tuple[bytes, ...]
 ) -> None:
     view, connection = Waiting(*chunks), Connection()
@@ -676,7 +678,7 @@ async def test_a_server_that_cancels_is_obeyed(settings: sw.Settings) -> None:
             await task
 
 
-async def test_what_is_done_after_the_response_is_not_cancelled(settings: sw.Settings) -> None:
+async def test_what_follows_the_response_is_not_cancelled(settings: sw.Settings) -> None:
     done = list[str]()
     connection = Connection()
 
@@ -690,7 +692,7 @@ async def test_what_is_done_after_the_response_is_not_cancelled(settings: sw.Set
     assert (reply.complete, done) == (True, ["done"])
 
 
-async def test_nor_after_trailers(settings: sw.Settings) -> None:
+async def test_what_follows_trailers_is_not_cancelled(settings: sw.Settings) -> None:
     done = list[str]()
     connection = Connection()
 
@@ -730,7 +732,9 @@ async def test_a_receive_that_fails_is_the_application_s_to_handle(settings: sw.
         assert (reply.error, reply.body) == (None, b"http.request")
 
 
-async def test_nor_while_its_end_is_being_sent(settings: sw.Settings) -> None:
+async def test_an_application_is_not_cancelled_while_its_last_message_is_sent(
+    settings: sw.Settings,
+) -> None:
     done = list[str]()
 
     class Early(Connection):
@@ -752,7 +756,7 @@ async def test_nor_while_its_end_is_being_sent(settings: sw.Settings) -> None:
     assert done == ["done"]
 
 
-async def test_an_end_that_is_never_sent_is_given_up(
+async def test_an_application_whose_last_message_is_never_sent_is_cancelled(
     settings: sw.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As hypercorn's over HTTP/2, where a send waits for a client that has gone."""
@@ -789,7 +793,7 @@ async def test_inner_and_outer_with_other_settings_may_both_cancel(settings: sw.
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no loop begins tasks at once")
-async def test_on_a_loop_that_begins_tasks_at_once_nothing_is_cancelled_after_the_end(
+async def test_with_eager_tasks_nothing_is_cancelled_after_the_end(
     settings: sw.Settings,
 ) -> None:
     factory: Any = asyncio.eager_task_factory  # type: ignore[attr-defined]  # from 3.12
@@ -806,7 +810,7 @@ async def test_on_a_loop_that_begins_tasks_at_once_nothing_is_cancelled_after_th
         await asyncio.sleep(0)  # as a server goes on
 
 
-async def test_one_that_is_cancelled_has_a_response_for_the_middlewares_around(
+async def test_a_cancelled_application_has_a_response_for_outer_middlewares(
     settings: sw.Settings,
 ) -> None:
     seen = list[Message]()
@@ -833,7 +837,7 @@ async def test_one_that_is_cancelled_has_a_response_for_the_middlewares_around(
         )
 
 
-async def test_one_that_is_cancelled_is_no_error_below_starlette_s_middlewares(
+async def test_a_cancelled_application_is_no_error_below_starlette_s_middlewares(
     settings: sw.Settings,
 ) -> None:
     view = Waiting()

@@ -34,7 +34,7 @@ def test_no_room_is_answered_whatever_the_request_holds(
 
 
 @pytest.mark.parametrize("error", [UNSAFE, OSError(EIO, "x"), OSError("x"), ValueError()], ids=repr)
-def test_anything_else_is_not(scratch: sw.Scratch, error: Exception) -> None:
+def test_other_errors_are_not_answered(scratch: sw.Scratch, error: Exception) -> None:
     scratch.path()
     assert status(error, scratch) is None
 
@@ -49,14 +49,14 @@ def test_a_full_disk_is_no_room_for_a_request_that_has_files_there(
     assert status(error, scratch) == 503
 
 
-def test_a_group_is_as_its_leaves_if_they_are_all_alike(scratch: sw.Scratch) -> None:
+def test_a_group_is_answered_if_all_its_errors_are(scratch: sw.Scratch) -> None:
     nested = ExceptionGroup("inner", [REFUSED, FULL])
     assert status(ExceptionGroup("outer", [nested, REFUSED]), scratch) == 503
     assert status(ExceptionGroup("outer", [nested, ValueError()]), scratch) is None
     assert status(BaseExceptionGroup("outer", [REFUSED, SystemExit()]), scratch) is None
 
 
-def test_a_fault_of_the_scratch_is_a_500_with_its_cause_in_the_log_only(
+def test_a_scratch_error_is_a_500_with_its_cause_only_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for head_only, body in ((False, b"Internal Server Error\n"), (True, b"")):

@@ -98,7 +98,7 @@ def test_flask_s_test_client_keeps_the_contexts_of_a_request(
         sw.current_scratch()
 
 
-def test_a_flask_view_may_say_itself_what_no_room_is(settings: sw.Settings) -> None:
+def test_a_flask_view_may_handle_a_lack_of_room_itself(settings: sw.Settings) -> None:
     for handled in (False, True):
         app = flask_app()
         app.config["PROPAGATE_EXCEPTIONS"] = True
@@ -253,7 +253,7 @@ def test_a_body_closed_by_werkzeug_is_closed_once(settings: sw.Settings) -> None
     assert (rows.closed, closed) == (1, ["True"])
 
 
-async def test_a_starlette_upload_is_read_through_the_pump(settings: sw.Settings) -> None:
+async def test_a_starlette_upload_is_read_through_the_watcher(settings: sw.Settings) -> None:
     applications = pytest.importorskip("starlette.applications")
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route

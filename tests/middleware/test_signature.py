@@ -64,13 +64,13 @@ def test_what_cannot_be_called_is_no_application(kind: Kind, app: object) -> Non
 @pytest.mark.parametrize(
     ("kind", "app", "other"), [("WSGI", three, "ASGI"), ("ASGI", two, "WSGI")], ids=["WSGI", "ASGI"]
 )
-def test_an_application_of_the_other_kind_is_told(kind: Kind, app: object, other: str) -> None:
+def test_an_application_of_the_other_kind_is_refused(kind: Kind, app: object, other: str) -> None:
     message = f"^sw.{kind}Middleware expects .*, not an? {other} .*: mount sw.{other}Middleware"
     with pytest.raises(TypeError, match=message):
         check(app, kind)
 
 
-def test_objects_and_classes_are_told_apart_too() -> None:
+def test_objects_and_classes_are_distinguished_too() -> None:
     check(Site(), "ASGI")
     check(Request, "WSGI")
     with pytest.raises(TypeError, match="WSGIMiddleware"):
@@ -80,7 +80,7 @@ def test_objects_and_classes_are_told_apart_too() -> None:
 
 
 @both
-def test_in_django_s_list_of_middlewares_it_is_told_where_it_is_mounted(kind: Kind) -> None:
+def test_in_django_s_setting_the_error_says_where_to_mount_it(kind: Kind) -> None:
     place = rf"{kind.lower()}\.py mount it around what get_{kind.lower()}_application\(\) returns"
     with pytest.raises(TypeError, match=rf"leave it out of Django's MIDDLEWARE, and in {place}"):
         check(one, kind)
@@ -92,18 +92,18 @@ def test_in_django_s_list_of_middlewares_it_is_told_where_it_is_mounted(kind: Ki
     ids=lambda app: getattr(app, "__name__", type(app).__name__),
 )
 @both
-def test_an_application_of_which_nothing_can_be_told_will_do(kind: Kind, app: object) -> None:
+def test_an_application_with_an_unclear_signature_is_accepted(kind: Kind, app: object) -> None:
     check(app, kind)
 
 
-def test_the_middlewares_ask(settings: sw.Settings) -> None:
+def test_the_middlewares_check_their_application(settings: sw.Settings) -> None:
     app: Any = one
     for middleware in (sw.WSGIMiddleware, sw.ASGIMiddleware):
         with pytest.raises(TypeError, match="MIDDLEWARE"):
             middleware(app, settings)
 
 
-def test_django_s_list_is_such_a_place(settings: sw.Settings) -> None:
+def test_what_django_passes_to_its_middlewares_is_refused(settings: sw.Settings) -> None:
     """What Django hands over there is a function of a request."""
     pytest.importorskip("django")
     from django.core.handlers.exception import convert_exception_to_response
@@ -112,7 +112,7 @@ def test_django_s_list_is_such_a_place(settings: sw.Settings) -> None:
         sw.WSGIMiddleware(convert_exception_to_response(one), settings)
 
 
-def test_frameworks_are_what_they_are(settings: sw.Settings) -> None:
+def test_applications_of_frameworks_are_recognised(settings: sw.Settings) -> None:
     flask, fastapi = pytest.importorskip("flask"), pytest.importorskip("fastapi")
     sw.WSGIMiddleware(flask.Flask("shop"), settings)
     sw.ASGIMiddleware(fastapi.FastAPI(), settings)

@@ -137,7 +137,7 @@ def test_scratch_is_gone_when_a_view_raises_and_the_error_passes(
     assert not seen[0].exists()
 
 
-def test_the_directory_is_looked_at_when_it_is_mounted(
+def test_the_directory_is_checked_when_the_middleware_is_mounted(
     app: Any, middleware: Middleware, tmp_path: Path
 ) -> None:
     with pytest.raises(sw.ScratchError, match="scratch_dir"):
@@ -238,7 +238,7 @@ def test_an_export_with_other_settings_has_scratch_of_its_own(
     assert seen[1].closed
 
 
-def test_the_conversion_is_offered_to_who_imports_nothing(
+def test_export_is_offered_to_applications_that_import_nothing(
     app: Any, get: Get, middleware: Middleware, settings: sw.Settings
 ) -> None:
     made = replace(settings, values=sw.Values(non_finite="text"))
@@ -258,7 +258,7 @@ def test_the_conversion_is_offered_to_who_imports_nothing(
     assert seen[0] is seen[1]
 
 
-def test_values_and_limits_of_the_settings_are_what_exports_begin_with(
+def test_values_and_limits_of_the_settings_are_defaults_of_exports(
     app: Any, get: Get, middleware: Middleware, settings: sw.Settings
 ) -> None:
     made = replace(settings, values=sw.Values(non_finite="text"), limits=sw.Limits(rows=2))
@@ -295,7 +295,7 @@ def test_a_bundle_has_the_request_s_scratch(
 # No room
 
 
-def test_an_export_too_many_is_told_to_come_again(
+def test_one_export_too_many_is_a_503_with_retry_after(
     get: Get, settings: sw.Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = replace(settings, max_concurrent=1, wait_seconds=0.0)
@@ -323,7 +323,7 @@ def test_an_export_too_many_is_told_to_come_again(
     body(get(export))  # the place is free again
 
 
-def test_head_and_refusals_wait_for_no_place(get: Get, settings: sw.Settings) -> None:
+def test_head_and_406_need_no_admission(get: Get, settings: sw.Settings) -> None:
     one = replace(settings, max_concurrent=1, wait_seconds=0.0)
     statuses = list[int | None]()
 
@@ -338,7 +338,7 @@ def test_head_and_refusals_wait_for_no_place(get: Get, settings: sw.Settings) ->
 
 @pytest.mark.parametrize("leave_after", [0, 1, 3, None])
 @pytest.mark.parametrize("rows", [orders, lambda count: iter([(1,), {}])])
-def test_a_place_is_given_back_however_an_export_ends(
+def test_admission_is_released_however_an_export_ends(
     get: Get, settings: sw.Settings, leave_after: int | None, rows: Callable[[int], Any]
 ) -> None:
     one = replace(settings, max_concurrent=1, wait_seconds=0.0)
@@ -519,7 +519,7 @@ def test_a_named_file_over_the_budget_is_a_503(
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-def test_a_page_that_tells_of_an_error_may_be_sent_whatever_was_written(
+def test_an_error_page_may_be_sent_whatever_was_written(
     wrote: Any, get: Get, middleware: Middleware, settings: sw.Settings, status: int
 ) -> None:
     bounded = replace(settings, process_bytes=_SIZE // 2, request_bytes=_SIZE // 2)
@@ -533,7 +533,7 @@ def test_a_page_that_tells_of_an_error_may_be_sent_whatever_was_written(
     assert seen == [0]
 
 
-def test_no_room_when_the_response_has_begun_breaks_it(
+def test_no_room_after_the_response_has_started_breaks_it(
     app: Any, get: Get, middleware: Middleware, settings: sw.Settings
 ) -> None:
     error = sw.Refused("no room", retry_after=1)
@@ -549,7 +549,7 @@ def test_no_room_when_the_response_has_begun_breaks_it(
 # One within another
 
 
-def test_the_inner_one_of_two_leaves_everything_to_the_outer(
+def test_an_inner_middleware_leaves_everything_to_the_outer_one(
     app: Any,
     get: Get,
     middleware: Middleware,
@@ -572,7 +572,7 @@ def test_the_inner_one_of_two_leaves_everything_to_the_outer(
         assert seen[2].keywords["settings"] is settings
 
 
-def test_the_inner_one_of_two_has_its_own_if_it_is_told_to(
+def test_an_inner_middleware_with_other_settings_has_its_own_scratch(
     app: Any, get: Get, middleware: Middleware, settings: sw.Settings
 ) -> None:
     seen = list[Any]()

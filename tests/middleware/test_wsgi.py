@@ -324,7 +324,7 @@ def test_a_server_makes_a_length_of_a_list_of_one(settings: sw.Settings) -> None
     assert b"Content-Length: 3" in Served(sw.WSGIMiddleware(Site(lambda: [b"123"]), settings)).head
 
 
-def test_an_application_may_start_anew_with_an_error(settings: sw.Settings) -> None:
+def test_an_application_may_start_again_with_an_error(settings: sw.Settings) -> None:
     def app(environ: Any, start_response: Any) -> Any:
         import sys
 
@@ -341,9 +341,7 @@ def test_an_application_may_start_anew_with_an_error(settings: sw.Settings) -> N
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_no_room_after_the_headers_were_given_is_a_503_all_the_same(
-    settings: sw.Settings, begun: bool
-) -> None:
+def test_no_room_after_start_response_is_still_a_503(settings: sw.Settings, begun: bool) -> None:
     def app(environ: Any, start_response: Any) -> Any:
         start_response("200 OK", [("Content-Type", "text/plain")])
         if begun:
@@ -360,7 +358,7 @@ def test_no_room_after_the_headers_were_given_is_a_503_all_the_same(
     assert served.body.startswith(b"Service Unavailable")
 
 
-def test_no_room_is_no_text_under_a_status_that_cannot_be_changed(settings: sw.Settings) -> None:
+def test_no_refusal_is_sent_under_a_status_that_cannot_be_changed(settings: sw.Settings) -> None:
     """As granian's: it has taken the status with the body, and forgets a second one."""
     error = sw.Refused("no room", retry_after=1)
     statuses = list[str]()
@@ -416,7 +414,7 @@ class Gunicorn:
 
 @pytest.mark.parametrize("errno", [EACCES, EFBIG])
 @pytest.mark.parametrize("when", ["called", "started", "iterated"])
-def test_a_fault_of_the_scratch_is_an_answer_and_no_closed_connection(
+def test_a_scratch_error_is_answered_and_closes_no_connection(
     settings: sw.Settings, caplog: pytest.LogCaptureFixture, errno: int, when: str
 ) -> None:
     error = sw.ScratchError(errno, "told to the log only")
@@ -439,7 +437,7 @@ def test_a_fault_of_the_scratch_is_an_answer_and_no_closed_connection(
         assert "Traceback" in caplog.text
 
 
-def test_a_fault_of_the_scratch_after_bytes_were_sent_passes(settings: sw.Settings) -> None:
+def test_a_scratch_error_after_bytes_were_sent_passes(settings: sw.Settings) -> None:
     error = sw.ScratchError(EACCES, "not ours")
     made = sw.WSGIMiddleware(Site(lambda: broken(1, error)), settings)(environ(), start_response)
     with pytest.raises(sw.ScratchError):
