@@ -93,7 +93,7 @@ class Csv:
         delimiters = {self.delimiter, *(",;" if self.language else "")}
         if not {'"', "\r", "\n", "\x1f", *delimiters}.isdisjoint(self.null):
             raise ValueError(
-                f"null must not contain quotes, line breaks or delimiters, unlike {self.null!r}"
+                f"null must contain no quote, line break or delimiter, but is {self.null!r}"
             )
 
     @classmethod

@@ -166,8 +166,8 @@ def test_only_an_automatic_language_has_languages_to_choose_from() -> None:
         ({"language": "Deutsch"}, "not 'Deutsch'"),
         ({"language": "tlh", "localized": True}, "not 'tlh'"),
         ({"localized": True}, "localized=True needs a language such as 'de-CH', or 'auto'"),
-        ({"language": "auto", "null": ";"}, "null must not contain quotes"),
-        ({"language": "de", "null": ";"}, "null must not contain quotes"),
+        ({"language": "auto", "null": ";"}, "null must contain no quote"),
+        ({"language": "de", "null": ";"}, "null must contain no quote"),
     ],
 )
 def test_a_wrong_language_is_an_error_at_once(options: dict[str, Any], message: str) -> None:
@@ -313,9 +313,9 @@ def test_a_delimiter_is_one_character_that_no_unquoted_cell_has(delimiter: str) 
         ({"decimal": "x"}, "decimal must be '.' or ',', not 'x'"),
         ({"quoting": "none"}, "quoting must be 'minimal', 'text' or 'all', not 'none'"),
         ({"line_end": "\r"}, r"line_end must be '\\r\\n' or '\\n', not '\\r'"),
-        ({"null": "a,b"}, "null must not contain .*, unlike 'a,b'"),
-        ({"null": '"'}, "null must not contain quotes, line breaks or delimiters"),
-        ({"null": "\n"}, "null must not contain quotes, line breaks or delimiters"),
+        ({"null": "a,b"}, "null must contain no .*, but is 'a,b'"),
+        ({"null": '"'}, "null must contain no quote, line break or delimiter"),
+        ({"null": "\n"}, "null must contain no quote, line break or delimiter"),
     ],
 )
 def test_a_wrong_option_is_an_error_at_once(options: dict[str, Any], message: str) -> None:
