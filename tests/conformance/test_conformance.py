@@ -111,6 +111,7 @@ def tables(page: str, title: str) -> dict[str, list[tuple[str, str]]]:
 # Readers that are at hand see more mixtures than the others
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("see", ["openpyxl_stream", "calamine"])
 def test_any_mixture_is_read_as_it_was_meant(see: str, tmp_path: Path) -> None:
     @settings(max_examples=50, suppress_health_check=list(HealthCheck))

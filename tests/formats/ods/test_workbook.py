@@ -55,6 +55,7 @@ def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
     assert calamine_names((tmp_path / "orders.ods").read_bytes()) == ["Sheet1"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows() -> None:
     def peak(count: int) -> int:
         rows = ((n, "text", n / 7, sw.Cell(n, sw.Style(bold=True))) for n in range(count))
