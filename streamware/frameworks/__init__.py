@@ -1,4 +1,1 @@
-"""Where a framework wants a response class of its own, what is it?  One module a framework.
-
-Each has an `ExportResponse`.
-"""
+"""Which response does a framework want?  One module a framework, each with an `ExportResponse`."""

@@ -2,7 +2,7 @@
 
 A Django response does not know its request, so the request is its first argument.  Under ASGI
 Django would read an ordinary iterator to its end before it sent the first byte.  So the body is
-asynchronous there, and rows that are not are opened, read and closed on a thread of their own.
+asynchronous there, and ordinary rows are opened, read and closed on a thread of their own.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
     Args:
         request: The request to answer.
         content: Rows, as for `Export`, such as `Order.objects.values("id", "total").iterator`;
-            or an `Export` or a `Bundle` made before.
-        status: Status code of the download; by default 200, or that of an `Export` made before.
+            or an existing `Export` or `Bundle`.
+        status: Status code of the download; by default 200, or that of an existing `Export`.
         headers: Further headers, as for `Export`; also a mapping.
         options: As for `Export`.
 
@@ -76,8 +76,10 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             self._download = AsyncDownload(answer, request.scope)
         else:
             self._download = Download(answer, environ)
-        self._callbacks: list[Callable[[Any], Any]] = []
-        super().__init__(self._download, status=int(answer.status), headers=_single(answer.headers))
+        self._callbacks: list[Callable[[Any], Any]] = []  # called when the rows are open
+        super().__init__(
+            self._download, status=int(answer.status), headers=_without_cookies(answer.headers)
+        )
         for name, value in answer.headers:
             if name.lower() == "set-cookie":  # Django's headers have one value each
                 self.cookies.load(value)
@@ -120,7 +122,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         return response
 
 
-def _single(headers: list[tuple[str, str]]) -> dict[str, str]:
+def _without_cookies(headers: list[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in headers if name.lower() != "set-cookie"}
 
 

@@ -29,9 +29,9 @@ class ExportResponse:
     same: it opens no rows.  Headers that the response already has are kept.
 
     Args:
-        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
         headers: Further headers, as for `Export`; also a mapping.
-        status: Status code of the download; with 200, an `Export` made before keeps its own.
+        status: Status code of the download; with 200, an existing `Export` keeps its own.
         options: As for `Export`.
 
     Raises:

@@ -3,7 +3,7 @@
 A view may also return a bare `Export`.  `ExportResponse` adds what Flask's responses have.
 
 When the view has returned, Flask tears down the application context, and with it what is in `g`:
-a database connection, a session.  The rows of an export are still to be read then.  So the
+a database connection, a session.  But the rows of an export are still to be read.  So the
 contexts are held until the rows are closed, and torn down then.  If that is before Flask has
 finished the request, Flask tears them down as usual.  Rows need no `stream_with_context`, and
 cannot have one: it must end on the thread on which it began.
@@ -43,8 +43,8 @@ class ExportResponse(flask.Response):
     `RuntimeError`.
 
     Args:
-        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
-        status: Status code of the download; by default 200, or that of an `Export` made before.
+        content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
+        status: Status code of the download; by default 200, or that of an existing `Export`.
         headers: Further headers, as for `Export`; also a mapping.
         options: As for `Export`.
 

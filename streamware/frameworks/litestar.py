@@ -28,9 +28,9 @@ class ExportResponse(Response[bytes]):
     callable that also opens what they need.
 
     Args:
-        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
         status_code: Status code of the download, which `Export` calls `status`; by default the
-            handler's.  With 200, an `Export` made before keeps its own.
+            handler's.  With 200, an existing `Export` keeps its own.
         headers: Further headers, as for `Export`; also a mapping.
         background: Runs after the download, unless that ended with an error.
         options: As for `Export`.

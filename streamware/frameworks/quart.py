@@ -32,12 +32,13 @@ class ExportResponse(Response):
     Headers and cookies set on it are sent with the download.  They replace ours of the same name,
     except that `Vary` is extended.  An answer in place of the download (406, 413, 503) has none
     of them.
+
     Quart's `RESPONSE_TIMEOUT` does not apply; `Limits(seconds=…)` does.
 
     Args:
-        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
         headers: Further headers, as for `Export`; also a mapping.
-        status: Status code of the download; with 200, an `Export` made before keeps its own.
+        status: Status code of the download; with 200, an existing `Export` keeps its own.
         options: As for `Export`.
 
     Raises:
@@ -58,7 +59,7 @@ class ExportResponse(Response):
         super().__init__(status=status)
         self.headers.clear()  # Quart sets a type; the export has its own
         self.headers.extend(validate_headers(headers))
-        self.timeout = None
+        self.timeout = None  # of Quart, which would count the whole download
         self._tear_down: _TearDown | None = None  # the contexts, if they are held
         after_this_request(self._start)
 

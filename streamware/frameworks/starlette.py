@@ -27,9 +27,9 @@ class ExportResponse(Response):
     of them.
 
     Args:
-        content: Rows, as for `Export`; or an `Export` or a `Bundle` made before.
+        content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
         status_code: Status code of the download, which `Export` calls `status`; with 200, an
-            `Export` made before keeps its own.
+            existing `Export` keeps its own.
         headers: Further headers, as for `Export`; also a mapping.
         background: Runs after the download, unless that ended with an error.
         options: As for `Export`.

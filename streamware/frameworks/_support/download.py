@@ -139,7 +139,7 @@ class Download(BaseDownload):
 
 
 class _FixedAnswer(Application):
-    """An application that gives an answer made before."""
+    """An application that gives the answer with which it was made."""
 
     __slots__ = ("_answer",)
 

@@ -18,7 +18,7 @@ from streamware.settings import Settings
 from streamware.values import Values
 
 Content = Rows | Export | Bundle
-"""What a response is made from: rows, or an `Export` or a `Bundle` made before."""
+"""What a response is made from: rows, or an existing `Export` or `Bundle`."""
 
 
 class ExportOptions(TypedDict, total=False):
