@@ -1,1 +1,1 @@
-"""What can the caller say about a table?  Columns, cells, styles, rules, options of a sheet."""
+"""What can the caller say about a table?  Its columns, cells, styles, rules and sheet options."""

@@ -1,4 +1,4 @@
-"""Cell: a value that looks otherwise than its column, leads somewhere, or has a note."""
+"""Cell: a value with a style, a link or a note of its own."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ MAX_NOTE = 32_767  # UTF-16 units
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value that looks otherwise than its column, leads somewhere, or has a note.
+    """A value with a style, a link or a note of its own.
 
-    Only spreadsheets show that; the other formats write the value.
+    Only spreadsheets show these; the other formats write just the value.
 
     Attributes:
-        value: The value, of any kind that can stand without.
-        style: How it looks; what that leaves open is as in its column.
-        url: Where it leads, if anywhere: an address, or a place in the workbook such as
+        value: Any value that a row can have without a `Cell`.
+        style: How it looks; what the style leaves out is taken from the column.
+        url: Where it links to: an address, or a place in the workbook such as
             "#'Other sheet'!A1".  A sheet has at most 65,530 of these links (Excel's limit), of
-            8 MiB together; past that, and where it is no address, it is plain text, and counted.
-            `Column.url` has no such limit.
-        note: A note on the cell, if any: at most 32,767 UTF-16 units.  A sheet has at most
-            65,530 notes, of 4 MiB together; those past that are counted.
+            8 MiB together.  A cell beyond that, or whose url is not an address, is plain text, and
+            counted.  `Column.url` has no such limit.
+        note: A note on the cell: at most 32,767 UTF-16 units.  A sheet has at most 65,530 notes,
+            of 4 MiB together; those beyond that are left out, and counted.
     """
 
     value: object

@@ -1,7 +1,7 @@
-"""Column and Sheet: what the caller says of rows; Head and Batch: what is made of them.
+"""Columns and sheets: Column, Sheet and Tagged from the caller; Head and Batch for encoders.
 
-Rows arrive in batches and leave as columns, because everything after this point works on a
-column at a time.  `layout` has the way from the one to the other.
+Rows arrive in batches and are passed on as columns, because everything after this point works on a
+column at a time.  `rows.layout` turns one into the other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ Total = Literal["sum", "average", "count"]
 Row = object
 Cells = Sequence[object]
 
-_KINDS = ("text", "number", "bool", "date", "datetime", "time", "duration")
 MAX_LITERAL = 255  # UTF-16 units of a text in a formula (Microsoft's limits page)
 
 
@@ -33,37 +32,37 @@ MAX_LITERAL = 255  # UTF-16 units of a text in a formula (Microsoft's limits pag
 class Column:
     """One column of the document.
 
-    Everything but `key`, `title`, `kind` and `convert` is for spreadsheets; the other formats
-    leave it alone, but for a `Csv(localized=True)`, which looks at `format`.
+    Every format uses `key`, `title`, `kind` and `convert`.  The rest is for spreadsheets, except
+    that `Csv(localized=True)` uses `format` too.
 
     Attributes:
         key: Where its cells come from: a name (of a mapping's key, an attribute or the source's
             column), a position from 0, a dotted path, or a callable of the row.
-        title: Its header; by default the name.  A callable is called when the document begins,
-            so that it can be translated for who asks, and a lazy translation is translated then.
-        kind: What its cells are, where the source cannot tell: SQLite has no dates, so that
-            `kind="datetime"` reads its ISO 8601 text as one.  A value that cannot be read as
-            its column's kind is a `CellError`; empty text is an empty cell.  Numbers of
+        title: Its header; by default the name.  A callable is called, and a lazy translation is
+            translated, when the document starts, so that it can depend on the reader's language.
+        kind: What its cells are, if the source has no such type: SQLite has no dates, and
+            `kind="datetime"` reads its ISO 8601 text as dates.  A value that cannot be read as
+            the kind of its column is a `CellError`; empty text is an empty cell.  Numbers of
             `kind="duration"` are seconds.
-        format: Number format of its numbers and dates, by a name of those below or as a code
-            (ECMA-376 Part 1 §18.8.31).  It shows values and reads none: text stays text, so that
-            SQLite's dates need a kind as well.
-        width: Width in characters of the default font, up to 255; by default, and as "auto",
-            that of the title or the longest of the first rows, within reason.
-        convert: Called with every value (None too) before anything else looks at it.
+        format: Number format of its numbers and dates, by one of the names below or as a code
+            (ECMA-376 Part 1 §18.8.31).  It changes how values look, not what they are: text stays
+            text, so SQLite's dates need a kind as well.
+        width: Width in characters of the default font, up to 255; by default, and as "auto", the
+            width of the title or of the longest cell in the first rows, within bounds.
+        convert: Called with every value (None too) before anything else is done with it.
         align: "left", "center" or "right".
-        wrap: Whether long text goes on in the next line.
-        hidden: Whether it is there without being seen.
-        note: A note on the header's cell, at most 32,767 UTF-16 units; made or translated as
-            late as the title.
-        url: Makes every cell a link: an address in which `{}` is the cell's text, quoted for an
-            address.  Where that is all of it, as in `"{}"`, or its beginning, the text is an
-            address itself (http, https, ftp or mailto).  What is none, or over 255 characters,
-            stays plain text, and is counted.
+        wrap: Whether long text is wrapped onto further lines.
+        hidden: Whether it is hidden.
+        note: A note on the cell of the header, at most 32,767 UTF-16 units; made or translated
+            when the title is.
+        url: Makes every cell a link to this address, in which `{}` stands for the text of the
+            cell, quoted for a URL.  If the address is `"{}"`, or starts with it, the text must be
+            an address itself (http, https, ftp or mailto).  If it is not, or if the address has
+            over 255 characters, the cell stays plain text, and is counted.
         total: "sum", "average" or "count", calculated in a row below the last one.  Text in a
             column with a sum or an average is an `EncodeError`.
-        rules: What stands out in it: `Condition`, `ColorScale`, `DataBar`.
-        validation: What may be typed into it.
+        rules: How cells are highlighted: `Condition`, `ColorScale`, `DataBar`.
+        validation: What may be typed into its cells.
 
     Number formats by name:
 
@@ -80,9 +79,9 @@ class Column:
     | "money:EUR" | `#,##0.00 [$EUR]` | 1,234.57 EUR (any currency of ISO 4217) |
 
     Raises:
-        TypeError: An attribute of another type; a bool is no number.
-        ValueError: A choice that there is not.
-        LimitError: An address or a note that is too long.
+        TypeError: An attribute has the wrong type; a bool does not count as a number.
+        ValueError: A value is not one of those allowed.
+        LimitError: An address or a note is too long.
     """
 
     key: Key
@@ -118,8 +117,6 @@ class Column:
         rules: Iterable[Rule] = (),
         validation: Validation | None = None,
     ) -> None:
-        if isinstance(key, bool) or not (isinstance(key, (str, int)) or callable(key)):
-            raise TypeError(f"a column's key is a name, a position or a callable, not {key!r}")
         for name, value in (
             ("key", key),
             ("title", title),
@@ -144,24 +141,27 @@ class Column:
             raise
 
     def _check(self) -> None:
-        if self.kind is not None and self.kind not in _KINDS:
-            raise ValueError(f"unknown kind {self.kind!r}; there are: {', '.join(_KINDS)}")
+        key = self.key
+        if isinstance(key, bool) or not (isinstance(key, (str, int)) or callable(key)):
+            raise TypeError(f"key must be a name, a position or a callable, not {key!r}")
+        choose("kind", self.kind, get_args(ColumnKind))
         expect(self, "a number", int | float | None, "width")
         expect(self, "True or False", bool, "wrap", "hidden")
-        expect(self, "a text", str | None, "url")
+        expect(self, "a str", str | None, "url")
         if self.convert is not None and not callable(self.convert):
-            raise TypeError(f"convert is a callable, not {type(self.convert).__name__}")
+            raise TypeError(f"convert must be callable, not {type(self.convert).__name__}")
         if self.format is not None:
             object.__setattr__(self, "format", code_of(self.format))
         if self.width is not None and not 0 < self.width <= 255:
-            raise ValueError("a column's width is above 0 and at most 255 characters")
+            raise ValueError(f"width must be above 0 and at most 255 characters, not {self.width}")
         choose("align", self.align, get_args(Align))
         choose("total", self.total, get_args(Total))
         if self.total in ("sum", "average") and self.kind in ("text", "bool"):
-            raise ValueError(f"there is no {self.total} of a column of kind {self.kind!r}")
+            raise ValueError(f"total must not be {self.total!r} in a column of kind {self.kind!r}")
         if self.total == "sum" and self.kind in ("date", "datetime"):
-            raise ValueError(f"there is no sum of a column of kind {self.kind!r}")
-        _check_made(self.title, self.note)
+            raise ValueError(f"total must not be 'sum' in a column of kind {self.kind!r}")
+        if iscoroutinefunction(self.title) or iscoroutinefunction(self.note):
+            raise TypeError("title and note must be made by an ordinary function, not an async one")
         _check_address(self.url)
         check_note(self.note)
         expect(self, "a list of Condition, ColorScale and DataBar", Iterable, "rules")
@@ -173,37 +173,33 @@ def _check_address(url: str | None) -> None:
     if url is None:
         return
     if "{}" not in url:
-        raise ValueError(f"the address {url!r} has no {{}} for the cell's text")
+        raise ValueError(f"url must contain {{}} for the text of the cell, and {url!r} does not")
     if any(ord(character) <= 0x20 for character in url):
-        raise ValueError(f"the address {url!r} has a blank or a control character")
+        raise ValueError(f"url must not contain blanks or control characters, as {url!r} does")
     around = units(url.replace("{}", ""))
     if around >= MAX_LITERAL:
         raise LimitError("characters of an address", limit=MAX_LITERAL, actual=around)
 
 
-def _check_made(*texts: object) -> None:
-    if any(map(iscoroutinefunction, texts)):
-        raise TypeError("a title or a note is made by a function without async")
-
-
 def check_note(note: object) -> None:
-    """Raises where a header's note is no text, nor can become one, or is too long."""
+    """Raise if the note of a header is not a text and cannot become one, or is too long."""
     if isinstance(note, str):
         if units(note) > MAX_NOTE:
             raise LimitError("UTF-16 units in a note", limit=MAX_NOTE, actual=units(note))
-    # A lazy translation looks like nothing in particular, and asking it would translate it.
+    # A lazy translation can be of any class, and converting it here would translate it too early.
     elif note is not None and not callable(note) and type(note).__module__ == "builtins":
-        raise TypeError(f"a note is a text, not {type(note).__name__}")
+        raise TypeError(f"note must be a str, not {type(note).__name__}")
 
 
 def _check_rules(rules: Sequence[object], validation: object) -> None:
     for rule in rules:
         if not isinstance(rule, Rule):
             raise TypeError(
-                f"a rule is a Condition, a ColorScale or a DataBar, not {type(rule).__name__}"
+                "each of rules must be a Condition, a ColorScale or a DataBar,"
+                f" not {type(rule).__name__}"
             )
     if not isinstance(validation, Validation | None):
-        raise TypeError(f"validation is a Validation, not {type(validation).__name__}")
+        raise TypeError(f"validation must be a Validation, not {type(validation).__name__}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +208,13 @@ class Sheet:
 
     Attributes:
         name: Its name.
-        rows: Its rows, as `encode` takes them; none where rows are `Tagged` with the sheet.
-        columns: Its columns; by default the export's.
-        options: What surrounds its rows; by default the format's own.
+        rows: Its rows, as `encode` takes them; to be left out where rows are `Tagged` with it.
+        columns: Its columns; by default those of the export.
+        options: Its options; by default those of the format.
 
     Raises:
-        TypeError: The name is no text, or the options are no `SheetOptions`; those of a format
-            hold for the whole workbook.
+        TypeError: The name is not a str, or the options are not `SheetOptions`.  The options of a
+            format are not accepted here: they belong to the whole workbook.
     """
 
     name: str
@@ -227,19 +223,19 @@ class Sheet:
     options: SheetOptions | None = None
 
     def __post_init__(self) -> None:
-        expect(self, "a text", str, "name")
+        expect(self, "a str", str, "name")
         if self.options is not None and type(self.options) is not SheetOptions:
             kind = type(self.options).__name__
-            raise TypeError(f"options of a sheet are SheetOptions, not {kind}")
+            raise TypeError(f"options must be SheetOptions, not {kind}")
 
 
 @dataclass(slots=True)  # not frozen: one is made for every row, in a quarter of the time
 class Tagged:
-    """A row and the sheet that it belongs to: rows for several sheets, in any order, in one pass.
+    """A row with its sheet, so that rows for several sheets can come in one pass, in any order.
 
     Attributes:
-        sheet: Name of the sheet; or, with the first row of a sheet at the latest, a `Sheet`
-            without rows that brings columns and options of its own.
+        sheet: Name of the sheet.  The first row of a sheet may have a `Sheet` without rows instead,
+            which sets the columns and the options of that sheet.
         row: The row.
     """
 
@@ -249,14 +245,16 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """What stands above the rows of a sheet: its name and its settled columns.
+    """The name, columns and options of one sheet, the same object for all of its batches.
 
-    A column's title is None only where none has one; then there is no header.
+    The columns are complete: an encoder finds in each what the caller chose or the first row
+    implied.  Titles are plain `str`, callables and lazy translations resolved.  Either every column
+    has a title, or none has: then the document has no header.
 
     Attributes:
-        name: Name of the sheet, where it has one.
-        columns: Its columns.
-        options: What surrounds its rows, where it is not as the format has it.
+        name: Name of the sheet; None if the rows belong to none.
+        columns: Its columns, from left to right.
+        options: Its own options; None if those of the format apply.
     """
 
     name: str | None
@@ -265,20 +263,26 @@ class Head:
 
     @property
     def titles(self) -> list[str] | None:
-        """Titles of the columns, or None where there is no header."""
+        """The titles of the columns, or None if there is no header."""
         titles = [column.title for column in self.columns if column.title is not None]
         return titles or None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some rows of one sheet, a column at a time.
+    """Some consecutive rows of one sheet, as columns: what `Encoder.feed` receives.
+
+    A batch has up to 512 rows, fewer if they are wide.  A document without rows has one batch with
+    a `count` of 0, from which an encoder learns the columns.  `Column.convert` has been called for
+    the cells; otherwise they are as the source gave them, of any type.
 
     Attributes:
-        head: The sheet they belong to; another one than before begins a new sheet.
-        first: Number of the first row, from 1.
+        head: The sheet that the rows belong to.  It starts a new sheet if it is another object
+            than that of the batch before; if the format can be fed sheets in turns, it may also
+            go on with an earlier one.
+        first: Number of the first row in its sheet, from 1, for error messages.
         count: Number of rows.
-        columns: For every column of the head, `count` cells.
+        columns: The cells: one sequence for each of `head.columns`, each `count` long.
     """
 
     head: Head
@@ -288,16 +292,23 @@ class Batch:
 
 
 def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | None:
-    """The given columns, each bare key turned into a `Column`."""
+    """Return the given columns, with each bare key turned into a `Column`.
+
+    Raises:
+        TypeError: They are a str, bytes or a mapping, or one is not a valid key.
+    """
     if columns is None:
         return None
     if isinstance(columns, (str, bytes, Mapping)):
-        raise TypeError("columns are a list of sw.Column, names, positions or callables")
+        raise TypeError(
+            "columns must be a list of sw.Column, names, positions or callables,"
+            f" not {type(columns).__name__}"
+        )
     return tuple(c if isinstance(c, Column) else Column(c) for c in columns)
 
 
 def names_of(source: object) -> list[str] | None:
-    """Names of the columns as the source of rows tells them: a DB-API cursor, a result.
+    """Return the names of the columns, if the source of rows has them, as a DB-API cursor does.
 
     Source: PEP 249 `Cursor.description`; SQLAlchemy's `Result.keys()`.
     """

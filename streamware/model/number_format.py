@@ -1,4 +1,4 @@
-"""Number formats of spreadsheets: by a name of ours, or as the code itself.
+"""Number formats of spreadsheets, by one of our names or as the code itself.
 
 Source: ECMA-376 Part 1 §18.8.31 (numFmts); Microsoft, "Excel specifications and limits".
 """
@@ -10,7 +10,7 @@ import re
 from streamware.model.utf16 import units
 
 MAX_LENGTH = 255  # UTF-16 units
-MAX_PERCENT = 99  # signs of percent that are looked at: more of them make no double
+MAX_PERCENT = 99  # percent signs that count: with more, the number would overflow a double
 
 _NAMED = {
     "integer": "0",
@@ -47,17 +47,18 @@ _PLACEHOLDERS = re.compile(r"[ymdhsegb]+", re.IGNORECASE)
 
 
 def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it checks
-    """The code of a number format that is given by its name or as a code.
+    """Return the code of a number format that is given by name or as a code.
 
     Args:
         format: "integer", "decimal", "percent", "date", "datetime", "time", "duration", "text",
             "money:" and a currency of ISO 4217 such as "money:EUR"; or a code such as `"0.00"`.
 
     Raises:
-        ValueError: It is neither.
+        TypeError: It is not a str.
+        ValueError: It is neither a name nor a code.
     """
     if not isinstance(format, str):
-        raise TypeError(f"a number format is a text such as '0.00', not {type(format).__name__}")
+        raise TypeError(f"format must be a str such as '0.00', not {type(format).__name__}")
     if format in _NAMED:
         return _NAMED[format]
     if money := _MONEY.fullmatch(format):
@@ -66,7 +67,7 @@ def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it che
     if problem:
         names = ", ".join(sorted(_NAMED))
         raise ValueError(
-            f"the number format {format!r} {problem}; a code is one of Excel's, such as '0.00',"
+            f"the number format {format!r} {problem}; it must be a code of Excel such as '0.00',"
             f" or a name: {names}, money:EUR"
         )
     return format
@@ -82,25 +83,25 @@ def _problem(code: str) -> str | None:
     if not code:
         return "is empty"
     if units(code) > MAX_LENGTH:
-        return f"has {units(code)} characters; {MAX_LENGTH} are allowed"
+        return f"has {units(code)} characters, and at most {MAX_LENGTH} are allowed"
     if _FORBIDDEN.search(code):
         return "has a control character"
     rest = _LITERALS.sub("", code)
     if '"' in rest:
-        return "has a quote without its end"
+        return "has a quote that is not closed"
     if "[" in rest or "]" in rest:
-        return "has a bracket without its other"
+        return "has a bracket without its pair"
     if rest.endswith(("\\", "_", "*")):
-        return f"ends with {rest[-1]!r}, which needs a character behind it"
+        return f"ends with {rest[-1]!r}, which needs a character after it"
     if rest.count(";") > 3:
         return "has more than four sections"
     if strftime := _STRFTIME.search(_LITERALS.sub(" ", code)):
-        return f"has {strftime[0]!r}, as strftime has it; a date is written dd.mm.yyyy here"
+        return f"has {strftime[0]!r}, which only strftime knows; write a date as dd.mm.yyyy"
     odd = [word for word in _WORD.findall(rest) if not _PLACEHOLDERS.fullmatch(word)]
     if odd:
         currency = _CURRENCY.fullmatch(code)
         return (
-            "is none; a currency is three capital letters: money:EUR"
+            "is unknown; a currency is written in capital letters: money:EUR"
             if currency
             else f"has {odd[0]!r}, which needs quotes"
         )
@@ -110,13 +111,13 @@ def _problem(code: str) -> str | None:
 def _problem_in_brackets(code: str) -> str | None:
     brackets = _BRACKETS.findall(_QUOTED.sub("", code))
     unknown = [inside for inside in brackets if not _IN_BRACKETS.fullmatch(inside)]
-    return f"has [{unknown[0]}], which means nothing" if unknown else None
+    return f"has [{unknown[0]}], which has no meaning in a code" if unknown else None
 
 
 def shown_length(code: str, number: float) -> int:
-    """Characters that a number takes in this format, more or less.
+    """Return about how many characters a number takes in this format.
 
-    Of the first section only; exponents and fractions are taken as long as their code.
+    Only the first section is looked at; exponents and fractions count as long as their code.
     """
     section = code.split(";", 1)[0]
     pattern = _LITERALS.sub("", section)
@@ -132,7 +133,7 @@ def shown_length(code: str, number: float) -> int:
 
 
 def _length(literal: str) -> int:
-    """Characters that are seen of a literal: none of a colour, the text of a currency."""
+    """Return the visible characters of a literal: none of a colour, the text of a currency."""
     if literal.startswith("["):
         return len(literal[2:-1].partition("-")[0]) if literal[1] == "$" else 0
     return len(literal) - 2 if literal.startswith('"') else 1

@@ -28,13 +28,13 @@ MAX_TITLE = 32
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Cells of a column that look otherwise when they compare so.
+    """A style for the cells of a column that compare as given.
 
     Attributes:
         comparison: "<", "<=", "=", "<>", ">=", ">", "between" or "not between".
-        value: What they are compared with.
+        value: The value that cells are compared with.
         other: The second bound of "between" and "not between".
-        style: How they look then; fonts, sizes and alignments cannot change.
+        style: How matching cells look; font, size, alignment and wrapping cannot change.
     """
 
     comparison: Comparison
@@ -46,22 +46,24 @@ class Condition:
         choose("comparison", self.comparison, get_args(Comparison))
         _check_bounds(self.comparison, self.other)
         if self.value is None:
-            raise TypeError("a condition needs a value to compare with; empty cells are '=\"\"'")
-        _settle_operands(self)
+            raise TypeError("value must be given to compare with; for empty cells use '=\"\"'")
+        _convert_operands(self)
         expect(self, "a Style", Style, "style")
         style = self.style
         if style.font or style.size or style.align or style.valign or style.wrap:
-            raise ValueError("a condition cannot change font, size, alignment or wrapping")
+            raise ValueError(
+                "the style of a condition cannot change font, size, alignment or wrapping"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class ColorScale:
-    """Backgrounds from one colour to another, by how the cells of the column compare.
+    """A background for every cell of a column, between two or three colours.
 
     Attributes:
-        low: Colour of the lowest.
-        high: Colour of the highest.
-        middle: Colour of the one in the middle, if there are three.
+        low: Colour of the lowest number.
+        high: Colour of the highest number.
+        middle: Colour of the median, if there are three colours.
     """
 
     low: str = "#FFFFFF"
@@ -76,10 +78,10 @@ class ColorScale:
 
 @dataclass(frozen=True, slots=True)
 class DataBar:
-    """A bar in each cell, as long as its number is large.
+    """A bar in each cell of a column, whose length shows the number.
 
     Attributes:
-        color: Its colour.
+        color: Colour of the bars.
     """
 
     color: str = "#638EC6"
@@ -96,15 +98,15 @@ class Validation:
     """What may be typed into the cells of a column, once the workbook is open.
 
     Attributes:
-        choices: One of these; together at most 255 characters, their commas counted.
-        kind: A "whole" number, a "decimal" one, a "date", a "length" of text, or what makes
-            the formula `value` true ("custom"), compared as follows.
-        comparison: As of a `Condition`.
-        value: What it is compared with.
-        other: The second bound.
-        message: Shown when something else was typed, at most 255 characters.
-        title: Above that message, at most 32.
-        strict: Whether something else is refused, or only warned about.
+        choices: The allowed texts; together at most 255 characters, with the commas between them.
+        kind: What is compared with `value`: a "whole" number, a "decimal" number, a "date" or the
+            "length" of a text.  With "custom", `value` is a formula that must be true.
+        comparison: As in a `Condition`.
+        value: The value that the entry is compared with.
+        other: The second bound of "between" and "not between".
+        message: Shown when an entry is not allowed; at most 255 characters.
+        title: The title of that message; at most 32 characters.
+        strict: Whether such an entry is refused; otherwise the user is only warned.
     """
 
     choices: Sequence[str] = ()
@@ -119,39 +121,41 @@ class Validation:
     def __post_init__(self) -> None:
         choose("kind", self.kind, ("whole", "decimal", "date", "length", "custom"))
         choose("comparison", self.comparison, get_args(Comparison))
-        expect(self, "a text", str | None, "message", "title")
+        expect(self, "a str", str | None, "message", "title")
         expect(self, "True or False", bool, "strict")
         if isinstance(self.choices, str) or not isinstance(self.choices, Iterable):
-            raise TypeError("choices are a list of texts")
+            kind = type(self.choices).__name__
+            raise TypeError(f"choices must be a list of str, not {kind}")
         object.__setattr__(self, "choices", tuple(self.choices))
         if bool(self.choices) == (self.kind is not None):
-            raise ValueError("a validation has either choices or a kind")
+            raise ValueError("a validation must have either choices= or kind=")
         self._check_choices()
         if self.kind is not None and self.value is None:
-            raise ValueError(f"a validation of kind {self.kind!r} needs a value")
+            raise ValueError(f"value must be given for a validation of kind {self.kind!r}")
         if self.kind == "custom" and not str(self.value).startswith("="):
-            raise ValueError("a validation of kind 'custom' needs a formula, such as '=A1>B1'")
+            raise ValueError("value must be a formula such as '=A1>B1' for kind 'custom'")
         if self.kind not in (None, "custom"):
             _check_bounds(self.comparison, self.other)
-        _settle_operands(self)
-        _check_length("message", self.message, MAX_MESSAGE)
-        _check_length("title", self.title, MAX_TITLE)
+        _convert_operands(self)
+        _check_length("message of a validation", self.message, MAX_MESSAGE)
+        _check_length("title of a validation", self.title, MAX_TITLE)
 
     def _check_choices(self) -> None:
         choices: Sequence[object] = self.choices
         if not all(isinstance(choice, str) and choice.strip() for choice in choices):
-            raise ValueError("a choice is a text, and not empty")
+            raise ValueError("each choice must be a str that is not blank")
         if any("," in choice for choice in self.choices):
-            raise ValueError("a choice cannot have a comma: it parts them")
+            raise ValueError("a choice cannot contain a comma, which separates choices in the file")
         _check_length("list of choices", ",".join(self.choices), MAX_LIST)
 
 
 def _check_bounds(comparison: str, other: Operand | None) -> None:
     if (other is not None) != comparison.endswith("between"):
-        raise ValueError(f"the comparison {comparison!r} needs {'two' if other is None else 'one'}")
+        needed = "both value and other" if other is None else "value alone, without other"
+        raise ValueError(f"the comparison {comparison!r} takes {needed}")
 
 
-def _settle_operands(rule: Condition | Validation) -> None:
+def _convert_operands(rule: Condition | Validation) -> None:
     for name in ("value", "other"):
         operand = getattr(rule, name)
         if operand is not None:
@@ -159,20 +163,22 @@ def _settle_operands(rule: Condition | Validation) -> None:
 
 
 def _operand(operand: object) -> Operand:
-    """It as it can stand in a rule's formula, where numbers are doubles."""
+    """Return an operand as it can stand in a rule's formula, where numbers are doubles."""
     if isinstance(operand, bool) or not isinstance(operand, int | Operand):
         raise TypeError(
-            f"a cell is compared with a number, a text or a date, not {type(operand).__name__}"
+            f"value and other must be a number, a str or a date, not {type(operand).__name__}"
         )
     if isinstance(operand, int):
-        return int(operand)  # an enumeration's member shows its name
+        return int(operand)  # the member of an IntEnum would be written by its name
     if isinstance(operand, (float, Decimal)):
         operand = float(operand)
         if not isfinite(operand):
-            raise ValueError(f"a cell cannot be compared with {operand}")
+            raise ValueError(f"value and other must be finite, not {operand}")
     if isinstance(operand, str):
         if operand.startswith("=") and not operand[1:].strip():
-            raise ValueError("a formula needs something after its '='; a sign alone is '=\"=\"'")
+            raise ValueError(
+                "a formula must not end after its '='; for the sign alone use '=\"=\"'"
+            )
         limit = MAX_FORMULA if operand.startswith("=") else MAX_TEXT
         _check_length("text to compare with", operand, limit)
     return operand
@@ -180,4 +186,4 @@ def _operand(operand: object) -> Operand:
 
 def _check_length(what: str, text: str | None, limit: int) -> None:
     if text is not None and units(text) > limit:
-        raise ValueError(f"the {what} has {units(text)} characters; {limit} are allowed")
+        raise ValueError(f"the {what} must have at most {limit} characters, not {units(text)}")

@@ -26,30 +26,30 @@ _TABLE_STYLE = re.compile(
 class SheetOptions:
     """What surrounds the rows of a sheet, and how the sheet is shown and printed.
 
-    Nothing of it costs time or memory by the row.  A printed header is repeated on every page.
+    None of this costs time or memory per row.  A printed header is repeated on every page.
 
     Attributes:
-        title_rows: Rows above the table: a text, which takes the width of the table and is bold,
-            or a sequence of cells (`Cell` with a style among them).
+        title_rows: Rows above the table: each a str, which is bold and spans the table, or a
+            sequence of cells (a `Cell` with a style among them).
         header: How the titles look.
-        freeze: The header, and what stands above it, stays in sight.
-        freeze_columns: So many of the first columns stay in sight.
-        autofilter: The header has filter buttons.
-        zebra: Every second row has a background: True, or its colour.
-        table: A native table of the program that opens it: True, or the name of its style:
-            "TableStyleLight1" to 21, "TableStyleMedium1" to 28, "TableStyleDark1" to 11.  Its
-            titles must differ; it has filter buttons of its own.
+        freeze: Whether the header, with the title rows above it, stays visible when scrolling.
+        freeze_columns: The number of first columns that stay visible when scrolling.
+        autofilter: Whether the header has filter buttons.
+        zebra: Whether every second row has a background: True, or its colour.
+        table: Whether the rows are a native table of the program that opens it: True, or the name
+            of its style: "TableStyleLight1" to 21, "TableStyleMedium1" to 28, "TableStyleDark1" to
+            11.  Its titles must differ from each other; it brings its own filter buttons.
         tab_color: Colour of the sheet's tab.
         zoom: Percent, 10 to 400.
-        right_to_left: Columns go from right to left.
-        landscape: Printed across.
-        fit_to_width: Printed as wide as one page.
-        protect: Cells cannot be changed: True, or the password that allows it.  It keeps from
-            mistakes, not from readers: nothing is encrypted.
+        right_to_left: Whether columns run from right to left.
+        landscape: Whether pages are printed in landscape.
+        fit_to_width: Whether all columns are printed on the width of one page.
+        protect: Whether cells are locked: True, or the password that unlocks them.  This prevents
+            mistakes, not reading: nothing is encrypted.
 
     Raises:
-        TypeError: An attribute of another type; a bool is no number.
-        ValueError: A choice that there is not.
+        TypeError: An attribute has the wrong type; a bool does not count as a number.
+        ValueError: A value is not one of those allowed.
     """
 
     title_rows: Sequence[str | Sequence[Any]] = ()
@@ -70,39 +70,44 @@ class SheetOptions:
         header: object = self.header
         if header is False or header is None:
             raise TypeError(
-                "header is a Style; to have none, choose columns by position alone: columns=[0, 1]"
+                f"header must be a Style, not {header}; for a sheet without a header, give columns"
+                " by position alone: columns=[0, 1]"
             )
         expect(self, "a Style", Style, "header")
         expect(self, "True or False", bool, *_FLAGS)
-        expect(self, "True, False or a text", bool | str, "zebra", "table", "protect")
-        expect(self, "a whole number", int, "freeze_columns", "zoom")
+        expect(self, "True, False or a str", bool | str, "zebra", "table", "protect")
+        expect(self, "an int", int, "freeze_columns", "zoom")
         expect(self, "a list of rows", Iterable, "title_rows")
-        object.__setattr__(self, "title_rows", _settled(self.title_rows))
+        object.__setattr__(self, "title_rows", _frozen_rows(self.title_rows))
         if isinstance(self.zebra, str):
             object.__setattr__(self, "zebra", color_of(self.zebra))
         if self.tab_color is not None:
             object.__setattr__(self, "tab_color", color_of(self.tab_color))
         if not 10 <= self.zoom <= 400:
-            raise ValueError("zoom is 10 to 400 percent")
+            raise ValueError(f"zoom must be 10 to 400 percent, not {self.zoom}")
         if not 0 <= self.freeze_columns < MAX_COLUMNS:
-            raise ValueError("freeze_columns is 0 to 16,383")
+            raise ValueError(f"freeze_columns must be 0 to 16,383, not {self.freeze_columns}")
         if isinstance(self.table, str) and not _TABLE_STYLE.fullmatch(self.table):
             raise ValueError(
-                f"table={self.table!r}: True, or the name of its style, such as 'TableStyleLight9'"
+                "table must be True or the name of a style such as 'TableStyleLight9',"
+                f" not {self.table!r}"
             )
         if self.protect == "":
-            raise ValueError("protect=True needs no password; an empty one is none")
+            raise ValueError("protect must be True or a password, not an empty str")
         if isinstance(self.protect, str) and len(self.protect) > MAX_PASSWORD:
-            raise ValueError(f"a password has at most {MAX_PASSWORD} characters")
+            raise ValueError(
+                f"the password of protect must have at most {MAX_PASSWORD} characters,"
+                f" not {len(self.protect)}"
+            )
 
 
-def _settled(rows: Iterable[Any]) -> tuple[str | tuple[Any, ...], ...]:
-    """Title rows that nobody changes any more."""
+def _frozen_rows(rows: Iterable[Any]) -> tuple[str | tuple[Any, ...], ...]:
+    """Return copies of the title rows that cannot be changed later."""
     given: tuple[Any, ...] = (None,) if isinstance(rows, str) else tuple(rows)
     if not all(isinstance(row, (str, list, tuple)) for row in given):
-        raise TypeError("title_rows is a list of rows, each a text or a sequence of cells")
-    settled = tuple(row if isinstance(row, str) else tuple(row) for row in given)
-    longest = max((len(row) for row in settled if not isinstance(row, str)), default=0)
+        raise TypeError("title_rows must be a list of rows, each a str, a list or a tuple of cells")
+    frozen = tuple(row if isinstance(row, str) else tuple(row) for row in given)
+    longest = max((len(row) for row in frozen if not isinstance(row, str)), default=0)
     if longest > MAX_COLUMNS:
         raise LimitError("cells of a title row", limit=MAX_COLUMNS, actual=longest)
-    return settled
+    return frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from types import UnionType
 from typing import Literal, get_args
@@ -20,27 +21,27 @@ _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})")
 
 
 def color_of(color: str) -> str:
-    """A colour as six hexadecimal digits in capitals.
+    """Return a colour as six hexadecimal digits in capitals.
 
     Raises:
-        ValueError: It is not given like `"#4472C4"`.
+        ValueError: It is not six hexadecimal digits, as in `"#4472C4"`.
     """
     found = _COLOR.fullmatch(str(color))
     if found is None:
-        raise ValueError(f"a colour is given like '#4472C4', not {color!r}")
+        raise ValueError(f"a colour must be like '#4472C4', not {color!r}")
     return found[1].upper()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How a cell looks.  What is not given is as everywhere else.
+    """How a cell looks.  What is left out is as in the column or the program that opens it.
 
-    Equal styles are one in the document, however often they are made.
+    Equal styles are written once, however many objects there are.
 
     Attributes:
         bold: Whether its text is bold.
-        italic: Whether it is slanted.
-        underline: Whether it is underlined.
+        italic: Whether its text is italic.
+        underline: Whether its text is underlined.
         color: Colour of the text, as `"#C00000"`.
         background: Colour of the cell.
         font: Name of the font, at most 31 characters.
@@ -48,12 +49,12 @@ class Style:
         format: Number format, by a name or as a code; see `Column`.
         align: "left", "center" or "right".
         valign: "top", "center" or "bottom".
-        wrap: Whether long text goes on in the next line.
+        wrap: Whether long text is wrapped onto further lines.
         border: Line around the cell: "thin", "medium", "thick", "double", "dotted", "dashed".
 
     Raises:
-        TypeError: An attribute of another type; a bool is no number.
-        ValueError: A colour, a number format or another choice that there is not.
+        TypeError: An attribute has the wrong type; a bool does not count as a number.
+        ValueError: A colour, a number format or another value is not one of those allowed.
 
     Source: ECMA-376 Part 1 §18.8.
     """
@@ -73,7 +74,7 @@ class Style:
 
     def __post_init__(self) -> None:
         expect(self, "True or False", bool, "bold", "italic", "underline", "wrap")
-        expect(self, "a text", str | None, "font")
+        expect(self, "a str", str | None, "font")
         expect(self, "a number", int | float | None, "size")
         for name in ("color", "background"):
             if getattr(self, name) is not None:
@@ -81,33 +82,41 @@ class Style:
         if self.format is not None:
             object.__setattr__(self, "format", code_of(self.format))
         if self.font is not None and not 1 <= units(self.font) <= MAX_FONT_NAME:
-            raise ValueError(f"the name of a font has 1 to {MAX_FONT_NAME} characters")
+            raise ValueError(
+                f"font must have 1 to {MAX_FONT_NAME} characters, not {units(self.font)}"
+            )
         if self.size is not None and not 1 <= self.size <= 409:
-            raise ValueError("the size of a font is 1 to 409 points")
+            raise ValueError(f"size must be 1 to 409 points, not {self.size}")
         choose("align", self.align, get_args(Align))
         choose("valign", self.valign, get_args(VerticalAlign))
         choose("border", self.border, get_args(Border))
 
     def over(self, base: Style) -> Style:
-        """This style, and what it leaves open as `base` has it."""
+        """Return this style, with what it leaves out taken from `base`."""
         return Style(
             **{f.name: getattr(self, f.name) or getattr(base, f.name) for f in fields(Style)}
         )
 
 
 def choose(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    """Raises ValueError when `value` is given and none of `choices`."""
+    """Raise ValueError if `value` is given and is not one of `choices`."""
     if value is not None and value not in choices:
-        raise ValueError(f"{name}={value!r}: choose one of {', '.join(choices)}")
+        raise ValueError(f"{name} must be {one_of(choices)}, not {value!r}")
+
+
+def one_of(choices: Sequence[str]) -> str:
+    """Return the choices as a message lists them: 'a', 'b' or 'c'."""
+    *others, last = map(repr, choices)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def expect(options: object, wanted: str, kinds: type | UnionType, *names: str) -> None:
-    """Raises TypeError where an attribute of `options` is of none of `kinds`, and names it.
+    """Raise TypeError if an attribute of `options` is of none of `kinds`; the message names it.
 
-    A bool is no number here, though Python has it so.
+    A bool does not count as a number, although it is an int to Python.
     """
     for name in names:
         value = getattr(options, name)
         unwanted = isinstance(value, bool) and bool not in (get_args(kinds) or (kinds,))
         if unwanted or not isinstance(value, kinds):
-            raise TypeError(f"{name} is {wanted}, not {type(value).__name__}")
+            raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""UTF-16: what the limits of spreadsheets count.
+"""UTF-16 code units, in which the limits of spreadsheets are counted.
 
 Source: Unicode 15 §3.9 (D91); Microsoft, "Excel specifications and limits".
 """
@@ -7,5 +7,5 @@ from __future__ import annotations
 
 
 def units(text: str) -> int:
-    """UTF-16 code units of a text: two for each character outside the basic plane."""
+    """Return the UTF-16 code units of a text: two for each character outside the basic plane."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -582,7 +582,7 @@ def test_deliveries_that_there_are(get: Get, delivery: Any) -> None:
         ({"formats": "csv"}, TypeError, "formats must be a list of formats, not str"),
         ({"format": sw.Csv}, TypeError, "such as sw.Csv"),
         ({"status": 999}, ValueError, "999"),
-        ({"columns": "id"}, TypeError, "columns are a list"),
+        ({"columns": "id"}, TypeError, "columns must be a list"),
         ({"limits": 100}, TypeError, r"limits must be sw.Limits\(…\), not int"),
         ({"values": {}}, TypeError, r"values must be sw.Values\(…\), not dict"),
         ({"settings": {}}, TypeError, r"settings must be sw.Settings\(…\), not dict"),

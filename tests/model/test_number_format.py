@@ -68,26 +68,26 @@ def test_a_code_stays_as_it_is(code: str) -> None:
     ("code", "problem"),
     [
         ("", "is empty"),
-        ("0" * 256, "has 256 characters; 255 are allowed"),
+        ("0" * 256, "has 256 characters, and at most 255 are allowed"),
         ("0\n", "has a control character"),
         ("0\ud800", "has a control character"),
-        ('0 "kg', "has a quote without its end"),
-        ("[h:mm", "has a bracket without its other"),
-        ("0]", "has a bracket without its other"),
-        ("[purple]0", r"has \[purple\], which means nothing"),
-        ("[]0", r"has \[\], which means nothing"),
-        ("0\\", "ends with .*, which needs a character behind it"),
-        ("0_", "ends with '_', which needs a character behind it"),
+        ('0 "kg', "has a quote that is not closed"),
+        ("[h:mm", "has a bracket without its pair"),
+        ("0]", "has a bracket without its pair"),
+        ("[purple]0", r"has \[purple\], which has no meaning in a code"),
+        ("[]0", r"has \[\], which has no meaning in a code"),
+        ("0\\", "ends with .*, which needs a character after it"),
+        ("0_", "ends with '_', which needs a character after it"),
         ("0;0;0;@;0", "has more than four sections"),
         ("0 kg", "has 'kg', which needs quotes"),
-        ("money:eur", "is none; a currency is three capital letters: money:EUR"),
-        ("money:EURO", "is none; a currency is three capital letters: money:EUR"),
-        ("money", "is none; a currency is three capital letters: money:EUR"),
-        ("EUR", "is none; a currency is three capital letters: money:EUR"),
-        ("eur", "is none; a currency is three capital letters: money:EUR"),
-        ("%d.%m.%Y", "has '%d', as strftime has it; a date is written dd.mm.yyyy here"),
-        ("%H:%M", "has '%H', as strftime has it"),
-        ("%B %Y", "has '%B', as strftime has it"),
+        ("money:eur", "is unknown; a currency is written in capital letters: money:EUR"),
+        ("money:EURO", "is unknown; a currency is written in capital letters: money:EUR"),
+        ("money", "is unknown; a currency is written in capital letters: money:EUR"),
+        ("EUR", "is unknown; a currency is written in capital letters: money:EUR"),
+        ("eur", "is unknown; a currency is written in capital letters: money:EUR"),
+        ("%d.%m.%Y", "has '%d', which only strftime knows; write a date as dd.mm.yyyy"),
+        ("%H:%M", "has '%H', which only strftime knows"),
+        ("%B %Y", "has '%B', which only strftime knows"),
         ("currency", "has 'currency', which needs quotes"),
         ("ä 0", "has 'ä', which needs quotes"),
     ],
@@ -103,7 +103,7 @@ def test_the_refusal_tells_the_names_there_are() -> None:
 
 
 def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"is a text such as '0\.00', not int"):
+    with pytest.raises(TypeError, match=r"must be a str such as '0\.00', not int"):
         code_of(0)  # type: ignore[arg-type]
 
 
@@ -155,7 +155,7 @@ def test_it_is_known_how_long_a_number_is_shown(code: str, number: float, shown:
 
 def test_a_code_is_as_long_as_spreadsheets_count() -> None:
     assert code_of('"' + "😀" * 126 + '"')
-    with pytest.raises(ValueError, match="has 256 characters; 255 are allowed"):
+    with pytest.raises(ValueError, match="has 256 characters, and at most 255 are allowed"):
         code_of('"' + "😀" * 127 + '"')
 
 

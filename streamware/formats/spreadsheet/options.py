@@ -52,8 +52,8 @@ class WorkbookOptions(SheetOptions):
 
     def __post_init__(self) -> None:
         SheetOptions.__post_init__(self)  # super() does not work in a dataclass with slots
-        expect(self, "a text", str, "sheet")
-        expect(self, "a text", str | None, "title", "author", "company")
+        expect(self, "a str", str, "sheet")
+        expect(self, "a str", str | None, "title", "author", "company")
         expect(self, "a datetime", datetime | None, "created")
         expect(self, "a mapping", Mapping | None, "properties", "names")
         if self.compression not in ("fast", "small"):

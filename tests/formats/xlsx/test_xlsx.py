@@ -316,16 +316,16 @@ def test_libreoffice_and_csv_show_the_same_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"sheet": 2026}, "sheet is a text, not int"),
-        ({"title": 1}, "title is a text, not int"),
-        ({"author": ["a"]}, "author is a text, not list"),
-        ({"company": b"a"}, "company is a text, not bytes"),
-        ({"created": "2026-01-01"}, "created is a datetime, not str"),
-        ({"created": date(2026, 1, 1)}, "created is a datetime, not date"),
-        ({"properties": ["a"]}, "properties is a mapping, not list"),
-        ({"names": ["a"]}, "names is a mapping, not list"),
-        ({"compact": "yes"}, "compact is True or False, not str"),
-        ({"index": 1}, "index is True, False or a name, not int"),
+        ({"sheet": 2026}, "sheet must be a str, not int"),
+        ({"title": 1}, "title must be a str, not int"),
+        ({"author": ["a"]}, "author must be a str, not list"),
+        ({"company": b"a"}, "company must be a str, not bytes"),
+        ({"created": "2026-01-01"}, "created must be a datetime, not str"),
+        ({"created": date(2026, 1, 1)}, "created must be a datetime, not date"),
+        ({"properties": ["a"]}, "properties must be a mapping, not list"),
+        ({"names": ["a"]}, "names must be a mapping, not list"),
+        ({"compact": "yes"}, "compact must be True or False, not str"),
+        ({"index": 1}, "index must be True, False or a name, not int"),
     ],
 )
 def test_an_attribute_of_another_type_is_refused(options: dict[str, Any], problem: str) -> None:
