@@ -1,7 +1,7 @@
-"""Buffered: a document that is made as fast as its rows come, and sent as fast as it is taken.
+"""Buffered: a document that is made as fast as its rows come, and sent as fast as it is read.
 
-So the cursor is free in seconds, however slow the client.  What the client has not taken waits
-in a ring; where that has no more room, the rows wait for the client after all.
+So the cursor is free in seconds, however slow the client.  What the client has not read yet waits
+in a ring.  If the ring has no more room, the rows wait for the client after all.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ from streamware.rows.source import is_thread_bound
 from streamware.scratch.ring import Ring
 
 _OTHER_THREAD = (
-    "these rows were opened on another thread and are bound to it; with delivery='buffer' hand"
-    " over a callable that opens them, such as Export(lambda: connection().execute(…))"
+    "these rows were opened on another thread and are bound to it; with delivery='buffer' pass"
+    " a callable that opens them, such as Export(lambda: connection().execute(…))"
 )
-_LOOK = 0.05  # seconds between two looks for room that other requests give back
+_POLL = 0.05  # seconds between two looks for room that other requests give back
 
 
 class Buffered:
-    """The chunks of a document from a ring that a thread of their own fills; for a thread.
+    """The chunks of a document from a ring, which a producer thread fills; for a thread.
 
     Args:
-        chunks: Of the document; opened, pulled and closed on that thread, in a copy of the
-            context of the first call.
-        ring: Between the two.
-        finished: Called when the rows are closed, on that thread or where none was started.
-        cancel: Interrupts a blocked pull, from another thread.
+        chunks: The document; opened, pulled and closed on the producer thread, in a copy of the
+            context of the first `next`.
+        ring: The ring between producer and reader.
+        on_closed: Called when the rows are closed, on the producer thread if there is one.
+        cancel: Interrupts a blocked pull; called from another thread.
     """
 
     def __init__(
         self,
         chunks: Chunks,
         ring: Ring,
-        finished: Callable[[], object],
+        on_closed: Callable[[], object],
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        self._chunks = chunks
-        self._ring = ring
-        self._finished = finished
-        self._cancel = cancel
-        self._thread: Thread | None = None
-        self._news = Condition()
-        self._ended = False
-        self._closed = False
-        self._error: BaseException | None = None
+        self._chunks = chunks  # the document; the producer's alone once there is one
+        self._ring = ring  # the producer puts chunks in, the reader takes them out
+        self._on_closed = on_closed  # called when the rows are closed
+        self._cancel = cancel  # interrupts a blocked pull
+        self._thread: Thread | None = None  # the producer, from the first `next` on
+        self._news = Condition()  # notified when the ring or one of the next three changes
+        self._ended = False  # whether the producer has closed the rows
+        self._closed = False  # whether the reader wants no more
+        self._error: BaseException | None = None  # the producer's, until the reader raises it
 
     @property
     def receipt(self) -> Receipt:
-        """Figures so far, of what was made: the client may have less."""
+        """The figures of what was made; the client may have received less."""
         return self._chunks.receipt
 
     def __iter__(self) -> Self:
@@ -89,9 +89,9 @@ class Buffered:
         raise StopIteration
 
     def close(self) -> None:
-        """Give up, and wait until the pull in flight has returned and rows are closed.
+        """Cancel, and wait until the pull in flight has returned and the rows are closed.
 
-        Idempotent; raises nothing but what is no `Exception`.
+        Idempotent; may raise only KeyboardInterrupt and the like.
         """
         with self._news:
             if self._closed:
@@ -103,7 +103,7 @@ class Buffered:
             try:
                 self._chunks.close()
             finally:
-                self._finished()
+                self._on_closed()
             return
         self._chunks.close()
         if not self._ended and self._cancel is not None:
@@ -117,48 +117,53 @@ class Buffered:
     def _produce(self) -> None:
         try:
             self._read()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the chunks are taken
-            self._error = _named(error)
+        except BaseException as error:  # noqa: BLE001 - the reader raises it
+            self._error = _with_remedy(error)
         finally:
             with self._news:
                 self._ended = True
                 self._news.notify_all()
 
     def _read(self) -> None:
-        # Not once the error is handled: a teardown of the application's may want to know it.
-        with ExitStack() as ending:
-            ending.callback(self._finished)
-            ending.callback(self._chunks.close)
+        # Closed while the error is still being handled: a teardown of the application may read it.
+        with ExitStack() as closing:
+            closing.callback(self._on_closed)
+            closing.callback(self._chunks.close)
             for chunk in self._chunks:
                 if not self._put(chunk):
                     break
 
     def _put(self, chunk: bytes) -> bool:
-        """Put it into the ring when there is room; False where nobody wants it any more."""
+        """Put a chunk into the ring when there is room; return False if the reader has left."""
         with self._news:
             while not self._closed:
                 if self._ring.put(chunk):
                     self._news.notify_all()
                     return True
-                self._news.wait(_LOOK)
+                self._news.wait(_POLL)
         return False
 
 
 class AsyncBuffered:
-    """The same beside an event loop: a task fills the ring; a thread asks the disk."""
+    """The same beside an event loop: a task fills the ring; a thread waits for the disk.
 
-    def __init__(self, encoding: AsyncDriver, ring: Ring) -> None:
-        self._encoding = encoding
-        self._ring = ring
-        self._worker = Worker()
-        self._producer: asyncio.Task[None] | None = None
-        self._fresh = asyncio.Event()
-        self._room = asyncio.Event()
+    Args:
+        document: The document.
+        ring: The ring between the task and the reader.
+    """
+
+    def __init__(self, document: AsyncDriver, ring: Ring) -> None:
+        self._document = document
+        self._ring = ring  # the producer puts chunks in, the reader takes them out
+        self._worker = Worker()  # the thread for the disk
+        self._producer: asyncio.Task[None] | None = None  # from the first `anext` on
+        self._fresh = asyncio.Event()  # wakes the reader: a chunk was put in, or the last one was
+        self._room = asyncio.Event()  # wakes the producer: a chunk was taken out
 
     @property
     def receipt(self) -> Receipt:
-        """Figures so far, of what was made: the client may have less."""
-        return self._encoding.receipt
+        """The figures of what was made; the client may have received less."""
+        return self._document.receipt
 
     def __aiter__(self) -> Self:
         return self
@@ -181,27 +186,27 @@ class AsyncBuffered:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Close the rows, and drop what was not taken.  Idempotent; raises on cancellation only."""
+        """Close the rows, and drop what was not read.  Idempotent; raises on cancellation only."""
         dropped = self._worker.stop(self._ring.close)
         if self._producer is not None:
             self._producer.cancel()
-            self._producer.add_done_callback(_retrieved)
-        await self._encoding.aclose()
-        # The disk, too: a call that is under way would open a spool after the ledger is closed.
+            self._producer.add_done_callback(_mark_retrieved)
+        await self._document.aclose()
+        # A disk call in flight could open a spool after the ledger is closed.
         pending = [task for task in (self._producer, dropped) if task is not None]
         if pending:
             await asyncio.wait(pending)
 
     async def _produce(self) -> None:
-        async for chunk in self._encoding:
+        async for chunk in self._document:
             while not await self._put(chunk):
-                await self._look_for_room()
+                await self._wait_for_room()
             self._fresh.set()
 
-    async def _look_for_room(self) -> None:
+    async def _wait_for_room(self) -> None:
         self._room.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK):  # wait_for of Python 3.11 swallows a cancellation
+            async with asyncio.timeout(_POLL):  # wait_for of Python 3.11 can swallow a cancellation
                 await self._room.wait()
 
     async def _get(self) -> bytes:
@@ -215,15 +220,16 @@ class AsyncBuffered:
         return await self._worker.submit(partial(self._ring.put, chunk))
 
 
-def _named(error: BaseException) -> BaseException:
+def _with_remedy(error: BaseException) -> BaseException:
+    """Return the error, or a `StateError` that names the remedy if rows are bound to a thread."""
     if not isinstance(error, Exception) or not is_thread_bound(error):
         return error
-    named = StateError(_OTHER_THREAD)
-    named.__cause__ = error
-    return named
+    remedy = StateError(_OTHER_THREAD)
+    remedy.__cause__ = error
+    return remedy
 
 
-def _retrieved(task: asyncio.Task[None]) -> None:
-    """Nobody waits any more, and what came of it is in the receipt."""
+def _mark_retrieved(task: asyncio.Task[None]) -> None:
+    """Keep asyncio from logging the exception of a task; the receipt has it."""
     if not task.cancelled():
         task.exception()

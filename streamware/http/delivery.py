@@ -1,4 +1,4 @@
-"""What an export answers, and the job behind it: the part that knows neither WSGI nor ASGI."""
+"""Delivery: an answer, the job that makes its body, and what both need, for WSGI and ASGI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streamware.engine.async_driver import AsyncDriver, Drivable
 from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.options import FLUSH_INTERVAL
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
-from streamware.http.admission import Admission, admission
+from streamware.http.admission import admission
 from streamware.http.headers import DEFAULT_HEADERS
 from streamware.http.request import Request
 from streamware.limits import Limits
@@ -36,44 +36,46 @@ Mode = Literal["stream", "buffer", "spool"]
 Delivery = Literal["auto", "stream", "buffer", "spool"]
 
 SCRATCH = "streamware.scratch"
-"""Where a middleware puts the ledger of a request: in the environ, in the scope's extensions."""
+"""The key of a request's ledger, in the environ or in the extensions of the scope."""
 EXPORT = "streamware.export"
-"""Where it puts `Export` itself, bound to its settings."""
+"""The key of `Export` itself, bound to the settings of the middleware."""
 
 RETRY_AFTER = 30
-"""Seconds after which it is worth asking again where the disk was full."""
+"""Seconds after which asking again is worthwhile if the disk was full."""
 _BUSY = "Too many downloads at once, or no room for another: try again later."
 _TOO_LONG = "This download takes longer than it may."
 _TOO_LARGE = "This download would be larger than it may be."
+_NO_ROOM = (ENOSPC, EDQUOT, EMFILE, ENFILE)
+_WITH_RETRY_AFTER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Chunks(Drivable, Protocol):
-    """What a thread iterates, and closes."""
+    """The chunks of a document, for a thread to iterate and close."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """The chunks."""
+        """Return itself."""
 
     def __next__(self) -> bytes:
-        """The next chunk, never an empty one."""
+        """Return the next chunk, never an empty one."""
 
     @property
     def receipt(self) -> Receipt:
-        """Figures so far."""
+        """Its figures so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """An answer on its way: everything that is settled before rows are opened.
+    """The making of one response's body: all that is known before rows are opened.
 
     Attributes:
-        make: Makes what is sent; given a bridge, it can read asynchronous rows, and given a
-            quota of a ledger, it has scratch.
-        cancel: Interrupts a blocked pull, from another thread.
-        on_done: Told the receipt at the end.
-        settings: What holds for it; None: what holds for the request, else for the process.
-        limits: Its bounds; None: those of what holds for it.
-        delivery: How it is sent.
-        self_terminating: Whether a reader of the document notices that it was cut.
+        make: Makes the document.  With a bridge it can read asynchronous rows; with a quota of
+            a ledger it has scratch.
+        cancel: Interrupts a blocked pull; called from another thread.
+        on_done: Called with the receipt at the end.
+        settings: Its settings; None: those of the request, else those of the process.
+        limits: Its limits; None: those of its settings.
+        delivery: How it is sent; "auto" depends on the transport.
+        self_terminating: Whether a reader of the document notices that it was cut short.
     """
 
     make: Callable[[Bridge | None, ExportQuota | None], Chunks]
@@ -85,11 +87,11 @@ class Job:
     self_terminating: bool = True
 
     def chunks(self, quota: ExportQuota | None = None) -> Chunks:
-        """What is sent, for a thread to iterate."""
+        """Make the document, for a thread to iterate."""
         return self.make(None, quota)
 
     def achunks(self, quota: ExportQuota | None = None) -> AsyncDriver:
-        """What is sent, for an event loop to iterate."""
+        """Make the document, for a task to iterate."""
         return AsyncDriver(
             lambda bridge: self.make(bridge, quota),
             flush_interval=FLUSH_INTERVAL,
@@ -97,18 +99,18 @@ class Job:
         )
 
     def bounds(self, settings: Settings) -> Limits:
-        """Its limits below a middleware, say, with these settings."""
+        """Return its limits, where `settings` are those of the request or process."""
         return self.limits or (self.settings or settings).limits or Limits()
 
     def mode(self, silent: str | None, settings: Settings) -> tuple[Mode, str | None]:
-        """How it is sent over a transport, and why so, where there was a choice.
+        """Return how it is sent, and the reason if the transport decided.
 
         Args:
-            silent: What hides a cut body from the client; None where nothing does.
-            settings: What holds for it.
+            silent: What would hide a cut body from the client; None if nothing.
+            settings: The settings that apply.
 
         Raises:
-            Refused: It is not sent, by order of the settings.
+            Refused: The settings forbid to send it over this transport.
         """
         if self.delivery != "auto":
             return self.delivery, None
@@ -116,20 +118,23 @@ class Job:
             return "stream", None
         reason = f"{silent} would hide that it was cut"
         chosen = settings.silent_transport
-        _tell_once(reason, chosen)
+        _warn_once(reason, chosen)
         if chosen == "refuse":
             raise Refused(reason, retry_after=RETRY_AFTER, limit="silent_transport")
         return chosen, reason
 
     def watch(self, receipt: Receipt, settings: Settings) -> Watch:
-        """What tells observers, and who asked, of one course of it."""
+        """Return what reports one run of it to the observers and to `on_done`."""
         return Watch(receipt, settings.observers, self.on_done)
 
 
-def _tell_once(reason: str, chosen: str) -> None:
-    if reason in _told:
+_warned: set[str] = set()
+
+
+def _warn_once(reason: str, chosen: str) -> None:
+    if reason in _warned:
         return
-    _told.add(reason)
+    _warned.add(reason)
     logger.warning(
         "%s from the client, so by Settings.silent_transport it is '%s'; what helps: a proxy that"
         " speaks HTTP/1.1 (nginx: proxy_http_version 1.1), another server, or a format whose end"
@@ -137,9 +142,6 @@ def _tell_once(reason: str, chosen: str) -> None:
         reason,
         chosen,
     )
-
-
-_told: set[str] = set()
 
 
 def conclude(
@@ -152,10 +154,10 @@ def conclude(
     """Record why a document was closed, which the engine cannot know, and log its end.
 
     Args:
-        lifecycle: Of the document; its rows are closed.
-        quota: Of the ledger, which it had.
-        error: What ended the response.
-        sent: Whether all of it was sent.
+        lifecycle: That of the document, whose rows are closed.
+        quota: The quota that the document had.
+        error: The error that ended the response.
+        sent: Whether all of the response was sent.
     """
     receipt = lifecycle.receipt
     receipt.scratch_peak_bytes = quota.peak
@@ -183,17 +185,20 @@ def conclude(
 
 _OF_ADMISSION = ("max_concurrent", "silent_transport")
 
-# What is refused was warned of when it was.
+# A refusal was logged as a warning when it happened.
 _LEVELS = dict.fromkeys(("complete", "client gone", "refused"), logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers, and a body that is there or a job that makes one.
+    """The answer to a request: a status, headers, and a body or the job that makes it.
 
     Attributes:
-        discarded: A job that is not wanted (a `HEAD` request): rows that were handed over open
-            are to be closed all the same.
+        status: The status.
+        headers: The headers, but for those that are known only when the body has been made.
+        body: The body, or the job that makes it.
+        discarded: A job that will not run, as for a `HEAD` request; its rows may have been opened
+            by the caller, and are still to be closed.
     """
 
     status: HTTPStatus
@@ -202,33 +207,38 @@ class Answer:
     discarded: Job | None = None
 
 
-class ExportLease:
-    """What an export holds while it is under way: a ledger, and a place among those at once.
+Answerer = Callable[[Request], Answer]
+"""Returns the answer to a request.  It opens no rows."""
 
-    The ledger is the request's, unless there is none or the export has settings of its own.
+
+class ExportLease:
+    """What an export holds while it runs: a ledger, and an admission slot.
+
+    The ledger is that of the request, unless there is none or the export has its own settings.
 
     Args:
-        job: What is under way.
-        given: The ledger that the request names.
+        job: The job that runs.
+        given: The ledger that the environ or the scope names.
 
     Attributes:
         scratch: The ledger.
-        quota: What the export has of it.
+        quota: The export's quota of it.
     """
 
-    __slots__ = ("_held", "_pid", "quota", "scratch")
+    __slots__ = ("_pid", "_releases", "quota", "scratch")
 
     def __init__(self, job: Job, given: Scratch | None) -> None:
-        # Releases, last in first out; taking one off is atomic, so that each is called once.
-        self._held: deque[Callable[[], object]] = deque()
-        self._pid = os.getpid()
+        # What gives back what is held, last in first out.  To pop is atomic, so that each is
+        # called once.
+        self._releases: deque[Callable[[], object]] = deque()
+        self._pid = os.getpid()  # of the process that holds it
         request = live(given) or live(CURRENT.get(None))
         if request is not None and job.settings in (None, request.settings):
             self.scratch = request
         else:
             own = job.settings or Settings()
             self.scratch = Scratch(scratch_pool(own), own)
-            self._held.append(self.scratch.close)
+            self._releases.append(self.scratch.close)
         self.quota = self.scratch.export_quota(job.bounds(self.scratch.settings))
 
     def __enter__(self) -> Self:
@@ -238,40 +248,42 @@ class ExportLease:
         self.leave()
 
     def enter(self, receipt: Receipt) -> None:
-        """Wait for a place; blocks.
+        """Wait for an admission slot; blocks.
 
         Raises:
-            Refused: None became free in time.
+            Refused: No slot became free in time.
         """
-        places = self._places()
-        with _waiting(receipt):
-            places.enter()
-        self._held.append(places.leave)
+        slots = admission(self.scratch.settings)
+        with _timed_wait(receipt):
+            slots.enter()
+        self._releases.append(slots.leave)
 
     async def aenter(self, receipt: Receipt) -> None:
-        """The same, for a task."""
-        places = self._places()
-        with _waiting(receipt):
-            await places.aenter()
-        self._held.append(places.leave)
+        """Wait for an admission slot, as a task.
+
+        Raises:
+            Refused: No slot became free in time.
+        """
+        slots = admission(self.scratch.settings)
+        with _timed_wait(receipt):
+            await slots.aenter()
+        self._releases.append(slots.leave)
 
     def leave(self) -> None:
         """Give back what is held.  Idempotent; from any thread; never raises."""
         if self._pid != os.getpid():
-            return  # it is the parent's
-        while self._held:
+            return  # the parent holds it
+        while self._releases:
             try:
-                release = self._held.pop()
+                release = self._releases.pop()
             except IndexError:  # another thread was faster
                 return
             release()
 
-    def _places(self) -> Admission:
-        return admission(self.scratch.settings)
-
 
 @contextmanager
-def _waiting(receipt: Receipt) -> Iterator[None]:
+def _timed_wait(receipt: Receipt) -> Iterator[None]:
+    """Write into the receipt how long the wait took, even if it failed."""
     started = monotonic()
     try:
         yield
@@ -280,17 +292,14 @@ def _waiting(receipt: Receipt) -> Iterator[None]:
 
 
 def live(scratch: Scratch | None) -> Scratch | None:
-    """The ledger, unless its request is over."""
+    """Return the ledger, or None if its request is over."""
     return None if scratch is None or scratch.closed else scratch
 
 
-_NO_ROOM = (ENOSPC, EDQUOT, EMFILE, ENFILE)
-
-
 def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:
-    """A status, if `error` says that there is no room, or that a limit of the caller's was passed.
+    """Return an answer, if `error` means that there is no room or that a limit was passed.
 
-    The log says which, not the client.
+    The client is not told which; the log is.
     """
     status, text, seconds = 503, _BUSY, RETRY_AFTER
     if isinstance(error, Refused):
@@ -301,22 +310,15 @@ def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:
         return None
     if not isinstance(error, LimitError):
         logger.warning("there is no room for a request: %s", error)
-    return _plain(HTTPStatus(status), text, seconds, head_only=head_only)
+    return _plain_answer(HTTPStatus(status), text, seconds, head_only=head_only)
 
 
-def _plain(status: HTTPStatus, text: str, seconds: int, *, head_only: bool) -> Answer:
+def _plain_answer(status: HTTPStatus, text: str, seconds: int, *, head_only: bool) -> Answer:
     body = f"{status.phrase}. {text}\n".encode()
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
-        *([("Retry-After", str(seconds))] if status in _LATER else []),
+        *([("Retry-After", str(seconds))] if status in _WITH_RETRY_AFTER else []),
         *DEFAULT_HEADERS,
     ]
     return Answer(status, headers, b"" if head_only else body)
-
-
-_LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
-
-
-Answerer = Callable[[Request], Answer]
-"""What decides how a request is answered.  It opens no rows."""

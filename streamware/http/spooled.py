@@ -1,6 +1,6 @@
 """Spooled: a document that is finished before any of it is sent.
 
-Then its length and digest stand in the head, a failure is a clean status, and rows are closed
+So its length and digest are in the headers, a failure is a clean status, and the rows are closed
 however slowly the client reads.
 """
 
@@ -24,28 +24,28 @@ _READ = 65_536
 
 
 class Spooled:
-    """The chunks of a document from a spool, once it is all there; for a thread.
+    """The chunks of a document from a spool, which has all of it before the first is read.
 
     Args:
-        chunks: Of the document.
-        spool: Theirs; closed by whose ledger it is.
-        finished: Called when the rows are closed, with the document complete or not.
+        chunks: The document.
+        spool: An empty spool; its ledger closes it.
+        on_closed: Called when the rows are closed, whether the document is complete or not.
     """
 
-    def __init__(self, chunks: Chunks, spool: Spool, finished: Callable[[], object]) -> None:
+    def __init__(self, chunks: Chunks, spool: Spool, on_closed: Callable[[], object]) -> None:
         self._chunks = chunks
-        self._finished = finished
+        self._on_closed = on_closed
         self._content = Content(spool)
         self._closed = False
 
     @property
     def receipt(self) -> Receipt:
-        """Figures so far."""
+        """The figures so far."""
         return self._chunks.receipt
 
     @property
     def content(self) -> Content:
-        """What is sent."""
+        """The bytes that are sent."""
         return self._content
 
     def __iter__(self) -> Self:
@@ -62,13 +62,13 @@ class Spooled:
         raise StopIteration
 
     def close(self) -> None:
-        """Close the rows; while another thread pulls, that one does.  Idempotent."""
+        """Close the rows; while another thread pulls, that thread does.  Idempotent."""
         if not self._closed:
             self._closed = True
             try:
                 self._chunks.close()
             finally:
-                self._finish()
+                self._call_on_closed()
 
     def _spool(self) -> None:
         for chunk in self._chunks:
@@ -76,37 +76,42 @@ class Spooled:
         check_complete(self.receipt)
         self._content.rewind()
         self.receipt.first_byte_seconds = self.receipt.seconds
-        self._finish()
+        self._call_on_closed()
 
-    def _finish(self) -> None:
-        finished, self._finished = self._finished, _nothing
-        finished()
+    def _call_on_closed(self) -> None:
+        on_closed, self._on_closed = self._on_closed, _do_nothing
+        on_closed()
 
 
 class AsyncSpooled:
-    """The same beside an event loop; what it asks of the disk runs on a thread."""
+    """The same beside an event loop: a thread waits for the disk.
 
-    def __init__(self, encoding: AsyncDriver, spool: Spool) -> None:
-        self._encoding = encoding
+    Args:
+        document: The document.
+        spool: An empty spool; its ledger closes it.
+    """
+
+    def __init__(self, document: AsyncDriver, spool: Spool) -> None:
+        self._document = document
         self._content = Content(spool)
         self._worker = Worker()
 
     @property
     def receipt(self) -> Receipt:
-        """Figures so far."""
-        return self._encoding.receipt
+        """The figures so far."""
+        return self._document.receipt
 
     @property
     def content(self) -> Content:
-        """What is sent."""
+        """The bytes that are sent."""
         return self._content
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._encoding.lifecycle.state is State.IDLE:
-            async for chunk in self._encoding:
+        if self._document.lifecycle.state is State.IDLE:
+            async for chunk in self._document:
                 await self._worker.submit(partial(self._content.write, chunk))
             check_complete(self.receipt)
             await self._worker.submit(self._content.rewind)
@@ -116,17 +121,17 @@ class AsyncSpooled:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Close the rows.  Idempotent; never raises but on cancellation."""
-        self._worker.stop(_nothing)
-        await self._encoding.aclose()
+        """Close the rows.  Idempotent; raises on cancellation only."""
+        self._worker.stop(_do_nothing)
+        await self._document.aclose()
 
 
 class Content:
-    """The bytes of a response in a spool.
+    """The bytes of a response, in a spool.
 
     Attributes:
-        size: How many.
-        spool: Where they are.
+        size: The number of bytes.
+        spool: The spool.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -135,29 +140,29 @@ class Content:
         self._digest = hashlib.sha256()
 
     def write(self, chunk: bytes) -> None:
-        """Add to the end.  Blocks for the disk, and for room.  Raises as a spool does."""
+        """Append a chunk.  Blocks for the disk, and for room.  Raises as a spool does."""
         self.spool.write(chunk)
         self._digest.update(chunk)
         self.size += len(chunk)
 
     def read(self) -> bytes:
-        """The next bytes; none at the end."""
+        """Return the next bytes; none at the end."""
         return self.spool.read(_READ)
 
     @property
     def is_read(self) -> bool:
-        """Whether nothing is left to read."""
+        """Whether all of it was read."""
         return self.spool.tell() == self.size
 
     def rewind(self) -> None:
-        """It is all there, and read from the beginning."""
+        """Go to the beginning, to read it."""
         self.spool.seek(0, SEEK_SET)
 
     def headers(self) -> list[tuple[str, str]]:
-        """What can be said of it now (RFC 9110 §8.6, RFC 9530 §3)."""
+        """Return the length and the digest of it (RFC 9110 §8.6, RFC 9530 §3)."""
         digest = base64.b64encode(self._digest.digest()).decode()
         return [("Content-Length", str(self.size)), ("Repr-Digest", f"sha-256=:{digest}:")]
 
 
-def _nothing() -> None:
-    """Nothing is left to do."""
+def _do_nothing() -> None:
+    """Do nothing."""

@@ -144,7 +144,7 @@ def test_rows_bound_to_a_thread_are_an_error_that_names_the_callable(scratch: Sc
     sqlite3 = pytest.importorskip("sqlite3")
     connection = sqlite3.connect(":memory:")
     cursor = connection.execute("select 1 union select 2")
-    with pytest.raises(sw.StateError, match="hand over a callable"):
+    with pytest.raises(sw.StateError, match="pass a callable"):
         list(buffered(cursor, scratch))
     connection.close()
 

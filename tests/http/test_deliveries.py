@@ -352,7 +352,7 @@ def http_1_0(app: Any) -> Reply:
 
 @pytest.fixture(autouse=True)
 def _told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_told", set[str]())
+    monkeypatch.setattr(module, "_warned", set[str]())
 
 
 def test_what_would_hide_a_cut_csv_gets_it_spooled(
