@@ -1,4 +1,4 @@
-"""Observer: what is told of every export of a process, while it runs and when it has ended."""
+"""Observer: notified of every export of a process, while it runs and when it has ended."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SECONDS = 1.0
 """Seconds after which it is reported, if they pass first; looked at once a chunk."""
 
 _FAILURES = (Exception, CancelledError)
-"""Errors of observers that are logged; a CancelledError can only be that of a task of theirs."""
+"""What is logged; a CancelledError can only come from an observer's own task."""
 
 
 class Observer(Protocol):
-    """What is told of the exports and bundles that answer requests; see `Settings.observers`.
+    """Notified of the exports and bundles that answer requests; see `Settings.observers`.
 
     For each export the calls are, in this order: `opened` once, `first_byte` at most once,
     `progress` any number of times, `done` once.  A `HEAD` request, and one that no format suits,
@@ -52,9 +52,9 @@ class Watch:
     Nothing that it calls can break the export.  One thread at a time uses it.
 
     Args:
-        receipt: What they are told.
-        observers: What is told.
-        on_done: Told the end, too, whether the export was opened or not.
+        receipt: Passed to the observers.
+        observers: Notified of every event.
+        on_done: Called at the end, whether the export was opened or not.
     """
 
     __slots__ = (
@@ -74,9 +74,9 @@ class Watch:
         observers: Sequence[Observer] = (),
         on_done: Callable[[Receipt], object] | None = None,
     ) -> None:
-        self._receipt = receipt  # what they are told
-        self._observers = observers  # told every event
-        self._on_done = on_done  # told the end
+        self._receipt = receipt  # passed to the observers
+        self._observers = observers  # notified of every event
+        self._on_done = on_done  # called at the end
         self._opened = False  # whether opened() was called
         self._sent = False  # whether there were bytes
         self._ended = False  # whether done() was called

@@ -1,1 +1,1 @@
-"""What drives rows into bytes?  The loops, their threads and their clocks."""
+"""How do rows become the chunks of a document: what pulls them, on which thread, until when?"""

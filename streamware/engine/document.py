@@ -58,7 +58,7 @@ class DocumentWriter:
         self._encoder: Encoder | None = None  # made for the first batch; None again once closed
         self._out: list[bytes] = []  # what the encoder gave and was not taken yet
         self._digest = hashlib.sha256()  # of all that was taken
-        self._table: Table | None = None  # lays out the rows of the sheet that was begun last
+        self._table: Table | None = None  # lays out the rows of the sheet that was started last
         self._grouper: SheetGrouper | None = None  # in place of _table if sheets are interleaved
         self._unwritten: list[DeferredFile] = []  # scratch files with writes that wait
         self._ending: Iterator[bytes] | None = None  # the pieces that stand after the last row
@@ -69,7 +69,7 @@ class DocumentWriter:
         """The figures so far."""
         return self.lifecycle.receipt
 
-    def begin(self, sheet: Sheet | None, names: list[str] | None) -> None:
+    def start_sheet(self, sheet: Sheet | None, names: list[str] | None) -> None:
         """Have the rows fed from here on go into `sheet`; None if there is only one.
 
         Args:
@@ -86,7 +86,7 @@ class DocumentWriter:
         self._start()
         self._table = self._make_table(sheet, names)
 
-    def begin_grouped(self, names: list[str] | None) -> list[Any] | None:
+    def start_grouped(self, names: list[str] | None) -> list[Any] | None:
         """Have the rows fed from here on go into several sheets, in whatever order they come.
 
         Args:
@@ -132,7 +132,7 @@ class DocumentWriter:
         self.unflushed = True
         self._encode_all(grouper.rest() if alone else grouper.ready())
 
-    def end(self) -> None:
+    def end_sheet(self) -> None:
         """Encode what waits: the sheet has no more rows, or none of the grouped sheets has."""
         if self._grouper is not None:
             self._encode_all(self._grouper.rest())
@@ -175,7 +175,7 @@ class DocumentWriter:
         if self._ending is None:
             encoder = self._encoder
             if encoder is None:
-                self.begin(None, None)
+                self.start_sheet(None, None)
                 encoder = self._encoder_for(self._current_table.empty())
             self.unflushed = False
             self._ending = pieces(encoder.finish())
@@ -249,7 +249,7 @@ class DocumentWriter:
     @property
     def _current_table(self) -> Table:
         if self._table is None:
-            raise StateError("no table was begun; call begin() or begin_grouped() first")
+            raise StateError("no sheet was started; call start_sheet() or start_grouped() first")
         return self._table
 
     def _make_table(

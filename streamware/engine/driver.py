@@ -273,9 +273,9 @@ class Driver:
         if isinstance(first, Sheet):
             yield from self._read_sheets(items)
         elif self._options.sheet_by is not None or isinstance(first, Tagged):
-            yield from self._read_rows(items, self.document.begin_grouped(outer.names))
+            yield from self._read_rows(items, self.document.start_grouped(outer.names))
         else:
-            self.document.begin(None, outer.names)
+            self.document.start_sheet(None, outer.names)
             yield from self._read_rows(items)
         yield from self._finish()
 
@@ -299,7 +299,7 @@ class Driver:
                     f"expected only Sheets after the first, not a {type(sheet).__name__}"
                 )
             opened = self._open(sheet.rows)
-            self.document.begin(sheet, opened.names)
+            self.document.start_sheet(sheet, opened.names)
             yield from self._read_rows(opened.iterator)
             self._opened.remove(opened)
             opened.close()
@@ -321,7 +321,7 @@ class Driver:
                 yield
                 due = monotonic() + interval
         with self._encoding():
-            document.end()
+            document.end_sheet()
 
     def _encode(self, batcher: RowBatcher, *, late: bool) -> None:
         document = self.document

@@ -7,29 +7,26 @@ Every document has one `Lifecycle`, from before its rows are opened until its re
 It holds the state, and it alone writes the figures of the end into the receipt: `outcome`,
 `problem`, `sha256` and `seconds`.  Everyone else reports what happened and reads the state.
 
-                      ┌────────────────── cancel ──────────────────┐
-                      │             │              │               v
-    IDLE ── start ──> READING ── finish ──> WRITTEN          CANCELLED
-      │               │             │              │               │
-      └─ fail, close ─┴─────────────┴── complete ──┴─ fail, close ─┘
-                      v             v              v
-                    FAILED        CLOSED        COMPLETE
+    IDLE ──start──> READING ──finish──> WRITTEN ──complete──> COMPLETE
+    IDLE, READING, WRITTEN ──cancel──> CANCELLED
+    IDLE, READING, WRITTEN, CANCELLED ──fail──> FAILED
+    IDLE, READING, WRITTEN, CANCELLED ──close──> CLOSED
 
-The states of the first row are live: the receipt says "running".  Those of the last row are
-over, and the first of them counts.  What the engine reports after it (an error of a pull that
-another thread has closed meanwhile, a second `close`) changes nothing.
+IDLE, READING, WRITTEN and CANCELLED are live: the receipt says "running".  In the other states
+the document is over, and the first of them counts.  What the engine reports after it (an error of
+a pull, while another thread has closed the document; a second `close`) changes nothing.
 
-Two things may only be known when a document is over, so there are four more events:
+Some ends are known only when the document is over, so four events come after it:
 
-- `drop`: a COMPLETE document waits in memory, and its reader closes it before the last chunk.
-- `refuse`, `explain`, `leave`: the engine sees a close; only HTTP knows why.  The export was
-  refused, or an error outside the document ended it, or the client left.
+- `drop`: the last chunks of a COMPLETE document were still waiting when its reader closed it.
+- `refuse`, `explain`, `leave`: the engine saw a close, and only HTTP knows why.  The export was
+  refused, an error outside the document ended it, or the client left.
 
-A transition that is not in the table is a bug of the caller, and raises `StateError`.
+A transition that is not in the table is a bug in the caller, and raises `StateError`.
 
-`cancel` may come from any thread at any moment, between a look at the state and the next step
-of the encoding thread.  Hence the lock around every transition, and hence CANCELLED takes what
-the encoding thread still reports, and stays CANCELLED until the document is closed.
+`cancel` may come from any thread at any moment: also between a look of the encoding thread at the
+state and its next event.  So a lock guards every transition, and a CANCELLED document ignores
+what the encoding thread still reports, until it is closed.
 """
 
 from __future__ import annotations
@@ -141,7 +138,7 @@ class Lifecycle:
     def __init__(self, receipt: Receipt, started: float | None = None) -> None:
         self.receipt = receipt
         self.state = State.IDLE
-        self.is_over = False  # kept, for a finalizer at the interpreter's exit finds no globals
+        self.is_over = False  # an attribute, as a finalizer at the exit finds no globals
         self._started = started
         # Re-entrant: a finalizer that closes the document may run while this thread is in here.
         self._lock = RLock()

@@ -65,21 +65,21 @@ class Turns:
         if self._free:
             self._free -= 1
             return Turn(self._leave)
-        called = asyncio.get_running_loop().create_future()
-        self._waiting.append(called)
+        turn_came = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn_came)
         try:
-            await called
+            await turn_came
         except asyncio.CancelledError:
-            if called.done() and not called.cancelled():  # it came, too late to be taken
+            if turn_came.done() and not turn_came.cancelled():  # it came, but cannot be taken
                 self._leave()
             raise
         return Turn(self._leave)
 
     def _leave(self) -> None:
         while self._waiting:
-            called = self._waiting.popleft()
-            if not called.done():
-                called.set_result(None)
+            turn_came = self._waiting.popleft()
+            if not turn_came.done():
+                turn_came.set_result(None)
                 return
         self._free += 1
 

@@ -35,18 +35,16 @@ class Worker:
     """One thread, started by the first call, that runs calls one after the other.
 
     Calls run in a copy of the context in which the worker was made.
+
+    Attributes:
+        stopped: Whether `stop` was called.
     """
 
     def __init__(self) -> None:
         self._context = contextvars.copy_context()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._stopped = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stopped
+        self.stopped = False
 
     def submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Run `call` after the earlier ones; return a future of the running loop.
@@ -54,7 +52,7 @@ class Worker:
         Raises:
             StateError: `stop` was called, and the future would never be done.
         """
-        if self._stopped:
+        if self.stopped:
             raise StateError("submit() was called after stop(); the thread has ended")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._put((call, future))
@@ -67,9 +65,9 @@ class Worker:
             A future of the running loop that is done when `last` is; None if there is no loop,
             or if `last` was run at once because no thread was started.
         """
-        if self._stopped:
+        if self.stopped:
             return None
-        self._stopped = True
+        self.stopped = True
         if self._thread is None:
             last()
             return None

@@ -12,9 +12,9 @@ from streamware.engine.options import resolve
 
 
 def document(columns: Any = None, **limits: Any) -> DocumentWriter:
-    """A document that has begun."""
+    """A document whose only sheet was started."""
     made = DocumentWriter(sw.Csv(), resolve({"columns": columns, "limits": sw.Limits(**limits)}))
-    made.begin(None, None)
+    made.start_sheet(None, None)
     return made
 
 
@@ -37,12 +37,12 @@ def test_what_was_fed_counts_as_unflushed_until_it_is_flushed() -> None:
     assert not made.unflushed
 
 
-@pytest.mark.parametrize("begun", [True, False])
-def test_a_document_without_rows_has_its_header(begun: bool) -> None:
+@pytest.mark.parametrize("started", [True, False])
+def test_a_document_without_rows_has_its_header(started: bool) -> None:
     made = DocumentWriter(sw.Csv(), resolve({"columns": ["a"]}))
-    if begun:
-        made.begin(None, None)
-        made.end()
+    if started:
+        made.start_sheet(None, None)
+        made.end_sheet()
     made.finish()
     assert csv_rows(made.take()) == [["a"]]
 
@@ -59,7 +59,7 @@ def test_the_time_counts_from_the_first_pull(clock: Clock) -> None:
     made = DocumentWriter(sw.Csv(), resolve({"limits": sw.Limits(seconds=10)}))
     clock.now += 100
     made.check_time()
-    made.begin(None, None)
+    made.start_sheet(None, None)
     clock.now += 10
     made.check_time()
     clock.now += 1
