@@ -93,7 +93,7 @@ def test_a_format_that_is_given_counts_more(save: Save, tmp_path: Path) -> None:
 def test_an_extension_that_tells_none_is_an_error_that_lists_those_there_are(
     save: Save, tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(ValueError, match="there are: csv, tsv, xml, xlsx, json, ndjson"):
+    with pytest.raises(ValueError, match="give format=, one of csv, tsv, xml, xlsx, json, ndjson"):
         save(orders(3), tmp_path / name)
     assert names(tmp_path) == []
 
