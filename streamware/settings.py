@@ -171,3 +171,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_concurrent": (1, _MOST),
     "wait_seconds": (0, 86_400),
 }
+
+
+def setting(name: str) -> str:
+    """Return how messages for operators name a setting: by its field and its variable."""
+    return f"Settings.{name} (STREAMWARE_{name.upper()})"

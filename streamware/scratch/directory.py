@@ -167,14 +167,16 @@ class ScratchDirectory:
         except OSError as error:
             raise self.error(error, "takes no file") from error
 
-    def open_host_ledger(self) -> int:
+    def open_host_lock_file(self) -> int:
         """Open the file whose byte locks are the budget of the host; the caller closes it.
 
         Raises:
             ScratchError: It cannot be opened, or is not a file of ours alone.
         """
         if not BY_DESCRIPTOR:
-            raise self._error(errno.ENOTSUP, "has no host ledger on this system", _ANOTHER)
+            raise self._error(
+                errno.ENOTSUP, "has no lock file for the host budget on this system", _ANOTHER
+            )
         name = f".streamware-budget-{user()}"
         try:
             # O_NONBLOCK: a fifo that somebody put there must not hold us up.
@@ -184,7 +186,7 @@ class ScratchDirectory:
         except OSError as error:
             raise self.error(error, f"does not let us open {name} in it") from error
         try:
-            self._verify_ledger(ledger, name)
+            self._verify_lock_file(ledger, name)
         except BaseException as error:
             _close(ledger)
             if isinstance(error, OSError) and not isinstance(error, ScratchError):
@@ -313,7 +315,7 @@ class ScratchDirectory:
         elif self._kind == "overlay":
             _log.info("%s is on an overlay: disk or memory, it cannot be told", self._named)
 
-    def _verify_ledger(self, ledger: int, name: str) -> None:
+    def _verify_lock_file(self, ledger: int, name: str) -> None:
         status = os.fstat(ledger)
         ours = stat.S_ISREG(status.st_mode) and status.st_uid == user()
         if not ours or status.st_nlink != 1:

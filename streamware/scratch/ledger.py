@@ -1,11 +1,11 @@
-"""Scratch: the ledger of one request, in which everything stands that has to go when it ends."""
+"""Ledger: everything that one request has to give back when it ends."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +15,22 @@ from streamware.errors import StateError
 from streamware.limits import Limits
 from streamware.scratch.named_files import NamedFiles
 from streamware.scratch.pool import ScratchPool
-from streamware.scratch.quota import ExportQuota, RequestQuota
+from streamware.scratch.quota import ExportQuota, RequestQuota, check_process
 from streamware.scratch.ring import Ring
-from streamware.scratch.spool import Room, Spool
+from streamware.scratch.spool import Spool
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")
 
 CURRENT: ContextVar[Scratch | None] = ContextVar("streamware.scratch", default=None)
-"""The ledger of the request that is being answered, where there is one."""
+"""The ledger of the current request, if there is one."""
 
 
 class Closeable(Protocol):
-    """What has a synchronous `close()`."""
+    """An object with a synchronous `close()`."""
 
     def close(self) -> object:
-        """Give back what it holds."""
+        """Release what it holds."""
 
 
 C = TypeVar("C", bound=Closeable)
@@ -43,7 +43,7 @@ class Usage:
     Attributes:
         bytes: Of its spools, with what is reserved ahead for them, and of its named files.
         files: Spools on disk, and paths and directories that were asked for.
-        peak_bytes: The most that `bytes` was found to be.
+        peak_bytes: The highest value of `bytes` that was measured.
     """
 
     bytes: int
@@ -52,7 +52,7 @@ class Usage:
 
 
 def current_scratch() -> Scratch:
-    """The ledger of the request that is being answered, in this thread or task.
+    """Return the ledger of the request that this thread or task is answering.
 
     Raises:
         StateError: There is none: no middleware is mounted around this code, and no `Export`
@@ -61,7 +61,7 @@ def current_scratch() -> Scratch:
     scratch = CURRENT.get()
     if scratch is None:
         raise StateError(
-            "there is no request here whose scratch it could be: mount sw.WSGIMiddleware or"
+            "there is no request here to which scratch could belong: mount sw.WSGIMiddleware or"
             " sw.ASGIMiddleware around the application, and call current_scratch() in a view"
         )
     return scratch
@@ -71,8 +71,8 @@ class Scratch:
     """Every scratch file of one request; all of them are gone when it is closed.
 
     A middleware makes it and closes it; `current_scratch()` finds it.  Any thread may use it.
-    Calls block for the disk, and for up to `Settings.wait_seconds` for room there, though not on
-    the thread of an event loop.
+    Calls block for the disk, and for up to `Settings.wait_seconds` for room there, but never wait
+    for room on the thread of an event loop.
 
     Raises:
         StateError: It is closed, or belongs to the process that this one was forked from.
@@ -83,29 +83,29 @@ class Scratch:
 
     __slots__ = (
         "__weakref__",
-        "_account",
         "_closed",
         "_lock",
         "_names",
         "_pid",
         "_pool",
+        "_quota",
         "_settings",
         "_tracked",
     )
 
     def __init__(self, scratch_pool: ScratchPool, settings: Settings | None = None) -> None:
-        self._pool = scratch_pool
-        self._settings = settings or scratch_pool.settings
-        self._closed = False
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._account: RequestQuota | None = None
-        self._names: NamedFiles | None = None
-        self._tracked: list[Closeable] = []
+        self._pool = scratch_pool  # has the directory and the budgets
+        self._settings = settings or scratch_pool.settings  # those that the request sees
+        self._closed = False  # whether `close` was called; set under the lock
+        self._pid = os.getpid()  # of the process that may use and close it
+        self._lock = threading.Lock()  # nothing is opened or tracked once it is closed
+        self._quota: RequestQuota | None = None  # made with the first spool or name
+        self._names: NamedFiles | None = None  # made with the first name
+        self._tracked: list[Closeable] = []  # to be closed last, in reverse order
 
     @property
     def settings(self) -> Settings:
-        """What holds for it."""
+        """The settings of the request."""
         return self._settings
 
     @property
@@ -115,61 +115,62 @@ class Scratch:
 
     @property
     def usage(self) -> Usage:
-        """What is on disk now; named files are measured for it."""
-        self._check_process()
-        if self._account is None:
+        """What is on disk now; reading it measures the named files."""
+        check_process(self._pid)
+        if self._quota is None:
             return Usage(0, 0, 0)
         unmeasured = 0 if self._names is None else self._names.unmeasured()
-        held = self._account.bytes + unmeasured
-        return Usage(held, self._account.files, max(self._account.peak, held))
+        held = self._quota.bytes + unmeasured
+        return Usage(held, self._quota.files, max(self._quota.peak, held))
 
     def spool(self) -> Spool:
-        """A binary file without a name, open for writing and reading."""
+        """Return a binary file without a name, open for writing and reading."""
         self._check()
         if self._names is not None:
             self._names.measure(if_due=True)
         return self._open_spool()
 
     def ring(self) -> Ring:
-        """A queue of bytes that keeps in memory what a spool does, and more on disk."""
+        """Return a queue of bytes that keeps as much in memory as a spool, and more on disk."""
         self._check()
-        return Ring(lambda: self._open_spool(patient=False), memory=self.settings.spool_memory)
+        return Ring(lambda: self._open_spool(waits=False), memory=self.settings.spool_memory)
 
     def export_quota(self, limits: Limits) -> ExportQuota:
-        """What one export has of it: spools and a ring that keep to `Limits.scratch_bytes`."""
-        self._check_process()
+        """Return what opens spools and rings of one export, bounded by `Limits.scratch_bytes`."""
+        check_process(self._pid)
         return ExportQuota(self._settings, limits, self._open_spool)
 
     def path(self, suffix: str = "") -> Path:
-        """The path of a new, empty file that ends in `suffix`, for libraries that need a name.
+        """Return the path of a new, empty file that ends in `suffix`, for libraries that need one.
 
-        Nobody else can read it (0600, in a directory of 0700).  What is written to it is measured
-        whenever the ledger is asked for something, and counts in the budgets from then on.  Where
-        measuring takes long it is done less often, but always when the response begins.
+        Only this user can read it (0600, in a directory of 0700).  What is written to it is
+        measured whenever the ledger is asked for something, and counts in the budgets from then
+        on.  If measuring takes long it is done less often, but always when the response begins.
 
         Raises:
-            ValueError: `suffix` holds a path separator or NUL, or what no name of a file can.
+            ValueError: `suffix` holds a path separator, NUL, or half a surrogate pair.
         """
         if not isinstance(suffix, str):
             kind = type(suffix).__name__
-            raise TypeError(f"the suffix of a scratch path is a str, not {kind}")
+            raise TypeError(f"the suffix of a scratch path must be a str, not {kind}")
         try:
             os.fsencode(suffix)
         except UnicodeEncodeError:
-            problem = "the suffix of a scratch path holds what no name of a file can"
-            raise ValueError(f"{problem}: half a surrogate pair") from None
+            problem = "the suffix of a scratch path must not hold half a surrogate pair"
+            raise ValueError(f"{problem}: no file can have such a name") from None
         if any(separator in suffix for separator in ("/", os.sep, os.altsep or "/", "\0")):
             raise ValueError("the suffix of a scratch path must not hold a path separator or NUL")
-        return self._named().file(suffix)
+        return self._named_files().file(suffix)
 
     def directory(self) -> Path:
-        """The path of a new directory of this request, for libraries that make files themselves."""
-        return self._named().directory()
+        """Return the path of a new directory, for libraries that make files themselves."""
+        return self._named_files().directory()
 
     def track(self, closeable: C) -> C:
-        """Close it when the ledger is closed, after the files; the last one tracked first."""
+        """Close an object with the ledger, after the files; the last one tracked goes first."""
         if not callable(getattr(closeable, "close", None)):
-            raise TypeError(f"a {type(closeable).__name__} has no close() that could be called")
+            kind = type(closeable).__name__
+            raise TypeError(f"track() takes an object with a close() method, not {kind}")
         self._check()
         with self._lock:
             self._check()
@@ -177,24 +178,24 @@ class Scratch:
         return closeable
 
     def measure(self) -> None:
-        """Have what was written to the named files count; the middleware does, once it is done.
+        """Charge for what was written to the named files; the middleware does, before it sends.
 
         Raises:
             ScratchError, Refused: There is more than may be.
         """
-        self._check_process()
+        check_process(self._pid)
         if self._names is not None:
             self._names.measure()
 
     def holds(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bool:
-        """Whether `path` is one of this request's named files."""
+        """Return whether `path` is one of this request's named files."""
         return self._names is not None and self._names.holds(path)
 
     def close(self) -> None:
-        """Remove every name, close every spool, then whatever is tracked.
+        """Remove every name, close every spool, then every tracked object.
 
-        Idempotent; from any thread; never raises, but logs and counts what resisted; does nothing
-        in a forked child.
+        Idempotent; may be called from any thread; logs and counts errors instead of raising them;
+        does nothing in a forked child.
         """
         if self._pid != os.getpid():
             self._closed = True
@@ -203,57 +204,51 @@ class Scratch:
             if self._closed:
                 return
             self._closed = True
-        if self._account is not None or self._tracked:
+        if self._quota is not None or self._tracked:
             self._release()
 
     def __del__(self) -> None:
         if getattr(self, "_closed", True) or self._pid != os.getpid():
             return
-        if self._account is not None or self._tracked:
+        if self._quota is not None or self._tracked:
             self._pool.signals["leaked_ledgers"] += 1
-            logger.warning("the scratch of a request was closed by the garbage collector only")
+            logger.warning("the scratch of a request was closed only by the garbage collector")
         self.close()
 
     def _check(self) -> None:
-        self._check_process()
+        check_process(self._pid)
         if self._closed:
             raise StateError("the request is over, and its scratch is closed")
 
-    def _check_process(self) -> None:
-        """Before any lock: a thread may have held it that the child does not have."""
-        if self._pid != os.getpid():
-            raise StateError("this scratch belongs to the process that this one was forked from")
-
-    def _open_spool(
-        self, *, patient: bool = True, within: Callable[[Room], Room] | None = None
-    ) -> Spool:
+    def _open_spool(self, *, waits: bool = True, export: ExportQuota | None = None) -> Spool:
         self._check()
         with self._lock:
-            return self._accounted().spool(patient=patient, within=within)
+            return self._opened_quota().open_spool(waits=waits, export=export)
 
-    def _accounted(self) -> RequestQuota:
+    def _opened_quota(self) -> RequestQuota:
+        """Return the quota, made if needed; under the lock."""
         self._check()
-        if self._account is None:
-            self._account = RequestQuota(self._pool)
-        return self._account
+        if self._quota is None:
+            self._quota = RequestQuota(self._pool)
+        return self._quota
 
-    def _named(self) -> NamedFiles:
+    def _named_files(self) -> NamedFiles:
         self._check()
         with self._lock:
-            account = self._accounted()
+            quota = self._opened_quota()
             if self._names is None:
-                self._names = NamedFiles(self._pool, account)
+                self._names = NamedFiles(self._pool, quota)
         self._names.measure(if_due=True)
         return self._names
 
     def _release(self) -> None:
         errors: list[BaseException] = []
-        resisted = [] if self._names is None else _removed(self._names)
-        if self._account is not None:
-            _close_all(list(self._account.spools), errors)
+        remaining = [] if self._names is None else _removed(self._names)
+        if self._quota is not None:
+            _close_all(list(self._quota.spools), errors)
         _close_all(self._tracked, errors)
-        if self._names is not None and resisted:
-            # What was in the way may be gone: an open file, or a lack of descriptors.
+        if self._names is not None and remaining:
+            # The cause may be gone by now: an open file, or a lack of descriptors.
             errors += _removed(self._names)
         if errors:
             self._pool.signals["cleanup_failures"] += len(errors)
@@ -267,13 +262,13 @@ class Scratch:
 def _removed(names: NamedFiles) -> Sequence[BaseException]:
     try:
         return names.remove()
-    except BaseException as error:  # noqa: BLE001 - the rest is closed all the same
+    except BaseException as error:  # noqa: BLE001 - the rest is closed anyway
         return [error]
 
 
-def _close_all(things: list[Closeable], errors: list[BaseException]) -> None:
-    while things:
+def _close_all(closeables: list[Closeable], errors: list[BaseException]) -> None:
+    while closeables:
         try:
-            things.pop().close()
-        except BaseException as error:  # noqa: BLE001 - the others are closed all the same
+            closeables.pop().close()
+        except BaseException as error:  # noqa: BLE001 - the others are closed anyway
             errors.append(error)

@@ -1,4 +1,4 @@
-"""NamedFiles: the files of a request that have one, for libraries that need a path."""
+"""Named files: those of a request that have a path, for libraries that need one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from streamware.errors import ScratchError, StateError
 from streamware.scratch.forks import opening
 from streamware.scratch.pool import ScratchPool
 from streamware.scratch.quota import RequestQuota
+from streamware.settings import setting
 
 _FREE = 0.005  # seconds of measuring that are never too much
-_SHARE = 20  # beyond them, one part in so many of the time may go to it
+_TIME_SHARE = 20  # beyond them, measuring takes up to one part in so many of the time
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
 
 
 class NamedFiles:
-    """A directory of one request, 0700, in the process's own, made when it is first needed.
+    """A directory of one request (0700) in that of the process, made when it is first needed.
 
-    What others write there cannot be bounded beforehand; it is measured, and charged, whenever
-    something is asked of the ledger, unless that took too much of the time lately.
+    What libraries write there cannot be bounded beforehand.  It is measured and charged whenever
+    the ledger is asked for something, unless measuring took too much of the time lately.
     """
 
     __slots__ = (
-        "_account",
         "_charged",
         "_counted",
         "_directories",
@@ -35,31 +35,33 @@ class NamedFiles:
         "_made",
         "_pending",
         "_pool",
+        "_quota",
         "_removed",
     )
 
-    def __init__(self, scratch_pool: ScratchPool, account: RequestQuota) -> None:
-        self._pool = scratch_pool
-        self._account = account
-        self._lock = threading.Lock()
-        self._removed = False
-        self._directories: list[tuple[str, str]] = []  # name in the home, and path
-        self._made = 0  # names in them so far
-        self._counted = 0  # names that the account counts
-        self._charged = 0  # bytes, as last measured
-        self._pending = 0  # bytes that somebody is having charged
-        self._due = 0.0  # when it may be measured again by the way
+    def __init__(self, scratch_pool: ScratchPool, quota: RequestQuota) -> None:
+        self._pool = scratch_pool  # has the directory of the process
+        self._quota = quota  # is charged for the files and their bytes
+        self._lock = threading.Lock()  # guards what follows; never held while waiting for room
+        self._removed = False  # whether `remove` was called
+        # Name in the process directory, and path.  More than one if a library removed the last.
+        self._directories: list[tuple[str, str]] = []
+        self._made = 0  # names made so far; numbers the next
+        self._counted = 0  # files that the quota counts
+        self._charged = 0  # bytes that the quota counts, as last measured
+        self._pending = 0  # bytes that other threads are waiting to have charged
+        self._due = 0.0  # the time from which `measure(if_due=True)` measures again
 
     def file(self, suffix: str) -> Path:
-        """The path of a new, empty file.  Raises `ScratchError`, `Refused`."""
+        """Return the path of a new, empty file.  Raises `ScratchError`, `Refused`."""
         return self._new(suffix, is_directory=False)
 
     def directory(self) -> Path:
-        """The path of a new directory.  Raises `ScratchError`, `Refused`."""
+        """Return the path of a new directory.  Raises `ScratchError`, `Refused`."""
         return self._new("", is_directory=True)
 
     def holds(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bool:
-        """Whether `path` lies in here."""
+        """Return whether `path` lies in one of the directories."""
         name = os.fsdecode(path)
         if "\0" in name:
             return False
@@ -70,15 +72,15 @@ class NamedFiles:
         )
 
     def unmeasured(self) -> int:
-        """Bytes on disk that were not there when it was last settled."""
+        """Return how many bytes on disk are not charged yet."""
         with self._lock:
             return 0 if self._removed else self._unmeasured()
 
     def measure(self, *, if_due: bool = False) -> None:
-        """Charge for what was written since the last time.  Raises `ScratchError`, `Refused`.
+        """Charge for what was written since the last call.  Raises `ScratchError`, `Refused`.
 
         Args:
-            if_due: Not now, if measuring takes too much of the time.
+            if_due: Do nothing if measuring took too much of the time lately.
         """
         with self._lock:
             if self._removed or (if_due and monotonic() < self._due):
@@ -91,57 +93,55 @@ class NamedFiles:
         if more > 0:
             self._charge(more)
         elif more:
-            self._account.give(-more)
+            self._quota.release(-more)
 
     def remove(self) -> list[OSError]:
-        """Remove everything; what resisted, which another call tries again.
+        """Remove everything and return what failed; another call tries that again.
 
-        Later calls of the others raise `StateError`, or do nothing.
+        After it, `file` and `directory` raise `StateError`, and the others do nothing.
         """
         with self._lock:
             self._removed = True
             charged, self._charged = self._charged, 0
             counted, self._counted = self._counted, 0
+        remove = self._pool.process_directory.remove
         try:
-            return [
-                error
-                for name, _ in self._directories
-                for error in self._pool.process_directory.remove(name)
-            ]
+            return [error for name, _ in self._directories for error in remove(name)]
         finally:
-            self._account.give(charged)
+            self._quota.release(charged)
             for _ in range(counted):
-                self._account.unname()
+                self._quota.release_named_file()
 
     def _unmeasured(self) -> int:
-        begun = monotonic()
+        start = monotonic()
         measured = sum(_size_of(directory) for _, directory in self._directories)
-        ended = monotonic()
-        self._due = max(self._due, begun - _SHARE * _FREE) + _SHARE * (ended - begun)
+        end = monotonic()
+        self._due = max(self._due, start - _TIME_SHARE * _FREE) + _TIME_SHARE * (end - start)
         return measured - self._charged - self._pending
 
     def _charge(self, size: int) -> None:
-        """Take bytes, for which this may wait; not under the lock, which a close takes too."""
+        """Charge pending bytes; this may wait, so not under the lock, which `remove` takes too."""
         taken = 0
         try:
-            taken = self._account.take(size, wished=size)
+            taken = self._quota.take(size, up_to=size)
         finally:
             with self._lock:
                 self._pending -= size
                 if not self._removed:
                     self._charged += taken
                     taken = 0
-            self._account.give(taken)
+            self._quota.release(taken)
 
     def _new(self, suffix: str, *, is_directory: bool) -> Path:
-        self._account.name()
+        self._quota.take_named_file()
         try:
             return self._make(suffix, is_directory=is_directory)
         except BaseException as error:
-            self._account.unname()
+            self._quota.release_named_file()
             if isinstance(error, OSError) and not isinstance(error, ScratchError):
-                where = f"{self._pool.directory.path} (Settings.scratch_dir)"
-                raise ScratchError(error.errno, f"{error.strerror}: a name in {where}") from error
+                where = f"{self._pool.directory.path}, {setting('scratch_dir')}"
+                text = f"{error.strerror}: a new {'directory' if is_directory else 'file'} in"
+                raise ScratchError(error.errno, f"{text} {where}") from error
             raise
 
     def _make(self, suffix: str, *, is_directory: bool) -> Path:
@@ -149,32 +149,30 @@ class NamedFiles:
             if self._removed:
                 raise StateError("the request is over, and its scratch is closed")
             self._made += 1
-            path = self._placed(f"{self._made}{suffix}", is_directory=is_directory)
+            name = f"{self._made}{suffix}"
+            path = None
+            if self._directories:
+                with suppress(FileNotFoundError):  # a library removed the directory
+                    path = self._make_in_last(name, is_directory=is_directory)
+            if path is None:
+                self._pool.start()
+                self._directories.append(self._pool.process_directory.make_directory())
+                path = self._make_in_last(name, is_directory=is_directory)
             self._counted += 1
             return path
 
-    def _placed(self, name: str, *, is_directory: bool) -> Path:
-        if self._directories:
-            try:
-                return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
-            except FileNotFoundError:  # somebody removed it from under us
-                pass
-        self._pool.start()
-        self._directories.append(self._pool.process_directory.make_directory())
-        return _made(Path(self._directories[-1][1], name), is_directory=is_directory)
-
-
-def _made(path: Path, *, is_directory: bool) -> Path:
-    if is_directory:
-        path.mkdir(0o700)
-    else:
-        with opening():  # a child that had it open would hold what is written to it
-            os.close(os.open(path, _NEW, 0o600))
-    return path
+    def _make_in_last(self, name: str, *, is_directory: bool) -> Path:
+        path = Path(self._directories[-1][1], name)
+        if is_directory:
+            path.mkdir(0o700)
+        else:
+            with opening():  # a forked child with a copy would keep what is written to the file
+                os.close(os.open(path, _NEW, 0o600))
+        return path
 
 
 def _size_of(directory: str) -> int:
-    """Bytes on disk of all files below; what vanishes meanwhile is not counted."""
+    """Return the bytes on disk of all files below; what vanishes meanwhile is not counted."""
     total, left = 0, [directory]
     while left:
         with suppress(OSError), os.scandir(left.pop()) as entries:

@@ -46,7 +46,7 @@ class ScratchPool:
         self.budget = Budget(
             process_bytes=settings.process_bytes,
             host_bytes=settings.host_bytes,
-            open_ledger=self.directory.open_host_ledger,
+            open_lock_file=self.directory.open_host_lock_file,
         )
         self.signals: Counter[str] = Counter()
         self._started: int | None = None  # in which process

@@ -1,11 +1,14 @@
-"""RequestQuota: what one request holds on disk, against everything that limits it."""
+"""Quotas: where the bytes and files of a spool are counted, and what bounds them.
+
+`RequestQuota` counts what one request holds.  `ExportQuota` counts the part that one export of the
+request holds, bounded by its `Limits`.  `RequestQuota.take` asks every bound in turn.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from errno import EFBIG
 from time import monotonic, sleep
@@ -13,34 +16,28 @@ from typing import Protocol
 
 from streamware.errors import Refused, ScratchError, StateError
 from streamware.limits import Limits
-from streamware.scratch.budget import RETRY_AFTER, modest
+from streamware.scratch.budget import RETRY_AFTER, affordable
 from streamware.scratch.pool import ScratchPool
 from streamware.scratch.ring import Ring
-from streamware.scratch.spool import Room, Spool
-from streamware.settings import Settings
+from streamware.scratch.spool import Spool
+from streamware.settings import Settings, setting
 
-_PAUSE = 0.05  # seconds between two looks at what is free
-_IN_MEMORY = 16  # spools of one request
+_PAUSE = 0.05  # seconds between two checks of what the file system has free
+_IN_MEMORY = 16  # spools of one request that start in memory
 
 
 class RequestQuota:
-    """The bytes and files of one request.  It is the `Room` of the request's spools.
+    """The bytes and files of one request.
 
-    Nothing is charged in a forked child, to which none of it belongs.
+    It asks, in this order: the bound of the export, the bounds of the request, the file system
+    (free bytes and inodes), the budgets of the process and of the host.  For the last three it
+    waits, up to `Settings.wait_seconds`, but never on the thread of an event loop.
 
-    It asks, in this order: the bounds of the request, the file system (free bytes and inodes),
-    the budgets of the process and of the host.  For the last three it waits, up to
-    `Settings.wait_seconds`, but never on the thread of an event loop.
-
-    Attributes:
-        bytes: Charged now.
-        files: On disk now.
-        peak: The most that `bytes` has been.
-        spools: Those that are open, in memory too.
+    Nothing is charged in a forked child, which owns none of it.
     """
 
     __slots__ = (
-        "_held",
+        "_granted",
         "_lock",
         "_named",
         "_pid",
@@ -53,136 +50,155 @@ class RequestQuota:
     )
 
     def __init__(self, scratch_pool: ScratchPool) -> None:
-        self._pool = scratch_pool
-        # Re-entrant: a signal handler may close a spool while this thread is in here.
+        self._pool = scratch_pool  # has the directory, the budgets and the settings
+        # Re-entrant: a signal handler may close a spool while this thread holds it.
         self._lock = threading.RLock()
-        self._pid = os.getpid()
-        self._named = 0  # files that are no spools
-        self._held = 0  # bytes that were granted, of those that are charged
-        self.path = scratch_pool.directory.path
-        self.bytes = 0
-        self.files = 0
-        self.peak = 0
-        self.spools: set[Spool] = set()
+        self._pid = os.getpid()  # of the process to which the charges belong
+        self._named = 0  # files that have a name, so are not spools
+        self._granted = 0  # of the charged bytes, those that do not wait for room any more
+        self.path = scratch_pool.directory.path  # for messages
+        self.bytes = 0  # charged now, for spools and named files
+        self.files = 0  # on disk now
+        self.peak = 0  # the highest `bytes` so far
+        self.spools: set[Spool] = set()  # those that are open, in memory too
 
-    def spool(self, *, patient: bool = True, within: Callable[[Room], Room] | None = None) -> Spool:
-        """A new spool, in memory so far; the 17th that is open begins on disk.
+    def open_spool(self, *, waits: bool = True, export: ExportQuota | None = None) -> Spool:
+        """Return a new spool, which starts in memory, or on disk if 16 others are open.
 
         Args:
-            patient: Whether it waits for room.
-            within: Puts a bound of its own before the account.
+            waits: Whether its writes wait for room.
+            export: The quota of the export that it belongs to; charged too.
 
         Raises:
-            ScratchError: There are as many files and spools as may be.
+            ScratchError: `Settings.request_files` are open.
         """
-        room: Room = self if patient else _Impatient(self)
-        room = room if within is None else within(room)
         with self._lock:
             self._check_files()
             memory = self._pool.settings.spool_memory if len(self.spools) < _IN_MEMORY else 0
-            spool = Spool(room, memory=memory)
+            spool = Spool(self, memory=memory, waits=waits, export=export)
             self.spools.add(spool)
         return spool
 
     def forget(self, spool: Spool) -> None:
-        """Take note that it was closed."""
+        """Remove a closed spool; twice, if two threads close it."""
         self.spools.discard(spool)
 
-    def name(self) -> None:
-        """Allow one more file that is no spool.  Raises `ScratchError`, `Refused`."""
-        self._check_process()
+    def take_named_file(self) -> None:
+        """Charge one more file that has a name.  Raises `ScratchError`, `Refused`."""
+        check_process(self._pid)
         with self._lock:
             self._check_files()
             self._named += 1
         try:
-            self.opened()
+            self.take_file()
         except BaseException:
             with self._lock:
                 self._named -= 1
             raise
 
-    def unname(self) -> None:
-        """One that was named is gone."""
+    def release_named_file(self) -> None:
+        """Uncharge a named file that was removed, or not made."""
         with self._lock:
             self._named -= 1
-        self.closed()
+        self.release_file()
 
-    def opened(self, *, patient: bool = True) -> None:
-        """Allow one more file on disk.  Raises `ScratchError`, `Refused`."""
-        self._check_process()
+    def take_file(self, *, waits: bool = True) -> None:
+        """Charge one more file on disk.  Raises `ScratchError`, `Refused`."""
+        check_process(self._pid)
         with self._lock:
             self.files += 1
         self._pool.count(1)
         try:
             self._pool.directory.verify()
-            self._wait_for_room(0, self._deadline(patient=patient))
+            self._wait_for_room(0, self._deadline(waits=waits))
         except BaseException:
-            self.closed()
+            self.release_file()
             raise
 
-    def make(self) -> int:
-        """The descriptor of a new file without a name.  Raises `ScratchError`."""
+    def open_unnamed(self) -> int:
+        """Return the descriptor of a new file without a name.  Raises `ScratchError`."""
         return self._pool.directory.open_unnamed()
 
-    def closed(self) -> None:
-        """A file that was allowed is gone, or was not made."""
+    def release_file(self) -> None:
+        """Uncharge a file that was closed, or not made."""
         with self._lock:
             self.files -= 1
         self._pool.count(-1)
 
-    def take(self, size: int, *, wished: int, patient: bool = True) -> int:
-        """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
-        self._check_process()
-        if wished > size:
-            wished = self._pool.budget.modest(size, wished)
-        charged, granted = self._charge(size, wished), 0
+    def take(
+        self, size: int, *, up_to: int, waits: bool = True, export: ExportQuota | None = None
+    ) -> int:
+        """Charge `size` bytes, or as many as `up_to` if that needs no wait; return how many.
+
+        Args:
+            size: Bytes that are needed.
+            up_to: Bytes that would be of use.
+            waits: Whether to wait for room.
+            export: The quota of the export that takes them; charged first.
+
+        Raises:
+            LimitError: The export would hold more than its limits allow.
+            ScratchError: The request would hold more than it may, or there will never be room.
+            Refused: There is no room now.
+        """
+        check_process(self._pid)
+        if export is None:
+            return self._take(size, up_to, waits=waits)
+        charged, granted = export.charge(size, up_to), 0
+        try:
+            granted = self._take(size, charged, waits=waits)
+        finally:
+            export.confirm(charged, granted)
+        return granted
+
+    def release(self, size: int, *, export: ExportQuota | None = None) -> None:
+        """Uncharge `size` bytes."""
+        if export is not None:
+            export.uncharge(size)
+        with self._lock:
+            self._granted -= size
+            self.bytes -= size
+        self._pool.budget.release(size)
+
+    def _take(self, size: int, up_to: int, *, waits: bool) -> int:
+        if up_to > size:
+            up_to = self._pool.budget.affordable(size, up_to)
+        charged, granted = self._charge(size, up_to), 0
         try:
             if charged > size and self._is_free(charged):
                 granted = charged
-            else:  # no more than is needed is worth a wait, or in the way of others
+            else:  # the surplus is not worth a wait, and must not keep out others meanwhile
                 self._uncharge(charged - size)
                 charged = size
-                self._wait_for(size, patient=patient)
+                self._wait_for(size, self._deadline(waits=waits))
                 granted = size
         finally:
             self._uncharge(charged - granted)
         with self._lock:
-            self._held += granted
+            self._granted += granted
             self.peak = max(self.peak, self.bytes)
         return granted
 
-    def give(self, size: int) -> None:
-        """Take note that so many bytes are held no longer."""
-        with self._lock:
-            self._held -= size
-            self.bytes -= size
-        self._pool.budget.release(size)
-
-    def _check_process(self) -> None:
-        """Before any lock: a thread may have held it that the child does not have."""
-        if self._pid != os.getpid():
-            raise StateError("this scratch belongs to the process that this one was forked from")
-
     def _check_files(self) -> None:
-        """Refuse one more file or spool; under the lock."""
+        """Raise if one more file or spool would be too many; under the lock."""
         limit = self._pool.settings.request_files
         if limit is not None and len(self.spools) + self._named >= limit:
             raise ScratchError(
                 EFBIG,
-                f"a request may hold {limit:,} scratch files (Settings.request_files), open spools"
-                " in memory too, and asked for one more",
+                f"a request may hold {limit:,} scratch files, open spools in memory too, and asked"
+                f" for one more: close some, or raise {setting('request_files')}",
             )
 
-    def _charge(self, size: int, wished: int) -> int:
+    def _charge(self, size: int, up_to: int) -> int:
         limit = self._pool.settings.request_bytes
         with self._lock:
             if limit is not None and size > limit - self.bytes:
                 raise ScratchError(
                     EFBIG,
-                    f"a request may hold {limit:,} bytes of scratch (Settings.request_bytes), holds"
-                    f" {self.bytes:,} and asked for {size:,} more",
+                    f"a request may hold {limit:,} bytes of scratch, holds {self.bytes:,} and asked"
+                    f" for {size:,} more: close some, or raise {setting('request_bytes')}",
                 )
-            charged = modest(limit, self.bytes, size, wished)
+            charged = affordable(limit, self.bytes, size, up_to)
             self.bytes += charged
         return charged
 
@@ -191,17 +207,16 @@ class RequestQuota:
             self.bytes -= size
 
     def _is_free(self, size: int) -> bool:
-        """Take it if that needs no wait."""
+        """Take `size` bytes of the budgets if that needs no wait."""
         if self._pool.directory.check_room(size) is None:
             with suppress(Refused, ScratchError):
                 self._pool.budget.take(size)
                 return True
         return False
 
-    def _wait_for(self, size: int, *, patient: bool) -> None:
-        deadline = self._deadline(patient=patient)
+    def _wait_for(self, size: int, deadline: float) -> None:
         self._wait_for_room(size, deadline)
-        self._pool.budget.take(size, deadline=deadline, own=lambda: self._held)
+        self._pool.budget.take(size, deadline=deadline, own=lambda: self._granted)
 
     def _wait_for_room(self, size: int, deadline: float) -> None:
         while problem := self._pool.directory.check_room(size):
@@ -209,9 +224,9 @@ class RequestQuota:
                 raise Refused(problem, retry_after=RETRY_AFTER, limit="keep_free_bytes")
             sleep(_PAUSE)
 
-    def _deadline(self, *, patient: bool) -> float:
-        """Until when this thread may wait: a loop's has other work."""
-        if not patient:
+    def _deadline(self, *, waits: bool) -> float:
+        """Return until when this thread may wait: not at all if it runs an event loop."""
+        if not waits:
             return 0.0
         try:
             asyncio.get_running_loop()
@@ -220,132 +235,71 @@ class RequestQuota:
         return 0.0
 
 
-class _Impatient:
-    """The room of an account, for who would rather do without than wait."""
+class OpenSpool(Protocol):
+    """Opens a spool of a request; `Scratch` has it."""
 
-    __slots__ = ("_account", "path")
-
-    def __init__(self, account: RequestQuota) -> None:
-        self._account = account
-        self.path = account.path
-
-    def opened(self) -> None:
-        self._account.opened(patient=False)
-
-    def make(self) -> int:
-        return self._account.make()
-
-    def closed(self) -> None:
-        self._account.closed()
-
-    def take(self, size: int, *, wished: int) -> int:
-        return self._account.take(size, wished=wished, patient=False)
-
-    def give(self, size: int) -> None:
-        self._account.give(size)
-
-    def forget(self, spool: Spool) -> None:
-        self._account.forget(spool)
-
-
-class Opener(Protocol):
-    """Opens a spool of a ledger."""
-
-    def __call__(self, *, patient: bool, within: Callable[[Room], Room]) -> Spool:
-        """As `RequestQuota.spool`."""
+    def __call__(self, *, waits: bool = True, export: ExportQuota | None = None) -> Spool:
+        """Return a spool, as `RequestQuota.open_spool` does."""
 
 
 class ExportQuota:
-    """Spools and a ring of one export; together they hold on disk what its `Limits` allow.
+    """The bytes on disk of one export: its spools and its ring, bounded by its `Limits`.
 
-    `Scratch.share()` makes it, and the ledger closes what it has opened.
-
-    Attributes:
-        settings: Those of the ledger.
-        bytes: Held on disk now, with what is reserved ahead.
-        peak: The most that was.
+    `Scratch.export_quota()` makes it, and the ledger closes the spools.
     """
 
-    __slots__ = ("_limits", "_lock", "_open", "bytes", "peak", "settings")
+    __slots__ = ("_limits", "_lock", "_open_spool", "bytes", "peak", "settings")
 
-    def __init__(self, settings: Settings, limits: Limits, open_spool: Opener) -> None:
-        self.settings = settings
-        self.bytes = 0
-        self.peak = 0
-        self._limits = limits
-        self._open = open_spool
-        # Re-entrant: a finalizer that gives back may run while this thread is in here.
+    def __init__(self, settings: Settings, limits: Limits, open_spool: OpenSpool) -> None:
+        self.settings = settings  # of the ledger
+        self.bytes = 0  # charged now, with what is reserved ahead
+        self.peak = 0  # the highest `bytes` that was granted
+        self._limits = limits  # only `scratch_bytes` counts here
+        self._open_spool = open_spool  # of the ledger
+        # Re-entrant: a finalizer that releases bytes may run while this thread holds it.
         self._lock = threading.RLock()
 
     def spool(self) -> Spool:
-        """As `Scratch.spool`; past the bound its writes raise `LimitError`."""
-        return self._open(patient=True, within=self._within)
+        """Return a spool; writes that pass the bound raise `LimitError`."""
+        return self._open_spool(export=self)
 
     def ring(self) -> Ring:
-        """As `Scratch.ring`; at the bound its giver waits."""
+        """Return a ring; at the bound it takes no more bytes until some are consumed."""
         return Ring(
-            lambda: self._open(patient=False, within=self._within),
-            memory=self.settings.spool_memory,
+            lambda: self._open_spool(waits=False, export=self), memory=self.settings.spool_memory
         )
 
     def other(self, limits: Limits) -> ExportQuota:
-        """What another export has of the same ledger."""
-        return ExportQuota(self.settings, limits, self._open)
+        """Return the quota of another export of the same request."""
+        return ExportQuota(self.settings, limits, self._open_spool)
 
-    def charge(self, size: int, wished: int) -> int:
-        """Count `size` to `wished` more bytes; how many.  Raises `LimitError`."""
-        bound = self._limits.scratch_bytes
+    def charge(self, size: int, up_to: int) -> int:
+        """Charge `size` bytes, or up to `up_to`; return how many.  Raises `LimitError`."""
         with self._lock:
             self._limits.check("scratch_bytes", self.bytes + size)
-            charged = modest(bound, self.bytes, size, wished)
+            charged = affordable(self._limits.scratch_bytes, self.bytes, size, up_to)
             self.bytes += charged
         return charged
 
-    def granted(self) -> None:
-        """Take note of what is held, now that there was room for it."""
+    def confirm(self, charged: int, granted: int) -> None:
+        """Uncharge what was charged and not granted, and note the peak."""
         with self._lock:
+            self.bytes -= charged - granted
             self.peak = max(self.peak, self.bytes)
 
     def uncharge(self, size: int) -> None:
-        """Take note that so many bytes are held no longer."""
+        """Uncharge `size` bytes."""
         with self._lock:
             self.bytes -= size
 
-    def _within(self, room: Room) -> Room:
-        return _Bounded(self, room)
 
+def check_process(pid: int) -> None:
+    """Raise `StateError` in any process but `pid`.
 
-class _Bounded:
-    """A room that asks the share first."""
-
-    __slots__ = ("_room", "_share", "path")
-
-    def __init__(self, share: ExportQuota, room: Room) -> None:
-        self._share = share
-        self._room = room
-        self.path = room.path
-
-    def opened(self) -> None:
-        self._room.opened()
-
-    def make(self) -> int:
-        return self._room.make()
-
-    def closed(self) -> None:
-        self._room.closed()
-
-    def take(self, size: int, *, wished: int) -> int:
-        charged, granted = self._share.charge(size, wished), 0
-        try:
-            granted = self._room.take(size, wished=charged)
-        finally:
-            self._share.uncharge(charged - granted)
-            self._share.granted()
-        return granted
-
-    def give(self, size: int) -> None:
-        self._share.uncharge(size)
-        self._room.give(size)
-
-    def forget(self, spool: Spool) -> None:
-        self._room.forget(spool)
+    Comes before any lock: in a forked child a thread that does not exist there may hold it.
+    """
+    if pid != os.getpid():
+        raise StateError(
+            "this scratch belongs to the process that this one was forked from: open files in the"
+            " process that uses them"
+        )

@@ -20,9 +20,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from streamware.errors import Refused, ScratchError, StreamwareError
 from streamware.scratch.forks import ForkSafeFd, watch
+from streamware.settings import setting
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+    from streamware.scratch.quota import ExportQuota
 
 STEP = 2**18
 """Bytes reserved ahead at the least; an eighth of what there is, where that is more."""
@@ -36,8 +39,8 @@ _NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
 _CANNOT_RESERVE = (EOPNOTSUPP, EINVAL, ENOSYS)
 
 
-class Room(Protocol):
-    """Where a spool finds its place on disk, and who is told what it takes there.
+class Quota(Protocol):
+    """What a spool charges for its file and its bytes: a `RequestQuota`.
 
     Attributes:
         path: Of the directory, for messages.
@@ -45,23 +48,23 @@ class Room(Protocol):
 
     path: str
 
-    def opened(self) -> None:
-        """Allow one more file, for which this may wait.  Raises `ScratchError`, `Refused`."""
+    def take_file(self, *, waits: bool) -> None:
+        """Charge one more file on disk.  Raises `ScratchError`, `Refused`."""
 
-    def make(self) -> int:
-        """The descriptor of a new file without a name, at once.  Raises `ScratchError`."""
+    def open_unnamed(self) -> int:
+        """Return the descriptor of a new file without a name.  Raises `ScratchError`."""
 
-    def closed(self) -> None:
-        """A file that was allowed is gone, or was not made."""
+    def release_file(self) -> None:
+        """Uncharge a file that was closed, or not made."""
 
-    def take(self, size: int, *, wished: int) -> int:
-        """Allow `size` to `wished` more bytes; how many.  Raises `ScratchError`, `Refused`."""
+    def take(self, size: int, *, up_to: int, waits: bool, export: ExportQuota | None) -> int:
+        """Charge `size` to `up_to` bytes and return how many.  Raises `ScratchError`, `Refused`."""
 
-    def give(self, size: int) -> None:
-        """Take note that so many bytes are held no longer."""
+    def release(self, size: int, *, export: ExportQuota | None) -> None:
+        """Uncharge `size` bytes."""
 
     def forget(self, spool: Spool) -> None:
-        """Take note that it was closed; twice, when two threads close it."""
+        """Remove a closed spool; twice, if two threads close it."""
 
 
 class Descriptor:
@@ -161,8 +164,17 @@ class Spool(io.BufferedIOBase, BinaryIO):
     mode = "rb+"
     name: Any = None
 
-    def __init__(self, room: Room, *, memory: int) -> None:
-        self._room = room
+    def __init__(
+        self,
+        quota: Quota,
+        *,
+        memory: int,
+        waits: bool = True,
+        export: ExportQuota | None = None,
+    ) -> None:
+        self._quota = quota
+        self._waits = waits
+        self._export = export
         self._threshold = memory
         self._memory: BytesIO | None = BytesIO()
         self._file: Descriptor | None = None
@@ -328,7 +340,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         except OSError as error:
             self._fail(error, "the close")
         finally:
-            self._room.forget(self)
+            self._quota.forget(self)
 
     # Memory, and the move to disk
 
@@ -406,11 +418,11 @@ class Spool(io.BufferedIOBase, BinaryIO):
         memory = self._memory
         if memory is None:
             raise ValueError("I/O operation on closed file")
-        self._room.opened()
+        self._quota.take_file(waits=self._waits)
         try:
-            file = Descriptor(self._room.make, self._gone)
+            file = Descriptor(self._quota.open_unnamed, self._gone)
         except BaseException:
-            self._room.closed()
+            self._quota.release_file()
             raise
         try:
             with file as descriptor, memory.getbuffer() as view:
@@ -434,7 +446,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
     def _gone(self) -> None:
         """The descriptor is closed, and the kernel has the space back."""
         self._give(self._reserved)
-        self._room.closed()
+        self._quota.release_file()
 
     # Room on the disk
 
@@ -446,7 +458,9 @@ class Spool(io.BufferedIOBase, BinaryIO):
         ahead = 0 if self._shared else min(max(self._reserved // 8, STEP), MAX_STEP)
         self._ahead = not self._shared
         start = self._reserved
-        self._reserved += self._room.take(size, wished=max(size, ahead))
+        self._reserved += self._quota.take(
+            size, up_to=max(size, ahead), waits=self._waits, export=self._export
+        )
         if self._reserving:
             self._allocate(descriptor, start, end)
 
@@ -495,7 +509,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
 
     def _give(self, size: int) -> None:
         self._reserved -= size
-        self._room.give(size)
+        self._quota.release(size, export=self._export)
 
     def _uncache(self, descriptor: int, end: int) -> None:
         """Keep a large spool from pushing everything else out of the page cache.
@@ -548,8 +562,8 @@ class Spool(io.BufferedIOBase, BinaryIO):
             return error
         return ScratchError(
             error.errno,
-            f"{error.strerror}: {doing}, of a spool that holds {self._size:,}, in {self._room.path}"
-            " (Settings.scratch_dir, or STREAMWARE_SCRATCH_DIR)",
+            f"{error.strerror}: {doing}, of a spool of {self._size:,} bytes in {self._quota.path},"
+            f" {setting('scratch_dir')}",
         )
 
 

@@ -173,7 +173,7 @@ os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
 try:
     os.close(place.open_unnamed())
-    os.close(place.open_host_ledger())
+    os.close(place.open_host_lock_file())
     print("taken")
 except ScratchError as error:
     print(error)
@@ -600,7 +600,7 @@ def test_inodes_run_out_before_bytes(folder: Path) -> None:
 
 
 def test_the_ledger_is_one_file_that_stays(folder: Path, place: ScratchDirectory) -> None:
-    first, second = place.open_host_ledger(), place.open_host_ledger()
+    first, second = place.open_host_lock_file(), place.open_host_lock_file()
     assert os.path.samestat(os.fstat(first), os.fstat(second))
     assert not os.get_inheritable(first)
     os.close(first)
@@ -618,7 +618,7 @@ def test_a_ledger_that_others_could_lock_is_closed_to_them(
     ledger = folder / f".streamware-budget-{os.geteuid()}"
     ledger.write_text("")
     ledger.chmod(0o666)
-    os.close(place.open_host_ledger())
+    os.close(place.open_host_lock_file())
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
 
 
@@ -641,7 +641,7 @@ def test_a_ledger_that_is_something_else_is_an_error(
     monkeypatch.chdir(folder)
     squat(folder / f".streamware-budget-{os.geteuid()}")
     with pytest.raises(sw.ScratchError, match=r"\.streamware-budget-"):
-        place.open_host_ledger()
+        place.open_host_lock_file()
     assert not (folder / "elsewhere").exists()
 
 
@@ -714,7 +714,7 @@ for bad in ("/nothing", __file__ if "__file__" in globals() else "/etc/passwd", 
         print(error)
 os.unlink(where + "/link")
 try:
-    place.open_host_ledger()
+    place.open_host_lock_file()
 except ScratchError as error:
     print(error)
 """

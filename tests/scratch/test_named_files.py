@@ -19,13 +19,13 @@ from streamware.scratch.quota import RequestQuota
 
 
 @pytest.fixture
-def account(scratch_pool: ScratchPool) -> RequestQuota:
+def quota(scratch_pool: ScratchPool) -> RequestQuota:
     return RequestQuota(scratch_pool)
 
 
 @pytest.fixture
-def names(scratch_pool: ScratchPool, account: RequestQuota) -> NamedFiles:
-    return NamedFiles(scratch_pool, account)
+def names(scratch_pool: ScratchPool, quota: RequestQuota) -> NamedFiles:
+    return NamedFiles(scratch_pool, quota)
 
 
 def test_a_directory_is_made_when_the_first_name_is(names: NamedFiles, root: Path) -> None:
@@ -37,25 +37,25 @@ def test_a_directory_is_made_when_the_first_name_is(names: NamedFiles, root: Pat
 
 
 def test_what_others_write_is_charged_when_it_is_measured(
-    names: NamedFiles, account: RequestQuota
+    names: NamedFiles, quota: RequestQuota
 ) -> None:
     names.file("").write_bytes(b"x" * 4096)
-    assert (names.unmeasured(), account.bytes) == (4096, 0)
+    assert (names.unmeasured(), quota.bytes) == (4096, 0)
     names.measure()
-    assert (names.unmeasured(), account.bytes) == (0, 4096)
+    assert (names.unmeasured(), quota.bytes) == (0, 4096)
     names.remove()
-    assert account.bytes == 0
+    assert quota.bytes == 0
 
 
 def test_what_others_delete_is_given_back_when_it_is_measured(
-    names: NamedFiles, account: RequestQuota
+    names: NamedFiles, quota: RequestQuota
 ) -> None:
     path = names.file("")
     path.write_bytes(b"x" * 4096)
     names.measure()
     path.unlink()
     names.measure()
-    assert account.bytes == 0
+    assert quota.bytes == 0
     names.remove()
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_vanishes_while_it_is_measured_counts_nothing(
 
 
 def test_what_takes_long_to_measure_is_not_measured_often(
-    names: NamedFiles, account: RequestQuota, monkeypatch: pytest.MonkeyPatch
+    names: NamedFiles, quota: RequestQuota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = itertools.count(1000.0, 1.0)  # it takes a second, whenever it is done
     monkeypatch.setattr("streamware.scratch.named_files.monotonic", lambda: next(times))
@@ -98,15 +98,15 @@ def test_what_takes_long_to_measure_is_not_measured_often(
     assert names.unmeasured() == 4096
     for _ in range(10):
         names.measure(if_due=True)
-        assert account.bytes == 0
+        assert quota.bytes == 0
     for _ in range(30):
         names.measure(if_due=True)
-    assert account.bytes == 4096
+    assert quota.bytes == 4096
     names.remove()
 
 
 def test_it_is_always_measured_when_that_is_asked_for(
-    names: NamedFiles, account: RequestQuota, monkeypatch: pytest.MonkeyPatch
+    names: NamedFiles, quota: RequestQuota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = itertools.count(1000.0, 1.0)
     monkeypatch.setattr("streamware.scratch.named_files.monotonic", lambda: next(times))
@@ -114,7 +114,7 @@ def test_it_is_always_measured_when_that_is_asked_for(
     for size in (4096, 8192):
         path.write_bytes(b"x" * size)
         names.measure()
-        assert account.bytes == size
+        assert quota.bytes == size
     names.remove()
 
 
@@ -149,29 +149,25 @@ def test_a_home_removed_from_under_it_is_made_again(names: NamedFiles) -> None:
     assert names.remove() == []
 
 
-def test_a_name_that_cannot_be_made_is_not_counted(
-    names: NamedFiles, account: RequestQuota
-) -> None:
+def test_a_name_that_cannot_be_made_is_not_counted(names: NamedFiles, quota: RequestQuota) -> None:
     for _ in range(2):
         with pytest.raises(ScratchError, match="a name in"):
             names.file("x" * 300)
-    assert account.files == 0
+    assert quota.files == 0
     names.remove()
 
 
-def test_after_the_removal_there_are_no_more_names(
-    names: NamedFiles, account: RequestQuota
-) -> None:
+def test_after_the_removal_there_are_no_more_names(names: NamedFiles, quota: RequestQuota) -> None:
     names.file("").write_bytes(b"x" * 4096)
     names.measure()
     assert names.remove() == []
     with pytest.raises(StateError):
         names.file("")
-    assert (account.files, account.bytes, names.unmeasured()) == (0, 0, 0)
+    assert (quota.files, quota.bytes, names.unmeasured()) == (0, 0, 0)
 
 
 def test_a_second_removal_gives_nothing_back_twice(
-    names: NamedFiles, account: RequestQuota, scratch_pool: ScratchPool
+    names: NamedFiles, quota: RequestQuota, scratch_pool: ScratchPool
 ) -> None:
     scratch_pool.budget.take(10_000)
     names.file("").write_bytes(b"x" * 4096)
@@ -179,28 +175,28 @@ def test_a_second_removal_gives_nothing_back_twice(
     for _ in range(3):
         names.remove()
         names.measure()
-    assert (account.bytes, account.files, scratch_pool.budget.used) == (0, 0, 10_000)
+    assert (quota.bytes, quota.files, scratch_pool.budget.used) == (0, 0, 10_000)
     scratch_pool.budget.release(10_000)
 
 
 def test_a_charge_that_is_refused_is_asked_for_again(root: Path) -> None:
     with storing(root, process_bytes=5000) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        names = NamedFiles(scratch_pool, account)
+        quota = RequestQuota(scratch_pool)
+        names = NamedFiles(scratch_pool, quota)
         scratch_pool.budget.take(3000)
         names.file("").write_bytes(b"x" * 4096)
         for _ in range(2):
             with pytest.raises(Refused):
                 names.measure()
-            assert (account.bytes, names.unmeasured()) == (0, 4096)
+            assert (quota.bytes, names.unmeasured()) == (0, 4096)
         scratch_pool.budget.release(3000)
         names.measure()
-        assert (account.bytes, names.unmeasured()) == (4096, 0)
+        assert (quota.bytes, names.unmeasured()) == (4096, 0)
         names.remove()
         assert scratch_pool.budget.used == 0
 
 
-def test_two_who_measure_at_once_charge_once(names: NamedFiles, account: RequestQuota) -> None:
+def test_two_who_measure_at_once_charge_once(names: NamedFiles, quota: RequestQuota) -> None:
     names.file("").write_bytes(b"x" * 4096)
     start = threading.Barrier(8)
 
@@ -211,41 +207,41 @@ def test_two_who_measure_at_once_charge_once(names: NamedFiles, account: Request
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(measure) for _ in range(8)]:
             done.result(PATIENCE)
-    assert account.bytes == 4096
+    assert quota.bytes == 4096
     names.remove()
 
 
 def test_what_is_charged_while_the_names_go_is_given_back(root: Path) -> None:
     with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        names = NamedFiles(scratch_pool, account)
+        quota = RequestQuota(scratch_pool)
+        names = NamedFiles(scratch_pool, quota)
         scratch_pool.budget.take(3000)
         names.file("").write_bytes(b"x" * 4096)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(names.measure)
-            while not account.bytes:
+            while not quota.bytes:
                 pass
             names.remove()
             scratch_pool.budget.release(3000)
             waiting.result(PATIENCE)
-        assert (account.bytes, scratch_pool.budget.used) == (0, 0)
+        assert (quota.bytes, scratch_pool.budget.used) == (0, 0)
 
 
 def test_a_file_deleted_while_its_charge_waits_is_given_back_once(root: Path) -> None:
     with storing(root, process_bytes=9000, wait_seconds=PATIENCE) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        names = NamedFiles(scratch_pool, account)
+        quota = RequestQuota(scratch_pool)
+        names = NamedFiles(scratch_pool, quota)
         path = names.file("")
         scratch_pool.budget.take(8000)
         path.write_bytes(b"x" * 4096)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(names.measure)
-            while not account.bytes:
+            while not quota.bytes:
                 pass
             path.unlink()
             names.measure()
             scratch_pool.budget.release(8000)
             waiting.result(PATIENCE)
         names.measure()
-        assert (account.bytes, scratch_pool.budget.used) == (0, 0)
+        assert (quota.bytes, scratch_pool.budget.used) == (0, 0)
         names.remove()

@@ -27,17 +27,17 @@ def free_room(scratch_pool: ScratchPool, after: int) -> Callable[[int], str | No
 
 
 def test_bytes_are_charged_and_given_back(scratch_pool: ScratchPool) -> None:
-    account = RequestQuota(scratch_pool)
-    assert account.take(1000, wished=1000) == 1000
-    assert (account.bytes, account.peak, scratch_pool.budget.used) == (1000, 1000, 1000)
-    account.give(1000)
-    assert (account.bytes, account.peak, scratch_pool.budget.used) == (0, 1000, 0)
+    quota = RequestQuota(scratch_pool)
+    assert quota.take(1000, up_to=1000) == 1000
+    assert (quota.bytes, quota.peak, scratch_pool.budget.used) == (1000, 1000, 1000)
+    quota.release(1000)
+    assert (quota.bytes, quota.peak, scratch_pool.budget.used) == (0, 1000, 0)
 
 
 def test_what_is_wished_is_granted_where_it_costs_no_wait(scratch_pool: ScratchPool) -> None:
-    account = RequestQuota(scratch_pool)
-    assert account.take(1000, wished=5000) == 5000
-    account.give(5000)
+    quota = RequestQuota(scratch_pool)
+    assert quota.take(1000, up_to=5000) == 5000
+    quota.release(5000)
 
 
 @pytest.mark.parametrize("bound", ["request_bytes", "process_bytes", "host_bytes"])
@@ -45,16 +45,16 @@ def test_of_a_wish_there_is_what_the_last_sixteenth_of_a_bound_leaves(
     root: Path, bound: str
 ) -> None:
     with storing(root, **{bound: 16 * MIB}) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        assert account.take(1000, wished=20 * MIB) == 15 * MIB
-        assert account.take(1000, wished=5000) == 1000
+        quota = RequestQuota(scratch_pool)
+        assert quota.take(1000, up_to=20 * MIB) == 15 * MIB
+        assert quota.take(1000, up_to=5000) == 1000
         left = MIB - 1000
-        assert account.take(left, wished=left) == left
+        assert quota.take(left, up_to=left) == left
         with pytest.raises(ScratchError, match=bound) as caught:
-            account.take(1, wished=1)
+            quota.take(1, up_to=1)
         assert caught.value.errno == errno.EFBIG
-        assert account.bytes == scratch_pool.budget.used == 16 * MIB
-        account.give(16 * MIB)
+        assert quota.bytes == scratch_pool.budget.used == 16 * MIB
+        quota.release(16 * MIB)
 
 
 def test_what_others_of_the_host_hold_is_no_room_for_wishes(root: Path) -> None:
@@ -63,22 +63,22 @@ def test_what_others_of_the_host_hold_is_no_room_for_wishes(root: Path) -> None:
         storing(root, host_bytes=16 * MIB) as other,
     ):
         other.budget.take(14 * MIB)
-        account = RequestQuota(scratch_pool)
-        assert account.take(1000, wished=2 * MIB) == MIB
-        account.give(MIB)
+        quota = RequestQuota(scratch_pool)
+        assert quota.take(1000, up_to=2 * MIB) == MIB
+        quota.release(MIB)
         other.budget.release(14 * MIB)
 
 
 def test_who_holds_all_that_is_in_use_is_not_told_to_come_again(root: Path) -> None:
     with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as scratch_pool:
-        account, began = RequestQuota(scratch_pool), time.monotonic()
-        assert account.take(2000, wished=2000) == 2000
+        quota, began = RequestQuota(scratch_pool), time.monotonic()
+        assert quota.take(2000, up_to=2000) == 2000
         with pytest.raises(ScratchError, match=r"2,000 of 3,000 itself, .*process_bytes") as caught:
-            account.take(2000, wished=9000)
+            quota.take(2000, up_to=9000)
         assert caught.value.errno == errno.EFBIG
         assert time.monotonic() - began < PATIENCE / 2
-        assert (account.bytes, scratch_pool.budget.used) == (2000, 2000)
-        account.give(2000)
+        assert (quota.bytes, scratch_pool.budget.used) == (2000, 2000)
+        quota.release(2000)
 
 
 def test_who_shares_the_host_with_another_process_is_told_to_come_again(root: Path) -> None:
@@ -86,45 +86,45 @@ def test_who_shares_the_host_with_another_process_is_told_to_come_again(root: Pa
         storing(root, host_bytes=4 * MIB) as scratch_pool,
         storing(root, host_bytes=4 * MIB) as other,
     ):
-        account = RequestQuota(scratch_pool)
-        account.take(2 * MIB, wished=2 * MIB)
+        quota = RequestQuota(scratch_pool)
+        quota.take(2 * MIB, up_to=2 * MIB)
         other.budget.take(1)
         with pytest.raises(Refused, match="host_bytes"):
-            account.take(2 * MIB, wished=2 * MIB)
+            quota.take(2 * MIB, up_to=2 * MIB)
         other.budget.release(1)
         with pytest.raises(ScratchError, match="host_bytes"):
-            account.take(3 * MIB, wished=3 * MIB)
-        account.give(2 * MIB)
+            quota.take(3 * MIB, up_to=3 * MIB)
+        quota.release(2 * MIB)
 
 
 def test_who_waits_until_the_others_are_gone_is_told_that_it_is_alone(root: Path) -> None:
     with storing(root, process_bytes=5000, wait_seconds=PATIENCE) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        account.take(3000, wished=3000)
+        quota = RequestQuota(scratch_pool)
+        quota.take(3000, up_to=3000)
         scratch_pool.budget.take(1000)
         threading.Timer(0.1, scratch_pool.budget.release, (1000,)).start()
         began = time.monotonic()
         with pytest.raises(ScratchError, match="itself"):
-            account.take(3000, wished=3000)
+            quota.take(3000, up_to=3000)
         assert 0.05 < time.monotonic() - began < PATIENCE / 2
-        account.give(3000)
+        quota.release(3000)
 
 
 def test_what_is_refused_is_not_charged(root: Path) -> None:
     with storing(root, process_bytes=3000) as scratch_pool:
-        account, other = RequestQuota(scratch_pool), RequestQuota(scratch_pool)
-        other.take(2000, wished=2000)
+        quota, other = RequestQuota(scratch_pool), RequestQuota(scratch_pool)
+        other.take(2000, up_to=2000)
         with pytest.raises(Refused):
-            account.take(2000, wished=9000)
-        assert (account.bytes, account.peak, scratch_pool.budget.used) == (0, 0, 2000)
-        other.give(2000)
+            quota.take(2000, up_to=9000)
+        assert (quota.bytes, quota.peak, scratch_pool.budget.used) == (0, 0, 2000)
+        other.release(2000)
 
 
 def test_what_can_never_be_had_is_no_matter_of_waiting(root: Path) -> None:
     with storing(root, process_bytes=3000, wait_seconds=PATIENCE) as scratch_pool:
         began = time.monotonic()
         with pytest.raises(ScratchError, match="process_bytes"):
-            RequestQuota(scratch_pool).take(4000, wished=4000)
+            RequestQuota(scratch_pool).take(4000, up_to=4000)
         assert time.monotonic() - began < PATIENCE / 2
 
 
@@ -132,25 +132,25 @@ def test_a_wish_that_waits_is_not_in_the_way_of_the_same_request(root: Path) -> 
     with storing(
         root, process_bytes=5000, request_bytes=4000, wait_seconds=PATIENCE
     ) as scratch_pool:
-        account = RequestQuota(scratch_pool)
+        quota = RequestQuota(scratch_pool)
         scratch_pool.budget.take(4500)
-        waiting = threading.Thread(target=account.take, args=(1000,), kwargs={"wished": 4000})
+        waiting = threading.Thread(target=quota.take, args=(1000,), kwargs={"up_to": 4000})
         waiting.start()
-        while account.bytes != 1000:
+        while quota.bytes != 1000:
             pass
-        assert account.take(100, wished=100) == 100
+        assert quota.take(100, up_to=100) == 100
         scratch_pool.budget.release(4500)
         waiting.join(PATIENCE)
-        assert account.bytes == 1100
-        account.give(1100)
+        assert quota.bytes == 1100
+        quota.release(1100)
 
 
 def test_a_thread_waits_until_there_is_room(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with storing(root, wait_seconds=PATIENCE) as scratch_pool:
         monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 2))
-        account = RequestQuota(scratch_pool)
-        assert account.take(10, wished=10) == 10
-        account.give(10)
+        quota = RequestQuota(scratch_pool)
+        assert quota.take(10, up_to=10) == 10
+        quota.release(10)
 
 
 def test_a_thread_that_waited_long_enough_is_refused(
@@ -158,39 +158,39 @@ def test_a_thread_that_waited_long_enough_is_refused(
 ) -> None:
     with storing(root, wait_seconds=0.2) as scratch_pool:
         monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 1000))
-        account, began = RequestQuota(scratch_pool), time.monotonic()
+        quota, began = RequestQuota(scratch_pool), time.monotonic()
         with pytest.raises(Refused, match="the disk is full") as caught:
-            account.opened()
+            quota.take_file()
         assert 0.2 <= time.monotonic() - began < PATIENCE
         assert caught.value.retry_after > 0
-        assert account.files == 0
+        assert quota.files == 0
 
 
 async def test_the_thread_of_a_loop_never_waits(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with storing(root, wait_seconds=PATIENCE, process_bytes=100) as scratch_pool:
-        account, began = RequestQuota(scratch_pool), time.monotonic()
+        quota, began = RequestQuota(scratch_pool), time.monotonic()
         scratch_pool.budget.take(100)
         with pytest.raises(Refused):
-            account.take(10, wished=10)
+            quota.take(10, up_to=10)
         monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 1000))
-        for call in (account.name, account.opened, lambda: account.take(10, wished=20)):
+        for call in (quota.take_named_file, quota.take_file, lambda: quota.take(10, up_to=20)):
             with pytest.raises(Refused):
                 call()
         assert time.monotonic() - began < PATIENCE / 2
-        assert (account.bytes, account.files) == (0, 0)
+        assert (quota.bytes, quota.files) == (0, 0)
         scratch_pool.budget.release(100)
 
 
 async def test_a_thread_beside_a_loop_waits(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with storing(root, wait_seconds=PATIENCE) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        await asyncio.to_thread(account.take, 10, wished=10)
+        quota = RequestQuota(scratch_pool)
+        await asyncio.to_thread(quota.take, 10, up_to=10)
         monkeypatch.setattr(scratch_pool.directory, "check_room", free_room(scratch_pool, 3))
-        await asyncio.to_thread(account.opened)
-        account.closed()
-        account.give(10)
+        await asyncio.to_thread(quota.take_file)
+        quota.release_file()
+        quota.release(10)
 
 
 def test_a_file_that_cannot_be_opened_is_not_counted(
@@ -200,56 +200,56 @@ def test_a_file_that_cannot_be_opened_is_not_counted(
         raise ScratchError(errno.EMFILE, "no descriptor")
 
     monkeypatch.setattr(scratch_pool.directory, "open_unnamed", failing)
-    account = RequestQuota(scratch_pool)
-    with account.spool() as spool, pytest.raises(ScratchError):
+    quota = RequestQuota(scratch_pool)
+    with quota.open_spool() as spool, pytest.raises(ScratchError):
         spool.fileno()
-    assert (account.files, scratch_pool.files) == (0, 0)
+    assert (quota.files, scratch_pool.files) == (0, 0)
 
 
 def test_open_spools_and_names_are_bounded_together(root: Path) -> None:
     with storing(root, request_files=3) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        spools = [account.spool(), account.spool()]
-        account.name()
-        for call in (account.spool, account.name):
+        quota = RequestQuota(scratch_pool)
+        spools = [quota.open_spool(), quota.open_spool()]
+        quota.take_named_file()
+        for call in (quota.open_spool, quota.take_named_file):
             with pytest.raises(ScratchError, match=r"3 scratch files \(Settings\.request_files"):
                 call()
         spools[0].fileno()
         spools[0].close()
-        account.name()
+        quota.take_named_file()
         for _ in range(2):
-            account.unname()
+            quota.release_named_file()
         spools[1].close()
-        assert (account.files, len(account.spools), scratch_pool.files) == (0, 0, 0)
+        assert (quota.files, len(quota.spools), scratch_pool.files) == (0, 0, 0)
 
 
 def test_memory_does_not_grow_with_the_number_of_spools(root: Path) -> None:
     with storing(root) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        spools = [account.spool() for _ in range(20)]
+        quota = RequestQuota(scratch_pool)
+        spools = [quota.open_spool() for _ in range(20)]
         for spool in spools:
             spool.write(b"x")
         assert [spool.on_disk for spool in spools] == [False] * 16 + [True] * 4
         for spool in spools:
             spool.close()
-        assert not account.spools
+        assert not quota.spools
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
     scratch_pool: ScratchPool,
 ) -> None:
-    account = RequestQuota(scratch_pool)
-    spool = account.spool()
+    quota = RequestQuota(scratch_pool)
+    spool = quota.open_spool()
     spool.write(b"x")
-    with account._lock:
+    with quota._lock:
         child = os.fork()
         if not child:
             faulthandler.dump_traceback_later(PATIENCE, exit=True)
             try:
                 spool.write(bytes(5000))
             except StateError:
-                os._exit(0 if account.files == 0 else 2)
+                os._exit(0 if quota.files == 0 else 2)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert spool.write(bytes(5000)) == 5000
@@ -258,14 +258,14 @@ def test_a_spool_in_memory_is_not_moved_to_disk_for_its_parent_by_a_child(
 
 def test_a_full_disk_is_refused_with_what_is_free(tmp_path: Path) -> None:
     with tmpfs(tmp_path, "size=1m") as root, storing(root, keep_free_bytes=2**19) as scratch_pool:
-        account = RequestQuota(scratch_pool)
-        account.take(2**18, wished=2**18)
-        account.give(2**18)
+        quota = RequestQuota(scratch_pool)
+        quota.take(2**18, up_to=2**18)
+        quota.release(2**18)
         with pytest.raises(
             Refused, match=r"524,288 are kept free \(Settings\.keep_free_bytes, or STREAM"
         ):
-            account.take(2**19 + 1, wished=2**20)
-        assert account.bytes == 0
+            quota.take(2**19 + 1, up_to=2**20)
+        assert quota.bytes == 0
 
 
 # What one export holds

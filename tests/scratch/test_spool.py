@@ -50,8 +50,8 @@ MIB = 2**20
 REPOSITORY = Path(__file__).parents[2]
 
 
-class Room:
-    """Room in a directory: as much as there is, up to a bound.
+class FakeQuota:
+    """A quota in a directory: as much as there is, up to a bound.
 
     Attributes:
         taken: Bytes that are charged now.
@@ -74,30 +74,30 @@ class Room:
     def spool(self, memory: int = 0) -> Spool:
         return Spool(self, memory=memory)
 
-    def opened(self) -> None:
+    def take_file(self, *, waits: bool) -> None:
         self._answer()
         self.files += 1
 
-    def make(self) -> int:
+    def open_unnamed(self) -> int:
         with tempfile.TemporaryFile(dir=self.path, buffering=0) as file:
             self.descriptors.append(os.dup(file.fileno()))
         return self.descriptors[-1]
 
-    def closed(self) -> None:
+    def release_file(self) -> None:
         self.files -= 1
         assert self.files >= 0
 
-    def take(self, size: int, *, wished: int) -> int:
+    def take(self, size: int, *, up_to: int, **_: object) -> int:
         self._answer()
-        assert 0 < size <= wished
+        assert 0 < size <= up_to
         if self.taken + size > self.bound:
             raise ScratchError(errno.EDQUOT, f"no more than {self.bound:,} bytes")
-        granted = min(wished, self.bound - self.taken)
+        granted = min(up_to, self.bound - self.taken)
         self.taken += granted
         self.takes.append(granted)
         return granted
 
-    def give(self, size: int) -> None:
+    def release(self, size: int, **_: object) -> None:
         assert size >= 0
         self.taken -= size
         assert self.taken >= 0
@@ -159,8 +159,8 @@ class Disk:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    made = Room(tmp_path)
+def quota(tmp_path: Path) -> Iterator[FakeQuota]:
+    made = FakeQuota(tmp_path)
     yield made
     assert made.empty
 
@@ -173,14 +173,14 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 @pytest.fixture(params=[0, MIB], ids=["on disk", "in memory"])
-def spool(request: pytest.FixtureRequest, room: Room) -> Iterator[Spool]:
-    with room.spool(request.param) as made:
+def spool(request: pytest.FixtureRequest, quota: FakeQuota) -> Iterator[Spool]:
+    with quota.spool(request.param) as made:
         yield made
 
 
 @pytest.fixture
-def on_disk(room: Room) -> Iterator[Spool]:
-    with room.spool() as made:
+def on_disk(quota: FakeQuota) -> Iterator[Spool]:
+    with quota.spool() as made:
         yield made
 
 
@@ -320,22 +320,22 @@ def test_a_spool_is_a_binary_file_for_writing_and_reading(spool: Spool) -> None:
         spool.detach()
 
 
-def test_bytes_stay_in_memory_up_to_the_threshold(room: Room) -> None:
-    with room.spool(8) as spool:
+def test_bytes_stay_in_memory_up_to_the_threshold(quota: FakeQuota) -> None:
+    with quota.spool(8) as spool:
         spool.write(b"12345678")
         spool.truncate(2)
         spool.truncate(8)
-        assert room.files == 0
+        assert quota.files == 0
         spool.write(b"9")
-        assert room.files == 1
+        assert quota.files == 1
         assert content(spool) == b"12\0\0\0\0\0\x009"
 
 
-def test_a_spool_of_one_size_moves_to_disk_by_truncation_too(room: Room) -> None:
-    with room.spool(8) as spool:
+def test_a_spool_of_one_size_moves_to_disk_by_truncation_too(quota: FakeQuota) -> None:
+    with quota.spool(8) as spool:
         spool.write(b"1234")
         spool.truncate(9)
-        assert room.files == 1
+        assert quota.files == 1
         assert content(spool) == b"1234\0\0\0\0\0"
 
 
@@ -364,43 +364,45 @@ def test_text_is_not_written(spool: Spool) -> None:
     assert content(spool) == b""
 
 
-def test_a_buffer_can_be_resized_again_after_a_write_that_failed(room: Room, disk: Disk) -> None:
+def test_a_buffer_can_be_resized_again_after_a_write_that_failed(
+    quota: FakeQuota, disk: Disk
+) -> None:
     disk.fail("pwrite", errno.ENOSPC)
     buffer = bytearray(b"abc")
-    with room.spool() as spool, pytest.raises(ScratchError) as caught:
+    with quota.spool() as spool, pytest.raises(ScratchError) as caught:
         spool.write(buffer)
     assert caught.value.__cause__ is not None  # and with it the traceback
     buffer.append(1)
 
 
-def test_a_closed_spool_says_so(spool: Spool, room: Room) -> None:
+def test_a_closed_spool_says_so(spool: Spool, quota: FakeQuota) -> None:
     spool.write(b"abc")
     spool.close()
     spool.close()
     assert spool.closed
-    assert room.forgotten == {spool}
+    assert quota.forgotten == {spool}
     for call in every_call(spool):
         with pytest.raises(ValueError, match="closed file"):
             call()
 
 
-def test_the_end_of_a_with_block_closes_it(room: Room) -> None:
-    with room.spool() as spool:
+def test_the_end_of_a_with_block_closes_it(quota: FakeQuota) -> None:
+    with quota.spool() as spool:
         spool.write(b"abc")
     assert spool.closed
-    assert room.empty
+    assert quota.empty
 
 
-def test_a_spool_that_nobody_closes_is_closed_by_the_collector(room: Room) -> None:
-    spool = room.spool()
+def test_a_spool_that_nobody_closes_is_closed_by_the_collector(quota: FakeQuota) -> None:
+    spool = quota.spool()
     spool.write(b"abc")
     gone = weakref.ref(spool)
     del spool
     gc.collect()
-    room.forgotten.clear()
+    quota.forgotten.clear()
     gc.collect()
     assert gone() is None
-    assert room.empty
+    assert quota.empty
 
 
 def test_a_spool_that_was_never_made_is_collected_in_silence() -> None:
@@ -427,9 +429,9 @@ class Model(RuleBasedStateMachine):
         self.disk = Disk()
         self.patch.setattr(module, "os", self.disk)
         self.directory = tempfile.TemporaryDirectory()
-        self.room = Room(self.directory.name)
+        self.quota = FakeQuota(self.directory.name)
         self.model = io.BytesIO()
-        self.spool = self.room.spool(20)
+        self.spool = self.quota.spool(20)
         self.errno: int | None = None
         self.armed = False
 
@@ -439,7 +441,7 @@ class Model(RuleBasedStateMachine):
     )
     def start(self, memory: int, missing: set[str]) -> None:
         self.disk.missing = missing
-        self.spool = self.room.spool(memory)
+        self.spool = self.quota.spool(memory)
 
     def run(
         self, on_spool: Callable[[Any], object], on_model: Callable[[Any], object] | None = None
@@ -520,12 +522,12 @@ class Model(RuleBasedStateMachine):
     @rule()
     def fileno(self) -> None:
         well = self.errno is None
-        descriptor = self.run(lambda spool: spool.fileno(), lambda _: self.room.descriptors[-1])
+        descriptor = self.run(lambda spool: spool.fileno(), lambda _: self.quota.descriptors[-1])
         # Where it stayed in memory it is as good as before.
-        self.errno = None if well and not self.room.files else self.errno
+        self.errno = None if well and not self.quota.files else self.errno
         if isinstance(descriptor, int):
             size = len(self.model.getvalue())
-            assert os.fstat(descriptor).st_size == size == self.room.taken
+            assert os.fstat(descriptor).st_size == size == self.quota.taken
             assert os.lseek(descriptor, 0, SEEK_CUR) == min(self.model.tell(), size)
 
     @rule()
@@ -555,33 +557,33 @@ class Model(RuleBasedStateMachine):
 
     @rule(bound=st.integers(0, 300))
     def have_no_more_room(self, bound: int) -> None:
-        self.room.bound = bound
+        self.quota.bound = bound
         self.armed = True
 
     @precondition(lambda self: self.errno is None)
     @rule()
     def refuse(self) -> None:
-        self.room.refusal = Refused("not now", retry_after=1)
+        self.quota.refusal = Refused("not now", retry_after=1)
         self.armed = True
 
     @rule()
     def be_well_again(self) -> None:
-        self.room.refusal = None
-        self.room.bound = 2**62
+        self.quota.refusal = None
+        self.quota.bound = 2**62
         self.disk.replaced.clear()
 
     @invariant()
     def all_on_disk_is_charged(self) -> None:
-        if self.room.files:
-            assert os.fstat(self.room.descriptors[-1]).st_size <= self.room.taken
+        if self.quota.files:
+            assert os.fstat(self.quota.descriptors[-1]).st_size <= self.quota.taken
         else:
-            assert self.room.taken == 0
+            assert self.quota.taken == 0
 
     def teardown(self) -> None:
         self.spool.close()
-        assert self.room.empty
-        assert self.room.forgotten >= {self.spool}
-        for descriptor in self.room.descriptors:
+        assert self.quota.empty
+        assert self.quota.forgotten >= {self.spool}
+        for descriptor in self.quota.descriptors:
             with pytest.raises(OSError, match="descriptor"):
                 os.fstat(descriptor)
         self.directory.cleanup()
@@ -599,9 +601,9 @@ TestASpoolBesideAModel.settings = settings(max_examples=60, stateful_step_count=
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
 @posix
 def test_after_a_write_that_failed_every_call_fails_alike(
-    room: Room, disk: Disk, function: str, code: int
+    quota: FakeQuota, disk: Disk, function: str, code: int
 ) -> None:
-    with room.spool() as spool:
+    with quota.spool() as spool:
         spool.write(bytes(MIB))
         disk.fail(function, code)
         assert raised(spool.write, b"x") == code
@@ -644,20 +646,20 @@ def test_a_disk_that_takes_nothing_is_an_error(on_disk: Spool, disk: Disk) -> No
     assert raised(on_disk.write, b"abc") == errno.EIO
 
 
-def test_an_error_without_a_number_spoils_it_too(on_disk: Spool, room: Room) -> None:
-    room.refusal = ScratchError("nowhere")
+def test_an_error_without_a_number_spoils_it_too(on_disk: Spool, quota: FakeQuota) -> None:
+    quota.refusal = ScratchError("nowhere")
     with pytest.raises(ScratchError, match="nowhere"):
         on_disk.write(b"abc")
     assert raised(on_disk.read) == errno.EIO
 
 
-def test_a_refusal_spoils_what_it_interrupts(room: Room) -> None:
-    with room.spool(4) as spool:
+def test_a_refusal_spoils_what_it_interrupts(quota: FakeQuota) -> None:
+    with quota.spool(4) as spool:
         spool.write(b"abc")
-        room.refusal = Refused("later", retry_after=3)
+        quota.refusal = Refused("later", retry_after=3)
         with pytest.raises(Refused, match="later"):
             spool.write(b"de")
-        room.refusal = None
+        quota.refusal = None
         assert raised(spool.read) == errno.ENOSPC
 
 
@@ -716,14 +718,14 @@ def test_a_short_read_is_continued(on_disk: Spool, disk: Disk) -> None:
 @pytest.mark.parametrize("function", ["pwrite", "posix_fallocate"])
 @posix
 def test_a_file_number_that_is_not_to_be_had_leaves_it_in_memory(
-    room: Room, disk: Disk, function: str
+    quota: FakeQuota, disk: Disk, function: str
 ) -> None:
-    with room.spool(MIB) as spool:
+    with quota.spool(MIB) as spool:
         spool.write(b"abc")
         disk.fail(function, errno.ENOSPC)
         with pytest.raises(ScratchError) as caught:
             spool.fileno()
-        assert room.empty
+        assert quota.empty
         disk.replaced.clear()
         spool.write(bytes(1000))  # although the traceback of the error is alive
         assert caught.value.errno == errno.ENOSPC
@@ -731,17 +733,17 @@ def test_a_file_number_that_is_not_to_be_had_leaves_it_in_memory(
         assert os.fstat(spool.fileno()).st_size == 1003
 
 
-def test_a_refused_file_number_is_an_error_of_the_system(room: Room) -> None:
-    with room.spool(MIB) as spool:
+def test_a_refused_file_number_is_an_error_of_the_system(quota: FakeQuota) -> None:
+    with quota.spool(MIB) as spool:
         spool.write(b"abc")
-        room.refusal = Refused("later", retry_after=3)
+        quota.refusal = Refused("later", retry_after=3)
         assert raised(spool.fileno) == errno.ENOSPC
         assert content(spool) == b"abc"
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_a_move_that_fails_on_its_way_loses_no_byte_and_doubles_none(
-    room: Room, disk: Disk, at: int
+    quota: FakeQuota, disk: Disk, at: int
 ) -> None:
     def nearly_full(descriptor: int, data: memoryview, offset: int) -> int:
         if len(disk.named("pwrite")) == at:
@@ -750,7 +752,7 @@ def test_a_move_that_fails_on_its_way_loses_no_byte_and_doubles_none(
 
     data = os.urandom(100)
     disk.replaced["pwrite"] = nearly_full
-    with room.spool(MIB) as spool:
+    with quota.spool(MIB) as spool:
         spool.write(data)
         assert raised(spool.fileno) == errno.ENOSPC
         assert content(spool) == data
@@ -787,28 +789,28 @@ def test_where_the_standard_library_loses_bytes_and_goes_on_it_does_not(tmp_path
     accepted, code, left, more = words
     assert (accepted, code, more) == (480_000, errno.EFBIG, 4)
     assert left < accepted, "the standard library is mended: say so in spool.py"
-    ours = run(tmp_path, "file = room.spool(500_000)" + ON_A_FULL_DISK)
+    ours = run(tmp_path, "file = quota.spool(500_000)" + ON_A_FULL_DISK)
     assert ours.split() == ["480000", str(errno.EFBIG), str(errno.EFBIG)]
 
 
-# Room on the disk
+# FakeQuota on the disk
 
 
-def test_room_is_taken_ahead_in_growing_steps(on_disk: Spool, room: Room) -> None:
+def test_room_is_taken_ahead_in_growing_steps(on_disk: Spool, quota: FakeQuota) -> None:
     for _ in range(80 * 8):
         on_disk.write(bytes(MIB // 8))
-    assert room.takes[:9] == [MIB // 4] * 9
-    assert max(room.takes) == 8 * MIB
-    assert room.taken <= 80 * MIB * 9 // 8
+    assert quota.takes[:9] == [MIB // 4] * 9
+    assert max(quota.takes) == 8 * MIB
+    assert quota.taken <= 80 * MIB * 9 // 8
     on_disk.write(bytes(20 * MIB))
-    assert room.takes[-1] >= 12 * MIB
+    assert quota.takes[-1] >= 12 * MIB
 
 
 @linux
-def test_what_is_reserved_is_really_there(on_disk: Spool, room: Room) -> None:
+def test_what_is_reserved_is_really_there(on_disk: Spool, quota: FakeQuota) -> None:
     on_disk.write(b"x")
-    found = os.fstat(room.descriptors[-1])
-    assert found.st_size == room.taken == STEP
+    found = os.fstat(quota.descriptors[-1])
+    assert found.st_size == quota.taken == STEP
     assert found.st_blocks * 512 >= STEP
 
 
@@ -823,31 +825,31 @@ def test_what_is_reserved_is_really_there(on_disk: Spool, room: Room) -> None:
     ids=["flush", "read", "readline", "peek"],
 )
 def test_what_was_reserved_ahead_is_given_back_when_the_writing_seems_over(
-    on_disk: Spool, room: Room, over: Callable[[Spool], object]
+    on_disk: Spool, quota: FakeQuota, over: Callable[[Spool], object]
 ) -> None:
     for size in (3000, 6000):
         on_disk.seek(0, SEEK_END)
         on_disk.write(bytes(3000))
-        assert room.taken >= STEP
+        assert quota.taken >= STEP
         over(on_disk)
-        assert os.fstat(room.descriptors[-1]).st_size == room.taken == size
+        assert os.fstat(quota.descriptors[-1]).st_size == quota.taken == size
     assert content(on_disk) == bytes(6000)
 
 
-def test_what_was_asked_for_is_not_given_back(on_disk: Spool, room: Room) -> None:
+def test_what_was_asked_for_is_not_given_back(on_disk: Spool, quota: FakeQuota) -> None:
     on_disk.reserve(5000)
     on_disk.write(bytes(4000))
     on_disk.flush()
     assert content(on_disk) == bytes(4000)
-    assert room.taken == 5000
+    assert quota.taken == 5000
     on_disk.truncate(100)
     on_disk.write(bytes(10))
     on_disk.flush()
-    assert room.taken == 4010
+    assert quota.taken == 4010
 
 
 def test_who_writes_and_reads_in_turns_does_not_pay_for_it_each_time(
-    on_disk: Spool, room: Room, disk: Disk
+    on_disk: Spool, quota: FakeQuota, disk: Disk
 ) -> None:
     for _ in range(1000):
         on_disk.write(bytes(10))
@@ -855,26 +857,28 @@ def test_who_writes_and_reads_in_turns_does_not_pay_for_it_each_time(
     assert len(disk.named("ftruncate")) < 100
     on_disk.write(bytes(5000))
     on_disk.flush()
-    assert room.taken == 15_000
+    assert quota.taken == 15_000
 
 
 @posix
-def test_space_that_cannot_be_given_back_is_kept(on_disk: Spool, room: Room, disk: Disk) -> None:
+def test_space_that_cannot_be_given_back_is_kept(
+    on_disk: Spool, quota: FakeQuota, disk: Disk
+) -> None:
     disk.fail("ftruncate", errno.EIO)
     on_disk.write(bytes(3000))
     on_disk.flush()
     assert content(on_disk) == bytes(3000)
-    assert room.taken == STEP
+    assert quota.taken == STEP
 
 
 def test_a_step_is_as_large_as_the_room_that_is_left(tmp_path: Path) -> None:
-    room = Room(tmp_path, bound=1000)
-    with room.spool() as spool:
+    quota = FakeQuota(tmp_path, bound=1000)
+    with quota.spool() as spool:
         spool.write(bytes(10))
-        assert room.takes == [1000]
+        assert quota.takes == [1000]
         spool.write(bytes(990))
         assert raised(spool.write, b"x") == errno.EDQUOT
-    assert room.empty
+    assert quota.empty
 
 
 def partly(descriptor: int, offset: int, size: int) -> None:
@@ -886,88 +890,90 @@ def partly(descriptor: int, offset: int, size: int) -> None:
 
 @linux
 def test_where_the_step_has_no_room_what_is_needed_may_have(
-    on_disk: Spool, room: Room, disk: Disk
+    on_disk: Spool, quota: FakeQuota, disk: Disk
 ) -> None:
     disk.replaced["posix_fallocate"] = partly
     on_disk.write(bytes(3000))
-    assert (room.taken, os.fstat(room.descriptors[-1]).st_size) == (3000, 3000)
+    assert (quota.taken, os.fstat(quota.descriptors[-1]).st_size) == (3000, 3000)
     on_disk.write(bytes(1000))
     assert content(on_disk) == bytes(4000)
 
 
 @linux
-def test_what_a_failed_reservation_left_is_cut_off(on_disk: Spool, room: Room, disk: Disk) -> None:
+def test_what_a_failed_reservation_left_is_cut_off(
+    on_disk: Spool, quota: FakeQuota, disk: Disk
+) -> None:
     disk.replaced["posix_fallocate"] = partly
     on_disk.write(bytes(3000))
     assert raised(on_disk.write, bytes(6000)) == errno.ENOSPC
-    assert os.fstat(room.descriptors[-1]).st_size == 3000
+    assert os.fstat(quota.descriptors[-1]).st_size == 3000
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
 @linux
 def test_a_file_system_that_cannot_reserve_is_asked_once(
-    on_disk: Spool, room: Room, disk: Disk, code: int
+    on_disk: Spool, quota: FakeQuota, disk: Disk, code: int
 ) -> None:
     disk.fail("posix_fallocate", code)
     on_disk.write(bytes(3 * MIB))
     on_disk.write(bytes(3 * MIB))
     assert len(disk.named("posix_fallocate")) == 1
-    assert room.taken == 6 * MIB
+    assert quota.taken == 6 * MIB
     assert os.fstat(on_disk.fileno()).st_size == 6 * MIB
 
 
 @linux
-def test_an_interrupted_reservation_is_given_back(room: Room, disk: Disk) -> None:
+def test_an_interrupted_reservation_is_given_back(quota: FakeQuota, disk: Disk) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     disk.replaced["posix_fallocate"] = interrupt
-    with room.spool() as spool, pytest.raises(KeyboardInterrupt):
+    with quota.spool() as spool, pytest.raises(KeyboardInterrupt):
         spool.write(b"abc")
-    assert room.empty
+    assert quota.empty
 
 
-def test_a_spool_that_is_cut_gives_back_what_it_held(on_disk: Spool, room: Room) -> None:
+def test_a_spool_that_is_cut_gives_back_what_it_held(on_disk: Spool, quota: FakeQuota) -> None:
     on_disk.write(bytes(5 * MIB))
     on_disk.truncate(10)
-    assert (room.taken, os.fstat(room.descriptors[-1]).st_size) == (10, 10)
+    assert (quota.taken, os.fstat(quota.descriptors[-1]).st_size) == (10, 10)
 
 
-def test_a_size_beyond_every_file_spoils_it_and_costs_nothing(room: Room) -> None:
-    with room.spool() as spool:
+def test_a_size_beyond_every_file_spoils_it_and_costs_nothing(quota: FakeQuota) -> None:
+    with quota.spool() as spool:
         spool.seek(sys.maxsize)
         with pytest.raises((ScratchError, OverflowError)):
             spool.write(b"x")
         with pytest.raises(ScratchError):
             spool.tell()
-    assert room.empty
+    assert quota.empty
 
 
 @pytest.mark.parametrize(
     "missing", [{"pwrite", "pread", "posix_fallocate", "posix_fadvise"}, {"pwrite"}]
 )
 def test_a_system_without_the_calls_has_slower_ones(
-    room: Room, disk: Disk, missing: set[str]
+    quota: FakeQuota, disk: Disk, missing: set[str]
 ) -> None:
     disk.missing = missing
     data = os.urandom(100_000)
-    with room.spool() as spool:
+    with quota.spool() as spool:
         spool.write(data)
         spool.seek(50_000)
         spool.write(b"abc")
         assert content(spool) == data[:50_000] + b"abc" + data[50_003:]
-        assert os.fstat(spool.fileno()).st_size == room.taken == 100_000
+        assert os.fstat(spool.fileno()).st_size == quota.taken == 100_000
 
 
 def test_it_works_where_nothing_but_plain_files_exists(tmp_path: Path) -> None:
     script = """
-file = room.spool(4)
+file = quota.spool(4)
 file.write(b"abc")
 file.write(b"defg")
 file.seek(2)
 print(file.read(), os.fstat(file.fileno()).st_size)
 file.close()
-print(room.empty)
+print(quota.empty)
 """
     before = """
 import os
@@ -981,24 +987,24 @@ for name in ("pwrite", "pread", "posix_fallocate", "posix_fadvise", "register_at
 # The descriptor
 
 
-def test_a_file_number_tells_the_true_size_and_the_position(spool: Spool, room: Room) -> None:
+def test_a_file_number_tells_the_true_size_and_the_position(spool: Spool, quota: FakeQuota) -> None:
     spool.write(b"0123456789")
     spool.seek(4)
     descriptor = spool.fileno()
-    assert os.fstat(descriptor).st_size == room.taken == 10
+    assert os.fstat(descriptor).st_size == quota.taken == 10
     assert os.lseek(descriptor, 0, SEEK_CUR) == 4
     spool.write(b"abc")
     assert spool.fileno() == descriptor
     assert os.fstat(descriptor).st_size == 10
     spool.seek(0, SEEK_END)
     spool.write(b"x")
-    assert os.fstat(descriptor).st_size == room.taken == 11
+    assert os.fstat(descriptor).st_size == quota.taken == 11
 
 
-def test_an_empty_spool_has_a_file_number_too(room: Room) -> None:
-    with room.spool(MIB) as spool:
+def test_an_empty_spool_has_a_file_number_too(quota: FakeQuota) -> None:
+    with quota.spool(MIB) as spool:
         assert os.fstat(spool.fileno()).st_size == 0
-        assert room.takes == []
+        assert quota.takes == []
 
 
 def test_a_file_number_far_past_the_end_is_at_the_end(on_disk: Spool) -> None:
@@ -1074,8 +1080,8 @@ def page_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @linux
 @pytest.mark.usefixtures("page_cache")
-def test_what_a_large_spool_has_in_the_page_cache_is_dropped(room: Room, disk: Disk) -> None:
-    with room.spool() as spool:
+def test_what_a_large_spool_has_in_the_page_cache_is_dropped(quota: FakeQuota, disk: Disk) -> None:
+    with quota.spool() as spool:
         for _ in range(7 * 8):
             spool.write(bytes(MIB // 8))
         advised = [(start // MIB, size // MIB) for _, start, size, _ in disk.named("posix_fadvise")]
@@ -1093,9 +1099,9 @@ def test_a_small_spool_is_left_in_the_page_cache(on_disk: Spool, disk: Disk) -> 
 
 @linux
 @pytest.mark.usefixtures("page_cache")
-def test_an_error_of_the_page_cache_is_none_of_a_spool(room: Room, disk: Disk) -> None:
+def test_an_error_of_the_page_cache_is_none_of_a_spool(quota: FakeQuota, disk: Disk) -> None:
     disk.fail("posix_fadvise", errno.EINVAL)
-    with room.spool() as spool:
+    with quota.spool() as spool:
         spool.write(bytes(3 * MIB))
         assert len(disk.named("posix_fadvise")) == 1
         assert content(spool) == bytes(3 * MIB)
@@ -1103,11 +1109,11 @@ def test_an_error_of_the_page_cache_is_none_of_a_spool(room: Room, disk: Disk) -
 
 @linux
 def test_what_the_disk_had_time_to_write_is_not_in_the_page_cache(
-    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quota: FakeQuota, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_KEPT", 8 * MIB)
     monkeypatch.setattr(module, "_WINDOW", 8 * MIB)
-    with room.spool() as spool:
+    with quota.spool() as spool:
         spool.write(bytes(40 * MIB))
         os.fsync(spool.fileno())
         spool.write(bytes(8 * MIB))
@@ -1175,10 +1181,10 @@ async def test_a_cancelled_write_reaches_the_wrong_file_when_its_number_is_close
 
 @posix
 async def test_a_cancelled_write_of_a_spool_reaches_no_other_file(
-    tmp_path: Path, room: Room, disk: Disk
+    tmp_path: Path, quota: FakeQuota, disk: Disk
 ) -> None:
     slow = Slow()
-    spool = room.spool()
+    spool = quota.spool()
     spool.write(b"x")
     disk.replaced["pwrite"] = slow
     writing = asyncio.ensure_future(asyncio.to_thread(spool.write, b"my rows"))
@@ -1187,12 +1193,12 @@ async def test_a_cancelled_write_of_a_spool_reaches_no_other_file(
     with pytest.raises(asyncio.CancelledError):
         await writing
     spool.close()
-    mine = room.descriptors[-1]
+    mine = quota.descriptors[-1]
     theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
     assert theirs != mine
-    assert not room.empty
+    assert not quota.empty
     await thread_after(slow.gate)
-    assert room.empty
+    assert quota.empty
     assert (tmp_path / "theirs").read_bytes() == b""
     os.close(theirs)
     with pytest.raises(OSError, match="descriptor"):
@@ -1226,18 +1232,18 @@ def meanwhile(call: Callable[[], object], gate: Gate, then: Callable[[], object]
 
 @posix
 def test_a_close_during_a_write_waits_for_nothing_and_the_write_ends(
-    room: Room, disk: Disk
+    quota: FakeQuota, disk: Disk
 ) -> None:
     slow = disk.replaced["pwrite"] = Slow()
-    spool = room.spool(1)
+    spool = quota.spool(1)
     spool.write(b"x")
     came = meanwhile(lambda: spool.write(b"abc"), slow.gate, spool.close)
     assert isinstance(came, ValueError)
-    assert room.empty
+    assert quota.empty
 
 
 @posix
-def test_a_close_during_a_read_waits_for_nothing(room: Room, disk: Disk) -> None:
+def test_a_close_during_a_read_waits_for_nothing(quota: FakeQuota, disk: Disk) -> None:
     gate = Gate()
 
     def slow(descriptor: int, size: int, offset: int) -> bytes:
@@ -1245,49 +1251,49 @@ def test_a_close_during_a_read_waits_for_nothing(room: Room, disk: Disk) -> None
         return os.pread(descriptor, size, offset)
 
     disk.replaced["pread"] = slow
-    spool = room.spool()
+    spool = quota.spool()
     spool.write(b"abc")
     assert meanwhile(lambda: content(spool), gate, spool.close) == b"abc"
-    assert room.empty
+    assert quota.empty
 
 
 def test_a_close_while_room_is_awaited_leaves_nothing(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    quota: FakeQuota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate()
-    take = room.take
+    take = quota.take
 
-    def slow(size: int, *, wished: int) -> int:
+    def slow(size: int, *, up_to: int, **_: object) -> int:
         gate.wait()
-        return take(size, wished=wished)
+        return take(size, up_to=up_to)
 
-    spool = room.spool()
+    spool = quota.spool()
     spool.write(b"abc")
     spool.truncate(0)
-    monkeypatch.setattr(room, "take", slow)
+    monkeypatch.setattr(quota, "take", slow)
     assert meanwhile(lambda: spool.write(bytes(2 * MIB)), gate, spool.close) == 2 * MIB
-    assert room.empty
+    assert quota.empty
 
 
 def test_a_close_while_the_file_is_opened_leaves_nothing(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    quota: FakeQuota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate()
-    opened = room.opened
+    take_file = quota.take_file
 
-    def slow() -> None:
+    def slow(*, waits: bool) -> None:
         gate.wait()
-        opened()
+        take_file(waits=waits)
 
-    monkeypatch.setattr(room, "opened", slow)
-    spool = room.spool()
+    monkeypatch.setattr(quota, "take_file", slow)
+    spool = quota.spool()
     came = meanwhile(lambda: spool.write(b"abc"), gate, spool.close)
     assert isinstance(came, ValueError)
-    assert room.empty
-    assert room.forgotten == {spool}
+    assert quota.empty
+    assert quota.forgotten == {spool}
 
 
-def test_a_failure_after_the_close_is_told_as_it_is(room: Room, disk: Disk) -> None:
+def test_a_failure_after_the_close_is_told_as_it_is(quota: FakeQuota, disk: Disk) -> None:
     gate = Gate()
 
     def failing(*_: object) -> int:
@@ -1295,15 +1301,15 @@ def test_a_failure_after_the_close_is_told_as_it_is(room: Room, disk: Disk) -> N
         raise OSError(errno.EIO, "broken")
 
     disk.replaced["pwrite"] = failing
-    spool = room.spool()
+    spool = quota.spool()
     came = meanwhile(lambda: spool.write(b"abc"), gate, spool.close)
     assert isinstance(came, ScratchError)
-    assert room.empty
+    assert quota.empty
 
 
-def test_many_closes_among_many_writes_leave_nothing(room: Room) -> None:
+def test_many_closes_among_many_writes_leave_nothing(quota: FakeQuota) -> None:
     for _ in range(200):
-        spool = room.spool(100)
+        spool = quota.spool(100)
         threads = [threading.Thread(target=spool.close) for _ in range(3)]
         writing = threading.Thread(target=write_until_closed, args=(spool,))
         writing.start()
@@ -1311,7 +1317,7 @@ def test_many_closes_among_many_writes_leave_nothing(room: Room) -> None:
             thread.start()
         for thread in (writing, *threads):
             thread.join(PATIENCE)
-        assert room.empty
+        assert quota.empty
 
 
 def write_until_closed(spool: Spool) -> None:
@@ -1321,12 +1327,12 @@ def write_until_closed(spool: Spool) -> None:
 
 
 @posix
-def test_a_signal_handler_may_close_it_during_a_write(room: Room, disk: Disk) -> None:
+def test_a_signal_handler_may_close_it_during_a_write(quota: FakeQuota, disk: Disk) -> None:
     def signalled(descriptor: int, data: memoryview, offset: int) -> int:
         signal.raise_signal(signal.SIGUSR1)
         return os.pwrite(descriptor, data, offset)
 
-    spool = room.spool()
+    spool = quota.spool()
     spool.write(b"x")
     disk.replaced["pwrite"] = signalled
     before = signal.signal(signal.SIGUSR1, lambda *_: spool.close())
@@ -1335,20 +1341,20 @@ def test_a_signal_handler_may_close_it_during_a_write(room: Room, disk: Disk) ->
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert spool.closed
-    assert room.empty
+    assert quota.empty
 
 
 def test_a_signal_handler_may_close_it_at_every_line(tmp_path: Path) -> None:
     """A trace function stands in for the handler: it too runs between any two steps."""
     line = 0
-    while closing_at(Room(tmp_path), line):
+    while closing_at(FakeQuota(tmp_path), line):
         line += 1
     assert line > 50
 
 
-def closing_at(room: Room, line: int) -> bool:
+def closing_at(quota: FakeQuota, line: int) -> bool:
     """Close a spool at the n-th line that it runs; whether there are so many."""
-    spool = room.spool(4)
+    spool = quota.spool(4)
     left = [line]
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -1372,16 +1378,16 @@ def closing_at(room: Room, line: int) -> bool:
     finally:
         sys.settrace(before)
         spool.close()
-    assert room.empty
-    for descriptor in room.descriptors:
+    assert quota.empty
+    for descriptor in quota.descriptors:
         with pytest.raises(OSError, match="descriptor"):
             os.fstat(descriptor)
     return left[0] < 0
 
 
-def test_a_descriptor_is_closed_once(room: Room) -> None:
-    room.opened()
-    descriptor = Descriptor(room.make, room.closed)
+def test_a_descriptor_is_closed_once(quota: FakeQuota) -> None:
+    quota.take_file(waits=True)
+    descriptor = Descriptor(quota.open_unnamed, quota.release_file)
     with descriptor as number, descriptor as again:
         descriptor.close()
         assert number == again
@@ -1391,8 +1397,8 @@ def test_a_descriptor_is_closed_once(room: Room) -> None:
         pass
 
 
-def test_a_close_between_two_steps_of_a_call_is_noticed(room: Room) -> None:
-    spool = room.spool(1)
+def test_a_close_between_two_steps_of_a_call_is_noticed(quota: FakeQuota) -> None:
+    spool = quota.spool(1)
     spool.close()
     with pytest.raises(ValueError, match="closed"):
         spool._read(0, 1)
@@ -1400,21 +1406,21 @@ def test_a_close_between_two_steps_of_a_call_is_noticed(room: Room) -> None:
         spool._write(memoryview(b"abc"), 3)
 
 
-def test_a_child_closes_its_copy_and_tells_nobody(room: Room) -> None:
-    room.opened()
-    descriptor = Descriptor(room.make, room.closed)
-    (number,) = room.descriptors
+def test_a_child_closes_its_copy_and_tells_nobody(quota: FakeQuota) -> None:
+    quota.take_file(waits=True)
+    descriptor = Descriptor(quota.open_unnamed, quota.release_file)
+    (number,) = quota.descriptors
     with descriptor:
         descriptor.forked()
     descriptor.forked()
     with pytest.raises(OSError, match="descriptor"):
         os.fstat(number)
-    assert room.files == 1
-    room.closed()
+    assert quota.files == 1
+    quota.release_file()
 
 
 def test_a_close_that_fails_gives_everything_back(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    quota: FakeQuota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk()
     monkeypatch.setattr(forks, "os", disk)
@@ -1423,23 +1429,23 @@ def test_a_close_that_fails_gives_everything_back(
         os.close(descriptor)
         raise OSError(errno.EIO, "at the last moment")
 
-    spool = room.spool()
+    spool = quota.spool()
     spool.write(b"abc")
     disk.replaced["close"] = failing
     with pytest.raises(OSError, match="last moment"):
         spool.close()
-    assert room.forgotten == {spool}
+    assert quota.forgotten == {spool}
     spool.close()
 
 
 def test_the_end_of_the_process_closes_it_in_silence(tmp_path: Path) -> None:
-    script = "spool = room.spool(); spool.write(b'abc'); print(room.files)"
+    script = "spool = quota.spool(); spool.write(b'abc'); print(quota.files)"
     assert run(tmp_path, script) == "1\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def run(directory: Path, script: str, *, before: str = "") -> str:
-    """What a process says that has a room in the directory; it must not complain."""
+    """What a process says that has a quota in the directory; it must not complain."""
     result = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", before + PREAMBLE + script],
         capture_output=True,
@@ -1459,8 +1465,8 @@ from pathlib import Path
 from streamware.errors import Refused, ScratchError
 from streamware.scratch.spool import Spool
 
-{inspect.getsource(Room)}
-room = Room(os.environ["ROOM"])
+{inspect.getsource(FakeQuota)}
+quota = FakeQuota(os.environ["ROOM"])
 """
 
 
@@ -1470,9 +1476,9 @@ room = Room(os.environ["ROOM"])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_forked_child_holds_nothing_and_takes_nothing_away(tmp_path: Path) -> None:
     script = """
-spool = room.spool()
+spool = quota.spool()
 spool.write(b"abc")
-number, = room.descriptors
+number, = quota.descriptors
 child = os.fork()
 if not child:
     try:
@@ -1489,7 +1495,7 @@ if not child:
 os.waitpid(child, 0)
 spool.write(b"def")
 spool.seek(0)
-print(spool.read(), room.files)
+print(spool.read(), quota.files)
 """
     told = run(tmp_path, script).splitlines()
     assert told == ["True", "I/O operation on closed file", "b'abcdef' 1"]
@@ -1498,7 +1504,7 @@ print(spool.read(), room.files)
 @linux
 def test_space_is_free_when_the_parent_closes_though_a_child_lives(tmp_path: Path) -> None:
     script = """
-spool = room.spool()
+spool = quota.spool()
 spool.write(b"abc")
 wait, go = os.pipe()
 ready, begun = os.pipe()
@@ -1511,7 +1517,7 @@ os.read(ready, 1)
 links = []
 for number in os.listdir(f"/proc/{child}/fd"):
     links.append(os.readlink(f"/proc/{child}/fd/{number}"))
-print([link for link in links if link.startswith(room.path)])
+print([link for link in links if link.startswith(quota.path)])
 os.write(go, b"x")
 os.waitpid(child, 0)
 """
@@ -1522,7 +1528,7 @@ os.waitpid(child, 0)
 def test_a_child_that_is_forked_during_a_write_ends_it_with_an_error(tmp_path: Path) -> None:
     script = """
 from streamware.scratch import spool as module
-spool = room.spool()
+spool = quota.spool()
 spool.write(b"abc")
 pwrite = os.pwrite
 def forking(descriptor, data, offset):
@@ -1539,7 +1545,7 @@ except OSError as error:
     os._exit(0)
 os.waitpid(child, 0)
 spool.seek(0)
-print(spool.read(), room.files)
+print(spool.read(), quota.files)
 """
     assert run(tmp_path, script) == "True\nb'abcdef' 1\n"
 
@@ -1623,11 +1629,11 @@ def test_an_error_reaches_the_writer_through_a_wrapper(on_disk: Spool, disk: Dis
     assert on_disk.closed
 
 
-def test_it_is_copied_from_and_to(spool: Spool, room: Room) -> None:
+def test_it_is_copied_from_and_to(spool: Spool, quota: FakeQuota) -> None:
     data = os.urandom(300_000)
     shutil.copyfileobj(io.BytesIO(data), spool)
     spool.seek(0)
-    with room.spool(1000) as other:
+    with quota.spool(1000) as other:
         shutil.copyfileobj(spool, other)
         assert content(other) == data
 
@@ -1671,8 +1677,8 @@ os.sendfile = counting
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/state":
         start_response("200 OK", [])
-        return [f"{sum(sent)} {room.taken} {room.files} {len(room.forgotten)}".encode()]
-    spool = room.spool(2**20)
+        return [f"{sum(sent)} {quota.taken} {quota.files} {len(quota.forgotten)}".encode()]
+    spool = quota.spool(2**20)
     if environ["PATH_INFO"] == "/large":
         for at in range(30):
             spool.write(bytes([at]) * 100_000)
@@ -1680,7 +1686,7 @@ def app(environ, start_response):
         spool.write(b"small")
     size = spool.tell()
     if environ["PATH_INFO"] == "/refused":
-        room.refusal = ScratchError(errno.EDQUOT, "no room")
+        quota.refusal = ScratchError(errno.EDQUOT, "no quota")
     spool.seek(0)
     start_response("200 OK", [("Content-Length", str(size))])
     return environ["wsgi.file_wrapper"](spool)
