@@ -727,4 +727,4 @@ def test_a_system_without_locks_descriptors_and_unnamed_files_has_scratch(folder
     assert list(folder.iterdir()) == []
 
 
-WITHOUT = ["does not exist", "is not a directory", "is a symbolic link", "has no host ledger"]
+WITHOUT = ["does not exist", "is not a directory", "is a symbolic link", "has no lock file"]

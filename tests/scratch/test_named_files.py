@@ -151,7 +151,7 @@ def test_a_home_removed_from_under_it_is_made_again(names: NamedFiles) -> None:
 
 def test_a_name_that_cannot_be_made_is_not_counted(names: NamedFiles, quota: RequestQuota) -> None:
     for _ in range(2):
-        with pytest.raises(ScratchError, match="a name in"):
+        with pytest.raises(ScratchError, match="a new file in"):
             names.file("x" * 300)
     assert quota.files == 0
     names.remove()

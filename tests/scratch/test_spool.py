@@ -621,7 +621,7 @@ def test_an_error_names_the_place_its_setting_and_its_cause(on_disk: Spool, disk
         on_disk.write(bytes(2000))
     assert type(caught.value.__cause__) is OSError
     text = str(caught.value)
-    assert "No space left on device: a write of 2,000 bytes, of a spool that holds 1,500" in text
+    assert "No space left on device: a write of 2,000 bytes, of a spool of 1,500 bytes in" in text
     assert "Settings.scratch_dir" in text
     with pytest.raises(ScratchError, match=r"spoilt by an earlier error: No space left on device"):
         on_disk.read()
