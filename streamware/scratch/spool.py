@@ -25,8 +25,6 @@ from streamware.settings import setting
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-    from streamware.scratch.quota import ExportQuota
-
 STEP = 2**18
 """Bytes reserved ahead at the least; an eighth of what there is, where that is more."""
 MAX_STEP = 2**23
@@ -57,10 +55,10 @@ class Quota(Protocol):
     def release_file(self) -> None:
         """Uncharge a file that was closed, or not made."""
 
-    def take(self, size: int, *, up_to: int, waits: bool, export: ExportQuota | None) -> int:
+    def take(self, size: int, *, up_to: int, waits: bool, export: Any) -> int:
         """Charge `size` to `up_to` bytes and return how many.  Raises `ScratchError`, `Refused`."""
 
-    def release(self, size: int, *, export: ExportQuota | None) -> None:
+    def release(self, size: int, *, export: Any) -> None:
         """Uncharge `size` bytes."""
 
     def forget(self, spool: Spool) -> None:
@@ -170,7 +168,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         *,
         memory: int,
         waits: bool = True,
-        export: ExportQuota | None = None,
+        export: Any = None,
     ) -> None:
         self._quota = quota
         self._waits = waits
