@@ -1,7 +1,7 @@
 """Bundle: several exports and files in one zip, as a response.
 
-By zipstream-ng, which is made for just that.  Its import name is shared by two other
-distributions, so it is checked to be the right one.
+zipstream-ng writes the zip.  Two other distributions have the same import name, so that the
+imported module is checked.
 """
 
 from __future__ import annotations
@@ -40,35 +40,36 @@ from streamware.settings import Settings
 
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
 """What an entry can be: an export, the path of a file, bytes, or an iterable of bytes."""
-
 _Content = Entry | str | os.PathLike[str] | bytes | Iterable[bytes]
+"""The same once its name is known, which chooses the format of an export."""
 
-MAX_SIZE = 2**31 - 1  # of an entry and of the archive: past it zipstream-ng turns to ZIP64
+MAX_SIZE = 2**31 - 1  # of an entry and of the archive: beyond it zipstream-ng writes ZIP64
 _READ = 65_536
 _DEFLATE = 8
 
 
 class Bundle(Application):
-    """Several exports and files in one zip.  It is a WSGI and an ASGI application, as `Export`.
+    """Several exports and files in one zip.  It is a WSGI and an ASGI application, like `Export`.
 
     Entries are made one after the other while the client reads; memory does not grow with their
     sizes, and nothing is on disk.
 
     Args:
-        members: Name and content of each entry.  An `Export` is written in the format that its
-            name's extension tells, if it offers that, else in its first, whose extension is
-            then added.
+        members: Name and content of each entry.  The extension of the name chooses the format of
+            an `Export`, if it offers that one; otherwise the entry has its first format, and the
+            extension is added.
         filename: Name of the download.
-        large: Allow ZIP64, for entries and archives past 2 GiB; not every reader opens those.
-        headers: Further response headers.
-        on_done: Called once with the `Receipt` of the zip, when it has ended, however it did;
-            before that those of its exports, once each, "closed" where one was never begun.
-        settings: As `Export`.  Its exports have scratch of the bundle's; of settings of their
-            own only `values` and `limits` count.
+        large: Allow ZIP64, for entries and archives beyond 2 GiB; not every reader opens those.
+        headers: Further response headers; they replace the defaults of the same name.
+        on_done: Called once with the `Receipt` of the zip when it has ended, however it ended.
+            Before that, the `on_done` of each export is called once; the outcome of one that was
+            never started is "closed".
+        settings: As for `Export`.  Its exports use the scratch of the bundle; of their own
+            settings only `values` and `limits` count.
 
     Raises:
-        TypeError, ValueError: The arguments are wrong: contents of another kind, names that are
-            no safe path, or that repeat.
+        TypeError, ValueError: An argument is wrong: contents of another type, names that are not
+            safe paths, or a name twice.
     """
 
     __slots__ = ("_filename", "_headers", "_large", "_members", "_on_done", "_settings", "_used")
@@ -83,13 +84,13 @@ class Bundle(Application):
         on_done: Callable[[Receipt], object] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._members = _checked(members)
-        self._filename = filename
-        self._large = large
-        self._headers = validate_headers(headers)
-        self._on_done = on_done
-        self._settings = settings
-        self._used = False
+        self._members = _validate_members(members)  # names and contents, in order
+        self._filename = filename  # its extension is replaced
+        self._large = large  # whether ZIP64 is allowed
+        self._headers = validate_headers(headers)  # they replace our own
+        self._on_done = on_done  # called with the receipt of the zip
+        self._settings = settings  # None: the middleware's, else the process's
+        self._used = False  # whether it has answered a request
 
     @property
     def _varies(self) -> bool:
@@ -98,30 +99,30 @@ class Bundle(Application):
 
     def _prepare_answer(self, request: Request) -> Answer:
         name = with_extension(self._filename, ".zip", {".zip"})
-        ours = [
+        defaults = [
             ("Content-Type", "application/zip"),
             ("Content-Disposition", content_disposition(name)),
             *DEFAULT_HEADERS,
             *([("Vary", "Accept-Language")] if self._varies else []),
         ]
-        headers = merge_headers(ours, self._headers)
+        headers = merge_headers(defaults, self._headers)
         job = self._job(request.language)
-        return (
-            Answer(HTTPStatus.OK, headers, b"", job)
-            if request.head_only
-            else Answer(HTTPStatus.OK, headers, job)
-        )
+        if request.head_only:
+            return Answer(HTTPStatus.OK, headers, b"", discarded=job)
+        return Answer(HTTPStatus.OK, headers, job)
 
     def _job(self, language: str | None) -> Job:
         if self._used and any(hasattr(content, "__next__") for _, content in self._members):
-            raise StateError("this Bundle has an iterator among its members that was used before")
+            raise StateError(
+                "this Bundle has an iterator among its members that was used before; make a new"
+                " Bundle for each request"
+            )
         self._used = True
-        zipping = Zipping(
-            [_member(*member, language) for member in self._members], large=self._large
-        )
+        members = [_member(*member, language) for member in self._members]
+        driver = ZipDriver(members, large=self._large)
         return Job(
-            make=zipping.fed_by,
-            cancel=zipping.interrupt,
+            make=driver.prepare,
+            cancel=driver.interrupt,
             on_done=self._on_done,
             settings=self._settings,
         )
@@ -132,83 +133,96 @@ class Member:
     """One entry of a zip: its name, and its content or the job that makes it.
 
     Attributes:
-        told: Whether the job's `on_done` is to be called: not for a `HEAD` request.
+        name: The path in the zip.
+        content: The bytes; those of a job once it is prepared.
+        job: Makes the content; None if that was given.
+        started: Whether the content is being read, or was.
+        reported: Whether the `on_done` of the job is called: not for a `HEAD` request.
     """
 
     name: str
     content: Iterable[bytes] = ()
     job: Job | None = None
-    begun: bool = False
-    told: bool = False
+    started: bool = False
+    reported: bool = False
 
     def __iter__(self) -> Iterator[bytes]:
-        self.begun = True
+        self.started = True
         return iter(self.content)
 
     @property
     def rows(self) -> int:
-        """Rows it has written so far."""
+        """Rows that it has written so far."""
         return self.content.receipt.rows if isinstance(self.content, Driver) else 0
 
     @property
     def asynchronous(self) -> Sequence[object]:
-        """As of `Driver`."""
+        """As for `Driver`."""
         return self.content.asynchronous if isinstance(self.content, Driver) else ()
 
-    def close(self, *, given_up: bool) -> None:
-        """Close its content, and tell who asked; over HTTP it is the client who gives up."""
+    def close(self, *, client_left: bool) -> None:
+        """Close its content, and call `on_done`."""
         try:
             close(self.content)
         finally:
-            self._tell(given_up=given_up)
+            self._report(client_left=client_left)
 
-    def _tell(self, *, given_up: bool) -> None:
-        if self.job is None or not self.told or not isinstance(self.content, Driver):
+    def _report(self, *, client_left: bool) -> None:
+        if self.job is None or not self.reported or not isinstance(self.content, Driver):
             return
         lifecycle = self.content.lifecycle
-        if given_up and self.begun and lifecycle.state is State.CLOSED:
+        if client_left and self.started and lifecycle.state is State.CLOSED:
             lifecycle.leave()
         Watch(lifecycle.receipt, on_done=self.job.on_done).done()
 
 
-class Zipping:
-    """The chunks of one zip, made while they are asked for.
+class ZipDriver:
+    """The chunks of one zip, made when they are asked for; driven as a `Driver` is.
 
     Attributes:
-        receipt: Its figures so far.
+        receipt: The figures so far.
+        lifecycle: The state of the zip.
+        lock: Locks nothing: each entry has a lock of its own.
+        asynchronous: As for `Driver`, of the entries that were closed.
+        has_pending: Always False: no bytes wait for a flush.
     """
 
     has_pending = False
 
     def __init__(self, members: list[Member], *, large: bool) -> None:
-        self.receipt = Receipt("zip")
+        self.receipt = Receipt("zip")  # of the zip; each export has one of its own
         # The seconds of a zip that never gets its turn are those of its wait.
         self.lifecycle = Lifecycle(self.receipt, monotonic())
-        self.lock: AbstractContextManager[Any] = nullcontext()
-        self.asynchronous: list[object] = []
-        self._members = members
-        self._large = large
-        self._expired: LimitError | None = None
-        self._chunks = self._run()
-        self._ready = b""
-        self._digest = sha256()
+        self.lock: AbstractContextManager[Any] = nullcontext()  # entries have their own
+        self.asynchronous: list[object] = []  # rows that only an event loop can close
+        self._members = members  # those that are not closed; the first is being read
+        self._large = large  # whether ZIP64 is allowed
+        self._expired: LimitError | None = None  # the time limit of an entry, if that passed
+        self._chunks = self._run()  # makes the zip, a chunk at a time
+        self._ready = b""  # the chunk that was made and not taken
+        self._digest = sha256()  # of the chunks that were taken
 
-    def fed_by(self, bridge: Bridge | None, quota: ExportQuota | None) -> Zipping:
-        """The same, ready to begin; given a bridge, it can read asynchronous rows."""
+    def prepare(self, bridge: Bridge | None, quota: ExportQuota | None) -> ZipDriver:
+        """Make the documents of the entries; return itself.
+
+        Args:
+            bridge: With it, entries can read asynchronous rows.
+            quota: The quota of the bundle; None for a `HEAD` request.
+        """
         for member in self._members:
             if member.job is not None:
                 own = quota and quota.other(member.job.bounds(quota.settings))
                 member.content = member.job.make(bridge, own)
-                member.told = quota is not None
+                member.reported = quota is not None
         return self
 
     def interrupt(self) -> None:
-        """Interrupt the entry that is being made, if it knows how; from any thread."""
+        """Interrupt a blocked pull of the current entry, if it has a `cancel`; from any thread."""
         for member in self._members[:1]:
-            if member.begun and member.job is not None and member.job.cancel is not None:
+            if member.started and member.job is not None and member.job.cancel is not None:
                 member.job.cancel()
 
-    def __iter__(self) -> Zipping:
+    def __iter__(self) -> ZipDriver:
         return self
 
     def __next__(self) -> bytes:
@@ -217,7 +231,7 @@ class Zipping:
         raise StopIteration
 
     def advance(self) -> bool:
-        """Make the next chunk; False after the last."""
+        """Make the next chunk; return False after the last."""
         try:
             for chunk in self._chunks:
                 self._ready = chunk
@@ -231,7 +245,7 @@ class Zipping:
         return False
 
     def take(self) -> bytes:
-        """The chunk that is ready; possibly none."""
+        """Return the chunk that is ready; empty if there is none."""
         chunk, self._ready = self._ready, b""
         self._digest.update(chunk)
         self.receipt.bytes += len(chunk)
@@ -240,10 +254,10 @@ class Zipping:
         return chunk
 
     def flush_pending(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no bytes wait for a flush."""
 
     def cancel(self) -> None:
-        """As `Driver.cancel`."""
+        """Make the pull in flight the last; from any thread."""
         self.lifecycle.cancel()
         for member in self._members[:1]:
             if isinstance(member.content, Driver):
@@ -251,48 +265,49 @@ class Zipping:
 
     @property
     def time_left(self) -> float:
-        """Seconds that the entry that is being made may still take."""
-        encoding = self._under_way
-        return inf if encoding is None else encoding.time_left
+        """Seconds that the current entry may still take."""
+        current = self._current
+        return inf if current is None else current.time_left
 
     def expire(self) -> LimitError | None:
-        """As `Driver.expire`, of that entry."""
-        encoding = self._under_way
-        self._expired = None if encoding is None else encoding.expire()
+        """End the current entry, whose time is over; return the error."""
+        current = self._current
+        self._expired = None if current is None else current.expire()
         return self._expired
 
     @property
-    def _under_way(self) -> Driver | None:
-        contents = (member.content for member in self._members[:1] if member.begun)
+    def _current(self) -> Driver | None:
+        """The document that is being read, if the current entry is one."""
+        contents = (member.content for member in self._members[:1] if member.started)
         return next((content for content in contents if isinstance(content, Driver)), None)
 
     def close(self) -> None:
-        """Close every entry's content.
+        """Close the content of every entry.
 
-        Idempotent; raises nothing but what is no `Exception`, when all is closed.
+        Idempotent; may raise only KeyboardInterrupt and the like, once all is closed.
         """
         self._end(self._expired)
-        self._expired = None  # its traceback holds us
-        with ExitStack() as closing:  # from last to first, each whatever became of the one before
+        self._expired = None  # its traceback refers to this object
+        with ExitStack() as closing:  # last to first; each runs even if an earlier one failed
             for _ in self._members:
-                closing.callback(self._end_member)
+                closing.callback(self._close_member)
             closing.callback(close, self._chunks)
 
-    def _end_member(self) -> None:
+    def _close_member(self) -> None:
         member = self._members.pop(0)
         self.asynchronous += member.asynchronous
         self.receipt.rows += member.rows
-        member.close(given_up=self.lifecycle.state is State.CLOSED)
+        member.close(client_left=self.lifecycle.state is State.CLOSED)
 
     def _run(self) -> Iterator[bytes]:
         self.lifecycle.start()
-        archive = _library().ZipStream(compress_type=_DEFLATE, compress_level=1)
+        archive = _import_zipstream().ZipStream(compress_type=_DEFLATE, compress_level=1)
         while self._members:
             member = self._members[0]
-            size = None if self._large else _Unknown()
+            size = None if self._large else _UnknownSize()
             archive.add(self._counted(member.name, member), member.name, size=size)
             yield from self._limited(archive.file())
-            self._end_member()
+            self._close_member()
         yield from self._limited(archive.finalize())
 
     def _counted(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
@@ -307,7 +322,7 @@ class Zipping:
             yield chunk
 
     def _limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in filter(None, chunks):  # most are empty: deflate holds back
+        for chunk in filter(None, chunks):  # most are empty, while deflate collects its input
             if self.receipt.bytes + len(chunk) > MAX_SIZE and not self._large:
                 what = "bytes of the bundle (large=True allows more)"
                 raise LimitError(what, limit=MAX_SIZE, actual=self.receipt.bytes + len(chunk))
@@ -321,12 +336,12 @@ class Zipping:
         if lifecycle.state is State.CANCELLED and self._expired is None:
             error = None
         foreign = False
-        if isinstance(error, LimitError) and self._is_theirs(error):
+        if isinstance(error, LimitError) and self._is_foreign(error):
             error.status, foreign = None, True
         lifecycle.close(error, foreign=foreign)
 
-    def _is_theirs(self, error: LimitError) -> bool:
-        """Whether it came from the rows of an entry, or from what gives its bytes."""
+    def _is_foreign(self, error: LimitError) -> bool:
+        """Return whether an entry's rows or iterable raised it, rather than a limit of ours."""
         if error is self._expired:
             return False
         content = self._members[0].content if self._members else None
@@ -335,10 +350,11 @@ class Zipping:
         return error.name is not None
 
 
-class _Unknown(int):
-    """A size that keeps zipstream-ng from ZIP64 headers, and that it never finds to be wrong.
+class _UnknownSize(int):
+    """A size of zero that equals every size.
 
-    It decides by `size` alone, and later compares it with what it counted, to log a warning.
+    zipstream-ng writes ZIP64 headers unless `size` is given and small.  Later it compares `size`
+    with what it has counted, and would log a warning.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -351,7 +367,7 @@ class _Unknown(int):
 
 
 class _File:
-    """The bytes of a file, opened when the first are asked for."""
+    """The bytes of a file, which is opened when the first ones are asked for."""
 
     def __init__(self, path: Path) -> None:
         self._chunks = _read(path)
@@ -380,7 +396,7 @@ def _member(name: str, content: _Content, language: str | None) -> Member:
     return Member(name=name, content=content)
 
 
-def _checked(members: Iterable[tuple[str, Content]]) -> list[tuple[str, _Content]]:
+def _validate_members(members: Iterable[tuple[str, Content]]) -> list[tuple[str, _Content]]:
     checked: list[tuple[str, _Content]] = []
     seen: set[str] = set()
     for name, content in members:
@@ -388,33 +404,36 @@ def _checked(members: Iterable[tuple[str, Content]]) -> list[tuple[str, _Content
         if not known:
             kind = type(content).__name__
             raise TypeError(
-                f"{name!r} is an Export, a path, bytes or an iterable of bytes, not {kind}"
+                f"{name!r} must be an Export, a path, bytes or an iterable of bytes, not {kind}"
             )
         path = name.replace("\\", "/")
         if not _is_safe(path):
-            raise ValueError(f"{name!r} is no safe name for an entry of a zip")
+            raise ValueError(
+                f"{name!r} is not a safe name for an entry of a zip; it must be a relative path"
+                " without '..'"
+            )
         entry = entry_of(content, path) if isinstance(content, Export) else content
         full = entry.name if isinstance(entry, Entry) else path
         if full.casefold() in seen:
-            raise ValueError(f"the name {full!r} is there twice")
+            raise ValueError(f"the name {full!r} is given twice; each entry needs its own")
         seen.add(full.casefold())
         checked.append((full, entry))
     return checked
 
 
 def _is_safe(path: str) -> bool:
-    """Whether it names a file, wherever it is unpacked, and that within the folder."""
+    """Return whether a path names a file within the folder where a zip is unpacked."""
     parts = path.split("/")
     odd = any(char < " " or "\ud800" <= char <= "\udfff" for char in path)
     return not odd and ":" not in parts[0] and not {"", ".", ".."} & set(parts)
 
 
-def _library() -> Any:
+def _import_zipstream() -> Any:
     import zipstream  # noqa: PLC0415 - needed by bundles only
 
     if not hasattr(getattr(zipstream, "ZipStream", None), "finalize"):
         raise ImportError(
-            "the module zipstream belongs to another distribution here; bundles need zipstream-ng:"
+            "the installed module zipstream is of another distribution; bundles need zipstream-ng:"
             " uninstall the other one (zipstream, zipstream-new) and reinstall zipstream-ng"
         )
     return zipstream

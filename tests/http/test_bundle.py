@@ -182,7 +182,7 @@ def test_entries_are_made_one_after_the_other_while_the_client_reads() -> None:
     ids=ascii,
 )
 def test_a_name_that_is_not_safe_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no safe name for an entry"):
+    with pytest.raises(ValueError, match="is not a safe name for an entry"):
         sw.Bundle([(name, b"")])
 
 
@@ -195,12 +195,12 @@ def test_a_name_that_is_not_safe_is_refused(name: str) -> None:
     ],
 )
 def test_a_name_that_repeats_is_refused(names: list[str], repeated: str) -> None:
-    with pytest.raises(ValueError, match=f"the name '{repeated}' is there twice"):
+    with pytest.raises(ValueError, match=f"the name '{repeated}' is given twice"):
         sw.Bundle([(name, b"") for name in names])
 
 
 def test_the_extension_of_an_export_counts_for_its_name() -> None:
-    with pytest.raises(ValueError, match=r"the name 'orders\.csv' is there twice"):
+    with pytest.raises(ValueError, match=r"the name 'orders\.csv' is given twice"):
         sw.Bundle([("orders.csv", b""), ("orders", sw.Export([]))])
 
 
@@ -210,7 +210,9 @@ def test_a_backslash_is_a_slash(get: Get) -> None:
 
 @pytest.mark.parametrize("content", [None, 7, object()])
 def test_what_cannot_be_an_entry_is_refused(content: Any) -> None:
-    with pytest.raises(TypeError, match="'a' is an Export, a path, bytes or an iterable of bytes"):
+    with pytest.raises(
+        TypeError, match="'a' must be an Export, a path, bytes or an iterable of bytes"
+    ):
         sw.Bundle([("a", content)])
 
 
@@ -433,9 +435,9 @@ async def test_an_entry_that_cannot_be_interrupted_is_waited_for() -> None:
 
 def test_a_zip_is_its_own_iterator() -> None:
     chunks = prepare_answer(sw.Bundle([("a", b"1")]), Request())
-    zipping = chunks.body.chunks()  # type: ignore[union-attr]  # it is a job
-    assert iter(zipping) is zipping
-    assert zip_parts(b"".join(zipping)) == {"a": b"1"}
+    driver = chunks.body.chunks()  # type: ignore[union-attr]  # it is a job
+    assert iter(driver) is driver
+    assert zip_parts(b"".join(driver)) == {"a": b"1"}
 
 
 # The library
