@@ -20,7 +20,8 @@ Some ends are known only when the document is over, so four events come after it
 
 - `drop`: the last chunks of a COMPLETE document were still waiting when its reader closed it.
 - `refuse`, `explain`, `leave`: the engine saw a close, and only HTTP knows why.  The export was
-  refused, an error outside the document ended it, or the client left.
+  refused, an error outside the document ended it, or the client left.  They may even come before
+  the close, while a pull in flight holds it up.
 
 A transition that is not in the table is a bug in the caller, and raises `StateError`.
 
@@ -138,7 +139,7 @@ class Lifecycle:
     def __init__(self, receipt: Receipt, started: float | None = None) -> None:
         self.receipt = receipt
         self.state = State.IDLE
-        self.is_over = False  # an attribute, as a finalizer at the exit finds no globals
+        self.is_over = False  # an attribute: a finalizer at exit finds no globals
         self._started = started
         # Re-entrant: a finalizer that closes the document may run while this thread is in here.
         self._lock = RLock()
@@ -212,7 +213,9 @@ class Lifecycle:
         with self._lock:
             before = self.state
             if event not in TRANSITIONS[before]:
-                raise StateError(f"a document that is {before.name} cannot {event.name}")
+                raise StateError(
+                    f"{event.name} is not possible for a document that is {before.name}"
+                )
             after = TRANSITIONS[before][event]
             if after is None:
                 return
@@ -223,8 +226,8 @@ class Lifecycle:
             receipt.outcome = outcome or _OUTCOMES[after]
             receipt.problem, receipt.sha256 = problem, sha256
             if not self.is_over:
-                self.is_over = True
                 receipt.seconds = self.seconds
+                self.is_over = True
 
 
 def outcome_of(error: BaseException) -> str:

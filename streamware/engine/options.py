@@ -18,19 +18,20 @@ class EncodeOptions(TypedDict, total=False):
     """The options of `encode`, `aencode`, `save` and `asave`.  Each may be left out.
 
     Attributes:
-        columns: Which cells a row has, in which order and under which titles.  By default all
-            that the source or the first row has.
-        sheet_by: The sheet of a row, given as `Column.key` gives a cell.  Each row goes into the
-            sheet of that name, in one pass over the rows, in whatever order they come.  None in
-            a row stands for the workbook's default sheet.  The first sheet is sent as its rows
-            come; the others wait in compressed scratch files until the last row has come.  By
-            default there is one sheet, or those of the `Sheet` and `Tagged` objects in the rows.
-        values: How values are written that not every format can hold.  By default `Values()`.
+        columns: The cells of a row, their order and their titles.  By default all cells that the
+            source or the first row has.
+        sheet_by: How to find the sheet of a row, as `Column.key` finds a cell.  Each row goes
+            into the sheet of that name, in one pass over the rows, in any order; None in a row
+            stands for the workbook's default sheet.  The first sheet is sent as its rows come;
+            the others wait in compressed scratch files until the last row has come.  By default
+            there is one sheet, or those of the `Sheet` and `Tagged` objects in the rows.
+        values: How to write values that not every format can hold.  By default `Values()`.
         limits: Bounds of the export.  By default `Limits()`, which has none.
         chunk_size: The minimum size of a chunk in bytes; the first, the last and a flushed chunk
             may be smaller.  By default 65,536.
-        flush_interval: Seconds after which a slow source's rows are sent without waiting for a
-            full chunk.  By default 1.0.
+        flush_interval: Seconds after which the rows of a slow source are sent, though they fill
+            no chunk.  `aencode` keeps a timer; `encode` looks when the next row arrives.  By
+            default 1.0.
     """
 
     columns: Iterable[Column | Key] | None

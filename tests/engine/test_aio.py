@@ -697,10 +697,12 @@ async def test_whoever_closes_an_encoding_waits_until_it_is() -> None:
 
 async def test_asynchronous_rows_that_wait_are_cancelled_when_they_are_closed() -> None:
     ended = list[str]()
+    waiting = asyncio.Event()
 
     async def rows() -> AsyncIterator[Any]:
         try:
             yield (1,)
+            waiting.set()
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0.001)
@@ -708,7 +710,7 @@ async def test_asynchronous_rows_that_wait_are_cancelled_when_they_are_closed() 
 
     encoding = sw.aencode(rows)
     reading = asyncio.create_task(anext(encoding))
-    await asyncio.sleep(SOON)
+    await waiting.wait()
     await encoding.aclose()
     assert ended == ["after a wait"]
     assert encoding.receipt.outcome == "closed"
