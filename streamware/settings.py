@@ -151,8 +151,8 @@ class Settings:
     def _refuse(self, name: str, expected: str) -> NoReturn:
         value = getattr(self, name)
         variable = next(f.metadata.get("variable") for f in fields(self) if f.name == name)
-        source = f" ({variable} in the environment)" if variable else ""
-        raise ValueError(f"Settings.{name}{source} must be {expected}, not {value!r}")
+        source = f", or {variable} in the environment," if variable else ""
+        raise ValueError(f"Settings({name}=…){source} must be {expected}, not {value!r}")
 
 
 _CHOICES = {

@@ -77,7 +77,7 @@ def test_reap_says_what_is_wrong_with_its_argument(
     wrong: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reap", wrong]) == 1
-    assert "Settings.scratch_dir" in capsys.readouterr().err
+    assert "Settings(scratch_dir=…)" in capsys.readouterr().err
 
 
 def test_reap_says_what_is_wrong_with_the_environment(
