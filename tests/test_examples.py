@@ -23,7 +23,7 @@ from readers import (
     zip_parts,
     zip_rules,
 )
-from servers.process import ServerProcess, until
+from servers.process import ServerProcess, reserve, until
 from streamware.scratch.pool import _pools
 from streamware.scratch.process_directory import reap
 
@@ -87,11 +87,16 @@ def test_an_example_is_short_and_says_how_to_start_it(path: Path) -> None:
     assert len(text.splitlines()) < 40
 
 
+def commands(path: Path) -> list[str]:
+    """How an example says that it is started."""
+    return re.findall(r"(?m)^(?:Start it|Or): (.+)$", path.read_text(encoding="utf-8"))
+
+
 def index_row(path: Path) -> str:
     """The row of the index, made from what the example says of itself."""
     said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     shows, _, steps = said.partition("\n\n")
-    start = " or ".join(f"`{it}`" for it in re.findall(r"(?m)^(?:Start it|Or): (.+)$", steps))
+    start = " or ".join(f"`{command}`" for command in commands(path))
     opens = " ".join(re.findall(r"(?m)^Then open (.+)$", steps)).replace(".  ", ". ")
     return f"| [{path.name}]({path.name}) | {shows} | {start} | {opens} |"
 
@@ -100,6 +105,36 @@ def test_the_index_lists_every_example_as_it_describes_itself() -> None:
     index = (EXAMPLES[0].parent / "README.md").read_text(encoding="utf-8")
     rows = [line for line in index.splitlines() if line.startswith("| [")]
     assert sorted(rows) == [index_row(path) for path in EXAMPLES]
+
+
+PORTS = {
+    "python": (),
+    **dict.fromkeys(("flask", "granian", "uvicorn"), ("--port", "{port}")),
+    **dict.fromkeys(("gunicorn", "hypercorn"), ("--bind", "127.0.0.1:{port}")),
+}
+"""How the port is given to each program; a script has its own, which is replaced."""
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [(path, command) for path in EXAMPLES for command in commands(path)],
+    ids=lambda given: getattr(given, "stem", given),
+)
+def test_an_example_starts_as_it_says(path: Path, command: str, tmp_path: Path) -> None:
+    program, *arguments = command.split()
+    for name in (program, path.stem.partition("_")[0]):
+        if name not in ("python", "bare", "bundle", "several"):
+            pytest.importorskip(name)
+    with reserve() as holder:
+        text = path.read_text(encoding="utf-8")
+        (tmp_path / "examples").mkdir()
+        copy = text.replace("8000", str(holder.getsockname()[1]))
+        (tmp_path / "examples" / path.name).write_text(copy, encoding="utf-8")
+        (url,) = re.findall(r"Then open http://[\d.:]+(/\w*)", text)
+        run = arguments if program == "python" else ["-m", program, *arguments, *PORTS[program]]
+        with ServerProcess(run, tmp_path, ready=url, holder=holder) as server:
+            assert server.get(url).status_code == 200
 
 
 def test_every_example_is_run_here() -> None:
