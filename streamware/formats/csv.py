@@ -274,7 +274,7 @@ class _CsvColumn:
             values: The cells of some rows.
             first: Number of the first row, for messages.
         """
-        formatted = self._formatter.spell(values, first)
+        formatted = self._formatter.format(values, first)
         tokens, rewrites = formatted.tokens, self._rewrites
         if formatted.kinds is not None:
             tokens = [

@@ -126,7 +126,7 @@ class _JsonColumn:
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """Return the parts of the column in every row."""
-        formatted = self._formatter.spell(cells, first)
+        formatted = self._formatter.format(cells, first)
         key = self._key
         if formatted.kinds is not None:
             pairs = zip(formatted.kinds, formatted.tokens, strict=True)

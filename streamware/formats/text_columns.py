@@ -51,7 +51,7 @@ class TextColumns:
         self._null = null.encode("utf-8", "replace")
         titles = [column.title for column in columns if column.title is not None]
         (formatter,) = formatters([Column(0, "title")], context, rules, sheet=sheet)
-        self.titles = self._texts(formatter.spell(titles, 0)) if titles else None
+        self.titles = self._texts(formatter.format(titles, 0)) if titles else None
 
     def texts(self, batch: Batch) -> list[list[bytes]]:
         """Return the text of each cell of `batch`, in UTF-8, a list for every column.
@@ -60,7 +60,7 @@ class TextColumns:
             CellError: A value has no text, or `Values` makes it an error.
         """
         return [
-            self._texts(formatter.spell(cells, batch.first))
+            self._texts(formatter.format(cells, batch.first))
             for formatter, cells in zip(self._formatters, batch.columns, strict=True)
         ]
 

@@ -202,7 +202,7 @@ class _XmlColumn:
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """Return the parts of the column in every row."""
-        formatted = self._formatter.spell(cells, first)
+        formatted = self._formatter.format(cells, first)
         if not formatted.sparse:
             return (self._opening, formatted.tokens, self._closing)
         if self._null == self._opening + self._closing:

@@ -1,7 +1,7 @@
-"""Values: one policy for every format; and Formula, a value of ours.
+"""How does a value become text?  By one policy, `Values`, that holds for every format.
 
-How values become text is next door: `formatter` writes a column at a time, `cell` cell by cell,
-with the same result; `kinds` has the kinds of cells, `tokens` the text of numbers and dates.
+`formatter` writes a column at a time and `cell` cell by cell, with the same result; `kinds` has the
+kinds of cells, `tokens` the text of numbers and dates.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Literal, get_args, get_type_hints
 
+from streamware.model.style import one_of
+
 
 @dataclass(frozen=True, slots=True)
 class Formula:
     """A spreadsheet formula.
 
-    Only spreadsheets write it as a formula, ODS in translation; the other formats write its
-    text.  Nothing else ever becomes one.
+    Spreadsheets write it as a formula (ODS translates it); the other formats write its text.  No
+    other value ever becomes a formula.
 
-    Functions have the names that Excel shows, in English: the prefix that those after Excel 2007
-    have in a file, `_xlfn.IFS`, is ours to write.  Parameters of LET and LAMBDA keep theirs, as
-    in `=LET(_xlpm.x,A1,_xlpm.x*2)`.  A formula has one cell: of many values it shows the first.
+    Name functions as Excel shows them in English: the prefix that functions after Excel 2007 have
+    in a file, as in `_xlfn.IFS`, is added for you.  Write the prefix of the parameters of LET and
+    LAMBDA yourself, as in `=LET(_xlpm.x,A1,_xlpm.x*2)`.  A formula fills one cell: of several
+    values it shows the first.
 
     Attributes:
         text: The formula, such as `"=A1+B1"`.
-        cached: The value to show until it is calculated.
+        cached: The value to show until the formula is calculated.
 
     Source: ECMA-376 Part 1 §18.3.1.40 (f).
     """
@@ -36,27 +39,26 @@ class Formula:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    r"""What becomes of values that not every format can hold.
+    r"""How values are written that not every format can hold.
 
     Attributes:
-        timezone: Zone that aware date-times are converted to.
-        aware: Aware date-times: "convert" to `timezone`, or "text", ISO 8601 as they come.
+        timezone: The time zone that aware date-times are converted to.
+        aware: Aware date-times: "convert" to `timezone`, or "text", ISO 8601 with their own offset.
         formula_text: Text that a spreadsheet would take for a formula when it opens a CSV:
-            "guard" with a leading apostrophe, "off", or "error".  Looked at only by formats
-            in which text can become a formula, and by no CSV that says `guard=False`,
-            unless it is "error".
+            "guard" with a leading apostrophe, "off", or "error".  It applies only to formats in
+            which text can become a formula, and to a CSV with `guard=False` only if it is "error".
         big_int: Integers beyond ±10^15 in a spreadsheet: "text", so that no digit is lost, or
             "number".
-        decimal: Decimals: "number" (rounded, and counted, where a spreadsheet's double cannot
-            hold them) or "text".
+        decimal: Decimals: "number" (rounded, and counted, if a spreadsheet's double cannot hold
+            them) or "text".
         non_finite: NaN and infinities: "empty", "text" or "error".
         nested: Lists, tuples and dicts: compact "json", or "error".
         forbidden: Characters that XML forbids, and lone surrogates: "replace" by U+FFFD,
             "drop", "error", or "escape" (as `_xHHHH_` in XLSX, `\uHHHH` in JSON; elsewhere
             replaced).
         long_text: Text over 32,767 UTF-16 units in a spreadsheet: "cut", ending in …, or "error".
-        other: A value of any type not known here: "error", or "str".
-        extra: A key that the first row did not have, where no columns are given: "error" or
+        other: A value of any other type: "error", or "str", its `str()`.
+        extra: A key that the first row did not have, if no columns are given: "error" or
             "ignore".
     """
 
@@ -75,14 +77,13 @@ class Values:
     def __post_init__(self) -> None:
         if not isinstance(self.timezone, tzinfo):
             raise TypeError(
-                f"Values(timezone=…) is a tzinfo, such as zoneinfo.ZoneInfo('Europe/Berlin'),"
+                "Values(timezone=…) must be a tzinfo such as zoneinfo.ZoneInfo('Europe/Berlin'),"
                 f" not {type(self.timezone).__name__}"
             )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"Values({name}={getattr(self, name)!r}): choose one of {', '.join(choices)}"
-                )
+                given = getattr(self, name)
+                raise ValueError(f"Values({name}=…) must be {one_of(choices)}, not {given!r}")
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

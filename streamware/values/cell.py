@@ -1,4 +1,4 @@
-"""Cell: one value by itself, whatever it is; the rare ones, and those that need care."""
+"""CellFormatter: the text of a single value, for rare types and values that need care."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ from streamware.values.tokens import (
 )
 
 SEPARATOR = b"\x1f"
-"""Parts the cells of a blob, and the parts of a formula: no text may contain it."""
+"""Separates the cells of a blob, and the parts of a formula; no text may contain it."""
 
-# XML 1.0 §2.2 Char: of the controls only TAB, LF and CR; U+FFFE and U+FFFF neither.
+# XML 1.0 §2.2 Char: TAB, LF and CR are the only controls; U+FFFE and U+FFFF are forbidden, too.
 CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 LEAD_OF_FFFE = b"\xef"
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 FORMULA_STARTS = frozenset("=@\t\r+-")
-# What starts with a sign and still is no formula: a number, a phone number.
+# Text that starts with a sign without being a formula: a number, a phone number.
 _NUMBER_OR_PHONE = re.compile(
     r"[+-][.,]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?%?\Z|\+[0-9(][0-9 ().-]*\Z"
 )
 
 DIGITS = 15
-"""Decimal digits that a spreadsheet shows and keeps (Microsoft's limits page)."""
+"""Decimal digits that a spreadsheet shows and stores (Microsoft's limits page)."""
 UTF16_CELL = 32_767
 """UTF-16 units in a spreadsheet's cell (Microsoft's limits page)."""
 _FORMULA_CELL = 8192  # characters of a spreadsheet's formula (Microsoft's limits page)
@@ -64,28 +64,28 @@ _LONGEST = timedelta(days=2_958_466)  # 9999-12-31 is the last serial
 
 
 class Escape(Protocol):
-    """How a format writes text among its own markup."""
+    """How a format escapes text among its own markup."""
 
     care: bytes
-    """ASCII bytes that `__call__` must see; a blob without any is split as it is."""
+    """The ASCII bytes that are escaped; a blob without any of them is split as it is."""
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
-        """Split `blob` at U+001F and escape its cells; `kept` is what `care` left of it."""
+        """Split `blob` at U+001F and escape its cells; `kept` is its bytes that need care."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRules:
-    """What a format asks of values.
+    """How a format wants values written.
 
     Attributes:
-        escape: Its way with text.
-        true: Its true.
-        false: Its false.
-        spreadsheet: Dates as serials, numbers as doubles, text within a cell's limits.
-        iso: A spreadsheet whose dates, times and durations are those of XML Schema instead.
-        formulas: Whether text can become a formula in what opens the file.
-        json: Nested values stay what they are.
-        escaped: Writes a forbidden character when asked to; None where the format has no way.
+        escape: Escapes text.
+        true: The text of True.
+        false: The text of False.
+        spreadsheet: Whether dates are serials, numbers doubles, and text within a cell's limits.
+        iso: Whether a spreadsheet has the dates, times and durations of XML Schema instead.
+        formulas: Whether the program that opens the file can take text for a formula.
+        json: Whether nested values are written as JSON and not as a text.
+        escaped: Writes a forbidden character in the format's notation; None if it has none.
     """
 
     escape: Escape
@@ -104,7 +104,7 @@ class TextRules:
 
     @property
     def first_date(self) -> date:
-        """The first one that every spreadsheet shows as it is."""
+        """The first date that every spreadsheet shows correctly."""
         return FIRST_GREGORIAN if self.iso else FIRST_DATE
 
 
@@ -115,15 +115,12 @@ class CellFormatter:
     """Writes single cells of one column: their kind, and their text.
 
     Args:
-        name: Of the column, for messages.
+        name: Name of the column, for messages.
         values: The caller's choices.
-        text_rules: The format's needs.
-        converted: Counted into.
-        cell_characters: Bound of a text cell, or None.
-        sheet: Name of its sheet, for messages; None where that has none of its own.
-
-    Attributes:
-        row: Number of the row that the next cell stands in, for messages.
+        text_rules: How the format wants values written.
+        converted: Counts the values that are not written as they came.
+        cell_characters: The most characters a text may have; None without a limit.
+        sheet: Name of the sheet, for messages; None if it has none.
     """
 
     def __init__(
@@ -136,36 +133,40 @@ class CellFormatter:
         cell_characters: int | None = None,
         sheet: str | None = None,
     ) -> None:
-        self.row = 0
+        self.row = 0  # number of the row that the next cell is in, for messages
+        # Whether text that looks like a formula is guarded.
         self.guards = values.formula_text != "off" and text_rules.formulas
+        # The bytes that need no care, in a blob of texts.
         self.plain = _plain(text_rules.escape.care, text_rules.spreadsheet)
-        self._name = name
-        self._sheet = sheet
-        self._values = values
-        self._text_rules = text_rules
-        self._converted = converted
-        self._cell_characters = cell_characters
-        self._others: dict[type, _OneFormatter] = {}  # by types that were seen besides those known
+        self._name = name  # of the column, for messages
+        self._sheet = sheet  # its name, for messages
+        self._values = values  # the caller's choices
+        self._text_rules = text_rules  # how the format wants values written
+        self._converted = converted  # counts values that are not written as they came
+        self._cell_characters = cell_characters  # the most in a text
+        self._others: dict[type, _OneFormatter] = {}  # methods for the types that _KNOWN lacks
 
     def cell(self, value: object) -> tuple[Kind, bytes]:
-        """The kind and the text of a value.  Raises `CellError`, `LimitError`."""
+        """Return the kind and the text of a value.  Raises `CellError`, `LimitError`."""
         formatter = self._KNOWN.get(type(value)) or self._others.get(type(value))
         if formatter is None:
             formatter = self._others[type(value)] = self._formatter_of(value)
         return formatter(self, value)
 
     def error(self, value: object, problem: str) -> CellError:
-        """What to raise for a value that stands in `row`."""
+        """Return the error to raise for a value in `row`."""
         return CellError(self.row, self._name, type(value).__name__, problem, sheet=self._sheet)
 
     def check(self, cell: Cell) -> None:
-        """Whether a `Cell` in `row` has what it may have.  Raises `CellError`, `LimitError`."""
+        """Raise `CellError` or `LimitError` if a `Cell` in `row` has a wrong style, url or note."""
         for name, type_ in (("style", Style), ("url", str), ("note", str)):
             given = getattr(cell, name)
             if given is not None and not isinstance(given, type_):
-                raise self.error(given, f"is no {name} of a cell")
+                raise self.error(
+                    given, f"cannot be the {name} of a Cell; it must be a {type_.__name__}"
+                )
         if isinstance(cell.value, Cell):
-            raise self.error(cell.value, "cannot be the value of another")
+            raise self.error(cell.value, "cannot be the value of another Cell")
         note = cell.note or ""
         if len(note) > MAX_NOTE // 2 and units(note) > MAX_NOTE:
             raise LimitError(
@@ -187,7 +188,7 @@ class CellFormatter:
             if self._values.forbidden == "escape" and self._text_rules.escaped is not None:
                 return self._escaped(text, self._text_rules.escaped)
             text = self._without_forbidden(text)
-        return Kind.TEXT, self._settled_text(text)
+        return Kind.TEXT, self._encoded_text(text)
 
     def _check_length(self, text: str) -> None:
         bound = self._cell_characters
@@ -199,7 +200,7 @@ class CellFormatter:
                 actual=len(text),
             )
 
-    def _settled_text(self, text: str) -> bytes:
+    def _encoded_text(self, text: str) -> bytes:
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         if self.guards and text[:1] in FORMULA_STARTS and text and not _NUMBER_OR_PHONE.match(text):
@@ -208,16 +209,16 @@ class CellFormatter:
         return self._text_rules.escape(blob, blob.translate(None, self.plain), self._converted)[0]
 
     def _escaped(self, text: str, notation: Callable[[str], bytes]) -> tuple[Kind, bytes]:
-        """Each run between forbidden characters by the usual way, these in their own notation."""
+        """Escape the text between forbidden characters as usual; write these in a notation."""
         self._converted["forbidden"] += 1
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         *runs, last = FORBIDDEN.split(text)
-        # The underscore that XLSX's notation begins with must not complete a look-alike before it.
-        tokens = [self._settled_text(run + "_")[:-1] if run else b"" for run in runs]
+        # The notation of XLSX starts with an underscore, which must not complete a look-alike.
+        tokens = [self._encoded_text(run + "_")[:-1] if run else b"" for run in runs]
         marks = [notation(found[0]) for found in FORBIDDEN.finditer(text)]
         pairs = zip(tokens, marks, strict=True)
-        return Kind.TEXT, b"".join(map(b"".join, pairs)) + self._settled_text(last)
+        return Kind.TEXT, b"".join(map(b"".join, pairs)) + self._encoded_text(last)
 
     def _without_forbidden(self, text: str) -> str:
         choice = self._values.forbidden
@@ -289,7 +290,7 @@ class CellFormatter:
     def _decimal(self, value: Decimal) -> tuple[Kind, bytes]:
         if not value.is_finite():
             return self._non_finite(Decimal("NaN") if value.is_snan() else value)
-        # A subclass may say anything of itself, and what it says would not be escaped.
+        # The __str__ of a subclass may return anything, and it would not be escaped.
         token = Decimal.__str__(value).encode()
         if self._values.decimal == "text":
             self._converted["decimal"] += 1
@@ -326,7 +327,7 @@ class CellFormatter:
         if value != value:  # pandas' NaT
             return self._none(None)
         if value.tzinfo is None:
-            return self._settled_datetime(value, Kind.DATETIME)
+            return self._encoded_datetime(value, Kind.DATETIME)
         zone = self._values.timezone
         moved = None if self._values.aware == "text" else in_zone(value, zone)
         if moved is None:
@@ -334,9 +335,9 @@ class CellFormatter:
             return Kind.TEXT, datetime.isoformat(value).encode()
         if value.tzinfo != zone:
             self._converted["timezone"] += 1
-        return self._settled_datetime(moved, Kind.ZONED)
+        return self._encoded_datetime(moved, Kind.ZONED)
 
-    def _settled_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
+    def _encoded_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
         if not self._text_rules.spreadsheet:
             return kind, datetime.isoformat(value).encode()
         if self._text_rules.iso:
@@ -383,16 +384,16 @@ class CellFormatter:
         return self._text(value.text)
 
     def _formatted_formula(self, value: Formula) -> bytes:
-        """Its text as it is, the kind of its value and its value, parted by U+001F."""
+        """Return its unescaped text, the kind and the text of its value, separated by U+001F."""
         kind, token = self.cell(value.cached)
         if kind is Kind.FORMULA:
-            raise self.error(value, "has another formula for its value")
+            raise self.error(value, "must not have another Formula as its cached value")
         if value.text[:1].isspace():
-            raise self.error(value, "starts with a blank")
+            raise self.error(value, "must not start with a blank")
         text = value.text.removeprefix("=").lstrip()
         self._check_length(text)
         if not text:
-            raise self.error(value, "is empty")
+            raise self.error(value, "must not be empty")
         if len(text) > _FORMULA_CELL:
             raise LimitError(
                 f"{self._place}: characters of the formula",
@@ -416,7 +417,7 @@ class CellFormatter:
         return self._text(base64.b64encode(value).decode())
 
     def _scalar(self, value: Any) -> tuple[Kind, bytes]:
-        """A NumPy scalar; moments finer than microseconds come as plain integers."""
+        """Write a NumPy scalar.  Moments finer than microseconds are plain integers to Python."""
         if getattr(value, "shape", ()):
             return self._other(value)
         plain = value.item()
@@ -429,7 +430,7 @@ class CellFormatter:
 
     def _nested(self, value: object) -> tuple[Kind, bytes]:
         if self._values.nested == "error":
-            raise self.error(value, "is nested")
+            raise self.error(value, 'is nested, which Values(nested="error") refuses')
         self._converted["nested"] += 1
         text = compact_json(value)
         if text is None:
@@ -457,7 +458,7 @@ class CellFormatter:
             self._converted["other"] += 1
             return self._text(str(value))
         raise self.error(
-            value, 'has no place here; give its column convert=, or Values(other="str")'
+            value, 'cannot be written; pass convert= for its column, or Values(other="str")'
         )
 
     def _subclass(self, value: str) -> tuple[Kind, bytes]:
@@ -466,7 +467,7 @@ class CellFormatter:
     def _integral(self, value: Integral) -> tuple[Kind, bytes]:
         return self._int(int(value))
 
-    # Functions, for methods that are bound would be kept once for every column.
+    # Functions, not bound methods: those would be stored once for every column.
     _KNOWN: ClassVar[dict[type, _OneFormatter]] = {
         None.__class__: _none,
         str: _text,
@@ -480,7 +481,7 @@ class CellFormatter:
         timedelta: _duration,
         Formula: _formula,
     }
-    # Enum first: a member of an IntEnum is an int, too.  NaT is a datetime to isinstance.
+    # Enum is first because a member of an IntEnum is an int, too.  NaT is an instance of datetime.
     _BY_INHERITANCE: ClassVar[tuple[tuple[Any, _OneFormatter], ...]] = (
         (Enum, _enum),
         (str, _subclass),
@@ -497,8 +498,8 @@ class CellFormatter:
     )
 
     def _formatter_of(self, value: object) -> _OneFormatter:
-        """The way of a type seen for the first time: a subclass, or one of the rarer ones."""
-        # NumPy first: its time spans are registered as integers.
+        """Return the method for a type seen for the first time: a subclass, or a rarer type."""
+        # NumPy is first because its time spans are registered as Integral.
         if hasattr(value, "dtype") and hasattr(value, "item"):
             return CellFormatter._scalar
         for type_, formatter in self._BY_INHERITANCE:
@@ -509,7 +510,7 @@ class CellFormatter:
 
 @cache
 def _plain(care: bytes, spreadsheet: bool) -> bytes:
-    """What may be dropped from a blob before it is looked at."""
+    """Return the bytes that may be dropped from a blob before it is searched."""
     return bytes(set(range(256)) - set(CONTROLS + LEAD_OF_FFFE + care + b"\r" * spreadsheet))
 
 
@@ -518,7 +519,7 @@ def _fits_double(token: bytes) -> bool:
 
 
 def unix_lines(blob: bytes) -> bytes:
-    """LF for CR LF and CR."""
+    """Return the text with LF in place of CR LF and CR."""
     return blob.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 

@@ -1,12 +1,12 @@
 """ColumnFormatter: the text of a column, batch after batch.
 
-A column of a batch is spelled in one of two ways with the same result.  Cells of one exact type
-(and None) are joined, looked at and split by a handful of C calls; anything else goes cell by
-cell.  Texts travel as one blob of UTF-8 whose cells are parted by U+001F, which no text may
-contain (it is not an XML character), so that one `bytes.translate` over the blob tells whether
-any cell at all needs care.
+A column of a batch is formatted in one of two ways with the same result.  Cells of one exact type
+(and None) are joined, searched and split by a handful of C calls; any other column is formatted
+cell by cell.  Texts are one blob of UTF-8 whose cells are separated by U+001F, which no text may
+contain (it is not an XML character), so that one `bytes.translate` over the blob shows whether any
+cell needs care.
 
-Whatever is written otherwise than it came is counted in `Receipt.converted`.
+Every value that is not written as it came is counted in `Receipt.converted`.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ _ZONE = attrgetter("tzinfo")
 
 @dataclass(slots=True)
 class FormattedColumn:
-    """A column's cells as text.
+    """The cells of a column as text.
 
     Attributes:
-        kind: The one kind of all its cells that are not empty; None where `kinds` tells.
-        tokens: The text of each cell; None where it is empty.
+        kind: The kind of all cells that are not empty; None if they differ, see `kinds`.
+        tokens: The text of each cell; None if the cell is empty.
         sparse: Whether any token is None.
-        kinds: The kind of each cell, where they differ.
-        styled: By their place, from 0, the cells that came as a `Cell` with more than a value.
-        numbers: The values of its cells that are not empty, where all are plain ints or floats.
+        kinds: The kind of each cell, if they differ.
+        styled: The cells that came as a `Cell` with more than a value, by position from 0.
+        numbers: The values of the cells that are not empty, if all are plain ints or floats.
     """
 
     kind: Kind | None
@@ -83,12 +83,12 @@ class ColumnFormatter:
 
     Args:
         column: The column.
-        name: Its title, or number, for messages.
+        name: Its title, or its number, for messages.
         values: The caller's choices.
-        text_rules: The format's needs.
-        converted: Counted into.
-        cell_characters: Bound of a text cell, or None.
-        sheet: Name of its sheet, for messages; None where that has none of its own.
+        text_rules: How the format wants values written.
+        converted: Counts the values that are not written as they came.
+        cell_characters: The most characters a text may have; None without a limit.
+        sheet: Name of the sheet, for messages; None if it has none.
     """
 
     def __init__(
@@ -102,11 +102,12 @@ class ColumnFormatter:
         cell_characters: int | None = None,
         sheet: str | None = None,
     ) -> None:
-        self._column = column
-        self._values = values
-        self._text_rules = text_rules
-        self._converted = converted
-        self._cell_characters = cell_characters
+        self._kind = column.kind  # that cells are read as, if the caller gave one
+        self._values = values  # the caller's choices
+        self._text_rules = text_rules  # how the format wants values written
+        self._converted = converted  # counts values that are not written as they came
+        self._cell_characters = cell_characters  # the most in a text
+        # For cells that are formatted one by one; it has the current row, too.
         self._single = CellFormatter(
             name,
             values=values,
@@ -115,17 +116,23 @@ class ColumnFormatter:
             cell_characters=cell_characters,
             sheet=sheet,
         )
+        # The bytes that may be dropped from a blob: those that a formula can start with, the rest.
         self._starts, self._plain = _starts(self._single.plain, self._single.guards)
-        self._serials = Serials()
+        self._serials = Serials()  # of the dates that have occurred
 
-    def spell(self, cells: Sequence[object], first: int) -> FormattedColumn:
-        """The text of `cells`, whose first is in row `first`."""
+    def format(self, cells: Sequence[object], first: int) -> FormattedColumn:
+        """Return the text of `cells`, the first of which is in row `first`.
+
+        Raises:
+            CellError: The format, or the kind of the column, cannot hold a value.
+            LimitError: A text is too long.
+        """
         self._single.row = first
-        if self._column.kind is not None:
-            cells = self._as_kind(cells, self._column.kind)
+        if self._kind is not None:
+            cells = self._as_kind(cells, self._kind)
         tokens = plain_floats(cells)
         if tokens is not None:
-            return FormattedColumn(Kind.NUMBER, tokens, numbers=cells)  # type: ignore[arg-type]  # so it is
+            return FormattedColumn(Kind.NUMBER, tokens, numbers=cells)  # type: ignore[arg-type]  # floats
         types = _types_of(cells)
         if Cell in types:
             return self._unstyled(cells, first)
@@ -140,10 +147,10 @@ class ColumnFormatter:
                 return formatted
         return self._one_by_one(cells)
 
-    # Cells that are more than a value
+    # A column with a Cell in it
 
     def _unstyled(self, cells: Sequence[object], first: int) -> FormattedColumn:
-        """The values by the usual ways; what else the cells have beside them."""
+        """Format the values as usual, and put the cells with a style, url or note beside them."""
         styled = {}
         values = list(cells)
         for at, cell in enumerate(cells):
@@ -153,7 +160,7 @@ class ColumnFormatter:
                 values[at] = cell.value
                 if cell.style or cell.url or cell.note:
                     styled[at] = cell
-        formatted = self.spell(values, first)
+        formatted = self.format(values, first)
         formatted.styled = styled or None
         return formatted
 
@@ -183,7 +190,8 @@ class ColumnFormatter:
             return None
         kept = blob.translate(None, self._plain)
         if self._starts and len(kept) >= len(cells):
-            if kept.translate(None, _NO_STARTS) and self._any_starts(cells):
+            may_start = kept.translate(None, _NO_STARTS)  # any of the bytes, anywhere in a text
+            if may_start and not FORMULA_STARTS.isdisjoint(set(map(_FIRST_CHARACTER, cells))):
                 return None
             kept = kept.translate(None, self._starts)
         if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
@@ -197,12 +205,8 @@ class ColumnFormatter:
             blob = unix_lines(blob)
         return FormattedColumn(Kind.TEXT, self._text_rules.escape(blob, kept, self._converted))
 
-    def _any_starts(self, cells: Sequence[str]) -> bool:
-        """Whether a text may be taken for a formula."""
-        return not FORMULA_STARTS.isdisjoint(set(map(_FIRST_CHARACTER, cells)))
-
     def _too_long(self, cells: Sequence[str], size: int) -> bool:
-        # UTF-8 takes at least as many bytes as UTF-16 takes units or a text has characters.
+        # A text has at most as many characters, and UTF-16 units, as bytes of UTF-8.
         bound = self._cell_characters
         if bound is not None and size > bound and max(map(len, cells)) > bound:
             return True
@@ -257,7 +261,7 @@ class ColumnFormatter:
         return FormattedColumn(Kind.DATE, list(map(self._serials.__getitem__, cells)))
 
     def _datetimes(self, cells: Sequence[datetime]) -> FormattedColumn | None:
-        zones = list(map(_ZONE, cells))  # dateutil's cannot be in a set
+        zones = list(map(_ZONE, cells))  # not a set: the zones of dateutil cannot be hashed
         naive = zones.count(None)
         if naive == len(zones):
             return self._naive(cells, Kind.DATETIME)
@@ -312,14 +316,14 @@ class ColumnFormatter:
             return FormattedColumn(Kind.EMPTY, tokens, sparse=True)
         return FormattedColumn(None, tokens, sparse=sparse, kinds=kinds)
 
-    # Columns whose kind the caller tells
+    # A column whose kind the caller gave
 
     def _as_kind(self, cells: Sequence[object], kind: str) -> Sequence[object]:
         reader, native = READERS[kind]
         types = set(map(type, cells))
-        if types <= native or Cell in types:  # the values within come by here later
+        if types <= native or Cell in types:  # _unstyled formats the values of a Cell again
             return cells
-        with suppress(Exception):  # which cell it was is found below
+        with suppress(Exception):  # the loop below finds out which cell failed
             return [cell if type(cell) in native else reader(cell) for cell in cells]
         row = self._single.row
         read = []
@@ -333,10 +337,10 @@ class ColumnFormatter:
             return None
         with suppress(AttributeError, TypeError, ValueError, ArithmeticError):
             return reader(cell)
-        # Not within a handler: what was caught names the value, and must not be the context.
+        # Outside a handler: the caught error contains the value, and must not be the context.
         raise self._single.error(cell, f"cannot be read as {kind}")
 
-    # Functions, for methods that are bound would be kept once for every column.
+    # Functions, not bound methods: those would be stored once for every column.
     _BY_TYPE: ClassVar[dict[type, Callable[[ColumnFormatter, Any], FormattedColumn | None]]] = {
         str: _texts,
         int: _ints,
@@ -357,9 +361,9 @@ def _types_of(cells: Sequence[object]) -> set[type]:
 
 @cache
 def _starts(plain: bytes, guards: bool) -> tuple[bytes, bytes]:
-    """What may be dropped from a blob, parted: what a formula can start with, and the rest.
+    """Split the droppable bytes into those that a formula can start with, and the rest.
 
-    Where text can become a formula, what one starts with is looked for, and only for that.
+    The former are empty unless text can become a formula: only then they are searched for.
     """
     starts = _STARTS if guards else b""
     return bytes(set(starts) & set(plain)), bytes(set(plain) - set(starts))

@@ -1,4 +1,4 @@
-"""Kinds: what a cell is to a format, and how a value is read as the kind that a column tells."""
+"""Kinds of cells, and how a value is read as the kind that its column has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamware.values.tokens import iso_duration
 
 
 class Kind(Enum):
-    """What a cell is to a format, once its value has been settled."""
+    """What a cell is to a format, whatever the type of its value."""
 
     EMPTY = "empty"
     TEXT = "text"
@@ -27,14 +27,14 @@ class Kind(Enum):
     FORMULA = "formula"
     JSON = "json"
 
-    # Members are looked up a cell at a time, and an enum's own hash is Python.
+    # Members are hashed once a cell, and the hash of an Enum is slow: it is written in Python.
     __hash__ = object.__hash__
 
 
 SPANS = frozenset({Kind.TIME, Kind.DURATION})
 MOMENTS = frozenset({Kind.DATE, Kind.DATETIME, Kind.ZONED})
 NUMBERS = SPANS | MOMENTS | {Kind.NUMBER}
-"""Kinds of cells that are numbers to a spreadsheet."""
+"""The kinds of cells that a spreadsheet stores as numbers."""
 
 
 def _read_number(cell: object) -> object:

@@ -1,6 +1,6 @@
-"""Tokens: the text of numbers, dates and nested values, a whole column in a few C calls.
+"""The text of numbers, dates and nested values, a whole column in a few C calls.
 
-Where orjson is missing the standard library does the same work, slower, with the same result.
+Without orjson the standard library does the same work, slower, with the same result.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ try:
 except ImportError:  # no wheel for this platform: slower, with the same result
     orjson = None
 
-# ECMA-376 Part 1 §18.17.4.1: serials count days; before 1900-03-01 Excel's differ from every
-# other program's, because it believes that 1900 was a leap year.
+# ECMA-376 Part 1 §18.17.4.1: serials count days.  Before 1900-03-01 Excel's differ from those of
+# every other program, because Excel treats 1900 as a leap year.
 _EPOCH = datetime(1899, 12, 30)
 EPOCH_ORDINAL = _EPOCH.toordinal()
 FIRST_SERIAL = 61
 FIRST_DATE = date(1900, 3, 1)
-# LibreOffice shows the days before by the Julian calendar, which ISO 8601 knows nothing of.
+# LibreOffice shows earlier days in the Julian calendar, which ISO 8601 does not have.
 FIRST_GREGORIAN = date(1582, 10, 15)
 _DATE_CACHE = 4096
 ADDRESSES = (
@@ -47,7 +47,7 @@ _MICROSECONDS = attrgetter("microseconds")
 
 
 class Serials(dict[date, bytes]):
-    """Serials of dates, kept while they are few: dates repeat."""
+    """Serials of dates, cached because dates repeat; emptied when they are many."""
 
     def __missing__(self, day: date) -> bytes:
         if len(self) >= _DATE_CACHE:
@@ -57,7 +57,7 @@ class Serials(dict[date, bytes]):
 
 
 def datetime_serials(cells: Sequence[datetime]) -> list[float]:
-    """Serials of naive date-times: days since 1899-12-30, with their fraction."""
+    """Return the serials of naive date-times: days since 1899-12-30, with their fraction."""
     spans = [cell - _EPOCH for cell in cells]
     if any(map(_MICROSECONDS, spans)):
         return [s.days + (s.seconds + s.microseconds / 1e6) / 86400 for s in spans]
@@ -66,7 +66,7 @@ def datetime_serials(cells: Sequence[datetime]) -> list[float]:
 
 
 def iso_duration(value: timedelta) -> str:
-    """ISO 8601-1 §5.5.2 duration in days, hours, minutes and seconds, with its sign."""
+    """Return an ISO 8601-1 §5.5.2 duration in days, hours, minutes and seconds, with its sign."""
     sign, value = ("-", -value) if value < timedelta(0) else ("", value)
     minutes, seconds = divmod(value.seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -79,7 +79,7 @@ def iso_duration(value: timedelta) -> str:
 
 
 def clock_duration(value: timedelta) -> str:
-    """The same in hours, minutes and seconds only, which is what spreadsheets read."""
+    """Return a duration in hours, minutes and seconds only, which is what spreadsheets read."""
     sign, value = ("-", -value) if value < timedelta(0) else ("", value)
     minutes, seconds = divmod(value.seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -88,15 +88,15 @@ def clock_duration(value: timedelta) -> str:
 
 
 def digits(value: int) -> bytes:
-    """All digits of an integer, however many."""
+    """Return all digits of an integer, however many."""
     try:
         return b"%d" % value
-    except ValueError:  # CPython's guard against quadratic time; the digits were asked for
+    except ValueError:  # CPython limits the digits of str(int), which takes quadratic time
         return str(Decimal(value)).encode()
 
 
 def in_zone(value: datetime, zone: tzinfo) -> datetime | None:
-    """The same moment in `zone`; None beyond the years 1 to 9999, where "infinity" likes to be."""
+    """Return the same moment in `zone`; None beyond the years 1 to 9999."""
     try:
         return value.astimezone(zone)
     except OverflowError:
@@ -104,7 +104,7 @@ def in_zone(value: datetime, zone: tzinfo) -> datetime | None:
 
 
 def compact_json(value: object) -> str | None:
-    """JSON text without blanks; None where something inside has no place in JSON."""
+    """Return JSON text without blanks; None if JSON cannot hold something inside."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_default)
     except (TypeError, ValueError, RecursionError):
@@ -130,7 +130,7 @@ def _json_default(value: object) -> object:
 
 
 def int_tokens(cells: Sequence[int]) -> list[bytes]:
-    """Digits of integers.  Raises OverflowError where one has more than 64 bits."""
+    """Return the digits of integers.  Raises OverflowError if one has more than 64 bits."""
     if orjson is None:
         if max(cells) >= 2**64 or min(cells) < -(2**63):
             raise OverflowError
@@ -143,10 +143,10 @@ def int_tokens(cells: Sequence[int]) -> list[bytes]:
 
 
 def plain_floats(cells: Sequence[Any]) -> list[bytes] | None:
-    """The tokens of a column of nothing but ordinary floats; None where there is anything else.
+    """Return the tokens of a column that has only ordinary floats; None for any other column.
 
-    Their types need not be looked at, which takes as long as writing them: only a float is
-    written with a point and without any letter, bracket or quote.
+    The types of the cells are not checked, which would take as long as writing them: only a float
+    is written with a point and without any letter, bracket or quote.
     """
     if orjson is None or not cells or type(cells[0]) is not float:
         return None
@@ -160,7 +160,7 @@ def plain_floats(cells: Sequence[Any]) -> list[bytes] | None:
 
 
 def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
-    """The shortest texts of the same doubles, as `repr`; None where one is not finite."""
+    """Return the shortest texts of the same doubles, as `repr`; None if one is not finite."""
     text: bytes
     if orjson is None:
         text = " ".join(map(repr, cells)).encode()
@@ -178,7 +178,7 @@ def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
 
 
 def iso_tokens(cells: Sequence[date]) -> list[bytes]:
-    """ISO 8601 texts of dates, naive date-times, or date-times in UTC."""
+    """Return ISO 8601 texts of dates, naive date-times, or date-times in UTC."""
     if orjson is None:
         return [cell.isoformat().encode() for cell in cells]
     tokens: list[bytes] = orjson.dumps(cells)[2:-2].split(b'","')

@@ -62,7 +62,7 @@ class Heading:
 
     def _title_row(self, row: str | Sequence[Any], number: int) -> bytes:
         cells = b"".join(
-            [self._cell(self._title_cells.spell([cell], number)) for cell in title_cells(row)]
+            [self._cell(self._title_cells.format([cell], number)) for cell in title_cells(row)]
         )
         width = len(self._columns)
         if isinstance(row, str) and width > 1:
@@ -75,7 +75,7 @@ class Heading:
         for column, title in zip(self._columns, self._titles or (), strict=True):
             style = self._options.header.over(Style(align=column.align))
             cell = Cell(title, style, note=column.note)
-            cells += self._cell(self._header_cells.spell([cell], 0))
+            cells += self._cell(self._header_cells.format([cell], 0))
         return _HEADER + ROW + cells + ROW_END + _HEADER_END
 
     def _cell(self, formatted: FormattedColumn) -> bytes:

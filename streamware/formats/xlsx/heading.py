@@ -57,7 +57,7 @@ class Heading:
         # Formats the cells of title rows, one at a time.
         self._formatter, titles = formatters(labels, workbook.export, text_rules, sheet=head.name)
         # The header's cells as escaped text; empty if there is no header.
-        self.titles: list[bytes] = titles.spell(head.titles, 0).tokens if head.titles else []
+        self.titles: list[bytes] = titles.format(head.titles, 0).tokens if head.titles else []
         self.formulas = False  # whether a title row had one
 
     @property
@@ -88,7 +88,7 @@ class Heading:
         writers = [
             CellWriter(Column(0), at, self._workbook, self._attachments) for at in range(len(cells))
         ]
-        formatted = [self._formatter.spell([cell], number) for cell in cells]
+        formatted = [self._formatter.format([cell], number) for cell in cells]
         style_cells(writers, formatted, number)
         share_strings(writers, formatted)
         inner: list[Part] = []

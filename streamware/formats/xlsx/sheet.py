@@ -123,7 +123,7 @@ class SheetWriter:
     def format(self, batch: Batch) -> list[FormattedColumn]:
         """Return the cells of `batch` as text, which `rows` takes, of this or the next sheet."""
         formatted = [
-            formatter.spell(cells, batch.first)
+            formatter.format(cells, batch.first)
             for formatter, cells in zip(self._formatters, batch.columns, strict=True)
         ]
         if self._totals:

@@ -631,13 +631,15 @@ def test_a_forbidden_character_in_a_formula_is_replaced() -> None:
 @pytest.mark.parametrize(
     ("formula", "problem"),
     [
-        pytest.param(sw.Formula(""), "type Formula is empty", id="empty"),
-        pytest.param(sw.Formula("="), "type Formula is empty", id="only an equals sign"),
-        pytest.param(sw.Formula(" =1"), "type Formula starts with a blank", id="leading blank"),
+        pytest.param(sw.Formula(""), "type Formula must not be empty", id="empty"),
+        pytest.param(sw.Formula("="), "type Formula must not be empty", id="only an equals sign"),
+        pytest.param(
+            sw.Formula(" =1"), "type Formula must not start with a blank", id="leading blank"
+        ),
         pytest.param(sw.Formula("1" * 8193), "8,193 is over the limit of 8,192", id="long"),
         pytest.param(
             sw.Formula("1", sw.Formula("2")),  # type: ignore[arg-type]
-            "another formula for its value",
+            "another Formula as its cached value",
             id="formula as its value",
         ),
     ],
@@ -785,7 +787,7 @@ class Writer:
         columns = list(zip(*rows, strict=True))
         numbers = [b"%d" % (first + at) for at in range(len(rows))]
         pairs = zip(self._formatters, columns, strict=True)
-        formatted = [formatter.spell(cells, 1) for formatter, cells in pairs]
+        formatted = [formatter.format(cells, 1) for formatter, cells in pairs]
         style_cells(self._writers, formatted, first)
         share_strings(self._writers, formatted)
         parts: list[Part] = []
