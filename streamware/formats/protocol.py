@@ -1,4 +1,4 @@
-"""The Encoder and Format protocols, and the Context an encoder works in."""
+"""The protocols Format and Encoder, the Context of an encoder, and how rows are assembled."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from streamware.receipt import Receipt
 from streamware.values import Values
 
 Part = bytes | Sequence[bytes]
-"""What stands in every row: the same bytes in each, or the bytes of each."""
+"""A piece of every row: bytes that are the same in all rows, or a sequence with those of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What an encoder is given of the export it works for.
+    """What an encoder knows of its export.
 
     Attributes:
-        values: The caller's choices.
-        limits: The caller's bounds.
-        receipt: Counted into.
-        open_spool: Opens a binary scratch file, for what has to wait; None where there is none.
-        locale: Language tag of the reader, such as "de-DE", where it is known.
-        interleaved: Whether heads come back: the sheets' rows come in one pass, in any order.
+        values: The caller's choices for values.
+        limits: The caller's limits.
+        receipt: The receipt of the export; the encoder counts conversions in `receipt.converted`.
+        open_spool: Opens a binary scratch file for data that must wait; None if there are none.
+        locale: Language tag of the reader, such as "de-DE", if it is known.
+        interleaved: Whether the rows of several sheets come in one pass, so that heads come back.
     """
 
     values: Values
@@ -37,86 +37,90 @@ class Context:
 
 
 class Encoder(Protocol):
-    """Rows to bytes, without I/O: it never reads, waits or opens.
+    """Turns rows into bytes without I/O: it never reads, waits or opens a file.
 
-    Called in this order: `start` once, `feed` and `flush` any number of times, `finish` once; or
-    `abort` at any point, after which nothing else.  Every call may return no bytes.
+    The calls come in this order: `start` once, `feed` and `flush` any number of times, `finish`
+    once; or `abort` at any point, and nothing after it.  Every call may return no bytes.
     """
 
     def start(self) -> bytes:
-        """What stands before the first row."""
+        """Return everything before the first row."""
 
     def feed(self, batch: Batch) -> bytes:
-        """The rows of `batch`, as far as they are ready; a new head begins a new sheet.
+        """Return the rows of `batch`, as far as they are ready; a new head begins a new sheet.
 
-        A head that was left comes back only where they are interleaved.
+        A head comes back after another one only if `Context.interleaved` is true.
         """
 
     def flush(self) -> bytes:
-        """Everything fed so far that can be handed out: the clock wants it."""
+        """Return the bytes that were held back, as far as possible, for a slow source."""
 
     def finish(self) -> bytes | Iterator[bytes]:
-        """What stands after the last row; in pieces, some of them empty, where it is long."""
+        """Return everything after the last row; pieces if it is long, some possibly empty."""
 
     def abort(self) -> None:
-        """Gives up; what was handed out stays incomplete."""
+        """Release everything; the document stays incomplete."""
 
 
 class Format(Protocol):
-    """A document format and its options: a frozen value.
+    """A document format with its options: a frozen value.
 
-    One whose sheets can be written in one pass, their rows in any order, says
-    `interleaves = True`; others need not say anything.  One that writes otherwise for readers of
-    other languages has `languages`, a container of their tags, such as "de" and "de-CH": its
-    `Context` names the reader's among them, which over HTTP `Accept-Language` asks for.
+    Two attributes are optional.  `interleaves` is true if rows of several sheets may come in one
+    pass, in any order.  `languages` is a container of language tags, such as "de" and "de-CH", for
+    a format that depends on the reader's language: `Context.locale` is then the reader's tag among
+    them, which over HTTP comes from `Accept-Language`.
     """
 
     @property
     def name(self) -> str:
-        """Its short name, as in `?format=`."""
+        """The short name, as in `?format=`."""
 
     @property
     def media_type(self) -> str:
-        """Its media type, as in `Content-Type`."""
+        """The media type, as in `Content-Type`."""
 
     @property
     def extension(self) -> str:
-        """Its file name extension, with the dot."""
+        """The file name extension, with the dot."""
 
     @property
     def several_sheets(self) -> bool:
-        """Whether it can hold more than one sheet."""
+        """Whether a document can have more than one sheet."""
 
     @property
     def self_terminating(self) -> bool:
-        """Whether a document that was cut shows it."""
+        """Whether a reader notices that a document was cut."""
 
     @property
     def compressible(self) -> bool:
-        """Whether a content coding makes it smaller."""
+        """Whether a content coding makes documents smaller."""
 
     def encoder(self, columns: Sequence[Column], context: Context) -> Encoder:
-        """A fresh encoder of rows with these columns."""
+        """Return a new encoder for rows with these columns."""
 
 
 def pieces(finished: bytes | Iterator[bytes]) -> Iterator[bytes]:
-    """What `Encoder.finish` gave, by pieces."""
+    """Return the result of `Encoder.finish` as an iterator."""
     return iter((finished,)) if isinstance(finished, bytes) else finished
 
 
 def interleaves(format_: Format) -> bool:
-    """Whether its encoder takes rows of several sheets in one pass, in any order."""
+    """Return whether rows of several sheets may come in one pass, in any order."""
     return bool(getattr(format_, "interleaves", False))
 
 
 def interleave(parts: Iterable[Part], count: int) -> bytes:
-    """`count` rows, each made of its share of every part, in one join.
+    """Return `count` rows, each made of its piece of every part.
 
-    One list of all the pieces, in which a column's go to every n-th place at once: that takes
+    Every column is assigned to every n-th element of one list, which is then joined.  This takes
     about half the time of zipping the columns row by row.
+
+    Args:
+        parts: The parts of a row in their order; a sequence has `count` elements.
+        count: The number of rows.
     """
-    row: list[bytes] = [b""]
-    places: list[tuple[int, Sequence[bytes]]] = []
+    row: list[bytes] = [b""]  # of one row; an empty element for each column
+    places: list[tuple[int, Sequence[bytes]]] = []  # the columns, and their elements in a row
     for part in parts:
         if isinstance(part, bytes):
             row[-1] += part

@@ -1,4 +1,4 @@
-"""Totals: a row of formulas below the last one, whose values are known without keeping any.
+"""Totals: the row of formulas below the last row, with values computed while rows are written.
 
 Source: ECMA-376 Part 1 §18.17.7.311 (SUBTOTAL): 101, 103 and 109 leave out what a filter hides.
 """
@@ -23,25 +23,25 @@ from streamware.values.kinds import MOMENTS, NUMBERS, Kind
 from streamware.values.tokens import orjson
 
 _FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
-_BLOCK = 1024  # values that are added at once
+_BLOCK = 1024  # values that are added at a time
 _LOADS = json.loads if orjson is None else orjson.loads
 _TEXTS = frozenset({Kind.TEXT, Kind.JSON})
 _NONE: frozenset[Kind] = frozenset()
-_ODD = {"sum": _TEXTS | MOMENTS, "average": _TEXTS}  # what has no total
+_ODD = {"sum": _TEXTS | MOMENTS, "average": _TEXTS}  # the kinds that have no such total
 
 
 @dataclass(slots=True)
 class _Running:
-    """What is known of a column so far."""
+    """The running total of a column."""
 
     cells: int = 0  # that are not empty
-    numbers: int = 0
-    sum: float = 0
-    pending: list[float] = field(default_factory=list)
+    numbers: int = 0  # cells with a number
+    sum: float = 0  # of whole blocks
+    pending: list[float] = field(default_factory=list)  # numbers that do not fill a block yet
     kind: Kind | None = None  # of the first number
 
     def add(self, numbers: Sequence[float]) -> None:
-        # In blocks of one size, whatever the batches were: equal rows have equal sums.
+        # Blocks of one size make the rounded sum independent of the batches.
         self.numbers += len(numbers)
         self.pending += numbers
         while len(self.pending) >= _BLOCK:
@@ -51,13 +51,13 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What stands below a column.
+    """The total of a column.
 
     Attributes:
-        at: Its position, from 0.
+        at: Position of the column, from 0.
         name: "sum", "average" or "count".
         value: Its value.
-        kind: How it is shown: as a cell of this kind.
+        kind: The kind of cell as which it is shown.
     """
 
     at: int
@@ -66,11 +66,11 @@ class Total:
     kind: Kind
 
     def formula(self, cells: str, *, separator: str = ",") -> str:
-        """What calculates it from these cells.
+        """Return the formula that calculates it.
 
         Args:
-            cells: As a formula refers to them.
-            separator: What stands between arguments: OpenFormula has a semicolon.
+            cells: The reference to the cells of the column.
+            separator: The separator of arguments, which is a semicolon in OpenFormula.
         """
         return f"SUBTOTAL({_FUNCTIONS[self.name]}{separator}{cells})"
 
@@ -86,7 +86,7 @@ class Totals:
     def __init__(self, sheet: str, columns: Sequence[Column]) -> None:
         self._sheet = sheet
         self._columns = {at: column for at, column in enumerate(columns) if column.total}
-        self._running = {at: _Running() for at in self._columns}
+        self._running = {at: _Running() for at in self._columns}  # by the column's position
 
     def __bool__(self) -> bool:
         return bool(self._columns)
@@ -94,15 +94,12 @@ class Totals:
     def check(
         self, formatted: Sequence[FormattedColumn], columns: Sequence[Sequence[object]], first: int
     ) -> None:
-        """Whether these cells have a total.
+        """Raise EncodeError for text in a column with a sum or average, or for a date in a sum.
 
         Args:
-            formatted: The columns of the sheet.
-            columns: What they are made of.
+            formatted: The columns of the sheet as text.
+            columns: Their cells as the caller gave them.
             first: Number of the first row, from 1, for messages.
-
-        Raises:
-            EncodeError: There is text in a column that is added up, or a date in a sum.
         """
         for at, column in self._columns.items():
             cells, odd = formatted[at], _ODD.get(str(column.total), _NONE)
@@ -110,14 +107,14 @@ class Totals:
                 continue
             kinds = cells.kinds or repeat(cells.kind)
             for row, (kind, token) in enumerate(zip(kinds, cells.tokens, strict=False)):
-                if token and kind in odd:  # an empty text counts as no cell at all
+                if token and kind in odd:  # an empty text is ignored
                     raise EncodeError(
                         f"sheet {self._sheet!r}, row {first + row}, column {label(column, at)}:"
                         f" {_named(kind, columns[at][row])} has no {column.total}"
                     )
 
     def add(self, formatted: Sequence[FormattedColumn]) -> None:
-        """Take note of some rows."""
+        """Add some rows."""
         for at, running in self._running.items():
             cells = formatted[at]
             empty = cells.tokens.count(None) if cells.sparse else 0
@@ -128,18 +125,18 @@ class Totals:
                 running.kind = running.kind or kind
 
     def mark(self) -> dict[int, _Running]:
-        """What is known so far, for `rewind`."""
+        """Return a copy of the state, for `rewind`."""
         return {
             at: replace(running, pending=running.pending.copy())
             for at, running in self._running.items()
         }
 
     def rewind(self, mark: dict[int, _Running]) -> None:
-        """Forget the rows that were added since."""
+        """Remove the rows that were added after `mark`."""
         self._running = mark
 
     def row(self) -> list[Total]:
-        """What stands below the columns; nothing below one whose average there is none of."""
+        """Return the totals, without the average of a column that has no numbers."""
         found = (
             _total(at, str(column.total), self._running[at]) for at, column in self._columns.items()
         )
@@ -147,12 +144,12 @@ class Totals:
 
 
 def _named(kind: Kind | None, value: object) -> str:
-    """What a cell without a total is, for a message that does not tell its value."""
+    """Return what a cell is that cannot be totalled, for a message, which must not have values."""
     if kind in MOMENTS:
         return "a date"
     value = value.value if isinstance(value, Cell) else value
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        return "a number that became text, which Values(big_int=, decimal=) decide,"
+        return "a number that became text (see Values.big_int and Values.decimal)"
     return "text"
 
 
@@ -162,12 +159,12 @@ def _total(at: int, name: str, running: _Running) -> Total:
     value = running.sum + sum(running.pending)
     if name == "average":
         value = value / running.numbers if running.numbers else nan
-    # No more digits than a spreadsheet keeps: ten times 0.1 is 1.
+    # Rounded to the digits that a spreadsheet keeps, so that ten times 0.1 is 1.
     return Total(at, name, float(f"{value:.{DIGITS}g}"), running.kind or Kind.NUMBER)
 
 
 def _numbers(cells: FormattedColumn) -> tuple[Sequence[float], Kind | None]:
-    """Its numbers, and the kind of the first one."""
+    """Return the numbers of a column, and the kind of the first one."""
     if cells.numbers is not None:
         return cells.numbers, cells.kind
     tokens, kind = _tokens(cells)
@@ -175,7 +172,7 @@ def _numbers(cells: FormattedColumn) -> tuple[Sequence[float], Kind | None]:
 
 
 def _tokens(cells: FormattedColumn) -> tuple[Sequence[bytes], Kind | None]:
-    """The texts of its numbers, and the kind of the first one."""
+    """Return the texts of the numbers of a column, and the kind of the first one."""
     if cells.kind in NUMBERS:
         tokens: list[Any] = cells.tokens
         return ([t for t in tokens if t is not None] if cells.sparse else tokens), cells.kind
@@ -188,7 +185,7 @@ def _tokens(cells: FormattedColumn) -> tuple[Sequence[bytes], Kind | None]:
 
 
 def _cached(kind: Kind, token: bytes) -> tuple[Kind, bytes]:
-    """A formula's value; other cells are as they are."""
+    """Return the kind and the text of a cell; for a formula, those of its value."""
     if kind is not Kind.FORMULA:
         return kind, token
     _, valued, cached = token.split(SEPARATOR)

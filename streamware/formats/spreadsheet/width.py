@@ -1,4 +1,4 @@
-"""Widths of the columns of a spreadsheet: what is too narrow for a number or a date shows ###.
+"""Estimates the widths of columns: a column too narrow for a number or a date shows ###.
 
 Source: ECMA-376 Part 1 §18.3.1.13 (col: characters of the default font), §18.8.31 (numFmts);
 Unicode Standard Annex 11 (East Asian width).
@@ -22,32 +22,32 @@ from streamware.values import Formula
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
-SAMPLED_ROWS = 32  # the first batch has no more
+SAMPLED_ROWS = 32  # the number of rows in the first batch
 
 _NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 _AMOUNT = 15  # characters: 123,456,789.00 and a sign
-_UNKNOWN = 10**8  # what a number of a column may well come to
-_ROOM_OF_SUM = 4  # characters: of a thousand cells it is as much longer
-_LOOKED_AT = 1024  # bytes of a text, to see how wide it is
-_FONT, _BOLD = 11, 1.2  # points of the default font; how much wider a bold one is
+_UNKNOWN = 10**8  # a number that must fit before the numbers of a column are known
+_ROOM_OF_SUM = 4  # characters by which the sum of about a thousand cells is longer
+_SAMPLED_BYTES = 1024  # of a text
+_FONT, _BOLD = 11, 1.2  # points of the default font; factor for a bold one
 _WIDE = frozenset("WF")
 _LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\[\]]*\]|general', re.DOTALL | re.IGNORECASE)
 _DATES = re.compile("[ymdhs]", re.IGNORECASE)
 _PIECES = re.compile(r"d+|m+|h+|s+", re.IGNORECASE)
-_MORE = {1: 1, 4: 5}  # d shows two digits, mmmm may be September
+_MORE = {1: 1, 4: 5}  # characters: "d" may show two digits, "mmmm" may show September
 _MONEY = re.compile(r"[€$£¥]")
 _KINDS = frozenset({"date", "datetime", "time", "duration"})
 
 
 def text_width(text: str) -> int:
-    """Characters that a text takes; one of East Asia takes two."""
+    """Return the width of a text in characters; a wide East Asian character counts as two."""
     if text.isascii():
         return len(text)
     return len(text) + sum(east_asian_width(character) in _WIDE for character in text)
 
 
 def number_width(code: str, number: float = 0) -> int:
-    """Characters that a number, a date or a span takes in this format, more or less."""
+    """Return the width of a number, date or duration in this format, estimated in characters."""
     section = code.split(";", 1)[0]
     pattern = _LITERALS.sub("", section)
     if not _DATES.search(pattern):
@@ -56,7 +56,7 @@ def number_width(code: str, number: float = 0) -> int:
 
 
 def least_width(column: Column) -> int:
-    """Characters that its cells will take once there are some, as far as the column tells."""
+    """Return the width that the cells of a column need by its options alone, in characters."""
     code = column.format or (code_of(column.kind) if column.kind in _KINDS else "@")
     pattern = _LITERALS.sub("", code.split(";", 1)[0])
     if _DATES.search(pattern):
@@ -70,18 +70,18 @@ def least_width(column: Column) -> int:
 
 def longest_cell(
     column: Column,
-    look: ColumnStyle,
+    style: ColumnStyle,
     formatted: FormattedColumn,
     *,
     text: Callable[[bytes], bytes] | None = None,
 ) -> int:
-    """Characters that the longest of the first cells shows, more or less.
+    """Return the width of the widest of the first cells, estimated in characters.
 
     Args:
         column: The column.
-        look: How its cells look.
+        style: The style of its cells.
         formatted: Its first cells.
-        text: The characters of a text, where it was spelled in a notation.
+        text: Returns the characters of a text from its markup; None if a text has none.
     """
     kinds = (formatted.kinds or [formatted.kind or Kind.EMPTY] * SAMPLED_ROWS)[:SAMPLED_ROWS]
     longest = 0
@@ -89,13 +89,13 @@ def longest_cell(
         if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
             continue
         if kind is Kind.TEXT:
-            start = token[:_LOOKED_AT] if text is None else text(token[:_LOOKED_AT])
+            start = token[:_SAMPLED_BYTES] if text is None else text(token[:_SAMPLED_BYTES])
             shown = max(text_width(line.decode("utf-8", "ignore")) for line in start.split(b"\n"))
         else:
-            shown = _number_shown(kind, token, _own_format(formatted, at) or look.code(kind))
+            shown = _number_shown(kind, token, _own_format(formatted, at) or style.code(kind))
         longest = max(longest, shown)
     if not longest and column.kind == "datetime" and column.format is None:
-        return number_width(look.zoned)
+        return number_width(style.zoned)
     room = _ROOM_OF_SUM if column.total == "sum" and longest else 0
     return max(longest + room, least_width(column))
 
@@ -112,9 +112,9 @@ def _number_shown(kind: Kind, token: bytes, code: str | None) -> int:
 
 
 def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int, float]:
-    """Characters that the dates and numbers of title rows take, by their columns from 0.
+    """Return the widths of the dates and numbers in title rows, by their columns from 0.
 
-    A text needs no room of its own, for it goes on over the cells beside it.
+    A text needs no room, because programs show it across the cells beside it.
     """
     widths: dict[int, float] = {}
     for row in rows:
@@ -125,42 +125,42 @@ def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int,
 
 def column_widths(
     columns: Sequence[Column],
-    looks: Sequence[ColumnStyle],
+    styles: Sequence[ColumnStyle],
     formatted: Sequence[FormattedColumn],
     options: SheetOptions,
     zone: tzinfo,
     *,
     text: Callable[[bytes], bytes] | None = None,
 ) -> list[float]:
-    """The widths of the columns of a sheet: those they were given, else what the first cells take.
+    """Return the widths of the columns of a sheet: given ones, or those of the first cells.
 
     Args:
         columns: The columns.
-        looks: How the cells of each look.
+        styles: The style of the cells of each.
         formatted: The first cells of each.
-        options: What surrounds them.
-        zone: Zone of the date-times that have one.
-        text: The characters of a text, where it was spelled in a notation.
+        options: Options of the sheet.
+        zone: Zone of aware date-times.
+        text: Returns the characters of a text from its markup; None if a text has none.
     """
     above = title_widths(options.title_rows, zone)
     return [
         column.width
         or sampled_width(
             column.title,
-            max(longest_cell(column, look, cells, text=text), above.get(at, 0)),
+            max(longest_cell(column, style, cells, text=text), above.get(at, 0)),
             button=options.autofilter,
         )
-        for at, (column, look, cells) in enumerate(zip(columns, looks, formatted, strict=True))
+        for at, (column, style, cells) in enumerate(zip(columns, styles, formatted, strict=True))
     ]
 
 
 def sampled_width(title: str | None, longest: float, *, button: bool) -> float:
-    """The width of a column, within reason.
+    """Return the width of a column, not too narrow and not too wide.
 
     Args:
         title: Its title.
-        longest: Characters of the longest cell that was looked at.
-        button: Whether the title has a filter button beside it.
+        longest: Width of its widest sampled cell.
+        button: Whether a filter button is beside the title.
     """
     header = text_width(title) + (_FILTER_BUTTON if button else 0) if title else 0
     return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)

@@ -1,4 +1,4 @@
-"""Addresses made of the cells of a column, as formulas: any number of links, none of them kept.
+"""Links to addresses made from the cells of a column, as formulas: any number, none kept in memory.
 
 Source: ECMA-376 Part 1 §18.17.7.147 (HYPERLINK), §18.17.2.2 (constants).
 """
@@ -19,7 +19,7 @@ from streamware.values.kinds import Kind
 from streamware.values.tokens import EPOCH_ORDINAL, iso_duration
 
 LINKED = frozenset({*Kind} - {Kind.EMPTY, Kind.FORMULA, Kind.JSON})
-"""Kinds of cells that can be such a link."""
+"""The kinds of cells that can be such a link."""
 
 _ESCAPED = re.compile(rb"_x005F_(?=x[0-9A-Fa-f]{4}_)")
 _EPOCH = datetime.fromordinal(EPOCH_ORDINAL).replace(tzinfo=UTC)
@@ -27,21 +27,22 @@ _WORDS = {b"1": b"TRUE", b"0": b"FALSE"}
 
 
 class Address:
-    """An address in which the text of a cell stands.
+    """An address that contains the text of a cell.
 
     Args:
-        template: The address, `{}` where the text stands, quoted for an address.  Where it begins
-            with `{}`, the text is an address itself, and quoted only as far as one needs it.
+        template: The address, with `{}` for the percent-encoded text.  If it begins with `{}`, the
+            text is an address itself, and is encoded only as needed.
     """
 
     def __init__(self, template: str) -> None:
         around = template.split("{}")
-        self._around = [_escaped(legal(part)) for part in around]
-        self._whole = template.startswith("{}")
+        self._around = [_escaped(legal(part)) for part in around]  # the template's other pieces
+        self._whole = template.startswith("{}")  # whether the text is an address itself
+        # Characters that an encoded text may have, as often as the template has it.
         self._room = (MAX_LITERAL - sum(map(units, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes | None]:
-        """`f` for each cell of this kind; None for one that is empty or too long for it."""
+        """Return the element `f` for each cell of this kind; None for an empty or too long one."""
         if self._whole or kind not in (Kind.TEXT, Kind.NUMBER):
             return [self.formula(kind, token) if token else None for token in tokens]
         texts = SEPARATOR.join([token or b"" for token in tokens])
@@ -57,13 +58,13 @@ class Address:
         ]
 
     def formula(self, kind: Kind, token: bytes) -> bytes | None:
-        """`f` for one cell; None where it is empty, too long for it, or of another kind."""
+        """Return the element `f` for one cell; None if it is empty, too long or not linkable."""
         if not token or kind not in LINKED:
             return None
         if self._whole:
             return self._of_address(token) if kind is Kind.TEXT else None
         quoted = percent_encoded(_shown(kind, token))
-        if len(quoted) > self._room:  # and the literal, which is never longer, has room, too
+        if len(quoted) > self._room:  # the literal is never longer than `quoted`
             return None
         mark = b'"' if kind is Kind.TEXT else b""
         literal = mark + _literal(kind, token) + mark
@@ -82,14 +83,14 @@ class Address:
 
 
 def _literal(kind: Kind, token: bytes) -> bytes:
-    """A cell's value within a formula, that of a text less its quotes."""
+    """Return the value of a cell as a formula has it; for a text, without the quotes around it."""
     if kind is Kind.TEXT:
         return _without_escapes(token).replace(b'"', b'""')
     return _WORDS[token] if kind is Kind.BOOL else token.upper()  # the exponent of a number
 
 
 def _shown(kind: Kind, token: bytes) -> bytes:
-    """The text of a cell, dates and spans as in ISO 8601."""
+    """Return the text of a cell, with dates and durations as in ISO 8601."""
     if kind is Kind.TEXT:
         return unescaped(_without_escapes(token))
     if kind is Kind.BOOL:
@@ -106,7 +107,7 @@ def _shown(kind: Kind, token: bytes) -> bytes:
 
 
 def _without_escapes(blob: bytes) -> bytes:
-    """Without the escapes of ST_Xstring, which nobody reads in a formula."""
+    """Return `blob` without the escapes of ST_Xstring, which programs do not read in a formula."""
     return _ESCAPED.sub(b"_", blob) if b"_x005F_" in blob else blob
 
 

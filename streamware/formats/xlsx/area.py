@@ -1,4 +1,4 @@
-"""Area: where the rows of a table stand in a sheet.
+"""Area: rows of a sheet, and references to them.
 
 Source: ECMA-376 Part 1 §18.18.62 (ST_Ref).
 """
@@ -11,12 +11,12 @@ from streamware.formats.spreadsheet.reference import column_letters
 
 
 class Area(NamedTuple):
-    """Some rows of a sheet, from its first column on.
+    """Rows of a sheet, from its first column on.
 
     Attributes:
-        columns: So many.
-        first: The first row, from 1.
-        last: The last one.
+        columns: The number of columns.
+        first: Number of the first row, from 1.
+        last: Number of the last row.
     """
 
     columns: int
@@ -24,11 +24,11 @@ class Area(NamedTuple):
     last: int
 
     def reference(self, *, dollar: str = "") -> str:
-        """All of it: `A1:C9`; with a dollar `$A$1:$C$9`."""
+        """Return the reference to all of it: `A1:C9`, or `$A$1:$C$9` with `dollar="$"`."""
         last = column_letters(max(self.columns, 1) - 1)
         return f"{dollar}A{dollar}{self.first}:{dollar}{last}{dollar}{self.last}"
 
     def column(self, at: int) -> str:
-        """One column of it, counted from 0: `B1:B9`."""
+        """Return the reference to one column of it, counted from 0: `B1:B9`."""
         letters = column_letters(at)
         return f"{letters}{self.first}:{letters}{self.last}"

@@ -1,7 +1,7 @@
-"""Functions as a file has them: those that came after the first edition of the format, prefixed.
+"""Writes the names of functions as files have them: those added after Excel 2007 have a prefix.
 
-A program that does not know one then says so and keeps the formula; without the prefix Excel
-shows `#NAME?` even where it does know it.
+With the prefix, a program that does not know a function says so and keeps the formula.  Without
+it, Excel shows `#NAME?` even for a function that it knows.
 
 Source: [MS-XLSX] §2.2.2.3 (future functions).
 """
@@ -12,7 +12,7 @@ import re
 
 from streamware.formats.spreadsheet.functions import LATER
 
-_OF_SHEETS = frozenset({"FILTER", "SORT"})  # macro sheets have others of these names
+_OF_SHEETS = frozenset({"FILTER", "SORT"})  # macro sheets have other functions of these names
 
 _CALLED = re.compile(r"[A-Z0-9.]++(?=\()")
 _TOKENS = re.compile(
@@ -27,17 +27,17 @@ _TOKENS = re.compile(
 
 
 def prefixed(formula: str) -> str:
-    """A formula as it stands in a file: `IFS(A1,2)` as `_xlfn.IFS(A1,2)`.
+    """Return a formula as a file has it: `_xlfn.IFS(A1,2)` for `IFS(A1,2)`.
 
-    What has its prefix already stays.  Parameters of LET and LAMBDA, which are `_xlpm.x` in a
-    file, and functions passed by their bare names, `_xleta.SUM`, are left as they come.
+    A prefix that is given already stays.  Parameters of LET and LAMBDA, which are `_xlpm.x` in a
+    file, and functions passed by name, `_xleta.SUM`, are not changed.
     """
     if "(" not in formula or LATER.isdisjoint(_CALLED.findall(formula.upper())):
-        return formula  # as nearly all are: a look takes a fraction of what writing the cell does
-    return _TOKENS.sub(_written, formula)
+        return formula  # the usual case, found in a fraction of the time that the cell takes
+    return _TOKENS.sub(_renamed, formula)
 
 
-def _written(found: re.Match[str]) -> str:
+def _renamed(found: re.Match[str]) -> str:
     name = (found["name"] or "").upper()
     if name not in LATER:
         return found[0]

@@ -1,4 +1,4 @@
-"""The index of a workbook: a sheet that lists the others, with links to them."""
+"""Writes the index of a workbook: a sheet that lists the others, with links to them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _NARROWEST = 12
 
 
 def index_sheet(sheets: Sequence[tuple[str, int]], styles: Styles) -> bytes:
-    """The sheet: a name and a number of rows in each of its rows, in no language.
+    """Return the sheet, which has no header, because that would need a language.
 
     Args:
-        sheets: Names of the others, and how many data rows they have.
-        styles: Those of the workbook.
+        sheets: The names of the other sheets, and the numbers of their data rows.
+        styles: The styles of the workbook.
     """
     link, count = styles.index(LINK), styles.index(ROWS)
     rows = "".join(

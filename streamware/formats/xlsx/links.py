@@ -1,4 +1,4 @@
-"""Links: where the cells of a sheet lead.
+"""Links: the hyperlinks of single cells of a sheet.
 
 Source: ECMA-376 Part 1 §18.3.1.47 (hyperlink).
 """
@@ -18,26 +18,26 @@ MAX_BYTES = 8 * 2**20  # of the addresses of a sheet
 class Links:
     """The links of one sheet.
 
-    Memory holds their addresses, each once: at most `MAX_BYTES`.
+    Memory holds at most `MAX_BYTES` of addresses, each address once.
     """
 
     def __init__(self) -> None:
-        self._links: list[str] = []  # their XML: it takes less than what it says
-        self._ids: dict[str, int] = {}
-        self._size = 0
+        self._links: list[str] = []  # as XML, which takes less memory than objects
+        self._ids: dict[str, int] = {}  # the number of the relation to an address
+        self._size = 0  # bytes of the addresses
 
     def add(self, reference: str, url: str) -> bool:
-        """Have the cell at `reference` lead to `url`; False where it cannot.
+        """Make a cell a link; return False if that is impossible, or there is no room for it.
 
         Args:
-            reference: Such as `B7`.
-            url: An address; `#'Other sheet'!A1` is a place in the workbook.
+            reference: The cell, such as `B7`.
+            url: An address, or `#'Other sheet'!A1` for a place in the workbook.
         """
         parted = parts_of(url)
         if parted is None or len(self._links) >= MAX_LINKS:
             return False
         address, place = parted
-        # Only what is new takes room; a place is in its link each time.
+        # An address counts once.  A place counts each time, because every link repeats it.
         size = self._size + len(place) + (0 if address in self._ids else len(address))
         if size > MAX_BYTES:
             return False
@@ -47,24 +47,24 @@ class Links:
         return True
 
     def mark(self) -> int:
-        """How many there are, for `rewind`."""
+        """Return the number of links, for `rewind`."""
         return len(self._links)
 
     def rewind(self, mark: int) -> None:
-        """Forget those that were added since."""
+        """Remove the links that were added after `mark`; their addresses stay."""
         del self._links[mark:]
 
     @property
     def addresses(self) -> int:
-        """So many different ones."""
+        """The number of different addresses."""
         return len(self._ids)
 
     def relations(self) -> Iterator[Relation]:
-        """Those of the sheet to the addresses; the first has the id `rId1`."""
+        """Yield the relations to the addresses; the first has the id `rId1`."""
         return (Relation("hyperlink", address, external=True) for address in self._ids)
 
     def element(self) -> str:
-        """`hyperlinks`; empty where there are none."""
+        """Return the element `hyperlinks`; empty if there are no links."""
         if not self._links:
             return ""
         return f"<hyperlinks>{''.join(self._links)}</hyperlinks>"

@@ -1,6 +1,6 @@
-"""Notes on the cells of a sheet, and the drawing of the boxes that they are shown in.
+"""Notes: the comments on cells of a sheet, and the drawing of their boxes.
 
-Excel shows no note without its drawing, in a language that is older than the standard.
+Excel shows a note only if it has a drawing, in VML, a language that is older than the standard.
 
 Source: ECMA-376 Part 1 §18.7 (comments); Part 4 §19 (VML), §19.4 (its spreadsheet drawing).
 """
@@ -61,22 +61,22 @@ class _Note(NamedTuple):
 class Notes:
     """The notes of one sheet.
 
-    Memory holds them: at most `MAX_NOTES`, of `MAX_BYTES` together.
+    Memory holds at most `MAX_NOTES` of them, with at most `MAX_BYTES` of text.
     """
 
     def __init__(self) -> None:
         self._notes: list[_Note] = []
-        self._size = 0
+        self._size = 0  # bytes of their text
 
     def __bool__(self) -> bool:
         return bool(self._notes)
 
     def add(self, row: int, column: int, text: str) -> bool:
-        """Put a note on a cell; False where there is no room for it.
+        """Put a note on a cell; return False if there is no room for it.
 
         Args:
-            row: Its row, from 1.
-            column: Its column, from 0.
+            row: Row of the cell, from 1.
+            column: Column of the cell, from 0.
             text: The note.
         """
         size = self._size + len(text.encode("utf-8", "replace"))
@@ -87,22 +87,22 @@ class Notes:
         return True
 
     def mark(self) -> int:
-        """How many there are, for `rewind`."""
+        """Return the number of notes, for `rewind`."""
         return len(self._notes)
 
     def rewind(self, mark: int) -> None:
-        """Forget those that were added since."""
+        """Remove the notes that were added after `mark`."""
         del self._notes[mark:]
 
     def part(self) -> Iterator[bytes]:
-        """The part with their texts, in pieces."""
+        """Yield the part with their texts, in pieces."""
         return in_pieces(chain([_HEAD], map(_comment, self._notes), [_FOOT]))
 
     def drawing(self, number: int) -> Iterator[bytes]:
-        """The part with their boxes, in pieces.
+        """Yield the part with their boxes, in pieces.
 
         Args:
-            number: That of the sheet: no two drawings of a workbook have a shape's id in common.
+            number: Number of the sheet, which makes the ids of the shapes unique in the workbook.
         """
         first = (number - 1) * _BLOCKS + 1
         blocks = range(first, first + len(self._notes) // _BLOCK + 1)
@@ -116,7 +116,7 @@ def _comment(note: _Note) -> str:
     text = escape(_LOOKS_ESCAPED.sub("_x005F_", text))
     reference = f"{column_letters(note.column)}{note.row}"
     return (
-        f'<comment ref="{reference}" authorId="0">'  # a run, as Excel has it: exceljs wants one
+        f'<comment ref="{reference}" authorId="0">'  # exceljs needs a run, which Excel writes too
         f'<text><r><t xml:space="preserve">{text}</t></r></text>'
         "</comment>"
     )
@@ -126,7 +126,7 @@ def _shape(number: int, note: _Note) -> str:
     row, column = note.row - 1, note.column
     lines = sum(len(line) // _LINE + 1 for line in note.text[: _MOST_LINES * _LINE].split("\n"))
     height = min(max(lines, _FEWEST_LINES), _MOST_LINES)
-    # Beside the cell; at the edge of the sheet, over it.
+    # The box is beside the cell, or over it at the edge of the sheet.
     left = column + 1 if column + 3 <= _LAST_COLUMN else _LAST_COLUMN - 2
     top = min(max(row - 1, 0), _LAST_ROW - height)
     anchor = f"{left},15,{top},10,{left + 2},15,{top + height},4"

@@ -1,4 +1,4 @@
-"""How a sheet is shown and printed.
+"""Writes how a sheet is shown and printed.
 
 Source: ECMA-376 Part 1 §18.3.1.82 (sheetPr), §18.3.1.87 (sheetView), §18.3.1.66 (pane), §18.3.1.63
 (pageSetup).
@@ -15,19 +15,19 @@ _MARGINS = (
 
 
 def properties(options: SheetOptions) -> str:
-    """`sheetPr`: the colour of the tab, and whether a page is fitted."""
+    """Return the element `sheetPr`: the colour of the tab, and fitting to a page."""
     color = f'<tabColor rgb="FF{options.tab_color}"/>' if options.tab_color else ""
     fitted = '<pageSetUpPr fitToPage="1"/>' if options.fit_to_width else ""
     return f"<sheetPr>{color}{fitted}</sheetPr>" if color or fitted else ""
 
 
 def view(options: SheetOptions, *, rows: int, selected: bool) -> str:
-    """`sheetViews`: zoom, direction, and what stays in sight.
+    """Return the element `sheetViews`: zoom, direction, and what is frozen.
 
     Args:
-        options: The caller's.
-        rows: So many of the first rows stay in sight.
-        selected: Whether the sheet is the one that is shown first.
+        options: Options of the sheet.
+        rows: The number of rows at the top that are frozen.
+        selected: Whether the sheet is shown when the workbook is opened.
     """
     zoom = options.zoom
     marks = "".join(
@@ -44,7 +44,7 @@ def view(options: SheetOptions, *, rows: int, selected: bool) -> str:
 
 
 def setup(options: SheetOptions) -> str:
-    """`pageMargins` and `pageSetup`."""
+    """Return the elements `pageMargins` and `pageSetup`."""
     across = ' orientation="landscape"' if options.landscape else ""
     fitted = ' fitToHeight="0"' if options.fit_to_width else ""
     return _MARGINS + (f"<pageSetup{across}{fitted}/>" if across or fitted else "")

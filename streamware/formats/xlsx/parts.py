@@ -1,7 +1,7 @@
-"""The parts of a workbook that are not sheets.
+"""Writes the parts of a workbook that belong to no sheet, and the relations of parts.
 
-Source: ECMA-376 Part 2 §9 and §10 (relationships, content types); Part 1 §18.2 (workbook) and
-§22.2 (extended properties).
+Source: ECMA-376 Part 2 §9.3 (relationships), §10.1.2 (content types), §11 (core properties); Part 1
+§18.2 (workbook), §22.2 (extended properties).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHARED_STRINGS = "xl/sharedStrings.xml"
 SHEET_TYPE = f"{_TYPES}.worksheet+xml"
 TABLE_TYPE = f"{_TYPES}.table+xml"
 NOTES_TYPE = f"{_TYPES}.comments+xml"
-_PIECE = 512  # texts in a piece
+_PIECE = 512  # texts that are joined into a piece
 _FIXED = {
     WORKBOOK: f"{_TYPES}.sheet.main+xml",
     STYLES: f"{_TYPES}.styles+xml",
@@ -41,7 +41,7 @@ _FIXED = {
     CORE: "application/vnd.openxmlformats-package.core-properties+xml",
     APP: "application/vnd.openxmlformats-officedocument.extended-properties+xml",
 }
-# Parts whose extension says all: nobody overrides them (Part 2 §10.1.2.2).
+# The types of parts by their extension, unless they are overridden (Part 2 §10.1.2.2).
 _DEFAULTS = {
     "rels": "application/vnd.openxmlformats-package.relationships+xml",
     "xml": "application/xml",
@@ -54,8 +54,8 @@ class Part(NamedTuple):
 
     Attributes:
         name: Its name in the zip.
-        content_type: Its media type; None where its extension tells.
-        data: Its content, in pieces where it may be long.
+        content_type: Its media type; None if its extension gives it.
+        data: Its content; in pieces if it may be long.
     """
 
     name: str
@@ -64,12 +64,12 @@ class Part(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """A relation of a part to another one, or to an address outside.
+    """A relation of a part to another part, or to an address.
 
     Attributes:
-        type: Its type, without what all types begin with.
-        target: Path or address.
-        external: Whether it leads out of the package.
+        type: Its type, without the prefix that all types have.
+        target: Path of the part, or the address.
+        external: Whether the target is outside of the package.
     """
 
     type: str
@@ -78,13 +78,13 @@ class Relation(NamedTuple):
 
 
 class DefinedName(NamedTuple):
-    """A name that stands for a formula or a range.
+    """A name for a formula or a range.
 
     Attributes:
         name: The name.
-        text: What it stands for, such as `'Orders'!$A$1:$C$9`.
-        position: Of the sheet that it belongs to, from 0; None for one of the whole workbook.
-        hidden: Whether nobody is shown it.
+        text: The formula or range, such as `'Orders'!$A$1:$C$9`.
+        position: Position of the sheet that it belongs to, from 0; None for the whole workbook.
+        hidden: Whether programs do not show it.
     """
 
     name: str
@@ -94,15 +94,15 @@ class DefinedName(NamedTuple):
 
 
 def sheet_name(number: int) -> str:
-    """Name of the part of a sheet, counted from 1."""
+    """Return the name of the part of a sheet, by the sheet's number from 1."""
     return f"xl/worksheets/sheet{number}.xml"
 
 
 def relations(custom: str | None = None) -> bytes:
-    """The package's own relations.
+    """Return the relations of the package.
 
     Args:
-        custom: Name of the part of custom properties, where there are any.
+        custom: Name of the part of custom properties, if there are any.
     """
     found = [
         (f"{_OFFICE}/relationships/officeDocument", WORKBOOK, False),
@@ -115,7 +115,7 @@ def relations(custom: str | None = None) -> bytes:
 
 
 def core_properties(title: str | None, author: str | None, created: datetime | None) -> bytes:
-    """Dublin Core properties (Part 2 §11)."""
+    """Return the core properties (Part 2 §11)."""
     inner = _element("dc:title", title) + _element("dc:creator", author)
     if created is not None:
         inner += f'<dcterms:created xsi:type="dcterms:W3CDTF">{moment(created)}</dcterms:created>'
@@ -127,7 +127,7 @@ def core_properties(title: str | None, author: str | None, created: datetime | N
 
 
 def app_properties(company: str | None) -> bytes:
-    """Extended properties."""
+    """Return the extended properties."""
     inner = _element("Application", "streamware") + _element("Company", company)
     return (
         f'{_DECLARATION}<Properties xmlns="{_OFFICE}/extended-properties">{inner}</Properties>'
@@ -140,12 +140,12 @@ def workbook(
     *,
     formulas: bool = False,
 ) -> bytes:
-    """The list of sheets and of defined names.
+    """Return the part that lists the sheets and the defined names.
 
     Args:
-        sheets: Names and numbers of the parts of the sheets, in the order of their tabs.
-        defined: They may come in any order.
-        formulas: Whether there are any: the program that opens it calculates them.
+        sheets: The names of the sheets and the numbers of their parts, in the order of their tabs.
+        defined: The defined names, in any order.
+        formulas: Whether there are formulas: then the program that opens the file calculates.
     """
     listed = "".join(
         f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="rId{number}"/>'
@@ -163,7 +163,12 @@ def workbook(
 
 
 def workbook_relations(sheets: int, *, strings: bool = False) -> bytes:
-    """Where the sheets are, whose ids are the numbers of their parts; the styles; the strings."""
+    """Return the relations of the workbook to its sheets, its styles and its shared strings.
+
+    Args:
+        sheets: The number of sheets; the id of each is the number of its part.
+        strings: Whether there is a part of shared strings.
+    """
     relations = [
         Relation("worksheet", f"worksheets/sheet{number}.xml") for number in range(1, sheets + 1)
     ]
@@ -174,7 +179,7 @@ def workbook_relations(sheets: int, *, strings: bool = False) -> bytes:
 
 
 def relations_of(relations: Iterable[Relation]) -> Iterator[bytes]:
-    """A part's relations, in pieces; the first has the id `rId1`."""
+    """Yield the relations of a part, in pieces; the first has the id `rId1`."""
     return _relationships(
         (f"{_OFFICE}/relationships/{type_}", target, external)
         for type_, target, external in relations
@@ -182,18 +187,18 @@ def relations_of(relations: Iterable[Relation]) -> Iterator[bytes]:
 
 
 def in_pieces(texts: Iterable[str]) -> Iterator[bytes]:
-    """Many short texts as few longer pieces."""
+    """Yield many short texts joined into few pieces, in UTF-8."""
     following = iter(texts)
     while some := list(islice(following, _PIECE)):
         yield "".join(some).encode()
 
 
 def content_types(written: Iterable[tuple[str, str | None]]) -> bytes:
-    """The media type of every part, those that every workbook has left out.
+    """Return the part with the media types of all parts.
 
     Args:
-        written: Names and media types of the sheets and of what is attached to them; None as
-            type where the name's extension tells it.
+        written: The names and media types of the parts that not every workbook has; None as media
+            type if the extension gives it.
     """
     given = list(written)
     overrides = {name: type_ for name, type_ in given if type_ is not None} | _FIXED

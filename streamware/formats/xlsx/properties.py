@@ -1,4 +1,4 @@
-"""The part of a workbook that holds the document properties of one's own.
+"""Writes the part with the custom document properties of a workbook.
 
 Source: ECMA-376 Part 1 §22.3 (custom properties), §22.4 (their types).
 """
@@ -25,19 +25,19 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     f'<Properties xmlns="{_OFFICE}/custom-properties" xmlns:vt="{_OFFICE}/docPropsVTypes">'
 )
-_SET = "{D5CDD505-2E9C-101B-9397-08002B2CF9AE}"  # that of properties that users define
+_SET = "{D5CDD505-2E9C-101B-9397-08002B2CF9AE}"  # of the properties that users define (§22.3.2.2)
 
 
 def custom_properties(properties: Mapping[str, Property], receipt: Receipt, zone: tzinfo) -> bytes:
-    """The part that holds them.
+    """Return the part.
 
     Args:
-        properties: By name; a callable is called with `receipt`.
-        receipt: The export's, as far as it is known.
+        properties: The properties by name; a callable is called with `receipt`.
+        receipt: The receipt of the export so far.
         zone: Zone of date-times that have none, and of dates.
 
     Raises:
-        EncodeError: A callable returned what no property can be.
+        EncodeError: A callable returned something that a property cannot be.
     """
     inner = []
     values = resolved(properties, receipt, zone)
@@ -50,7 +50,7 @@ def custom_properties(properties: Mapping[str, Property], receipt: Receipt, zone
 
 
 def _variant(value: Value, zone: tzinfo) -> str:
-    """The value in an element that tells its type; Excel has no others."""
+    """Return the element of a value, one of the five types that Excel has."""
     if isinstance(value, bool):
         return f"<vt:bool>{str(value).lower()}</vt:bool>"
     if isinstance(value, int) and -_LARGEST_INT <= value < _LARGEST_INT:
@@ -63,6 +63,8 @@ def _variant(value: Value, zone: tzinfo) -> str:
 
 
 def _is_double(value: float | Decimal) -> bool:
-    """Whether no digit is lost."""
-    finite = isinstance(value, int) or isfinite(value)  # an int may be past all doubles
+    """Return whether a double can hold the value without losing a digit."""
+    finite = isinstance(value, int) or isfinite(
+        value
+    )  # isfinite fails for an int beyond all doubles
     return finite and (isinstance(value, float) or abs(value) <= 10**_DIGITS)

@@ -1,6 +1,6 @@
-"""Protection of a sheet: it keeps from mistakes, and no secret.
+"""Writes the protection of a sheet, which prevents mistakes but keeps nothing secret.
 
-Source: ECMA-376 Part 1 §18.3.1.85 (sheetProtection), which tells how the password is hashed.
+Source: ECMA-376 Part 1 §18.3.1.85 (sheetProtection), which says how the password is hashed.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 
-SPINS = 100_000
+SPINS = 100_000  # rounds of hashing
 
-# Filter and sort are no changes: "0" says that they are not locked.
+# "0" means not locked: users may still sort and filter.
 _LOCKED = ' sheet="1" objects="1" scenarios="1" sort="0" autoFilter="0"'
 _SALT_BYTES = 16
 
 
 def protection(protect: bool | str, sheet: str) -> str:
-    """`sheetProtection` as the option `protect` asks for it; empty where it does not.
+    """Return the element `sheetProtection`; empty if the sheet is not protected.
 
-    A password takes about a tenth of a second.
+    Hashing a password takes about a tenth of a second.
 
     Args:
-        protect: Whether, or the password.
+        protect: Whether the sheet is protected, or the password.
         sheet: Name of the sheet.
     """
     if not protect:
@@ -31,8 +31,8 @@ def protection(protect: bool | str, sheet: str) -> str:
 
 
 def _hashed(password: str, sheet: str) -> str:
-    # Equal workbooks have equal bytes: the salt comes from the name.  Made from the password, it
-    # would be a shortcut to it.
+    # The salt is made from the name, and is not random, so that equal workbooks have equal bytes.
+    # If it were made from the password, it would help to guess that.
     salt = hashlib.sha512(sheet.encode("utf-8", "replace")).digest()[:_SALT_BYTES]
     value = hashlib.sha512(salt + password.encode("utf-16-le", "replace")).digest()
     for spin in range(SPINS):

@@ -1,4 +1,4 @@
-"""What holds for whole columns: conditional formats and data validation.
+"""Writes the rules of columns: conditional formats and data validation.
 
 Source: ECMA-376 Part 1 §18.3.1.18 (conditionalFormatting), §18.3.1.10 (cfRule), §18.3.1.33
 (dataValidations).
@@ -46,17 +46,17 @@ _BREAKS = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 class ColumnRules:
     """The conditional formats and validations of one sheet.
 
-    What they look like is settled at once, where they hold when the rows are known.
+    They are made when the sheet begins, but for the ranges, which are known after the last row.
 
     Args:
         sheet: Name of the sheet, for messages.
         columns: Its columns.
-        options: What surrounds its rows.
-        styles: Those of the workbook.
-        zone: Zone that aware date-times are compared in.
+        options: Its options.
+        styles: The styles of the workbook.
+        zone: Zone in which aware date-times are compared.
 
     Raises:
-        EncodeError: A date that a spreadsheet does not have.
+        EncodeError: A rule compares with a date that spreadsheets do not have.
     """
 
     def __init__(
@@ -67,23 +67,21 @@ class ColumnRules:
         styles: Styles,
         zone: tzinfo,
     ) -> None:
-        self._sheet = sheet
-        self._zone = zone
-        self._styles = styles
-        self._formats: list[tuple[int, str]] = []
-        self._validations: list[tuple[int, str]] = []
+        self._zone = zone  # in which aware date-times are compared
+        self._styles = styles  # of the workbook
+        self._formats: list[tuple[int, str]] = []  # by column; `{}` stands for the priority
+        self._validations: list[tuple[int, str]] = []  # by column; `{}` stands for the range
         for at, column in enumerate(columns):
-            self._place = f"sheet {sheet!r}, column {label(column, at)}"
+            self._place = f"sheet {sheet!r}, column {label(column, at)}"  # for messages
             self._formats += [(at, self._format(rule)) for rule in column.rules]
             if column.validation is not None:
                 self._validations.append((at, self._validation(column.validation)))
-        self._zebra: int | None = None
-        if options.zebra:
-            color = options.zebra if isinstance(options.zebra, str) else ZEBRA
-            self._zebra = styles.difference(Style(background=color))
+        color = ZEBRA if options.zebra is True else options.zebra
+        # The differential format of every second row.
+        self._zebra = styles.difference(Style(background=color)) if color else None
 
     def formats(self, area: Area) -> str:
-        """`conditionalFormatting`, as often as needed; the earlier rule of a column wins."""
+        """Return the elements `conditionalFormatting`; earlier rules of a column have priority."""
         found = [
             _formatting(area.column(at), rule.replace("{}", str(priority), 1))
             for priority, (at, rule) in enumerate(self._formats, 1)
@@ -97,7 +95,7 @@ class ColumnRules:
         return "".join(found)
 
     def validations(self, area: Area) -> str:
-        """`dataValidations`; empty where there are none."""
+        """Return the element `dataValidations`; empty if there are none."""
         found = [
             validation.replace("{}", area.column(at), 1) for at, validation in self._validations
         ]
@@ -106,7 +104,7 @@ class ColumnRules:
         return f'<dataValidations count="{len(found)}">{"".join(found)}</dataValidations>'
 
     def _format(self, rule: Rule) -> str:
-        """Its XML, with `{}` for the priority."""
+        """Return the element `cfRule`, with `{}` for the priority."""
         if isinstance(rule, Condition):
             marks = f' dxfId="{self._styles.difference(rule.style)}"'
             compared = f' operator="{_OPERATORS[rule.comparison]}"'
@@ -116,7 +114,7 @@ class ColumnRules:
         return f'<cfRule type="{type_}" priority="{{}}">{inner}</cfRule>'
 
     def _validation(self, rule: Validation) -> str:
-        """Its XML, with `{}` for the range."""
+        """Return the element `dataValidation`, with `{}` for the range."""
         marks = f' type="{_TYPES[rule.kind]}"'
         if rule.kind is None:
             formulas = f"<formula1>{escape(text_literal(','.join(rule.choices)))}</formula1>"
@@ -143,7 +141,7 @@ class ColumnRules:
         )
 
     def _literal(self, operand: Operand) -> str:
-        """An operand as it stands in a formula."""
+        """Return an operand as a formula has it."""
         if isinstance(operand, date):
             return self._serial(operand)
         if isinstance(operand, str):
@@ -153,7 +151,7 @@ class ColumnRules:
         return repr(operand)
 
     def _serial(self, day: date) -> str:
-        """Days, as spreadsheets count them."""
+        """Return the serial number of a date or date-time."""
         moved: date | None = day
         if isinstance(day, datetime) and day.tzinfo is not None:
             moved = in_zone(day, self._zone)

@@ -1,4 +1,4 @@
-"""The table of shared strings, for programs that show no others.
+"""SharedStrings: the table of texts, for programs that do not show inline strings.
 
 Source: ECMA-376 Part 1 §18.4.9 (sst), §18.4.8 (si).
 """
@@ -11,7 +11,7 @@ from itertools import chain
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
-MAX_STRINGS = 50_000
+MAX_STRINGS = 50_000  # texts in the table
 MAX_BYTES = 4 * 2**20  # of their text
 
 _HEAD = (
@@ -22,52 +22,49 @@ _STRIPPED = b" \t\n\r"
 
 
 class SharedStrings:
-    """The texts that cells of a workbook share, in the order in which rows have them.
+    """The texts that the cells of a workbook share, in the order of the rows.
 
-    Memory holds at most `MAX_STRINGS` texts of `MAX_BYTES` together; a text that comes later
-    stands in its cell.
+    Memory holds at most `MAX_STRINGS` texts, of `MAX_BYTES` in total.  Texts after that are written
+    into their cells.
     """
 
     def __init__(self) -> None:
-        self._ids: dict[bytes, bytes] = {}
-        self._size = 0
+        self._ids: dict[bytes, bytes] = {}  # the number of each text, as cells have it
+        self._size = 0  # bytes of the texts
 
     def collect(self, columns: Sequence[FormattedColumn]) -> None:
-        """Take in the texts of some rows, row by row: the order must not depend on batches."""
-        texts = [list(_texts(cells)) for cells in columns if _may_have_text(cells)]
+        """Add the texts of some rows, row by row: their order must not depend on the batches."""
+        with_text = [c for c in columns if c.kind is Kind.TEXT or c.kinds is not None]
+        texts = [list(_texts(cells)) for cells in with_text]
         if texts:
             new = dict.fromkeys(chain.from_iterable(zip(*texts, strict=True)))
             new.pop(None, None)
             for token in new:
                 if token not in self._ids:
-                    self._added(token)
+                    self._add(token)
 
     def ids(self, tokens: Sequence[bytes | None]) -> list[bytes | None]:
-        """The number of each text; None for what is not in the table."""
-        return list(map(self._ids.get, tokens))  # type: ignore[arg-type]  # None is no key of it
+        """Return the number of each text; None for a text that is not in the table."""
+        return list(map(self._ids.get, tokens))  # type: ignore[arg-type]  # None is not a key
 
     def id(self, token: bytes) -> bytes | None:
-        """The number of a text, which is taken in; None where there is no room for it."""
-        return self._ids.get(token) or self._added(token)
+        """Return the number of a text, added if it is new; None if there is no room for it."""
+        return self._ids.get(token) or self._add(token)
 
     def part(self) -> bytes | None:
-        """`xl/sharedStrings.xml`; None where there are none."""
+        """Return `xl/sharedStrings.xml`; None if there are no texts."""
         if not self._ids:
             return None
         items = b"".join(map(_item, self._ids))
         return _HEAD % len(self._ids) + items + b"</sst>"
 
-    def _added(self, token: bytes) -> bytes | None:
+    def _add(self, token: bytes) -> bytes | None:
         size = self._size + len(token)
         if len(self._ids) >= MAX_STRINGS or size > MAX_BYTES:
             return None
         self._size = size
         number = self._ids[token] = b"%d" % len(self._ids)
         return number
-
-
-def _may_have_text(cells: FormattedColumn) -> bool:
-    return cells.kind is Kind.TEXT or cells.kinds is not None
 
 
 def _texts(cells: FormattedColumn) -> Sequence[bytes | None]:

@@ -1,4 +1,4 @@
-"""The styles part: how cells look, collected while they are written.
+"""Styles: the part with the styles of cells, which are registered while cells are written.
 
 Source: ECMA-376 Part 1 §18.8.
 """
@@ -12,8 +12,8 @@ from streamware.formats.text import legal
 from streamware.model.style import Style
 
 MAX_FORMATS = 65_490  # cell formats in a workbook (Microsoft's limits page)
-MAX_FONTS = 512  # of a workbook (the same)
-MAX_NUMBER_FORMATS = 250  # of one's own; "between 200 and 250" (Microsoft's limits page)
+MAX_FONTS = 512  # fonts in a workbook (Microsoft's limits page)
+MAX_NUMBER_FORMATS = 250  # that are not built in; "between 200 and 250" (Microsoft's limits page)
 
 _GENERAL = "General"
 _FIRST_CUSTOM = 164  # ids below are built in (§18.8.30)
@@ -36,7 +36,7 @@ _BASE = (
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
 )
 _NORMAL = '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
-# The first two fills are Excel's own, whatever stands there.
+# Excel uses its own first two fills, whatever the file says.
 _FILLS = (
     '<fill><patternFill patternType="none"/></fill>',
     '<fill><patternFill patternType="gray125"/></fill>',
@@ -46,43 +46,44 @@ _PLAIN = Style()
 
 
 class Styles:
-    """The cell formats of a workbook, and what rules change of them, each once.
+    """The cell formats of a workbook, and the differential formats of its rules.
 
-    Equal styles have one index; the parts that they are made of are there once, too.
+    Equal styles have one index, and equal fonts, fills and borders are written once.
     """
 
     def __init__(self) -> None:
-        self._indices: dict[Style, int] = {}
-        self._formats: dict[str, int] = {}
-        self._numbers: dict[str, int] = {}
-        self._fonts: dict[str, int] = {}
-        self._fills = {fill: at for at, fill in enumerate(_FILLS)}
-        self._borders: dict[str, int] = {}
-        self._differences: dict[str, int] = {}
+        self._indices: dict[Style, int] = {}  # of the cell format of a style
+        # Indices by XML, or by the code of a number format.
+        self._formats: dict[str, int] = {}  # cell formats: cellXfs (§18.8.10)
+        self._numbers: dict[str, int] = {}  # number formats that are not built in (§18.8.31)
+        self._fonts: dict[str, int] = {}  # fonts (§18.8.23)
+        self._fills = {fill: at for at, fill in enumerate(_FILLS)}  # fills (§18.8.21)
+        self._borders: dict[str, int] = {}  # borders (§18.8.5)
+        self._differences: dict[str, int] = {}  # differential formats: dxfs (§18.8.15)
         self.index(_PLAIN)
 
     def index(self, style: Style) -> int:
-        """Index of the cell format that looks so (`c/@s`); that of `Style()` is 0.
+        """Return the index of the cell format of a style (`c/@s`); it is 0 for `Style()`.
 
         Raises:
-            LimitError: There are more formats, number formats or fonts than Excel has.
+            LimitError: There are more cell formats, number formats or fonts than Excel allows.
         """
         index = self._indices.get(style)
         if index is None:
-            index = self._indices[style] = self._added(self._format(style))
+            index = self._indices[style] = self._add(self._format(style))
         return index
 
     def difference(self, style: Style) -> int:
-        """Index of what a rule changes of the cells that it holds for (`cfRule/@dxfId`).
+        """Return the index of the differential format of a rule (`cfRule/@dxfId`).
 
-        Size and name of a font, alignment and wrapping cannot change by a rule.
+        A rule cannot change the size and name of a font, the alignment and the wrapping.
         """
         changed = _element("font", _emphasis(style, size=""))
         if style.format:
             number = self._number(style.format)
             changed += f'<numFmt numFmtId="{number}" formatCode={quoteattr(legal(style.format))}/>'
         if style.background:
-            # Other than a cell's, this fill is told by its background (§18.8.32).
+            # Unlike the fill of a cell, this one has its colour as background (§18.8.32).
             color = f'<bgColor rgb="FF{style.background}"/>'
             changed += f"<fill><patternFill>{color}</patternFill></fill>"
         if style.border:
@@ -90,7 +91,7 @@ class Styles:
         return self._differences.setdefault(f"<dxf>{changed}</dxf>", len(self._differences))
 
     def part(self) -> bytes:
-        """`xl/styles.xml`."""
+        """Return `xl/styles.xml`."""
         numbers = [
             f'<numFmt numFmtId="{number}" formatCode={quoteattr(legal(code))}/>'
             for code, number in self._numbers.items()
@@ -108,7 +109,7 @@ class Styles:
             + "</styleSheet>"
         ).encode()
 
-    def _added(self, xf: str) -> int:
+    def _add(self, xf: str) -> int:
         index = self._formats.setdefault(xf, len(self._formats))
         if index >= MAX_FORMATS:
             raise LimitError("cell formats of the workbook", limit=MAX_FORMATS, actual=index + 1)
@@ -117,8 +118,8 @@ class Styles:
     def _format(self, style: Style) -> str:
         number = self._number(style.format or _GENERAL)
         font = self._font(style)
-        fill = 0 if style.background is None else _place(self._fills, _fill(style.background))
-        border = _place(self._borders, _border(style.border))
+        fill = 0 if style.background is None else _index(self._fills, _fill(style.background))
+        border = _index(self._borders, _border(style.border))
         alignment = _alignment(style)
         applied = "".join(
             f' apply{name}="1"'
@@ -137,7 +138,7 @@ class Styles:
         )
 
     def _font(self, style: Style) -> int:
-        font = _place(self._fonts, _font(style))
+        font = _index(self._fonts, _font(style))
         if font >= MAX_FONTS:
             raise LimitError("fonts of the workbook", limit=MAX_FONTS, actual=font + 1)
         return font
@@ -154,7 +155,7 @@ class Styles:
         return number or 0
 
 
-def _place(known: dict[str, int], xml: str) -> int:
+def _index(known: dict[str, int], xml: str) -> int:
     return known.setdefault(xml, len(known))
 
 
@@ -174,7 +175,7 @@ def _font(style: Style) -> str:
 
 
 def _emphasis(style: Style, *, size: str) -> str:
-    """What a font has besides its name; Microsoft's programs insist on this order."""
+    """Return the elements of a font but for its name, in the order that Excel requires."""
     marks = (("<b/>", style.bold), ("<i/>", style.italic), ("<u/>", style.underline))
     color = f'<color rgb="FF{style.color}"/>' if style.color else ""
     return "".join(mark for mark, has in marks if has) + size + color

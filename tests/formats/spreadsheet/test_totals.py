@@ -196,7 +196,7 @@ def test_a_date_has_no_sum(form: str, value: object, before: object) -> None:
 
 @pytest.mark.parametrize("kind", ["date", "datetime"])
 def test_a_column_of_dates_has_no_sum(kind: Any) -> None:
-    with pytest.raises(ValueError, match=f"no sum of a column of kind '{kind}'"):
+    with pytest.raises(ValueError, match=f"total must not be 'sum' in a column of kind '{kind}'"):
         sw.Column("day", kind=kind, total="sum")
     assert sw.Column("day", kind=kind, total="average").total == "average"
 
