@@ -28,7 +28,10 @@ from streamware.receipt import CONVERSIONS
 from streamware.scratch.pool import _pools
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "Gi": 2**30}
 
 
@@ -74,7 +77,7 @@ def rows(page: str, title: str) -> list[dict[str, str]]:
 def meant(default: str) -> object:
     """What a cell says, without what stands in brackets."""
     text = re.sub(r"\(.*\)", "", default).strip()
-    if text in ("none", "nobody"):
+    if text in ("none", "empty"):
         return None if text == "none" else ()
     if text.startswith("`"):
         return text.strip("`")
@@ -110,12 +113,22 @@ def test_every_block_says_what_it_is() -> None:
     assert [named(one) for one in BLOCKS if one.language not in known] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_link_leads_to_a_file(page: Path) -> None:
     prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)#]+)", prose)
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_the_reference_has_every_public_name_once() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    found = [
+        name
+        for page in pages
+        for name in re.findall(r"^::: streamware\.(\w+)$", page.read_text(), re.M)
+    ]
+    assert sorted(found) == sw.__all__
 
 
 def test_the_table_of_settings_is_that_of_the_class() -> None:
