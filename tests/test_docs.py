@@ -126,7 +126,7 @@ def test_the_reference_has_every_public_name_once() -> None:
     found = [
         name
         for page in pages
-        for name in re.findall(r"^::: streamware\.(\w+)$", page.read_text(), re.M)
+        for name in re.findall(r"^::: streamware\.(\w+)$", page.read_text(), re.MULTILINE)
     ]
     assert sorted(found) == sw.__all__
 
