@@ -1,4 +1,4 @@
-"""An export as an ASGI response.
+"""An export as an ASGI response; the twin of `wsgi`.
 
 Source: ASGI 3 HTTP specification 2.1 to 2.4.
 """
@@ -6,6 +6,7 @@ Source: ASGI 3 HTTP specification 2.1 to 2.4.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from streamware.engine.async_driver import AsyncDriver
@@ -37,49 +38,49 @@ from streamware.receipt import check_complete
 from streamware.scratch.ledger import CURRENT
 
 
-async def respond(answer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
+async def respond(answerer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request; the first chunk is made before the response is started."""
     if scope["type"] != "http":
         raise StateError(f"an Export answers HTTP requests, not {scope['type']}")
-    answered = answer(Request.from_scope(scope))
-    if not isinstance(answered.body, Job):
-        if answered.discarded is not None:
-            await answered.discarded.achunks().aclose()
-        await whole(answered, send)
+    answer = answerer(Request.from_scope(scope))
+    if not isinstance(answer.body, Job):
+        if answer.discarded is not None:
+            await answer.discarded.achunks().aclose()
+        await send_answer(answer, send)
         return
     check_loop()
-    around: DisconnectWatcher | None = _offered(scope).get("watcher")
-    watcher = DisconnectWatcher(receive, keep=False) if around is None else around
-    begun = False
+    outer: DisconnectWatcher | None = _from_middleware(scope).get("watcher")
+    watcher = DisconnectWatcher(receive, keep=False) if outer is None else outer
+    started = False
 
-    async def noted(message: Message) -> None:
-        nonlocal begun
-        begun = True
+    async def send_noted(message: Message) -> None:
+        nonlocal started
+        started = True
         await send(message)
 
     try:
-        await watcher.unless_left(_stream(answered, answered.body, scope, watcher, noted))
-        if not begun:  # the client has left
+        await watcher.unless_left(_stream(answer, answer.body, scope, watcher, send_noted))
+        if not started:  # the client has left
             await answer_absent_client(send)
     finally:
-        if around is None:
+        if outer is None:
             watcher.close()
 
 
-async def whole(answered: Answer, send: Send) -> None:
-    """Send an answer that is there as it is."""
-    await send(_start(answered))
-    await send({"type": "http.response.body", "body": answered.body})
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send an answer that needs no job."""
+    await send(_start_message(answer))
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def _stream(
-    answered: Answer, job: Job, scope: Scope, watcher: DisconnectWatcher, send: Send
+    answer: Answer, job: Job, scope: Scope, watcher: DisconnectWatcher, send: Send
 ) -> None:
-    """Send the body, in a task of its own."""
+    """Make and send the body; this is the task that is cancelled when the client leaves."""
     refused, problem = None, None
-    with ExportLease(job, _offered(scope).get("scratch")) as lease:
-        CURRENT.set(lease.scratch)  # for rows are read in copies of this task's context
-        body = Body(answered, job, lease, send)
+    with ExportLease(job, _from_middleware(scope).get("scratch")) as lease:
+        CURRENT.set(lease.scratch)  # rows are read in copies of this task's context
+        body = Body(answer, job, lease, send)
         try:
             if watcher.left:
                 await body.close()
@@ -91,41 +92,48 @@ async def _stream(
                 raise
         finally:
             body.conclude(problem)
-            del problem  # its traceback holds this frame
+            del problem  # its traceback refers to this frame
     if refused is not None:
-        await whole(refused, send)
+        await send_answer(refused, send)
 
 
 class Body:
-    """What is sent of an export, from its first chunk to its end.
+    """The chunks of an export, which are sent from the first to the last.
+
+    Args:
+        answer: The status and the headers.
+        job: Makes the document.
+        lease: The ledger and the admission slot.
+        send: The server's.
 
     Attributes:
-        started: Whether the response was started, as far as it came to that.
+        started: Whether the response was started.
     """
 
-    def __init__(self, answered: Answer, job: Job, lease: ExportLease, send: Send) -> None:
-        self.started = False
-        self._answered = answered
-        self._job = job
-        self._lease = lease
-        self._send = send
-        self._document = job.achunks(lease.quota)
-        self._encoding: AsyncDriver | AsyncSpooled | AsyncBuffered = self._document
-        self._watch = job.watch(self._document.receipt, lease.scratch.settings)
-        self._sent = False
+    def __init__(self, answer: Answer, job: Job, lease: ExportLease, send: Send) -> None:
+        self.started = False  # whether the response was
+        self._answer = answer  # the status and the headers
+        self._send = send  # the server's
+        self._job = job  # makes the document
+        self._lease = lease  # the ledger and the admission slot
+        self._document = job.achunks(lease.quota)  # what encodes the rows
+        # What is sent of it.
+        self._chunks: AsyncDriver | AsyncSpooled | AsyncBuffered = self._document
+        self._watch = job.watch(self._document.receipt, lease.scratch.settings)  # observers
+        self._sent = False  # whether all of it was sent
 
     async def run(self, silent: str | None) -> None:
-        """Send all of it, once there is a place for it; the rows are closed before its end is sent.
+        """Send all of it; close the rows before its end is sent.
 
         Args:
-            silent: What hides a cut body from the client; None where nothing does.
+            silent: What would hide a cut body from the client; None if nothing.
         """
         try:
             self._watch.opened()
             await self._lease.aenter(self._document.receipt)
-            self._deliver(*self._job.mode(silent, self._lease.scratch.settings))
+            self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
             chunk = await self._next()
-            await self._start()
+            await self._send_start()
             while chunk:
                 self._watch.look()
                 await self._send_chunk(chunk)
@@ -139,57 +147,56 @@ class Body:
 
     async def close(self) -> None:
         """Close the rows."""
-        await self._encoding.aclose()
+        await self._chunks.aclose()
 
     def conclude(self, problem: StreamwareError | None) -> None:
-        """Give back what is held, and tell everybody what became of it."""
+        """Release what is held, and report how it ended."""
         self._lease.leave()
         conclude(self._document.lifecycle, self._lease.quota, problem, sent=self._sent)
         self._watch.done()
 
-    def _deliver(self, mode: Mode, reason: str | None) -> None:
+    def _set_delivery(self, mode: Mode, reason: str | None) -> None:
         document, quota = self._document, self._lease.quota
         document.receipt.delivery, document.receipt.delivery_reason = mode, reason
         if mode == "spool":
-            self._encoding = AsyncSpooled(document, quota.spool())
+            self._chunks = AsyncSpooled(document, quota.spool())
         elif mode == "buffer":
-            self._encoding = AsyncBuffered(document, quota.ring())
+            self._chunks = AsyncBuffered(document, quota.ring())
 
     async def _next(self) -> bytes:
-        chunk = await anext(self._encoding, b"")
+        chunk = await anext(self._chunks, b"")
         if not chunk:
-            check_complete(self._encoding.receipt)
+            check_complete(self._document.receipt)
         return chunk
 
-    async def _start(self) -> None:
+    async def _send_start(self) -> None:
         self.started = True
-        spooled = self._encoding if isinstance(self._encoding, AsyncSpooled) else None
-        known = None if spooled is None else spooled.content.headers()
-        await self._send(_start(self._answered, known))
+        known = self._chunks.content.headers() if isinstance(self._chunks, AsyncSpooled) else []
+        await self._send(_start_message(self._answer, known))
 
     async def _send_chunk(self, chunk: bytes) -> None:
-        if isinstance(self._encoding, AsyncSpooled) and self._encoding.content.is_read:
+        if isinstance(self._chunks, AsyncSpooled) and self._chunks.content.is_read:
             # The client knows the length, and may leave as soon as it has this.
             self._sent = True
             await self._send({"type": "http.response.body", "body": chunk})
             return
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await asyncio.sleep(0)  # uvicorn's send does not yield once the client left
+        await asyncio.sleep(0)  # uvicorn's send does not yield once the client has left
 
 
-def _offered(scope: Scope) -> dict[str, Any]:
-    """What a middleware has put there."""
+def _from_middleware(scope: Scope) -> dict[str, Any]:
+    """Return what a middleware has put into the scope: the ledger, and the watcher."""
     return (scope.get("extensions") or {}).get(SCRATCH) or {}
 
 
 def check_loop() -> None:
-    """Raises `StateError` on an event loop that is not asyncio's."""
+    """Raise `StateError` unless the event loop is asyncio's."""
     if not on_asyncio():
-        raise StateError("exports run on asyncio only; this is another event loop")
+        raise StateError("exports run on asyncio only, and this event loop is not asyncio's")
 
 
 def on_asyncio() -> bool:
-    """Whether the event loop is asyncio's."""
+    """Return whether the event loop is asyncio's."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -197,7 +204,8 @@ def on_asyncio() -> bool:
     return True
 
 
-def _start(answered: Answer, known: list[tuple[str, str]] | None = None) -> Message:
-    given = merge_headers(answered.headers, known or [])
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in given]
-    return {"type": "http.response.start", "status": answered.status.value, "headers": headers}
+def _start_message(answer: Answer, known: Sequence[tuple[str, str]] = ()) -> Message:
+    """Return the message that starts the response; `known` headers are those of its body."""
+    merged = merge_headers(answer.headers, known)
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in merged]
+    return {"type": "http.response.start", "status": answer.status.value, "headers": headers}

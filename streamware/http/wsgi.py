@@ -1,8 +1,10 @@
-"""An export as a WSGI response.
+"""An export as a WSGI response; the twin of `asgi`.
 
-Source: PEP 3333.  What 15 servers make of it: a class with `close()`, never a generator, because
-a generator that was not started runs no `finally`; and `close()` never raises, because some
-servers then leave out the end of a body that was sent whole.
+The body is a class with `close()`, not a generator: a generator that was not started runs no
+`finally`.  Its `close()` never raises: some of the 15 servers tested would then omit the end of a
+body that was sent completely.
+
+Source: PEP 3333.
 """
 
 from __future__ import annotations
@@ -40,74 +42,76 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("streamware")
 
-# A framework that takes down around the view what rows need until they are closed, and the
-# module of ours that keeps it.  Imported only where the framework is in use.
-_BLOCK = 65_536
-_KEEPERS = {"flask": "streamware.frameworks.flask"}
+_BLOCK = 65_536  # bytes that a file wrapper reads at a time
+_HOLDERS = {"flask": "streamware.frameworks.flask"}
+"""Frameworks that tear down after the view what rows may need, and the modules that hold it.
+
+A module is imported only if its framework is in use.
+"""
 
 
-class Kept(Protocol):
-    """What a framework would take down before the rows are closed that need it."""
+class ContextHold(Protocol):
+    """A hold on what a framework would otherwise tear down before the rows are closed."""
 
     def release(self, *, last: bool) -> None:
-        """Give it back, if that can be done yet, once; whatever comes of it, at the `last` call.
+        """Release it once, if that is possible yet; at the `last` call in any case.
 
-        Called when the rows are closed, from the thread that reads them, and again from the one
+        Called when the rows are closed, on the thread that reads them, and again on the thread
         that sends: with each chunk, and at the end.
         """
 
 
 def respond(
-    answer: Answerer, environ: WSGIEnvironment, start_response: StartResponse
+    answerer: Answerer, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     """Answer one request; the first chunk is made before `start_response` is called."""
-    answered = answer(Request.from_environ(environ))
-    if not isinstance(answered.body, Job):
-        if answered.discarded is not None:
-            answered.discarded.chunks().close()
-        return whole(answered, start_response)
-    body = Body(answered.body, environ.get(SCRATCH))
+    answer = answerer(Request.from_environ(environ))
+    if not isinstance(answer.body, Job):
+        if answer.discarded is not None:
+            answer.discarded.chunks().close()
+        return send_answer(answer, start_response)
+    body = Body(answer.body, environ.get(SCRATCH))
     try:
-        body.begin(silent_wsgi(environ))
-        start_response(status_of(answered), merge_headers(answered.headers, body.headers()))
+        body.start(silent_wsgi(environ))
+        start_response(status_line(answer), merge_headers(answer.headers, body.headers()))
     except BaseException as error:
-        body.broken(error)
+        body.abort(error)
         refused = refusal(error) if isinstance(error, StreamwareError) else None
         if refused is None:
             raise
-        return whole(refused, start_response)
-    # uWSGI sends a wrapped file only where nothing else was wrapped around it, and else nothing.
+        return send_answer(refused, start_response)
+    # uWSGI sends nothing of a wrapped file that a middleware has wrapped again.
     wrapper = None if "uwsgi.version" in environ else environ.get("wsgi.file_wrapper")
-    return body.wrapped(wrapper)
+    return body.wrap(wrapper)
 
 
-def whole(answered: Answer, start_response: StartResponse) -> list[bytes]:
-    """An answer that is there as it is."""
-    start_response(status_of(answered), answered.headers)
-    # Not an empty list, of which hypercorn's WSGI side makes an error.
-    return [answered.body if isinstance(answered.body, bytes) else b""]
+def send_answer(answer: Answer, start_response: StartResponse) -> list[bytes]:
+    """Send an answer that needs no job; return its body."""
+    start_response(status_line(answer), answer.headers)
+    # Not an empty list, which hypercorn's WSGI side takes for an error.
+    return [answer.body if isinstance(answer.body, bytes) else b""]
 
 
-def status_of(answered: Answer) -> str:
-    """Its code and reason."""
-    return f"{answered.status.value} {answered.status.phrase}"
+def status_line(answer: Answer) -> str:
+    """Return the code and the reason of an answer's status."""
+    return f"{answer.status.value} {answer.status.phrase}"
 
 
 class ContextIterator:
     """An iterable of chunks whose every step runs in one context, and which ends once.
 
-    Whichever thread the server takes the next chunk on, or closes it.  Where that is while
-    another thread is in a step, that thread ends it when it is out.
+    The server may ask for each chunk, and close the iterable, on any thread.  If it closes while
+    another thread is in a step, that thread ends the iterable when the step returns.
     """
 
     END: bytes = b"the end"
-    """What a step returns after the last chunk; told by identity."""
+    """What a step returns after the last chunk; compared by identity."""
 
     def __init__(self, run: Callable[..., Any] | None = None) -> None:
-        # Raises RuntimeError where another thread is in it.
+        # Runs a step in the context; raises RuntimeError if another thread is in it.
         self._run = run or copy_context().run
-        self._wanted = True
-        self._over = False
+        self._wanted = True  # whether the server may want more chunks
+        self._over = False  # whether it has ended
 
     def __iter__(self) -> Self:
         return self
@@ -123,22 +127,22 @@ class ContextIterator:
                 raise
             return instead
         if not self._wanted:
-            self.close()  # again, for another thread could not
+            self.close()  # again: the thread that called it could not end this one
         if chunk is self.END:
-            self.finish()  # not while an error is handled: Flask would hand it to a teardown
+            self.finish()  # not while an error is handled: Flask would pass it to a teardown
             raise StopIteration
         return chunk
 
     def close(self) -> None:
-        """End it.  Idempotent; raises nothing but what is no `Exception`."""
+        """End it.  Idempotent; may raise only KeyboardInterrupt and the like."""
         self._wanted = False
         try:
             self._run(self._end_once)
-        except RuntimeError:  # another thread is in a step, and sees that it is the last
+        except RuntimeError:  # another thread is in a step, and will find that it is the last
             self.cancel()
 
     def __del__(self) -> None:
-        # A last resort: a middleware forgot close(), or dropped the response.
+        # The last resort: a middleware forgot close(), or dropped the response.
         if not getattr(self, "_over", True):
             self.close()
 
@@ -148,86 +152,88 @@ class ContextIterator:
             self.end()
 
     def step(self) -> bytes:
-        """The next chunk, or `END`."""
+        """Return the next chunk, or `END`."""
         raise NotImplementedError
 
     def finish(self) -> None:
-        """There are no more chunks."""
+        """Do what is due when there are no more chunks: by default, close."""
         self.close()
 
     def failed(self, error: BaseException) -> bytes | None:
-        """What is sent in place of a chunk that came to nothing, if anything; it is closed."""
+        """Return what is sent instead of the chunk that failed, if anything; it is closed."""
 
     def cancel(self) -> None:
         """Have the step in flight end soon."""
 
     def end(self) -> None:
-        """Give back what is held; called once, never while a step runs.  Never raises."""
+        """Release what is held; called once, never while a step runs.  Never raises."""
         raise NotImplementedError
 
 
 class Body(ContextIterator):
-    """What a server takes the chunks of an export from, and closes."""
+    """The chunks of an export, which the server asks for, and closes.
+
+    Args:
+        job: Makes the document.
+        scratch: The ledger that the environ names.
+    """
 
     def __init__(self, job: Job, scratch: Scratch | None = None) -> None:
-        self._job = job
-        self._lease = ExportLease(job, scratch)
-        self._document = job.chunks(self._lease.quota)
-        self._encoding: Chunks | Spooled | Buffered = self._document
-        self._watch = job.watch(self._encoding.receipt, self._lease.scratch.settings)
-        self._kept = _kept()
-        self._rows_over = False
-        self._first = b""
-        self._sent = False
-        self._error: BaseException | None = None
+        self._job = job  # makes the document
+        self._lease = ExportLease(job, scratch)  # the ledger and the admission slot
+        self._document = job.chunks(self._lease.quota)  # what encodes the rows
+        self._chunks: Chunks | Spooled | Buffered = self._document  # what is sent of it
+        self._watch = job.watch(self._document.receipt, self._lease.scratch.settings)  # observers
+        self._holds = _hold_contexts()  # what frameworks keep for the rows
+        self._rows_closed = False  # whether the holds may be released
+        self._first = b""  # the first chunk, which is made before the status is sent
+        self._sent = False  # whether all of it was sent
+        self._error: BaseException | None = None  # what ended it, for the receipt
         super().__init__()
-        # Rows are opened, pulled and closed in it, whatever the server's thread has by then.
+        # Rows are opened, pulled and closed in this context, whichever thread the server uses.
         self._run(CURRENT.set, self._lease.scratch)
 
-    def begin(self, silent: str | None = None) -> None:
-        """Make the first chunk: what fails now can still become a status.
+    def start(self, silent: str | None = None) -> None:
+        """Make the first chunk; a failure can still become a status.
 
         Args:
-            silent: What hides a cut body from the client; None where nothing does.
+            silent: What would hide a cut body from the client; None if nothing.
         """
         if self._wanted:
             self._watch.opened()
             self._lease.enter(self._document.receipt)
-            self._deliver(*self._job.mode(silent, self._lease.scratch.settings))
-            self._first = self._run(next, self._encoding, b"")
+            self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
+            self._first = self._run(next, self._chunks, b"")
             self._watch.look()
 
     def headers(self) -> list[tuple[str, str]]:
-        """What is known of the document before any of it is sent."""
-        return self._encoding.content.headers() if isinstance(self._encoding, Spooled) else []
+        """Return the headers that only a document which is already complete has."""
+        return self._chunks.content.headers() if isinstance(self._chunks, Spooled) else []
 
-    def wrapped(self, wrapper: Any) -> Iterable[bytes]:
-        """The server's own file wrapper (PEP 3333) around what is on disk, else this."""
-        encoding = self._encoding
-        if wrapper is None or not isinstance(encoding, Spooled):
+    def wrap(self, wrapper: Any) -> Iterable[bytes]:
+        """Return the file on disk in the server's file wrapper (PEP 3333); otherwise itself."""
+        chunks = self._chunks
+        if wrapper is None or not isinstance(chunks, Spooled) or not chunks.content.spool.on_disk:
             return self
-        content = encoding.content
-        if not content.spool.on_disk:
-            return self
-        content.rewind()
-        self._sent = True  # as far as can be told: nobody tells us how much the server sends
-        wrapped: Iterable[bytes] = wrapper(_File(content.spool, self), _BLOCK)
+        chunks.content.rewind()
+        self._sent = True  # presumably: no server reports how much of a file it has sent
+        wrapped: Iterable[bytes] = wrapper(_File(chunks.content.spool, self), _BLOCK)
         return wrapped
 
-    def broken(self, error: BaseException) -> None:
-        """Close it, for nothing was sent."""
+    def abort(self, error: BaseException) -> None:
+        """Close it because of an error before anything was sent."""
         self._error = error
         self.close()
 
     def step(self) -> bytes:
-        """The next chunk, or `END`."""
-        if self._rows_over:
+        """Return the next chunk, or `END`."""
+        if self._rows_closed:
             self._release(last=False)
         chunk, self._first = self._first, b""
         if chunk:
             return chunk
         try:
-            chunk = next(self._encoding, self.END)
+            chunk = next(self._chunks, self.END)
         except BaseException as error:
             self._error = error
             raise
@@ -236,47 +242,47 @@ class Body(ContextIterator):
         return chunk
 
     def cancel(self) -> None:
-        """Have the step in flight end with the row that it pulls."""
-        self._encoding.close()
+        """Have the step in flight end with the row that it is pulling."""
+        self._chunks.close()
 
     def end(self) -> None:
-        """Close the rows, then what they needed."""
-        with ExitStack() as ending:  # from last to first, each whatever became of the one before
+        """Close the rows, then release what they needed."""
+        with ExitStack() as ending:  # last to first; each runs even if an earlier one failed
             ending.callback(self._watch.done)
             ending.callback(self._conclude)
             ending.callback(self._lease.leave)
             ending.callback(self._release, last=True)
-            ending.callback(self._encoding.close)
+            ending.callback(self._chunks.close)
 
     def _conclude(self) -> None:
-        error, self._error = self._error, None  # its traceback holds the body
+        error, self._error = self._error, None  # its traceback refers to this body
         conclude(self._document.lifecycle, self._lease.quota, error, sent=self._sent)
 
-    def _deliver(self, mode: Mode, reason: str | None) -> None:
-        receipt, quota, chunks = self._document.receipt, self._lease.quota, self._document
-        receipt.delivery, receipt.delivery_reason = mode, reason
+    def _set_delivery(self, mode: Mode, reason: str | None) -> None:
+        document, quota = self._document, self._lease.quota
+        document.receipt.delivery, document.receipt.delivery_reason = mode, reason
         if mode == "spool":
-            self._encoding = Spooled(chunks, quota.spool(), self._rows_closed)
+            self._chunks = Spooled(document, quota.spool(), self._on_rows_closed)
         elif mode == "buffer":
             cancel = self._job.cancel
-            self._encoding = Buffered(chunks, quota.ring(), self._rows_closed, cancel)
+            self._chunks = Buffered(document, quota.ring(), self._on_rows_closed, cancel)
 
-    def _rows_closed(self) -> None:
-        """However slowly the client reads on, what rows needed is free."""
-        self._rows_over = True
+    def _on_rows_closed(self) -> None:
+        """Release what the rows needed, however slowly the client reads on."""
+        self._rows_closed = True
         self._release(last=False)
 
     def _release(self, *, last: bool) -> None:
         """Release what the rows needed, in a copy of the context in which they were read."""
-        for kept in self._kept:
+        for hold in self._holds:
             try:
-                kept.release(last=last)
+                hold.release(last=last)
             except Exception:
                 logger.warning("what the rows of an export needed was not released", exc_info=True)
 
 
 class _File:
-    """A spool that a server reads from, and that ends the response when it is closed."""
+    """A spool that a server reads, and that ends the response when it is closed."""
 
     def __init__(self, spool: Spool, body: Body) -> None:
         self._spool = spool
@@ -289,7 +295,8 @@ class _File:
         self._body.close()
 
 
-def _kept() -> list[Kept]:
-    modules = [module for framework, module in _KEEPERS.items() if framework in sys.modules]
-    kept = [importlib.import_module(module).hold_contexts() for module in modules]
-    return [each for each in kept if each is not None]
+def _hold_contexts() -> list[ContextHold]:
+    """Hold what the frameworks in use would tear down after the view."""
+    modules = [module for framework, module in _HOLDERS.items() if framework in sys.modules]
+    holds = [importlib.import_module(module).hold_contexts() for module in modules]
+    return [hold for hold in holds if hold is not None]

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar, cast
 
 from streamware.engine.worker import Worker
-from streamware.http.asgi import check_loop, on_asyncio, whole
+from streamware.http.asgi import check_loop, on_asyncio, send_answer
 from streamware.http.delivery import EXPORT, SCRATCH, live
 from streamware.http.disconnect import (
     DisconnectWatcher,
@@ -128,7 +128,7 @@ class ASGIMiddleware:
             answer = refusal_of(error, scratch, head_only=response.head_only)
             if answer is None:
                 raise
-            await whole(answer, send)
+            await send_answer(answer, send)
         finally:
             scratch.close()
             watcher.close()

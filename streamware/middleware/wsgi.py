@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamware.http.delivery import EXPORT, SCRATCH, Answer, live
 from streamware.http.export import Export
-from streamware.http.wsgi import ContextIterator, status_of
+from streamware.http.wsgi import ContextIterator, status_line
 from streamware.middleware.failure import internal_error, refusal_of
 from streamware.middleware.signature import check
 from streamware.scratch.ledger import CURRENT, Scratch
@@ -169,7 +169,7 @@ class _Response(ContextIterator):
         # Given an error, a server forgets the response that was started, or raises it if that was
         # sent.  Granian does neither once it has the body, and gives no `write`.
         exc_info: Any = ((type(error), error, error.__traceback__),) if self._started else ()
-        write: Any = self._start_response(status_of(answer), answer.headers, *exc_info)
+        write: Any = self._start_response(status_line(answer), answer.headers, *exc_info)
         return None if self._returned and write is None else answer.body
 
     def _prepare_answer(self, error: Exception) -> None:

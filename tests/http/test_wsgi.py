@@ -115,7 +115,7 @@ def test_a_body_that_never_began_is_closed_too() -> None:
     body.close()
     assert (rows.pulled, rows.closed) == (0, 1)
     assert [receipt.outcome for receipt in done] == ["client gone"]
-    body.begin()
+    body.start()
     assert list(body) == []
 
 
@@ -284,7 +284,7 @@ class Keeper:
 def keep(monkeypatch: pytest.MonkeyPatch) -> Callable[[Keeper], None]:
     def install(keeper: Keeper) -> None:
         monkeypatch.setitem(wsgi.sys.modules, "a_framework", keeper)  # type: ignore[attr-defined]
-        monkeypatch.setattr(wsgi, "_KEEPERS", {"a_framework": "a_framework"})
+        monkeypatch.setattr(wsgi, "_HOLDERS", {"a_framework": "a_framework"})
 
     return install
 
@@ -344,5 +344,5 @@ def test_what_cannot_be_released_is_logged(
 def test_nothing_is_kept_for_a_framework_that_is_not_in_use(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wsgi, "_KEEPERS", {"not_installed": "not_installed_either"})
+    monkeypatch.setattr(wsgi, "_HOLDERS", {"not_installed": "not_installed_either"})
     assert list(server.get(sw.Export([(1,)]))) == [b"1\r\n"]
