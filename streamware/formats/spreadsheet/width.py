@@ -92,17 +92,14 @@ def longest_cell(
             start = token[:_SAMPLED_BYTES] if text is None else text(token[:_SAMPLED_BYTES])
             shown = max(text_width(line.decode("utf-8", "ignore")) for line in start.split(b"\n"))
         else:
-            shown = _number_shown(kind, token, _own_format(formatted, at) or style.code(kind))
+            cell = (formatted.styled or {}).get(at)
+            own = None if cell is None or cell.style is None else cell.style.format
+            shown = _number_shown(kind, token, own or style.code(kind))
         longest = max(longest, shown)
     if not longest and column.kind == "datetime" and column.format is None:
         return number_width(style.zoned)
     room = _ROOM_OF_SUM if column.total == "sum" and longest else 0
     return max(longest + room, least_width(column))
-
-
-def _own_format(formatted: FormattedColumn, at: int) -> str | None:
-    cell = (formatted.styled or {}).get(at)
-    return None if cell is None or cell.style is None else cell.style.format
 
 
 def _number_shown(kind: Kind, token: bytes, code: str | None) -> int:

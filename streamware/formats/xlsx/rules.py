@@ -69,8 +69,8 @@ class ColumnRules:
     ) -> None:
         self._zone = zone  # in which aware date-times are compared
         self._styles = styles  # of the workbook
-        self._formats: list[tuple[int, str]] = []  # by column; `{}` stands for the priority
-        self._validations: list[tuple[int, str]] = []  # by column; `{}` stands for the range
+        self._formats: list[tuple[int, str]] = []  # by column, with `{}` for the priority
+        self._validations: list[tuple[int, str]] = []  # by column, with `{}` for the range
         for at, column in enumerate(columns):
             self._place = f"sheet {sheet!r}, column {label(column, at)}"  # for messages
             self._formats += [(at, self._format(rule)) for rule in column.rules]

@@ -113,8 +113,8 @@ class XlsxEncoder:
 
     Memory holds one block of XML and the state of deflate, whatever the number of rows.  If the
     rows of several sheets come in one pass, the first sheet is written into the zip, and each of
-    the others into a spool, deflated.  Every spool takes a quarter of a mebibyte, and what it keeps
-    in memory.
+    the others, deflated, into a spool.  Each of those takes 256 KiB, plus what its spool keeps in
+    memory.
 
     Args:
         options: Options of the workbook.
