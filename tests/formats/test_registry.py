@@ -11,7 +11,6 @@ import streamware as sw
 from drive import document
 from streamware.formats import registry
 from streamware.formats.registry import available, extensions, lookup
-from streamware.model.columns import Batch
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Counter:
     def start(self) -> bytes:
         return b""
 
-    def feed(self, batch: Batch) -> bytes:
+    def feed(self, batch: sw.Batch) -> bytes:
         self.count += batch.count
         return b""
 

@@ -1,4 +1,4 @@
-"""How cells look by their kinds."""
+"""How cells style by their kinds."""
 
 from datetime import UTC, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -21,8 +21,8 @@ def test_columns_that_were_given_the_same_look_the_same() -> None:
 
 
 def test_a_number_format_is_for_numbers_only() -> None:
-    look = ColumnStyle.of(sw.Column("a", format="0.00"), UTC)
-    shown = {kind: look.code(kind) for kind in Kind}
+    style = ColumnStyle.of(sw.Column("a", format="0.00"), UTC)
+    shown = {kind: style.code(kind) for kind in Kind}
     assert shown[Kind.NUMBER] == shown[Kind.DATE] == shown[Kind.FORMULA] == "0.00"
     assert shown[Kind.TEXT] is shown[Kind.BOOL] is shown[Kind.EMPTY] is None
 
@@ -32,10 +32,10 @@ def test_the_format_of_text_is_for_text_too() -> None:
 
 
 def test_dates_and_times_have_a_format_though_none_is_given() -> None:
-    look = ColumnStyle.of(sw.Column("a"), ZoneInfo("Europe/Berlin"))
-    assert look.code(Kind.DATE) == "yyyy-mm-dd"
-    assert look.code(Kind.ZONED) == 'yyyy-mm-dd hh:mm:ss "Europe/Berlin"'
-    assert look.code(Kind.NUMBER) is None
+    style = ColumnStyle.of(sw.Column("a"), ZoneInfo("Europe/Berlin"))
+    assert style.code(Kind.DATE) == "yyyy-mm-dd"
+    assert style.code(Kind.ZONED) == 'yyyy-mm-dd hh:mm:ss "Europe/Berlin"'
+    assert style.code(Kind.NUMBER) is None
 
 
 def test_a_zone_may_be_called_anything() -> None:
@@ -46,9 +46,9 @@ def test_a_zone_may_be_called_anything() -> None:
 
 
 def test_a_column_tells_alignment_and_wrapping_of_every_cell() -> None:
-    look = ColumnStyle.of(sw.Column("a", align="center", wrap=True), UTC)
-    assert look.style(Kind.TEXT) == sw.Style(align="center", wrap=True)
-    assert look.style(Kind.DATE) == sw.Style(align="center", wrap=True, format="yyyy-mm-dd")
+    style = ColumnStyle.of(sw.Column("a", align="center", wrap=True), UTC)
+    assert style.style(Kind.TEXT) == sw.Style(align="center", wrap=True)
+    assert style.style(Kind.DATE) == sw.Style(align="center", wrap=True, format="yyyy-mm-dd")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_formula_looks_like_its_value(kind: Kind, token: bytes | None, expecte
     assert shown_kind(kind, token) is expected
 
 
-def test_dressed_cells_go_row_by_row() -> None:
+def test_styled_cells_go_row_by_row() -> None:
     cell = sw.Cell(1, note="a")
     first = FormattedColumn(Kind.NUMBER, [b"1"] * 3, styled={2: cell, 0: cell})
     second = FormattedColumn(Kind.NUMBER, [b"1"] * 3)

@@ -158,7 +158,7 @@ def test_a_width_is_within_reason() -> None:
 
 def test_a_width_that_was_given_is_that_of_the_column() -> None:
     columns = [sw.Column(0, "a", width=7), sw.Column(1, "b"), sw.Column(2, "c")]
-    looks = [ColumnStyle.of(column, UTC) for column in columns]
+    styles = [ColumnStyle.of(column, UTC) for column in columns]
     formatted = [FormattedColumn(Kind.TEXT, [b"x" * size]) for size in (20, 20, 3)]
     options = sw.SheetOptions(title_rows=[[None, None, date(2024, 5, 17)]])
-    assert column_widths(columns, looks, formatted, options, UTC) == [7, 21, 11]
+    assert column_widths(columns, styles, formatted, options, UTC) == [7, 21, 11]

@@ -1087,7 +1087,7 @@ def test_texts_past_the_end_of_the_table_stand_in_their_cells(
     )
 
 
-def test_texts_of_links_and_of_dressed_cells_share_as_they_can() -> None:
+def test_texts_of_links_and_of_styled_cells_share_as_they_can() -> None:
     writer = Writer(LINKS, sw.Column(1), strings=SharedStrings())
     xml = writer.xml(("a", sw.Cell("b", style=RED)), ("b", "c"))
     assert writer.strings is not None

@@ -11,11 +11,11 @@ from workbooks import workbook
 
 def verified(element: str, password: str) -> bool:
     """Whether it is the password, as [MS-OFFCRYPTO] 2.4.2.4 has it."""
-    marks = ET.fromstring(element).attrib
-    value = hashlib.new("sha512", b64decode(marks["saltValue"]) + password.encode("utf-16-le"))
-    for spin in range(int(marks["spinCount"])):
+    attributes = ET.fromstring(element).attrib
+    value = hashlib.new("sha512", b64decode(attributes["saltValue"]) + password.encode("utf-16-le"))
+    for spin in range(int(attributes["spinCount"])):
         value = hashlib.new("sha512", value.digest() + spin.to_bytes(4, "little"))
-    return b64decode(marks["hashValue"]) == value.digest()
+    return b64decode(attributes["hashValue"]) == value.digest()
 
 
 def test_a_sheet_is_not_protected_unless_asked() -> None:
@@ -23,14 +23,14 @@ def test_a_sheet_is_not_protected_unless_asked() -> None:
 
 
 def test_a_sheet_may_be_protected_without_a_password() -> None:
-    marks = ET.fromstring(protection(True, "a")).attrib
-    assert marks["sheet"] == "1"
-    assert "hashValue" not in marks
+    attributes = ET.fromstring(protection(True, "a")).attrib
+    assert attributes["sheet"] == "1"
+    assert "hashValue" not in attributes
 
 
 def test_filter_and_sort_stay_allowed() -> None:
-    marks = ET.fromstring(protection(True, "a")).attrib
-    assert (marks["autoFilter"], marks["sort"]) == ("0", "0")
+    attributes = ET.fromstring(protection(True, "a")).attrib
+    assert (attributes["autoFilter"], attributes["sort"]) == ("0", "0")
 
 
 def test_the_password_takes_the_protection_away_and_no_other_does() -> None:
@@ -40,9 +40,9 @@ def test_the_password_takes_the_protection_away_and_no_other_does() -> None:
 
 
 def test_a_hash_cannot_be_looked_up_in_a_table_of_hashes() -> None:
-    marks = [ET.fromstring(protection("a", sheet)).attrib for sheet in ("Orders", "Customers")]
-    assert marks[0]["saltValue"] != marks[1]["saltValue"]
-    assert int(marks[0]["spinCount"]) == 100_000
+    attributes = [ET.fromstring(protection("a", sheet)).attrib for sheet in ("Orders", "Customers")]
+    assert attributes[0]["saltValue"] != attributes[1]["saltValue"]
+    assert int(attributes[0]["spinCount"]) == 100_000
 
 
 def test_equal_workbooks_have_equal_bytes() -> None:

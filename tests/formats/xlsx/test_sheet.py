@@ -98,7 +98,7 @@ def test_columns_without_rows_are_a_header() -> None:
 def names(made: Workbook, wanted: str) -> list[tuple[dict[str, str], str | None]]:
     book = ET.fromstring(made.parts["xl/workbook.xml"])
     found = [(dict(name.attrib), name.text) for name in book.iter(f"{MAIN}definedName")]
-    return [(marks, text) for marks, text in found if marks["name"] == wanted]
+    return [(attributes, text) for attributes, text in found if attributes["name"] == wanted]
 
 
 def filters(made: Workbook) -> list[tuple[dict[str, str], str | None]]:

@@ -1,4 +1,4 @@
-"""What stands around the values of cells, shared by columns that look alike."""
+"""The markup around the values of cells, shared by columns of one style."""
 
 from datetime import UTC
 
@@ -16,26 +16,27 @@ def registry(*, compact: bool = False) -> StyleRegistry:
     return StyleRegistry(Styles(), compact=compact)
 
 
-def test_columns_that_look_alike_share_their_marks() -> None:
+def test_columns_of_one_style_share_their_markup() -> None:
     found = registry()
-    marks = found.cell_markup(MONEY, linked=False)
+    markup = found.cell_markup(MONEY, linked=False)
     assert (
-        found.cell_markup(ColumnStyle.of(sw.Column("b", format="0.00"), UTC), linked=False) is marks
+        found.cell_markup(ColumnStyle.of(sw.Column("b", format="0.00"), UTC), linked=False)
+        is markup
     )
-    assert found.cell_markup(PLAIN, linked=False) is not marks
-    assert found.cell_markup(MONEY, linked=True) is not marks
+    assert found.cell_markup(PLAIN, linked=False) is not markup
+    assert found.cell_markup(MONEY, linked=True) is not markup
 
 
 def test_a_plain_cell_names_no_format() -> None:
-    marks = registry().cell_markup(PLAIN, linked=False)
-    assert marks.plain[Kind.TEXT] == b'"'
-    assert marks.around[Kind.NUMBER] == (b'"><v>', b"</v></c>")
-    assert marks.around[Kind.TEXT] == (b'" t="inlineStr"><is><t>', b"</t></is></c>")
+    markup = registry().cell_markup(PLAIN, linked=False)
+    assert markup.plain[Kind.TEXT] == b'"'
+    assert markup.around[Kind.NUMBER] == (b'"><v>', b"</v></c>")
+    assert markup.around[Kind.TEXT] == (b'" t="inlineStr"><is><t>', b"</t></is></c>")
 
 
 def test_a_cell_without_its_reference_ends_none() -> None:
-    marks = registry(compact=True).cell_markup(PLAIN, linked=False)
-    assert marks.around[Kind.BOOL] == (b' t="b"><v>', b"</v></c>")
+    markup = registry(compact=True).cell_markup(PLAIN, linked=False)
+    assert markup.around[Kind.BOOL] == (b' t="b"><v>', b"</v></c>")
 
 
 def test_only_a_column_of_links_has_the_look_of_links() -> None:
@@ -48,9 +49,9 @@ def test_only_a_column_of_links_has_the_look_of_links() -> None:
 def test_a_cell_of_its_own_style_keeps_the_format_of_its_column() -> None:
     found = registry()
     red = sw.Style(color="#FF0000")
-    marks = found.cell_markup(MONEY, linked=False).styled(red, Kind.NUMBER, linked=False)
+    markup = found.cell_markup(MONEY, linked=False).styled(red, Kind.NUMBER, linked=False)
     wanted = found.styles.index(sw.Style(color="#FF0000", format="0.00"))
-    assert marks == b'" s="%d"' % wanted
+    assert markup == b'" s="%d"' % wanted
 
 
 def test_styles_do_not_depend_on_which_kinds_came_first() -> None:
