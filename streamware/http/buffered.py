@@ -153,7 +153,7 @@ class AsyncBuffered:
     """
 
     def __init__(self, document: AsyncDriver, ring: Ring) -> None:
-        self._document = document
+        self._document = document  # the producer iterates it
         self._ring = ring  # the producer puts chunks in, the reader takes them out
         self._worker = Worker()  # the thread for the disk
         self._producer: asyncio.Task[None] | None = None  # from the first `anext` on

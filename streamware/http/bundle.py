@@ -341,7 +341,7 @@ class ZipDriver:
         lifecycle.close(error, foreign=foreign)
 
     def _is_foreign(self, error: LimitError) -> bool:
-        """Return whether an entry's rows or iterable raised it, rather than a limit of ours."""
+        """Return whether an entry's rows or iterable raised it, not the bundle itself."""
         if error is self._expired:
             return False
         content = self._members[0].content if self._members else None

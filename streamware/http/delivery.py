@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
@@ -19,7 +19,7 @@ from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.options import FLUSH_INTERVAL
 from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
 from streamware.http.admission import admission
-from streamware.http.headers import DEFAULT_HEADERS
+from streamware.http.headers import DEFAULT_HEADERS, Header
 from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.observe import Watch
@@ -310,15 +310,14 @@ def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:
         return None
     if not isinstance(error, LimitError):
         logger.warning("there is no room for a request: %s", error)
-    return _plain_answer(HTTPStatus(status), text, seconds, head_only=head_only)
+    retry = [("Retry-After", str(seconds))] if status in _WITH_RETRY_AFTER else []
+    return plain_answer(HTTPStatus(status), text, retry, head_only=head_only)
 
 
-def _plain_answer(status: HTTPStatus, text: str, seconds: int, *, head_only: bool) -> Answer:
+def plain_answer(
+    status: HTTPStatus, text: str, headers: Sequence[Header] = (), *, head_only: bool
+) -> Answer:
+    """Return an answer of one line of text, with `headers` before the usual ones."""
     body = f"{status.phrase}. {text}\n".encode()
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        *([("Retry-After", str(seconds))] if status in _WITH_RETRY_AFTER else []),
-        *DEFAULT_HEADERS,
-    ]
-    return Answer(status, headers, b"" if head_only else body)
+    own = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    return Answer(status, [*own, *headers, *DEFAULT_HEADERS], b"" if head_only else body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Literal, get_args
 
@@ -16,7 +16,7 @@ from streamware.formats.registry import extensions, lookup
 from streamware.http import negotiation
 from streamware.http.application import Application
 from streamware.http.coding import Gzip
-from streamware.http.delivery import Answer, Delivery, Job
+from streamware.http.delivery import Answer, Delivery, Job, plain_answer
 from streamware.http.headers import (
     DEFAULT_HEADERS,
     Headers,
@@ -149,8 +149,11 @@ class Export(Application):
         asked = negotiation.query_value(request.query, self._format_param)
         chosen = negotiation.choose(offers, query_value=asked, accept=request.accept)
         if chosen is None:
+            text = f"There are: {', '.join(name for name, _ in offers)}"
+            refused = plain_answer(HTTPStatus.NOT_ACCEPTABLE, text, head_only=request.head_only)
+            headers = [*refused.headers, ("Vary", "Accept")]
             job = self._job(self._formats[0], gzip=False)
-            return _not_acceptable([name for name, _ in offers], job, head_only=request.head_only)
+            return replace(refused, headers=headers, discarded=job)
         format_ = self._formats[chosen]
         gzip = self._compress and format_.compressible and negotiation.accepts_gzip(request.coding)
         locale = _locale(format_, request.language)
@@ -332,15 +335,3 @@ _ONCE = ("__next__", "__anext__", "__await__", "close", "aclose")
 
 def _can_be_read_once(rows: object) -> bool:
     return any(hasattr(rows, name) for name in _ONCE)
-
-
-def _not_acceptable(names: Sequence[str], discarded: Job, *, head_only: bool) -> Answer:
-    body = f"Not Acceptable. There are: {', '.join(names)}\n".encode()
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        *DEFAULT_HEADERS,
-        ("Vary", "Accept"),
-    ]
-    sent = b"" if head_only else body
-    return Answer(HTTPStatus.NOT_ACCEPTABLE, headers, sent, discarded=discarded)

@@ -1,4 +1,4 @@
-"""Hints: what to return instead, where a framework does not take an `Export` for a response.
+"""Hints: what a view is to return if its framework does not take an `Export` for a response.
 
 FastAPI would make JSON of an `Export`; Django, Falcon, Litestar and Quart know their own responses
 only.  Each fails in a way that names neither the cause nor the remedy.  These functions name both.

@@ -84,7 +84,11 @@ def preferred_language(header: str | None, known: Container[str]) -> str | None:
     Source: RFC 9110 §12.5.4; RFC 4647 §3.4 (lookup).
     """
     weights = _weights(header or "")
-    ranges = [name for name in weights if weights[name] and _is_language(name)]
+    ranges = [
+        name
+        for name, weight in weights.items()
+        if weight and len(name) <= _LANGUAGE_LENGTH and _LANGUAGE.fullmatch(name)
+    ]
     for name in sorted(ranges, key=lambda name: -weights[name]):
         for tag in fallbacks(name):
             if weights.get(tag.lower(), 1) and tag in known:
@@ -108,10 +112,6 @@ def _weight_of(media_type: str, ranges: Mapping[str, float]) -> float:
     exact = media_type.partition(";")[0].strip().lower()
     group = exact.partition("/")[0] + "/*"
     return next((ranges[each] for each in (exact, group, "*/*") if each in ranges), 0.0)
-
-
-def _is_language(name: str) -> bool:
-    return len(name) <= _LANGUAGE_LENGTH and _LANGUAGE.fullmatch(name) is not None
 
 
 def _weights(header: str) -> dict[str, float]:
