@@ -1,11 +1,11 @@
-"""Place: the directory that scratch goes to, verified before anything is put in it.
+"""The scratch directory, verified before any file is put in it.
 
-Whoever may rename or replace what is in the directory can read or swap the files of a request, so
-it must be a directory of ours or of root, reached without a link, and not open to others unless
-it is sticky.  Everything goes through one descriptor of it: what is verified is what is used.
+A user who may rename or replace entries of the directory can read or swap the files of a request.
+So it must belong to this user or to root, be reached without a link, and be sticky if others can
+write to it.  All work goes through one descriptor of it: what is verified is what is used.
 
-Files have no name wherever that can be had (O_TMPFILE): the kernel gives their bytes back when
-their last descriptor is closed, by whatever end the process comes to.
+Files have no name where the system allows it (O_TMPFILE): the kernel frees their bytes when the
+last descriptor is closed, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from typing import Literal
 from streamware.errors import ScratchError
 from streamware.scratch import mount
 from streamware.scratch.forks import identity, opening, still, watch
+from streamware.settings import setting
 
 VARIABLE = "STREAMWARE_SCRATCH_DIR"
-KEEP_FREE_BYTES = 2**30
-KEEP_FREE_FILES = 1000
-_SHARE = 20  # one part in so many is kept free, up to the above
+KEEP_FREE_BYTES = 2**30  # kept free at most
+KEEP_FREE_FILES = 1000  # kept free at most
+_KEPT_PART = 20  # 1 / 20 of the file system is kept free, up to the above
 
 BY_DESCRIPTOR = hasattr(os, "O_DIRECTORY") and os.supports_dir_fd.issuperset(
     (os.open, os.mkdir, os.stat, os.unlink, os.rmdir, os.rename)
 )
-"""Whether directories can be opened, and worked in by descriptor; not on Windows."""
+"""Whether a directory can be opened and used by its descriptor; not on Windows."""
 
 _DIRECTORY = (
     os.O_RDONLY
@@ -44,31 +45,28 @@ _DIRECTORY = (
 )
 _FILE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _UNNAMED = getattr(os, "O_TMPFILE", 0)
-# What kernels and file systems without O_TMPFILE answer; open(2).  Nothing else may lead to a
-# name: not a full disk, not a lack of descriptors.
+# The errors of kernels and file systems without O_TMPFILE; open(2).  After any other, such as a
+# full disk or a lack of descriptors, no file with a name is tried.
 _NO_UNNAMED = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT)
 
 _log = logging.getLogger("streamware")
-_told: set[tuple[int, int]] = set()  # directories whose kind this process has logged
+_logged: set[tuple[int, int]] = set()  # directories whose kind this process has logged
 
 
 class ScratchDirectory:
-    """The directory that scratch goes to.
+    """The directory for scratch files.
 
-    Nothing is looked at until it is needed.  Methods may be called from any thread.  Of one host
-    only: whether anybody still holds a directory in it is known by locks, which some network
-    file systems do not tell to other hosts.
+    It is opened when it is first needed.  Methods may be called from any thread.  Only processes
+    of one host may share it: locks show which process directories are in use, and some network
+    file systems do not show them to other hosts.
 
     Args:
-        directory: Where; None is /var/tmp, on Windows the user's own temporary directory.  Never
-            `tempfile.gettempdir()`, which silently moves to another when its first is full, and
-            is often memory.
-        memory_backed: "warn" in the log, or "refuse", where it is memory (tmpfs, ramfs).
+        directory: Its path; None is /var/tmp, on Windows the user's own temporary directory.  Not
+            `tempfile.gettempdir()`, which silently moves elsewhere when its first choice is full,
+            and is often memory.
+        memory_backed: Whether to "warn" in the log or to "refuse" if it is memory (tmpfs, ramfs).
         keep_free_bytes: Bytes left free on its file system; None is 5 %, at most 1 GiB.
-        source: What named the directory, for messages.
-
-    Attributes:
-        path: Absolute, with no link resolved.
+        source: The setting that named it, for messages.
     """
 
     def __init__(
@@ -80,20 +78,21 @@ class ScratchDirectory:
         source: str | None = None,
     ) -> None:
         if directory == "":
-            raise ValueError("the scratch directory must have a name: '' is none")
-        # Without a slash at its end: open(2) follows a link that has one.
+            raise ValueError("the scratch directory must have a name, not ''")
+        # Absolute, with no link resolved, and no slash at its end, with which open(2) follows one.
         self.path = str(Path(os.path.abspath(_default() if directory is None else directory)))  # noqa: PTH100 - resolve() follows links
+        # How messages start.
         self._named = f"the scratch directory {self.path} ({source or _source(directory)})"
-        self._memory_backed = memory_backed
-        self._keep_free_bytes = keep_free_bytes
-        self._descriptor = -1
-        self._identity = (0, 0)
-        self._kind: mount.Kind | None = None
-        self._lock = Lock()
+        self._memory_backed = memory_backed  # "warn" or "refuse"
+        self._keep_free_bytes = keep_free_bytes  # None: a part of the file system
+        self._descriptor = -1  # of the verified directory; see `descriptor`
+        self._identity = (0, 0)  # of that directory: its device and inode
+        self._kind: mount.Kind | None = None  # known once it is verified
+        self._lock = Lock()  # held while it is opened and verified
         watch(self)
 
     def verify(self) -> None:
-        """Make sure that the directory is safe and can be written to; idempotent.
+        """Raise unless the directory is safe and can be written to; idempotent.
 
         Raises:
             ScratchError: It is not; the message names the setting and the remedy.
@@ -104,7 +103,7 @@ class ScratchDirectory:
             self._verify_by_path()
 
     def kind(self) -> mount.Kind:
-        """What the directory is on; "overlay" may be either, and cannot be told.
+        """Return what the directory is on; an "overlay" hides whether it is disk or memory.
 
         Raises:
             ScratchError: It is not safe.
@@ -113,11 +112,11 @@ class ScratchDirectory:
         return self._kind or "unknown"
 
     def descriptor(self) -> int:
-        """A descriptor of the directory, for as long as the place is open; not to be closed.
+        """Return a descriptor of the directory, valid until `close`; the caller must not close it.
 
-        Opened and verified at the first call, and again when the directory was removed or
-        replaced.  The number stays the same, so that a thread that has just been given it works
-        in the old directory or in the new one, never in something else.
+        The first call opens and verifies the directory, and so does the next one after it was
+        removed or replaced.  The number stays the same, so that a thread which was just given it
+        works in the old directory or in the new one, never in another file.
 
         Raises:
             ScratchError: It is not safe, or gone.
@@ -145,13 +144,13 @@ class ScratchDirectory:
             return self._descriptor
 
     def open_unnamed(self) -> int:
-        """Make a file without a name: a descriptor to read and write, which the caller closes.
+        """Return a descriptor of a new file without a name, which the caller closes.
 
-        Its bytes are free again when its last descriptor is closed, at SIGKILL too.  Without
-        O_TMPFILE it has a name for a moment, which `reap` knows.
+        The kernel frees its bytes when its last descriptor is closed, even by SIGKILL.  Without
+        O_TMPFILE it has a name for a moment, which `reap` recognises.
 
         Raises:
-            ScratchError: There is no directory, no room or no descriptor to be had.
+            ScratchError: There is no directory, no room or no descriptor.
         """
         if not BY_DESCRIPTOR:
             return self._open_temporary()
@@ -168,10 +167,10 @@ class ScratchDirectory:
             raise self.error(error, "takes no file") from error
 
     def open_host_lock_file(self) -> int:
-        """Open the file whose byte locks are the budget of the host; the caller closes it.
+        """Return a descriptor of the file whose locks are the host budget; the caller closes it.
 
         Raises:
-            ScratchError: It cannot be opened, or is not a file of ours alone.
+            ScratchError: It cannot be opened, or other users may have access to it.
         """
         if not BY_DESCRIPTOR:
             raise self._error(
@@ -179,28 +178,25 @@ class ScratchDirectory:
             )
         name = f".streamware-budget-{user()}"
         try:
-            # O_NONBLOCK: a fifo that somebody put there must not hold us up.
-            ledger = os.open(name, _FILE | os.O_NONBLOCK, 0o600, dir_fd=self.descriptor())
+            # O_NONBLOCK: a fifo that another user made there must not block this thread.
+            lock_file = os.open(name, _FILE | os.O_NONBLOCK, 0o600, dir_fd=self.descriptor())
         except ScratchError:
             raise
         except OSError as error:
-            raise self.error(error, f"does not let us open {name} in it") from error
+            raise self.error(error, f"does not allow to open {name} in it") from error
         try:
-            self._verify_lock_file(ledger, name)
+            self._verify_lock_file(lock_file, name)
         except BaseException as error:
-            _close(ledger)
+            _close(lock_file)
             if isinstance(error, OSError) and not isinstance(error, ScratchError):
-                raise self.error(error, f"does not let us look at {name} in it") from error
+                raise self.error(error, f"does not allow to check {name} in it") from error
             raise
-        return ledger
+        return lock_file
 
     def check_room(self, size: int) -> str | None:
-        """Whether `size` more bytes, and one more file, leave free what is to be kept free.
+        """Return why there is no room for `size` more bytes and one more file; None if there is.
 
-        A look, not a reservation: another process may take the room in between.
-
-        Returns:
-            None, or why there is no room.
+        This reserves nothing: another process may take the room in the meantime.
 
         Raises:
             ScratchError: There is no directory.
@@ -211,34 +207,31 @@ class ScratchDirectory:
             return self._short_of_bytes(size, room.free, room.total)
         if self._descriptor < 0:
             self.descriptor()
-        # Of the descriptor, whatever has become of the directory: its open files go on.
+        # By the descriptor, even if the directory was removed: open files can still grow.
         try:
             status = os.fstatvfs(self._descriptor)
         except OSError as error:
-            raise self.error(error, "does not say how full it is") from error
+            raise self.error(error, "does not report how full it is") from error
         # A ramfs has no size (f_blocks 0), btrfs and FAT have no limit of inodes (f_files 0).
-        # f_bavail and f_favail: what is free for us, not for root.
+        # f_bavail and f_favail: what is free for users other than root.
         block, files = status.f_frsize or status.f_bsize, status.f_files
-        keep = min(files // _SHARE, KEEP_FREE_FILES)
+        keep = min(files // _KEPT_PART, KEEP_FREE_FILES)
         if files and status.f_favail - 1 < keep:
             return (
                 f"no room for another scratch file: {self._named} has {status.f_favail:,} of"
-                f" {files:,} inodes free, and {keep:,} are kept free"
+                f" {files:,} inodes free, and {keep:,} are kept free: remove files, or {_ANOTHER}"
             )
         if not status.f_blocks:
             return None
         return self._short_of_bytes(size, status.f_bavail * block, status.f_blocks * block)
 
     def error(self, error: OSError, problem: str) -> ScratchError:
-        """What the system says, with the directory, its setting and how full it is."""
+        """Return an error that names the directory, its setting, the cause and how full it is."""
         text = f"{self._named} {problem}: {error.strerror or error}{self._use()}"
         return ScratchError(error.errno, text)
 
     def close(self) -> None:
-        """Close the directory, once no thread works in it; the next use opens it again.
-
-        Idempotent.
-        """
+        """Close the directory; no thread may be working in it.  The next use opens it again."""
         with self._lock:
             if self._open():
                 _close(self._descriptor)
@@ -253,7 +246,7 @@ class ScratchDirectory:
         return still(self._descriptor, self._identity)
 
     def _in_place(self) -> bool:
-        """Whether the open directory is still the one of that path."""
+        """Return whether the path still leads to the open directory."""
         if not self._open():
             return False
         try:
@@ -270,7 +263,7 @@ class ScratchDirectory:
             raise self._error(number, *_not_opened(self.path, error)) from error
 
     def _verify(self, descriptor: int) -> None:
-        """Raise unless the open directory is safe, can be written to and is on what it should."""
+        """Raise unless the open directory is safe, writable and on a suitable file system."""
         status = os.fstat(descriptor)
         if status.st_uid not in (user(), 0):
             problem = f"belongs to uid {status.st_uid}, not to uid {user()} of this process or root"
@@ -281,8 +274,8 @@ class ScratchDirectory:
             raise self._error(errno.EPERM, problem, f"{_STICKY}, or chmod go-w it")
         above = _parent(descriptor)
         if above is not None and _open_to_others(above.st_mode, stat.S_IWOTH):
-            problem = "lies in one that everybody can write to and that is not sticky"
-            raise self._error(errno.EPERM, problem, f"the one above it: {_STICKY}")
+            problem = "lies in a directory that every user can write to and that is not sticky"
+            raise self._error(errno.EPERM, problem, f"{_STICKY_PARENT}")
         if not _writable(descriptor):
             read_only = os.fstatvfs(descriptor).f_flag & os.ST_RDONLY
             problem = f"cannot be written to by uid {user()} of this process"
@@ -296,35 +289,38 @@ class ScratchDirectory:
         if total and keep > total:
             raise self._error(
                 errno.EINVAL,
-                f"is on a file system of {total:,} bytes, of which {keep:,} are to be kept free",
-                "lower Settings.keep_free_bytes, or STREAMWARE_KEEP_FREE_BYTES",
+                f"is on a file system of {total:,} bytes, less than the {keep:,} to be kept free",
+                f"lower {setting('keep_free_bytes')}",
             )
 
     def _verify_kind(self, descriptor: int) -> None:
         system = mount.file_system(descriptor)
         self._kind = mount.kind(system)
-        problem = f"is on {system}, which is memory"
+        problem = f"is on {system}, which is memory, not disk"
         if self._kind == "memory" and self._memory_backed == "refuse":
-            raise self._error(errno.EPERM, f"{problem}, refused by Settings.memory_backed", _DISK)
+            raise self._error(
+                errno.EPERM, f"{problem}, refused by {setting('memory_backed')}", _DISK
+            )
         found = identity(os.fstat(descriptor))
-        if found in _told:
+        if found in _logged:
             return
-        _told.add(found)
+        _logged.add(found)
         if self._kind == "memory":
             _log.warning("%s %s: %s", self._named, problem, _DISK)
         elif self._kind == "overlay":
-            _log.info("%s is on an overlay: disk or memory, it cannot be told", self._named)
+            _log.info("%s is on an overlay, which hides whether it is disk or memory", self._named)
 
-    def _verify_lock_file(self, ledger: int, name: str) -> None:
-        status = os.fstat(ledger)
-        ours = stat.S_ISREG(status.st_mode) and status.st_uid == user()
-        if not ours or status.st_nlink != 1:
-            raise self._error(errno.EPERM, f"holds a {name} that is not ours alone", _ANOTHER)
+    def _verify_lock_file(self, lock_file: int, name: str) -> None:
+        status = os.fstat(lock_file)
+        owned = stat.S_ISREG(status.st_mode) and status.st_uid == user()
+        if not owned or status.st_nlink != 1:
+            problem = f"has a {name} that is not a file of uid {user()} alone"
+            raise self._error(errno.EPERM, problem, f"remove it, or {_ANOTHER}")
         if stat.S_IMODE(status.st_mode) != 0o600:
-            os.fchmod(ledger, 0o600)
+            os.fchmod(lock_file, 0o600)
 
     def _verify_by_path(self) -> None:
-        """The same as far as it goes where directories cannot be opened."""
+        """Verify what can be verified where directories cannot be opened."""
         try:
             status = os.lstat(self.path)
             if not stat.S_ISDIR(status.st_mode):
@@ -339,7 +335,7 @@ class ScratchDirectory:
         self._verify_by_path()
         try:
             with tempfile.TemporaryFile(dir=self.path) as file:
-                # Deleted when its last handle is closed, and this one is another.
+                # The file is deleted when its last handle is closed; this is another one.
                 return os.dup(file.fileno())
         except OSError as error:
             raise self.error(error, "takes no file") from error
@@ -347,13 +343,13 @@ class ScratchDirectory:
     def _short_of_bytes(self, size: int, free: int, total: int) -> str | None:
         keep = self._keep_free_bytes
         if keep is None:
-            keep = min(total // _SHARE, KEEP_FREE_BYTES)
+            keep = min(total // _KEPT_PART, KEEP_FREE_BYTES)
         if free - size >= keep:
             return None
         return (
             f"no room for {size:,} bytes of scratch: {self._named} has {free:,} of {total:,} bytes"
-            f" free, and {keep:,} are kept free (Settings.keep_free_bytes, or"
-            " STREAMWARE_KEEP_FREE_BYTES)"
+            f" free, and {keep:,} are kept free by {setting('keep_free_bytes')}: remove files, or"
+            f" {_ANOTHER}"
         )
 
     def _use(self) -> str:
@@ -370,19 +366,20 @@ class ScratchDirectory:
         return ScratchError(number, f"{self._named} {problem}: {remedy}")
 
 
-_ANOTHER = f"set Settings.scratch_dir or {VARIABLE} to another"
+_ANOTHER = f"set {setting('scratch_dir')} to another"
 _OWN = f"{_ANOTHER}, of this process's user and with mode 0700"
 _DISK = f"{_ANOTHER}, on a disk"
-_STICKY = "chmod +t it (a Kubernetes emptyDir comes without)"
+_STICKY = "chmod +t it (a Kubernetes emptyDir is not sticky at first)"
+_STICKY_PARENT = "chmod +t that one (a Kubernetes emptyDir is not sticky at first)"
 
 
 def user() -> int:
-    """The effective user id; 0 where there are none."""
+    """Return the effective user id; 0 on systems without."""
     return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
 def prefix() -> str:
-    """How every name of this user in a scratch directory begins."""
+    """Return how every name of this user in a scratch directory starts."""
     return f"streamware-{user()}-"
 
 
@@ -392,7 +389,7 @@ def open_directory(name: str, *, dir_fd: int | None = None) -> int:
 
 
 def _close(descriptor: int) -> None:
-    """Close a descriptor, if it is one; it is closed even where close(2) reports an error."""
+    """Close a descriptor unless it is -1; it is closed even if close(2) reports an error."""
     if descriptor >= 0:
         with suppress(OSError):
             os.close(descriptor)
@@ -408,12 +405,12 @@ def _default() -> str:
 def _source(directory: str | None) -> str:
     if directory is None:
         return "the default"
-    told = os.environ.get(VARIABLE, "").strip()
-    return VARIABLE if told and os.path.abspath(told) == directory else "Settings.scratch_dir"  # noqa: PTH100 - as Settings does
+    named = os.environ.get(VARIABLE, "").strip()
+    return VARIABLE if named and os.path.abspath(named) == directory else "Settings.scratch_dir"  # noqa: PTH100 - as Settings does
 
 
 def _not_opened(path: str, error: Exception) -> tuple[str, str]:
-    """Why a directory could not be opened, and what to do."""
+    """Return why a directory could not be opened, and what to do."""
     if isinstance(error, FileNotFoundError):
         return "does not exist", f"make it, or {_OWN}"
     if isinstance(error, NotADirectoryError) or getattr(error, "errno", 0) == errno.ELOOP:
@@ -429,10 +426,10 @@ def _open_to_others(mode: int, bits: int) -> bool:
 
 
 def _parent(descriptor: int) -> os.stat_result | None:
-    """The directory above, whatever path leads to it; None where we may not look."""
+    """Return the status of the directory above; None without permission to read it."""
     try:
         return os.stat("..", dir_fd=descriptor)
-    except PermissionError:  # nor write, then, which is told next
+    except PermissionError:  # then it is not writable either, which is checked next
         return None
 
 
@@ -445,7 +442,7 @@ def _writable(descriptor: int) -> bool:
 def _open_unnamed(directory: int) -> int:
     if _UNNAMED:
         try:
-            # O_EXCL: nobody can give it a name later, either.
+            # O_EXCL: it cannot be given a name later.
             flags = _UNNAMED | os.O_RDWR | os.O_EXCL | os.O_CLOEXEC
             return os.open(".", flags, 0o600, dir_fd=directory)
         except OSError as error:

@@ -1,8 +1,9 @@
-"""What a forked child must not take with it.
+"""Forks: a child must not keep the descriptors and locks of its parent.
 
-A child inherits every descriptor, and with them space and locks that their owner gives back in
-vain; it also inherits locks that a thread held which does not exist in it.  So what holds either
-is told, in the child, before anything else runs there.
+A child inherits every descriptor.  While it has a copy, the kernel keeps the space and the file
+locks that the parent releases.  It also inherits thread locks whose holder does not exist in it.
+So objects that have either are registered by `watch`, and their `forked` runs in the child before
+anything else does.
 """
 
 from __future__ import annotations
@@ -18,33 +19,33 @@ from weakref import WeakSet
 _LONGEST = 1.0
 """Seconds to wait for `opening`: a child that keeps a descriptor is better than a deadlock.
 
-A finalizer may ask for it that runs on a thread which holds any other lock, one that `os.fork`
-waits for too (those of `import` and `logging`), and a hung file system may hold it for ever.
+A finalizer may ask for it on a thread that holds a lock for which `os.fork` waits too (those of
+`import` and `logging`), and a file system that hangs may hold it for ever.
 """
 
 
 class Forkable(Protocol):
-    """What holds descriptors, counts or locks."""
+    """An object with descriptors, counts or locks."""
 
     def forked(self) -> None:
-        """Close inherited descriptors, forget counts, make new locks; called in the child."""
+        """Close inherited descriptors, reset counts, make new locks; called in the child."""
 
 
 _watched: WeakSet[Forkable] = WeakSet()
-_opening = threading.RLock()  # again on the same thread: by finalizers and signal handlers
+_opening = threading.RLock()  # re-entrant for finalizers and signal handlers
 _forking = threading.local()
 
 
 def watch(it: Forkable) -> None:
-    """Tell `it` in a forked child, as long as something else keeps it alive."""
+    """Call `it.forked()` in every forked child, as long as something else keeps `it` alive."""
     _watched.add(it)
 
 
 @contextmanager
 def opening() -> Iterator[None]:
-    """Nobody forks meanwhile: open a descriptor in here, and have it known to who is watched.
+    """Hold off forks: open a descriptor in here, and register the object that closes it.
 
-    It is taken before every other lock of scratch, and nothing in here waits for room.
+    Code in here must not wait for room.  For the lock order, see `streamware.scratch`.
     """
     lock = _opening
     held = lock.acquire(timeout=_LONGEST)
@@ -58,8 +59,8 @@ def opening() -> Iterator[None]:
 class ForkSafeFd:
     """A descriptor that no forked child keeps.
 
-    It is known by its file too: others may close it, and its number go to another.  So it may
-    be closed first and forgotten then, in whatever moment another thread forks.
+    It remembers its file, because other code may close the descriptor and its number may be given
+    to another file.  So closing it is safe at any moment in which another thread forks.
 
     Args:
         open_: Opens it.
@@ -76,11 +77,11 @@ class ForkSafeFd:
                 raise
 
     def is_open(self) -> bool:
-        """Whether it was closed by nobody."""
+        """Return whether the number still belongs to the file that was opened."""
         return still(self.number, self.identity)
 
     def close(self) -> None:
-        """Close it, if nobody has; not from two threads at once."""
+        """Close it, unless other code has; not from two threads at once."""
         try:
             if self.is_open():
                 os.close(self.number)
@@ -89,21 +90,21 @@ class ForkSafeFd:
 
     def forked(self) -> None:
         """Close the copy that a child inherited."""
-        with suppress(OSError):  # it is closed all the same
+        with suppress(OSError):  # it is closed anyway
             self.close()
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
-    """What tells one file from all others."""
+    """Return what identifies a file among all others."""
     return status.st_dev, status.st_ino
 
 
 def still(descriptor: int, known: tuple[int, int]) -> bool:
-    """Whether a descriptor is what it was: others may close it, and its number go to another."""
+    """Return whether a descriptor is still of the file `known`, not closed and given to another."""
     try:
         return descriptor >= 0 and identity(os.fstat(descriptor)) == known
     except OSError as error:
-        return error.errno != errno.EBADF  # a stale file of NFS is ours, too
+        return error.errno != errno.EBADF  # a stale file of NFS is still that file
 
 
 def _hold() -> None:
@@ -117,18 +118,18 @@ def _release() -> None:
         held.release()
 
 
-def _tell() -> None:
-    global _opening  # noqa: PLW0603 - the parent's may be held by a thread that is not here
+def _tell_watched() -> None:
+    global _opening  # noqa: PLW0603 - a thread that is not in the child may hold the old one
     _opening = threading.RLock()
     errors = []
     for it in list(_watched):
         try:
             it.forked()
-        except Exception as error:  # noqa: BLE001 - the others are told all the same
+        except Exception as error:  # noqa: BLE001 - the others are called anyway
             errors.append(error)
     if errors:
         raise ExceptionGroup("a forked child still holds what its parent has", errors)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
-    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_tell)
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_tell_watched)

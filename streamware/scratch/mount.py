@@ -14,7 +14,7 @@ _OVERLAY = ("overlay", "aufs", "fuse.fuse-overlayfs")
 
 
 def file_system(descriptor: int) -> str | None:
-    """The type of the file system that a directory is on, from Linux's /proc; proc(5)."""
+    """Return the type of the file system that a directory is on, from Linux's /proc; proc(5)."""
     if sys.platform != "linux":
         return None
     try:
@@ -23,13 +23,13 @@ def file_system(descriptor: int) -> str | None:
         for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
             if line.startswith(mount + b" "):
                 return line.partition(b" - ")[2].split()[0].decode("ascii", "replace")
-    except (OSError, StopIteration, IndexError):  # no /proc, or another system's idea of it
+    except (OSError, StopIteration, IndexError):  # no /proc, or one of another format
         return None
     return None  # a mount that this process does not see, in a chroot for example
 
 
 def kind(system: str | None) -> Kind:
-    """What a file system of that type keeps its files in."""
+    """Return what a file system of that type keeps its files in."""
     if system in _MEMORY:
         return "memory"
     if system in _OVERLAY:

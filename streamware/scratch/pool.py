@@ -1,4 +1,4 @@
-"""Storage: what all requests under equal settings share in a process."""
+"""Pool: what all requests under equal settings share in a process."""
 
 from __future__ import annotations
 
@@ -19,57 +19,51 @@ logger = logging.getLogger("streamware")
 
 
 class ScratchPool:
-    """The directory, the budgets, and what went wrong with either.
+    """The directories, the budgets, and counters of failures.
 
     Nothing is opened before it is needed, so that it can be made before a server forks.
-
-    Attributes:
-        settings: What it was made from.
-        place: The scratch directory.
-        home: The process's own directory in it.
-        budget: The bytes of all its requests.
-        signals: How often what should not happen did: "leaked_ledgers" (closed by the garbage
-            collector only), "cleanup_failures", "orphans_reaped" (directories of processes that
-            were killed) and "orphan_bytes" (what was in them).
-        files: Scratch files of all its requests, on disk now.
     """
 
     def __init__(self, settings: Settings) -> None:
         directory = settings.scratch_dir
-        self.settings = settings
+        self.settings = settings  # from which it was made
+        # The scratch directory.
         self.directory = ScratchDirectory(
             None if directory is None else os.fspath(directory),
             memory_backed=settings.memory_backed,
             keep_free_bytes=settings.keep_free_bytes,
         )
-        self.process_directory = ProcessDirectory(self.directory)
+        self.process_directory = ProcessDirectory(self.directory)  # for files with a name
+        # The bytes of all its requests.
         self.budget = Budget(
             process_bytes=settings.process_bytes,
             host_bytes=settings.host_bytes,
             open_lock_file=self.directory.open_host_lock_file,
         )
+        # How often there were "leaked_ledgers" (closed only by the garbage collector),
+        # "cleanup_failures", "orphans_reaped" (directories of killed processes) and "orphan_bytes".
         self.signals: Counter[str] = Counter()
-        self._started: int | None = None  # in which process
+        self._started: int | None = None  # the process in which `start` ran
         self.forked()
         watch(self)
 
     def forked(self) -> None:
-        """Count from nothing: files that are open belong to the parent."""
-        self.files = 0
-        # Re-entrant: a finalizer may close a file while this thread is in here.
+        """Count from 0: the open files belong to the parent."""
+        self.files = 0  # scratch files of all its requests, on disk now
+        # Re-entrant: a finalizer may close a file while this thread holds it.
         self._lock = threading.RLock()
 
     def count(self, files: int) -> None:
-        """Take note of so many more files, or fewer."""
+        """Add `files`, which may be negative, to the count."""
         with self._lock:
             self.files += files
 
     def start(self) -> None:
-        """Check a directory that was set, and remove what processes that were killed left there.
+        """Check a directory that was set, and remove what killed processes left there.
 
-        Once a process; in a worker that was forked later, when it first makes a name.  The default
-        directory is looked at quietly: a container that only streams may have none that is safe,
-        and never needs it.
+        This runs once in a process, and in a worker that was forked later when it first makes a
+        named file.  Errors of the default directory are ignored: a container that only streams may
+        have none that is safe, and never needs one.
 
         Raises:
             ScratchError: The directory that was set does not exist or is not safe.
@@ -80,18 +74,18 @@ class ScratchPool:
             return
         self._started = os.getpid()
         reaped = reap(self.directory)
-        # A ScratchError is of the default, which is not usable then.
-        resisted = sum(not isinstance(error, ScratchError) for error in reaped.errors)
+        # A ScratchError means that the default directory cannot be used.
+        failed = sum(not isinstance(error, ScratchError) for error in reaped.errors)
         self.signals["orphans_reaped"] += reaped.directories
         self.signals["orphan_bytes"] += reaped.bytes
-        self.signals["cleanup_failures"] += resisted
-        if reaped.directories or reaped.files or resisted:
+        self.signals["cleanup_failures"] += failed
+        if reaped.directories or reaped.files or failed:
             logger.warning(
                 "removed what killed processes left: %s, %s, %s; %s",
                 _counted(reaped.directories, "directory", "directories"),
                 _counted(reaped.files, "file"),
                 _counted(reaped.bytes, "byte"),
-                _counted(resisted, "error"),
+                _counted(failed, "error"),
             )
 
 
@@ -103,18 +97,18 @@ _pools: dict[Settings, ScratchPool] = {}
 
 
 def scratch_pool(settings: Settings | None = None) -> ScratchPool:
-    """The storage of these settings in this process; None: of what the environment says.
+    """Return the pool of these settings in this process; None is those of the environment.
 
     Raises:
-        TypeError: They are no `Settings`.
+        TypeError: `settings` is anything but `Settings`.
     """
     if not isinstance(settings, Settings | None):
-        raise TypeError(f"settings= takes sw.Settings, not {type(settings).__name__}")
+        raise TypeError(f"settings must be sw.Settings, not {type(settings).__name__}")
     key = replace(settings or Settings(), values=None, limits=None, observers=())
-    # No lock, which another thread might hold while this one forks; a Storage is cheap to make.
+    # No lock, which another thread might hold while this one forks; a pool is cheap to make.
     return _pools.get(key) or _pools.setdefault(key, ScratchPool(key))
 
 
 def scratch_pools() -> list[ScratchPool]:
-    """All that this process has made."""
+    """Return all pools of this process."""
     return list(_pools.values())

@@ -1,13 +1,13 @@
-"""Home: the directory of one process in the place, for scratch that must have a name.
+"""The directory of one process in the scratch directory, for files that must have a name.
 
-It is made when a request needs it, so after any fork, and removed when none does.  Meanwhile it
-is held by a lock on the directory itself (flock(2)), which the kernel drops when the process
-ends, however it ends.  What is there and not locked belongs to nobody and is taken by the next
-`reap`: no clock, no process id and no grace period is asked, each of which is wrong for somebody
-(containers share directories, not pids).
+It is made when a request first needs it, so after any fork, and removed when no request does.
+Meanwhile the process holds a lock on the directory itself (flock(2)), which the kernel drops when
+the process ends, even by SIGKILL.  A directory without a lock has lost its process, and the next
+`reap` removes it.  No clock, process id or grace period decides that: containers share
+directories, but neither pids nor clocks.
 
-Two may come to the same directory, its maker and a reaper, so whoever has the lock looks again
-whether the directory is still the one of that name.  A maker that is late makes another.
+Its maker and a reaper may reach for the same new directory.  So whoever gets the lock checks that
+the directory still has its name, and a maker that comes second makes another.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from streamware.scratch.directory import (
 from streamware.scratch.forks import ForkSafeFd, identity, opening, watch
 from streamware.scratch.removal import (
     Reaped,
+    noting_errors,
     open_inside,
     remove_empty,
     remove_opened,
     remove_path,
-    told_to,
     unlink,
 )
 
@@ -50,60 +50,60 @@ except ModuleNotFoundError:  # Windows
 
 _LOCKS = BY_DESCRIPTOR and fcntl is not None
 
-_TRIES = 100  # at a directory that reapers take before we have locked it
+_TRIES = 100  # new directories that reapers may remove before one could be locked
 
 _log = logging.getLogger("streamware")
 
 
 class ProcessDirectory:
-    """The directory of this process in a place; nothing is made until it is needed.
+    """The directory of this process in the scratch directory, made when it is first needed.
 
-    Removed when nothing is left in it, by `close`, and at the end of the process; after a SIGKILL
-    by whoever calls `reap` next.  Methods may be called from any thread.  Where
-    directories cannot be locked (Windows) they are not, and nobody reaps.
+    It is removed when nothing is left in it, by `close`, and at the end of the process; after a
+    SIGKILL by the next `reap`.  Methods may be called from any thread.  On Windows directories
+    cannot be locked, and there is no reaping.
     """
 
-    def __init__(self, place: ScratchDirectory) -> None:
-        self._place = place
-        # Entered again where the garbage collector closes a ledger while we make a directory.
+    def __init__(self, directory: ScratchDirectory) -> None:
+        self._directory = directory  # the one in which it is made
+        # Re-entrant: the garbage collector may close a ledger while this thread holds it.
         self._lock = RLock()
-        self._making = False
-        self._held: _LockedDirectory | _UnlockedDirectory | None = None
-        self._end: finalize[..., ProcessDirectory] | None = None
+        self._making = False  # whether `make_directory` runs, so that it must not be removed
+        self._held: _LockedDirectory | _UnlockedDirectory | None = None  # the current one
+        self._finalizer: finalize[..., ProcessDirectory] | None = None  # removes it at exit
         watch(self)
 
     def make_directory(self) -> tuple[str, str]:
-        """Make an empty directory that only this user may enter.
+        """Make an empty directory that only this user may enter, and return where.
 
         Returns:
-            Its name, for `remove`, and its absolute path.
+            Its name, which `remove` takes, and its absolute path.
 
         Raises:
-            ScratchError: The place is not safe, or takes no directory.
+            ScratchError: The scratch directory is not safe, or takes no directory.
         """
         name = secrets.token_hex(8)
         with opening(), self._lock:
             self._making = True
             try:
                 try:
-                    held = self._dwelling()
+                    held = self._ensure_held()
                     held.make(name)
-                except FileNotFoundError:  # removed underfoot, a moment ago
-                    held = self._dwelling()
+                except FileNotFoundError:  # it was removed a moment ago
+                    held = self._ensure_held()
                     held.make(name)
             except ScratchError:
                 raise
             except OSError as error:
-                raise self._place.error(error, "takes no directory") from error
+                raise self._directory.error(error, "takes no directory") from error
             finally:
                 self._making = False
         return name, str(Path(held.path) / name)
 
     def remove(self, name: str) -> list[OSError]:
-        """Remove a directory that `make_directory` made, with all in it; follows no link.
+        """Remove a directory that `make_directory` made, with all in it; follow no link.
 
         Returns:
-            What is in the way; nothing when the directory is gone.  Worth another try.
+            The errors, none if the directory is gone.  Another call may succeed.
         """
         reaped = Reaped()
         try:
@@ -113,7 +113,7 @@ class ProcessDirectory:
                     return []
                 remove = held.remover(name)
             remove(reaped)
-            self._vacate(held)
+            self._remove_if_empty(held)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -124,93 +124,93 @@ class ProcessDirectory:
         """Remove the directory of the process with all in it; the next use makes another."""
         with opening(), self._lock:
             self._held = None
-            end, self._end = self._end, None
-        if end is not None:
-            end()
+            finalizer, self._finalizer = self._finalizer, None
+        if finalizer is not None:
+            finalizer()
 
     def forked(self) -> None:
-        """Let go of the parent's directory, and leave it alone."""
+        """Forget the parent's directory without removing it."""
         self._lock = RLock()
         self._making = False
-        self._leave()
+        self._forget()
 
-    def _vacate(self, held: _LockedDirectory | _UnlockedDirectory) -> None:
-        """Remove the directory of the process once nothing is in it.
+    def _remove_if_empty(self, held: _LockedDirectory | _UnlockedDirectory) -> None:
+        """Remove the directory of the process if nothing is in it.
 
-        For many servers end by the signal itself, which runs nothing at exit.
+        Not only at exit: many servers let a signal end them, and then no exit handler runs.
         """
         with opening(), self._lock:
-            if held is self._held and not self._making and held.vacated():
-                self._leave()
+            if held is self._held and not self._making and held.remove_if_empty():
+                self._forget()
 
-    def _dwelling(self) -> _LockedDirectory | _UnlockedDirectory:
-        """The directory of this process, where it still is, else a new one; under the lock."""
+    def _ensure_held(self) -> _LockedDirectory | _UnlockedDirectory:
+        """Return the directory of this process, a new one if it is gone; under the lock."""
         if self._held is not None:
             if self._held.in_place():
                 return self._held
-            self._leave()
+            self._forget()
         for _ in range(_TRIES):
-            self._held = held = _made(self._place)
+            self._held = held = _make(self._directory)
             if held is not None and self._locked(held):
-                self._end = finalize(self, held.end)
+                self._finalizer = finalize(self, held.remove)
                 return held
-            self._leave()
-        problem = f"lost {_TRIES} new directories in a row to something that removes them"
-        raise self._place.error(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), problem)
+            self._forget()
+        problem = f"lost {_TRIES} new directories in a row to a program that removes them"
+        raise self._directory.error(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), problem)
 
     def _locked(self, held: _LockedDirectory | _UnlockedDirectory) -> bool:
         try:
             return held.lock()
         except OSError as error:
             held.discard()
-            self._leave()
-            problem = "takes no directory that is ours alone and locked"
-            raise self._place.error(error, problem) from error
+            self._forget()
+            problem = "takes no directory that only this user can enter, and that can be locked"
+            raise self._directory.error(error, problem) from error
 
-    def _leave(self) -> None:
+    def _forget(self) -> None:
         held, self._held = self._held, None
-        end, self._end = self._end, None
-        if end is not None:
-            end.detach()
+        finalizer, self._finalizer = self._finalizer, None
+        if finalizer is not None:
+            finalizer.detach()
         if held is not None:
-            held.leave()
+            held.close()
 
 
-def reap(place: ScratchDirectory | str | os.PathLike[str]) -> Reaped:
-    """Remove what processes of this user left behind in a place; never raises.
+def reap(directory: ScratchDirectory | str | os.PathLike[str]) -> Reaped:
+    """Remove what processes of this user left in a scratch directory; return it and the errors.
 
-    What a living process holds stays, as does what belongs to another user, even when root asks.
-    Blocks while files are removed.
+    The files of a living process remain, and those of other users, even if root calls this.
+    Blocks while files are removed.  Never raises.
 
     Args:
-        place: The place, or the path of one.
+        directory: The scratch directory, or its path.
     """
     reaped = Reaped()
-    ours = (
-        place
-        if isinstance(place, ScratchDirectory)
-        else ScratchDirectory(os.fspath(place), source="to be reaped")
+    opened = (
+        directory
+        if isinstance(directory, ScratchDirectory)
+        else ScratchDirectory(os.fspath(directory), source="to be reaped")
     )
     try:
         if _LOCKS:
-            _reap(ours, reaped)
-    except OSError as error:  # a ScratchError is one, too
+            _reap(opened, reaped)
+    except OSError as error:  # a ScratchError is one too
         reaped.errors.append(error)
     finally:
-        if ours is not place:
-            ours.close()
+        if opened is not directory:
+            opened.close()
     return reaped
 
 
-def _reap(place: ScratchDirectory, reaped: Reaped) -> None:
+def _reap(scratch_directory: ScratchDirectory, reaped: Reaped) -> None:
     # A descriptor of its own, because reading a directory moves its offset.
-    directory = ForkSafeFd(lambda: open_directory(".", dir_fd=place.descriptor()))
+    directory = ForkSafeFd(lambda: open_directory(".", dir_fd=scratch_directory.descriptor()))
     try:
-        with opening():  # the listing has a descriptor of its own
+        with opening():  # the listing opens a descriptor
             names = os.listdir(directory.number)  # noqa: PTH208 - by descriptor
         for name in names:
             if name.startswith(prefix()):
-                with told_to(reaped):
+                with noting_errors(reaped):
                     _reap_one(name, directory.number, reaped)
     finally:
         directory.close()
@@ -220,13 +220,13 @@ def _reap_one(name: str, directory: int, reaped: Reaped) -> None:
     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     if status.st_uid != user():
         return
-    if stat.S_ISREG(status.st_mode):  # on its way to having no name
+    if stat.S_ISREG(status.st_mode):  # its process ended before it unlinked it
         unlink(name, directory, reaped)
     elif stat.S_ISDIR(status.st_mode):
         dead = ForkSafeFd(lambda: open_inside(name, directory))
         try:
-            if _claimed(dead.number):
-                # Still there, or has another reaper been faster?  That is a FileNotFoundError.
+            if _try_lock(dead.number):
+                # If another reaper was faster, this is a FileNotFoundError.
                 there = os.stat(name, dir_fd=directory, follow_symlinks=False)
                 if identity(there) == dead.identity:
                     reaped.directories += remove_opened(dead.number, name, reaped)
@@ -234,8 +234,8 @@ def _reap_one(name: str, directory: int, reaped: Reaped) -> None:
             dead.close()
 
 
-def _claimed(descriptor: int) -> bool:
-    """Lock a directory, unless somebody holds it."""
+def _try_lock(descriptor: int) -> bool:
+    """Lock a directory; return False if a process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -244,44 +244,45 @@ def _claimed(descriptor: int) -> bool:
 
 
 class _LockedDirectory:
-    """The directory of a process as a descriptor with a lock on it."""
+    """The directory of a process, as a descriptor with a lock on it."""
 
-    def __init__(self, kept: ForkSafeFd, name: str, path: str) -> None:
+    def __init__(self, fd: ForkSafeFd, name: str, path: str) -> None:
         self.name = name
         self.path = path
         self.process = os.getpid()
-        self._kept = kept
+        self._fd = fd
 
     @property
     def descriptor(self) -> int:
-        return self._kept.number
+        return self._fd.number
 
     def lock(self) -> bool:
-        """Whether it is ours alone now; not when a reaper has come first."""
+        """Lock it; return False if a reaper came first."""
         status = os.fstat(self.descriptor)
         if status.st_uid != user() or stat.S_IMODE(status.st_mode) & 0o777 != 0o700:
-            number, mode = errno.EPERM, f"{stat.S_IMODE(status.st_mode):04o}"
-            raise OSError(number, f"a new one belongs to uid {status.st_uid} and has mode {mode}")
-        return _claimed(self.descriptor) and self.in_place()
+            mode = f"{stat.S_IMODE(status.st_mode):04o}"
+            text = f"a new one belongs to uid {status.st_uid} and has mode {mode}"
+            raise OSError(errno.EPERM, text)
+        return _try_lock(self.descriptor) and self.in_place()
 
     def in_place(self) -> bool:
-        """Whether it is held by this process, and still the one of its path.
+        """Return whether this process holds it, and its path still leads to it.
 
-        Raises an OSError where that cannot be told: whoever let go of it then would leave the
-        files of other requests to the reapers.
+        Raises an OSError if that is not known: to close it then would leave the files of other
+        requests to the reapers.
         """
         try:
             there = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - beside fstat
         except (FileNotFoundError, NotADirectoryError):
             return False
-        ours = self.process == os.getpid() and self._kept.is_open()
-        return ours and identity(there) == self._kept.identity
+        held = self.process == os.getpid() and self._fd.is_open()
+        return held and identity(there) == self._fd.identity
 
     def make(self, name: str) -> None:
         os.mkdir(name, 0o700, dir_fd=self.descriptor)
 
     def remover(self, name: str) -> Callable[[Reaped], None]:
-        """Open a directory in it; what is returned removes and closes it, held or not."""
+        """Open a directory in it; return a function that removes and closes that one."""
         directory = ForkSafeFd(lambda: open_inside(name, self.descriptor))
 
         def remove(reaped: Reaped) -> None:
@@ -292,29 +293,29 @@ class _LockedDirectory:
 
         return remove
 
-    def vacated(self) -> bool:
-        """Remove it if it is empty; whether it was."""
-        return self._kept.is_open() and remove_empty(f"../{self.name}", self.descriptor)
+    def remove_if_empty(self) -> bool:
+        """Remove it if it is empty; return whether it was."""
+        return self._fd.is_open() and remove_empty(f"../{self.name}", self.descriptor)
 
-    def end(self) -> None:
-        """Remove it with all in it and let go of it, in the process that made it."""
-        if self.process != os.getpid() or not self._kept.is_open():
+    def remove(self) -> None:
+        """Remove and close it, with all in it, in the process that made it."""
+        if self.process != os.getpid() or not self._fd.is_open():
             return
         reaped = Reaped()
-        with told_to(reaped):
+        with noting_errors(reaped):
             remove_opened(self.descriptor, self.name, reaped)
-        self.leave()
-        _tell(reaped)
+        self.close()
+        _log_errors(reaped)
 
     def discard(self) -> None:
-        """Remove it, empty and not locked as it is."""
+        """Remove it while it is empty and not locked."""
         with suppress(OSError):
             os.rmdir(f"../{self.name}", dir_fd=self.descriptor)
 
-    def leave(self) -> None:
-        """Let go of it, and so of the lock."""
-        with suppress(OSError):  # it is closed all the same
-            self._kept.close()
+    def close(self) -> None:
+        """Close it, and so release the lock."""
+        with suppress(OSError):  # it is closed anyway
+            self._fd.close()
 
 
 class _UnlockedDirectory:
@@ -336,35 +337,35 @@ class _UnlockedDirectory:
     def remover(self, name: str) -> Callable[[Reaped], None]:
         return partial(remove_path, str(Path(self.path) / name))
 
-    def vacated(self) -> bool:
+    def remove_if_empty(self) -> bool:
         try:
             Path(self.path).rmdir()
         except OSError:
             return False
         return True
 
-    def end(self) -> None:
+    def remove(self) -> None:
         if self.process == os.getpid():
             reaped = Reaped()
             remove_path(self.path, reaped)
-            _tell(reaped)
+            _log_errors(reaped)
 
     def discard(self) -> None:
         pass
 
-    def leave(self) -> None:
+    def close(self) -> None:
         pass
 
 
-def _made(place: ScratchDirectory) -> _LockedDirectory | _UnlockedDirectory | None:
-    """A new directory in the place, not locked yet; None where a reaper was faster."""
+def _make(directory: ScratchDirectory) -> _LockedDirectory | _UnlockedDirectory | None:
+    """Make and return a directory that is not locked yet; None if a reaper was faster."""
     name = prefix() + secrets.token_hex(8)
-    path = str(Path(place.path) / name)
+    path = str(Path(directory.path) / name)
     if not _LOCKS:
-        place.verify()
+        directory.verify()
         Path(path).mkdir(mode=0o700)
         return _UnlockedDirectory(path)
-    parent = place.descriptor()
+    parent = directory.descriptor()
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
     except (FileNotFoundError, FileExistsError):
@@ -379,6 +380,6 @@ def _made(place: ScratchDirectory) -> _LockedDirectory | _UnlockedDirectory | No
         raise
 
 
-def _tell(reaped: Reaped) -> None:
+def _log_errors(reaped: Reaped) -> None:
     for error in reaped.errors:
         _log.warning("scratch that could not be removed: %s", error)

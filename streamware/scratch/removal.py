@@ -1,8 +1,8 @@
-"""Removal: a directory with all in it, by descriptor, following no link.
+"""Removal: removes a directory with everything in it, by descriptor, following no link.
 
-Not `shutil.rmtree`: that holds a descriptor, up to Python 3.12 a call, for each level of a tree,
-and an archive that somebody unpacked may have thousands.  And it stops at a directory that a
-library has made read-only.
+`shutil.rmtree` holds a descriptor for each level of a tree (and up to Python 3.12 a stack frame),
+and an unpacked archive may have thousands of levels.  It also stops at a directory that a library
+has made read-only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from streamware.scratch.directory import open_directory
 from streamware.scratch.forks import opening
 
-_SWEEPS = 3  # through a directory that somebody still writes to
+_SWEEPS = 3  # attempts at a directory to which another thread or process still writes
 
 
 @dataclass(slots=True)
@@ -30,10 +30,10 @@ class Reaped:
     """What was removed, and what could not be.
 
     Attributes:
-        directories: Process directories that nobody held.
+        directories: Process directories that no process held.
         bytes: Of the files in them.
-        files: In them, and those that lost their process before they lost their name.
-        errors: Of what is still there.
+        files: In them, and those whose process ended before it unlinked them.
+        errors: One for each entry that is still there.
     """
 
     directories: int = 0
@@ -43,8 +43,8 @@ class Reaped:
 
 
 @contextmanager
-def told_to(reaped: Reaped) -> Iterator[None]:
-    """Note what resists and go on; what somebody else has removed does not."""
+def noting_errors(reaped: Reaped) -> Iterator[None]:
+    """Note an error and go on; a file that is already gone is none."""
     try:
         yield
     except FileNotFoundError:
@@ -54,17 +54,17 @@ def told_to(reaped: Reaped) -> Iterator[None]:
 
 
 def remove_opened(directory: int, name: str, reaped: Reaped) -> bool:
-    """Empty an open directory and remove it; whether nothing resisted."""
+    """Empty an open directory and remove it; return whether that succeeded."""
     before = len(reaped.errors)
     for _ in range(_SWEEPS):
         _clear(directory, reaped)
         if len(reaped.errors) > before:
             break
-        # By its own "..", so that no descriptor of the one above is needed.
+        # Through its own "..", so that no descriptor of its parent is needed.
         if remove_empty(f"../{name}", directory):
             return True
     else:
-        problem = "somebody still writes to a directory that is being removed"
+        problem = "another thread or process still writes to a directory that is being removed"
         reaped.errors.append(OSError(errno.ENOTEMPTY, problem))
     return False
 
@@ -72,13 +72,13 @@ def remove_opened(directory: int, name: str, reaped: Reaped) -> bool:
 def _clear(directory: int, reaped: Reaped) -> None:
     """Remove what is in a directory.
 
-    A directory in it is emptied by moving its own directories up: three descriptors do for a tree
-    of any depth, and an archive that somebody unpacks may have thousands of levels.
+    A directory in it is emptied by moving its own directories up, so that three descriptors
+    suffice for a tree of any depth.
     """
     left = _flattened(directory, directory, reaped)
     while left:
         name = left.pop()
-        with told_to(reaped):
+        with noting_errors(reaped):
             inner = open_inside(name, directory)
             try:
                 left += _flattened(inner, directory, reaped)
@@ -88,24 +88,24 @@ def _clear(directory: int, reaped: Reaped) -> None:
 
 
 def _flattened(inner: int, directory: int, reaped: Reaped) -> list[str]:
-    """Unlink the files of `inner`, move its directories to `directory`; their new names there.
+    """Unlink the files of `inner`, move its directories to `directory`, return their new names.
 
-    What is mounted there cannot be moved (EBUSY), and so is never entered.
+    A mount point cannot be moved (EBUSY), so it is never entered.
     """
     moved = []
-    # The listing has a descriptor of its own.  One of a directory that may be locked, and never
-    # has many names, must not go to a child.
+    # The listing opens a descriptor.  A forked child must not inherit one of the outer directory,
+    # which may be locked; that one has few names, so forks are not held off for long.
     with opening() if inner == directory else nullcontext():
         names = os.listdir(inner)
     for name in names:
-        with told_to(reaped):
+        with noting_errors(reaped):
             if not stat.S_ISDIR(os.stat(name, dir_fd=inner, follow_symlinks=False).st_mode):
                 unlink(name, inner, reaped)
                 continue
             fresh = secrets.token_hex(8)
             try:
                 os.rename(name, fresh, src_dir_fd=inner, dst_dir_fd=directory)
-            except PermissionError:  # one that is read-only cannot get another parent
+            except PermissionError:  # a read-only directory cannot get another parent
                 os.chmod(name, 0o700, dir_fd=inner)
                 os.rename(name, fresh, src_dir_fd=inner, dst_dir_fd=directory)
             moved.append(fresh)
@@ -113,7 +113,7 @@ def _flattened(inner: int, directory: int, reaped: Reaped) -> list[str]:
 
 
 def unlink(name: str, directory: int, reaped: Reaped) -> None:
-    """Remove a name that is no directory's, and count it."""
+    """Remove the name of anything but a directory, and count it."""
     size = os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
     os.unlink(name, dir_fd=directory)
     reaped.files += 1
@@ -121,7 +121,7 @@ def unlink(name: str, directory: int, reaped: Reaped) -> None:
 
 
 def remove_empty(name: str, directory: int) -> bool:
-    """Remove a directory in another; False where somebody has put something in it."""
+    """Remove a directory in another; return False if it is not empty."""
     try:
         os.rmdir(name, dir_fd=directory)
     except OSError as error:
@@ -132,7 +132,7 @@ def remove_empty(name: str, directory: int) -> bool:
 
 
 def open_inside(name: str, directory: int) -> int:
-    """Open a directory of ours to remove what is in it, whatever its mode."""
+    """Open a directory to remove what is in it; change its mode if needed."""
     try:
         opened = open_directory(name, dir_fd=directory)
     except PermissionError:  # a real directory: a link would have been ENOTDIR
@@ -148,10 +148,10 @@ def open_inside(name: str, directory: int) -> int:
 
 
 def remove_path(path: str, reaped: Reaped) -> None:
-    """Remove a directory by its path, and note what resists."""
+    """Remove a directory by its path, and note the errors."""
 
     def again(call: Callable[..., Any], of: str, error: BaseException) -> None:
-        with told_to(reaped):
+        with noting_errors(reaped):
             if not isinstance(error, PermissionError):
                 raise error
             Path(of).chmod(stat.S_IRWXU)

@@ -1,7 +1,7 @@
-"""Ring: a queue of bytes between who makes them and who takes them, as long as need be.
+"""Ring: a queue of bytes between a producer and a consumer, in memory first, then on disk.
 
-In memory first, then in spools of one size each, so that what was taken is given back to the
-disk at once.  Where the disk has no room it says so, and its giver waits: the download gets
+On disk it is a row of spools of one size each, so that the space of consumed bytes is free again
+soon.  If the disk has no room, `put` returns False and the producer waits: the download gets
 slower, and nothing is lost.
 """
 
@@ -16,48 +16,44 @@ from streamware.errors import LimitError, Refused, ScratchError
 from streamware.scratch.spool import Spool
 
 SEGMENT = 2**22
-"""Bytes of a spool; so many at the most are on disk that were taken already."""
-_READ = 2**16
-_NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE)
+"""Bytes of a spool; bounds the consumed bytes still on disk."""
+_READ = 2**16  # bytes that one `get` reads from disk
+_NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE)  # the producer waits; other errors raise
 
 
 class Ring:
-    """Bytes in the order in which they were put, for one giver and one taker, on any threads.
+    """A queue of bytes for one producer and one consumer, on any threads.
 
     Calls block for the disk only.
 
     Args:
-        open_spool: Opens a spool that waits for no room.
-        memory: Bytes that are kept in memory before any goes to disk.
-
-    Attributes:
-        size: Bytes in it.
-        peak: The most that were.
+        open_spool: Opens a spool that does not wait for room.
+        memory: Bytes that are kept in memory before any go to disk.
     """
 
     def __init__(self, open_spool: Callable[[], Spool], *, memory: int) -> None:
-        self.size = 0
-        self.peak = 0
-        self._open_spool = open_spool
-        self._memory = memory
-        self._held: deque[bytes] = deque()  # older than everything in the segments
-        self._segments: deque[_Segment] = deque()
-        self._lock = Lock()
-        self._closed = False
+        self.size = 0  # bytes in it
+        self.peak = 0  # the highest `size` so far
+        self._open_spool = open_spool  # for the next segment
+        self._memory = memory  # bytes that `_chunks` may hold
+        self._chunks: deque[bytes] = deque()  # in memory, older than everything in the segments
+        self._segments: deque[_Segment] = deque()  # on disk
+        self._lock = Lock()  # held by each call, also while it waits for the disk
+        self._closed = False  # whether further bytes are dropped
 
     @property
     def on_disk(self) -> bool:
-        """Whether a call may have to wait for the disk."""
+        """Whether a call may wait for the disk."""
         return bool(self._segments)
 
     def keeps(self, chunk: bytes) -> bool:
-        """Whether `put` would keep it in memory: one chunk always, or nothing would ever pass."""
+        """Return whether `put` would keep it in memory: a first chunk always, of any size."""
         return not self._segments and (
             not self.size or self.size + len(chunk) <= self._memory or self._closed
         )
 
     def put(self, chunk: bytes) -> bool:
-        """Put bytes at the end; False where there is no room for them now.
+        """Add bytes at the end; return False if there is no room for them now.
 
         Raises:
             ScratchError: The disk fails, or there is no safe directory.
@@ -66,22 +62,22 @@ class Ring:
             if self._closed or not chunk:
                 return True
             if self.keeps(chunk):
-                self._held.append(chunk)
-            elif not self._spooled(chunk):
+                self._chunks.append(chunk)
+            elif not self._put_on_disk(chunk):
                 return False
             self.size += len(chunk)
             self.peak = max(self.peak, self.size)
             return True
 
     def get(self) -> bytes:
-        """Some bytes from the beginning; none where it is empty.
+        """Remove and return bytes from the beginning; none if it is empty.
 
         Raises:
             ScratchError: The disk fails.
         """
         with self._lock:
-            if self._held:
-                chunk = self._held.popleft()
+            if self._chunks:
+                chunk = self._chunks.popleft()
             elif self._segments:
                 chunk = self._read()
             else:
@@ -93,21 +89,21 @@ class Ring:
         """Drop everything.  Idempotent."""
         with self._lock:
             self._closed = True
-            self._held.clear()
+            self._chunks.clear()
             self.size = 0
             while self._segments:
                 self._segments.pop().spool.close()
 
-    def _spooled(self, chunk: bytes) -> bool:
+    def _put_on_disk(self, chunk: bytes) -> bool:
         if not self._segments or self._segments[-1].written + len(chunk) > SEGMENT:
-            segment = self._new(max(SEGMENT, len(chunk)))
+            segment = self._new_segment(max(SEGMENT, len(chunk)))
             if segment is None:
                 return False
             self._segments.append(segment)
         self._segments[-1].write(chunk)
         return True
 
-    def _new(self, size: int) -> _Segment | None:
+    def _new_segment(self, size: int) -> _Segment | None:
         spool = None
         try:
             spool = self._open_spool()
@@ -125,28 +121,28 @@ class Ring:
     def _read(self) -> bytes:
         segment = self._segments[0]
         chunk = segment.read()
-        if segment.taken == segment.written:
-            # The last one, too: the next bytes may stay in memory then.
+        if segment.consumed == segment.written:
+            # The last one too, so that the next bytes may stay in memory.
             self._segments.popleft().spool.close()
         return chunk
 
 
 class _Segment:
-    """A spool that is written to its end, and read behind that."""
+    """A spool with a position for writing and one for reading."""
 
-    __slots__ = ("spool", "taken", "written")
+    __slots__ = ("consumed", "spool", "written")
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
         self.written = 0
-        self.taken = 0
+        self.consumed = 0
 
     def write(self, chunk: bytes) -> None:
         self.spool.seek(self.written)
         self.written += self.spool.write(chunk)
 
     def read(self) -> bytes:
-        self.spool.seek(self.taken)
+        self.spool.seek(self.consumed)
         chunk = self.spool.read(_READ)
-        self.taken += len(chunk)
+        self.consumed += len(chunk)
         return chunk

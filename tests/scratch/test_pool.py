@@ -146,7 +146,7 @@ def test_what_lost_its_process_before_its_name_is_told_too(
 
 @pytest.mark.parametrize("given", ["/var/tmp", {}, Settings])
 def test_what_is_not_settings_is_refused_by_its_name(given: Any) -> None:
-    with pytest.raises(TypeError, match=r"settings= takes sw\.Settings, not (str|dict|type)"):
+    with pytest.raises(TypeError, match=r"settings must be sw\.Settings, not (str|dict|type)"):
         scratch_pool(given)
 
 

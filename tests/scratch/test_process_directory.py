@@ -236,7 +236,7 @@ def test_a_file_system_without_locks_is_an_error_and_keeps_nothing(
     number: int, folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fcntl.flock", Disk(number))
-    with pytest.raises(sw.ScratchError, match="takes no directory that is ours alone and locked"):
+    with pytest.raises(sw.ScratchError, match="takes no directory that only this user can enter"):
         home.make_directory()
     assert names(folder) == []
 
@@ -265,7 +265,7 @@ def test_the_umask_does_not_open_it(mask: int, folder: Path, home: ProcessDirect
 def test_a_directory_that_a_reaper_takes_first_is_made_again(
     folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = module._claimed, []
+    real, calls = module._try_lock, []
 
     def beaten(descriptor: int) -> bool:
         calls.append(descriptor)
@@ -276,7 +276,7 @@ def test_a_directory_that_a_reaper_takes_first_is_made_again(
             next(path for path in folder.iterdir() if path.stat().st_ino == made.st_ino).rmdir()
         return real(descriptor)
 
-    monkeypatch.setattr(module, "_claimed", beaten)
+    monkeypatch.setattr(module, "_try_lock", beaten)
     assert Path(home.make_directory()[1]).is_dir()
     assert len(calls) == 3
     monkeypatch.undo()
@@ -287,7 +287,7 @@ def test_a_directory_that_a_reaper_takes_first_is_made_again(
 def test_a_reaper_that_always_comes_first_is_an_error(
     home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_claimed", lambda descriptor: False)
+    monkeypatch.setattr(module, "_try_lock", lambda descriptor: False)
     with pytest.raises(sw.ScratchError, match="lost 100 new directories in a row"):
         home.make_directory()
 
@@ -635,7 +635,7 @@ def test_a_fork_that_told_nobody_is_noticed(
     held = home._held
     assert held is not None
     monkeypatch.setattr(os, "getpid", lambda: process + 1)
-    held.end()
+    held.remove()
     assert Path(path).is_dir()
     _, other = home.make_directory()
     assert Path(other).parent != Path(path).parent
@@ -653,7 +653,7 @@ def test_a_program_that_we_start_does_not_hold_the_directory(
     assert isinstance(home._held, module._LockedDirectory)
     with subprocess.Popen(["sleep", "60"], close_fds=False) as program:
         try:
-            home._held.leave()
+            home._held.close()
             assert reap(place).directories == 1
         finally:
             program.kill()

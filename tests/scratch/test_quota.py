@@ -264,7 +264,7 @@ def test_a_full_disk_is_refused_with_what_is_free(tmp_path: Path) -> None:
         quota.take(2**18, up_to=2**18)
         quota.release(2**18)
         with pytest.raises(
-            Refused, match=r"524,288 are kept free \(Settings\.keep_free_bytes, or STREAM"
+            Refused, match=r"524,288 are kept free by Settings\.keep_free_bytes \(STREAM"
         ):
             quota.take(2**19 + 1, up_to=2**20)
         assert quota.bytes == 0
