@@ -77,7 +77,7 @@ def in_open(path: Path) -> str:
 
 BAD = {
     "missing": (lambda path: "nothing", "does not exist: make it, or set Settings.scratch_dir"),
-    "file": (file, "is not a directory: set Settings.scratch_dir or STREAMWARE_SCRATCH_DIR"),
+    "file": (file, "is not a directory: set Settings.scratch_dir (STREAMWARE_SCRATCH_DIR"),
     "below a file": (below_file, "is not a directory"),
     "link": (link, "is a symbolic link: name the directory that it leads to"),
     "link and slash": (lambda path: link(path) + "/", "is a symbolic link"),
