@@ -1,6 +1,6 @@
-"""Rows of anything that speaks Arrow: a Polars, pandas or DuckDB table, a record batch reader.
+"""Rows of anything that exports an Arrow stream: Polars, pandas, DuckDB, a record batch reader.
 
-Iterating such a table gives columns, or their names, where rows are wanted.
+Iterating such a table would give its columns, or their names, instead of rows.
 
 Source: the Arrow PyCapsule interface (`__arrow_c_stream__`).
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def speaks_arrow(rows: object) -> bool:
-    """Whether it can hand over its rows as an Arrow stream."""
+    """Whether `rows` can export itself as an Arrow stream."""
     return hasattr(rows, "__arrow_c_stream__")
 
 
@@ -20,7 +20,7 @@ class ArrowRows:
     """The rows of an Arrow stream, as tuples, a record batch at a time.
 
     Args:
-        table: What speaks Arrow.
+        table: An object with `__arrow_c_stream__`.
 
     Raises:
         ImportError: pyarrow, which reads the stream, is not installed.
@@ -41,7 +41,7 @@ class ArrowRows:
         return self._rows
 
     def close(self) -> None:
-        """Let the stream go."""
+        """Release the stream."""
         self._rows.close()
         self._reader.close()
 

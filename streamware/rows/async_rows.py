@@ -1,8 +1,8 @@
-"""Asynchronous rows, made readable to a thread.
+"""AsyncRowBridge: asynchronous rows, made readable to a thread.
 
-One task opens, reads and closes them, from first to last in one context, and hands them over in
-lists; the thread that encodes iterates them as if they were ordinary rows.  While it encodes one
-list the next is read, and no further, so that the source feels the client's pace.
+One task opens, reads and closes the rows, all in one context, and passes them on in lists; the
+thread that encodes iterates them like ordinary rows.  While it encodes one list, the task reads the
+next one and then waits, so that the source is read no faster than the client takes the document.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streamware.model.columns import Sheet, names_of
 from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
 from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener
 
-_SLICE = 0.0005  # seconds that rows are read without a turn for the other tasks
+_SLICE = 0.0005  # seconds of reading after which other tasks get a turn
 
 
 class AsyncRowBridge:
@@ -33,24 +33,24 @@ class AsyncRowBridge:
     """
 
     def __init__(self, rows: Rows, loop: asyncio.AbstractEventLoop) -> None:
-        self._rows = rows
-        self.task: asyncio.Task[None] | None = None
-        self._loop = loop
-        self.ended = False
-        self._reading = False
-        self._cancelled = False
-        self._last: object = None
-        self._lists: SimpleQueue[Any] = SimpleQueue()
-        self._room = asyncio.Event()
-        self._under_way = 0
-        self._partial: list[Any] = []
-        self._opened = Event()
-        self._source: object = None
-        self._names: list[str] | None = None
-        self._error: BaseException | None = None
+        self.task: asyncio.Task[None] | None = None  # that reads the rows, once it has started
+        self.ended = False  # whether the last list is in the queue
+        self._rows = rows  # as the caller gave them
+        self._loop = loop  # on which the task runs
+        self._reading = False  # whether the task is where it may be cancelled
+        self._cancelled = False  # whether the rows are no longer needed
+        self._partial: list[Any] = []  # rows that are in no list of the queue yet
+        self._last: object = None  # the last row that was put into the queue
+        self._lists: SimpleQueue[Any] = SimpleQueue()  # of rows, for the thread; None at the end
+        self._queued = 0  # lists that the thread has not finished
+        self._room = asyncio.Event()  # set when the thread has finished a list
+        self._opened = Event()  # set when the names of the columns are known
+        self._source: object = None  # the open rows
+        self._names: list[str] | None = None  # of the columns, if the source has them
+        self._error: BaseException | None = None  # for the thread, after the last list
 
     def cancel(self) -> None:
-        """Have the task end, from any thread: the pull in flight is cancelled, the rows closed."""
+        """Cancel the pull in flight and close the rows; any thread may call this."""
         self._cancelled = True
         try:
             self._loop.call_soon_threadsafe(self._interrupt)
@@ -64,22 +64,22 @@ class AsyncRowBridge:
         self.task = asyncio.get_running_loop().create_task(self._read())
 
     def flush(self) -> bool:
-        """Give the thread the rows read so far, if it waits for some; whether there were any."""
-        if not self._partial or self._under_way:
+        """Pass on the rows read so far, if the thread waits for some; return whether it got any."""
+        if not self._partial or self._queued:
             return False
         self._put()
         return True
 
     def _interrupt(self) -> None:
-        # Once, and not before its first step, when nothing would run, not even a `finally`; nor
-        # while the rows are being closed.
+        # Only once; not before the first step of the task, when not even a `finally` would run; and
+        # not while the rows are being closed.
         if self.task is not None and self._reading:
             self._reading = False
             self.task.cancel()
         self._room.set()
 
     def _check(self) -> None:
-        """Raises CancelledError where it was cancelled: the source may have swallowed that."""
+        """Raise CancelledError if this was cancelled: the source may have swallowed one."""
         if self._cancelled:
             raise asyncio.CancelledError
 
@@ -89,12 +89,12 @@ class AsyncRowBridge:
         try:
             await self._read_from(self._rows)
         except asyncio.CancelledError:
-            # Not an end: what was cut must not pass for what was complete.
+            # An error, because rows that were cut off must not pass for complete ones.
             cut = StateError("the reading of the rows was cancelled")
             error = Cancelled() if self._cancelled else cut
             raise
         except BaseException as caught:
-            error = caught  # raised again where the thread reads
+            error = caught  # raised in the thread
             if not isinstance(caught, (Exception, GeneratorExit)):
                 raise
         finally:
@@ -142,15 +142,15 @@ class AsyncRowBridge:
                 await aclose(iterator)
 
     async def _put_in_time(self) -> None:
-        while self._under_way:
+        while self._queued:
             await self._until_taken()
         self._put()
-        if isinstance(self._last, Sheet):  # its rows are read before the next one is asked for
+        if isinstance(self._last, Sheet):  # its rows are read before the next sheet is
             await self._until_taken()
         await asyncio.sleep(0)
 
     async def _until_taken(self) -> None:
-        """Wait until the thread has taken a list, which it does no more once this is cancelled."""
+        """Wait until the thread has finished a list, which it never does once this is cancelled."""
         self._check()
         self._room.clear()
         await self._room.wait()
@@ -158,10 +158,10 @@ class AsyncRowBridge:
     def _put(self) -> None:
         rows, self._partial = self._partial, []
         if rows:
-            if self._names is None:  # some tell them after the first row only
+            if self._names is None:  # some sources have them only after the first row
                 self._names = names_of(self._source)
             self._last = rows[-1]
-            self._under_way += 1
+            self._queued += 1
             self._lists.put(rows)
 
     def _end(self, error: BaseException | None) -> None:
@@ -171,7 +171,7 @@ class AsyncRowBridge:
         self._lists.put(None)
 
     def _taken(self) -> None:
-        self._under_way -= 1
+        self._queued -= 1
         self._room.set()
 
     # On the thread --------------------------------------------------------------------------
@@ -197,9 +197,9 @@ async def _each(rows: Iterable[Any]) -> AsyncIterator[Any]:
 
 
 class AsyncRowBridges:
-    """Makes the bridges of one document, and ends them all.
+    """Makes the bridges of one document, and cancels them all.
 
-    Called on the thread that will iterate them; told the loop before that.
+    It is called on the thread that will iterate them, after `loop` was set.
     """
 
     def __init__(self) -> None:
@@ -208,13 +208,13 @@ class AsyncRowBridges:
         self._cancelled = False
 
     def __call__(self, rows: Rows) -> AsyncRowBridge:
-        """Have a task of the loop read `rows`.
+        """Return a bridge to `rows`, and have a task of the loop read them.
 
         Raises:
             StateError: There is no loop yet.
         """
         if self.loop is None:
-            raise StateError("asynchronous rows are read beside a running event loop")
+            raise StateError("asynchronous rows must be read beside a running event loop")
         bridge = AsyncRowBridge(rows, self.loop)
         self._bridges = [*(each for each in self._bridges if not each.ended), bridge]
         self.loop.call_soon_threadsafe(bridge.begin)
@@ -223,16 +223,16 @@ class AsyncRowBridges:
         return bridge
 
     def flush(self) -> bool:
-        """Have every thread that waits for rows get what there is; whether there was any."""
+        """Pass on the rows read so far to the threads that wait; return whether there were any."""
         given = [bridge.flush() for bridge in self._bridges]
         return any(given)
 
     def cancel(self) -> None:
-        """End all, those to come, too."""
+        """Cancel all bridges, including those made later."""
         self._cancelled = True
         for bridge in self._bridges:
             bridge.cancel()
 
     def tasks(self) -> list[asyncio.Task[None]]:
-        """The tasks that may not have ended."""
+        """Return the tasks that may not have ended."""
         return [bridge.task for bridge in self._bridges if bridge.task is not None]

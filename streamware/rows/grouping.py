@@ -1,4 +1,4 @@
-"""SheetGrouper: rows for several sheets, in any order, as long runs of rows for each."""
+"""SheetGrouper: rows for several sheets, in any order, grouped into long runs for each sheet."""
 
 from __future__ import annotations
 
@@ -15,23 +15,20 @@ from streamware.model.columns import Column, Key, Sheet
 from streamware.rows.layout import Layout
 from streamware.rows.table import Table
 
-MOST_PULLS = 8  # as many rows wait as were pulled at a time
+MOST_PULLS = 8  # rows that wait, as a multiple of the largest batch pulled
 MOST_CHARACTERS = 524_288  # of text in the rows that wait
 
 
 class SheetGrouper:
-    """Gathers rows by their sheets, so that each sheet's columns are long when they are encoded.
+    """Collects rows by their sheets, so that the columns of each sheet are long when encoded.
 
-    What waits is bounded over all sheets, in rows and in text.
+    The rows that wait are bounded over all sheets, in number and in text.
 
     Args:
-        key: Tells a row's sheet, as `Column.key` tells a cell; None where rows are `Tagged`.
-        columns: The columns of sheets that bring none, or None.
-        names: Names of the source's own columns, where it tells them.
-        make: Makes the table of a sheet: of its name, and of what it brings, if anything.
-
-    Attributes:
-        rows: So many wait.
+        key: Where the sheet of a row is, as `Column.key`; None if rows are `Tagged`.
+        columns: The columns of sheets that have none of their own.
+        names: Names of the source's own columns, if it has any.
+        make: Makes the table of a sheet, from its name and the `Sheet` of its first row, if any.
     """
 
     def __init__(
@@ -41,21 +38,22 @@ class SheetGrouper:
         names: list[str] | None,
         make: Callable[[str | None, Sheet | None], Table],
     ) -> None:
-        self.rows = 0
-        self._key = key
-        self._columns = columns or ()
-        self._names = names
-        self._make = make
-        self._layout: Layout | None = None  # in which the key is a column
-        self._row = 1
-        self._pulled: list[Any] = []  # the sheets of rows that were pulled
-        self._waiting: defaultdict[str | None, list[Any]] = defaultdict(list)
-        self._brought: dict[str | None, Sheet] = {}
-        self._tables: dict[str | None, Table] = {}  # whose first rows were handed on
-        self._heavy: dict[str | None, Sequence[Any] | None] = {}
-        self._keys: Sequence[Any] | None = None
-        self._characters = 0
-        self._most = 0
+        self.rows = 0  # that wait
+        # Keys of the cells whose length counts, in any sheet; None if all of them do.
+        self.heavy: Sequence[Any] | None = None
+        self._key = key  # where the sheet of a row is
+        self._columns = columns or ()  # the caller's
+        self._names = names  # of the source's own columns
+        self._make = make  # makes a table
+        self._layout: Layout | None = None  # in which the key is the only column
+        self._row = 1  # number of the next row
+        self._pulled: list[Any] = []  # the sheets of Tagged rows that were pulled and not added
+        self._waiting: defaultdict[str | None, list[Any]] = defaultdict(list)  # rows, by sheet
+        self._given: dict[str | None, Sheet] = {}  # those with columns or options, by name
+        self._tables: dict[str | None, Table] = {}  # of sheets whose first rows were yielded
+        self._heavy: dict[str | None, Sequence[Any] | None] = {}  # the keys, by sheet
+        self._characters = 0  # about as much text waits
+        self._most = 0  # rows of the largest batch pulled
 
     @property
     def sheets(self) -> list[Any] | None:
@@ -63,7 +61,7 @@ class SheetGrouper:
         return None if self._key is not None else self._pulled
 
     def add(self, rows: Sequence[Any], characters: int) -> None:
-        """Take in rows, in the order in which they were pulled, with so much text."""
+        """Add rows, with their characters of text, in the order in which they were pulled."""
         waiting = self._waiting
         for name, row in zip(self._sheets(rows), rows, strict=True):
             waiting[name or None].append(row)
@@ -73,113 +71,110 @@ class SheetGrouper:
         self._most = max(self._most, len(rows))
 
     def ready(self) -> Iterator[tuple[Table, list[Any]]]:
-        """Runs of rows that are long enough; all that wait where those are too many.
+        """Yield the runs of rows that are long enough, or all rows if too many wait.
 
-        Sheets begin in the order in which they appeared.
+        Sheets start in the order in which they appeared.
         """
         crowded = self.rows >= MOST_PULLS * self._most or self._characters >= MOST_CHARACTERS
         full = [name for name, rows in self._waiting.items() if len(rows) >= self._most]
         if crowded or not self._tables or any(name not in self._tables for name in full):
             return self.rest()
-        return self._handed_on(full)
+        return self._take(full)
 
     def rest(self) -> Iterator[tuple[Table, list[Any]]]:
-        """All that wait."""
-        return self._handed_on([name for name, rows in self._waiting.items() if rows])
-
-    @property
-    def heavy(self) -> Sequence[Any] | None:
-        """Keys of the cells whose length counts, in any sheet; None where all of them do."""
-        return self._keys
+        """Yield all rows that wait."""
+        return self._take([name for name, rows in self._waiting.items() if rows])
 
     def any_thread(self, row: Any) -> bool:
-        """Whether any thread may tell the sheet of rows like `row`, and reach their cells."""
+        """Whether any thread may find the sheet of rows like `row`, and read their cells."""
         plain = not callable(self._key) and not (isinstance(self._key, str) and "." in self._key)
         return plain and all(table.any_thread(row) for table in self._tables.values())
 
-    def _handed_on(self, names: Sequence[str | None]) -> Iterator[tuple[Table, list[Any]]]:
+    def _take(self, names: Sequence[str | None]) -> Iterator[tuple[Table, list[Any]]]:
         for name in names:
             rows, self._waiting[name] = self._waiting[name], []
             self._characters -= self._characters * len(rows) // self.rows
             self.rows -= len(rows)
             table = self._tables.get(name)
             if table is None:
-                table = self._tables[name] = self._make(name, self._brought.get(name))
+                table = self._tables[name] = self._make(name, self._given.get(name))
             yield table, rows
-            self._weigh(name, table.heavy)
+            self._update_heavy(name, table.heavy)
 
-    def _weigh(self, name: str | None, heavy: Sequence[Any] | None) -> None:
+    def _update_heavy(self, name: str | None, heavy: Sequence[Any] | None) -> None:
         if name in self._heavy and self._heavy[name] == heavy:
             return
         self._heavy[name] = heavy
         known = [keys for keys in self._heavy.values() if keys is not None]
         every = len(known) == len(self._heavy)
-        self._keys = list(dict.fromkeys(key for keys in known for key in keys)) if every else None
+        self.heavy = list(dict.fromkeys(key for keys in known for key in keys)) if every else None
 
     # Which sheet a row belongs to
 
     def _sheets(self, rows: Sequence[Any]) -> Sequence[Any]:
-        """The names of the sheets of `rows`."""
+        """Return the names of the sheets of `rows`."""
         if self._key is None:
             sheets = self._pulled[: len(rows)]
             del self._pulled[: len(rows)]
-            return sheets if set(map(type, sheets)) == {str} else self._brought_by(sheets)
-        cells = self._told(rows)
+            return sheets if set(map(type, sheets)) == {str} else self._names_of_tags(sheets)
+        cells = self._sheet_cells(rows)
         if set(map(type, cells)) == {str}:
             return cells
         return [_text(cell, row) for row, cell in enumerate(cells, self._row)]
 
-    def _told(self, rows: Sequence[Any]) -> Sequence[Any]:
-        """The cell of each row that tells its sheet."""
-        layout = self._layout or self._laid_out(rows[0])
+    def _sheet_cells(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Return the cell of each row that names its sheet."""
+        layout = self._layout or self._make_layout(rows[0])
         key = layout.keys[0]
         if type(key) is int and set(map(type, rows)) == {tuple}:
             with suppress(IndexError):  # a shorter row, which a layout knows how to read
                 return list(map(itemgetter(key), rows))
         return layout.cells(rows, self._row)[0]
 
-    def _brought_by(self, sheets: Sequence[Any]) -> list[str]:
-        """The names of `sheets`, some of which may bring columns and options."""
+    def _names_of_tags(self, sheets: Sequence[Any]) -> list[str]:
+        """Return the names of `sheets`, some of which may be a `Sheet` with columns or options."""
         known = set(self._waiting)
         names = []
         for sheet in sheets:
             name = sheet
             if isinstance(sheet, Sheet):
                 name = sheet.name
-                if self._brought.get(name) is not sheet:
-                    self._bring(sheet, begun=name in known)
+                if self._given.get(name) is not sheet:
+                    self._keep(sheet, started=name in known)
             if not isinstance(name, str):
                 kind = type(name).__name__
-                raise EncodeError(f"the sheet of a tagged row is its name or a Sheet, not a {kind}")
+                raise EncodeError(f"the sheet of a Tagged row must be a str or a Sheet, not {kind}")
             known.add(name)
             names.append(name)
         return names
 
-    def _bring(self, sheet: Sheet, *, begun: bool) -> None:
+    def _keep(self, sheet: Sheet, *, started: bool) -> None:
         if not (isinstance(sheet.rows, tuple) and not sheet.rows):
-            raise EncodeError(f"the sheet {sheet.name!r} of a tagged row has rows of its own")
+            raise EncodeError(
+                f"the Sheet {sheet.name!r} of a Tagged row must not have rows of its own"
+            )
         if sheet.columns is None and sheet.options is None:
             return
-        if begun and self._brought.get(sheet.name) != sheet:
+        if started and self._given.get(sheet.name) != sheet:
             raise StateError(
-                f"the sheet {sheet.name!r} brings columns or options after its rows began;"
-                " they come with its first row"
+                f"the columns and options of the sheet {sheet.name!r} must come with its first row,"
+                " not with a later one"
             )
-        self._brought[sheet.name] = sheet
+        self._given[sheet.name] = sheet
 
-    def _laid_out(self, first: Any) -> Layout:
+    def _make_layout(self, first: Any) -> Layout:
         key = self._key
         if key is None:
-            raise StateError("tagged rows tell their sheets themselves")
+            raise StateError("Tagged rows have their sheets already; there is no key to look for")
         names = self._names
-        if names is None and not _tells_names(first):
+        if names is None and not _has_names(first):
             names = [column.key if isinstance(column.key, str) else "" for column in self._columns]
         self._layout = Layout((Column(key),), names, first)
         return self._layout
 
 
-def _tells_names(row: Any) -> bool:
-    """Whether a row tells what its cells are called, or is reached by name anyway."""
+def _has_names(row: Any) -> bool:
+    """Whether a row has names for its cells, or is not a sequence and so read by name anyway."""
     bare = isinstance(row, Sequence) and not isinstance(row, Mapping)
     return not bare or hasattr(row, "_fields") or hasattr(row, "keys")
 
@@ -193,5 +188,5 @@ def _text(value: object, row: int) -> str | None:
         return None
     if isinstance(value, (bytes, bytearray, memoryview)):
         kind = type(value).__name__
-        raise EncodeError(f"row {row}: the sheet of a row is told by a text, not {kind}")
+        raise EncodeError(f"row {row}: the name of its sheet must be a str, not {kind}")
     return str.__str__(value) if isinstance(value, str) else str(value)

@@ -1,8 +1,7 @@
-"""Layout: a row of any shape becomes cells.
+"""Layout: where the cells of each column are in a row, whatever its shape.
 
-It is decided once, by the given columns, the names that the source tells and the first row; each
-batch then takes the fast way (one C call a column) as long as its rows look like the first, and
-the careful way, row by row, when one does not.
+It is decided once, from the given columns, the names that the source has and the first row.  A
+batch whose rows all look like the first is read by one C call a column; any other, row by row.
 """
 
 from __future__ import annotations
@@ -20,20 +19,23 @@ from streamware.model.columns import Cells, Column, Head, Key, Row, Tagged, chec
 from streamware.model.sheet_options import SheetOptions
 
 _ABSENT = object()
-_LONG = frozenset({str, bytes, bytearray, memoryview})  # types whose cells can be any length
-_NESTED = frozenset({list, dict, tuple})  # types whose cells are longer than they say
+_LONG = frozenset({str, bytes, bytearray, memoryview})  # types of cells that can be of any length
+_NESTED = frozenset({list, dict, tuple})  # types of cells that are longer than their len()
 
 
 class Layout:
-    """How the rows of one source lie in its columns.
+    """Where the cells of each column are in the rows of one source.
 
     Args:
-        columns: The caller's, or None: the source or the first row decides.
-        names: Names of the source's own columns, where it tells them.
+        columns: The caller's columns; None: the source or the first row decides.
+        names: Names of the source's own columns, if it has any.
         first: The first row, or `Layout.NO_ROWS`.
-        extra: What to do with a mapping's key that the first row did not have.
+        extra: What to do with a key of a mapping that the first row did not have.
         name: Name of the sheet.
-        options: What surrounds its rows.
+        options: Options of the sheet.
+
+    Raises:
+        EncodeError: The first row cannot be a row, or lacks one of the columns.
     """
 
     NO_ROWS = _ABSENT
@@ -48,41 +50,45 @@ class Layout:
         name: str | None = None,
         options: SheetOptions | None = None,
     ) -> None:
-        self._sheet = name
-        self._type = type(first)
-        self._defaults = hasattr(self._type, "__missing__")  # a defaultdict: row[key] changes it
-        self._shape = "none" if first is _ABSENT else self._shape_of(first, 1)
-        self._names: list[Any] | None = names
-        if names is None:
-            self._names = _row_names(first, self._shape)
-        self._chosen = columns is not None
-        self._strict = extra == "error" and not self._chosen
+        self._sheet = name  # for messages
+        self._type = type(first)  # of rows that can be read a column at a time
+        self._shape = "none" if first is _ABSENT else self._shape_of(first, 1)  # of these rows
+        # Names of the source's columns, or of the cells of the first row.
+        self._names: list[Any] | None = _row_names(first, self._shape) if names is None else names
+        self._chosen = columns is not None  # whether the caller gave columns
         if columns is None:
-            columns = self._natural(first)
+            columns = self._implied(first)
+        # Where the cells of each column are in rows like the first.
         self.keys: list[Key] = [
-            self._settle(column.key, at, first) for at, column in enumerate(columns)
+            self._resolve(column.key, at, first) for at, column in enumerate(columns)
         ]
-        self._getters = [self._getter(key) for key in self.keys]
-        self._by_any_name = [self._name_of(column.key) for column in columns]
-        self._known = dict.fromkeys(self._by_any_name) if self._strict else {}
-        self._width = self._expected_width(columns)
-        self.head = Head(name, tuple(self._titled(columns)), options)
-        self._light: set[int] = set()
-        self._heavy: set[int] = set()
-        self._nested = False
+        self._getters = [self._getter(key) for key in self.keys]  # of the cells at these keys
+        # Where they are in rows of another shape: by name, if there are names.
+        self._named_keys = [self._name_of(column.key) for column in columns]
+        # The keys that a mapping may have; None if others are ignored.
+        strict = extra == "error" and not self._chosen
+        self._known = dict.fromkeys(self._named_keys) if strict else None
+        self._width = self._expected_width(columns)  # cells of a sequence, at most
+        self.head = Head(name, tuple(self._titled(columns)), options)  # of every batch
+        self._text = _TextColumns()  # the columns that have held text
 
     @property
     def heavy(self) -> Sequence[Key] | None:
-        """Keys of the cells whose length counts, as `row[key]` reaches them; None means all.
+        """Keys of the cells whose length counts, for `row[key]`; None: all cells count.
 
-        They are those of the columns that have held text, or nothing yet.
+        They are the keys of the columns that have held text, or nothing yet.
         """
-        keys = [key for at, key in enumerate(self.keys) if at not in self._light]
-        plain = self._shape != "object" and all(type(key) in (int, str) for key in keys)
-        return keys if plain and not self._nested and not self._defaults else None
+        if self._text.nested or self._shape == "object" or _makes_defaults(self._type):
+            return None
+        keys = [key for at, key in enumerate(self.keys) if at not in self._text.without]
+        return keys if all(type(key) in (int, str) for key in keys) else None
 
     def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
-        """The columns of `rows`, whose first has the number `first`."""
+        """Return the columns of `rows`, the first of which has the number `first`.
+
+        Raises:
+            EncodeError: A row cannot be a row, or has more cells or other keys than it may.
+        """
         columns = None
         if list(map(type, rows)).count(self._type) == len(rows):
             columns = self._by_position(rows) if self._shape == "sequence" else self._by_name(rows)
@@ -90,29 +96,16 @@ class Layout:
             columns = list(
                 zip(*(self._row(row, first + at) for at, row in enumerate(rows)), strict=True)
             )
-        self._weigh(columns)
+        self._text.look_at(columns)
         return [
             cells if column.convert is None else [column.convert(cell) for cell in cells]
             for column, cells in zip(self.head.columns, columns, strict=True)
         ]
 
-    def _weigh(self, columns: Sequence[Cells]) -> None:
-        for at, cells in enumerate(columns):
-            if at in self._heavy:
-                continue
-            types = {type(cells[-1])} if cells[-1] is not None else set(map(type, cells))
-            if Cell in types:
-                types = set(map(_weighed, cells))
-            self._nested |= not _NESTED.isdisjoint(types)
-            if not _LONG.isdisjoint(types):
-                self._heavy.add(at)
-                self._light.discard(at)
-            elif types != {None.__class__}:
-                self._light.add(at)
+    # The columns, resolved once -------------------------------------------------------------
 
-    # How the columns are settled ------------------------------------------------------------
-
-    def _natural(self, first: Row) -> tuple[Column, ...]:
+    def _implied(self, first: Row) -> tuple[Column, ...]:
+        """Return the columns that the source or the first row has."""
         if self._names is not None and self._shape in ("none", "sequence"):
             return tuple(Column(at, name) for at, name in enumerate(self._names))
         if self._shape == "none":
@@ -121,17 +114,17 @@ class Layout:
             return tuple(map(Column, range(len(first))))  # type: ignore[arg-type]  # it has a length
         if not self._names:
             raise self._error(
-                f"row 1 is a {type(first).__name__} that does not tell its columns;"
-                " name them with columns="
+                f"columns= must be given: row 1 is of type {type(first).__name__},"
+                " which has no named cells"
             )
-        odd = [
-            key for key in self._names if isinstance(key, bool) or not isinstance(key, (str, int))
-        ]
-        if odd:
-            raise self._error(f"row 1 has a key that is no name, but a {type(odd[0]).__name__}")
+        for key in self._names:
+            if isinstance(key, bool) or not isinstance(key, (str, int)):
+                kind = type(key).__name__
+                raise self._error(f"the keys of row 1 must be str or int, not {kind}")
         return tuple(Column(key, None if isinstance(key, str) else str(key)) for key in self._names)
 
-    def _settle(self, key: Key, at: int, first: Row) -> Key:
+    def _resolve(self, key: Key, at: int, first: Row) -> Key:
+        """Return the key by which rows like the first are read, for the column at `at`."""
         if not isinstance(key, str):
             self._check_position(key, first)
             return key
@@ -155,9 +148,8 @@ class Layout:
     def _check_position(self, key: Key, first: Row) -> None:
         if self._shape not in ("none", "sequence") and isinstance(key, int):
             if not hasattr(first, "__getitem__"):
-                raise self._error(
-                    f"column {key} is a position, but row 1 is a {type(first).__name__}"
-                )
+                kind = type(first).__name__
+                raise self._error(f"column {key} must be a name: row 1 is of type {kind}")
             if self._shape == "mapping" and key not in first:  # type: ignore[operator]  # a mapping
                 raise self._error(
                     f"there is no column {key} in row 1; there are: {_listed(self._names or [])}"
@@ -194,7 +186,7 @@ class Layout:
         return f"Column {at + 1}" if name.startswith("<") else name
 
     def _expected_width(self, columns: tuple[Column, ...]) -> int | None:
-        """Cells that a sequence may have at most; None where columns choose among them."""
+        """Return how many cells a sequence may have; None if the columns choose among them."""
         if self._shape != "sequence":
             return None
         if not self._chosen:
@@ -220,9 +212,10 @@ class Layout:
             return None
 
     def _by_name(self, rows: Sequence[Row]) -> list[Cells] | None:
-        if self._strict and self._shape == "mapping" and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
+        if _makes_defaults(self._type):
             return None
-        if self._defaults:
+        exact = self._known is not None and self._shape == "mapping"
+        if exact and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
             return None
         try:
             return [_gathered(get, rows) for get in self._getters]
@@ -232,7 +225,7 @@ class Layout:
             return None
 
     def _column_by_column(self, rows: Sequence[Row]) -> list[Cells]:
-        # A callable runs once a row even here, and what it raises is the caller's to see.
+        # A callable is called once a row even here, and its errors reach the caller.
         return [
             _gathered(key, rows) if callable(key) else [_reach(row, key, None) for row in rows]
             for key in self.keys
@@ -249,13 +242,13 @@ class Layout:
         shape = self._shape_of(row, number)
         if shape == "sequence":
             return self._sequence(row, number)
-        keys = self._by_any_name
+        keys = self._named_keys
         if shape == "mapping":
             self._check_keys(row, number)
         elif not hasattr(row, "__getitem__") and any(isinstance(key, int) for key in keys):
             raise self._error(
-                f"row {number} is a {type(row).__name__}, row 1 was a {self._type.__name__};"
-                " name the columns with columns="
+                f"row {number} must be like row 1 of type {self._type.__name__}, not"
+                f" {type(row).__name__}; name the columns with columns= to mix them"
             )
         return [key(row) if callable(key) else _reach(row, key, None) for key in keys]
 
@@ -266,7 +259,8 @@ class Layout:
             keys = [key if callable(key) else at for at, key in enumerate(keys)]
             most = len(keys)
         if most is not None and width > most:
-            raise self._error(f"row {number} has {width} cells for {most} columns")
+            cells = "1 cell" if most == 1 else f"{most} cells"
+            raise self._error(f"row {number} must have at most {cells}, not {width}")
         return [
             key(row) if callable(key) else row[key] if -width <= key < width else None  # type: ignore[operator]
             for key in keys
@@ -278,13 +272,12 @@ class Layout:
         if isinstance(row, Mapping):
             return "mapping"
         if isinstance(row, Tagged):
-            raise self._error(f"row {number} is Tagged, where rows belong to one sheet already")
+            raise self._error(f"row {number} must not be Tagged: its sheet is already known")
         if row is None or isinstance(
             row, (str, bytes, bytearray, int, float, complex, set, frozenset)
         ):
             raise self._error(
-                f"row {number} is a {type(row).__name__};"
-                " a row is a sequence, a mapping or an object"
+                f"row {number} must be a sequence, a mapping or an object, not {type(row).__name__}"
             )
         if hasattr(row, "__len__") and hasattr(row, "__getitem__"):
             return "sequence"
@@ -294,24 +287,49 @@ class Layout:
         return EncodeError(problem if self._sheet is None else f"sheet {self._sheet!r}: {problem}")
 
     def _name_of(self, key: Key) -> Key:
-        """The key by which a mapping or an object is reached where row 1 was a sequence."""
+        """Return the key for a mapping or an object, if row 1 was a sequence."""
         names = self._names
         if self._shape != "sequence" or names is None or not isinstance(key, int):
             return key
         return names[key] if -len(names) <= key < len(names) else key
 
     def _check_keys(self, row: Any, number: int) -> None:
-        new = [key for key in row if key not in self._known] if self._strict else []
+        known = self._known
+        new = [] if known is None else [key for key in row if key not in known]
         if new:
             raise self._error(
-                f"row {number} has a new key {new[0]!r}; row 1 had: {_listed(list(self._known))}"
-                ' (Values(extra="ignore") leaves it out)'
+                f"row {number} has a new key {new[0]!r}; row 1 had: {_listed(known or ())}"
+                ' (to leave it out, pass Values(extra="ignore"))'
             )
+
+
+class _TextColumns:
+    """Which columns have held text, and so may have cells of any length."""
+
+    def __init__(self) -> None:
+        self._with: set[int] = set()  # positions of the columns that have held text
+        self.without: set[int] = set()  # positions of those that have held only other cells
+        self.nested = False  # whether there were lists or dicts, which are longer than they say
+
+    def look_at(self, columns: Sequence[Cells]) -> None:
+        """Look at the last cell of each column, and at all of them if the last one is None."""
+        for at, cells in enumerate(columns):
+            if at in self._with:
+                continue
+            types = {type(cells[-1])} if cells[-1] is not None else set(map(type, cells))
+            if Cell in types:
+                types = set(map(_type_of, cells))
+            self.nested |= not _NESTED.isdisjoint(types)
+            if not _LONG.isdisjoint(types):
+                self._with.add(at)
+                self.without.discard(at)
+            elif types != {None.__class__}:
+                self.without.add(at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """A position, then a dotted path: `customer.name` where the source names `customer`."""
+    """A position, then a dotted path: `customer.name` if the source has a column `customer`."""
 
     at: int
     rest: str
@@ -321,24 +339,24 @@ class _Path:
 
 
 def replace_title(column: Column, title: object) -> Column:
-    """The same column under another title; it and the note are made or translated only now."""
+    """Return the column with another title; callables and lazy translations become text here."""
     renamed = copy(column)
-    object.__setattr__(renamed, "title", _said(title))
+    object.__setattr__(renamed, "title", _resolved_text(title))
     if column.note is not None:
-        object.__setattr__(renamed, "note", _said(column.note))
+        object.__setattr__(renamed, "note", _resolved_text(column.note))
         check_note(renamed.note)
     return renamed
 
 
-def _said(text: object) -> str:
-    """A text, or what makes one; lazy translations can be callable, too, but have a text."""
+def _resolved_text(text: object) -> str:
+    """Return a text, calling or translating it; some lazy translations are callable, too."""
     makes = callable(text) and type(text).__str__ is object.__str__
     made = text() if makes or isroutine(text) else text  # type: ignore[operator]  # it is callable
     return str.__str__(made) if issubclass(type(made), str) else str(made)
 
 
 def _row_names(row: Any, shape: str) -> list[str] | None:
-    """Names that a row tells of itself."""
+    """Return the names of its own cells that a row has."""
     if shape == "mapping":
         return list(row)
     if shape == "sequence":
@@ -351,8 +369,13 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
     return None
 
 
-def _weighed(cell: object) -> type:
-    """The type by which a cell is known as long or short."""
+def _makes_defaults(type_: type) -> bool:
+    """Whether rows of this type are like a defaultdict: reading a missing key changes them."""
+    return hasattr(type_, "__missing__")
+
+
+def _type_of(cell: object) -> type:
+    """Return the type that shows whether a cell has text: that of its value, if it is a `Cell`."""
     if type(cell) is not Cell:
         return type(cell)
     return str if cell.note or cell.url else type(cell.value)  # a note can be any length, too
@@ -366,7 +389,7 @@ def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]
 
 
 def _reach(row: Any, key: Key, default: object) -> object:
-    """The cell at `key`: the whole name first, then step by step along the dots."""
+    """Return the cell at `key`: by the whole name, or else step by step along its dots."""
     found = _step(row, key)
     if found is not _ABSENT:
         return found

@@ -1,8 +1,9 @@
-"""Where rows come from: opened, read and closed by whoever iterates them.
+"""Sources of rows: what can be exported, and how it is opened and closed.
 
-Rows are an iterable, an async iterable, or a callable that opens one.  An iterable is closed by
-its own `close()`, where it has one, on every path: read to its end, failed, given up, or never
-begun; a `finally` in a generator that never started does not run, so closing is never left to it.
+Rows are an iterable, an async iterable, or a callable that opens one.  An iterable is closed by its
+own `close()`, if it has one, on every path: when it was read to its end, failed, was cancelled, or
+was never started.  A `finally` in a generator that never started does not run, so closing is never
+left to it.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ _SYNC_REMEDY = (
 
 
 def checked(rows: Rows) -> Rows:
-    """`rows`, if they can be rows at all.
+    """Return `rows`, if they can be rows at all.
 
     Raises:
-        TypeError: They are neither iterable nor callable, or text, or one mapping.
+        TypeError: They are neither iterable nor callable, or they are text, or a single mapping.
     """
     if isinstance(rows, (str, bytes, bytearray, Mapping)):
-        raise TypeError(f"rows are an iterable of rows, not one {type(rows).__name__}")
+        raise TypeError(f"rows must be an iterable of rows, not a single {type(rows).__name__}")
     if (
         isinstance(rows, Sheet)
         or speaks_arrow(rows)
@@ -45,23 +46,23 @@ def checked(rows: Rows) -> Rows:
     ):
         return rows
     raise TypeError(
-        "rows are an iterable, an async iterable, or a callable that opens one,"
+        "rows must be an iterable, an async iterable, or a callable that opens one,"
         f" not {type(rows).__name__}"
     )
 
 
 def is_iterable(rows: object) -> bool:
-    """Whether an ordinary `for` can read it."""
+    """Whether `rows` can be read by an ordinary `for`."""
     return hasattr(type(rows), "__iter__") or hasattr(type(rows), "__getitem__")
 
 
 def is_async(rows: object) -> bool:
-    """Whether only an event loop can read it."""
+    """Whether `rows` can be read by an event loop."""
     return hasattr(type(rows), "__aiter__") or inspect.isawaitable(rows)
 
 
 def opens_async(rows: object) -> bool:
-    """Whether it is a callable known to open something asynchronous."""
+    """Whether `rows` is a callable known to open something asynchronous."""
     call = getattr(rows, "__call__", None)  # noqa: B004 - instances with an async __call__ too
     return any(
         inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (rows, call)
@@ -69,15 +70,16 @@ def opens_async(rows: object) -> bool:
 
 
 def is_opener(rows: object) -> bool:
-    """Whether it is a callable that opens rows, rather than rows."""
+    """Whether `rows` is a callable that opens rows, rather than rows."""
     return callable(rows) and not is_iterable(rows) and not is_async(rows)
 
 
 Bridge = Callable[[Any], Iterable[Any]]
+"""Turns asynchronous rows into ordinary ones, with the help of an event loop."""
 
 
 class Cancelled(BaseException):
-    """The document is wanted no more: raised inside its loop, and never to the caller."""
+    """The document was cancelled: raised inside its loop, never to the caller."""
 
 
 def _refuse(rows: Any) -> Iterable[Any]:
@@ -85,11 +87,11 @@ def _refuse(rows: Any) -> Iterable[Any]:
 
 
 class OpenRows:
-    """Rows being read: their iterator, the names they tell, and their closing.
+    """Rows being read: their iterator, the names of their columns, and how they are closed.
 
     Args:
-        rows: What to open; a callable is called now, an iterable is asked for its iterator.
-        bridge: Turns asynchronous rows into ordinary ones, where an event loop can.
+        rows: What to open; a callable is called now, and an iterable is asked for its iterator.
+        bridge: Turns asynchronous rows into ordinary ones; None without an event loop.
 
     Raises:
         StateError: They can only be read by an event loop, and there is no bridge.
@@ -115,7 +117,7 @@ class OpenRows:
 
     @property
     def names(self) -> list[str] | None:
-        """Names of the columns, where the source tells them; some do after the first row only."""
+        """Names of the columns, if the source has them; some have them only after the first row."""
         if self._names is None:
             self._names = names_of(self._source)
         return self._names
@@ -123,11 +125,11 @@ class OpenRows:
     def close(self) -> None:
         """Close the iterator, and what it came from.
 
-        What goes wrong is logged; raises nothing but what is no `Exception`, when all is closed.
+        Errors are logged.  May raise only KeyboardInterrupt and the like, after both are closed.
         """
         iterator, source = self.iterator, self._source
         self.iterator, self._source = iter(()), ()
-        with ExitStack() as closing:  # from last to first, each whatever became of the one before
+        with ExitStack() as closing:  # last one first; each runs even if an earlier one failed
             if source is not iterator:
                 closing.callback(close, source)
             closing.callback(close, iterator)
@@ -136,8 +138,8 @@ class OpenRows:
 def close(rows: object) -> None:
     """Call `rows.close()` if there is one that can be called here.
 
-    The rows of sheets that were listed are closed with them; they may never have begun.  What
-    goes wrong is logged; raises nothing but what is no `Exception`, when all is closed.
+    If it is a list of sheets, their rows are closed too, which may never have been started.  Errors
+    are logged.  May raise only KeyboardInterrupt and the like, after everything is closed.
     """
     with ExitStack() as closing:
         closing.callback(_close, rows)
@@ -154,18 +156,18 @@ def _close(rows: object) -> None:
         closer()
     except Exception as error:
         if is_thread_bound(error):
-            return  # nor could it be read here, and that was said
+            return  # reading it on this thread failed already, with an error of its own
         logger.warning("closing the rows of an export failed", exc_info=True)
 
 
 def open_sources(rows: object) -> list[object]:
-    """What was handed over open: `rows`, and the rows of listed sheets."""
+    """Return what the caller passed open: `rows`, and the rows of listed sheets."""
     given = [rows, *(sheet.rows for sheet in _listed_sheets(rows))]
     return [each for each in given if not is_opener(each)]
 
 
 def async_sources(rows: object) -> list[object]:
-    """What was handed over open and only an event loop can close."""
+    """Return what the caller passed open and only an event loop can close."""
     return [each for each in open_sources(rows) if is_async(each) and not is_iterable(each)]
 
 
@@ -177,13 +179,13 @@ def _listed_sheets(rows: object) -> list[Sheet]:
 
 
 def is_thread_bound(error: Exception) -> bool:
-    """Whether it says that what was used belongs to another thread."""
-    # sqlite3.ProgrammingError and greenlet.error have no code to tell this by.
+    """Whether `error` says that an object belongs to another thread."""
+    # sqlite3.ProgrammingError and greenlet.error have no error code that shows this.
     return "same thread" in str(error) or "different thread" in str(error)
 
 
 async def aclose(rows: object) -> None:
-    """Call `rows.aclose()`, or `close()`, and await what it gives.  Never raises but on cancel."""
+    """Call `rows.aclose()` or `rows.close()`, and await the result.  Raises only if cancelled."""
     closer = getattr(rows, "aclose", None) or getattr(rows, "close", None)
     if not callable(closer):
         return

@@ -1,4 +1,8 @@
-"""Table: the rows of one sheet, from the first to the last, as batches."""
+"""Table: the rows of one sheet, numbered and passed on as batches.
+
+A layout knows how a row becomes cells; a table knows which rows have come.  They are apart because
+a layout exists only once the first row is there.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,14 @@ from streamware.rows.layout import Layout
 
 
 class Table:
-    """Rows that lie in the same columns; their layout is settled by the first of them.
+    """The rows of one sheet, whose layout the first of them decides.
 
     Args:
-        columns: The chosen ones, or None: the source or the first row decides.
-        names: Names of the source's own columns, where it tells them.
-        extra: As of `Layout`.
+        columns: The caller's columns; None: the source or the first row decides.
+        names: Names of the source's own columns, if it has any.
+        extra: As in `Layout`.
         name: Name of the sheet.
-        options: What surrounds its rows.
-
-    Attributes:
-        name: Name of the sheet.
-        layout: How its rows lie, once there is one.
+        options: Options of the sheet.
     """
 
     def __init__(
@@ -34,42 +34,42 @@ class Table:
         name: str | None = None,
         options: SheetOptions | None = None,
     ) -> None:
-        self.name = name
-        self.layout: Layout | None = None
-        self._columns = columns
-        self._names = names
-        self._extra: Literal["error", "ignore"] = extra
-        self._options = options
-        self._row = 1
+        self.name = name  # of the sheet
+        self.layout: Layout | None = None  # of its rows, once the first one has come
+        self._columns = columns  # the caller's
+        self._names = names  # of the source's own columns
+        self._extra: Literal["error", "ignore"] = extra  # what to do with new keys
+        self._options = options  # of the sheet
+        self._row = 1  # number of the next row
 
     def batch(self, rows: list[Any]) -> Batch:
-        """The next rows; attributes, callables and conversions of the caller's are called."""
-        layout = self.layout or self._laid_out(rows[0])
+        """Return the next rows as a batch; this may run attributes and callables of the caller."""
+        layout = self.layout or self._make_layout(rows[0])
         batch = Batch(layout.head, self._row, len(rows), layout.cells(rows, self._row))
         self._row += len(rows)
         return batch
 
     def empty(self) -> Batch:
-        """No rows, where there were none."""
-        layout = self._laid_out(Layout.NO_ROWS)
+        """Return a batch without rows, for a sheet that has none."""
+        layout = self._make_layout(Layout.NO_ROWS)
         return Batch(layout.head, 1, 0, [()] * len(layout.head.columns))
 
     @property
     def heavy(self) -> Sequence[Any] | None:
-        """Keys of the cells whose length counts; None where all of them do."""
+        """Keys of the cells whose length counts; None if all of them do."""
         return None if self.layout is None else self.layout.heavy
 
     def any_thread(self, row: Any) -> bool:
-        """Whether any thread may reach the cells of rows like `row`.
+        """Whether any thread may read the cells of rows like `row`.
 
-        No attribute, callable or conversion of the caller's is involved then.
+        If so, no attribute, callable or conversion of the caller is involved.
         """
         columns = self._columns or ()
         plain = not any(callable(c.key) or c.convert is not None for c in columns)
         direct = not any(isinstance(c.key, str) and "." in c.key for c in columns)
         return plain and direct and hasattr(row, "__len__") and hasattr(row, "__getitem__")
 
-    def _laid_out(self, first: Any) -> Layout:
+    def _make_layout(self, first: Any) -> Layout:
         self.layout = Layout(
             self._columns,
             self._names,

@@ -188,7 +188,7 @@ def test_a_row_among_sheets_is_an_error() -> None:
 
 
 def test_a_sheet_among_rows_is_an_error() -> None:
-    with pytest.raises(sw.EncodeError, match="row 2 is a Sheet"):
+    with pytest.raises(sw.EncodeError, match="row 2 must be like row 1 of type tuple, not Sheet"):
         b"".join(sw.encode([(1, 2), sw.Sheet("A", [])], "xlsx"))
 
 

@@ -601,7 +601,7 @@ def test_a_wrong_argument_is_an_error_at_once(
 
 @pytest.mark.parametrize("rows", [None, 7, "text", b"", {"a": 1}])
 def test_what_cannot_be_rows_is_an_error_at_once(rows: Any) -> None:
-    with pytest.raises(TypeError, match="rows are an iterable"):
+    with pytest.raises(TypeError, match="rows must be an iterable"):
         sw.Export(rows)
 
 

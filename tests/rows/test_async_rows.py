@@ -114,7 +114,7 @@ async def test_what_cannot_be_rows_is_an_error_and_is_closed() -> None:
     async def fetch() -> Connection:
         return connection
 
-    with pytest.raises(TypeError, match=r"rows are an iterable, .* not Connection"):
+    with pytest.raises(TypeError, match=r"rows must be an iterable, .* not Connection"):
         await read(fetch)
     assert connection.closed
 
@@ -479,7 +479,7 @@ async def test_rows_of_a_sheet_are_read_before_the_next_sheet_is_asked_for() -> 
 
 
 def test_asynchronous_rows_need_a_loop() -> None:
-    with pytest.raises(sw.StateError, match="read beside a running event loop"):
+    with pytest.raises(sw.StateError, match="must be read beside a running event loop"):
         AsyncRowBridges()(aorders(1))
 
 

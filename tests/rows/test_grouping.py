@@ -245,7 +245,9 @@ def test_what_a_sheet_brings_after_its_rows_began_is_an_error(
     *before, last = pulls
     for size in before:
         sorting.add(list(islice(rows, size)))
-    with pytest.raises(sw.StateError, match="the sheet 'a' brings columns or options after"):
+    with pytest.raises(
+        sw.StateError, match="the columns and options of the sheet 'a' must come with its first row"
+    ):
         sorting.add(list(islice(rows, last)))
 
 
@@ -256,7 +258,9 @@ def test_a_sheet_that_brings_something_else_later_is_an_error() -> None:
 
 
 def test_the_sheet_of_a_tagged_row_has_no_rows_of_its_own() -> None:
-    with pytest.raises(sw.EncodeError, match="the sheet 'a' of a tagged row has rows of its own"):
+    with pytest.raises(
+        sw.EncodeError, match="the Sheet 'a' of a Tagged row must not have rows of its own"
+    ):
         Sorting().add([sw.Tagged(sw.Sheet("a", [(1,)]), (1,))])
 
 
@@ -267,7 +271,7 @@ def test_a_row_without_a_tag_among_those_that_have_one_is_an_error() -> None:
 
 
 def test_a_sheet_is_a_name_or_a_sheet() -> None:
-    with pytest.raises(sw.EncodeError, match="its name or a Sheet, not a int"):
+    with pytest.raises(sw.EncodeError, match="must be a str or a Sheet, not int"):
         Sorting().add([sw.Tagged(1, (1,))])  # type: ignore[arg-type]  # what is tested
 
 

@@ -69,14 +69,16 @@ def test_these_can_be_rows(rows: Any) -> None:
 
 @pytest.mark.parametrize("rows", [None, 7, object(), SimpleNamespace(close=list)])
 def test_what_is_neither_iterable_nor_callable_cannot(rows: Any) -> None:
-    message = f"rows are an iterable, .* or a callable that opens one, not {type(rows).__name__}"
+    message = (
+        f"rows must be an iterable, .* or a callable that opens one, not {type(rows).__name__}"
+    )
     with pytest.raises(TypeError, match=message):
         sw.encode(rows)
 
 
 @pytest.mark.parametrize("rows", ["abc", b"", bytearray(), {"a": 1}, MappingProxyType({"a": 1})])
 def test_text_or_one_mapping_cannot_be_rows(rows: Any) -> None:
-    with pytest.raises(TypeError, match=f"an iterable of rows, not one {type(rows).__name__}"):
+    with pytest.raises(TypeError, match=f"an iterable of rows, not a single {type(rows).__name__}"):
         sw.encode(rows)
 
 

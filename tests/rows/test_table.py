@@ -40,7 +40,7 @@ def test_without_rows_there_are_the_columns_that_are_known() -> None:
 def test_a_row_that_does_not_fit_is_named_by_its_number() -> None:
     made = table(["a"])
     made.batch([(1,), (2,)])
-    with pytest.raises(EncodeError, match="row 4 has 2 cells"):
+    with pytest.raises(EncodeError, match="row 4 must have at most 1 cell, not 2"):
         made.batch([(3,), (4, 5)])
 
 

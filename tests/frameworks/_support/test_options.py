@@ -40,5 +40,5 @@ def test_what_is_no_option_is_refused() -> None:
 
 
 def test_rows_that_are_none_are_refused_as_by_an_export() -> None:
-    with pytest.raises(TypeError, match="rows are an iterable"):
+    with pytest.raises(TypeError, match="rows must be an iterable"):
         application(5, {})  # type: ignore[arg-type]  # the point of it
