@@ -72,7 +72,7 @@ def test_places_are_taken_and_given_back() -> None:
     assert gate.active == 0
 
 
-def test_who_may_not_wait_is_refused_at_once() -> None:
+def test_without_time_to_wait_an_export_is_refused_at_once() -> None:
     gate = entered(2, 0)
     with pytest.raises(Refused) as caught:
         gate.enter()
@@ -150,7 +150,7 @@ async def test_a_task_is_refused_after_its_time() -> None:
     assert not gate._waiting
 
 
-async def test_who_comes_first_enters_first_be_it_a_thread_or_a_task() -> None:
+async def test_threads_and_tasks_enter_in_order_of_arrival() -> None:
     gate = entered(1)
     order: list[int] = []
 
@@ -175,7 +175,7 @@ async def test_who_comes_first_enters_first_be_it_a_thread_or_a_task() -> None:
     assert gate.active == 0
 
 
-async def test_a_place_that_was_handed_over_cannot_be_taken_by_who_comes_later() -> None:
+async def test_a_slot_that_was_granted_cannot_be_taken_by_a_later_arrival() -> None:
     gate = entered(1)
     first = asyncio.ensure_future(gate.aenter())
     await aqueued(gate, 1)
@@ -208,7 +208,7 @@ async def test_places_given_back_by_another_thread_wake_the_loop() -> None:
         await asyncio.wait_for(waiting, PATIENCE)
 
 
-def test_no_bound_on_the_wait_is_no_error() -> None:
+def test_a_wait_without_a_bound_is_allowed() -> None:
     gate = entered(1, float("inf"))
     with thread(gate.enter), thread(lambda: asyncio.run(gate.aenter())):
         queued(gate, 2)
@@ -366,7 +366,7 @@ async def test_a_finalizer_leaves_while_its_thread_is_in_the_middle_of_entering(
     assert gate.active == 2
 
 
-def test_what_a_finalizer_left_counts_for_who_does_not_wait() -> None:
+def test_a_slot_released_by_a_finalizer_is_free_for_an_export_that_does_not_wait() -> None:
     gate = entered(1, 0)
     with gate._lock:
         gate.leave()
@@ -469,7 +469,7 @@ def test_a_queue_of_tasks_is_served_in_order(places: int, steps: list[str]) -> N
 
 
 async def model(places: int, steps: list[str]) -> None:
-    """As many are in as there are places, or nobody waits; and they come in by turns."""
+    """Either all slots are taken or the queue is empty, and waiters enter in order."""
     gate = Admission(places, PATIENCE)
     tasks: list[asyncio.Future[None]] = []
     cancelled: set[asyncio.Future[None]] = set()
@@ -526,7 +526,7 @@ def test_threads_that_come_first_get_the_same_admission(monkeypatch: pytest.Monk
     assert admission(settings) is quicker[0]
 
 
-def test_a_forked_child_begins_with_all_places_free() -> None:
+def test_a_forked_child_starts_with_all_slots_free() -> None:
     settings = Settings(max_concurrent=2, wait_seconds=PATIENCE)
     gate = admission(settings)
     gate.enter()
@@ -549,7 +549,7 @@ def test_a_forked_child_begins_with_all_places_free() -> None:
     assert gate.active == 2
 
 
-def test_what_is_told_that_it_was_forked_forgets_who_is_in() -> None:
+def test_after_a_fork_all_slots_are_forgotten() -> None:
     gate = entered(2, 0)
     gate.forked()
     assert gate.active == 0

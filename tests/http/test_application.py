@@ -31,7 +31,7 @@ def test_it_answers_by_itself_and_by_either_attribute(
     assert get(getattr(app, kind)).headers == whole.headers
 
 
-def test_it_tells_the_two_kinds_by_the_number_of_arguments(app: Application) -> None:
+def test_the_number_of_arguments_decides_between_wsgi_and_asgi(app: Application) -> None:
     body = app(environ(), lambda status, headers: None)
     assert next(body)
     body.close()
@@ -43,7 +43,7 @@ def test_it_tells_the_two_kinds_by_the_number_of_arguments(app: Application) -> 
             app(*arguments)
 
 
-def test_it_is_no_body(app: Application) -> None:
+def test_it_is_not_a_body(app: Application) -> None:
     assert not hasattr(app, "__iter__")
     assert not hasattr(app, "__next__")
     with pytest.raises(TypeError):

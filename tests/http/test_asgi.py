@@ -35,7 +35,7 @@ from streamware.engine.async_driver import AsyncDriver
 
 
 class Done:
-    """What `on_done` was told."""
+    """The receipts that `on_done` was called with."""
 
     def __init__(self) -> None:
         self.outcomes: list[str] = []
@@ -376,7 +376,7 @@ def test_asynchronous_rows_that_never_truly_wait_stop_soon_after_the_client_left
     assert pulled < 50_000
 
 
-async def test_a_client_that_left_before_the_first_chunk_is_told_nothing(done: Done) -> None:
+async def test_a_client_that_left_before_the_first_chunk_is_sent_nothing(done: Done) -> None:
     gate = Gate()
     connection = Connection()
     task = answering(connection, sw.Export(gated(0, gate, orders(9)), on_done=done))
@@ -433,7 +433,7 @@ async def test_a_server_may_cancel(done: Done, stall_after: int | None) -> None:
     assert done.outcomes == ["client gone", "client gone"]
 
 
-async def test_a_server_may_cancel_before_anything_has_begun() -> None:
+async def test_a_server_may_cancel_before_anything_has_started() -> None:
     rows = AsyncRows(orders(3))
     connection = Connection()
     task = answering(connection, sw.Export(lambda: rows))
@@ -484,7 +484,7 @@ async def test_exports_at_once_do_not_mix() -> None:
     assert {reply.body for reply in replies} == {b"".join(sw.encode(orders(5000)))}
 
 
-async def test_a_blocked_source_blocks_nobody_else() -> None:
+async def test_a_blocked_source_blocks_no_other_export() -> None:
     gate = Gate()
     blocked = answering(Connection(), sw.Export(gated(100, gate)))
     await gate.was_entered()

@@ -218,7 +218,7 @@ def test_uwsgi_is_given_chunks_for_it_loses_files_that_others_wrapped(
     body.close()
 
 
-async def test_a_client_that_has_all_it_was_told_of_may_leave(
+async def test_a_client_that_has_all_of_the_content_length_may_leave(
     settings: sw.Settings, receipts: list[sw.Receipt]
 ) -> None:
     connection = Connection()
@@ -262,7 +262,7 @@ def test_a_buffered_document_whose_scratch_fails_says_so(
     assert [receipt.outcome for receipt in receipts] == ["no space"]
 
 
-def test_what_is_still_in_memory_is_no_file(settings: sw.Settings) -> None:
+def test_a_spool_still_in_memory_is_not_sent_as_a_file(settings: sw.Settings) -> None:
     given: dict[str, Any] = {**environ(), "wsgi.file_wrapper": FileWrapper}
     export = sw.Export(wide(10), delivery="spool", settings=settings)
     body: Any = export.wsgi(given, _start)

@@ -36,7 +36,7 @@ def test_only_an_event_loop_gives_a_feeder() -> None:
     assert bridges[1] is not None
 
 
-def test_who_asked_is_told_the_receipt() -> None:
+def test_on_done_is_called_with_the_receipt() -> None:
     told = list[sw.Receipt]()
     receipt = sw.Receipt("csv")
     Job(make=made, on_done=told.append).watch(receipt, sw.Settings()).done()

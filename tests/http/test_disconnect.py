@@ -1,4 +1,4 @@
-"""Who reads `receive`, and what becomes of what nobody has asked for yet."""
+"""Who reads `receive`, and which unread messages are kept."""
 
 import asyncio
 import sys
@@ -44,7 +44,7 @@ class Server:
 
 
 class Work:
-    """Something that goes on until it is cancelled, or told to end."""
+    """Work that goes on until it is cancelled or ended."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -104,7 +104,7 @@ async def test_a_receive_may_be_cancelled_and_nothing_is_lost() -> None:
     assert await watcher.receive() == part(b"1")
 
 
-async def test_a_receive_that_fails_tells_the_application() -> None:
+async def test_a_receive_that_fails_raises_in_the_application() -> None:
     async def deaf() -> Message:
         raise Broken
 
@@ -125,7 +125,7 @@ async def test_work_is_done() -> None:
     watcher.close()
 
 
-async def test_work_is_cancelled_when_the_client_leaves_and_that_is_no_error() -> None:
+async def test_work_is_cancelled_without_an_error_when_the_client_leaves() -> None:
     server, work = Server(), Work()
     watcher = DisconnectWatcher(server.receive)
     task = await begun(watcher, work)
@@ -135,7 +135,7 @@ async def test_work_is_cancelled_when_the_client_leaves_and_that_is_no_error() -
     assert not task.cancelling()
 
 
-async def test_work_has_begun_before_it_is_cancelled() -> None:
+async def test_work_has_started_before_it_is_cancelled() -> None:
     server, work = Server(), Work()
     watcher = DisconnectWatcher(server.receive)
     server.say(LEFT)
@@ -181,7 +181,7 @@ async def test_a_receive_that_fails_ends_the_work_each_time() -> None:
         await watcher.receive()
 
 
-async def test_whoever_waits_for_the_work_may_be_cancelled() -> None:
+async def test_the_task_that_waits_for_the_work_may_be_cancelled() -> None:
     work = Work()
     watcher = DisconnectWatcher(Server().receive)
     task = await begun(watcher, work)
@@ -192,7 +192,7 @@ async def test_whoever_waits_for_the_work_may_be_cancelled() -> None:
     watcher.close()
 
 
-async def test_work_that_somebody_else_cancels_was_cancelled() -> None:
+async def test_work_that_another_party_cancels_was_cancelled() -> None:
     async def cancelled() -> None:
         raise asyncio.CancelledError
 
@@ -255,7 +255,7 @@ async def test_a_receive_that_was_waiting_goes_on_alone() -> None:
     assert (server.most, work.cancelled) == (1, 1)
 
 
-async def test_a_receive_that_was_waiting_tells_that_the_client_left() -> None:
+async def test_a_receive_that_was_waiting_returns_the_disconnect() -> None:
     server, work = Server(), Work()
     watcher = DisconnectWatcher(server.receive)
     waiting = asyncio.create_task(watcher.receive())
@@ -341,7 +341,7 @@ async def test_messages_without_a_body_are_bounded_too() -> None:
     watcher.close()
 
 
-async def test_what_nobody_can_ask_for_is_not_kept() -> None:
+async def test_messages_that_the_application_cannot_ask_for_are_not_kept() -> None:
     server, work = Server(), Work()
     watcher = DisconnectWatcher(server.receive, keep=False)
     task = await begun(watcher, work)
@@ -365,7 +365,7 @@ async def test_nothing_is_read_after_the_end() -> None:
     await until(lambda: server.now == 0)
 
 
-async def test_whoever_waits_at_the_end_is_told_by_the_server() -> None:
+async def test_a_receive_still_waiting_at_the_end_goes_on_to_the_server() -> None:
     server, work = Server(), Work()
     watcher = DisconnectWatcher(server.receive)
     task = await begun(watcher, work)
@@ -392,7 +392,7 @@ def at_once(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyn
     return asyncio.Task(asyncio.sleep(0), loop=loop)
 
 
-async def test_nobody_is_called_before_the_watching_has_begun() -> None:
+async def test_no_callback_is_called_within_watch() -> None:
     asyncio.get_running_loop().set_task_factory(at_once)
     server, left = Server(), list[str]()
     server.say(LEFT)
@@ -404,7 +404,7 @@ async def test_nobody_is_called_before_the_watching_has_begun() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no loop begins tasks at once")
-async def test_work_that_begins_at_once_is_cancelled_all_the_same() -> None:
+async def test_work_that_starts_eagerly_is_cancelled_too() -> None:
     factory: Any = asyncio.eager_task_factory  # type: ignore[attr-defined]  # from 3.12
     asyncio.get_running_loop().set_task_factory(factory)
     server, work = Server(), Work()
@@ -413,10 +413,10 @@ async def test_work_that_begins_at_once_is_cancelled_all_the_same() -> None:
     assert work.cancelled == 1
 
 
-# A response that nobody waits for
+# The response to an absent client
 
 
-async def test_nobody_is_answered_with_a_status_and_no_body() -> None:
+async def test_an_absent_client_is_sent_a_status_and_no_body() -> None:
     sent = list[Message]()
 
     async def send(message: Any) -> None:
@@ -429,14 +429,16 @@ async def test_nobody_is_answered_with_a_status_and_no_body() -> None:
     ]
 
 
-async def test_it_does_not_matter_that_nobody_is_there() -> None:
+async def test_a_send_to_an_absent_client_may_fail() -> None:
     async def send(message: Any) -> None:
         raise ConnectionResetError
 
     await answer_absent_client(send)
 
 
-async def test_nobody_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_send_to_an_absent_client_is_not_awaited_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(watchers, "_GRACE", 0.01)
 
     async def send(message: Any) -> None:
@@ -445,7 +447,7 @@ async def test_nobody_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None
     await asyncio.wait_for(answer_absent_client(send), PATIENCE)
 
 
-async def test_who_answers_nobody_may_be_cancelled() -> None:
+async def test_answering_an_absent_client_may_be_cancelled() -> None:
     begun = asyncio.Event()
 
     async def send(message: Any) -> None:

@@ -1,4 +1,4 @@
-"""An Export over WSGI and over ASGI: whatever holds for both is tested over both."""
+"""An Export over WSGI and over ASGI: what holds for both is tested over both."""
 
 import gzip
 import re
@@ -22,7 +22,7 @@ MANY = 20_000
 
 
 class Done:
-    """What `on_done` was told."""
+    """The receipts that `on_done` was called with."""
 
     def __init__(self) -> None:
         self.receipts: list[sw.Receipt] = []
@@ -160,7 +160,7 @@ def test_the_headers_of_a_download(get: Get) -> None:
         ),
     ],
 )
-def test_what_the_answer_depends_on_is_told(
+def test_vary_names_what_the_answer_depends_on(
     get: Get, options: dict[str, Any], vary: str | None
 ) -> None:
     assert get(sw.Export([(1,)], **options)).headers.get("vary") == vary
@@ -297,7 +297,7 @@ class Greeting(sw.Csv):
         (None, None),
     ],
 )
-def test_a_format_with_languages_is_told_the_reader_s(
+def test_a_format_with_languages_gets_that_of_the_reader(
     get: Get, accepted: str | None, locale: str | None
 ) -> None:
     headers = {} if accepted is None else {"Accept-Language": accepted}
@@ -646,7 +646,7 @@ async def aopened() -> AsyncIterator[Any]:
     ("name", "full"),
     [("orders", "orders.csv"), ("orders.csv", "orders.csv"), ("Orders.XLSX", "Orders.XLSX")],
 )
-def test_an_entry_of_a_bundle_has_the_format_that_its_name_tells(
+def test_the_extension_of_an_entry_s_name_chooses_its_format(
     get: Get, name: str, full: str
 ) -> None:
     export = sw.Export(lambda: orders(2))

@@ -147,7 +147,7 @@ def test_werkzeug_finds_the_same_qualities(pairs: list[tuple[str, str]]) -> None
         (None, False),
     ],
 )
-def test_gzip_is_sent_to_those_who_take_it(header: str | None, *, allowed: bool) -> None:
+def test_gzip_is_sent_to_clients_that_accept_it(header: str | None, *, allowed: bool) -> None:
     assert accepts_gzip(header) is allowed
 
 
@@ -230,7 +230,7 @@ def test_a_long_header_of_languages_is_read_in_no_time() -> None:
     ],
     ids=ascii,
 )
-def test_the_query_is_read_whatever_is_in_it(query: str, value: str | None) -> None:
+def test_any_query_is_read(query: str, value: str | None) -> None:
     assert query_value(query, "format") == value
 
 

@@ -1,4 +1,4 @@
-"""What only WSGI has: a body that is closed by the server, whatever else happens to it."""
+"""What only WSGI has: a body that the server closes, at any time."""
 
 import contextvars
 import gc
@@ -22,7 +22,7 @@ from streamware.http.wsgi import Body
 
 
 class Server:
-    """A `start_response` that keeps what it was told; fails with `error` where there is one."""
+    """A `start_response` that keeps its arguments; it raises `error` if there is one."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.started: list[tuple[str, list[tuple[str, str]]]] = []
@@ -180,7 +180,7 @@ def test_a_server_that_refuses_the_headers_leaves_nothing_open() -> None:
     assert rows.closed == 1
 
 
-def test_the_server_is_told_an_error_once_and_then_the_end(server: Server) -> None:
+def test_the_server_gets_an_error_once_and_then_the_end(server: Server) -> None:
     body = server.get(sw.Export(failing(20_000)))
     with pytest.raises(Broken):
         list(body)
