@@ -28,8 +28,8 @@ class Interrupt:
 def test_a_pull_that_is_blocked_is_interrupted_from_another_thread() -> None:
     interrupt = Interrupt()
     deadline = Deadline(0.01, interrupt)
-    deadline.start()
     with deadline:
+        deadline.start()
         assert interrupt.called.wait(PATIENCE)
     assert (interrupt.threads, deadline.struck) == (["streamware"], True)
 
@@ -53,8 +53,8 @@ def test_a_pull_does_not_end_while_it_is_being_interrupted() -> None:
         order.append("interrupted")
 
     deadline = Deadline(0.01, interrupt)
-    deadline.start()
     with deadline:
+        deadline.start()
         assert begun.wait(PATIENCE)
     order.append("ended")
     assert order == ["interrupted", "ended"]
@@ -69,8 +69,8 @@ def test_the_rows_are_not_closed_while_they_are_being_interrupted() -> None:
         order.append("interrupted")
 
     deadline = Deadline(0.01, interrupt)
-    deadline.start()
     with deadline:
+        deadline.start()
         assert begun.wait(PATIENCE)
         deadline.stop()
         order.append("stopped")
@@ -97,8 +97,8 @@ def test_a_deadline_that_was_never_started_can_be_stopped() -> None:
 def test_an_interruption_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     interrupt = Interrupt(Broken())
     deadline = Deadline(0.01, interrupt)
-    deadline.start()
     with deadline:
+        deadline.start()
         assert interrupt.called.wait(PATIENCE)
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (logging.WARNING, "cancelling the rows of an export failed")
