@@ -167,9 +167,12 @@ class Export(Application):
         self, format_: Format, *, gzip: bool, locale: str | None
     ) -> list[tuple[str, str]]:
         name = with_extension(self._filename, format_.extension, extensions())
-        varies = ["Accept"] * (len(self._formats) > 1)
-        varies += ["Accept-Encoding"] * (self._compress and format_.compressible)
-        varies += ["Accept-Language"] * (_languages(format_) is not None)
+        depends_on = {
+            "Accept": len(self._formats) > 1,
+            "Accept-Encoding": self._compress and format_.compressible,
+            "Accept-Language": _languages(format_) is not None,
+        }
+        varies = [field for field, depends in depends_on.items() if depends]
         defaults = [
             ("Content-Type", format_.media_type),
             ("Content-Disposition", content_disposition(name)),
@@ -188,7 +191,7 @@ class Export(Application):
             )
         self._used = True
         return Job(
-            make=lambda bridge, quota: self._encoding(
+            make=lambda bridge, quota: self._driver(
                 format_, bridge, quota, Gzip() if gzip else None, locale
             ),
             cancel=self._cancel,
@@ -199,7 +202,7 @@ class Export(Application):
             self_terminating=format_.self_terminating,
         )
 
-    def _encoding(
+    def _driver(
         self,
         format_: Format,
         bridge: Bridge | None,
