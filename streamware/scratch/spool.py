@@ -1,7 +1,7 @@
 """Spool: a binary scratch file, first in memory, then on disk without a name.
 
-It is no `tempfile.SpooledTemporaryFile`, which swaps its file before it copies into it: a disk
-that is full at that moment leaves a file that is short, says nothing, and takes further writes.
+`tempfile.SpooledTemporaryFile` replaces its file before it copies the content.  If the disk is full
+at that moment, the content is lost without an error, and the file takes further writes.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import threading
-from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from errno import EDQUOT, EFBIG, EINTR, EINVAL, EIO, ENOSPC, ENOSYS, EOPNOTSUPP
@@ -19,22 +17,22 @@ from operator import index
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from streamware.errors import Refused, ScratchError, StreamwareError
-from streamware.scratch.forks import ForkSafeFd, watch
+from streamware.scratch.descriptor import Descriptor
 from streamware.settings import setting
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STEP = 2**18
-"""Bytes reserved ahead at the least; an eighth of what there is, where that is more."""
+"""Bytes reserved ahead at least; an eighth of the size if that is more."""
 MAX_STEP = 2**23
-"""And at the most."""
-_KEPT = 2**27  # bytes left in the page cache: most spools are gone before a disk has to move
-_WINDOW = 2**25  # bytes behind them that are dropped at a time
-_TRIMS = 8
-_PEEK = 8192
-_NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
-_CANNOT_RESERVE = (EOPNOTSUPP, EINVAL, ENOSYS)
+"""Bytes reserved ahead at most."""
+_KEPT = 2**27  # bytes left in the page cache: most spools end before a disk has to write
+_WINDOW = 2**25  # bytes beyond them that are dropped from it at a time
+_TRIMS = 8  # premature trims after which growth is awaited
+_PEEK = 8192  # bytes that `read1` and `peek` give without a size
+_NO_ROOM = (ENOSPC, EDQUOT, EFBIG)  # an allocation failed for lack of room
+_CANNOT_RESERVE = (EOPNOTSUPP, EINVAL, ENOSYS)  # the file system cannot allocate
 
 
 class Quota(Protocol):
@@ -65,93 +63,31 @@ class Quota(Protocol):
         """Remove a closed spool; twice, if two threads close it."""
 
 
-class Descriptor:
-    """A file descriptor that its last user closes.
-
-    A write that is under way in another thread while the file is closed would otherwise land in
-    whatever file is given the same number next: in somebody else's download.
-
-    Args:
-        open_: Opens it.
-        closed: Told once it is closed.
-    """
-
-    __slots__ = ("__weakref__", "_closed", "_closing", "_gone", "_kept", "_lock", "_users")
-
-    def __init__(self, open_: Callable[[], int], closed: Callable[[], object]) -> None:
-        self._kept = ForkSafeFd(open_)
-        self._closed = closed
-        self._closing = False
-        self._gone = False
-        self._users = 0
-        # Re-entrant: a signal handler or a finaliser may close it while this thread is in here.
-        self._lock = threading.RLock()
-        watch(self)
-
-    def __enter__(self) -> int:
-        with self._lock:
-            self._users += 1
-            if not self._closing:
-                return self._kept.number
-        self.__exit__()
-        raise ValueError("I/O operation on closed file")
-
-    def __exit__(self, *exc: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users or not self._closing:
-                return
-        self._close()
-
-    def close(self) -> None:
-        """Close it now, or let the last one who uses it do so.  Idempotent."""
-        with self._lock:
-            if self._closing:
-                return
-            self._closing = True
-            if self._users:
-                return
-        self._close()
-
-    def forked(self) -> None:
-        """Close the copy that a child inherited, which would hold the space."""
-        self._closing = self._gone = True
-        self._closed = _nobody
-        self._lock = threading.RLock()
-        self._kept.forked()
-
-    def _close(self) -> None:
-        with self._lock:
-            if self._gone:
-                return
-            self._gone = True
-        try:
-            self._kept.close()
-        finally:
-            self._closed()
-
-
-def _nobody() -> None:
-    """Nobody is told."""
-
-
 class Spool(io.BufferedIOBase, BinaryIO):
     """A binary file for reading and writing that has no name and cannot be left behind.
 
-    `Scratch.spool()` makes it.  It stays in memory up to `Settings.spool_memory` bytes; then all
-    of it moves to an unnamed file, which the kernel removes when its descriptor is closed, by
-    whatever end of the process.  It is good wherever a binary file is asked for: by `zipfile`,
-    XlsxWriter, openpyxl, `wsgi.file_wrapper`, `os.sendfile`.
+    `Scratch.spool()` makes it.  It stays in memory up to `Settings.spool_memory` bytes.  Then all
+    of it moves to an unnamed file, which the kernel removes when its descriptor is closed, even if
+    the process is killed.  It serves wherever a binary file is expected: `zipfile`, XlsxWriter,
+    openpyxl, `wsgi.file_wrapper`, `os.sendfile`.
 
-    Bytes that were accepted are there; a call that fails has changed nothing that can be read.
-    The first error spoils the spool: every later call but `close` raises one like it, with the
-    same errno, so that half a file is never taken for a whole one.  Space
-    is reserved ahead of the writes, so that "no space left" comes before bytes are sent, and what
-    is not needed of it is given back by `flush` and by the first read after a write (where these
-    alternate, not each time).  Calls
-    block for the disk, and for up to `Settings.wait_seconds` for room in the budgets, though not
-    on the thread of an event loop.  One thread at a time may use it; `close` may come from any,
-    at any time, and the last operation under way then closes the descriptor.
+    Accepted bytes can be read; a call that fails changes nothing that can be read.  The first
+    error spoils the spool: every later call but `close` raises one like it, with the same errno,
+    so that half a file is never mistaken for a whole one.
+
+    Space is reserved ahead of the writes, so that "no space left" comes before bytes are sent.
+    `flush` and the first read after a write release what was not needed; if reads and writes
+    alternate, not each time.
+
+    Calls block for the disk, and for up to `Settings.wait_seconds` for room in the budgets, but
+    never wait for room on the thread of an event loop.  One thread at a time may use it.  `close`
+    may be called from any thread at any time; an operation under way then closes the descriptor.
+
+    Args:
+        quota: What its file and its bytes are charged to.
+        memory: Bytes that it keeps in memory at most.
+        waits: Whether it waits for room.
+        export: The `ExportQuota` of its export, passed on to `quota`.
 
     Raises:
         ScratchError: The disk is full or fails, or the request holds as much as it may.
@@ -170,24 +106,24 @@ class Spool(io.BufferedIOBase, BinaryIO):
         waits: bool = True,
         export: Any = None,
     ) -> None:
-        self._quota = quota
-        self._waits = waits
-        self._export = export
-        self._threshold = memory
-        self._memory: BytesIO | None = BytesIO()
-        self._file: Descriptor | None = None
-        self._position = 0
-        self._size = 0
-        self._reserved = 0  # bytes on disk that are ours: charged, and allocated where possible
-        self._asked = 0  # so many of them are to stay, as `reserve` was asked
-        self._ahead = False  # whether some may be there that nobody asked for
-        self._trims = 0  # how often they were given back
-        self._grown = 0  # the size at which they are again, once that was too often
-        self._reserving = hasattr(os, "posix_fallocate")
-        self._shared = False  # whether somebody was given the descriptor
-        self._cached = _KEPT  # where the part begins that is to leave the page cache
-        self._fault: StreamwareError | None = None
-        self._is_closed = False
+        self._quota = quota  # is charged for the file and its bytes
+        self._waits = waits  # whether charges wait for room
+        self._export = export  # the quota of the export, charged too
+        self._threshold = memory  # bytes that may stay in memory
+        self._memory: BytesIO | None = BytesIO()  # the content, until it moves to disk
+        self._file: Descriptor | None = None  # the content, once it is on disk
+        self._position = 0  # where the next read or write starts
+        self._size = 0  # bytes that can be read
+        self._reserved = 0  # bytes on disk that are charged, and allocated if possible
+        self._asked = 0  # how many of them `reserve` was asked to keep
+        self._ahead = False  # whether bytes may be reserved beyond those written or asked for
+        self._trims = 0  # how often such bytes were released
+        self._grown = 0  # the size from which they are released again, after too many times
+        self._reserving = hasattr(os, "posix_fallocate")  # whether the file system can allocate
+        self._shared = False  # whether `fileno` gave the descriptor to other code
+        self._cached = _KEPT  # the offset up to which the page cache was dropped
+        self._fault: StreamwareError | None = None  # what every later call raises
+        self._is_closed = False  # whether `close` was called
 
     # The file object
 
@@ -202,19 +138,19 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return self._file is not None
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def writable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The position, in bytes from the start."""
+        """Return the position, in bytes from the start."""
         self._check()
         return self._position
 
@@ -243,18 +179,18 @@ class Spool(io.BufferedIOBase, BinaryIO):
             return view.nbytes
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Up to `size` bytes from the position, fewer only at the end; None and -1: the rest."""
+        """Return up to `size` bytes from the position, fewer only at the end; None is all."""
         data = self._read(self._position, self._count(size))
         self._position += len(data)
         return data
 
     def read1(self, size: int = -1, /) -> bytes:
-        """As `read`, but no more than some kilobytes where no size is given."""
+        """Return what `read` does, but at most some kilobytes if no size is given."""
         return self.read(_PEEK if size < 0 else size)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """Up to the next end of a line, and with it; no more than `size` bytes."""
-        # The inherited one exceeds `size` where it is larger than what `peek` gives.
+        """Return a line with its end, but at most `size` bytes."""
+        # The inherited method returns too much if `size` is larger than what `peek` gives.
         left = self._count(size)
         position = self._position
         pieces: list[bytes] = []
@@ -268,11 +204,11 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return b"".join(pieces)
 
     def peek(self, size: int = 0, /) -> bytes:
-        """Some bytes from the position, which stays."""
+        """Return some bytes from the position without moving it."""
         return self._read(self._position, self._count(max(size, _PEEK)))
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Cut or extend it to `size` bytes (by default the position), which stays where it is."""
+        """Cut or extend it to `size` bytes (default: the position) without moving the position."""
         self._check()
         size = self._position if size is None else index(size)
         if not 0 <= size <= sys.maxsize:
@@ -282,7 +218,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return size
 
     def reserve(self, size: int) -> None:
-        """Have it on disk with room for `size` bytes in all; raises, and stays good, if not."""
+        """Move it to disk with room for `size` bytes in all; if that fails, raise and stay good."""
         self._check()
         try:
             file = self._file or self._move(max(size, self._size))
@@ -293,7 +229,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
             self._fail(error, f"a reservation of {size:,} bytes")
 
     def flush(self) -> None:
-        """Give back what was reserved ahead; what was written is in memory, or with the system."""
+        """Release what was reserved ahead; written bytes are in memory or with the system."""
         self._check()
         file = self._file
         if file is not None and self._ahead:
@@ -301,13 +237,13 @@ class Spool(io.BufferedIOBase, BinaryIO):
                 self._trim_ahead(descriptor)
 
     def fileno(self) -> int:
-        """The descriptor of the file, which moves to disk for it; valid until `close`.
+        """Move it to disk and return the descriptor of the file, valid until `close`.
 
-        The file has its true size then and the descriptor the position, as `sendfile` and its
-        like expect; later calls of the spool do not move it.  It is for reading: the spool would
-        not know of what is written through it.  Where there is no room this raises and the spool
-        stays good, in memory: a `ScratchError` at any rate, for servers read a file whose
-        `fileno` fails with an `OSError`.
+        The file then has its true size and the descriptor the position, as `sendfile` expects;
+        later calls of the spool do not move it.  Only read from it: the spool does not notice
+        what is written through it.  If there is no room this raises and the spool stays usable,
+        in memory.  The error is always a `ScratchError`: servers fall back to reading a file
+        whose `fileno` raises an `OSError`.
         """
         self._check()
         try:
@@ -327,7 +263,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return descriptor
 
     def close(self) -> None:
-        """Give everything back.  Idempotent, from any thread; never blocks on a write under way."""
+        """Release everything.  Idempotent, from any thread; does not wait for a write under way."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -356,11 +292,11 @@ class Spool(io.BufferedIOBase, BinaryIO):
                 write_all(descriptor, view, self._position)
                 if end - self._cached >= _WINDOW:
                     self._uncache(descriptor, end)
-        except BaseException as error:  # noqa: BLE001 - it is raised again
+        except BaseException as error:  # noqa: BLE001 - `_spoil` raises it again
             self._spoil(error, f"a write of {view.nbytes:,} bytes")
 
     def _count(self, size: int | None) -> int:
-        """How many bytes there are to be read where so many are asked for."""
+        """Return how many bytes a read of `size` gives."""
         self._check()
         left = max(self._size - self._position, 0)
         size = -1 if size is None else index(size)
@@ -405,20 +341,20 @@ class Spool(io.BufferedIOBase, BinaryIO):
             with file as descriptor:
                 self._reserve(descriptor, size)
                 os.ftruncate(descriptor, size)
-                self._give(self._reserved - size)
+                self._release(self._reserved - size)
                 self._asked = min(self._asked, size)
                 self._cached = max(min(self._cached, size), _KEPT)
-        except BaseException as error:  # noqa: BLE001 - it is raised again
+        except BaseException as error:  # noqa: BLE001 - `_spoil` raises it again
             self._spoil(error, f"a change of its size to {size:,} bytes")
 
     def _move(self, end: int) -> Descriptor:
-        """Copy what is in memory to a file that is to take `end` bytes; all of it or nothing."""
+        """Copy the content to a new file with room for `end` bytes; all of it or nothing."""
         memory = self._memory
         if memory is None:
             raise ValueError("I/O operation on closed file")
         self._quota.take_file(waits=self._waits)
         try:
-            file = Descriptor(self._quota.open_unnamed, self._gone)
+            file = Descriptor(self._quota.open_unnamed, self._release_all)
         except BaseException:
             self._quota.release_file()
             raise
@@ -433,23 +369,23 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return file
 
     def _adopt(self, file: Descriptor) -> None:
-        # First kept, then looked whether it was closed meanwhile; `close` says that it is and
-        # then looks what was kept.  So one of the two finds the other, and no lock is needed that
-        # a signal handler or a forked child could find taken.
+        # This stores the file and then checks for a close; `close` sets its flag and then checks
+        # for a file.  So one of the two notices the other without a lock, which a signal handler
+        # or a forked child might find taken.
         self._file, self._memory = file, None
         if self._is_closed:
             self._file = None
             raise ValueError("I/O operation on closed file")
 
-    def _gone(self) -> None:
-        """The descriptor is closed, and the kernel has the space back."""
-        self._give(self._reserved)
+    def _release_all(self) -> None:
+        """Uncharge everything: the descriptor is closed, and the kernel has freed the space."""
+        self._release(self._reserved)
         self._quota.release_file()
 
     # Room on the disk
 
     def _reserve(self, descriptor: int, end: int) -> None:
-        """Have all bytes up to `end` charged, and allocated if the file system can."""
+        """Charge all bytes up to `end`, and allocate them if the file system can."""
         size = end - self._reserved
         if size <= 0:
             return
@@ -463,7 +399,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
             self._allocate(descriptor, start, end)
 
     def _allocate(self, descriptor: int, start: int, end: int) -> None:
-        """Allocate what was granted from `start`; no more than up to `end` where it must be."""
+        """Allocate what was granted from `start`; on failure only what is needed, up to `end`."""
         try:
             os.posix_fallocate(descriptor, start, self._reserved - start)
         except OSError as error:
@@ -474,52 +410,52 @@ class Spool(io.BufferedIOBase, BinaryIO):
                 raise
             if error.errno not in _NO_ROOM or self._reserved == end:
                 raise
-            self._give(self._reserved - end)
+            self._release(self._reserved - end)
             self._allocate(descriptor, start, end)
 
     def _cut(self, descriptor: int, size: int) -> bool:
-        """Cut off what an allocation that failed left (ext4 does); whether that could be done."""
+        """Cut off what a failed allocation left (ext4 does); return whether that succeeded."""
         try:
             os.ftruncate(descriptor, size)
-        except OSError:  # the first error is the one to tell
+        except OSError:  # the first error is the one to raise
             return False
         return True
 
     def _trim(self, descriptor: int, size: int) -> None:
-        """Give back what is reserved beyond `size`, where the file ends then."""
+        """Cut the file at `size` and release what is reserved beyond."""
         if self._reserved > size:
             os.ftruncate(descriptor, size)
-            self._give(self._reserved - size)
+            self._release(self._reserved - size)
 
     def _trim_ahead(self, descriptor: int) -> None:
-        """Give back what was reserved ahead, now that the writing seems over.
+        """Release what was reserved ahead, now that the writing seems over.
 
-        Where it seemed so again and again, and was not, it is not believed before there is an
-        eighth more: this costs ten times as much as a small write.
+        After eight premature trims, wait until the spool has grown by an eighth: a trim costs
+        ten times as much as a small write.
         """
         if self._trims >= _TRIMS and self._size < self._grown:
             return
         self._trims += 1
         self._grown = self._size + self._size // 8
         self._ahead = False
-        with suppress(OSError):  # the spool is good all the same, and keeps what it has
+        with suppress(OSError):  # the spool is still good, and keeps what it has
             self._trim(descriptor, max(self._size, self._asked))
 
-    def _give(self, size: int) -> None:
+    def _release(self, size: int) -> None:
         self._reserved -= size
         self._quota.release(size, export=self._export)
 
     def _uncache(self, descriptor: int, end: int) -> None:
-        """Keep a large spool from pushing everything else out of the page cache.
+        """Keep a large spool from displacing everything else in the page cache.
 
-        The call starts to write back what is dirty and drops what is clean, so a range is named
-        again when the disk had time for it (Linux, mm/fadvise.c).  That the writing begins early
-        also keeps the kernel from holding up the writer later.
+        The call starts to write back dirty pages and drops clean ones, so each range is given
+        again once the disk had time for it (Linux, mm/fadvise.c).  Because the writing starts
+        early, the kernel does not have to block the writer later.
         """
         if not hasattr(os, "posix_fadvise"):
             return
         start = max(self._cached - 4 * _WINDOW, _KEPT)
-        with suppress(OSError):  # it is a courtesy
+        with suppress(OSError):  # it only saves memory
             os.posix_fadvise(descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
         self._cached = end
 
@@ -529,17 +465,17 @@ class Spool(io.BufferedIOBase, BinaryIO):
         if self._is_closed:
             raise ValueError("I/O operation on closed file")
         if self._fault is not None:
-            raise copy(self._fault)  # the same one would gather the tracebacks of all calls
+            raise copy(self._fault)  # one error would collect the tracebacks of all calls
 
     def _spoil(self, error: BaseException, doing: str) -> NoReturn:
-        """Raise it, and have every later call raise one like it."""
+        """Raise `error`, and make every later call raise one like it."""
         if not self._is_closed:
             self._fault = self._lasting(error, doing)
         self._fail(error, doing)
 
     def _lasting(self, error: BaseException, doing: str) -> StreamwareError:
-        """What later calls raise: who ignores the first error must not lose what it said."""
-        if isinstance(error, Refused):  # as an OSError, which is what a file raises
+        """Return what later calls raise: it repeats the first error, which may be lost."""
+        if isinstance(error, Refused):  # as an OSError, as files raise
             return ScratchError(ENOSPC, f"this spool is spoilt by an earlier error: {error}")
         if isinstance(error, OSError):
             named = self._named(error, doing)
@@ -550,7 +486,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return ScratchError(EINTR, f"this spool is spoilt: {doing} ended by {type(error).__name__}")
 
     def _fail(self, error: BaseException, doing: str) -> NoReturn:
-        """Raise it, as an error of ours if it is one of the disk."""
+        """Raise `error`, as a `ScratchError` if it is an OSError."""
         if not isinstance(error, OSError) or isinstance(error, ScratchError):
             raise error
         raise self._named(error, doing) from error
@@ -566,19 +502,19 @@ class Spool(io.BufferedIOBase, BinaryIO):
 
 
 def _flat(view: memoryview) -> memoryview:
-    """The bytes of any buffer."""
+    """Return the bytes of any buffer."""
     try:
         return view.cast("B")
-    except TypeError:  # not contiguous, or of a format that only its maker knows
+    except TypeError:  # not contiguous, or of an unusual format
         return memoryview(view.tobytes())
 
 
 def write_all(descriptor: int, view: memoryview, offset: int) -> None:
-    """Write all of it: close to a full disk, `pwrite` takes a part and says so (tmpfs, btrfs)."""
+    """Write all of it: on an almost full disk `pwrite` may write a part (tmpfs, btrfs)."""
     pwrite = getattr(os, "pwrite", _seek_write)
     written = 0
     while written < view.nbytes:
-        # Released even if the error's traceback lives on: it would pin the caller's buffer.
+        # The slice is released even while a traceback lives: it would pin the caller's buffer.
         with view[written:] as rest:
             count = pwrite(descriptor, rest, offset + written)
         if not count:

@@ -41,7 +41,7 @@ from servers.process import ServerProcess
 from streamware.errors import Refused, ScratchError
 from streamware.scratch import forks
 from streamware.scratch import spool as module
-from streamware.scratch.spool import STEP, Descriptor, Spool
+from streamware.scratch.spool import STEP, Spool
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux does it")
 posix = pytest.mark.skipif(not hasattr(os, "pwrite"), reason="pwrite and its like")
@@ -1385,18 +1385,6 @@ def closing_at(quota: FakeQuota, line: int) -> bool:
     return left[0] < 0
 
 
-def test_a_descriptor_is_closed_once(quota: FakeQuota) -> None:
-    quota.take_file(waits=True)
-    descriptor = Descriptor(quota.open_unnamed, quota.release_file)
-    with descriptor as number, descriptor as again:
-        descriptor.close()
-        assert number == again
-        os.fstat(number)
-    descriptor.close()
-    with pytest.raises(ValueError, match="closed"), descriptor:
-        pass
-
-
 def test_a_close_between_two_steps_of_a_call_is_noticed(quota: FakeQuota) -> None:
     spool = quota.spool(1)
     spool.close()
@@ -1404,19 +1392,6 @@ def test_a_close_between_two_steps_of_a_call_is_noticed(quota: FakeQuota) -> Non
         spool._read(0, 1)
     with pytest.raises(ValueError, match="closed"):
         spool._write(memoryview(b"abc"), 3)
-
-
-def test_a_child_closes_its_copy_and_tells_nobody(quota: FakeQuota) -> None:
-    quota.take_file(waits=True)
-    descriptor = Descriptor(quota.open_unnamed, quota.release_file)
-    (number,) = quota.descriptors
-    with descriptor:
-        descriptor.forked()
-    descriptor.forked()
-    with pytest.raises(OSError, match="descriptor"):
-        os.fstat(number)
-    assert quota.files == 1
-    quota.release_file()
 
 
 def test_a_close_that_fails_gives_everything_back(
