@@ -8,12 +8,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TypeAlias
 
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import reap
 from streamware.settings import Settings
 
 # ruff: noqa: T201 - a command line prints
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +71,12 @@ def _counted(count: int, noun: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m streamware", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_demo(commands)
+    _add_reap(commands)
+    return parser
+
+
+def _add_demo(commands: _Commands) -> None:
     demo = commands.add_parser(
         "demo",
         help="download a SQLite table in every format, and print time, memory and files",
@@ -94,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="port of the server (default: a free one)",
     )
+
+
+def _add_reap(commands: _Commands) -> None:
     reaping = commands.add_parser(
         "reap",
         help="remove the scratch files that killed processes left behind",
@@ -107,7 +119,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIRECTORY",
         help="scratch directory (default: STREAMWARE_SCRATCH_DIR, else /var/tmp)",
     )
-    return parser
 
 
 def _rows(text: str) -> int:
