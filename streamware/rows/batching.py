@@ -48,9 +48,8 @@ class RowBatcher:
         self.heavy: Sequence[Any] | None = None
         self.characters = 0  # of text counted in the last pull
         self.ended = False  # whether the iterator is exhausted
-        self._rows: Iterator[Any] = iter(rows)
-        self._sheets = sheets  # of the rows, where they are `Tagged`
-        self._tags = 0  # taken off so far
+        # The rows that are still to come, without their tags.
+        self._rows = iter(rows) if sheets is None else _untagged(rows, sheets)
         self._size = FIRST_ROWS  # rows in the next batch, at most
         self._started = False  # whether the first row has come
         self._unchosen: dict[Any, None] = {}  # keys of text that is in no column, as a set
@@ -115,10 +114,9 @@ class RowBatcher:
         Returns:
             What is left of `room`, the last row, and whether there were `size` rows.
         """
-        append, sheets = self.pending.append, self._sheets
+        append = self.pending.append
         count, row = 0, None
-        for count, pulled in enumerate(islice(self._rows, size), 1):  # noqa: B007 - used below
-            row = pulled if sheets is None else self._untagged(pulled, sheets)
+        for count, row in enumerate(islice(self._rows, size), 1):  # noqa: B007 - used below
             append(row)
             text = 0
             try:
@@ -135,13 +133,15 @@ class RowBatcher:
         self.ended = count < size
         return room, row, not self.ended
 
-    def _untagged(self, row: Any, sheets: list[Any]) -> Any:
-        self._tags += 1
+
+def _untagged(rows: Iterable[Any], sheets: list[Any]) -> Iterator[Any]:
+    """Yield the rows of `Tagged` ones, after appending the sheet of each to `sheets`."""
+    for number, row in enumerate(rows, 1):
         if type(row) is not Tagged:
             kind = type(row).__name__
-            raise EncodeError(f"row {self._tags} must be Tagged like the first row, not {kind}")
+            raise EncodeError(f"row {number} must be Tagged like the first row, not {kind}")
         sheets.append(row.sheet)
-        return row.row
+        yield row.row
 
 
 def heavy(row: Any, known: Container[Any] = ()) -> Sequence[Any]:

@@ -65,8 +65,8 @@ class Layout:
         self._getters = [self._getter(key) for key in self.keys]  # of the cells at these keys
         # Where they are in rows of another shape: by name, if there are names.
         self._named_keys = [self._name_of(column.key) for column in columns]
-        # The keys that a mapping may have; None if others are ignored.
         strict = extra == "error" and not self._chosen
+        # The keys that a mapping may have; None if others are ignored.
         self._known = dict.fromkeys(self._named_keys) if strict else None
         self._width = self._expected_width(columns)  # cells of a sequence, at most
         self.head = Head(name, tuple(self._titled(columns)), options)  # of every batch

@@ -20,8 +20,8 @@ from streamware.rows.table import Table
 Runs = list[tuple[str | None, list[Any]]]
 
 
-class Sorting:
-    """A sorter, and what it made of the sheets."""
+class Grouping:
+    """A grouper, and the sheets that it was given."""
 
     def __init__(
         self, key: Any = None, columns: Any = None, names: list[str] | None = None
@@ -47,7 +47,7 @@ class Sorting:
         return self._encoded(self.grouper.rest())
 
     def _encoded(self, runs: Iterable[tuple[Table, list[Any]]]) -> Runs:
-        """Each run, encoded as far as the sorter can tell."""
+        """Each run, encoded as far as the grouper can see."""
         taken: Runs = []
         for table, rows in runs:
             table.batch(rows)
@@ -62,8 +62,8 @@ def tagged(names: str, first: int = 0) -> list[sw.Tagged]:
 
 def told(rows: Sequence[Any], key: Any, columns: Any = None, names: Any = None) -> list[str | None]:
     """The sheets of `rows`, in their order."""
-    sorting = Sorting(key, columns, names)
-    runs = dict(sorting.add(rows))
+    grouping = Grouping(key, columns, names)
+    runs = dict(grouping.add(rows))
     sheets = {id(row): name for name, taken in runs.items() for row in taken}
     return [sheets[id(row)] for row in rows]
 
@@ -72,72 +72,72 @@ def told(rows: Sequence[Any], key: Any, columns: Any = None, names: Any = None) 
 
 
 def test_the_first_rows_are_handed_on_at_once() -> None:
-    assert Sorting().add(tagged("abab")) == [("a", [(0,), (2,)]), ("b", [(1,), (3,)])]
+    assert Grouping().add(tagged("abab")) == [("a", [(0,), (2,)]), ("b", [(1,), (3,)])]
 
 
 def test_later_ones_wait_for_as_many_as_were_pulled_at_a_time() -> None:
-    sorting = Sorting()
-    sorting.add(tagged("ab"))
-    assert sorting.add(tagged("aaab")) == []
-    assert sorting.grouper.rows == 4
-    assert sorting.add(tagged("a", 4)) == [("a", [(0,), (1,), (2,), (4,)])]
-    assert sorting.grouper.rows == 1
-    assert sorting.rest() == [("b", [(3,)])]
-    assert sorting.rest() == []
+    grouping = Grouping()
+    grouping.add(tagged("ab"))
+    assert grouping.add(tagged("aaab")) == []
+    assert grouping.grouper.rows == 4
+    assert grouping.add(tagged("a", 4)) == [("a", [(0,), (1,), (2,), (4,)])]
+    assert grouping.grouper.rows == 1
+    assert grouping.rest() == [("b", [(3,)])]
+    assert grouping.rest() == []
 
 
 def test_a_new_sheet_that_is_ready_takes_the_others_with_it_in_their_order() -> None:
-    sorting = Sorting()
-    sorting.add(tagged("aa"))
-    assert sorting.add(tagged("b")) == []
-    assert sorting.add(tagged("cc")) == [("b", [(0,)]), ("c", [(0,), (1,)])]
+    grouping = Grouping()
+    grouping.add(tagged("aa"))
+    assert grouping.add(tagged("b")) == []
+    assert grouping.add(tagged("cc")) == [("b", [(0,)]), ("c", [(0,), (1,)])]
 
 
 def test_too_many_rows_do_not_wait() -> None:
-    sorting = Sorting()
-    sorting.add(tagged("abcdefghij"))
-    runs = [len(sorting.add(tagged("abcdefghij"))) for _ in range(16)]
+    grouping = Grouping()
+    grouping.add(tagged("abcdefghij"))
+    runs = [len(grouping.add(tagged("abcdefghij"))) for _ in range(16)]
     assert runs == [*[0] * 7, 10, *[0] * 7, 10]
 
 
 def test_too_much_text_does_not_wait() -> None:
-    sorting = Sorting()
-    sorting.add(tagged("ab"), 10)
-    assert sorting.add(tagged("a"), MOST_CHARACTERS - 1) == []
-    assert [name for name, _ in sorting.add(tagged("b"), 1)] == ["a", "b"]
-    assert sorting.add(tagged("a"), MOST_CHARACTERS - 1) == []
+    grouping = Grouping()
+    grouping.add(tagged("ab"), 10)
+    assert grouping.add(tagged("a"), MOST_CHARACTERS - 1) == []
+    assert [name for name, _ in grouping.add(tagged("b"), 1)] == ["a", "b"]
+    assert grouping.add(tagged("a"), MOST_CHARACTERS - 1) == []
 
 
 @given(names=st.lists(st.sampled_from("abcde"), max_size=300), sizes=st.lists(st.integers(1, 40)))
 def test_every_row_comes_once_and_in_its_order(names: list[str], sizes: list[int]) -> None:
-    sorting, rows = Sorting(), iter(tagged("".join(names)))
+    grouping, rows = Grouping(), iter(tagged("".join(names)))
     found: dict[str | None, list[Any]] = {}
     runs: Runs = []
     for size in (*sizes, len(names)):
         if pulled := list(islice(rows, size)):
-            runs += sorting.add(pulled)
-    for name, run in runs + sorting.rest():
+            runs += grouping.add(pulled)
+    for name, run in runs + grouping.rest():
         found.setdefault(name, []).extend(run)
     assert found == {
         name: [(at,) for at, other in enumerate(names) if other == name]
         for name in dict.fromkeys(names)
     }
     assert list(found) == list(dict.fromkeys(names))
-    assert sorting.grouper.rows == 0
+    assert grouping.grouper.rows == 0
 
 
-def heavy(sorting: Sorting) -> list[Any]:
-    return list(sorting.grouper.heavy or ())
+def heavy(grouping: Grouping) -> list[Any]:
+    return list(grouping.grouper.heavy or ())
 
 
 def test_the_keys_whose_length_counts_are_those_of_any_sheet() -> None:
-    sorting = Sorting()
-    assert heavy(sorting) == []
+    grouping = Grouping()
+    assert heavy(grouping) == []
     rows = [sw.Tagged("a", (1, "x")), sw.Tagged("b", ("x", 1)), sw.Tagged("c", (1, 1))]
-    sorting.add(rows)
-    assert sorted(heavy(sorting)) == [0, 1]
-    sorting.add([sw.Tagged("d", {"a": {}})] * 3)
-    assert sorting.grouper.heavy is None
+    grouping.add(rows)
+    assert sorted(heavy(grouping)) == [0, 1]
+    grouping.add([sw.Tagged("d", {"a": {}})] * 3)
+    assert grouping.grouper.heavy is None
 
 
 # Which sheet
@@ -221,16 +221,16 @@ def test_a_row_without_the_key_belongs_to_the_sheet_that_there_is_by_default() -
 
 def test_a_sheet_may_bring_columns_with_its_first_row_and_with_every_row() -> None:
     sheet = sw.Sheet("a", columns=["x"])
-    sorting = Sorting()
-    sorting.add([sw.Tagged(sheet, (1,)), sw.Tagged("b", (2,)), sw.Tagged(sheet, (3,))])
-    sorting.add([sw.Tagged(sheet, (4,)), sw.Tagged(sw.Sheet("a", columns=["x"]), (5,))])
-    assert sorting.brought == {"a": sheet, "b": None}
+    grouping = Grouping()
+    grouping.add([sw.Tagged(sheet, (1,)), sw.Tagged("b", (2,)), sw.Tagged(sheet, (3,))])
+    grouping.add([sw.Tagged(sheet, (4,)), sw.Tagged(sw.Sheet("a", columns=["x"]), (5,))])
+    assert grouping.brought == {"a": sheet, "b": None}
 
 
 def test_a_sheet_that_brings_nothing_is_a_name() -> None:
-    sorting = Sorting()
-    sorting.add([sw.Tagged("a", (1,)), sw.Tagged(sw.Sheet("a"), (2,))])
-    assert sorting.brought == {"a": None}
+    grouping = Grouping()
+    grouping.add([sw.Tagged("a", (1,)), sw.Tagged(sw.Sheet("a"), (2,))])
+    assert grouping.brought == {"a": None}
 
 
 @pytest.mark.parametrize("pulls", [[2], [1, 1]], ids=["in one pull", "in two"])
@@ -241,38 +241,38 @@ def test_what_a_sheet_brings_after_its_rows_began_is_an_error(
     pulls: list[int], sheet: sw.Sheet
 ) -> None:
     rows = iter([sw.Tagged("a", (1,)), sw.Tagged(sheet, (2,))])
-    sorting = Sorting()
+    grouping = Grouping()
     *before, last = pulls
     for size in before:
-        sorting.add(list(islice(rows, size)))
+        grouping.add(list(islice(rows, size)))
     with pytest.raises(
         sw.StateError, match="the columns and options of the sheet 'a' must come with its first row"
     ):
-        sorting.add(list(islice(rows, last)))
+        grouping.add(list(islice(rows, last)))
 
 
 def test_a_sheet_that_brings_something_else_later_is_an_error() -> None:
     sheets = sw.Sheet("a", columns=["x"]), sw.Sheet("a", columns=["y"])
     with pytest.raises(sw.StateError, match="'a'"):
-        Sorting().add([sw.Tagged(sheet, (1,)) for sheet in sheets])
+        Grouping().add([sw.Tagged(sheet, (1,)) for sheet in sheets])
 
 
 def test_the_sheet_of_a_tagged_row_has_no_rows_of_its_own() -> None:
     with pytest.raises(
         sw.EncodeError, match="the Sheet 'a' of a Tagged row must not have rows of its own"
     ):
-        Sorting().add([sw.Tagged(sw.Sheet("a", [(1,)]), (1,))])
+        Grouping().add([sw.Tagged(sw.Sheet("a", [(1,)]), (1,))])
 
 
 def test_a_row_without_a_tag_among_those_that_have_one_is_an_error() -> None:
     rows: list[Any] = [sw.Tagged("a", (1,)), (2,)]
     with pytest.raises(sw.EncodeError, match="row 2 must be Tagged like the first row, not tuple"):
-        Sorting().add(rows)
+        Grouping().add(rows)
 
 
 def test_a_sheet_is_a_name_or_a_sheet() -> None:
     with pytest.raises(sw.EncodeError, match="must be a str or a Sheet, not int"):
-        Sorting().add([sw.Tagged(1, (1,))])  # type: ignore[arg-type]  # what is tested
+        Grouping().add([sw.Tagged(1, (1,))])  # type: ignore[arg-type]  # what is tested
 
 
 # Other threads
@@ -285,4 +285,4 @@ def test_a_sheet_is_a_name_or_a_sheet() -> None:
 def test_only_what_no_code_of_the_caller_is_needed_for_is_told_elsewhere(
     key: Any, row: object, any_thread: bool
 ) -> None:
-    assert Sorting(key).grouper.any_thread(row) is any_thread
+    assert Grouping(key).grouper.any_thread(row) is any_thread

@@ -8,9 +8,9 @@ from streamware.rows.table import Table
 
 
 def table(columns: list[str] | None = None, names: list[str] | None = None) -> Table:
-    settled = None if columns is None else tuple(map(sw.Column, columns))
+    chosen = None if columns is None else tuple(map(sw.Column, columns))
     options = sw.Xlsx(zoom=50)
-    return Table(settled, names, extra="error", name="Orders", options=options)
+    return Table(chosen, names, extra="error", name="Orders", options=options)
 
 
 def test_rows_are_numbered_from_batch_to_batch() -> None:
