@@ -24,14 +24,20 @@ def check_titles(sheet: str, titles: Sequence[str] | None) -> None:
     They must not be empty, too long, or equal ignoring case.
     """
     if not titles:
-        raise EncodeError(f"sheet {sheet!r}: a table needs columns with titles")
+        raise EncodeError(
+            f"sheet {sheet!r}: a table needs columns with titles; give them, or table=False"
+        )
     seen: set[str] = set()
     for at, title in enumerate(titles, 1):
         if not title.strip():
-            raise EncodeError(f"sheet {sheet!r}: column {at} of a table has no title")
+            raise EncodeError(
+                f"sheet {sheet!r}: column {at} of a table has no title; every column needs one"
+            )
         if units(title) > MAX_TITLE:
             what = f"sheet {sheet!r}, column {at}: characters of a title in a table"
             raise LimitError(what, limit=MAX_TITLE, actual=units(title))
         if title.casefold() in seen:
-            raise EncodeError(f"sheet {sheet!r}: the title {title!r} occurs twice in a table")
+            raise EncodeError(
+                f"sheet {sheet!r}: the title {title!r} occurs twice in a table; titles must differ"
+            )
         seen.add(title.casefold())

@@ -301,7 +301,7 @@ class XlsxEncoder:
         open_spool = self._workbook.export.open_spool
         if open_spool is None:
             raise StateError(
-                "sheets in one pass need a scratch file, and there is no place for one"
+                "several sheets in one pass need scratch files, so the Context must have open_spool"
             )
         return self._zip.spooled_entry(open_spool())
 
