@@ -111,7 +111,7 @@ class Body:
     """
 
     def __init__(self, answer: Answer, job: Job, lease: ExportLease, send: Send) -> None:
-        self.started = False  # whether the response was
+        self.started = False  # whether the response was started
         self._answer = answer  # the status and the headers
         self._send = send  # the server's
         self._job = job  # makes the document
