@@ -131,14 +131,14 @@ def _watch_tasks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         # A closed runner has no loop to give, and nothing left in it.
         with contextlib.suppress(RuntimeError):
             loop = runner.get_loop()
-            left.extend(loop.run_until_complete(_settled()))
+            left.extend(loop.run_until_complete(_still_running()))
         close(runner)
 
     monkeypatch.setattr(asyncio.Runner, "close", watching_close)
     return left
 
 
-async def _settled() -> list[object]:
+async def _still_running() -> list[object]:
     """The other tasks of this loop that do not end by themselves in a moment."""
     loop = asyncio.get_running_loop()
     end = loop.time() + GRACE
