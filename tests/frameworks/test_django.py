@@ -13,7 +13,6 @@ from werkzeug.test import Client
 import streamware as sw
 from readers import calamine_rows, csv_rows, xml_rows
 from streamware.http.admission import admission
-from streamware.scratch.pool import _pools
 
 django = pytest.importorskip("django")
 httpx = pytest.importorskip("httpx")
@@ -90,17 +89,6 @@ def database(shop: Path) -> Iterator[None]:
     Urls.urlpatterns.clear()
     connections.close_all()
     gc.collect()  # what is left of a request that failed, before somebody counts descriptors
-
-
-@pytest.fixture
-def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Where scratch goes by default."""
-    monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
-    yield
-    for made in list(_pools.values()):
-        if made.directory.path == str(tmp_path):
-            made.process_directory.close()
-            made.directory.close()
 
 
 def orders() -> Iterator[tuple[Any, ...]]:

@@ -13,7 +13,6 @@ from werkzeug.test import Client
 
 import streamware as sw
 from readers import calamine_rows, csv_rows, xml_rows, zip_parts
-from streamware.scratch.pool import _pools
 
 flask = pytest.importorskip("flask")
 
@@ -36,17 +35,6 @@ def database(tmp_path: Path) -> Path:
         connection.executemany("insert into orders values (?, ?)", some)
     connection.close()
     return path
-
-
-@pytest.fixture
-def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Where scratch goes by default."""
-    monkeypatch.setenv("STREAMWARE_SCRATCH_DIR", str(tmp_path))
-    yield
-    for made in list(_pools.values()):
-        if made.directory.path == str(tmp_path):
-            made.process_directory.close()
-            made.directory.close()
 
 
 class Shop:

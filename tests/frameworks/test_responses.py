@@ -240,6 +240,7 @@ async def test_rows_are_closed_when_the_server_cancels(name: str) -> None:
 
 
 @ON_ASGI
+@pytest.mark.usefixtures("scratch_dir")
 def test_within_a_middleware_it_is_the_same(name: str) -> None:
     rows = Rows(orders(ENDLESS))
     app = sw.ASGIMiddleware(app_of(name, lambda: rows, {}))
