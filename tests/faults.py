@@ -98,7 +98,7 @@ class Faults:
         if self.calls < self._at or (self.calls > self._at and not self.persistent):
             return self._real(*args, **options)
         self.met += 1
-        if self._call == "close":  # as the kernel does: the descriptor is gone all the same
+        if self._call == "close":  # as the kernel does: the descriptor is closed anyway
             self._real(*args, **options)
         raise OSError(self.number, os.strerror(self.number))
 
@@ -154,9 +154,9 @@ class Tally:
         call: Which one failed.
         error: How.
         runs: How often.
-        named: Runs that ended in an error of ours with its errno.
-        kept: Runs after which a name stayed until the home was closed, or reaped.
-        leaks: What was there that should not have been, and errors that nobody named.
+        named: Runs that ended in a `ScratchError` with its errno, or `Refused`.
+        kept: Runs after which a name stayed until the process directory was closed, or reaped.
+        leaks: What was left behind, and errors that were neither.
     """
 
     call: str
@@ -180,7 +180,7 @@ class Tally:
 def sweep(root: Path, call: str, error: str, *, wait_seconds: float = 0.02) -> Tally:
     """Fail the N-th call once, and all from the N-th on, until a request meets no fault.
 
-    Where this runs on the thread of an event loop nothing may wait, whatever the settings say.
+    On the thread of an event loop nothing may wait, even with `wait_seconds`.
     """
     tally = Tally(call, error)
     oracle = Oracle(root)
@@ -239,8 +239,8 @@ def _outcome(tally: Tally, faults: Faults, scratch: Scratch) -> str:
         tally.named += 1
         number = getattr(error, "errno", faults.number)
         return "" if number == faults.number else f"{error!r} has lost its errno"
-    except Exception as error:  # noqa: BLE001 - it is told
-        return f"{type(error).__name__} has no name of ours: {error}"
+    except Exception as error:  # noqa: BLE001 - it is reported
+        return f"{type(error).__name__} is neither a ScratchError nor Refused: {error}"
     return ""
 
 

@@ -105,7 +105,7 @@ def settings(root: Path, **changes: object) -> Settings:
 
 @contextmanager
 def storing(root: Path, **changes: object) -> Iterator[ScratchPool]:
-    """A storage of its own, closed as a process closes it."""
+    """Yield a pool, and close it as a process does at its end."""
     made = ScratchPool(settings(root, **changes))
     try:
         yield made
@@ -114,7 +114,7 @@ def storing(root: Path, **changes: object) -> Iterator[ScratchPool]:
 
 
 def close(scratch_pool: ScratchPool) -> None:
-    """Let go of what a storage holds for the whole process."""
+    """Release what a pool holds for the whole process."""
     scratch_pool.process_directory.close()
     scratch_pool.budget.close()
     scratch_pool.directory.close()

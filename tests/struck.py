@@ -1,7 +1,7 @@
 """Requests whose system calls fail, or end the process: to be run under `strace -e inject=...`.
 
 `strace` counts the calls of each process from its birth on and strikes the `WHEN`-th.  So the N-th
-call of a request is struck in a child that makes `WHEN` - N calls in vain before it uses its
+call of a request is struck in a child that makes `WHEN` - N calls without effect before it uses its
 scratch.  The parent, which stays below the count, plays the next start of the server: it reaps,
 and looks what is left.  Python is started once for all of it.
 
@@ -40,7 +40,7 @@ from streamware.scratch.process_directory import reap
 LATE = "not struck"
 
 NOWHERE = 1023
-"""A descriptor that is not open: the calls in vain fail with EBADF."""
+"""A descriptor that is not open: calls with it fail with EBADF."""
 
 CALLS: dict[str, Callable[[], object]] = {
     "pwrite64": lambda: os.pwrite(NOWHERE, b"", 0),
@@ -177,7 +177,7 @@ def _said(child: Callable[[Callable[[str], None]], object]) -> list[str]:
     if not process:
         try:
             child(lambda text: _ignored(os.write(writing, f"{text}\n".encode())))
-        except BaseException:  # noqa: BLE001 - told to whoever runs this
+        except BaseException:  # noqa: BLE001 - printed
             traceback.print_exc()
         finally:
             os._exit(0)

@@ -22,7 +22,7 @@ class Descriptor:
     __slots__ = ("__weakref__", "_closed", "_closing", "_fd", "_gone", "_lock", "_users")
 
     def __init__(self, open_: Callable[[], int], closed: Callable[[], object]) -> None:
-        self._fd = ForkSafeFd(open_)
+        self._fd = ForkSafeFd(open_)  # the descriptor itself
         self._closed = closed  # called after the close
         self._closing = False  # whether `close` was called
         self._gone = False  # whether a thread has begun the actual close

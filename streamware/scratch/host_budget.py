@@ -44,18 +44,13 @@ class HostBudget:
     Args:
         total: Units that this process may use: the first bytes of the lock file.
         open_lock_file: Opens the lock file for reading and writing.
-
-    Attributes:
-        total: As given.
-        bytes: The same in bytes.
-        held: Units that this process holds.
     """
 
     def __init__(self, total: int, open_lock_file: Callable[[], int]) -> None:
-        self.total = total
-        self.bytes = total * UNIT
-        self.held = 0
-        self._open_lock_file = open_lock_file
+        self.total = total  # units that this process may use
+        self.bytes = total * UNIT  # the same in bytes
+        self.held = 0  # units that this process holds
+        self._open_lock_file = open_lock_file  # called when there is none, or it was removed
         self._lock_file: ForkSafeFd | None = None  # opened by the first call that needs it
         self._runs: list[tuple[int, int]] = []  # the held units: first unit, end
 

@@ -21,20 +21,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def place(folder: Path) -> Iterator[ScratchDirectory]:
+def scratch_directory(folder: Path) -> Iterator[ScratchDirectory]:
     with closing(ScratchDirectory(str(folder))) as made:
         yield made
 
 
 @pytest.fixture
-def home(place: ScratchDirectory) -> Iterator[ProcessDirectory]:
-    with closing(ProcessDirectory(place)) as made:
+def process_directory(scratch_directory: ScratchDirectory) -> Iterator[ProcessDirectory]:
+    with closing(ProcessDirectory(scratch_directory)) as made:
         yield made
 
 
 @pytest.fixture
 def root(folder: Path) -> Iterator[Path]:
-    """The same folder; whatever a test does, nothing may be left in it."""
+    """The same folder; a test must leave nothing in it."""
     oracle = Oracle(folder)
     yield folder
     oracle.check()

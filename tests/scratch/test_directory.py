@@ -25,11 +25,11 @@ GIB = 2**30
 
 def refusal(path: str | Path | None, **options: object) -> str:
     """Why a place is not taken, and that it says so every time."""
-    with closing(ScratchDirectory(path and str(path), **options)) as place:  # type: ignore[arg-type]
+    with closing(ScratchDirectory(path and str(path), **options)) as scratch_directory:  # type: ignore[arg-type]
         with pytest.raises(sw.ScratchError) as first:
-            place.verify()
+            scratch_directory.verify()
         with pytest.raises(sw.ScratchError) as second:
-            os.close(place.open_unnamed())
+            os.close(scratch_directory.open_unnamed())
         assert str(first.value) == str(second.value)
         assert first.value.errno
     return str(first.value)
@@ -109,17 +109,19 @@ def test_the_cure_for_an_open_directory_is_named_and_cures(
     path = tmp_path / make(tmp_path)
     assert re.search(r"chmod \+t (it|that one) \(a Kubernetes emptyDir is not", refusal(path))
     (tmp_path / "open").chmod(0o1777)
-    with closing(ScratchDirectory(str(path))) as place:
-        place.verify()
+    with closing(ScratchDirectory(str(path))) as scratch_directory:
+        scratch_directory.verify()
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o2750, 0o1777])
-def test_a_directory_of_ours_is_taken(mode: int, folder: Path, place: ScratchDirectory) -> None:
+def test_a_directory_of_ours_is_taken(
+    mode: int, folder: Path, scratch_directory: ScratchDirectory
+) -> None:
     folder.chmod(mode)
-    place.verify()
-    place.verify()
-    assert os.path.samestat(os.fstat(place.descriptor()), folder.stat())
-    assert not os.get_inheritable(place.descriptor())
+    scratch_directory.verify()
+    scratch_directory.verify()
+    assert os.path.samestat(os.fstat(scratch_directory.descriptor()), folder.stat())
+    assert not os.get_inheritable(scratch_directory.descriptor())
 
 
 def test_nothing_is_looked_at_before_it_is_needed() -> None:
@@ -130,10 +132,10 @@ def test_the_directory_stays_where_it_was_when_the_process_moves(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder.parent)
-    with closing(ScratchDirectory("scratch")) as place:
+    with closing(ScratchDirectory("scratch")) as scratch_directory:
         monkeypatch.chdir("/")
-        place.verify()
-        assert place.path == str(folder)
+        scratch_directory.verify()
+        assert scratch_directory.path == str(folder)
 
 
 def test_no_name_is_not_the_working_directory() -> None:
@@ -168,13 +170,13 @@ AS_NOBODY = """
 import os, sys
 from streamware.errors import ScratchError
 from streamware.scratch.directory import ScratchDirectory
-place = ScratchDirectory(sys.argv[1])
+scratch_directory = ScratchDirectory(sys.argv[1])
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
 try:
-    os.close(place.open_unnamed())
-    os.close(place.open_host_lock_file())
+    os.close(scratch_directory.open_unnamed())
+    os.close(scratch_directory.open_host_lock_file())
     print("taken")
 except ScratchError as error:
     print(error)
@@ -235,10 +237,10 @@ from streamware.errors import ScratchError
 from streamware.scratch.directory import ScratchDirectory
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 try:
-    place = ScratchDirectory(sys.argv[1], memory_backed=sys.argv[2])
-    print("kind:", place.kind())
-    print("room:", place.check_room(1))
-    os.close(place.open_unnamed())
+    scratch_directory = ScratchDirectory(sys.argv[1], memory_backed=sys.argv[2])
+    print("kind:", scratch_directory.kind())
+    print("room:", scratch_directory.check_room(1))
+    os.close(scratch_directory.open_unnamed())
 except ScratchError as error:
     print(error)
 """
@@ -279,13 +281,15 @@ def test_memory_is_warned_about_once_a_process(
 ) -> None:
     monkeypatch.setattr(mount, "file_system", lambda descriptor: "tmpfs")
     for _ in range(3):
-        with closing(ScratchDirectory(str(folder))) as place:
-            place.verify()
+        with closing(ScratchDirectory(str(folder))) as scratch_directory:
+            scratch_directory.verify()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-def test_a_file_has_no_name_and_never_gets_one(folder: Path, place: ScratchDirectory) -> None:
-    file = place.open_unnamed()
+def test_a_file_has_no_name_and_never_gets_one(
+    folder: Path, scratch_directory: ScratchDirectory
+) -> None:
+    file = scratch_directory.open_unnamed()
     try:
         assert list(folder.iterdir()) == []
         os.write(file, b"rows")
@@ -295,7 +299,7 @@ def test_a_file_has_no_name_and_never_gets_one(folder: Path, place: ScratchDirec
         assert (stat.S_IMODE(status.st_mode), status.st_nlink) == (0o600, 0)
         if module._UNNAMED:
             with pytest.raises(FileNotFoundError):
-                os.link(f"/proc/self/fd/{file}", "name", dst_dir_fd=place.descriptor())
+                os.link(f"/proc/self/fd/{file}", "name", dst_dir_fd=scratch_directory.descriptor())
     finally:
         os.close(file)
 
@@ -319,10 +323,10 @@ class Disk:
 @needs_linux
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT])
 def test_without_unnamed_files_the_name_goes_at_once(
-    number: int, folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
+    number: int, folder: Path, scratch_directory: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "open", Disk(os.O_TMPFILE, number))
-    file = place.open_unnamed()
+    file = scratch_directory.open_unnamed()
     assert os.fstat(file).st_nlink == 0
     assert stat.S_IMODE(os.fstat(file).st_mode) == 0o600
     assert list(folder.iterdir()) == []
@@ -330,10 +334,10 @@ def test_without_unnamed_files_the_name_goes_at_once(
 
 
 def test_a_system_without_unnamed_files_takes_a_name_away(
-    folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
+    folder: Path, scratch_directory: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_UNNAMED", 0)
-    os.close(place.open_unnamed())
+    os.close(scratch_directory.open_unnamed())
     assert list(folder.iterdir()) == []
 
 
@@ -342,20 +346,20 @@ def test_a_system_without_unnamed_files_takes_a_name_away(
     "number", [errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EROFS, errno.EACCES, errno.EIO]
 )
 def test_no_other_error_leads_to_a_name(
-    number: int, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
+    number: int, scratch_directory: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.verify()
+    scratch_directory.verify()
     monkeypatch.setattr(os, "open", Disk(os.O_TMPFILE, number))
     monkeypatch.setattr(module, "prefix", lambda: pytest.fail("a name was made"))
     with pytest.raises(sw.ScratchError, match="takes no file") as caught:
-        place.open_unnamed()
+        scratch_directory.open_unnamed()
     assert caught.value.errno == number
     assert "bytes and" in str(caught.value)
     assert "(Settings.scratch_dir)" in str(caught.value)
 
 
 def test_a_name_that_its_process_did_not_live_to_remove_is_reaped(
-    folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
+    folder: Path, scratch_directory: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(name: str, *, dir_fd: int) -> None:
         raise KeyboardInterrupt
@@ -364,13 +368,13 @@ def test_a_name_that_its_process_did_not_live_to_remove_is_reaped(
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", killed)
         with pytest.raises(KeyboardInterrupt):
-            place.open_unnamed()
+            scratch_directory.open_unnamed()
     assert len(list(folder.iterdir())) == 1
-    assert (reap(place).files, list(folder.iterdir())) == (1, [])
+    assert (reap(scratch_directory).files, list(folder.iterdir())) == (1, [])
 
 
 def test_a_reaper_may_be_faster_than_the_owner_of_a_name(
-    place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
+    scratch_directory: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unlink = os.unlink
 
@@ -380,7 +384,7 @@ def test_a_reaper_may_be_faster_than_the_owner_of_a_name(
 
     monkeypatch.setattr(module, "_UNNAMED", 0)
     monkeypatch.setattr(os, "unlink", late)
-    os.close(place.open_unnamed())
+    os.close(scratch_directory.open_unnamed())
 
 
 EXHAUSTED = """
@@ -388,20 +392,20 @@ import errno, os, resource, sys
 from streamware.errors import ScratchError
 from streamware.scratch.process_directory import ProcessDirectory
 from streamware.scratch.directory import ScratchDirectory
-place = ScratchDirectory(sys.argv[1])
-place.verify()
+scratch_directory = ScratchDirectory(sys.argv[1])
+scratch_directory.verify()
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-for make in (place.open_unnamed, ProcessDirectory(place).make_directory):
+for make in (scratch_directory.open_unnamed, ProcessDirectory(scratch_directory).make_directory):
     opened = []
     try:
-        while make == place.open_unnamed or len(opened) == 0:
+        while make == scratch_directory.open_unnamed or len(opened) == 0:
             opened.append(make())
-            if make != place.open_unnamed:
+            if make != scratch_directory.open_unnamed:
                 opened.pop()
     except ScratchError as error:
         assert error.errno == errno.EMFILE, error
         print(len(opened), error)
-        if make == place.open_unnamed:
+        if make == scratch_directory.open_unnamed:
             keep = opened
 print(os.stat(sys.argv[1]).st_nlink, sum(1 for _ in keep))
 """
@@ -415,40 +419,42 @@ def test_a_lack_of_descriptors_is_an_error_and_leaves_no_name(folder: Path) -> N
 
 
 def test_a_removed_directory_is_an_error_until_it_is_made_again(
-    folder: Path, place: ScratchDirectory
+    folder: Path, scratch_directory: ScratchDirectory
 ) -> None:
-    file, number = place.open_unnamed(), place.descriptor()
+    file, number = scratch_directory.open_unnamed(), scratch_directory.descriptor()
     folder.rmdir()
     with pytest.raises(sw.ScratchError, match="does not exist"):
-        place.open_unnamed()
+        scratch_directory.open_unnamed()
     assert os.write(file, b"goes on") == 7
-    assert place.check_room(1) is None
+    assert scratch_directory.check_room(1) is None
     os.close(file)
     folder.mkdir(mode=0o700)
-    os.close(place.open_unnamed())
-    assert place.descriptor() == number
+    os.close(scratch_directory.open_unnamed())
+    assert scratch_directory.descriptor() == number
     assert os.path.samestat(os.fstat(number), folder.stat())
     assert not os.get_inheritable(number)
 
 
-def test_a_directory_that_took_its_place_is_verified(folder: Path, place: ScratchDirectory) -> None:
-    place.verify()
+def test_a_directory_that_took_its_place_is_verified(
+    folder: Path, scratch_directory: ScratchDirectory
+) -> None:
+    scratch_directory.verify()
     folder.rename(folder.with_name("old"))
     folder.symlink_to("old")
     with pytest.raises(sw.ScratchError, match="is a symbolic link"):
-        place.open_unnamed()
+        scratch_directory.open_unnamed()
     folder.unlink()
     folder.mkdir(mode=0o700)
     folder.chmod(0o777)
     with pytest.raises(sw.ScratchError, match="is not sticky"):
-        place.open_unnamed()
+        scratch_directory.open_unnamed()
 
 
 def test_a_directory_removed_at_the_last_moment_is_opened_again(
-    folder: Path, place: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
+    folder: Path, scratch_directory: ScratchDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.verify()
-    descriptor, calls = place.descriptor, []
+    scratch_directory.verify()
+    descriptor, calls = scratch_directory.descriptor, []
 
     def late() -> int:
         calls.append(descriptor())
@@ -457,30 +463,30 @@ def test_a_directory_removed_at_the_last_moment_is_opened_again(
             folder.mkdir(mode=0o700)
         return calls[-1]
 
-    monkeypatch.setattr(place, "descriptor", late)
-    os.close(place.open_unnamed())
+    monkeypatch.setattr(scratch_directory, "descriptor", late)
+    os.close(scratch_directory.open_unnamed())
     assert len(calls) == 2
 
 
 def test_a_number_that_others_have_taken_is_left_alone(
-    folder: Path, place: ScratchDirectory
+    folder: Path, scratch_directory: ScratchDirectory
 ) -> None:
-    number = place.descriptor()
+    number = scratch_directory.descriptor()
     os.close(number)
     assert os.open("/", os.O_RDONLY) == number
-    os.close(place.open_unnamed())
-    assert place.descriptor() != number
-    place.close()
+    os.close(scratch_directory.open_unnamed())
+    assert scratch_directory.descriptor() != number
+    scratch_directory.close()
     assert os.path.samestat(os.fstat(number), Path("/").stat())
     os.close(number)
 
 
 def test_a_closed_place_opens_again(folder: Path) -> None:
-    place = ScratchDirectory(str(folder))
+    scratch_directory = ScratchDirectory(str(folder))
     for _ in range(2):
-        os.close(place.open_unnamed())
-        place.close()
-        place.close()
+        os.close(scratch_directory.open_unnamed())
+        scratch_directory.close()
+        scratch_directory.close()
 
 
 @dataclass
@@ -519,16 +525,16 @@ def test_a_share_of_the_bytes_is_kept_free(
     blocks: int, over: int, keep: int | None, kept: int, full: FileSystem
 ) -> None:
     full.f_blocks, full.f_bavail = blocks, kept // 4096 + over
-    with closing(ScratchDirectory(full.path, keep_free_bytes=keep)) as place:
-        assert place.check_room(over * 4096) is None
-        assert place.check_room(over * 4096 + 1) is not None
+    with closing(ScratchDirectory(full.path, keep_free_bytes=keep)) as scratch_directory:
+        assert scratch_directory.check_room(over * 4096) is None
+        assert scratch_directory.check_room(over * 4096 + 1) is not None
 
 
 @pytest.mark.parametrize("keep", [None, 10**9])
 def test_a_file_system_without_a_size_has_room(keep: int | None, full: FileSystem) -> None:
     full.f_blocks = full.f_bavail = 0
-    with closing(ScratchDirectory(full.path, keep_free_bytes=keep)) as place:
-        assert place.check_room(10**12) is None
+    with closing(ScratchDirectory(full.path, keep_free_bytes=keep)) as scratch_directory:
+        assert scratch_directory.check_room(10**12) is None
 
 
 @pytest.mark.parametrize(
@@ -539,33 +545,33 @@ def test_a_share_of_the_inodes_is_kept_free(
     files: int, free: int, room: bool, full: FileSystem
 ) -> None:
     full.f_files, full.f_favail = files, free
-    with closing(ScratchDirectory(full.path)) as place:
-        assert (place.check_room(1) is None) == room
+    with closing(ScratchDirectory(full.path)) as scratch_directory:
+        assert (scratch_directory.check_room(1) is None) == room
 
 
 def test_more_to_be_kept_free_than_there_is_is_a_mistake(folder: Path) -> None:
     whole = disk_usage(folder).total
-    with closing(ScratchDirectory(str(folder), keep_free_bytes=whole)) as place:
-        place.verify()
+    with closing(ScratchDirectory(str(folder), keep_free_bytes=whole)) as scratch_directory:
+        scratch_directory.verify()
     with (
-        closing(ScratchDirectory(str(folder), keep_free_bytes=whole + 1)) as place,
+        closing(ScratchDirectory(str(folder), keep_free_bytes=whole + 1)) as scratch_directory,
         pytest.raises(sw.ScratchError, match=r"lower Settings\.keep_free_bytes \(STREAM") as caught,
     ):
-        place.verify()
+        scratch_directory.verify()
     assert caught.value.errno == errno.EINVAL
 
 
 def test_no_room_is_explained(full: FileSystem) -> None:
-    with closing(ScratchDirectory(full.path)) as place:
+    with closing(ScratchDirectory(full.path)) as scratch_directory:
         full.f_bavail = 60
-        assert place.check_room(100_000) == (
+        assert scratch_directory.check_room(100_000) == (
             f"no room for 100,000 bytes of scratch: the scratch directory {full.path}"
             " (Settings.scratch_dir) has 245,760 of 4,096,000 bytes free, and 204,800 are kept"
             " free by Settings.keep_free_bytes (STREAMWARE_KEEP_FREE_BYTES): remove files, or set"
             " Settings.scratch_dir (STREAMWARE_SCRATCH_DIR) to another"
         )
         full.f_files, full.f_favail = 100, 5
-        assert place.check_room(1) == (
+        assert scratch_directory.check_room(1) == (
             f"no room for another scratch file: the scratch directory {full.path}"
             " (Settings.scratch_dir) has 5 of 100 inodes free, and 5 are kept free: remove files,"
             " or set Settings.scratch_dir (STREAMWARE_SCRATCH_DIR) to another"
@@ -576,14 +582,14 @@ INODES = """
 import os, sys
 from streamware.errors import ScratchError
 from streamware.scratch.directory import ScratchDirectory
-place = ScratchDirectory(sys.argv[1])
+scratch_directory = ScratchDirectory(sys.argv[1])
 opened = []
-while (problem := place.check_room(1)) is None:
-    opened.append(place.open_unnamed())
+while (problem := scratch_directory.check_room(1)) is None:
+    opened.append(scratch_directory.open_unnamed())
 print(len(opened), problem)
 try:
     while True:
-        opened.append(place.open_unnamed())
+        opened.append(scratch_directory.open_unnamed())
 except ScratchError as error:
     print(len(opened), error)
 """
@@ -600,8 +606,10 @@ def test_inodes_run_out_before_bytes(folder: Path) -> None:
     assert "0 of 64 inodes are free" in failed
 
 
-def test_the_ledger_is_one_file_that_stays(folder: Path, place: ScratchDirectory) -> None:
-    first, second = place.open_host_lock_file(), place.open_host_lock_file()
+def test_the_ledger_is_one_file_that_stays(
+    folder: Path, scratch_directory: ScratchDirectory
+) -> None:
+    first, second = scratch_directory.open_host_lock_file(), scratch_directory.open_host_lock_file()
     assert os.path.samestat(os.fstat(first), os.fstat(second))
     assert not os.get_inheritable(first)
     os.close(first)
@@ -609,17 +617,17 @@ def test_the_ledger_is_one_file_that_stays(folder: Path, place: ScratchDirectory
     (name,) = folder.iterdir()
     assert name.name == f".streamware-budget-{os.geteuid()}"
     assert stat.S_IMODE(name.stat().st_mode) == 0o600
-    assert reap(place).errors == []
+    assert reap(scratch_directory).errors == []
     assert name.exists()
 
 
 def test_a_ledger_that_others_could_lock_is_closed_to_them(
-    folder: Path, place: ScratchDirectory
+    folder: Path, scratch_directory: ScratchDirectory
 ) -> None:
     ledger = folder / f".streamware-budget-{os.geteuid()}"
     ledger.write_text("")
     ledger.chmod(0o666)
-    os.close(place.open_host_lock_file())
+    os.close(scratch_directory.open_host_lock_file())
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
 
 
@@ -636,25 +644,27 @@ def test_a_ledger_that_others_could_lock_is_closed_to_them(
 def test_a_ledger_that_is_something_else_is_an_error(
     squat: Callable[[Path], object],
     folder: Path,
-    place: ScratchDirectory,
+    scratch_directory: ScratchDirectory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(folder)
     squat(folder / f".streamware-budget-{os.geteuid()}")
     with pytest.raises(sw.ScratchError, match=r"\.streamware-budget-"):
-        place.open_host_lock_file()
+        scratch_directory.open_host_lock_file()
     assert not (folder / "elsewhere").exists()
 
 
 @needs_fork
-def test_a_forked_child_drops_the_descriptor_and_opens_its_own(place: ScratchDirectory) -> None:
-    number = place.descriptor()
+def test_a_forked_child_drops_the_descriptor_and_opens_its_own(
+    scratch_directory: ScratchDirectory,
+) -> None:
+    number = scratch_directory.descriptor()
     child = os.fork()
     if not child:
         try:
             os.fstat(number)
         except OSError:
-            os.close(place.open_unnamed())
+            os.close(scratch_directory.open_unnamed())
             os._exit(0)
         os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
@@ -663,12 +673,12 @@ def test_a_forked_child_drops_the_descriptor_and_opens_its_own(place: ScratchDir
 
 @needs_fork
 def test_a_child_forked_while_the_place_is_being_opened_can_open_it(
-    place: ScratchDirectory,
+    scratch_directory: ScratchDirectory,
 ) -> None:
-    with place._lock:
+    with scratch_directory._lock:
         child = os.fork()
         if not child:
-            os.close(place.open_unnamed())
+            os.close(scratch_directory.open_unnamed())
             os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 
@@ -685,27 +695,27 @@ import streamware
 from streamware.errors import ScratchError
 from streamware.scratch.process_directory import ProcessDirectory, reap
 from streamware.scratch.directory import ScratchDirectory
-place, where = ScratchDirectory(sys.argv[1]), sys.argv[1]
-place.verify()
-assert place.kind() == "unknown"
-assert place.check_room(1) is None
-assert "no room for" in place.check_room(10**15)
-file = place.open_unnamed()
+scratch_directory, where = ScratchDirectory(sys.argv[1]), sys.argv[1]
+scratch_directory.verify()
+assert scratch_directory.kind() == "unknown"
+assert scratch_directory.check_room(1) is None
+assert "no room for" in scratch_directory.check_room(10**15)
+file = scratch_directory.open_unnamed()
 assert os.listdir(where) == []
 os.write(file, b"rows")
 os.close(file)
-home = ProcessDirectory(place)
-name, path = home.make_directory()
+process_directory = ProcessDirectory(scratch_directory)
+name, path = process_directory.make_directory()
 os.makedirs(path + "/a/b")
 open(path + "/a/b/file", "w").close()
-other, _ = home.make_directory()
-assert reap(place).directories == 0
-assert home.remove(name) == []
+other, _ = process_directory.make_directory()
+assert reap(scratch_directory).directories == 0
+assert process_directory.remove(name) == []
 assert not os.path.exists(path)
-assert home.remove(name) == []
-home.close()
+assert process_directory.remove(name) == []
+process_directory.close()
 assert os.listdir(where) == []
-_, path = home.make_directory()
+_, path = process_directory.make_directory()
 print(path)
 for bad in ("/nothing", __file__ if "__file__" in globals() else "/etc/passwd", where + "/link"):
     os.path.exists(where + "/link") or os.symlink("/", where + "/link")
@@ -715,7 +725,7 @@ for bad in ("/nothing", __file__ if "__file__" in globals() else "/etc/passwd", 
         print(error)
 os.unlink(where + "/link")
 try:
-    place.open_host_lock_file()
+    scratch_directory.open_host_lock_file()
 except ScratchError as error:
     print(error)
 """

@@ -37,10 +37,10 @@ def test_a_descriptor_that_is_none_has_no_file_system() -> None:
 
 
 def test_a_system_without_proc_is_unknown(
-    place: ScratchDirectory, folder: Path, monkeypatch: pytest.MonkeyPatch
+    scratch_directory: ScratchDirectory, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mount, "Path", lambda path: folder / "nothing")
-    assert place.kind() == "unknown"
+    assert scratch_directory.kind() == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,17 @@ def orphan(folder: Path, *, files: int = 1) -> Path:
     return made
 
 
-def test_nothing_is_made_before_it_is_needed(folder: Path, home: ProcessDirectory) -> None:
-    home.close()
+def test_nothing_is_made_before_it_is_needed(
+    folder: Path, process_directory: ProcessDirectory
+) -> None:
+    process_directory.close()
     assert names(folder) == []
 
 
-def test_a_directory_is_empty_and_for_this_user_only(folder: Path, home: ProcessDirectory) -> None:
-    name, path = home.make_directory()
+def test_a_directory_is_empty_and_for_this_user_only(
+    folder: Path, process_directory: ProcessDirectory
+) -> None:
+    name, path = process_directory.make_directory()
     made = Path(path)
     (above,) = folder.iterdir()
     assert made == above / name
@@ -58,56 +62,60 @@ def test_a_directory_is_empty_and_for_this_user_only(folder: Path, home: Process
     assert names(made) == []
 
 
-def test_the_directories_of_a_process_are_in_one(folder: Path, home: ProcessDirectory) -> None:
-    made = {home.make_directory()[0] for _ in range(10)}
+def test_the_directories_of_a_process_are_in_one(
+    folder: Path, process_directory: ProcessDirectory
+) -> None:
+    made = {process_directory.make_directory()[0] for _ in range(10)}
     (above,) = folder.iterdir()
     assert set(names(above)) == made
     assert len(made) == 10
 
 
 def test_a_removed_directory_is_gone_and_may_be_removed_again(
-    folder: Path, home: ProcessDirectory
+    folder: Path, process_directory: ProcessDirectory
 ) -> None:
-    name, path = home.make_directory()
+    name, path = process_directory.make_directory()
     (Path(path) / "sub").mkdir()
     (Path(path) / "sub" / "file").write_text("rows")
-    assert home.remove(name) == []
+    assert process_directory.remove(name) == []
     assert not Path(path).exists()
-    assert home.remove(name) == []
-    assert Path(home.make_directory()[1]).is_dir()
+    assert process_directory.remove(name) == []
+    assert Path(process_directory.make_directory()[1]).is_dir()
 
 
-def test_a_directory_that_its_user_moved_away_stays(tmp_path: Path, home: ProcessDirectory) -> None:
-    name, path = home.make_directory()
+def test_a_directory_that_its_user_moved_away_stays(
+    tmp_path: Path, process_directory: ProcessDirectory
+) -> None:
+    name, path = process_directory.make_directory()
     Path(path).rename(tmp_path / "kept")
-    assert home.remove(name) == []
+    assert process_directory.remove(name) == []
     assert (tmp_path / "kept").is_dir()
 
 
 def test_a_closed_home_leaves_nothing_and_can_be_used_again(
-    folder: Path, home: ProcessDirectory
+    folder: Path, process_directory: ProcessDirectory
 ) -> None:
     for _ in range(2):
-        (Path(home.make_directory()[1]) / "file").write_text("rows")
-        home.close()
-        home.close()
+        (Path(process_directory.make_directory()[1]) / "file").write_text("rows")
+        process_directory.close()
+        process_directory.close()
         assert names(folder) == []
 
 
-def test_a_collected_home_leaves_nothing(folder: Path, place: ScratchDirectory) -> None:
-    home = ProcessDirectory(place)
-    home.make_directory()
-    del home
+def test_a_collected_home_leaves_nothing(folder: Path, scratch_directory: ScratchDirectory) -> None:
+    process_directory = ProcessDirectory(scratch_directory)
+    process_directory.make_directory()
+    del process_directory
     gc.collect()
     assert names(folder) == []
 
 
 def test_a_home_survives_the_close_of_its_place(
-    folder: Path, place: ScratchDirectory, home: ProcessDirectory
+    folder: Path, scratch_directory: ScratchDirectory, process_directory: ProcessDirectory
 ) -> None:
-    home.make_directory()
-    place.close()
-    home.close()
+    process_directory.make_directory()
+    scratch_directory.close()
+    process_directory.close()
     assert names(folder) == []
 
 
@@ -115,51 +123,51 @@ def test_a_home_survives_the_close_of_its_place(
 
 
 def test_a_process_directory_that_was_removed_is_made_again(
-    folder: Path, home: ProcessDirectory
+    folder: Path, process_directory: ProcessDirectory
 ) -> None:
-    old, path = home.make_directory()
+    old, path = process_directory.make_directory()
     Path(path).rmdir()
     Path(path).parent.rmdir()
-    name, again = home.make_directory()
+    name, again = process_directory.make_directory()
     assert Path(again).is_dir()
-    assert home.remove(old) == []
+    assert process_directory.remove(old) == []
     assert len(names(folder)) == 1
-    assert home.remove(name) == []
+    assert process_directory.remove(name) == []
 
 
 def test_the_process_directory_goes_with_the_last_one_in_it(
-    folder: Path, home: ProcessDirectory
+    folder: Path, process_directory: ProcessDirectory
 ) -> None:
-    first, path = home.make_directory()
-    second, _ = home.make_directory()
-    home.remove(first)
+    first, path = process_directory.make_directory()
+    second, _ = process_directory.make_directory()
+    process_directory.remove(first)
     assert names(folder) == [Path(path).parent.name]
-    home.remove(second)
+    process_directory.remove(second)
     assert names(folder) == []
-    third, _ = home.make_directory()
+    third, _ = process_directory.make_directory()
     assert len(names(folder)) == 1
-    home.remove(third)
+    process_directory.remove(third)
 
 
 def test_a_directory_removed_by_a_finalizer_leaves_the_one_being_made(
-    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, _ = home.make_directory()
+    old, _ = process_directory.make_directory()
     mkdir = os.mkdir
 
     def collecting(name: str, mode: int, *, dir_fd: int) -> None:
-        assert home.remove(old) == []
+        assert process_directory.remove(old) == []
         mkdir(name, mode, dir_fd=dir_fd)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", collecting)
-        assert Path(home.make_directory()[1]).is_dir()
+        assert Path(process_directory.make_directory()[1]).is_dir()
 
 
 def test_a_process_directory_removed_at_the_last_moment_is_made_again(
-    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, path = home.make_directory()
+    _, path = process_directory.make_directory()
     Path(path).rmdir()
     mkdir = os.mkdir
 
@@ -170,34 +178,34 @@ def test_a_process_directory_removed_at_the_last_moment_is_made_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", late)
-        assert Path(home.make_directory()[1]).is_dir()
+        assert Path(process_directory.make_directory()[1]).is_dir()
 
 
 def test_a_removed_scratch_directory_is_an_error_until_it_is_back(
-    folder: Path, home: ProcessDirectory
+    folder: Path, process_directory: ProcessDirectory
 ) -> None:
-    _, path = home.make_directory()
+    _, path = process_directory.make_directory()
     Path(path).rmdir()
     Path(path).parent.rmdir()
     folder.rmdir()
     with pytest.raises(sw.ScratchError, match="does not exist"):
-        home.make_directory()
+        process_directory.make_directory()
     folder.mkdir(mode=0o700)
-    assert Path(home.make_directory()[1]).is_dir()
+    assert Path(process_directory.make_directory()[1]).is_dir()
 
 
 def test_a_descriptor_that_others_closed_is_not_closed_again(
-    folder: Path, home: ProcessDirectory
+    folder: Path, process_directory: ProcessDirectory
 ) -> None:
-    home.make_directory()
-    assert isinstance(home._held, module._LockedDirectory)
-    number = home._held.descriptor
+    process_directory.make_directory()
+    assert isinstance(process_directory._held, module._LockedDirectory)
+    number = process_directory._held.descriptor
     os.close(number)
     assert os.open(folder, os.O_RDONLY) == number
-    name, _ = home.make_directory()
+    name, _ = process_directory.make_directory()
     assert os.path.samestat(os.fstat(number), folder.stat())
     os.close(number)
-    assert home.remove(name) == []
+    assert process_directory.remove(name) == []
     assert reap(folder).directories == 1
 
 
@@ -216,46 +224,50 @@ class Disk:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EMFILE])
 def test_a_place_that_takes_no_directory_is_an_error(
-    number: int, folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    number: int, folder: Path, process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", Disk(number))
         with pytest.raises(sw.ScratchError, match=r"\(Settings.scratch_dir\) takes no directory:"):
-            home.make_directory()
+            process_directory.make_directory()
     with monkeypatch.context() as patch:
         patch.setattr(module, "open_directory", Disk(number))
         with pytest.raises(sw.ScratchError) as caught:
-            home.make_directory()
+            process_directory.make_directory()
         assert caught.value.errno == number
     assert names(folder) == []
-    assert Path(home.make_directory()[1]).is_dir()
+    assert Path(process_directory.make_directory()[1]).is_dir()
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
 def test_a_file_system_without_locks_is_an_error_and_keeps_nothing(
-    number: int, folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    number: int, folder: Path, process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fcntl.flock", Disk(number))
     with pytest.raises(sw.ScratchError, match="takes no directory that only this user can enter"):
-        home.make_directory()
+        process_directory.make_directory()
     assert names(folder) == []
 
 
-def test_a_umask_that_shuts_us_out_is_an_error(folder: Path, home: ProcessDirectory) -> None:
+def test_a_umask_that_shuts_us_out_is_an_error(
+    folder: Path, process_directory: ProcessDirectory
+) -> None:
     before = os.umask(0o277)
     try:
         with pytest.raises(sw.ScratchError, match="has mode 0500"):
-            home.make_directory()
+            process_directory.make_directory()
     finally:
         os.umask(before)
     assert names(folder) == []
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o077])
-def test_the_umask_does_not_open_it(mask: int, folder: Path, home: ProcessDirectory) -> None:
+def test_the_umask_does_not_open_it(
+    mask: int, folder: Path, process_directory: ProcessDirectory
+) -> None:
     before = os.umask(mask)
     try:
-        home.make_directory()
+        process_directory.make_directory()
     finally:
         os.umask(before)
     (above,) = folder.iterdir()
@@ -263,7 +275,7 @@ def test_the_umask_does_not_open_it(mask: int, folder: Path, home: ProcessDirect
 
 
 def test_a_directory_that_a_reaper_takes_first_is_made_again(
-    folder: Path, home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    folder: Path, process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = module._try_lock, []
 
@@ -277,7 +289,7 @@ def test_a_directory_that_a_reaper_takes_first_is_made_again(
         return real(descriptor)
 
     monkeypatch.setattr(module, "_try_lock", beaten)
-    assert Path(home.make_directory()[1]).is_dir()
+    assert Path(process_directory.make_directory()[1]).is_dir()
     assert len(calls) == 3
     monkeypatch.undo()
     reap(folder)
@@ -285,23 +297,23 @@ def test_a_directory_that_a_reaper_takes_first_is_made_again(
 
 
 def test_a_reaper_that_always_comes_first_is_an_error(
-    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_try_lock", lambda descriptor: False)
     with pytest.raises(sw.ScratchError, match="lost 100 new directories in a row"):
-        home.make_directory()
+        process_directory.make_directory()
 
 
 # Reaping.
 
 
 def test_what_nobody_holds_is_reaped_and_counted(
-    folder: Path, place: ScratchDirectory, home: ProcessDirectory
+    folder: Path, scratch_directory: ScratchDirectory, process_directory: ProcessDirectory
 ) -> None:
     orphan(folder, files=3)
     orphan(folder, files=2)
-    _, living = home.make_directory()
-    reaped = reap(place)
+    _, living = process_directory.make_directory()
+    reaped = reap(scratch_directory)
     assert (reaped.directories, reaped.files, reaped.bytes, reaped.errors) == (2, 5, 20, [])
     assert Path(living).is_dir()
     assert len(names(folder)) == 1
@@ -423,21 +435,21 @@ def test_any_call_may_fail_and_the_next_reaper_leaves_nothing(
     at, hit = 0, True
     while hit:
         at += 1
-        place = ScratchDirectory(str(folder))
-        home = ProcessDirectory(place)
+        scratch_directory = ScratchDirectory(str(folder))
+        process_directory = ProcessDirectory(scratch_directory)
         with monkeypatch.context() as patch:
             failing = Failing(at, number, for_good=for_good)
             failing.install(patch)
             with suppress(sw.ScratchError):
-                home.remove(home.make_directory()[0])
+                process_directory.remove(process_directory.make_directory()[0])
             with suppress(sw.ScratchError):
-                (Path(home.make_directory()[1]) / "file").write_text("rows")
-            reap(place)
-            home.close()
-            place.close()
+                (Path(process_directory.make_directory()[1]) / "file").write_text("rows")
+            reap(scratch_directory)
+            process_directory.close()
+            scratch_directory.close()
             hit = failing.count >= at
-        home.close()
-        place.close()
+        process_directory.close()
+        scratch_directory.close()
         assert reap(folder).errors == []
         assert names(folder) == []
     assert at > 30
@@ -449,9 +461,9 @@ LIVING = """
 import os, signal, sys
 from streamware.scratch.process_directory import ProcessDirectory
 from streamware.scratch.directory import ScratchDirectory
-home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
+process_directory = ProcessDirectory(ScratchDirectory(sys.argv[1]))
 for _ in range(3):
-    _, path = home.make_directory()
+    _, path = process_directory.make_directory()
     with open(path + "/rows", "wb") as file:
         file.write(b"rows")
 spool = ScratchDirectory(sys.argv[1]).open_unnamed()
@@ -504,20 +516,20 @@ import os, signal, sys
 from streamware.scratch.process_directory import ProcessDirectory, reap
 from streamware.scratch.directory import ScratchDirectory
 where, how = sys.argv[1:]
-place = ScratchDirectory(where)
-home = ProcessDirectory(place)
-name, path = home.make_directory()
+scratch_directory = ScratchDirectory(where)
+process_directory = ProcessDirectory(scratch_directory)
+name, path = process_directory.make_directory()
 child = os.fork()
 if not child:
     if how == "works":
-        _, other = home.make_directory()
+        _, other = process_directory.make_directory()
         assert os.path.dirname(other) != os.path.dirname(path)
-        assert home.remove(name) == []
-        home.close()
+        assert process_directory.remove(name) == []
+        process_directory.close()
     elif how == "closes":
-        home.close()
+        process_directory.close()
     elif how == "forgets":
-        del home
+        del process_directory
     sys.exit(0)  # with all that runs at an exit
 assert os.waitpid(child, 0)[1] == 0
 assert os.path.isdir(path), "the child removed its parent's"
@@ -537,9 +549,9 @@ PRELOADED = """
 import os, signal, sys
 from streamware.scratch.process_directory import ProcessDirectory, reap
 from streamware.scratch.directory import ScratchDirectory
-place = ScratchDirectory(sys.argv[1])
-home = ProcessDirectory(place)
-_, path = home.make_directory()
+scratch_directory = ScratchDirectory(sys.argv[1])
+process_directory = ProcessDirectory(scratch_directory)
+_, path = process_directory.make_directory()
 spare, end = os.pipe()
 if os.fork():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -547,7 +559,7 @@ os.close(end)
 assert os.getppid() >= 0
 import time
 while True:
-    reaped = reap(place)
+    reaped = reap(scratch_directory)
     if reaped.directories:
         break
     time.sleep(0.01)
@@ -566,14 +578,14 @@ folder = sys.argv[1]
 ending = threading.Event()
 
 def work():
-    home = ProcessDirectory(place)
+    process_directory = ProcessDirectory(scratch_directory)
     while not ending.is_set():
-        home.remove(home.make_directory()[0])
-        home.close()
-        reap(place)
+        process_directory.remove(process_directory.make_directory()[0])
+        process_directory.close()
+        reap(scratch_directory)
 
-place = ScratchDirectory(folder)
-place.descriptor()
+scratch_directory = ScratchDirectory(folder)
+scratch_directory.descriptor()
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:
     thread.start()
@@ -615,46 +627,46 @@ def test_a_forked_child_does_not_hold_what_its_parent_left(folder: Path) -> None
 
 @needs_fork
 def test_a_child_forked_while_a_directory_is_being_made_can_make_its_own(
-    home: ProcessDirectory,
+    process_directory: ProcessDirectory,
 ) -> None:
-    with home._lock:
+    with process_directory._lock:
         child = os.fork()
         if not child:
-            home.make_directory()
-            home.close()
+            process_directory.make_directory()
+            process_directory.close()
             os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 
 
 @needs_fork
 def test_a_fork_that_told_nobody_is_noticed(
-    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, path = home.make_directory()
+    _, path = process_directory.make_directory()
     process = os.getpid()
-    held = home._held
+    held = process_directory._held
     assert held is not None
     monkeypatch.setattr(os, "getpid", lambda: process + 1)
     held.remove()
     assert Path(path).is_dir()
-    _, other = home.make_directory()
+    _, other = process_directory.make_directory()
     assert Path(other).parent != Path(path).parent
-    home.close()
+    process_directory.close()
     monkeypatch.undo()
     assert Path(path).is_dir()
     assert reap(Path(path).parents[1]).directories == 1
 
 
 def test_a_program_that_we_start_does_not_hold_the_directory(
-    folder: Path, place: ScratchDirectory
+    folder: Path, scratch_directory: ScratchDirectory
 ) -> None:
-    home = ProcessDirectory(place)
-    home.make_directory()
-    assert isinstance(home._held, module._LockedDirectory)
+    process_directory = ProcessDirectory(scratch_directory)
+    process_directory.make_directory()
+    assert isinstance(process_directory._held, module._LockedDirectory)
     with subprocess.Popen(["sleep", "60"], close_fds=False) as program:
         try:
-            home._held.close()
-            assert reap(place).directories == 1
+            process_directory._held.close()
+            assert reap(scratch_directory).directories == 1
         finally:
             program.kill()
 
@@ -677,10 +689,10 @@ def told(word):
 
 def creator():
     signal.alarm(0)
-    place = ScratchDirectory(where)
+    scratch_directory = ScratchDirectory(where)
     while True:
-        home = ProcessDirectory(place)
-        name, path = home.make_directory()
+        process_directory = ProcessDirectory(scratch_directory)
+        name, path = process_directory.make_directory()
         try:
             open(path + "/rows", "w").close()
             if random.random() < 0.3:
@@ -690,14 +702,14 @@ def creator():
         except FileNotFoundError:
             told("lost")
         if random.random() < 0.5:
-            home.remove(name)
-        home.close()
+            process_directory.remove(name)
+        process_directory.close()
 
 
 def reaper():
-    place = ScratchDirectory(where)
+    scratch_directory = ScratchDirectory(where)
     while not os.path.exists(over):
-        reaped = reap(place)
+        reaped = reap(scratch_directory)
         for error in reaped.errors:
             told("error " + str(error))
         if reaped.directories:

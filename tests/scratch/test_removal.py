@@ -12,31 +12,31 @@ from streamware.scratch import removal
 from streamware.scratch.process_directory import ProcessDirectory, reap
 
 
-def test_no_link_is_followed(tmp_path: Path, home: ProcessDirectory) -> None:
+def test_no_link_is_followed(tmp_path: Path, process_directory: ProcessDirectory) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("rows")
-    name, path = home.make_directory()
+    name, path = process_directory.make_directory()
     (Path(path) / "link").symlink_to(tmp_path / "precious")
     (Path(path) / "sub").mkdir()
     (Path(path) / "sub" / "link").symlink_to(tmp_path / "precious")
     (Path(path) / "sub" / "file").hardlink_to(tmp_path / "precious" / "file")
-    assert home.remove(name) == []
+    assert process_directory.remove(name) == []
     assert (tmp_path / "precious" / "file").read_text() == "rows"
 
 
 @needs_linux
 def test_a_directory_that_became_a_link_is_not_followed(
-    tmp_path: Path, home: ProcessDirectory
+    tmp_path: Path, process_directory: ProcessDirectory
 ) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("rows")
-    name, path = home.make_directory()
+    name, path = process_directory.make_directory()
     Path(path).rmdir()
     Path(path).symlink_to(tmp_path / "precious")
-    (error,) = home.remove(name)
+    (error,) = process_directory.remove(name)
     assert error.errno == errno.ENOTDIR
     assert (tmp_path / "precious" / "file").exists()
-    home.close()
+    process_directory.close()
     assert (tmp_path / "precious" / "file").exists()
     assert not Path(path).is_symlink()
 
@@ -48,15 +48,15 @@ from streamware.scratch.directory import ScratchDirectory
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
-home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
+process_directory = ProcessDirectory(ScratchDirectory(sys.argv[1]))
 for mode in (0o500, 0o000, 0o300, 0o600):
-    name, path = home.make_directory()
+    name, path = process_directory.make_directory()
     for inner in ("/a/b/c", "/d/e"):
         os.makedirs(path + inner)
         open(path + inner + "/file", "w").close()
     for inner in ("/a/b/c", "/a/b", "/a", "/d/e", "/d", ""):
         os.chmod(path + inner, mode)
-    print(home.remove(name), os.path.exists(path))
+    print(process_directory.remove(name), os.path.exists(path))
 """
 
 
@@ -72,8 +72,8 @@ DEEP = """
 import os, resource, sys
 from streamware.scratch.process_directory import ProcessDirectory
 from streamware.scratch.directory import ScratchDirectory
-home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
-name, path = home.make_directory()
+process_directory = ProcessDirectory(ScratchDirectory(sys.argv[1]))
+name, path = process_directory.make_directory()
 os.chdir(path)
 for _ in range(3000):
     os.mkdir("a")
@@ -81,7 +81,7 @@ for _ in range(3000):
     open("file", "w").close()
 os.chdir("/")
 resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-print(home.remove(name), os.path.exists(path))
+print(process_directory.remove(name), os.path.exists(path))
 """
 
 
@@ -96,17 +96,17 @@ MOUNTED = """
 import os, subprocess, sys
 from streamware.scratch.process_directory import ProcessDirectory, reap
 from streamware.scratch.directory import ScratchDirectory
-home = ProcessDirectory(ScratchDirectory(sys.argv[1]))
-name, path = home.make_directory()
+process_directory = ProcessDirectory(ScratchDirectory(sys.argv[1]))
+name, path = process_directory.make_directory()
 os.makedirs(path + "/sub/mounted")
 open(path + "/file", "w").close()
 subprocess.run(["mount", "--bind", sys.argv[2], path + "/sub/mounted"], check=True)
-print([error.errno for error in home.remove(name)])
+print([error.errno for error in process_directory.remove(name)])
 print(os.listdir(sys.argv[2]))
 with open("/proc/self/mountinfo") as mounts:
     (mounted,) = [at for at in (line.split()[4] for line in mounts) if at.endswith("/mounted")]
 subprocess.run(["umount", mounted], check=True)
-print(home.remove(name), os.path.exists(path))
+print(process_directory.remove(name), os.path.exists(path))
 """
 
 
@@ -133,18 +133,20 @@ class Stubborn:
 
 
 def test_what_resists_is_told_and_the_rest_goes(
-    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    process_directory: ProcessDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    name, path = home.make_directory()
+    name, path = process_directory.make_directory()
     for where in ("a", "b", "c"):
         (Path(path) / where).mkdir()
         (Path(path) / where / "file").write_text("rows")
         (Path(path) / where / f"stubborn {where}").write_text("rows")
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", Stubborn("stubborn a", "stubborn b"))
-        errors = home.remove(name)
+        errors = process_directory.remove(name)
         assert sorted(str(error.filename) for error in errors) == ["stubborn a", "stubborn b"]
-        home.close()
+        process_directory.close()
     folder = Path(path).parents[1]
     assert sum(1 for found in folder.rglob("*") if found.is_file()) == 2
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
@@ -152,9 +154,9 @@ def test_what_resists_is_told_and_the_rest_goes(
 
 
 def test_removal_ends_though_somebody_writes(
-    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, path = home.make_directory()
+    name, path = process_directory.make_directory()
     listdir, numbers = os.listdir, count()
 
     def writing(directory: int) -> list[str]:
@@ -164,15 +166,15 @@ def test_removal_ends_though_somebody_writes(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "listdir", writing)
-        (error,) = home.remove(name)
+        (error,) = process_directory.remove(name)
     assert error.errno == errno.ENOTEMPTY
-    assert home.remove(name) == []
+    assert process_directory.remove(name) == []
 
 
 def test_a_file_that_somebody_else_removes_is_no_error(
-    home: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
+    process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, path = home.make_directory()
+    name, path = process_directory.make_directory()
     (Path(path) / "file").write_text("rows")
     unlink = os.unlink
 
@@ -182,7 +184,7 @@ def test_a_file_that_somebody_else_removes_is_no_error(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", late)
-        assert home.remove(name) == []
+        assert process_directory.remove(name) == []
 
 
 def test_read_only_files_are_removed_by_path_too(tmp_path: Path) -> None:
