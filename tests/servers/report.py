@@ -95,20 +95,23 @@ RANKS = (
 
 def worse(found: Sequence[str], told: Sequence[str]) -> list[str]:
     """Where a server does worse than its line in the table, or otherwise without being better."""
+    pairs = zip(HEAD, found, told, strict=True)
     return [
         f"{title}: {now}, not {then}"
-        for title, now, then in zip(HEAD, found, told, strict=True)
-        if now != then and not rank(now) > rank(then)
+        for title, now, then in pairs
+        if now != then and not is_better(now, then)
     ]
 
 
 def better(found: Sequence[str], told: Sequence[str]) -> list[str]:
     """Where it does better."""
-    return [
-        f"{title}: {now}, not {then}"
-        for title, now, then in zip(HEAD, found, told, strict=True)
-        if rank(now) > rank(then)
-    ]
+    pairs = zip(HEAD, found, told, strict=True)
+    return [f"{title}: {now}, not {then}" for title, now, then in pairs if is_better(now, then)]
+
+
+def is_better(now: str, then: str) -> bool:
+    """Whether both tell an outcome, and the first a better one."""
+    return rank(now) > rank(then) >= 0
 
 
 def rank(said: str) -> int:
