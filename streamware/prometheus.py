@@ -49,30 +49,35 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or REGISTRY
-        # Exports, by their state
+        # Exports that are under way
         self._active = Gauge(
             "streamware_exports_active",
             "Exports running or waiting",
             multiprocess_mode="livesum",
             registry=registry,
         )
+        # Those that were opened and have ended, by outcome
         self._ended = _counter(
             registry, "exports", "Exports that have ended", (*_LABELS, "outcome")
         )
+        # Those that were never opened
         self._refused = _counter(registry, "refused", "Exports refused, by setting", ["reason"])
-        # What they wrote; added while they run
+        # Rows that they wrote; added while they run
         self._rows = _counter(registry, "rows", "Rows written", ["format"])
+        # Bytes, in the same way
         self._bytes = _counter(registry, "body_bytes", "Bytes sent", ["format"])
-        # Durations, from admission to the end
+        # What a client waits for a slot
         self._waited = Histogram(
             "streamware_admission_wait_seconds",
             "From the request until the export was admitted or refused",
             buckets=_SECONDS,
             registry=registry,
         )
+        # What it waits for data after that
         self._first = _histogram(
             registry, "first_byte_seconds", "From opening rows to the first byte", _SECONDS
         )
+        # How long the rows are open
         self._seconds = _histogram(
             registry, "duration_seconds", "From opening rows to the end", _SECONDS
         )

@@ -1,1 +1,1 @@
-"""Exports over HTTP: what is asked for, what is answered, and how the bytes get there."""
+"""How does an export become an HTTP response?  It is negotiated, delivered, and always ended."""
