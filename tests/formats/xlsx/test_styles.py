@@ -182,7 +182,9 @@ def test_equal_differences_have_one_index() -> None:
     found = Styles()
     red, green = Style(color="#FF0000"), Style(color="#00FF00")
     assert [found.difference(style) for style in (red, green, red)] == [0, 1, 0]
-    assert len(part(found).find("s:dxfs", MAIN) or ()) == 2
+    differences = part(found).find("s:dxfs", MAIN)
+    assert differences is not None
+    assert len(differences) == 2
 
 
 def test_a_difference_has_only_what_was_chosen() -> None:
