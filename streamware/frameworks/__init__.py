@@ -1,1 +1,1 @@
-"""Which response does a framework want?  One module a framework, each with an `ExportResponse`."""
+"""Which response does a framework want?  One module for each, with its `ExportResponse`."""

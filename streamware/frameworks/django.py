@@ -1,8 +1,8 @@
 """Django: an export as a `StreamingHttpResponse`, under WSGI and ASGI.
 
-A Django response does not know its request, so the request is its first argument.  Under ASGI
-Django would read an ordinary iterator to its end before it sent the first byte.  So the body is
-asynchronous there, and ordinary rows are opened, read and closed on a thread of their own.
+A Django response does not know its request, so `ExportResponse` takes the request first.  Under
+ASGI Django would read an ordinary iterator to its end before it sent the first byte.  So the body
+is asynchronous there, and ordinary rows are opened, read and closed on a thread of their own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
 
     Its status and headers are set at once.  The rows are opened when the view, synchronous or
     not, has returned.  What they raise before the first chunk is handled as if the view had
-    raised it, and by default becomes a 500.  For lack of room the response becomes a 503.
+    raised it, and by default becomes a 500.  If there is no room, the response becomes a 503.
 
     Under WSGI rows are read on the view's thread, with its database connections.  Under ASGI
     ordinary rows have a thread of their own.  So they have connections of their own, outside the
@@ -85,7 +85,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 self.cookies.load(value)
 
     def has_header(self, header: str) -> bool:
-        """Return whether the header is set; true for `Content-Encoding` to prevent gzip."""
+        """Return whether the header is set; for `Content-Encoding` also True to prevent gzip."""
         if self.is_async and header.lower() == "content-encoding" and not _GZIPS_ASYNC_WHOLE:
             return True
         return bool(super().has_header(header))
@@ -139,10 +139,10 @@ def _closing_connections(answer: Answer) -> Answer:
 
 
 class _ClosingConnections:
-    """Chunks that at their end close the database connections of the thread that read the rows.
+    """Chunks that, at their end, close the database connections of the thread that read the rows.
 
-    Django closes those of the thread that handles the request, on which this object is made, but
-    not those of another thread.
+    Django closes those of the thread that handles the request, where this object is made, but
+    not those of other threads.
     """
 
     def __init__(self, chunks: Chunks) -> None:

@@ -1,7 +1,7 @@
 """Falcon: an export that fills the response of a responder, over WSGI and ASGI.
 
 Over ASGI, Falcon iterates a stream to its end even if the client has left, and for `HEAD` it
-never closes one.  So the disconnect is watched here, and `HEAD` opens no rows.
+never closes the stream.  So disconnects are watched here, and `HEAD` opens no rows.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ A view may also return a bare `Export`.  `ExportResponse` adds what Flask's resp
 
 When the view has returned, Flask tears down the application context, and with it what is in `g`:
 a database connection, a session.  But the rows of an export are still to be read.  So the
-contexts are held until the rows are closed, and torn down then.  If that is before Flask has
-finished the request, Flask tears them down as usual.  Rows need no `stream_with_context`, and
-cannot have one: it must end on the thread on which it began.
+contexts are held until the rows are closed, and torn down then.  If the rows are closed before
+Flask has finished the request, Flask tears the contexts down as usual.  Rows need no
+`stream_with_context`, and cannot use it: it must end on the thread where it started.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamware.http.application import prepare_answer
 from streamware.http.headers import Headers
 from streamware.http.request import Request
 
-_NO_CYCLE: dict[str, None] = {"werkzeug.request": None}  # in an environ; as Flask does it
+_NO_CYCLE: dict[str, None] = {"werkzeug.request": None}  # for an environ, as Flask does
 _HOLD = ("held", None)  # a pair, as the tokens of a request context are
 _BODILESS = (204, 304, 412)
 
@@ -37,7 +37,7 @@ class ExportResponse(flask.Response):
     Its status and headers are set at once, for the view and for `after_request` functions.  The
     rows are opened when the view has returned, unless `make_conditional` has made it a 304.  What
     they raise before the first chunk goes to Flask's error handlers, and by default becomes a
-    500.  For lack of room the response becomes a 503.
+    500.  If there is no room, the response becomes a 503.
 
     It is never read into memory: `get_data`, and what calls it, such as `add_etag`, raises
     `RuntimeError`.
@@ -112,7 +112,7 @@ class FlaskContextHold:
     def release(self, *, last: bool) -> None:
         """Release the contexts, and tear down those that no one else holds.  Idempotent.
 
-        If Flask is still handling the request, on another thread, it may have checked already
+        If Flask is still handling the request, on another thread, it may already have checked
         whether it is the last to hold them.  Then this does nothing until it is called again.
 
         It must be called in a copy of the `contextvars.Context` in which the rows are read.
@@ -168,8 +168,8 @@ def hold_contexts() -> FlaskContextHold | None:
     )
 
 
-# Held for a few steps, none of them the application's.  Reentrant, as a finalizer that runs
-# within them may release another hold.
+# Never held while the application's code runs.  Re-entrant, because a finalizer that runs while it
+# is held may release another hold.
 _RELEASING = RLock()
 
 

@@ -21,10 +21,10 @@ class ExportResponse(Response[bytes]):
     """A download as a Litestar `Response`.
 
     Headers and cookies set on it, or on the handler and the layers around it, are sent with the
-    download.  They replace ours of the same name, except that `Vary` is extended.  An answer in
-    place of the download (406, 413, 503) has none of them.
+    download.  They replace the export's of the same name, except that `Vary` is extended.  An
+    answer in place of the download (406, 413, 503) has none of them.
 
-    Litestar ends generator dependencies when the handler has returned.  So pass rows as a
+    Litestar ends generator dependencies when the handler has returned.  So pass the rows as a
     callable that also opens what they need.
 
     Args:
@@ -61,14 +61,14 @@ class ExportResponse(Response[bytes]):
         """Return the ASGI application that sends the download.
 
         Args:
-            app: Of Litestar.
+            app: The Litestar application.
             request: The request.
             layers: Headers, cookies and tasks of the handler and of the layers around it.
 
         Raises:
             ValueError: A header that was set cannot be sent, or only the export can know it.
         """
-        # As for HEAD, so that Litestar adds no type and no length to what was set.
+        # As for HEAD: Litestar then adds no content type and no length.
         made = super().to_asgi_response(app, request, **layers | {"is_head_response": True})
         status = None if made.status_code == 200 else made.status_code
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in made.encode_headers()]

@@ -29,9 +29,9 @@ _HOLD = (None, None)  # a pair, as the tokens of a request context are
 class ExportResponse(Response):
     """A download as a Quart `Response`, for a view to return.
 
-    Headers and cookies set on it are sent with the download.  They replace ours of the same name,
-    except that `Vary` is extended.  An answer in place of the download (406, 413, 503) has none
-    of them.
+    Headers and cookies set on it are sent with the download.  They replace the export's of the same
+    name, except that `Vary` is extended.  An answer in place of the download (406, 413, 503) has
+    none of them.
 
     Quart's `RESPONSE_TIMEOUT` does not apply; `Limits(seconds=…)` does.
 
@@ -59,7 +59,7 @@ class ExportResponse(Response):
         super().__init__(status=status)
         self.headers.clear()  # Quart sets a type; the export has its own
         self.headers.extend(validate_headers(headers))
-        self.timeout = None  # of Quart, which would count the whole download
+        self.timeout = None  # Quart's would include the whole download
         self._tear_down: _TearDown | None = None  # the contexts, if they are held
         after_this_request(self._start)
 

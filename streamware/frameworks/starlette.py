@@ -22,9 +22,9 @@ _LATIN = "latin-1"
 class ExportResponse(Response):
     """A download as a Starlette `Response`.
 
-    Headers and cookies set on it are sent with the download.  They replace ours of the same name,
-    except that `Vary` is extended.  An answer in place of the download (406, 413, 503) has none
-    of them.
+    Headers and cookies set on it are sent with the download.  They replace the export's of the same
+    name, except that `Vary` is extended.  An answer in place of the download (406, 413, 503) has
+    none of them.
 
     Args:
         content: Rows, as for `Export`; or an existing `Export` or `Bundle`.

@@ -21,12 +21,12 @@ RETRY_AFTER = 10.0
 class Admission:
     """Slots for running exports, given in order of arrival.
 
-    Who enters leaves exactly once, from any thread or from a finalizer.  In a child made by fork
-    all slots are free; it must not leave what its parent entered.
+    Each `enter` needs exactly one `leave`, from any thread or from a finalizer.  In a child made
+    by fork all slots are free, and it must not leave for what its parent entered.
 
     Args:
-        max_concurrent: The number of slots; None is no bound, and nothing is counted.
-        wait_seconds: How long to wait for one before `Refused`; 0 is not at all.
+        max_concurrent: The number of slots; None means no bound, and nothing is counted.
+        wait_seconds: Seconds to wait for a slot before `Refused` is raised; 0 means not to wait.
     """
 
     def __init__(self, max_concurrent: int | None, wait_seconds: float) -> None:
@@ -39,10 +39,9 @@ class Admission:
     def _reset(self) -> None:
         self._active = 0  # slots that are taken
         self._lock = threading.Lock()  # for `_active`, `_waiting` and the waiters
-        self._waiting: OrderedDict[_Thread | _Task, None] = OrderedDict()  # first come first
-        # What was released and is not yet processed: a waiter, or None for a slot.  The garbage
-        # collector may run a finalizer on the thread that holds the lock, so that `leave` must
-        # never wait for it.
+        self._waiting: OrderedDict[_Thread | _Task, None] = OrderedDict()  # in order of arrival
+        # Released but not yet processed: a waiter, or None for a slot.  The garbage collector may
+        # run a finalizer on the thread that holds the lock, so `leave` must never wait for it.
         self._released: deque[_Thread | _Task | None] = deque()
 
     @property
@@ -52,7 +51,7 @@ class Admission:
         return self._active
 
     def enter(self) -> None:
-        """Take a slot; block up to `wait_seconds`, so never call it beside an event loop.
+        """Take a slot; block for up to `wait_seconds`, so never on the thread of an event loop.
 
         Raises:
             Refused: No slot became free in time.
@@ -88,19 +87,19 @@ class Admission:
         self._confirm(waiter)
 
     def leave(self) -> None:
-        """Give a slot back, to the first in the queue.  Never blocks, never raises."""
+        """Give a slot back, for the first in the queue.  Never blocks, never raises."""
         if self._bounded:
             self._release(None)
 
     def forked(self) -> None:
-        """Forget all slots and waiters: they are those of the parent."""
+        """Forget all slots and waiters: they belong to the parent."""
         self._reset()
 
     def _claim(self, waiter: _Thread | _Task | None) -> bool:
-        """Take a free slot, or put `waiter` into the queue; return whether there was one.
+        """Take a free slot, or put `waiter` into the queue; return whether one was free.
 
         Raises:
-            Refused: There is none, and the time to wait is zero.
+            Refused: None is free, and `wait_seconds` is 0.
         """
         try:
             with self._lock:
@@ -122,7 +121,7 @@ class Admission:
         """Keep the slot of a waiter, even if granted after the timeout; else leave the queue.
 
         Raises:
-            Refused: It has none.
+            Refused: It was given none.
         """
         try:
             with self._lock:
@@ -143,7 +142,7 @@ class Admission:
         self._process_released()
 
     def _process_released(self) -> None:
-        """Process what was released, unless the holder of the lock is about to."""
+        """Process what was released, unless the thread that holds the lock is about to."""
         while self._released and self._lock.acquire(blocking=False):
             try:
                 self._process_locked()
@@ -159,7 +158,7 @@ class Admission:
                 self._waiting.pop(waiter, None)
 
     def _grant_next(self) -> None:
-        """Give a free slot to the first waiter that can take it; without one, count it as free."""
+        """Give a freed slot to the first waiter that can take it, or count it as free."""
         while self._waiting:
             waiter, _ = self._waiting.popitem(last=False)
             if waiter.wake():
@@ -230,7 +229,7 @@ _admissions: dict[tuple[int | None, float], Admission] = {}
 
 
 def admission(settings: Settings) -> Admission:
-    """Return the admission that all exports of this process with the same bounds share."""
+    """Return the `Admission` that all exports of this process with these bounds share."""
     key = (settings.max_concurrent, settings.wait_seconds)
     # setdefault is atomic: two threads that arrive at once get the same one.
     return _admissions.get(key) or _admissions.setdefault(key, Admission(*key))

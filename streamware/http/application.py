@@ -1,4 +1,4 @@
-"""Application: what answers requests over WSGI and over ASGI."""
+"""Application: the base class of what answers requests, over WSGI and ASGI."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Application:
     def __call__(self, *args: Any) -> Any:
         """Answer as a WSGI application (two arguments) or as an ASGI application (three).
 
-        Called with a scope alone, it is the first half of an ASGI 2 application.  uvicorn takes
-        everything whose `__call__` is not a coroutine function for one.
+        With a scope alone, it is called as an ASGI 2 application.  uvicorn does that with any
+        object whose `__call__` is not a coroutine function.
         """
         if len(args) == 2:
             return self.wsgi(*args)
@@ -50,21 +50,21 @@ class Application:
     def asgi(self) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
         """An ASGI application (ASGI 3, HTTP)."""
 
-        # A function, as uvicorn would take a bound method for ASGI 2.
+        # A function, because uvicorn would take a bound method for an ASGI 2 application.
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await asgi.respond(self._prepare_answer, scope, receive, send)
 
         return application
 
     def _prepare_answer(self, request: Request) -> Answer:
-        """Return what is answered to one request; open no rows for it."""
+        """Return the answer to one request, without opening rows."""
         raise NotImplementedError
 
-    if not TYPE_CHECKING:  # with it, type checkers would believe in every attribute
+    if not TYPE_CHECKING:  # type checkers would accept any attribute because of it
 
         def __getattr__(self, name: str) -> Any:
             """Raise an error with a hint for the attributes that frameworks look for."""
-            if name == "keys":  # by which `dict` knows a mapping, and FastAPI calls `dict`
+            if name == "keys":  # FastAPI calls `dict`, which looks for it
                 return hints.refuse_mapping
             raise hints.no_attribute(self, name)
 
@@ -75,5 +75,5 @@ class Application:
 
 
 def prepare_answer(application: Application, request: Request) -> Answer:
-    """Return what an application answers to one request; open no rows for it."""
+    """Return the answer of an application to one request, without opening rows."""
     return application._prepare_answer(request)  # noqa: SLF001 - private to users, not to us

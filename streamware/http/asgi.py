@@ -98,13 +98,13 @@ async def _stream(
 
 
 class Body:
-    """The chunks of an export, which are sent from the first to the last.
+    """The body of a response: makes the chunks of an export, and sends them.
 
     Args:
         answer: The status and the headers.
         job: Makes the document.
         lease: The ledger and the admission slot.
-        send: The server's.
+        send: The server's `send`.
 
     Attributes:
         started: Whether the response was started.
@@ -113,11 +113,11 @@ class Body:
     def __init__(self, answer: Answer, job: Job, lease: ExportLease, send: Send) -> None:
         self.started = False  # whether the response was started
         self._answer = answer  # the status and the headers
-        self._send = send  # the server's
+        self._send = send  # the server's `send`
         self._job = job  # makes the document
         self._lease = lease  # the ledger and the admission slot
         self._document = job.achunks(lease.quota)  # what encodes the rows
-        # What is sent of it.
+        # What is sent: the document as it is made, or from a spool or ring.
         self._chunks: AsyncDriver | AsyncSpooled | AsyncBuffered = self._document
         self._watch = job.watch(self._document.receipt, lease.scratch.settings)  # observers
         self._sent = False  # whether all of it was sent
@@ -126,14 +126,15 @@ class Body:
         """Send all of it; close the rows before its end is sent.
 
         Args:
-            silent: What would hide a cut body from the client; None if nothing.
+            silent: What would hide from the client that the body was cut; None if nothing.
         """
         try:
             self._watch.opened()
             await self._lease.aenter(self._document.receipt)
             self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
             chunk = await self._next()
-            await self._send_start()
+            self.started = True
+            await self._send(_start_message(self._answer, self._known_headers()))
             while chunk:
                 self._watch.look()
                 await self._send_chunk(chunk)
@@ -150,7 +151,7 @@ class Body:
         await self._chunks.aclose()
 
     def conclude(self, problem: StreamwareError | None) -> None:
-        """Release what is held, and report how it ended."""
+        """Release what is held, and report how the export ended."""
         self._lease.leave()
         conclude(self._document.lifecycle, self._lease.quota, problem, sent=self._sent)
         self._watch.done()
@@ -169,10 +170,9 @@ class Body:
             check_complete(self._document.receipt)
         return chunk
 
-    async def _send_start(self) -> None:
-        self.started = True
-        known = self._chunks.content.headers() if isinstance(self._chunks, AsyncSpooled) else []
-        await self._send(_start_message(self._answer, known))
+    def _known_headers(self) -> list[tuple[str, str]]:
+        """Return the headers that only a finished document has."""
+        return self._chunks.content.headers() if isinstance(self._chunks, AsyncSpooled) else []
 
     async def _send_chunk(self, chunk: bytes) -> None:
         if isinstance(self._chunks, AsyncSpooled) and self._chunks.content.is_read:
@@ -185,7 +185,7 @@ class Body:
 
 
 def _from_middleware(scope: Scope) -> dict[str, Any]:
-    """Return what a middleware has put into the scope: the ledger, and the watcher."""
+    """Return the ledger and the watcher, if a middleware has put them into the scope."""
     return (scope.get("extensions") or {}).get(SCRATCH) or {}
 
 
@@ -205,7 +205,7 @@ def on_asyncio() -> bool:
 
 
 def _start_message(answer: Answer, known: Sequence[tuple[str, str]] = ()) -> Message:
-    """Return the message that starts the response; `known` headers are those of its body."""
+    """Return the message that starts the response, with the `known` headers of a finished body."""
     merged = merge_headers(answer.headers, known)
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in merged]
     return {"type": "http.response.start", "status": answer.status.value, "headers": headers}

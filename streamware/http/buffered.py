@@ -1,7 +1,7 @@
 """Buffered: a document that is made as fast as its rows come, and sent as fast as it is read.
 
-So the cursor is free in seconds, however slow the client.  What the client has not read yet waits
-in a ring.  If the ring has no more room, the rows wait for the client after all.
+So the cursor is free in seconds, however slow the client is.  What the client has not read yet
+waits in a ring.  When the ring is full, the rows wait for the client after all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from streamware.engine.deadline import call_logged
 from streamware.engine.worker import Worker
 from streamware.errors import StateError
 from streamware.http.delivery import Chunks
-from streamware.receipt import Receipt
 from streamware.rows.source import is_thread_bound
 from streamware.scratch.ring import Ring
 
@@ -27,11 +26,13 @@ _OTHER_THREAD = (
     "these rows were opened on another thread and are bound to it; with delivery='buffer' pass"
     " a callable that opens them, such as Export(lambda: connection().execute(…))"
 )
-_POLL = 0.05  # seconds between two looks for room that other requests give back
+_POLL = (
+    0.05  # seconds after which a full ring is tried again: other requests may have released room
+)
 
 
 class Buffered:
-    """The chunks of a document from a ring, which a producer thread fills; for a thread.
+    """The chunks of a document, for a thread to iterate; a producer thread puts them into a ring.
 
     Args:
         chunks: The document; opened, pulled and closed on the producer thread, in a copy of the
@@ -39,6 +40,9 @@ class Buffered:
         ring: The ring between producer and reader.
         on_closed: Called when the rows are closed, on the producer thread if there is one.
         cancel: Interrupts a blocked pull; called from another thread.
+
+    Attributes:
+        receipt: The figures of what was made; the client may have received less.
     """
 
     def __init__(
@@ -48,7 +52,8 @@ class Buffered:
         on_closed: Callable[[], object],
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        self._chunks = chunks  # the document; the producer's alone once there is one
+        self.receipt = chunks.receipt  # of what was made; the client may have received less
+        self._chunks = chunks  # the document; used by the producer alone once there is one
         self._ring = ring  # the producer puts chunks in, the reader takes them out
         self._on_closed = on_closed  # called when the rows are closed
         self._cancel = cancel  # interrupts a blocked pull
@@ -57,11 +62,6 @@ class Buffered:
         self._ended = False  # whether the producer has closed the rows
         self._closed = False  # whether the reader wants no more
         self._error: BaseException | None = None  # the producer's, until the reader raises it
-
-    @property
-    def receipt(self) -> Receipt:
-        """The figures of what was made; the client may have received less."""
-        return self._chunks.receipt
 
     def __iter__(self) -> Self:
         return self
@@ -145,25 +145,24 @@ class Buffered:
 
 
 class AsyncBuffered:
-    """The same beside an event loop: a task fills the ring; a thread waits for the disk.
+    """As `Buffered`, beside an event loop: a task fills the ring, and a thread waits for the disk.
 
     Args:
         document: The document.
         ring: The ring between the task and the reader.
+
+    Attributes:
+        receipt: The figures of what was made; the client may have received less.
     """
 
     def __init__(self, document: AsyncDriver, ring: Ring) -> None:
+        self.receipt = document.receipt  # of what was made; the client may have received less
         self._document = document  # the producer iterates it
         self._ring = ring  # the producer puts chunks in, the reader takes them out
         self._worker = Worker()  # the thread for the disk
         self._producer: asyncio.Task[None] | None = None  # from the first `anext` on
         self._fresh = asyncio.Event()  # wakes the reader: a chunk was put in, or the last one was
         self._room = asyncio.Event()  # wakes the producer: a chunk was taken out
-
-    @property
-    def receipt(self) -> Receipt:
-        """The figures of what was made; the client may have received less."""
-        return self._document.receipt
 
     def __aiter__(self) -> Self:
         return self
@@ -192,7 +191,7 @@ class AsyncBuffered:
             self._producer.cancel()
             self._producer.add_done_callback(_mark_retrieved)
         await self._document.aclose()
-        # A disk call in flight could open a spool after the ledger is closed.
+        # Wait for a disk call in flight: it could open a spool after the ledger is closed.
         pending = [task for task in (self._producer, dropped) if task is not None]
         if pending:
             await asyncio.wait(pending)
@@ -221,7 +220,7 @@ class AsyncBuffered:
 
 
 def _with_remedy(error: BaseException) -> BaseException:
-    """Return the error, or a `StateError` that names the remedy if rows are bound to a thread."""
+    """Return the error; if rows are bound to a thread, a `StateError` that names the remedy."""
     if not isinstance(error, Exception) or not is_thread_bound(error):
         return error
     remedy = StateError(_OTHER_THREAD)

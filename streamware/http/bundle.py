@@ -1,7 +1,7 @@
 """Bundle: several exports and files in one zip, as a response.
 
-zipstream-ng writes the zip.  Two other distributions have the same import name, so that the
-imported module is checked.
+zipstream-ng writes the zip.  Two other distributions have the same import name, so the imported
+module is checked.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from streamware.settings import Settings
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
 """What an entry can be: an export, the path of a file, bytes, or an iterable of bytes."""
 _Content = Entry | str | os.PathLike[str] | bytes | Iterable[bytes]
-"""The same once its name is known, which chooses the format of an export."""
+"""The same, once the name of the entry has chosen the format of an export."""
 
-MAX_SIZE = 2**31 - 1  # of an entry and of the archive: beyond it zipstream-ng writes ZIP64
+MAX_SIZE = 2**31 - 1  # bytes of an entry or of the archive; beyond them zipstream-ng writes ZIP64
 _READ = 65_536
 _DEFLATE = 8
 
@@ -92,18 +92,14 @@ class Bundle(Application):
         self._settings = settings  # None: the middleware's, else the process's
         self._used = False  # whether it has answered a request
 
-    @property
-    def _varies(self) -> bool:
-        """Whether an entry depends on the reader's language."""
-        return any(content.varies for _, content in self._members if isinstance(content, Entry))
-
     def _prepare_answer(self, request: Request) -> Answer:
         name = with_extension(self._filename, ".zip", {".zip"})
+        varies = any(entry.varies for _, entry in self._members if isinstance(entry, Entry))
         defaults = [
             ("Content-Type", "application/zip"),
             ("Content-Disposition", content_disposition(name)),
             *DEFAULT_HEADERS,
-            *([("Vary", "Accept-Language")] if self._varies else []),
+            *([("Vary", "Accept-Language")] if varies else []),
         ]
         headers = merge_headers(defaults, self._headers)
         job = self._job(request.language)
@@ -134,10 +130,10 @@ class Member:
 
     Attributes:
         name: The path in the zip.
-        content: The bytes; those of a job once it is prepared.
+        content: The bytes; for a job, its document once that is made.
         job: Makes the content; None if that was given.
         started: Whether the content is being read, or was.
-        reported: Whether the `on_done` of the job is called: not for a `HEAD` request.
+        reported: Whether to call the `on_done` of the job; False for a `HEAD` request.
     """
 
     name: str
@@ -177,13 +173,13 @@ class Member:
 
 
 class ZipDriver:
-    """The chunks of one zip, made when they are asked for; driven as a `Driver` is.
+    """The chunks of one zip, each made when it is asked for; has the methods of a `Driver`.
 
     Attributes:
         receipt: The figures so far.
         lifecycle: The state of the zip.
         lock: Locks nothing: each entry has a lock of its own.
-        asynchronous: As for `Driver`, of the entries that were closed.
+        asynchronous: As for `Driver`, from the entries that were closed.
         has_pending: Always False: no bytes wait for a flush.
     """
 
@@ -191,7 +187,7 @@ class ZipDriver:
 
     def __init__(self, members: list[Member], *, large: bool) -> None:
         self.receipt = Receipt("zip")  # of the zip; each export has one of its own
-        # The seconds of a zip that never gets its turn are those of its wait.
+        # The clock starts here, so that a zip that is refused shows how long it waited.
         self.lifecycle = Lifecycle(self.receipt, monotonic())
         self.lock: AbstractContextManager[Any] = nullcontext()  # entries have their own
         self.asynchronous: list[object] = []  # rows that only an event loop can close
@@ -270,7 +266,7 @@ class ZipDriver:
         return inf if current is None else current.time_left
 
     def expire(self) -> LimitError | None:
-        """End the current entry, whose time is over; return the error."""
+        """Cancel the current entry if its time is over; return the error."""
         current = self._current
         self._expired = None if current is None else current.expire()
         return self._expired
@@ -322,7 +318,7 @@ class ZipDriver:
             yield chunk
 
     def _limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in filter(None, chunks):  # most are empty, while deflate collects its input
+        for chunk in filter(None, chunks):  # most are empty, because deflate collects its input
             if self.receipt.bytes + len(chunk) > MAX_SIZE and not self._large:
                 what = "bytes of the bundle (large=True allows more)"
                 raise LimitError(what, limit=MAX_SIZE, actual=self.receipt.bytes + len(chunk))
@@ -366,21 +362,8 @@ class _UnknownSize(int):
     __hash__ = int.__hash__
 
 
-class _File:
-    """The bytes of a file, which is opened when the first ones are asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self._chunks = _read(path)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-    def close(self) -> None:
-        """Close the file."""
-        close(self._chunks)
-
-
 def _read(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, which is opened when the first are asked for."""
     with path.open("rb") as file:
         while chunk := file.read(_READ):
             yield chunk
@@ -392,7 +375,7 @@ def _member(name: str, content: _Content, language: str | None) -> Member:
     if isinstance(content, (bytes, bytearray, memoryview)):
         return Member(name=name, content=(bytes(content),))
     if isinstance(content, (str, os.PathLike)):
-        return Member(name=name, content=_File(Path(content)))
+        return Member(name=name, content=_read(Path(content)))
     return Member(name=name, content=content)
 
 

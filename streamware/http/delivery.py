@@ -1,4 +1,4 @@
-"""Delivery: an answer, the job that makes its body, and what both need, for WSGI and ASGI."""
+"""Delivery: what `wsgi` and `asgi` share: answers, the jobs that make them, leases, endings."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class Chunks(Drivable, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The making of one response's body: all that is known before rows are opened.
+    """How to make one response's body: everything that is known before rows are opened.
 
     Attributes:
-        make: Makes the document.  With a bridge it can read asynchronous rows; with a quota of
-            a ledger it has scratch.
+        make: Makes the document.  It can read asynchronous rows if given a bridge, and has
+            scratch if given a quota.
         cancel: Interrupts a blocked pull; called from another thread.
-        on_done: Called with the receipt at the end.
-        settings: Its settings; None: those of the request, else those of the process.
+        on_done: Called with the receipt when the export has ended.
+        settings: Its settings; None: those of the request, else those of the environment.
         limits: Its limits; None: those of its settings.
         delivery: How it is sent; "auto" depends on the transport.
         self_terminating: Whether a reader of the document notices that it was cut short.
@@ -106,7 +106,7 @@ class Job:
         """Return how it is sent, and the reason if the transport decided.
 
         Args:
-            silent: What would hide a cut body from the client; None if nothing.
+            silent: What would hide from the client that the body was cut; None if nothing.
             settings: The settings that apply.
 
         Raises:
@@ -124,7 +124,7 @@ class Job:
         return chosen, reason
 
     def watch(self, receipt: Receipt, settings: Settings) -> Watch:
-        """Return what reports one run of it to the observers and to `on_done`."""
+        """Return a `Watch`, which reports one run to the observers and to `on_done`."""
         return Watch(receipt, settings.observers, self.on_done)
 
 
@@ -136,9 +136,9 @@ def _warn_once(reason: str, chosen: str) -> None:
         return
     _warned.add(reason)
     logger.warning(
-        "%s from the client, so by Settings.silent_transport it is '%s'; what helps: a proxy that"
-        " speaks HTTP/1.1 (nginx: proxy_http_version 1.1), another server, or a format whose end"
-        " shows (xlsx, xml, json)",
+        "%s from the client, so Settings.silent_transport ('%s') decides; to avoid that, use a"
+        " proxy that speaks HTTP/1.1 (nginx: proxy_http_version 1.1), another server, or a format"
+        " whose end is recognized (xlsx, xml, json)",
         reason,
         chosen,
     )
@@ -154,9 +154,9 @@ def conclude(
     """Record why a document was closed, which the engine cannot know, and log its end.
 
     Args:
-        lifecycle: That of the document, whose rows are closed.
-        quota: The quota that the document had.
-        error: The error that ended the response.
+        lifecycle: The document's; its rows are closed.
+        quota: The document's.
+        error: What ended the response; None if it was sent or closed.
         sent: Whether all of the response was sent.
     """
     receipt = lifecycle.receipt
@@ -197,8 +197,8 @@ class Answer:
         status: The status.
         headers: The headers, but for those that are known only when the body has been made.
         body: The body, or the job that makes it.
-        discarded: A job that will not run, as for a `HEAD` request; its rows may have been opened
-            by the caller, and are still to be closed.
+        discarded: A job that will not run, as for a `HEAD` request; rows that were passed open
+            must still be closed.
     """
 
     status: HTTPStatus
@@ -208,7 +208,7 @@ class Answer:
 
 
 Answerer = Callable[[Request], Answer]
-"""Returns the answer to a request.  It opens no rows."""
+"""Returns the answer to a request, without opening rows."""
 
 
 class ExportLease:
@@ -218,7 +218,7 @@ class ExportLease:
 
     Args:
         job: The job that runs.
-        given: The ledger that the environ or the scope names.
+        given: The ledger in the environ or the scope.
 
     Attributes:
         scratch: The ledger.
@@ -228,7 +228,7 @@ class ExportLease:
     __slots__ = ("_pid", "_releases", "quota", "scratch")
 
     def __init__(self, job: Job, given: Scratch | None) -> None:
-        # What gives back what is held, last in first out.  To pop is atomic, so that each is
+        # Called to give back what is held, from last to first.  `pop` is atomic, so each is
         # called once.
         self._releases: deque[Callable[[], object]] = deque()
         self._pid = os.getpid()  # of the process that holds it
@@ -283,7 +283,7 @@ class ExportLease:
 
 @contextmanager
 def _timed_wait(receipt: Receipt) -> Iterator[None]:
-    """Write into the receipt how long the wait took, even if it failed."""
+    """Record in the receipt how long the wait took, even if it failed."""
     started = monotonic()
     try:
         yield
@@ -297,9 +297,9 @@ def live(scratch: Scratch | None) -> Scratch | None:
 
 
 def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:
-    """Return an answer, if `error` means that there is no room or that a limit was passed.
+    """Return the answer to `error` if it means that there is no room or a limit was exceeded.
 
-    The client is not told which; the log is.
+    Else return None.  The answer does not say which bound it was; the log does.
     """
     status, text, seconds = 503, _BUSY, RETRY_AFTER
     if isinstance(error, Refused):
@@ -315,9 +315,10 @@ def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:
 
 
 def plain_answer(
-    status: HTTPStatus, text: str, headers: Sequence[Header] = (), *, head_only: bool
+    status: HTTPStatus, text: str = "", headers: Sequence[Header] = (), *, head_only: bool
 ) -> Answer:
     """Return an answer of one line of text, with `headers` before the usual ones."""
-    body = f"{status.phrase}. {text}\n".encode()
+    line = f"{status.phrase}. {text}" if text else status.phrase
+    body = f"{line}\n".encode()
     own = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
     return Answer(status, [*own, *headers, *DEFAULT_HEADERS], b"" if head_only else body)

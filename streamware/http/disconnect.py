@@ -1,7 +1,7 @@
 """DisconnectWatcher: notices that the client of an ASGI request has left.
 
 No tested server raises from `send` after a disconnect, and on some a blocked `send` then never
-returns; only `receive` says that the client has left.  But `receive` belongs to the application,
+returns; only `receive` reports that the client has left.  But `receive` belongs to the application,
 which may be waiting in it, or may read the body of the request later.  So one object owns it.  At
 first each call of the application goes straight to the server.  Once something is to be cancelled
 when the client leaves, a task reads `receive` beside the application, and keeps the messages that
@@ -27,8 +27,8 @@ BACKLOG = 2**20
 """Bytes of a request's body that are kept unread at most; a message counts for 256 more."""
 _MESSAGE = 256
 
-GONE = 499
-"""The status of a response whose client has left, as nginx logs it.
+CLIENT_LEFT = 499
+"""The status of a response whose client left before it was started, as nginx logs it.
 
 A 5xx would alarm the operators of the server, and a 2xx would be untrue.
 """
@@ -43,12 +43,12 @@ class DisconnectWatcher:
     in a queue would lose one of them.
 
     Args:
-        receive: The server's.
+        receive: The server's `receive`.
         keep: Keep what the application has not asked for yet, up to `BACKLOG`; then stop reading
             until the application catches up.  If False, drop it.
 
     Attributes:
-        left: Whether the server has said that the client has left; from then on `receive` says so.
+        left: Whether the client has left; `receive` says so once it has returned what was kept.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class DisconnectWatcher:
 
     def __init__(self, receive: Receive, *, keep: bool = True) -> None:
         self.left = False  # whether the client has left
-        self._receive = receive  # the server's
+        self._receive = receive  # the server's `receive`
         self._keep = keep  # whether unread messages are kept, or dropped
         self._direct_calls = 0  # calls of the application that wait in the server's receive
         self._reader: asyncio.Task[None] | None = None  # reads beside the application, if needed
@@ -79,7 +79,7 @@ class DisconnectWatcher:
         self._turn = asyncio.Event()  # wakes the task: it may read on
 
     async def receive(self) -> Message:
-        """Return the next message to the application; after a disconnect, always that.
+        """Return the next message to the application; after a disconnect, always `http.disconnect`.
 
         Raises:
             Exception: What the server's `receive` raised, here or in the task.
@@ -118,14 +118,14 @@ class DisconnectWatcher:
             task.result()
             return
         self._raise()
-        if not self.left:  # another party cancelled it
+        if not self.left:  # something else cancelled it
             raise asyncio.CancelledError
 
     def watch(self, callback: Callable[[], object]) -> None:
         """Call `callback` once when the client leaves, or when `receive` fails.
 
         The task that calls it starts after all tasks made so far.  Otherwise it could cancel one
-        before its first step, which then would not run at all, not even its `finally`.
+        of them before its first step, and not even the `finally` of that one would run.
         """
         self._callbacks.append(callback)
         if not self._reading:
@@ -133,7 +133,7 @@ class DisconnectWatcher:
             self._reader = asyncio.Task(self._read(), loop=asyncio.get_running_loop())
 
     def unwatch(self, callback: Callable[[], object]) -> None:
-        """Do not call `callback` any more."""
+        """Stop calling `callback`."""
         if callback in self._callbacks:
             self._callbacks.remove(callback)
 
@@ -143,7 +143,7 @@ class DisconnectWatcher:
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
-            self._news.set()  # a call that still waits goes on to the server's receive
+            self._news.set()  # a call that still waits continues in the server's receive
 
     @property
     def _reading(self) -> bool:
@@ -191,7 +191,7 @@ class DisconnectWatcher:
             self._news.set()
 
     def _end(self, error: BaseException | None) -> None:
-        """Stop: the client has left, or `receive` has failed."""
+        """Call the callbacks: the client has left, or `receive` has failed."""
         self.left = self.left or error is None
         self._error = error
         self._news.set()
@@ -209,7 +209,7 @@ async def answer_absent_client(send: Send) -> None:
     with suppress(Exception):  # by the specification `send` may fail once the client has left
         async with asyncio.timeout(_GRACE):
             headers = [(b"content-length", b"0")]
-            await send({"type": "http.response.start", "status": GONE, "headers": headers})
+            await send({"type": "http.response.start", "status": CLIENT_LEFT, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
 
 

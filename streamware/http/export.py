@@ -43,22 +43,22 @@ class Export(Application):
     `.wsgi` or `.asgi`.  Rows are opened when the request is answered, pulled as the client reads,
     and closed on every path; a `HEAD` request never opens them.  The first chunk is made before
     the status is sent, so that an early failure becomes a real 500; a later one breaks the
-    transfer.  If too many exports are running already (`Settings.max_concurrent`), it waits for
-    its turn, and answers 503 if it gets none in time.
+    transfer.  If too many exports are running already (`Settings.max_concurrent`), it waits
+    for a slot, and answers 503 if none becomes free in time.
 
     Under WSGI rows are read on the server's thread.  Under ASGI synchronous rows are opened, read
     and closed on a thread of their own, asynchronous ones by a task of their own.  Both can use
     `current_scratch()`, with or without a middleware around the application.
 
     Args:
-        rows: As for `encode`.  Over a callable the export can be used again, over an iterator
+        rows: As for `encode`.  An export of a callable can be used again, one of an iterator only
             once.
         columns: As for `encode`.
         sheet_by: As for `encode`; formats that cannot hold several sheets are then not offered.
         format: The only format, by name or with its options; by default one of `formats`.
         formats: The formats that the client can choose from; the first is the default.
         format_param: The query parameter by which the client chooses.
-        filename: Name of the download; a known extension is replaced by that of the format.
+        filename: Name of the download; a known extension is replaced by the format's.
         delivery: "stream": rows are pulled as the client reads, and nothing is on disk.
             "buffer": rows are pulled as fast as they come, on a thread of their own, and closed
             after the last.  What the client has not read waits in memory, then on disk; when
@@ -77,7 +77,7 @@ class Export(Application):
             time if it is given.
         on_done: Called once with the `Receipt` when the export has ended, however it ended.
         settings: Its settings; by default those of the middleware around it, else those of the
-            process.  If they differ from the middleware's, the export has its own scratch.
+            environment.  If they differ from the middleware's, the export has its own scratch.
 
     Raises:
         TypeError, ValueError: An argument is wrong: unknown formats, headers that cannot be sent,

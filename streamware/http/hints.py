@@ -1,7 +1,7 @@
-"""Hints: what a view is to return if its framework does not take an `Export` for a response.
+"""Hints: what to return from a view whose framework does not accept an `Export`.
 
-FastAPI would make JSON of an `Export`; Django, Falcon, Litestar and Quart know their own responses
-only.  Each fails in a way that names neither the cause nor the remedy.  These functions name both.
+FastAPI would make JSON of an `Export`; Django, Falcon, Litestar and Quart accept only their own
+responses.  Their errors name neither the cause nor the remedy.  These functions name both.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _SILENT = ("falcon", "litestar", "quart")
 
 
 def refuse_mapping() -> NoReturn:
-    """Raise `TypeError`, in place of the keys that FastAPI makes JSON of."""
+    """Raise `TypeError` when FastAPI asks for keys, to make JSON of them."""
     raise TypeError(_FOR_FASTAPI)
 
 
 def no_attribute(thing: object, name: str) -> AttributeError:
-    """Return the error for a missing attribute; with a hint if responses have it."""
+    """Return the error for a missing attribute, with a hint if it is one that responses have."""
     hint = f"; {_FOR_OTHERS}" if name in _OF_RESPONSES else ""
     text = f"{type(thing).__name__!r} object has no attribute {name!r}{hint}"
     return AttributeError(text, name=name, obj=thing)
 
 
 def warn_unanswered(kind: str) -> None:
-    """Log that an application was dropped unused, if a framework may have rejected it."""
+    """Log that an application was dropped unused, if a framework in use may have rejected it."""
     for framework in sys.modules.keys() & _SILENT:
         logger.warning(
             "%s was returned or dropped, and never asked for its answer; a view of %s returns"

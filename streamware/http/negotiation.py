@@ -46,11 +46,13 @@ def choose(
 
     Args:
         offers: (name, media type) of at least one format; the first is the default.
-        query_value: The name in the query, such as `csv`; None or empty without one.
+        query_value: The name in the query, such as `csv`; None or empty if there is none.
         accept: The `Accept` header, several of them joined by commas.
     """
     if query_value:
-        return _named(offers, query_value.lower())
+        names = [name.lower() for name, _ in offers]
+        wanted = query_value.lower()
+        return names.index(wanted) if wanted in names else None
     ranges = media_ranges(accept or "")
     if not ranges or ranges.get("text/html"):
         return 0
@@ -72,7 +74,7 @@ def accepts_gzip(header: str | None) -> bool:
 
 
 def preferred_language(header: str | None, known: Container[str]) -> str | None:
-    """Return the known language that an `Accept-Language` header prefers; None without one.
+    """Return the known language that an `Accept-Language` header prefers; None if it has none.
 
     An unknown range is shortened from its end: `de-AT-1996` to `de-AT` to `de`.  Among equal
     weights the first counts.  `*` asks for no particular language.
@@ -97,14 +99,9 @@ def preferred_language(header: str | None, known: Container[str]) -> str | None:
 
 
 def query_value(query: str, name: str) -> str | None:
-    """Return the first value of `name` in a query that is not empty, decoded; None without one."""
+    """Return the first non-empty value of `name` in a query, decoded; None if there is none."""
     pairs = parse_qsl(query, errors="replace")
     return next((value for key, value in pairs if key == name), None)
-
-
-def _named(offers: Sequence[tuple[str, str]], wanted: str) -> int | None:
-    names = [name.lower() for name, _ in offers]
-    return names.index(wanted) if wanted in names else None
 
 
 def _weight_of(media_type: str, ranges: Mapping[str, float]) -> float:

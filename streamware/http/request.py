@@ -17,7 +17,7 @@ _FIELDS = {
     "if_modified_since": "if-modified-since",
     "if_unmodified_since": "if-unmodified-since",
 }
-"""The header field behind each attribute that is one."""
+"""The header field behind each attribute that holds one."""
 _ENVIRON_KEYS = {name: "HTTP_" + field.upper().replace("-", "_") for name, field in _FIELDS.items()}
 _SCOPE_NAMES = {field.encode(): name for name, field in _FIELDS.items()}
 

@@ -1,7 +1,7 @@
 """Spooled: a document that is finished before any of it is sent.
 
 So its length and digest are in the headers, a failure is a clean status, and the rows are closed
-however slowly the client reads.
+however slow the client is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streamware.engine.async_driver import AsyncDriver
 from streamware.engine.lifecycle import State
 from streamware.engine.worker import Worker
 from streamware.http.delivery import Chunks
-from streamware.receipt import Receipt, check_complete
+from streamware.receipt import check_complete
 from streamware.scratch.spool import Spool
 
 _READ = 65_536
@@ -30,23 +30,18 @@ class Spooled:
         chunks: The document.
         spool: An empty spool; its ledger closes it.
         on_closed: Called when the rows are closed, whether the document is complete or not.
+
+    Attributes:
+        receipt: The figures so far.
+        content: The bytes to send.
     """
 
     def __init__(self, chunks: Chunks, spool: Spool, on_closed: Callable[[], object]) -> None:
+        self.receipt = chunks.receipt
+        self.content = Content(spool)
         self._chunks = chunks
         self._on_closed = on_closed
-        self._content = Content(spool)
         self._closed = False
-
-    @property
-    def receipt(self) -> Receipt:
-        """The figures so far."""
-        return self._chunks.receipt
-
-    @property
-    def content(self) -> Content:
-        """The bytes that are sent."""
-        return self._content
 
     def __iter__(self) -> Self:
         return self
@@ -56,13 +51,13 @@ class Spooled:
             raise StopIteration
         if self._chunks.lifecycle.state is State.IDLE:
             self._spool()
-        if chunk := self._content.read():
+        if chunk := self.content.read():
             return chunk
         self.close()
         raise StopIteration
 
     def close(self) -> None:
-        """Close the rows; while another thread pulls, that thread does.  Idempotent."""
+        """Close the rows, or have the thread that is in a pull close them.  Idempotent."""
         if not self._closed:
             self._closed = True
             try:
@@ -72,9 +67,9 @@ class Spooled:
 
     def _spool(self) -> None:
         for chunk in self._chunks:
-            self._content.write(chunk)
+            self.content.write(chunk)
         check_complete(self.receipt)
-        self._content.rewind()
+        self.content.rewind()
         self.receipt.first_byte_seconds = self.receipt.seconds
         self._call_on_closed()
 
@@ -84,27 +79,22 @@ class Spooled:
 
 
 class AsyncSpooled:
-    """The same beside an event loop: a thread waits for the disk.
+    """As `Spooled`, beside an event loop: a thread waits for the disk.
 
     Args:
         document: The document.
         spool: An empty spool; its ledger closes it.
+
+    Attributes:
+        receipt: The figures so far.
+        content: The bytes to send.
     """
 
     def __init__(self, document: AsyncDriver, spool: Spool) -> None:
+        self.receipt = document.receipt
+        self.content = Content(spool)
         self._document = document
-        self._content = Content(spool)
         self._worker = Worker()
-
-    @property
-    def receipt(self) -> Receipt:
-        """The figures so far."""
-        return self._document.receipt
-
-    @property
-    def content(self) -> Content:
-        """The bytes that are sent."""
-        return self._content
 
     def __aiter__(self) -> Self:
         return self
@@ -112,11 +102,11 @@ class AsyncSpooled:
     async def __anext__(self) -> bytes:
         if self._document.lifecycle.state is State.IDLE:
             async for chunk in self._document:
-                await self._worker.submit(partial(self._content.write, chunk))
+                await self._worker.submit(partial(self.content.write, chunk))
             check_complete(self.receipt)
-            await self._worker.submit(self._content.rewind)
+            await self._worker.submit(self.content.rewind)
             self.receipt.first_byte_seconds = self.receipt.seconds
-        if chunk := await self._worker.submit(self._content.read):
+        if chunk := await self._worker.submit(self.content.read):
             return chunk
         raise StopAsyncIteration
 
@@ -140,7 +130,7 @@ class Content:
         self._digest = hashlib.sha256()
 
     def write(self, chunk: bytes) -> None:
-        """Append a chunk.  Blocks for the disk, and for room.  Raises as a spool does."""
+        """Append a chunk.  Blocks for the disk and for room; raises what a spool raises."""
         self.spool.write(chunk)
         self._digest.update(chunk)
         self.size += len(chunk)
@@ -155,7 +145,7 @@ class Content:
         return self.spool.tell() == self.size
 
     def rewind(self) -> None:
-        """Go to the beginning, to read it."""
+        """Go back to the beginning, so that it can be read."""
         self.spool.seek(0, SEEK_SET)
 
     def headers(self) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ _KEYS = {"uwsgi.version": "uWSGI"}
 
 
 def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
-    """Return what would hide a cut body from the client of a WSGI request; None if nothing."""
+    """Return what would hide from a WSGI client that a body was cut; None if nothing."""
     for key, name in _KEYS.items():
         if key in environ:
             return name
@@ -24,12 +24,12 @@ def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
     for beginning, name in _SOFTWARE.items():
         if software.startswith(beginning):
             return name
-    # granian says "HTTP/1", without a minor version.
+    # granian gives "HTTP/1", without a minor version.
     return _http_1_0(environ.get("SERVER_PROTOCOL", "").upper().removeprefix("HTTP/"))
 
 
 def silent_asgi(scope: Mapping[str, Any]) -> str | None:
-    """Return what would hide a cut body from the client of an ASGI request; None if nothing.
+    """Return what would hide from an ASGI client that a body was cut; None if nothing.
 
     No ASGI server ends a body that the application has not completed.
     """

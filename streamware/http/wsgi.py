@@ -44,7 +44,7 @@ logger = logging.getLogger("streamware")
 
 _BLOCK = 65_536  # bytes that a file wrapper reads at a time
 _HOLDERS = {"flask": "streamware.frameworks.flask"}
-"""Frameworks that tear down after the view what rows may need, and the modules that hold it.
+"""Frameworks that tear down after the view what the rows may still need, and our modules for them.
 
 A module is imported only if its framework is in use.
 """
@@ -98,7 +98,7 @@ def status_line(answer: Answer) -> str:
 
 
 class ContextIterator:
-    """An iterable of chunks whose every step runs in one context, and which ends once.
+    """An iterable of chunks that runs all its steps in one context, and ends once.
 
     The server may ask for each chunk, and close the iterable, on any thread.  If it closes while
     another thread is in a step, that thread ends the iterable when the step returns.
@@ -127,7 +127,7 @@ class ContextIterator:
                 raise
             return instead
         if not self._wanted:
-            self.close()  # again: the thread that called it could not end this one
+            self.close()  # again: the thread that called it could not end this step
         if chunk is self.END:
             self.finish()  # not while an error is handled: Flask would pass it to a teardown
             raise StopIteration
@@ -138,7 +138,7 @@ class ContextIterator:
         self._wanted = False
         try:
             self._run(self._end_once)
-        except RuntimeError:  # another thread is in a step, and will find that it is the last
+        except RuntimeError:  # another thread is in a step, and will see that no more is wanted
             self.cancel()
 
     def __del__(self) -> None:
@@ -156,14 +156,14 @@ class ContextIterator:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Do what is due when there are no more chunks: by default, close."""
+        """Finish when there are no more chunks: by default, close."""
         self.close()
 
     def failed(self, error: BaseException) -> bytes | None:
-        """Return what is sent instead of the chunk that failed, if anything; it is closed."""
+        """Return what to send instead of the chunk that failed, if anything; called once closed."""
 
     def cancel(self) -> None:
-        """Have the step in flight end soon."""
+        """Make the step in flight end soon."""
 
     def end(self) -> None:
         """Release what is held; called once, never while a step runs.  Never raises."""
@@ -171,7 +171,7 @@ class ContextIterator:
 
 
 class Body(ContextIterator):
-    """The chunks of an export, which the server asks for, and closes.
+    """The body of a response: makes the chunks of an export as the server asks for them.
 
     Args:
         job: Makes the document.
@@ -182,7 +182,8 @@ class Body(ContextIterator):
         self._job = job  # makes the document
         self._lease = ExportLease(job, scratch)  # the ledger and the admission slot
         self._document = job.chunks(self._lease.quota)  # what encodes the rows
-        self._chunks: Chunks | Spooled | Buffered = self._document  # what is sent of it
+        # What is sent: the document as it is made, or from a spool or ring.
+        self._chunks: Chunks | Spooled | Buffered = self._document
         self._watch = job.watch(self._document.receipt, self._lease.scratch.settings)  # observers
         self._holds = _hold_contexts()  # what frameworks keep for the rows
         self._rows_closed = False  # whether the holds may be released
@@ -197,7 +198,7 @@ class Body(ContextIterator):
         """Make the first chunk; a failure can still become a status.
 
         Args:
-            silent: What would hide a cut body from the client; None if nothing.
+            silent: What would hide from the client that the body was cut; None if nothing.
         """
         if self._wanted:
             self._watch.opened()
@@ -207,16 +208,16 @@ class Body(ContextIterator):
             self._watch.look()
 
     def headers(self) -> list[tuple[str, str]]:
-        """Return the headers that only a document which is already complete has."""
+        """Return the headers that only a finished document has."""
         return self._chunks.content.headers() if isinstance(self._chunks, Spooled) else []
 
     def wrap(self, wrapper: Any) -> Iterable[bytes]:
-        """Return the file on disk in the server's file wrapper (PEP 3333); otherwise itself."""
+        """Return a file on disk in the server's file wrapper (PEP 3333), or else this object."""
         chunks = self._chunks
         if wrapper is None or not isinstance(chunks, Spooled) or not chunks.content.spool.on_disk:
             return self
         chunks.content.rewind()
-        self._sent = True  # presumably: no server reports how much of a file it has sent
+        self._sent = True  # assumed: no server reports how much of a file it has sent
         wrapped: Iterable[bytes] = wrapper(_File(chunks.content.spool, self), _BLOCK)
         return wrapped
 
@@ -242,7 +243,7 @@ class Body(ContextIterator):
         return chunk
 
     def cancel(self) -> None:
-        """Have the step in flight end with the row that it is pulling."""
+        """Make the step in flight end with the row that it is pulling."""
         self._chunks.close()
 
     def end(self) -> None:

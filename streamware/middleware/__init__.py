@@ -1,1 +1,1 @@
-"""What cleans up after a request?  The middlewares: scratch space around a whole application."""
+"""What gives a request its scratch space, and removes it?  A middleware for WSGI, one for ASGI."""

@@ -36,7 +36,7 @@ T = TypeVar("T")
 _READ = 65_536
 _LAST = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
 _GRACE = 1.0
-"""Seconds that the last message may take to be sent after the server has reported a disconnect.
+"""Seconds that the last message may still take after the server has reported a disconnect.
 
 Some servers report one after every response, and a few before `send` has returned.
 """
@@ -47,7 +47,7 @@ class ASGIMiddleware:
 
     Mount it outermost.  Views get the scratch with `current_scratch()`, or as
     `scope["extensions"]["streamware.scratch"]["scratch"]`.  They also find `Export`, bound to
-    these settings, as `scope["extensions"]["streamware.export"]["export"]`, and so need not
+    these settings, as `scope["extensions"]["streamware.export"]["export"]`, so they need not
     import it.
 
     The application runs in the server's own task.  When the client leaves, exports that are being
@@ -57,16 +57,16 @@ class ASGIMiddleware:
     has been started, `Refused`, a full disk, and groups of nothing else are answered with 503 and
     `Retry-After`, and a `LimitError` with its own status.
 
-    Below another middleware with equal settings, or if given none of its own, it leaves all but
-    `cancel_on_disconnect` to that one.  Lifespan and websockets pass through.  On an event loop
-    other than asyncio's the application runs as before, without exports and cancellation.
+    Inside another `ASGIMiddleware` it does nothing but `cancel_on_disconnect`, unless it is given
+    other settings.  Lifespan and websockets pass through.  On an event loop other than asyncio's
+    the application runs as before, without exports and cancellation.
 
     Args:
         app: The application.
         settings: Settings for its requests; by default those of the environment.
         cancel_on_disconnect: Cancel the application, too, when the client leaves before the
-            response is complete.  If no status was sent by then, middlewares around this one see
-            a 499.
+            response is complete.  If no status had been sent, middlewares around this one see a
+            499.
 
     Raises:
         ScratchError: The configured directory does not exist or is not safe.
@@ -138,8 +138,8 @@ class ASGIMiddleware:
 def _without_scratch(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """Return the server's `receive` or `send`, called without the request's scratch as current.
 
-    A server may begin the connection's next request within `send`, and within `receive` it may
-    have the event loop watch the socket.  Both go on in a copy of the context of the call.
+    Within `send` a server may start the connection's next request, and within `receive` it may
+    have the event loop watch the socket.  Both continue in a copy of the context of the call.
     """
     outer = CURRENT.get()
 
@@ -198,7 +198,7 @@ class _Cancellation:
         return self._withdraw() and self._task.cancelling() <= self._others
 
     def disarm(self) -> None:
-        """Withdraw the cancellation, and do not cancel any more."""
+        """Withdraw the cancellation, and make no other."""
         self._withdraw()
         if self._timer is not None:
             self._timer.cancel()
@@ -227,7 +227,7 @@ class _Response:
         self._send = send  # the server's
 
     async def send(self, message: Message) -> None:
-        """Send a message of the application's, as its `send`."""
+        """Pass a message on to the server, as the application's `send`."""
         kind = message["type"]
         if kind == "http.response.start":
             if message["status"] < HTTPStatus.MULTIPLE_CHOICES:

@@ -1,4 +1,4 @@
-"""What a middleware answers when an application raises before it has sent anything."""
+"""The answer of a middleware to an application that raised before it had sent anything."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from errno import EDQUOT, ENOSPC
 from http import HTTPStatus
 
 from streamware.errors import ScratchError
-from streamware.http.delivery import Answer, refusal
-from streamware.http.headers import DEFAULT_HEADERS
+from streamware.http.delivery import Answer, plain_answer, refusal
 from streamware.scratch.ledger import Scratch
 
 logger = logging.getLogger("streamware")
@@ -18,8 +17,8 @@ logger = logging.getLogger("streamware")
 def refusal_of(error: BaseException, scratch: Scratch, *, head_only: bool) -> Answer | None:
     """Return the answer to a request that failed for lack of room or at a limit, else None.
 
-    That is a 503 or the status of a `LimitError`.  A group of errors has one if each of its
-    errors has.
+    That is a 503, or the status of a `LimitError`.  A group of errors gets the answer to its
+    first if each of them has an answer.
 
     Args:
         error: What the application raised.
@@ -33,9 +32,9 @@ def refusal_of(error: BaseException, scratch: Scratch, *, head_only: bool) -> An
 
 
 def _disk_full(error: BaseException, scratch: Scratch) -> ScratchError | None:
-    """Return a `ScratchError` for a full disk that a library met when it wrote to a scratch path.
+    """Return a `ScratchError` if a library found the disk full when it wrote to a scratch path.
 
-    The request must have scratch files: else it was another disk.
+    If the request has no scratch files, it was another disk.
     """
     if isinstance(error, ScratchError) or not isinstance(error, OSError):
         return None
@@ -49,17 +48,10 @@ def _disk_full(error: BaseException, scratch: Scratch) -> ScratchError | None:
 def internal_error(error: BaseException, *, head_only: bool) -> Answer | None:
     """Return a 500 if `error` is a `ScratchError`, else None, and log the error.
 
-    A `ScratchError` is an `OSError`, which gunicorn takes for a client that has left: it would
-    close the connection without an answer.
+    A `ScratchError` is an `OSError`, by which gunicorn concludes that the client has left: it
+    would close the connection without an answer.
     """
     if not isinstance(error, ScratchError):
         return None
     logger.error("a request failed because of its scratch files", exc_info=error)
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    body = f"{status.phrase}\n".encode()
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        *DEFAULT_HEADERS,
-    ]
-    return Answer(status, headers, b"" if head_only else body)
+    return plain_answer(HTTPStatus.INTERNAL_SERVER_ERROR, head_only=head_only)

@@ -1,4 +1,4 @@
-"""A look at an application's signature, when a middleware is mounted around it."""
+"""Check an application's signature when a middleware is mounted around it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ARTICLE = {"WSGI": "a", "ASGI": "an"}
 
 
 def check(app: object, kind: Literal["WSGI", "ASGI"]) -> None:
-    """Raise now what would otherwise fail at the first request.
+    """Raise at once what would otherwise be an error at the first request.
 
     Raises:
         TypeError: `app` is not callable, or its signature is not that of such an application.

@@ -1,9 +1,8 @@
 """WSGIMiddleware: scratch space for each request, released however its response ends.
 
-An application may raise, and it may return a body that the server never iterates or never closes:
-no server does all that PEP 3333 asks, and frameworks drop responses, too.  So there are five ways
-out: the application raises; its body ends; its body raises; the server closes it; or no one does,
-and the last reference goes.
+It can end in five ways: the application raises; its body ends; its body raises; the server closes
+the body; or the body is dropped without being closed, because no server follows PEP 3333 in
+everything, and frameworks drop responses, too.
 
 Source: PEP 3333.
 """
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("streamware")
 
 _FILE_WRAPPER = "wsgi.file_wrapper"
-# Flask's test client sets it to get the application's contexts, and enters them in its own.
+# Flask's test client sets this key, to enter the application's contexts in its own.
 _PRESERVED = "werkzeug.debug.preserve_context"
 
 
@@ -39,7 +38,7 @@ class WSGIMiddleware:
 
     Mount it outermost.  Views get the scratch with `current_scratch()`, or as
     `environ["streamware.scratch"]`.  They also find `Export`, bound to these settings, as
-    `environ["streamware.export"]`, and so need not import it.
+    `environ["streamware.export"]`, so they need not import it.
 
     The application, its body and the body's `close()` run in one copy of the server's context.
 
@@ -49,8 +48,7 @@ class WSGIMiddleware:
     What a body's `close()` raises is logged: several servers would cut off a response that was
     sent whole.
 
-    Below another middleware with equal settings, or if given none of its own, it leaves all to
-    that one.
+    Inside another `WSGIMiddleware` it does nothing, unless it is given other settings.
 
     Args:
         app: The application.
@@ -63,7 +61,7 @@ class WSGIMiddleware:
 
     def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
         check(app, "WSGI")
-        self._app = app
+        self._app = app  # the application
         self._given = settings  # as passed; None defers to an outer middleware
         self._settings = settings or Settings()  # what holds if there is no outer middleware
         self._pool = scratch_pool(self._settings)  # shared by all requests of the process
@@ -98,7 +96,7 @@ class _Response(ContextIterator):
         self._chunks: Iterator[bytes] = iter(())  # of the body
         self._error_answer: Answer | None = None  # answers what has just been raised
         self._started = False  # whether the status was passed to the server
-        self._returned = False  # whether the body is, or is about to be, the server's
+        self._returned = False  # whether the server has the body, or is about to get it
         self._sent = False  # whether bytes of the body were passed to the server
 
     def begin(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
@@ -141,7 +139,7 @@ class _Response(ContextIterator):
             raise
 
     def start_response(self, status: str, *args: Any, **kwargs: Any) -> Any:
-        """Pass on what the application starts, as its `start_response`."""
+        """Pass the status and headers on, as the application's `start_response`."""
         if status.startswith("2"):  # the page for an error may always be sent
             self._scratch.measure()
         self._started = True
@@ -173,7 +171,7 @@ class _Response(ContextIterator):
         return None if self._returned and write is None else answer.body
 
     def _prepare_answer(self, error: Exception) -> None:
-        """Decide what answers `error` now, while the scratch is open and shows its files."""
+        """Choose the answer to `error` now, while the scratch is open and shows its files."""
         if not self._sent:
             self._error_answer = refusal_of(
                 error, self._scratch, head_only=self._head_only
@@ -193,7 +191,7 @@ class _Response(ContextIterator):
 
 
 class _FileWrapper:
-    """The server's `wsgi.file_wrapper`, given files whose `close()` can end the response."""
+    """The server's `wsgi.file_wrapper`, but its files can end the response when they are closed."""
 
     def __init__(self, wrapper: Callable[..., Any]) -> None:
         self._wrapper = wrapper
@@ -215,7 +213,7 @@ class _FileWrapper:
 
 
 class _File:
-    """A file that closes `response`, once that is set, in place of itself.
+    """A file whose `close()` closes `response` instead, once that is set.
 
     Attributes:
         file: The file of the application.
@@ -241,7 +239,7 @@ class _File:
 
 
 def _in_this_context(scratch: Scratch, call: Callable[..., Any], *args: Any) -> Any:
-    """Call it in the context of the caller, with `scratch` as the current one."""
+    """Make a call in the context of the caller, with `scratch` as the current one."""
     token = CURRENT.set(scratch)
     try:
         return call(*args)

@@ -25,14 +25,14 @@ class AsyncDownload(BaseDownload):
         super().__init__(answer)
         self._scope = _without_watcher(scope)
         self._stream: ResponseStream | None = None  # from the start until it is closed
-        self._left = asyncio.Event()  # set when no further chunk is taken
+        self._left = asyncio.Event()  # set when no more chunks will be taken
         self._loop: asyncio.AbstractEventLoop | None = None  # on which it was started
 
     async def start(self, *, open_rows: bool = True) -> None:
         """Make the first chunk.  Idempotent.
 
         Args:
-            open_rows: If false, the body is empty, and rows that were passed open are closed.
+            open_rows: If False, the body is empty, and rows that were passed open are closed.
 
         Raises:
             Exception: What the rows raise; everything is closed then.
@@ -62,7 +62,7 @@ class AsyncDownload(BaseDownload):
 
     async def aclose(self) -> None:
         """Close the rows, and wait until they are closed.  Raises only if cancelled."""
-        with suppress(Exception):  # not wanted, so what is wrong with the rows does not matter
+        with suppress(Exception):  # the rows are not wanted, so their errors do not matter
             await self.start(open_rows=False)
         stream, self._stream = self._stream, None
         self._left.set()
@@ -70,7 +70,7 @@ class AsyncDownload(BaseDownload):
             await stream.close()
 
     def close(self) -> None:
-        """Have the rows closed soon.  For any thread; never raises."""
+        """Have the rows closed soon; from any thread.  Never raises."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop was closed, and all tasks ended before
                 self._loop.call_soon_threadsafe(self._left.set)
@@ -81,7 +81,7 @@ class AsyncDownload(BaseDownload):
                     job.achunks().close()
 
     def __del__(self) -> None:
-        # A last resort, for a response that was dropped: the task does not refer to us.
+        # A last resort, for a response that was dropped: its task holds no reference to this.
         if getattr(self, "_stream", None) is not None or not getattr(self, "started", True):
             self.close()
 
@@ -91,7 +91,7 @@ async def _outside_tasks(
 ) -> ResponseStream:
     """Make the stream outside any task, so that it does not end with one.
 
-    The task in which Django makes it need not be the request's.
+    Django may make it in another task than the request's.
     """
     loop = asyncio.get_running_loop()
     made: asyncio.Future[ResponseStream] = loop.create_future()
@@ -106,7 +106,8 @@ async def _outside_tasks(
 def _disconnect_at(left: asyncio.Event) -> Receive:
     """Return a `receive` that reports a disconnect when the event is set."""
 
-    async def receive() -> Message:  # does not refer to the download, which may so be collected
+    # It holds no reference to the download, so that one can be collected.
+    async def receive() -> Message:
         await left.wait()
         return {"type": "http.disconnect"}
 

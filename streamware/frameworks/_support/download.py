@@ -32,11 +32,11 @@ class SettableHeaders(Protocol):
 
 
 class BaseDownload:
-    """What `Download` and `AsyncDownload` have in common: an answer that is started once.
+    """The base of `Download` and `AsyncDownload`: an answer that is started once.
 
     Attributes:
-        status: Status code; the answer's until the start, which may be refused.
-        headers: Headers; from the start on they may give the length.
+        status: Status code: the answer's; after a start that was refused, that of the refusal.
+        headers: Headers; after the start they may give the length.
         started: Whether it was started, or closed before that.
     """
 
@@ -52,7 +52,7 @@ class BaseDownload:
         return self.status != self._answer.status
 
     def update_headers(self, headers: SettableHeaders) -> None:
-        """Apply to a response's headers what the start has changed."""
+        """Change the headers of a response as the start has changed those of the answer."""
         if self.refused:
             for name, _ in self._answer.headers:
                 del headers[name]
@@ -62,7 +62,7 @@ class BaseDownload:
                 headers[name] = value
 
     def _application(self, *, open_rows: bool) -> _FixedAnswer:
-        """Return the application to start; without rows, it closes those that were passed open."""
+        """Return the application to start; without opening rows, it closes those passed open."""
         answer = self._answer
         if not open_rows and isinstance(answer.body, Job):
             answer = replace(answer, body=b"", discarded=answer.body)
@@ -95,7 +95,7 @@ class Download(BaseDownload):
         """Make the first chunk.  Idempotent.
 
         Args:
-            open_rows: If false, the body is empty, and rows that were passed open are closed.
+            open_rows: If False, the body is empty, and rows that were passed open are closed.
 
         Raises:
             Exception: What the rows raise; everything is closed then.
@@ -124,7 +124,7 @@ class Download(BaseDownload):
 
     def close(self) -> None:
         """Close the rows.  Idempotent; may raise only `KeyboardInterrupt` and the like."""
-        with suppress(Exception):  # not wanted, so what is wrong with the rows does not matter
+        with suppress(Exception):  # the rows are not wanted, so their errors do not matter
             self.start(open_rows=False)
         close: Callable[[], object] | None = getattr(self._body, "close", None)
         self._body, self._chunks = (), iter(())
@@ -139,7 +139,7 @@ class Download(BaseDownload):
 
 
 class _FixedAnswer(Application):
-    """An application that gives the answer with which it was made."""
+    """An application that always gives the same answer."""
 
     __slots__ = ("_answer",)
 

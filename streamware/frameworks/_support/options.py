@@ -22,7 +22,7 @@ Content = Rows | Export | Bundle
 
 
 class ExportOptions(TypedDict, total=False):
-    """The arguments of `Export` other than rows, headers and status.  `Export` explains them."""
+    """The arguments of `Export` other than rows, headers and status, explained there."""
 
     columns: Iterable[Column | Key] | None
     sheet_by: Key | None

@@ -11,25 +11,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
-from streamware.http.disconnect import Message, Receive, Scope, Send
+from streamware.http.disconnect import CLIENT_LEFT, Message, Receive, Scope, Send
 
-CLIENT_LEFT = 499
-"""Status of a response whose client left before it was started; nginx logs the same."""
-GRACE = 0.5
+_GRACE = 0.5
 """Seconds for a framework to return from sending to a client that has left."""
 
 
 class ResponseStream:
     """The response of an ASGI application to one request: its start, then its chunks.
 
-    It ends with its last chunk, with `close()`, and with the task in which it was made.  That is
-    the request's, so a response that is never sent ends, too.  If that task is stuck in sending
-    to a client that has left, as under hypercorn over HTTP/2, it is cancelled.
+    It ends with its last chunk, with `close()`, or with the task in which it was made.  That is
+    the request's task, so a response that is never sent ends, too.  If that task is stuck in
+    sending to a client that has left, as under hypercorn over HTTP/2, it is cancelled.
 
     Args:
         application: The application.
         scope: The request's.
-        receive: The request's, unless the framework reads it; reports that the client has left.
+        receive: The request's, which reports that the client has left; None if the framework
+            itself reads it.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class ResponseStream:
             self._owner.add_done_callback(self._cancel)
 
     async def start(self) -> tuple[int, list[tuple[str, str]]]:
-        """Return status and headers; the first chunk has been made by then, too.
+        """Return status and headers, once the first chunk has been made.
 
         If the client left before, the status is `CLIENT_LEFT`, and there are no chunks.
 
@@ -101,7 +100,7 @@ class ResponseStream:
         return message
 
     async def _send(self, message: Message) -> None:
-        """Queue a message, as the application's `send`; return when the next one is wanted."""
+        """Queue a message, as the application's `send`; return when the next is wanted."""
         self._wanted.clear()
         self._messages.put_nowait(message)
         await self._wanted.wait()
@@ -121,7 +120,7 @@ class ResponseStream:
             return
         task.exception()  # marks it as retrieved, whether or not the framework asks for more
         if self._sending and self._owner is not None:  # it returned because the client has left
-            self._stuck = task.get_loop().call_later(GRACE, self._owner.cancel)
+            self._stuck = task.get_loop().call_later(_GRACE, self._owner.cancel)
 
 
 async def _never() -> Message:

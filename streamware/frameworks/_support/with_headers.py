@@ -1,6 +1,6 @@
-"""WithHeaders: an application whose download has the status and headers of a framework's response.
+"""WithHeaders: an application that gives its download the status and headers of a response.
 
-An answer in place of the download (406, 413, 503) keeps its own.
+An answer in place of the download (406, 413, 503) keeps its own status and headers.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from streamware.http.request import Request
 
 
 class WithHeaders(Application):
-    """An application that answers as another one does, with a status and headers of its own.
+    """An application that answers as another one does, but with other status and headers.
 
     Args:
         inner: The other application.
-        status: Status code of the download; None is that of `inner`.
+        status: Status code of the download; None keeps that of `inner`.
         headers: Headers of the download, which replace those of `inner` of the same name.
 
     Raises:
@@ -34,7 +34,7 @@ class WithHeaders(Application):
         self._headers = validate_headers(headers)
 
     def _prepare_answer(self, request: Request) -> Answer:
-        """Return the answer of `inner` with the status and headers; opens no rows."""
+        """Return the answer of `inner` with the status and headers, without opening rows."""
         answer = prepare_answer(self._inner, request)
         if answer.status == HTTPStatus.NOT_ACCEPTABLE:
             return answer

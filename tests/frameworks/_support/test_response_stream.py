@@ -5,7 +5,8 @@ import pytest
 
 import streamware as sw
 from fakes import Broken, Rows, failing, orders, until
-from streamware.frameworks._support.response_stream import CLIENT_LEFT, ResponseStream
+from streamware.frameworks._support.response_stream import ResponseStream
+from streamware.http.disconnect import CLIENT_LEFT
 
 SCOPE = {"type": "http", "method": "GET", "headers": [], "query_string": b""}
 ENDLESS = 10**9
