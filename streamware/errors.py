@@ -21,7 +21,7 @@ class EncodeError(StreamwareError, ValueError):
 
 
 class CellError(EncodeError):
-    """A value that cannot be written into the document.
+    """A value that the document cannot hold.
 
     The message names the cell and the type, never the value, which is user data.  With
     `sheet_by=` the name of a sheet may be user data, too; `Receipt.problem` contains neither.
@@ -89,7 +89,7 @@ class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fau
 
     Attributes:
         retry_after: Seconds after which it is worth asking again.
-        limit: The field of `Settings` that is used up, if it is one.
+        limit: The field of `Settings` that refused it, if one did.
     """
 
     def __init__(self, message: str, *, retry_after: float, limit: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fau
 
 
 def place_of(row: int, column: str, sheet: str | None) -> str:
-    """Return how messages name a cell, as `CellError` does."""
+    """Return what messages call a cell: its sheet, if that has a name, its row and its column."""
     return (
         f"sheet {sheet!r}, row {row}, column {column}" if sheet else f"row {row}, column {column}"
     )

@@ -28,8 +28,8 @@ class Limits:
         rows: Data rows, over all sheets.
         bytes: Bytes of the document, as sent before any content coding.
         seconds: Seconds from the opening of the rows, checked before and after every pull.  A
-            pull that is blocked then is interrupted: a cancellation interrupts asynchronous
-            rows, `Export(cancel=)` others.
+            pull that is blocked when they are over is interrupted: asynchronous rows by a
+            cancellation, others by `Export(cancel=)`.
         cell_characters: Characters (code points) in one text cell.
         scratch_bytes: Bytes on disk that the export's own spools hold at a time, with what is
             reserved ahead for them; not what the rows take from `current_scratch()`.
@@ -74,7 +74,7 @@ class Limits:
         return error
 
     def status_of(self, error: LimitError) -> int | None:
-        """Return the status of `error` before the first byte; None if it is raised instead."""
+        """Return the status to answer with, if no byte was sent; None to raise `error` instead."""
         if error.name is None or self.status is None:
             return None
         if self.status != "auto":

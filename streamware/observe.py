@@ -15,19 +15,20 @@ logger = logging.getLogger("streamware")
 ROWS = 10_000
 """Rows after which progress is reported."""
 SECONDS = 1.0
-"""Seconds after which it is reported, if they pass first; looked at once a chunk."""
+"""Seconds after which progress is reported, if they pass first; checked once per chunk."""
 
 _FAILURES = (Exception, CancelledError)
-"""What is logged; a CancelledError can only come from an observer's own task."""
+"""Errors that are logged; a CancelledError can only come from an observer's own task."""
 
 
 class Observer(Protocol):
-    """Notified of the exports and bundles that answer requests; see `Settings.observers`.
+    """Is notified of the exports and bundles that answer requests; see `Settings.observers`.
 
     For each export the calls are, in this order: `opened` once, `first_byte` at most once,
     `progress` any number of times, `done` once.  A `HEAD` request, and one that no format suits,
-    opens nothing and is not reported.  All calls come on the thread that sends, under ASGI the
-    event loop's: an observer must not block.  What it raises is logged and changes nothing.
+    opens nothing and is not reported.  All calls come on the thread that sends, which under ASGI
+    is that of the event loop: an observer must not block.  What it raises is logged and changes
+    nothing.
 
     The receipt of an export is the same object in every call, and is filled while it runs.  Its
     figures are final only at `done`.
@@ -47,9 +48,9 @@ class Observer(Protocol):
 
 
 class Watch:
-    """One export, as its observers see it: each event in its order, the end exactly once.
+    """Reports one export to its observers: each event in its order, the end exactly once.
 
-    Nothing that it calls can break the export.  One thread at a time uses it.
+    An error of an observer never breaks the export.  One thread at a time uses it.
 
     Args:
         receipt: Passed to the observers.
@@ -92,7 +93,7 @@ class Watch:
         self._report("opened")
 
     def look(self) -> None:
-        """Report the first bytes and the progress, if any; called once a chunk."""
+        """Report the first bytes and the progress, if any; call it after each chunk."""
         if not self._observers or not self._opened or self._ended:
             return
         receipt = self._receipt

@@ -25,8 +25,8 @@ from streamware.scratch.pool import ScratchPool, scratch_pools
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 _BYTES = (0, *(2**exponent for exponent in range(20, 38, 2)))  # 1 MiB to 64 GiB
-_LABELS = ("format", "mode")  # of what is counted by export
-_SIGNALS = {
+_LABELS = ("format", "mode")  # of a metric of exports
+_SIGNALS = {  # what is counted for scratch that was not released in the usual way
     "orphans_reaped": "Directories of killed processes that were removed",
     "orphan_bytes": "Bytes that these directories held",
     "cleanup_failures": "Scratch that could not be closed or removed",

@@ -11,7 +11,7 @@ from streamware.errors import LimitError, Refused, StateError
 
 
 class Conversion(NamedTuple):
-    """A rule by which a value is written otherwise than it came.
+    """A rule by which a value is changed when it is written.
 
     Attributes:
         formats: The formats that apply it.
@@ -27,8 +27,8 @@ _ALL, _SPREADSHEETS = "all", "XLSX, ODS"
 CONVERSIONS = {
     "aware": Conversion(
         _ALL,
-        "A date-time with a zone was written as ISO 8601 text: by `Values(aware='text')`, or as it"
-        " is out of range in `Values.timezone`.  In XLSX and ODS a time with a zone, too.",
+        "A date-time with a zone was written as ISO 8601 text: `Values(aware='text')` says so, or"
+        " it is out of range in `Values.timezone`.  In XLSX and ODS a time with a zone, too.",
     ),
     "big_int": Conversion(
         _SPREADSHEETS,
@@ -53,16 +53,16 @@ CONVERSIONS = {
     ),
     "formula": Conversion(
         "CSV, TSV, XML, JSON, NDJSON, ODS",
-        "A `Formula` was written as its text; in ODS only its value was, as its functions cannot be"
-        " translated.",
+        "A `Formula` was written as its text; in ODS only its value was written, because the"
+        " formula has no translation, such as one with the column of a table.",
     ),
     "formula_text": Conversion(
         "CSV, TSV", "Text that a spreadsheet would take for a formula got an apostrophe."
     ),
     "link": Conversion(
         _SPREADSHEETS,
-        "The link of a `Cell` was left out: the sheet has as many as it can hold, or a link cannot"
-        " be there.",
+        "The link of a `Cell` was left out: its url is not an address, the sheet has as many links"
+        " as it can hold, or, in ODS, the cell is empty or a formula.",
     ),
     "long_duration": Conversion(
         _SPREADSHEETS, "A duration too long for the format was written as ISO 8601 text."
@@ -78,7 +78,7 @@ CONVERSIONS = {
     "nested": Conversion(_ALL, "A list, a tuple or a dict was written as compact JSON."),
     "newline": Conversion(_SPREADSHEETS, "Text with CR or CRLF got LF."),
     "non_finite": Conversion(
-        _ALL, "NaN or an infinity was left empty, or written as text, by `Values.non_finite`."
+        _ALL, "NaN or an infinity was left empty or written as text, as `Values.non_finite` says."
     ),
     "note": Conversion("XLSX", "A note was left out: the sheet has as many as it can hold."),
     "offset": Conversion(
@@ -102,11 +102,11 @@ CONVERSIONS = {
     "timezone": Conversion(_ALL, "A date-time was converted to `Values.timezone`."),
     "url": Conversion(
         _SPREADSHEETS,
-        "A cell of a column with `Column(url=…)` has no link: it is a formula, or its value makes"
-        " no address.",
+        "A cell of a column with `Column(url=…)` has no link: it is a formula, or its value gives"
+        " no address, or one that is too long.",
     ),
     "validation": Conversion(
-        "ODS", "The rule of a column was left out: the sheet came after the rules."
+        "ODS", "The validation of a column was left out: the sheet came after the validations."
     ),
 }
 """Every key of `Receipt.converted`; `docs/values.md` has them as a table."""
@@ -118,29 +118,31 @@ class Receipt:
 
     Attributes:
         format: Name of the format, such as "xlsx".
-        rows: Data rows written, over all sheets, headers not counted.
-        bytes: Bytes of the document that were taken so far.
+        rows: Data rows written, over all sheets, without headers.
+        bytes: Bytes of the document taken so far.
         seconds: Seconds from the opening of the rows to the end.
-        first_byte_seconds: Seconds from the opening to the first bytes that can be sent; for a
-            spooled document, to its end.  None before them.
+        first_byte_seconds: Seconds from the opening of the rows to the first bytes that can be
+            sent; for a spooled document, to its end.  None until then.
         sha256: Hex digest of the whole document; None unless it is complete.
-        converted: How often a value was written otherwise than it came, by the name of the rule;
+        converted: How many values were changed when they were written, by the name of the rule;
             `docs/values.md` explains each.
         outcome: "running", and then one of
             "complete": all of it was taken, over HTTP by the server;
-            "client gone": over HTTP, closed before its end; elsewhere that is "closed";
+            "closed": it was closed before its end;
+            "client gone": over HTTP, the client left before its end;
             "source error": the rows raised;
             "encode error": a row or a value that the format cannot hold;
-            "limit": more than the format holds or `Limits` allow; of seconds, "expired";
+            "limit": more than the format can hold, or than `Limits` allow;
+            "expired": `Limits.seconds` was over;
             "no space": no room for scratch;
             "refused": over HTTP, too many exports at once; nothing was opened.
         problem: What ended it, in one line that can be logged: the limit that was passed, or the
             type of the error, never its text.  None if no error did.
         delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
-        delivery_reason: Why so, if `delivery="auto"` had the choice.
-        waited_seconds: Over HTTP, seconds it waited for its turn among those at once.
+        delivery_reason: Why it was sent that way, if `delivery="auto"` made the choice.
+        waited_seconds: Over HTTP, seconds for which it waited to be admitted.
         scratch_peak_bytes: The most bytes it held on disk, with what was reserved ahead.
-        id: Tells it from others in a log.
+        id: A random name, by which a log can refer to the export.
     """
 
     format: str

@@ -65,8 +65,8 @@ class Settings:
         scratch_dir: An existing directory for scratch files, owned by this user or by root; None
             is `/var/tmp`.
         memory_backed: What to do if that directory is in memory (tmpfs): "warn" or "refuse".
-        spool_memory: What a spool keeps in memory before it goes to disk.  It applies to the
-            first 16 spools of a request; later ones go to disk at once.
+        spool_memory: What a spool keeps in memory before it goes to disk.  A spool that is opened
+            while the request has 16 others open goes to disk at once.
         request_bytes: Scratch on disk that one request may hold.
         request_files: Open spools, paths and directories that one request may hold.
         process_bytes: Scratch on disk that all requests of a process may hold together.
@@ -80,7 +80,7 @@ class Settings:
             `Refused`.  It never blocks the thread of an event loop.
         values: The default of `Export(values=…)`.
         limits: The default of `Export(limits=…)`.
-        observers: Told of every export.
+        observers: Objects that are notified of every export.
 
     Raises:
         ValueError: A field is out of its range, or a variable cannot be read.
@@ -123,15 +123,15 @@ class Settings:
                 self._refuse("observers", "Observers, which have a method `done`")
 
     def _directory(self) -> str:
-        """Return the absolute path: a process may change its working directory.
+        """Return the absolute path, because a process may change its working directory.
 
-        Links stay, for the directory's own check.
+        Links are not resolved, because `ScratchDirectory` checks them.
         """
         given = self.scratch_dir
         path = os.fspath(given) if isinstance(given, str | os.PathLike) else given
         if not isinstance(path, str) or not path or "\0" in path:
             self._refuse("scratch_dir", "the path of a directory")
-        return os.path.abspath(path)  # noqa: PTH100 - and its `..` as text, as the shell reads it
+        return os.path.abspath(path)  # noqa: PTH100 - Path.resolve() would resolve links
 
     def _check_numbers(self) -> None:
         for name, (least, most) in _RANGES.items():
