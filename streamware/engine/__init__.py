@@ -1,1 +1,1 @@
-"""How do rows become the chunks of a document: what pulls them, on which thread, until when?"""
+"""What turns rows into the chunks of a document: who pulls them, on which thread, until when?"""

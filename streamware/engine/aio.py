@@ -1,4 +1,4 @@
-"""aencode: rows to the chunks of a document, beside an event loop."""
+"""aencode: turns rows into the chunks of a document, beside an event loop."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def aencode(
     """Turn rows into the chunks of a document, beside an event loop; the twin of `encode`.
 
     The rows may be asynchronous or not.  An ordinary iterable is opened, pulled and closed on a
-    thread of its own, in a copy of the current context.  Pass a callable that opens it if what
-    it opens is bound to a thread, as SQLite's cursors are.
+    thread of its own, in a copy of the current context.  If it is bound to the thread that opens
+    it, as SQLite's cursors are, pass a callable that opens it.
 
-    Args and Raises as `encode`; a timer keeps `flush_interval`.
+    Args and Raises: As in `encode`; a timer keeps `flush_interval`.
 
     Returns:
         An async iterator of bytes, never empty ones, and an async context manager; with

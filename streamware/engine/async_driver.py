@@ -30,7 +30,7 @@ from streamware.receipt import Receipt
 from streamware.rows.async_rows import AsyncRowBridges
 from streamware.rows.source import Bridge, aclose, is_thread_bound
 
-_FLUSH = 0.02  # seconds in which a thread that waits for rows takes those that were flushed
+_FLUSH = 0.02  # seconds to wait for a chunk after rows were passed to a thread that waited for some
 _OTHER_THREAD = (
     "these rows were opened on another thread and are bound to it; beside an event loop pass a"
     " callable that opens them, such as Export(lambda: connection().execute(…))"
@@ -38,7 +38,7 @@ _OTHER_THREAD = (
 
 
 class Drivable(Protocol):
-    """What is encoded on one thread and can be looked at from others: a `Driver`, or a zip."""
+    """A document that one thread encodes and others can look at: a `Driver`, or one of a zip."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
@@ -50,11 +50,11 @@ class Drivable(Protocol):
 
     @property
     def has_pending(self) -> bool:
-        """Whether rows have come that were not sent."""
+        """Whether some rows have come and were not sent."""
 
     @property
     def asynchronous(self) -> list[object]:
-        """Rows that were passed open, that only an event loop can close, and were not read."""
+        """The rows that were passed open and not read, and that only an event loop can close."""
 
     def advance(self) -> bool:
         """Pull and encode until something can be sent; return False after the last row."""
@@ -70,7 +70,7 @@ class Drivable(Protocol):
         """Seconds that it may still take."""
 
     def expire(self) -> LimitError | None:
-        """Cancel it if no time is left; return the error that `advance` raises then."""
+        """Cancel it if no time is left; return the error that `advance` will raise."""
 
     def cancel(self) -> None:
         """Have `advance` end with the pull in flight."""
@@ -80,10 +80,10 @@ class Drivable(Protocol):
 
 
 class AsyncDriver:
-    """The chunks of one document, for a task.
+    """An async iterator of the chunks of one document.
 
     Args:
-        make: Makes the driver that it calls from threads.
+        make: Makes the driver, which is called from threads.
         flush_interval: Seconds after which a slow source's rows are flushed.
         cancel: Interrupts a blocked pull, from another thread.
     """
@@ -95,7 +95,7 @@ class AsyncDriver:
         flush_interval: float,
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        self._bridges = AsyncRowBridges()  # from the tasks that read rows to the thread
+        self._bridges = AsyncRowBridges()  # between the tasks that read async rows and the worker
         self._driver = make(self._bridges)  # what the threads run
         self._flush_interval = flush_interval  # seconds until a slow source's rows are flushed
         self._cancel = cancel  # interrupts a blocked pull
@@ -105,7 +105,8 @@ class AsyncDriver:
         self._filling: asyncio.Future[bool] | None = None  # the call of `advance` under way
         self._turn: Turn | None = None  # the last turn it had
         self._endings: list[asyncio.Future[Any]] = []  # what `aclose` waits for
-        self._closing: asyncio.Task[None] | None = None  # held, lest it is collected while it runs
+        # The task that closes this, referenced here because asyncio keeps only a weak reference.
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -190,7 +191,7 @@ class AsyncDriver:
         self._collect()
 
     def _collect(self) -> None:
-        with self._driver.lock:  # so that chunks line up in the order in which they were taken
+        with self._driver.lock:  # so that chunks are queued in the order in which they were taken
             if chunk := self._driver.take():
                 self._ready.append(chunk)
 
@@ -228,7 +229,7 @@ class AsyncDriver:
             del expired  # its traceback holds this frame
 
     def _stop(self) -> list[asyncio.Future[Any]]:
-        """Have everything end; return what to wait for until it has."""
+        """Have everything end, without waiting; return the futures to wait for."""
         if self._ready and self.lifecycle.state is State.COMPLETE:
             self.lifecycle.drop()
         self._driver.cancel()
@@ -237,7 +238,7 @@ class AsyncDriver:
             with suppress(RuntimeError):  # the loop has ended
                 self._filling.add_done_callback(_retrieve)
         self._bridges.cancel()
-        endings = [self._worker.stop(self._driver.close), self._helper.stop(_nothing)]
+        endings = [self._worker.stop(self._driver.close), self._helper.stop(lambda: None)]
         if pulling and self._cancel is not None:
             Thread(target=call_logged, args=(self._cancel,), name="streamware", daemon=True).start()
         return [ending for ending in endings if ending is not None]
@@ -251,10 +252,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _retrieve(future: asyncio.Future[bool]) -> None:
-    """Take the error, which is in the receipt, lest asyncio logs that it was never retrieved."""
+    """Retrieve the error, which is in the receipt, so that asyncio does not log it."""
     if not future.cancelled():
         future.exception()
-
-
-def _nothing() -> None:
-    """Do nothing, as the last call of the helper."""

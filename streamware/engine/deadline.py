@@ -12,21 +12,21 @@ logger = logging.getLogger("streamware")
 class Deadline:
     """A context manager around each pull, and a timer that interrupts the pull under way.
 
-    What is interrupted (a connection) may belong to another request as soon as it is closed here.
-    So it is interrupted only while a pull is under way, and a pull does not end while it is being
-    interrupted.  It costs a thread as long as it runs.
+    A connection may belong to another request as soon as its rows are closed here.  So it is
+    interrupted only while a pull is under way, and a pull does not end while it is being
+    interrupted.  The timer is a thread as long as it runs.
 
     Args:
-        seconds: When, counted from `start`.
-        interrupt: What is called then, on the timer's thread.
+        seconds: Seconds from `start` to the interruption.
+        interrupt: Interrupts a pull; called on the timer's thread.
 
     Attributes:
-        struck: Whether it was called.
+        struck: Whether `interrupt` was called.
     """
 
     def __init__(self, seconds: float, interrupt: Callable[[], object]) -> None:
-        self.struck = False  # whether the time was over while a pull was under way
-        self._interrupt = interrupt  # called by the timer
+        self.struck = False  # whether `interrupt` was called
+        self._interrupt = interrupt  # interrupts a pull
         self._pulling = False  # whether a pull is under way
         self._lock = Lock()  # held while it interrupts, and while a pull ends
         self._timer = Timer(seconds, self._strike)  # a thread once started
@@ -58,7 +58,7 @@ class Deadline:
 
 
 def call_logged(cancel: Callable[[], object]) -> None:
-    """Call it and log what it raises, as no caller waits for it."""
+    """Call `cancel` and log what it raises, because no caller waits for it."""
     try:
         cancel()
     except Exception:

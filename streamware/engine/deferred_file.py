@@ -1,4 +1,4 @@
-"""DeferredFile: a scratch file that is written to outside of the encoding gate."""
+"""DeferredFile: a scratch file whose writes wait until the encoding gate is free again."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 class DeferredFile(io.BufferedIOBase, BinaryIO):
-    """A binary file whose writes wait until `write_pending`, or until it is used otherwise.
+    """A binary file whose writes wait for `write_pending`, or for the next read, seek or the like.
 
-    An encoder works while other exports wait for the gate; the disk must not add to that.
+    Other exports wait for the gate while an encoder works; the disk must not make that longer.
 
     Args:
         file: The file.
-        unwritten: Where it adds itself when it has something to write.
+        unwritten: The list to which it adds itself when it has something to write.
 
     Raises:
         ValueError: It is closed.
-        Exception: As the file raises.
+        OSError: Writing or reading the file failed.
     """
 
     mode = "rb+"
@@ -33,13 +33,13 @@ class DeferredFile(io.BufferedIOBase, BinaryIO):
         self._pending: list[bytes] = []
 
     def write_pending(self) -> None:
-        """Write what waits."""
+        """Write the pending data to the file."""
         if self._pending:
             data, self._pending = b"".join(self._pending), []
             self._file.write(data)
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Take all of `data`."""
+        """Take all of `data`, to be written later."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
         if not self._pending:
@@ -68,7 +68,7 @@ class DeferredFile(io.BufferedIOBase, BinaryIO):
         return self._written.fileno()
 
     def flush(self) -> None:
-        """Write what waits, unless it is closed."""
+        """Write the pending data to the file, unless it is closed."""
         if not self.closed:
             self._written.flush()
 
@@ -90,12 +90,12 @@ class DeferredFile(io.BufferedIOBase, BinaryIO):
         return self._file.closed
 
     def close(self) -> None:
-        """Close the file and drop what waits.  Idempotent."""
+        """Drop the pending data and close the file.  Idempotent."""
         self._pending.clear()
         self._file.close()
 
     @property
     def _written(self) -> BinaryIO:
-        """The file, with all that waited written to it."""
+        """The file, with the pending data written to it."""
         self.write_pending()
         return self._file

@@ -1,6 +1,6 @@
-"""DocumentWriter: batches of rows to the bytes of one document.
+"""DocumentWriter: turns batches of rows into the bytes of one document.
 
-It never reads, waits or opens rows: a `Driver` feeds it and sends what it gives.
+It never opens or pulls rows: a `Driver` feeds it, and takes the bytes.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class DocumentWriter:
 
     Args:
         format: Its format.
-        options: The caller's columns, values and limits, among others.
+        options: The caller's options.
+        open_spool: Opens a scratch file.
         gate: Held while rows are encoded.
-        open_spool: Opens a scratch file; None if there is nowhere to put one.
         locale: Language tag of the reader, if it is known.
 
     Attributes:
         lifecycle: Its state, and its receipt.
         size: Bytes that are ready to be taken.
-        unflushed: Whether rows were fed whose bytes `flush` would bring.
+        unflushed: Whether some rows that were fed are in no ready bytes; `flush` makes them ready.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class DocumentWriter:
         format: Format,  # noqa: A002 - the contract's name
         options: ResolvedOptions,
         *,
+        open_spool: Callable[[], BinaryIO],
         gate: AbstractContextManager[Any] | None = None,
-        open_spool: Callable[[], BinaryIO] | None = None,
         locale: str | None = None,
     ) -> None:
         self.lifecycle = Lifecycle(Receipt(format.name))  # its state, and its receipt
@@ -53,15 +53,15 @@ class DocumentWriter:
         self._format = format  # makes the encoder
         self._options = options  # columns, values, limits and sheet_by
         self._gate = nullcontext() if gate is None else gate  # held while rows are encoded
-        self._open_spool = open_spool  # None if there is nowhere to put a scratch file
+        self._open_spool = open_spool  # opens a scratch file
         self._locale = locale  # language tag of the reader
         self._encoder: Encoder | None = None  # made for the first batch; None again once closed
         self._out: list[bytes] = []  # what the encoder gave and was not taken yet
         self._digest = hashlib.sha256()  # of all that was taken
         self._table: Table | None = None  # lays out the rows of the sheet that was started last
         self._grouper: SheetGrouper | None = None  # in place of _table if sheets are interleaved
-        self._unwritten: list[DeferredFile] = []  # scratch files with writes that wait
-        self._ending: Iterator[bytes] | None = None  # the pieces that stand after the last row
+        self._unwritten: list[DeferredFile] = []  # scratch files with pending writes
+        self._ending: Iterator[bytes] | None = None  # the pieces that follow the last row
         self._foreign: LimitError | None = None  # the last one that the caller's code raised
 
     @property
@@ -70,10 +70,10 @@ class DocumentWriter:
         return self.lifecycle.receipt
 
     def start_sheet(self, sheet: Sheet | None, names: list[str] | None) -> None:
-        """Have the rows fed from here on go into `sheet`; None if there is only one.
+        """Make `sheet` the one into which the following rows go.
 
         Args:
-            sheet: The sheet.
+            sheet: The sheet; None if the document has only one.
             names: Names of the source's columns, if it gives them.
 
         Raises:
@@ -87,7 +87,7 @@ class DocumentWriter:
         self._table = self._make_table(sheet, names)
 
     def start_grouped(self, names: list[str] | None) -> list[Any] | None:
-        """Have the rows fed from here on go into several sheets, in whatever order they come.
+        """Have each of the following rows go into its own sheet, in any order.
 
         Args:
             names: Names of the source's columns, if it gives them.
@@ -113,9 +113,9 @@ class DocumentWriter:
         """Encode `rows`; `take` gives what is ready.
 
         Args:
-            rows: The next ones.
-            characters: About how much text they hold.
-            alone: Whether they are to be encoded without others, because they are large.
+            rows: The next rows.
+            characters: About how many characters of text they hold.
+            alone: Whether to encode them without others, because they are large.
         """
         if not rows:
             return
@@ -133,7 +133,7 @@ class DocumentWriter:
         self._encode_all(grouper.rest() if alone else grouper.ready())
 
     def end_sheet(self) -> None:
-        """Encode what waits: the sheet has no more rows, or none of the grouped sheets has."""
+        """Encode the rows that wait: the sheet, or all grouped sheets, have no more rows."""
         if self._grouper is not None:
             self._encode_all(self._grouper.rest())
         if self._current_table.layout is None and not (self._grouper and self._encoder):
@@ -142,25 +142,26 @@ class DocumentWriter:
 
     @property
     def heavy(self) -> Sequence[Any] | None:
-        """The keys of the cells whose length counts; None if that of all cells does."""
+        """Keys of the cells whose length counts; None if all of them do."""
         if self._grouper is not None:
             return self._grouper.heavy
         return self._current_table.heavy
 
     def any_thread(self, row: Any) -> bool:
-        """Return whether any thread may reach the cells of rows like `row`.
+        """Return whether any thread may read the cells of rows like `row`.
 
-        No attribute, callable or conversion of the caller's is involved then.
+        If so, no attribute, callable or conversion of the caller is involved.
         """
         if self._grouper is not None:
             return self._grouper.any_thread(row)
         return self._current_table.any_thread(row)
 
     def flush(self, *, rows: bool = True) -> None:
-        """Make the bytes of all that was fed so far ready.
+        """Make the bytes of all rows that were fed so far ready.
 
         Args:
-            rows: Whether the cells of rows that wait for others of their sheet may be reached.
+            rows: Whether this thread may read the cells of the rows that wait for others of their
+                sheet.
         """
         if not self.unflushed:
             return
@@ -171,7 +172,7 @@ class DocumentWriter:
             self._append(self._encoder.flush())
 
     def finish(self) -> bool:
-        """Make the next piece of what stands after the rows; return False after the last."""
+        """Make the next piece of what follows the rows; return False after the last one."""
         if self._ending is None:
             encoder = self._encoder
             if encoder is None:
@@ -198,11 +199,11 @@ class DocumentWriter:
         return chunk
 
     def complete(self) -> bool:
-        """Record that all of it was taken; return False if it was cancelled before."""
+        """Record that all bytes were taken; return False if it was cancelled before."""
         return self.lifecycle.complete(self._digest.hexdigest())
 
     def close(self, error: BaseException | None = None) -> None:
-        """Record how it ended, if it was not over, and drop what was not taken.
+        """Record how it ended, if it was not over, and drop the bytes that were not taken.
 
         Args:
             error: The error that ended it; None or `Cancelled` if it was closed before its end.
@@ -220,7 +221,7 @@ class DocumentWriter:
 
     @contextmanager
     def callers_code(self) -> Iterator[None]:
-        """Run the caller's code in it: a `LimitError` from there is another document's."""
+        """Wrap a call of the caller's code: a `LimitError` that it raises is another document's."""
         try:
             yield
         except LimitError as error:
@@ -286,18 +287,13 @@ class DocumentWriter:
                 values=self._options.values,
                 limits=self._options.limits,
                 receipt=self.receipt,
-                open_spool=None if self._open_spool is None else self._open_deferred,
+                open_spool=lambda: DeferredFile(self._open_spool(), self._unwritten),
                 locale=self._locale,
                 interleaved=self._grouper is not None,
             )
             self._encoder = self._format.encoder(batch.head.columns, context)
             self._append(self._encoder.start())
         return self._encoder
-
-    def _open_deferred(self) -> BinaryIO:
-        if self._open_spool is None:
-            raise StateError("there is nowhere to put a scratch file")
-        return DeferredFile(self._open_spool(), self._unwritten)
 
     def _append(self, data: bytes) -> None:
         if not data:

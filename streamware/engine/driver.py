@@ -1,16 +1,17 @@
-"""Driver: pulls rows, encodes them and gives the chunks of a document.
+"""Driver: pulls rows, encodes them and returns the chunks of a document.
 
 Theory of operation
 ===================
 
 `advance` runs a generator to its next step: it opens the rows, pulls a batch, encodes it, and
-stops when there is something to send.  `take` gives what is ready.  Iterating does both in turn;
-`AsyncDriver` calls them from threads.
+stops when there is something to send.  `take` returns the bytes that are ready.  Iterating does
+both in turn; `AsyncDriver` calls them from threads.
 
 One thread at a time calls `advance`.  Any thread may call `flush_pending`, `cancel`, `expire` and
-`close` while it is blocked in a pull: the lock guards the document, never the pull.  What they
-decide is in the document's `Lifecycle`; `advance` looks at it after each pull, before it encodes.
-Rows are closed where `advance` runs.
+`close` while it is blocked in a pull: the lock guards the document, never the pull.  They record
+what they decide in the document's `Lifecycle`; `advance` looks at it after each pull, before it
+encodes.  Rows are closed on the thread that is in `advance`; if none is, on the one that calls
+`close`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.options import ResolvedOptions
 from streamware.errors import EncodeError, LimitError
 from streamware.formats.protocol import Format
-from streamware.model.columns import Column, Key, Sheet, Tagged
+from streamware.limits import Limits
+from streamware.model.columns import Column, Sheet, Tagged
 from streamware.receipt import Receipt
 from streamware.rows.batching import RowBatcher, portions
 from streamware.rows.source import (
@@ -51,28 +53,28 @@ class Coder(Protocol):
     """A content coding over the chunks of a document."""
 
     def __call__(self, chunk: bytes, *, last: bool, flush: bool) -> bytes:
-        """Return the coded bytes that are ready: all of them if it is the last, or to flush."""
+        """Return the coded bytes that are ready: all of them with `last` or `flush`."""
 
 
 class Driver:
-    """The chunks of one document, for a thread that iterates or a driver of its own.
+    """An iterator of the chunks of one document.
 
     Args:
-        rows: As `encode`.
+        rows: As in `encode`.
         format: The format.
-        options: As `encode`.
+        options: As in `encode`.
         gate: Held while rows are encoded.
         bridge: Turns asynchronous rows into ordinary ones.
         coder: The content coding of the chunks.
         open_spool: Opens a scratch file; by default in scratch of the document's own.
         locale: Language tag of the reader, if it is known.
-        cancel: Interrupts a blocked pull when the time is over; from another thread.
+        cancel: Called on another thread if a pull is blocked when the time is over; interrupts it.
 
     Attributes:
         document: The document being written.
         lock: Held while rows are encoded or chunks are taken.
-        asynchronous: Rows that were passed open, that only an event loop can close, and that
-            were not read yet.
+        asynchronous: The rows that were passed open and were not read, and that only an event
+            loop can close.
     """
 
     def __init__(
@@ -88,8 +90,10 @@ class Driver:
         locale: str | None = None,
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        _check_sheet_by(options.sheet_by, format)
-        self._own = _OwnScratch(options)  # scratch of its own, if the caller has none for it
+        if options.sheet_by is not None:
+            Column(options.sheet_by)  # raises TypeError unless it is a key
+            check_interleaves(format)
+        self._own = _OwnScratch(options.limits)  # scratch of its own, if there is no `open_spool`
         self.document = DocumentWriter(  # where rows become bytes
             format, options, gate=gate, open_spool=open_spool or self._own.spool, locale=locale
         )
@@ -101,9 +105,11 @@ class Driver:
         self._coder = coder  # the content coding; None once its stream has ended
         self._opened: list[OpenRows] = []  # the rows that are to be closed
         self._batcher: RowBatcher | None = None  # of the table that is being read
-        self._failure: BaseException | None = None  # what another thread found; advance raises it
-        self._deadline = _deadline(options.limits.seconds, cancel)  # interrupts a blocked pull
-        # What advance runs; None after the last row, or once it is closed.  It is set last: the
+        self._failure: BaseException | None = None  # found by another thread; advance raises it
+        self._deadline: Deadline | None = None  # interrupts a blocked pull
+        if options.limits.seconds is not None and cancel is not None:
+            self._deadline = Deadline(options.limits.seconds, cancel)
+        # What advance runs; None after the last row and once it is closed.  It is set last: the
         # finalizer of a driver whose arguments were wrong has nothing to close.
         self._steps: Generator[None, None, None] | None = self._read()
 
@@ -139,7 +145,7 @@ class Driver:
         if steps is None:
             return False
         try:
-            with self._deadline or _NO_DEADLINE:
+            with self._deadline or nullcontext():
                 self.document.check_time()
                 for _ in steps:
                     return not self.lifecycle.is_over or self._stop_reading()
@@ -171,15 +177,15 @@ class Driver:
 
     @property
     def has_pending(self) -> bool:
-        """Whether rows have come that were not sent."""
+        """Whether some rows have come and were not sent."""
         batcher = self._batcher
         return self.document.unflushed or (batcher is not None and bool(batcher.pending))
 
     def flush_pending(self) -> None:
         """Encode and flush the rows so far, while a pull is blocked on another thread.
 
-        Rows whose cells may only be reached on the thread that pulls (attributes, callables,
-        conversions) wait for it.
+        Rows whose cells only the thread that pulls may read (attributes, callables, conversions)
+        wait for that thread.
         """
         document, batcher = self.document, self._batcher
         with self.lock:
@@ -207,7 +213,7 @@ class Driver:
         return self.document.time_left
 
     def expire(self) -> LimitError | None:
-        """Cancel it if no time is left; return the error that `advance` raises then."""
+        """Cancel it if no time is left; return the error that `advance` will raise."""
         if self.time_left > 0:
             return None
         error = self.document.overdue()
@@ -232,7 +238,7 @@ class Driver:
                 closing.callback(close, rows)
 
     def _fail(self, error: BaseException) -> None:
-        """Close it; raise the cause, if interrupted rows raised another error because of it."""
+        """Close it; raise the cause if `error` is only what an interrupted source made of it."""
         if self._failure is None and self._deadline is not None and self._deadline.struck:
             self._failure = self.document.overdue()
         cause = (self._failure if isinstance(error, (Exception, Cancelled)) else None) or error
@@ -246,7 +252,7 @@ class Driver:
             del cause, error
 
     def _end(self, error: BaseException | None) -> None:
-        """Record how the document ended, if it is not over: with an error, or closed."""
+        """Record how the document ended, if it is not over; without an error it was closed."""
         cancelled = self.lifecycle.state is State.CANCELLED and self._failure is None
         with self.lock:
             self.document.close(None if cancelled else error)
@@ -260,7 +266,7 @@ class Driver:
         return False
 
     def _read(self) -> Generator[None, None, None]:
-        """Read all rows; stop whenever the document has something to send."""
+        """Read all rows; yield whenever the document has something to send."""
         rows, self._rows = self._rows, None
         self.lifecycle.start()
         if self._deadline is not None:
@@ -361,14 +367,13 @@ class Driver:
 
 
 _END = object()
-_NO_DEADLINE: AbstractContextManager[None] = nullcontext()
 
 
 class _OwnScratch:
-    """Scratch of one document that is not part of a response; nothing before its first file."""
+    """Scratch of one document that is not part of a response, made when it is first needed."""
 
-    def __init__(self, options: ResolvedOptions) -> None:
-        self._limits = options.limits
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._opened: tuple[Scratch, ExportQuota] | None = None
 
     def spool(self) -> BinaryIO:
@@ -380,18 +385,8 @@ class _OwnScratch:
         return self._opened[1].spool()
 
     def close(self, receipt: Receipt) -> None:
-        """Remove its files, and note how much they held.  Idempotent."""
+        """Remove its files, and record how much they held.  Idempotent."""
         if self._opened is not None:
             scratch, quota = self._opened
             scratch.close()
             receipt.scratch_peak_bytes = quota.peak
-
-
-def _deadline(seconds: float | None, cancel: Callable[[], object] | None) -> Deadline | None:
-    return None if seconds is None or cancel is None else Deadline(seconds, cancel)
-
-
-def _check_sheet_by(sheet_by: Key | None, format_: Format) -> None:
-    if sheet_by is not None:
-        Column(sheet_by)  # raises TypeError unless it is a key
-        check_interleaves(format_)

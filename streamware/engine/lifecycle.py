@@ -1,11 +1,11 @@
-"""Lifecycle: the states of a document being sent, and what its receipt says of its end.
+"""Lifecycle: the states of a document, and what its receipt says of its end.
 
 Theory of operation
 ===================
 
 Every document has one `Lifecycle`, from before its rows are opened until its response is over.
 It holds the state, and it alone writes the figures of the end into the receipt: `outcome`,
-`problem`, `sha256` and `seconds`.  Everyone else reports what happened and reads the state.
+`problem`, `sha256` and `seconds`.  All other code reports events to it and reads the state.
 
     IDLE ──start──> READING ──finish──> WRITTEN ──complete──> COMPLETE
     IDLE, READING, WRITTEN ──cancel──> CANCELLED
@@ -16,18 +16,21 @@ IDLE, READING, WRITTEN and CANCELLED are live: the receipt says "running".  In t
 the document is over, and the first of them counts.  What the engine reports after it (an error of
 a pull, while another thread has closed the document; a second `close`) changes nothing.
 
-Some ends are known only when the document is over, so four events come after it:
+Sometimes the reason of an end is known only when the document is over, so four events may follow:
 
 - `drop`: the last chunks of a COMPLETE document were still waiting when its reader closed it.
-- `refuse`, `explain`, `leave`: the engine saw a close, and only HTTP knows why.  The export was
-  refused, an error outside the document ended it, or the client left.  They may even come before
-  the close, while a pull in flight holds it up.
+- `refuse`, `explain`: the document is CLOSED, and only HTTP knows why.  The export was refused, or
+  an error outside the document ended it.
+- `leave`: the same, and the client left.  It may also leave a COMPLETE document, whose last bytes
+  were taken and not sent.
 
-A transition that is not in the table is a bug in the caller, and raises `StateError`.
+The last three may even come before the close, which a pull in flight delays.
 
-`cancel` may come from any thread at any moment: also between a look of the encoding thread at the
-state and its next event.  So a lock guards every transition, and a CANCELLED document ignores
-what the encoding thread still reports, until it is closed.
+An event that the table does not have for a state is a bug in the caller, and raises `StateError`.
+
+`cancel` may come from any thread at any moment, even after the encoding thread has looked at the
+state and before it reports its next event.  So a lock guards every transition, and a CANCELLED
+document ignores what the encoding thread still reports, until it is closed.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ class State(Enum):
     IDLE = auto()  # nothing is opened
     READING = auto()  # rows are opened, pulled and encoded
     WRITTEN = auto()  # the last byte is made, and not yet taken
-    CANCELLED = auto()  # not wanted any more; a pull may still be in flight
+    CANCELLED = auto()  # no longer wanted; a pull may still be in flight
     COMPLETE = auto()  # the last byte was taken
     FAILED = auto()  # an error ended it
     CLOSED = auto()  # closed before its end
@@ -108,7 +111,7 @@ TRANSITIONS: dict[State, dict[Event, State | None]] = {
     State.REFUSED: {**_IGNORED},
     State.LEFT: {**_IGNORED},
 }
-"""The next state for each event; None where the event changes nothing any more."""
+"""The next state for each event; None if the event no longer changes anything."""
 
 _LIVE = frozenset({State.IDLE, State.READING, State.WRITTEN, State.CANCELLED})
 
@@ -118,15 +121,15 @@ _OUTCOMES = {
     State.REFUSED: "refused",
     State.LEFT: "client gone",
 }
-"""What the receipt says of a state; of FAILED it depends on the error."""
+"""`Receipt.outcome` in each state in which a document is over; for FAILED see `outcome_of`."""
 
 
 class Lifecycle:
-    """The life of one document; the only writer of how its receipt says that it ended.
+    """The life of one document; nothing else writes into its receipt how it ended.
 
     Args:
         receipt: The receipt of the document.
-        started: The time from which seconds count until `start`; None if they do not.
+        started: The time from which seconds count before `start`; None if they do not.
 
     Attributes:
         receipt: The receipt of the document.
@@ -155,11 +158,11 @@ class Lifecycle:
         self._move(Event.START)
 
     def finish(self) -> None:
-        """Note that the last byte was made."""
+        """Record that the last byte was made."""
         self._move(Event.FINISH)
 
     def complete(self, sha256: str) -> bool:
-        """Note that the last byte was taken; return False if the document was cancelled before.
+        """Record that the last byte was taken; return False if the document was cancelled before.
 
         Args:
             sha256: Hex digest of all bytes.
@@ -168,7 +171,7 @@ class Lifecycle:
         return self.state is State.COMPLETE
 
     def cancel(self) -> None:
-        """Have the pull in flight be the last; from any thread."""
+        """Make the pull in flight the last; any thread may call this."""
         self._move(Event.CANCEL)
 
     def close(self, error: BaseException | None = None, *, foreign: bool = False) -> None:
@@ -176,8 +179,8 @@ class Lifecycle:
 
         Args:
             error: The error that ended it; None or `Cancelled` if it was closed before its end.
-            foreign: Whether the error is a `LimitError` of another document, which the caller's
-                rows read.  It is an error of the source like any other then.
+            foreign: Whether the error is a `LimitError` of another document that the caller's
+                rows made.  If so, it is an error of the source like any other.
         """
         if error is None or isinstance(error, Cancelled):
             self._move(Event.CLOSE)

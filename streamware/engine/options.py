@@ -29,9 +29,9 @@ class EncodeOptions(TypedDict, total=False):
         limits: Bounds of the export.  By default `Limits()`, which has none.
         chunk_size: The minimum size of a chunk in bytes; the first, the last and a flushed chunk
             may be smaller.  By default 65,536.
-        flush_interval: Seconds after which the rows of a slow source are sent, though they fill
-            no chunk.  `aencode` keeps a timer; `encode` looks when the next row arrives.  By
-            default 1.0.
+        flush_interval: Seconds after which the rows of a slow source are sent, even if they do
+            not fill a chunk.  `aencode` keeps a timer; `encode` checks when the next row arrives.
+            By default 1.0.
     """
 
     columns: Iterable[Column | Key] | None

@@ -1,4 +1,4 @@
-"""save and asave: rows to a document in a file."""
+"""save and asave: write rows to a document in a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DESCRIPTOR_FOLDERS = (Path("/dev"), Path("/dev/fd"))
 
 
 class Writable(Protocol):
-    """A binary file, as far as writing goes."""
+    """A binary file that can be written to."""
 
     def write(self, data: bytes, /) -> object:
         """Take `data`; return how many of its bytes were taken, unless all were."""
@@ -49,15 +49,16 @@ def save(
     is a binary file object, which is not closed.
 
     Args:
-        rows: As `encode`.
+        rows: As in `encode`.
         target: A path, or a binary file object.
-        format: As `encode`; by default that of the path's extension.
-        **options: As `encode`; `EncodeOptions` explains each.
+        format: As in `encode`; by default that of the path's extension.
+        **options: As in `encode`; `EncodeOptions` explains each.
 
     Raises:
-        ValueError: No format is given, and the target has no extension of one; or the path has
-            the extension of another format.
-        EncodeError, OSError: As `encode`; as writing files.
+        TypeError, EncodeError, StateError: As in `encode`.
+        ValueError: As in `encode`; or `format` is not given and the target has no extension that
+            names one; or the path has the extension of another format.
+        OSError: The file cannot be written.
     """
     encoding = encode(rows, _resolve_format(target, format), **options)
     with encoding, _writing_to(target) as file:
@@ -87,32 +88,34 @@ async def asave(
 
 def _resolve_format(target: Target, given: str | Format | None) -> Format:
     """Return the format given, or that of the extension; raise ValueError if they disagree."""
-    format_ = lookup(_name_from_extension(target) if given is None else given)
-    if isinstance(target, (str, os.PathLike)):
-        extension = Path(target).suffix.lower()
-        if extension != format_.extension and extension in extensions():
-            raise ValueError(
-                f"the extension of a {format_.name} file must be {format_.extension!r}, not"
-                f" {extension!r}, which is another format's"
-            )
-    return format_
-
-
-def _name_from_extension(target: Target) -> str:
     if not isinstance(target, (str, os.PathLike)):
-        raise ValueError("format= must be given for a file object")  # noqa: TRY004 - a value is missing
+        if given is None:
+            raise ValueError("format= must be given for a file object")
+        return lookup(given)
     extension = Path(target).suffix.lower()
-    for name in available():
-        if lookup(name).extension == extension:
-            return name
-    raise ValueError(
-        f"no format has the extension {extension!r}; give format=, one of {', '.join(available())}"
-    )
+    if given is None:
+        found = next((f for f in map(lookup, available()) if f.extension == extension), None)
+        if found is None:
+            raise ValueError(
+                f"no format has the extension {extension!r}; give format=, one of"
+                f" {', '.join(available())}"
+            )
+        return found
+    format_ = lookup(given)
+    if extension != format_.extension and extension in extensions():
+        raise ValueError(
+            f"the extension of a {format_.name} file must be {format_.extension!r}, not"
+            f" {extension!r}, which is another format's"
+        )
+    return format_
 
 
 @asynccontextmanager
 async def _writing_on_a_thread(target: Target) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
-    """Yield what writes to the target on a thread; a write under way ends before it is closed."""
+    """Yield an async function that writes to the target on a thread.
+
+    The target is closed only when a write under way has ended.
+    """
     writer, stack = Worker(), ExitStack()
     last: Callable[[], object] = stack.close
     try:
@@ -126,7 +129,7 @@ async def _writing_on_a_thread(target: Target) -> AsyncIterator[Callable[[bytes]
         ending = writer.stop(last)
         if ending is not None:
             await asyncio.wait({ending})
-            ending.exception()  # the error that is being raised says more
+            ending.exception()  # retrieved and dropped: the error that is being raised says more
 
 
 @contextmanager
@@ -137,7 +140,7 @@ def _writing_to(target: Target) -> Iterator[Writable]:
         return
     path = Path(target)
     if _is_special(path):
-        # Appended to: whatever else is printed may go to the same file.
+        # Append, because other output may go to the same file.
         with path.open("ab", buffering=0) as file:
             yield file
     else:
@@ -146,7 +149,7 @@ def _writing_to(target: Target) -> Iterator[Writable]:
 
 
 def _is_special(path: Path) -> bool:
-    """Return whether it is no regular file, or names a descriptor, as `/dev/stdout` does."""
+    """Return whether `path` is anything but a regular file, or a descriptor (`/dev/stdout`)."""
     folder = path.parent.resolve()
     descriptor = folder in _DESCRIPTOR_FOLDERS or Path("/proc") in folder.parents
     return descriptor or (path.exists() and not path.is_file())
@@ -170,7 +173,7 @@ def _new_beside(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _write(file: Writable, data: bytes) -> None:
-    """Write all of it; a file that does not say how much it took has taken all."""
+    """Write all of `data`; a file whose write() returns no number has taken all of it."""
     while data:
         written = file.write(data)
         if written == 0 or (written is None and isinstance(file, RawIOBase)):

@@ -1,4 +1,4 @@
-"""encode: rows to the chunks of a document, on the thread that iterates."""
+"""encode: turns rows into the chunks of a document, on the thread that iterates."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def encode(
         format: Name of a registered format, or its options, such as `Csv(bom=True)`.
         **options: `columns` chooses the cells and their titles, `sheet_by` the sheet of each
             row, `values` how values are written that not every format can hold.  `limits`
-            bounds the export, `chunk_size` is the minimum size of a chunk (65,536 bytes), and
-            `flush_interval` the seconds (1.0) after which a row that arrives has everything
-            so far sent.  `EncodeOptions` explains each.
+            bounds the export.  `chunk_size` is the minimum size of a chunk (65,536 bytes).
+            `flush_interval` is the number of seconds (1.0) after which the next row has
+            everything so far sent.  `EncodeOptions` explains each.
 
     Returns:
         An iterator of bytes, never empty ones, and a context manager; with `.receipt` and an

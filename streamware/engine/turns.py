@@ -1,8 +1,8 @@
 """Turns: two exports at a time pull rows and encode them beside an event loop.
 
 A thread that runs Python takes the interpreter from the loop for up to 5 ms, and the loop waits
-behind all that want it.  With 32 exports another view waited for 40 to 60 ms (p99).  With two at
-a time it waits for less than 10 ms; the exports take less CPU time, and no longer.
+behind all threads that want it.  With 32 exports another view waited for 40 to 60 ms (p99).  With
+two at a time it waits for less than 10 ms; the exports take less CPU time, and end no later.
 
 No export waits for another's slow source.  A turn that lasts longer than it should ends for the
 others, and an export that had such a turn takes its next one without waiting.
@@ -23,10 +23,10 @@ LONGEST = 0.05
 class Turn:
     """The right to pull and encode; it begins when it is made.
 
-    It ends when `end` is called; for the others it ends after `LONGEST` at the latest.
+    It ends when `end` is called, but the next export waits no longer than `LONGEST`.
 
     Args:
-        leave: Called once, at its end.
+        leave: Called once, when it ends; None if no other export waits for that.
 
     Attributes:
         long: Whether it lasted longer than it should.
@@ -70,7 +70,7 @@ class Turns:
         try:
             await turn_came
         except asyncio.CancelledError:
-            if turn_came.done() and not turn_came.cancelled():  # it came, but cannot be taken
+            if turn_came.done() and not turn_came.cancelled():  # it came: the next one may have it
                 self._leave()
             raise
         return Turn(self._leave)

@@ -1,8 +1,8 @@
 """Worker: the thread of an export; and the gate that all encoding beside an event loop passes.
 
-Rows of an ordinary iterable are opened, pulled and closed on one thread, in one context: SQLite's
-cursors refuse any other thread, and a context variable that is set in one pull must be there in
-the next.
+Rows of an ordinary iterable are opened, pulled and closed on one thread, in one context.  SQLite's
+cursors refuse any other thread, and a context variable that one pull sets must still be set in the
+next.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ task waited 63 to 89 ms (p99), with one at a time 3.5 to 6.5.
 """
 
 _ENDINGS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError)
-"""Errors that mean something else to the task that awaits: an end of a loop, generator or task."""
+"""Errors that would end a loop, a generator or the task itself if the task that awaits got them."""
 
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any] | None"]
 
@@ -50,12 +50,16 @@ class Worker:
         """Run `call` after the earlier ones; return a future of the running loop.
 
         Raises:
-            StateError: `stop` was called, and the future would never be done.
+            StateError: `stop` was called, so the future would never be done.
         """
         if self.stopped:
             raise StateError("submit() was called after stop(); the thread has ended")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put((call, future))
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="streamware", daemon=True)
+            thread.start()  # raises RuntimeError if there are too many threads
+            self._thread = thread
+        self._jobs.put((call, future))
         return future
 
     def stop(self, last: Callable[[], object]) -> asyncio.Future[Any] | None:
@@ -63,7 +67,7 @@ class Worker:
 
         Returns:
             A future of the running loop that is done when `last` is; None if there is no loop,
-            or if `last` was run at once because no thread was started.
+            if `last` was run at once because no thread was started, or if this was called before.
         """
         if self.stopped:
             return None
@@ -78,13 +82,6 @@ class Worker:
         self._jobs.put((last, future))
         self._jobs.put(None)
         return future
-
-    def _put(self, job: _Job) -> None:
-        if self._thread is None:
-            thread = threading.Thread(target=self._work, name="streamware", daemon=True)
-            thread.start()  # fails where there are too many
-            self._thread = thread
-        self._jobs.put(job)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -102,7 +99,7 @@ def _run(call: Callable[[], Any], future: asyncio.Future[Any] | None) -> None:
         return
     try:
         future.get_loop().call_soon_threadsafe(_resolve, future, result, error)
-    except RuntimeError:  # the loop has ended, and no task waits
+    except RuntimeError:  # the loop has ended, so no task waits
         return
 
 

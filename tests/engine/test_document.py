@@ -1,5 +1,6 @@
 """Rows in, bytes out, without any loop."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from streamware.engine.options import resolve
 
 def document(columns: Any = None, **limits: Any) -> DocumentWriter:
     """A document whose only sheet was started."""
-    made = DocumentWriter(sw.Csv(), resolve({"columns": columns, "limits": sw.Limits(**limits)}))
+    options = resolve({"columns": columns, "limits": sw.Limits(**limits)})
+    made = DocumentWriter(sw.Csv(), options, open_spool=BytesIO)
     made.start_sheet(None, None)
     return made
 
@@ -39,7 +41,7 @@ def test_what_was_fed_counts_as_unflushed_until_it_is_flushed() -> None:
 
 @pytest.mark.parametrize("started", [True, False])
 def test_a_document_without_rows_has_its_header(started: bool) -> None:
-    made = DocumentWriter(sw.Csv(), resolve({"columns": ["a"]}))
+    made = DocumentWriter(sw.Csv(), resolve({"columns": ["a"]}), open_spool=BytesIO)
     if started:
         made.start_sheet(None, None)
         made.end_sheet()
@@ -56,7 +58,8 @@ def test_only_the_first_outcome_counts() -> None:
 
 
 def test_the_time_counts_from_the_first_pull(clock: Clock) -> None:
-    made = DocumentWriter(sw.Csv(), resolve({"limits": sw.Limits(seconds=10)}))
+    options = resolve({"limits": sw.Limits(seconds=10)})
+    made = DocumentWriter(sw.Csv(), options, open_spool=BytesIO)
     clock.now += 100
     made.check_time()
     made.start_sheet(None, None)
