@@ -42,7 +42,7 @@ class Figures:
         size: Bytes of the document.
         seconds: Time to the last byte.
         first_byte: Seconds to the first byte.
-        rows_by_then: Rows that the server had read by the first byte.
+        rows_by_then: Rows that the server had read when the client asked, right after that byte.
         peak: Most bytes of memory that the server had.
         files: Most files that the server had on disk.
     """
@@ -111,6 +111,7 @@ def _measure(server: ServerProcess, rows: int, bar: Bar) -> None:
     print(f"{rows:,} orders of {len(COLUMNS)} columns, from SQLite through uvicorn to httpx:\n")
     print(table(figures))
     print(
+        "\nThe rows read by then are those at the moment when the client, with its first byte, asked."
         f"\nThe peak is of the whole server; before the first download it had {_megabytes(idle)}."
     )
 
