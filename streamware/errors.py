@@ -27,7 +27,7 @@ class CellError(EncodeError):
     `sheet_by=` the name of a sheet may be user data, too; `Receipt.problem` contains neither.
 
     Attributes:
-        row: Number of the row in its sheet, from 1, the header not counted.  With `sheet_by=` or
+        row: Number of the row in its sheet, from 1; 0 is the header.  With `sheet_by=` or
             `Tagged` only the sheet's own rows count; they count on when a full sheet continues
             in another one.  A title row has its number from the top.
         column: Title of the column, or its number from 1 if it has none.
@@ -102,10 +102,12 @@ class Refused(StreamwareError):  # noqa: N818 - it is an answer (503), not a fau
 
 
 def place_of(row: int, column: str, sheet: str | None) -> str:
-    """Return what messages call a cell: its sheet, if that has a name, its row and its column."""
-    return (
-        f"sheet {sheet!r}, row {row}, column {column}" if sheet else f"row {row}, column {column}"
-    )
+    """Return what messages call a cell: its sheet, if that has a name, its row and its column.
+
+    The titles are row 0.
+    """
+    place = f"row {row}, column {column}" if row else "a title in the header"
+    return f"sheet {sheet!r}, {place}" if sheet else place
 
 
 def _restored(

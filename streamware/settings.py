@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NoReturn
 
@@ -117,6 +117,8 @@ class Settings:
         for name, kind in (("values", Values), ("limits", Limits)):
             if not isinstance(getattr(self, name), kind | None):
                 self._refuse(name, f"a {kind.__name__} or None")
+        if not isinstance(self.observers, Iterable):
+            self._refuse("observers", "a list of Observers")
         object.__setattr__(self, "observers", tuple(self.observers))
         for observer in self.observers:
             if not callable(getattr(observer, "done", None)):

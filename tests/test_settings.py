@@ -201,6 +201,8 @@ def test_settings_cannot_be_changed() -> None:
 def test_an_observer_has_the_methods_of_one() -> None:
     with pytest.raises(ValueError, match=r"^Settings\(observers=…\) must be Observers"):
         Settings(observers=(print,))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be a list of Observers, not 3"):
+        Settings(observers=3)  # type: ignore[arg-type]
 
 
 def test_settings_take_keywords_only() -> None:

@@ -111,7 +111,7 @@ def _measure(server: ServerProcess, rows: int, bar: Bar) -> None:
     print(f"{rows:,} orders of {len(COLUMNS)} columns, from SQLite through uvicorn to httpx:\n")
     print(table(figures))
     print(
-        "\nThe rows read by then are those at the moment when the client, with its first byte, asked."
+        "\nThe rows read by then were counted when the client asked, just after its first byte."
         f"\nThe peak is of the whole server; before the first download it had {_megabytes(idle)}."
     )
 

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, as_columns
+from streamware.model.style import expect
 from streamware.values import Values
 
 CHUNK_SIZE = 65_536
@@ -54,6 +55,10 @@ class ResolvedOptions:
     flush_interval: float = FLUSH_INTERVAL
 
     def __post_init__(self) -> None:
+        expect(self, "an int", int, "chunk_size")
+        expect(self, "a number", int | float, "flush_interval")
+        expect(self, "sw.Values(…)", Values, "values")
+        expect(self, "sw.Limits(…)", Limits, "limits")
         if self.chunk_size < 1 or self.flush_interval <= 0:
             raise ValueError(
                 "chunk_size must be at least 1 and flush_interval above 0, not"
@@ -65,7 +70,7 @@ def resolve(options: EncodeOptions) -> ResolvedOptions:
     """Return the options, checked and with the defaults filled in; None stands for a default.
 
     Raises:
-        TypeError: An option is unknown.
+        TypeError: An option is unknown, or of the wrong type.
         ValueError: `chunk_size` or `flush_interval` is out of its range.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}

@@ -7,9 +7,9 @@ import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from errno import EAGAIN
+from errno import EAGAIN, ENOENT
 from functools import partial
-from io import RawIOBase
+from io import RawIOBase, TextIOBase
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Protocol, Unpack
@@ -55,7 +55,8 @@ def save(
         **options: As in `encode`; `EncodeOptions` explains each.
 
     Raises:
-        TypeError, EncodeError, StateError: As in `encode`.
+        TypeError: As in `encode`; or the target is neither a path nor a binary file.
+        EncodeError, StateError: As in `encode`.
         ValueError: As in `encode`; or `format` is not given and the target has no extension that
             names one; or the path has the extension of another format.
         OSError: The file cannot be written.
@@ -89,6 +90,7 @@ async def asave(
 def _resolve_format(target: Target, given: str | Format | None) -> Format:
     """Return the format given, or that of the extension; raise ValueError if they disagree."""
     if not isinstance(target, (str, os.PathLike)):
+        _check_writable(target)
         if given is None:
             raise ValueError("format= must be given for a file object")
         return lookup(given)
@@ -108,6 +110,12 @@ def _resolve_format(target: Target, given: str | Format | None) -> Format:
             f" {extension!r}, which is another format's"
         )
     return format_
+
+
+def _check_writable(target: object) -> None:
+    if isinstance(target, TextIOBase) or not hasattr(target, "write"):
+        kind = type(target).__name__
+        raise TypeError(f"the target must be a path or a file opened in binary mode, not {kind}")
 
 
 @asynccontextmanager
@@ -158,6 +166,8 @@ def _is_special(path: Path) -> bool:
 @contextmanager
 def _new_beside(path: Path) -> Iterator[IO[bytes]]:
     """Yield a new file in the same directory; rename it to `path` at the end, or remove it."""
+    if not path.parent.exists():
+        raise FileNotFoundError(ENOENT, "there is no such directory to write to", str(path.parent))
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     opener = partial(os.open, mode=0o666 if mode is None else mode)
     part = path.with_name(f".{path.name[:40]}.{token_hex(8)}.part")

@@ -17,6 +17,7 @@ from streamware.formats.localized import LocaleFormatter, Rewrite, languages, wi
 from streamware.formats.protocol import Context
 from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Column
+from streamware.model.style import expect
 from streamware.values.cell import SEPARATOR, TextRules
 from streamware.values.formatter import ColumnFormatter
 from streamware.values.kinds import Kind
@@ -77,6 +78,8 @@ class Csv:
         known = self._known()
         if self.language not in (None, "auto"):
             self._apply_language(self.language, known)
+        expect(self, "a str", str, "delimiter", "null")
+        expect(self, "True or False", bool, "bom", "header", "guard", "localized")
         given = self.delimiter
         if len(given) != 1 or not given.isascii() or given.isalnum() or given in _NO_DELIMITER:
             raise ValueError(

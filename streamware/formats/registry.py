@@ -8,7 +8,7 @@ arguments.
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from streamware.formats.csv import Csv, Tsv
 from streamware.formats.json import Json, Ndjson
@@ -39,9 +39,19 @@ def lookup(format: str | Format) -> Format:  # noqa: A002 - the contract's name
         return _BUILT_IN[name]
     for entry in entry_points(group=GROUP):
         if entry.name == name:
-            found: Format = entry.load()()
-            return found
+            return _load(entry)
     raise ValueError(f"unknown format {format!r}; known formats: {', '.join(available())}")
+
+
+def _load(entry: EntryPoint) -> Format:
+    try:
+        found: Format = entry.load()()
+    except Exception as error:
+        error.add_note(
+            f"while loading the format {entry.name!r} from its entry point {entry.value}"
+        )
+        raise
+    return found
 
 
 def available() -> list[str]:

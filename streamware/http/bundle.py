@@ -7,7 +7,7 @@ module is checked.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,6 +26,7 @@ from streamware.http.export import Entry, Export, entry_of
 from streamware.http.headers import (
     DEFAULT_HEADERS,
     Headers,
+    check_filename,
     content_disposition,
     merge_headers,
     validate_headers,
@@ -85,7 +86,7 @@ class Bundle(Application):
         settings: Settings | None = None,
     ) -> None:
         self._members = _validate_members(members)  # names and contents, in order
-        self._filename = filename  # its extension is replaced
+        self._filename = check_filename(filename)  # its extension is replaced
         self._large = large  # whether ZIP64 is allowed
         self._headers = validate_headers(headers)  # they replace our own
         self._on_done = on_done  # called with the receipt of the zip
@@ -382,6 +383,9 @@ def _member(name: str, content: _Content, language: str | None) -> Member:
 def _validate_members(members: Iterable[tuple[str, Content]]) -> list[tuple[str, _Content]]:
     checked: list[tuple[str, _Content]] = []
     seen: set[str] = set()
+    if isinstance(members, Mapping):
+        kind = type(members).__name__
+        raise TypeError(f"members must be a list of (name, content), not {kind}: pass its items()")
     for name, content in members:
         known = isinstance(content, (Export, str, os.PathLike)) or hasattr(content, "__iter__")
         if not known:

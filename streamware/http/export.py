@@ -20,6 +20,7 @@ from streamware.http.delivery import Answer, Delivery, Job, plain_answer
 from streamware.http.headers import (
     DEFAULT_HEADERS,
     Headers,
+    check_filename,
     check_status,
     content_disposition,
     merge_headers,
@@ -132,7 +133,7 @@ class Export(Application):
         # Those that can hold these rows; the first is the default.
         self._formats = _offered(rows, sheet_by, formats if format is None else [format])
         self._format_param = format_param  # in the query
-        self._filename = filename  # its extension is replaced
+        self._filename = check_filename(filename)  # its extension is replaced
         self._values = values  # None: those of the settings
         self._limits = limits  # None: those of the settings
         self._compress = compress == "auto"  # whether gzip may be used

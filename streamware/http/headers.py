@@ -7,6 +7,7 @@ every header that is sent has been validated here.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -102,6 +103,16 @@ def with_extension(filename: str, extension: str, known: Collection[str]) -> str
     while ending := next((each for each in endings if stem.lower().endswith(each)), None):
         stem = stem[: -len(ending)].rstrip(_TRIMMED)
     return (_shorten(stem) or _STEM) + extension
+
+
+def check_filename(filename: str) -> str:
+    """Return the name of a download; raise TypeError for a path or a value that is no text."""
+    # A lazy translation can be of any class.
+    if isinstance(filename, os.PathLike) or (
+        type(filename).__module__ == "builtins" and not isinstance(filename, str)
+    ):
+        raise TypeError(f"filename must be a str, not {type(filename).__name__}")
+    return filename
 
 
 def validate_headers(headers: Headers) -> list[Header]:

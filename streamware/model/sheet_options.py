@@ -103,9 +103,13 @@ class SheetOptions:
 
 def _frozen_rows(rows: Iterable[Any]) -> tuple[str | tuple[Any, ...], ...]:
     """Return copies of the title rows that cannot be changed later."""
-    given: tuple[Any, ...] = (None,) if isinstance(rows, str) else tuple(rows)
-    if not all(isinstance(row, (str, list, tuple)) for row in given):
-        raise TypeError("title_rows must be a list of rows, each a str, a list or a tuple of cells")
+    given = tuple(rows)
+    wrong = [type(row).__name__ for row in given if not isinstance(row, (str, list, tuple))]
+    if isinstance(rows, str) or wrong:
+        raise TypeError(
+            "title_rows must be a list of rows, each a str, a list or a tuple of cells, not"
+            f" {wrong[0] if wrong else 'a single str'}"
+        )
     frozen = tuple(row if isinstance(row, str) else tuple(row) for row in given)
     longest = max((len(row) for row in frozen if not isinstance(row, str)), default=0)
     if longest > MAX_COLUMNS:

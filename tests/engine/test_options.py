@@ -43,3 +43,17 @@ def test_an_unknown_option_is_named_with_the_known_ones(function: Any) -> None:
 def test_sizes_that_cannot_be_are_errors(options: Any) -> None:
     with pytest.raises(ValueError, match=r"chunk_size must be at least 1 and flush_interval above"):
         resolve(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limits": 10}, r"limits must be sw.Limits\(…\), not int"),
+        ({"values": 10}, r"values must be sw.Values\(…\), not int"),
+        ({"chunk_size": "1"}, "chunk_size must be an int, not str"),
+        ({"flush_interval": "1"}, "flush_interval must be a number, not str"),
+    ],
+)
+def test_an_option_of_the_wrong_type_is_named(options: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        resolve(options)

@@ -195,7 +195,7 @@ def test_a_folder_that_is_not_there_is_an_error_and_the_rows_are_closed(
     save: Save, tmp_path: Path
 ) -> None:
     rows = Rows(orders(3))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"no such directory to write to: .*nowhere'$"):
         save(rows, tmp_path / "nowhere" / "orders.csv")
     assert (rows.pulled, rows.closed) == (0, 1)
 
@@ -268,6 +268,12 @@ def test_a_file_is_written_and_not_closed(save: Save, tmp_path: Path) -> None:
 def test_a_file_does_not_tell_its_format(save: Save) -> None:
     with pytest.raises(ValueError, match="format= must be given for a file object"):
         save(orders(3), io.BytesIO())
+
+
+@pytest.mark.parametrize("target", [17, None, io.StringIO()], ids=["int", "None", "text"])
+def test_what_cannot_be_written_to_is_refused(save: Save, target: Any) -> None:
+    with pytest.raises(TypeError, match="a path or a file opened in binary mode, not"):
+        save(orders(3), target, "csv")
 
 
 def test_a_file_is_not_closed_by_an_error(save: Save) -> None:

@@ -240,7 +240,7 @@ def test_titles_are_quoted_and_guarded_like_cells() -> None:
 
 
 def test_titles_can_be_refused_like_cells() -> None:
-    with pytest.raises(sw.CellError, match=r"row 0, .* starts like a formula"):
+    with pytest.raises(sw.CellError, match=r"a title in the header: .* starts like a formula"):
         document([], columns=["=1"], values=sw.Values(formula_text="error"))
 
 
@@ -304,6 +304,13 @@ def test_dates_survive(rows: list[Any]) -> None:
 def test_a_delimiter_is_one_character_that_no_unquoted_cell_has(delimiter: str) -> None:
     with pytest.raises(ValueError, match="delimiter must be one character"):
         sw.Csv(delimiter=delimiter)
+
+
+def test_an_option_of_the_wrong_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="delimiter must be a str, not int"):
+        sw.Csv(delimiter=5)  # type: ignore[arg-type]  # the point
+    with pytest.raises(TypeError, match="bom must be True or False, not str"):
+        sw.Csv(bom="yes")  # type: ignore[arg-type]  # the point
 
 
 @pytest.mark.parametrize(

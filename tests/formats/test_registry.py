@@ -63,6 +63,16 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     extensions.cache_clear()
 
 
+def test_a_format_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = EntryPoint("broken", f"{__name__}:Nowhere", registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    with pytest.raises(AttributeError) as raised:
+        lookup("broken")
+    assert raised.value.__notes__ == [
+        f"while loading the format 'broken' from its entry point {__name__}:Nowhere"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -134,6 +134,11 @@ def test_a_header_that_must_not_be_sent_is_refused_at_once() -> None:
         sw.Bundle([], headers=[("X-Name", "a\r\nb")])
 
 
+def test_a_dict_of_members_is_refused_with_the_remedy() -> None:
+    with pytest.raises(TypeError, match="not dict: pass its items"):
+        sw.Bundle({"a.csv": b""})  # type: ignore[dict-item]  # the point
+
+
 def test_the_receipt_is_of_the_zip(get: Get) -> None:
     done = list[sw.Receipt]()
     members: list[tuple[str, Any]] = [

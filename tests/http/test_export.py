@@ -4,6 +4,7 @@ import gzip
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from time import sleep
 from typing import Any
 
@@ -588,6 +589,8 @@ def test_deliveries_that_there_are(get: Get, delivery: Any) -> None:
         ({"settings": {}}, TypeError, r"settings must be sw.Settings\(…\), not dict"),
         ({"cancel": 5}, TypeError, "cancel must be callable, not int"),
         ({"on_done": 5}, TypeError, "on_done must be callable, not int"),
+        ({"filename": 5}, TypeError, "filename must be a str, not int"),
+        ({"filename": Path("a")}, TypeError, "filename must be a str, not PosixPath"),
         ({"status": 204}, ValueError, "204 has no body"),
         ({"status": 304}, ValueError, "304 has no body"),
     ],

@@ -47,9 +47,12 @@ def application(content: Content, options: ExportOptions) -> Application:
     """
     known = ExportOptions.__annotations__
     if unknown := options.keys() - known.keys():
+        # Each response has one of these, which its framework names, and calls the other unknown.
+        twins = {"status": "status_code", "status_code": "status"}
+        hint = "".join(f" (here it is {twins[name]})" for name in twins if name in unknown)
         raise TypeError(
-            f"ExportResponse has no option {', '.join(sorted(unknown))}; those that it shares with"
-            f" Export are {', '.join(known)}"
+            f"ExportResponse has no option {', '.join(sorted(unknown))}{hint}; those that it"
+            f" shares with Export are {', '.join(known)}"
         )
     if not isinstance(content, Application):
         return Export(content, **options)

@@ -35,7 +35,9 @@ def test_an_application_is_itself_and_takes_no_options(made: sw.Export | sw.Bund
 
 
 def test_what_is_no_option_is_refused() -> None:
-    with pytest.raises(TypeError, match="ExportResponse has no option colour, status"):
+    with pytest.raises(
+        TypeError, match=r"no option colour, status \(here it is status_code\); those"
+    ):
         application([], {"status": 203, "colour": 1, "format": "csv"})  # type: ignore[typeddict-unknown-key]  # the point
 
 
