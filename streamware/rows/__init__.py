@@ -1,1 +1,1 @@
-"""How do rows come in?  They are opened, pulled in batches and laid out in columns."""
+"""How do rows come in?  They are opened, pulled in batches and arranged in columns."""

@@ -12,7 +12,7 @@ from typing import Any
 
 
 def speaks_arrow(rows: object) -> bool:
-    """Whether `rows` can export itself as an Arrow stream."""
+    """Return whether `rows` can export itself as an Arrow stream."""
     return hasattr(rows, "__arrow_c_stream__")
 
 

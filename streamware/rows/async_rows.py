@@ -1,4 +1,4 @@
-"""AsyncRowBridge: asynchronous rows, made readable to a thread.
+"""AsyncRowBridge: makes asynchronous rows readable for a thread.
 
 One task opens, reads and closes the rows, all in one context, and passes them on in lists; the
 thread that encodes iterates them like ordinary rows.  While it encodes one list, the task reads the
@@ -39,7 +39,7 @@ class AsyncRowBridge:
         self._loop = loop  # on which the task runs
         self._reading = False  # whether the task is where it may be cancelled
         self._cancelled = False  # whether the rows are no longer needed
-        self._partial: list[Any] = []  # rows that are in no list of the queue yet
+        self._partial: list[Any] = []  # rows that are not in the queue yet
         self._last: object = None  # the last row that was put into the queue
         self._lists: SimpleQueue[Any] = SimpleQueue()  # of rows, for the thread; None at the end
         self._queued = 0  # lists that the thread has not finished
@@ -64,22 +64,22 @@ class AsyncRowBridge:
         self.task = asyncio.get_running_loop().create_task(self._read())
 
     def flush(self) -> bool:
-        """Pass on the rows read so far, if the thread waits for some; return whether it got any."""
+        """Queue the rows read so far if the thread waits for some; return whether it got any."""
         if not self._partial or self._queued:
             return False
         self._put()
         return True
 
     def _interrupt(self) -> None:
-        # Only once; not before the first step of the task, when not even a `finally` would run; and
-        # not while the rows are being closed.
+        # The task is cancelled only once, and only while it reads: before its first step not even a
+        # `finally` would run, and afterwards the rows are being closed.
         if self.task is not None and self._reading:
             self._reading = False
             self.task.cancel()
         self._room.set()
 
     def _check(self) -> None:
-        """Raise CancelledError if this was cancelled: the source may have swallowed one."""
+        """Raise CancelledError if this was cancelled: the source may have suppressed the first."""
         if self._cancelled:
             raise asyncio.CancelledError
 
@@ -129,7 +129,7 @@ class AsyncRowBridge:
                 self._partial.append(row)
                 room -= weight(row, keys)
                 if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
-                    await self._put_in_time()
+                    await self._put_and_wait()
                     size, room, keys = min(2 * size, MOST_ROWS), MOST_CHARACTERS, heavy(row)
                     turn = monotonic() + _SLICE
                 elif monotonic() > turn:
@@ -141,16 +141,17 @@ class AsyncRowBridge:
             if iterator is not rows:
                 await aclose(iterator)
 
-    async def _put_in_time(self) -> None:
+    async def _put_and_wait(self) -> None:
+        """Queue the rows read so far as soon as the thread has finished the list before."""
         while self._queued:
             await self._until_taken()
         self._put()
-        if isinstance(self._last, Sheet):  # its rows are read before the next sheet is
+        if isinstance(self._last, Sheet):  # the thread reads its rows before the next sheet
             await self._until_taken()
         await asyncio.sleep(0)
 
     async def _until_taken(self) -> None:
-        """Wait until the thread has finished a list, which it never does once this is cancelled."""
+        """Wait until the thread has finished a list; raise CancelledError if this is cancelled."""
         self._check()
         self._room.clear()
         await self._room.wait()
@@ -158,7 +159,7 @@ class AsyncRowBridge:
     def _put(self) -> None:
         rows, self._partial = self._partial, []
         if rows:
-            if self._names is None:  # some sources have them only after the first row
+            if self._names is None:  # some sources have names only after the first row
                 self._names = names_of(self._source)
             self._last = rows[-1]
             self._queued += 1
@@ -200,12 +201,15 @@ class AsyncRowBridges:
     """Makes the bridges of one document, and cancels them all.
 
     It is called on the thread that will iterate them, after `loop` was set.
+
+    Attributes:
+        loop: The loop that reads the rows; None until it is known.
     """
 
     def __init__(self) -> None:
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._bridges: list[AsyncRowBridge] = []
-        self._cancelled = False
+        self.loop: asyncio.AbstractEventLoop | None = None  # reads the rows
+        self._bridges: list[AsyncRowBridge] = []  # those that may not have ended
+        self._cancelled = False  # whether new bridges are cancelled at once
 
     def __call__(self, rows: Rows) -> AsyncRowBridge:
         """Return a bridge to `rows`, and have a task of the loop read them.
@@ -223,9 +227,9 @@ class AsyncRowBridges:
         return bridge
 
     def flush(self) -> bool:
-        """Pass on the rows read so far to the threads that wait; return whether there were any."""
-        given = [bridge.flush() for bridge in self._bridges]
-        return any(given)
+        """Queue the rows read so far for threads that wait; return whether there were any."""
+        passed = [bridge.flush() for bridge in self._bridges]  # a list, so that all are flushed
+        return any(passed)
 
     def cancel(self) -> None:
         """Cancel all bridges, including those made later."""

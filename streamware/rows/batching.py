@@ -1,8 +1,8 @@
-"""Rows pulled in batches that are bounded by rows, text and time.
+"""Pulls rows in batches that are bounded by rows, text and time.
 
 The first batches are small, so that the first bytes leave early; each is at most twice as long as
-the one before.  A row that is far wider than the rest ends its batch and is encoded alone, so that
-memory stays flat when cells of a megabyte follow small ones.
+the one before.  A row that exhausts the text of a batch ends it, and is encoded alone if it is
+wide, so that memory stays flat when cells of a megabyte follow small ones.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CHARACTERS = 262_144  # of text in a batch
 MOST_CELLS = 10_240  # in a batch, of any kind
-_RUN = 32  # rows after which the shape of a row is looked at again
+_RUN = 32  # rows after which the number of cells in a row is looked at again
 _LONG = (str, bytes, bytearray, memoryview)
 _NESTED = (list, dict, tuple)
 _COUNTED = frozenset(_LONG + _NESTED)
 _ITEM = 8  # characters that any item but text counts for
-_WIDE = 65_536  # a row with more text than this is encoded alone
+_WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
 
 
 class RowBatcher:
@@ -38,8 +38,8 @@ class RowBatcher:
 
     Args:
         rows: The rows.
-        sheets: Given where rows are `Tagged`: the list that gets their sheets, each before its
-            row, without the tag, is pending.
+        sheets: The list that gets the sheets of `Tagged` rows, each before its row is pending; None
+            if rows are not tagged.
     """
 
     def __init__(self, rows: Iterable[Any], sheets: list[Any] | None = None) -> None:
@@ -55,7 +55,7 @@ class RowBatcher:
         self._unchosen: dict[Any, None] = {}  # keys of text that is in no column, as a set
         self._lock = Lock()  # held while pending rows are taken
         self._due = 0.0  # the time after which the next row ends the batch
-        self._stopped = False  # whether the pull in flight is to be the last
+        self._stopped = False  # whether the next row ends the pull in flight
 
     def stop(self) -> None:
         """Make the next row end the pull in flight; any thread may call this."""
@@ -69,7 +69,7 @@ class RowBatcher:
             EncodeError: A row is not `Tagged`, and the first one was.
         """
         self._due = due
-        if self._stopped:  # checked after the assignment, or it could undo a stop in between
+        if self._stopped:  # checked after the assignment, which could undo a stop in between
             self._due = 0.0
         self.characters = MOST_CHARACTERS - self._pull_batch()
 
@@ -83,8 +83,7 @@ class RowBatcher:
     def _pull_batch(self) -> int:
         """Pull a batch; return what is left of the characters that it may have.
 
-        The text that counts is that of the columns, and of cells in no column: they, too, are in
-        memory.
+        Text in cells that belong to no column counts too, because it is in memory.
         """
         known = None if self.heavy is None else dict.fromkeys((*self.heavy, *self._unchosen))
         keys = None if known is None else list(known)
@@ -101,15 +100,15 @@ class RowBatcher:
             self._started = True
             if known is not None and (new := heavy(row, known)):
                 self._unchosen.update(dict.fromkeys(new))
-                return room  # there is text where none was: the next batch weighs it, too
+                return room  # some cells have text for the first time: the next batch counts it
         self._size = min(2 * self._size, MOST_ROWS, most)
         return room
 
     def _pull_run(self, size: int, keys: Sequence[Any] | None, room: int) -> tuple[int, Any, bool]:
         """Append `size` rows to `pending`; fewer if the text is enough, or a row comes late.
 
-        This is the innermost loop of every export.  It asks nothing of `pending`, because another
-        thread may take what is there at any time.
+        This is the innermost loop of every export.  It never looks at `pending`, because another
+        thread may empty it at any time.
 
         Returns:
             What is left of `room`, the last row, and whether there were `size` rows.
@@ -145,9 +144,9 @@ def _untagged(rows: Iterable[Any], sheets: list[Any]) -> Iterator[Any]:
 
 
 def heavy(row: Any, known: Container[Any] = ()) -> Sequence[Any]:
-    """Return the keys of the cells of `row` whose length counts, besides those that are `known`.
+    """Return the keys of the cells of `row` whose length counts, except those that are `known`.
 
-    Rows of other shapes than dicts, tuples and lists have none: they are weighed whole.
+    Rows that are not dicts, tuples or lists have none, because all their cells are weighed.
     """
     if hasattr(type(row), "__missing__"):  # a defaultdict: row[key] changes it
         return ()
@@ -165,7 +164,7 @@ def heavy(row: Any, known: Container[Any] = ()) -> Sequence[Any]:
 
 
 def _is_long(cell: object) -> bool:
-    """Whether a `Cell` has text in it."""
+    """Return whether a cell is a `Cell` with text in it."""
     return type(cell) is Cell and (type(cell.value) in _COUNTED or bool(cell.note or cell.url))
 
 
@@ -190,21 +189,22 @@ def weight(row: Any, keys: Sequence[Any] = ()) -> int:
 
 
 def _length(cell: Any) -> int:
-    """Return about as many characters as a cell takes."""
+    """Return about how many characters a cell takes."""
     if isinstance(cell, _LONG):
         return len(cell)
     return _nested_length(cell, {}, _DEPTH) if _has_items(cell) else 0
 
 
 _Lengths = dict[tuple[int, int], tuple[int, Any]]
-_DEPTH = 3  # levels that are looked into; deeper ones count by the number of their items
+_DEPTH = 3  # levels that are measured; of deeper ones only the number of items counts
 
 
 def _nested_length(cell: Any, known: _Lengths, depth: int) -> int:
     """Return the same for a cell that has items, down to `depth` levels.
 
     An object that occurs many times, or in itself, is measured once: `known` has its length by
-    identity and depth.  It keeps the object too, because a freed one could pass its identity on.
+    identity and depth.  It keeps the object too, because a new one could get the identity of a
+    freed one.
     """
     items: Iterable[Any]
     if isinstance(cell, Cell):
@@ -236,7 +236,7 @@ def _slots(type_: type) -> list[str]:
 
 
 def portions(rows: list[Any]) -> list[list[Any]]:
-    """Split `rows` into those that are encoded together: a wide last row is encoded alone."""
+    """Split `rows` into lists to encode one after the other: a wide last row is encoded alone."""
     if len(rows) < 2 or weight(rows[-1]) <= _WIDE:
         return [rows]
     return [rows[:-1], rows[-1:]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
 from operator import itemgetter
@@ -61,7 +61,12 @@ class SheetGrouper:
         return None if self._key is not None else self._pulled
 
     def add(self, rows: Sequence[Any], characters: int) -> None:
-        """Add rows, with their characters of text, in the order in which they were pulled."""
+        """Add rows, in the order in which they were pulled.
+
+        Args:
+            rows: The rows.
+            characters: About how many characters of text they hold.
+        """
         waiting = self._waiting
         for name, row in zip(self._sheets(rows), rows, strict=True):
             waiting[name or None].append(row)
@@ -71,9 +76,10 @@ class SheetGrouper:
         self._most = max(self._most, len(rows))
 
     def ready(self) -> Iterator[tuple[Table, list[Any]]]:
-        """Yield the runs of rows that are long enough, or all rows if too many wait.
+        """Yield the runs of rows that are long enough to be encoded.
 
-        Sheets start in the order in which they appeared.
+        They are all rows that wait, if too many wait or a run would start a sheet: sheets start in
+        the order in which they appeared.
         """
         crowded = self.rows >= MOST_PULLS * self._most or self._characters >= MOST_CHARACTERS
         full = [name for name, rows in self._waiting.items() if len(rows) >= self._most]
@@ -86,7 +92,7 @@ class SheetGrouper:
         return self._take([name for name, rows in self._waiting.items() if rows])
 
     def any_thread(self, row: Any) -> bool:
-        """Whether any thread may find the sheet of rows like `row`, and read their cells."""
+        """Return whether any thread may find the sheet of rows like `row`, and read their cells."""
         plain = not callable(self._key) and not (isinstance(self._key, str) and "." in self._key)
         return plain and all(table.any_thread(row) for table in self._tables.values())
 
@@ -127,7 +133,7 @@ class SheetGrouper:
         layout = self._layout or self._make_layout(rows[0])
         key = layout.keys[0]
         if type(key) is int and set(map(type, rows)) == {tuple}:
-            with suppress(IndexError):  # a shorter row, which a layout knows how to read
+            with suppress(IndexError):  # some row is shorter: the layout can read it
                 return list(map(itemgetter(key), rows))
         return layout.cells(rows, self._row)[0]
 
@@ -174,9 +180,8 @@ class SheetGrouper:
 
 
 def _has_names(row: Any) -> bool:
-    """Whether a row has names for its cells, or is not a sequence and so read by name anyway."""
-    bare = isinstance(row, Sequence) and not isinstance(row, Mapping)
-    return not bare or hasattr(row, "_fields") or hasattr(row, "keys")
+    """Return whether the cells of a row have names; all do except those of a plain sequence."""
+    return not isinstance(row, Sequence) or hasattr(row, "_fields") or hasattr(row, "keys")
 
 
 def _text(value: object, row: int) -> str | None:

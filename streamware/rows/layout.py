@@ -1,7 +1,7 @@
 """Layout: where the cells of each column are in a row, whatever its shape.
 
 It is decided once, from the given columns, the names that the source has and the first row.  A
-batch whose rows all look like the first is read by one C call a column; any other, row by row.
+batch whose rows are all like the first is read by one C call a column; any other, row by row.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Layout:
         options: SheetOptions | None = None,
     ) -> None:
         self._sheet = name  # for messages
-        self._type = type(first)  # of rows that can be read a column at a time
-        self._shape = "none" if first is _ABSENT else self._shape_of(first, 1)  # of these rows
+        self._type = type(first)  # type of the rows that can be read a column at a time
+        self._shape = "none" if first is _ABSENT else self._shape_of(first, 1)  # shape of these
         # Names of the source's columns, or of the cells of the first row.
         self._names: list[Any] | None = _row_names(first, self._shape) if names is None else names
         self._chosen = columns is not None  # whether the caller gave columns
@@ -62,21 +62,21 @@ class Layout:
         self.keys: list[Key] = [
             self._resolve(column.key, at, first) for at, column in enumerate(columns)
         ]
-        self._getters = [self._getter(key) for key in self.keys]  # of the cells at these keys
+        self._getters = [self._getter(key) for key in self.keys]  # return the cells at these keys
         # Where they are in rows of another shape: by name, if there are names.
         self._named_keys = [self._name_of(column.key) for column in columns]
         strict = extra == "error" and not self._chosen
         # The keys that a mapping may have; None if others are ignored.
         self._known = dict.fromkeys(self._named_keys) if strict else None
-        self._width = self._expected_width(columns)  # cells of a sequence, at most
+        self._width = self._expected_width(columns)  # the most cells of a sequence; None: any
         self.head = Head(name, tuple(self._titled(columns)), options)  # of every batch
         self._text = _TextColumns()  # the columns that have held text
 
     @property
     def heavy(self) -> Sequence[Key] | None:
-        """Keys of the cells whose length counts, for `row[key]`; None: all cells count.
+        """Keys of the cells whose length counts, for `row[key]`; None if all of them do.
 
-        They are the keys of the columns that have held text, or nothing yet.
+        They are the keys of all columns except those that have held only cells without text.
         """
         if self._text.nested or self._shape == "object" or _makes_defaults(self._type):
             return None
@@ -132,8 +132,9 @@ class Layout:
             return self._named(key)
         if self._shape == "sequence":
             return at
-        if self._chosen and self._shape != "none":
-            self._check_present(key, first)
+        if self._chosen and self._shape != "none" and _reach(first, key, _ABSENT) is _ABSENT:
+            names = self._names or [name for name in dir(first) if not name.startswith("_")]
+            raise self._error(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
         return key
 
     def _named(self, key: str) -> Key:
@@ -158,11 +159,6 @@ class Layout:
             width = len(first)  # type: ignore[arg-type]  # a sequence
             if not -width <= key < width:
                 raise self._error(f"there is no column {key} in row 1, which has {width} cells")
-
-    def _check_present(self, key: str, first: Row) -> None:
-        if _reach(first, key, _ABSENT) is _ABSENT:
-            names = self._names or [name for name in dir(first) if not name.startswith("_")]
-            raise self._error(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
 
     def _titled(self, columns: tuple[Column, ...]) -> Iterable[Column]:
         bare = all(c.title is None and isinstance(c.key, int) for c in columns)
@@ -219,17 +215,8 @@ class Layout:
             return None
         try:
             return [_gathered(get, rows) for get in self._getters]
-        except (KeyError, AttributeError):
-            if any(callable(key) for key in self.keys):
-                return self._column_by_column(rows)
+        except (KeyError, AttributeError):  # of a callable, too, which is then called again
             return None
-
-    def _column_by_column(self, rows: Sequence[Row]) -> list[Cells]:
-        # A callable is called once a row even here, and its errors reach the caller.
-        return [
-            _gathered(key, rows) if callable(key) else [_reach(row, key, None) for row in rows]
-            for key in self.keys
-        ]
 
     def _getter(self, key: Key) -> Callable[[Any], object]:
         if callable(key):
@@ -304,12 +291,12 @@ class Layout:
 
 
 class _TextColumns:
-    """Which columns have held text, and so may have cells of any length."""
+    """Tracks which columns have held text, and so may have cells of any length."""
 
     def __init__(self) -> None:
         self._with: set[int] = set()  # positions of the columns that have held text
         self.without: set[int] = set()  # positions of those that have held only other cells
-        self.nested = False  # whether there were lists or dicts, which are longer than they say
+        self.nested = False  # whether there were lists, dicts or tuples, whose len() is not enough
 
     def look_at(self, columns: Sequence[Cells]) -> None:
         """Look at the last cell of each column, and at all of them if the last one is None."""
@@ -329,7 +316,7 @@ class _TextColumns:
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """A position, then a dotted path: `customer.name` if the source has a column `customer`."""
+    """A key of a position and a dotted path: `customer.name` if `customer` is a source's column."""
 
     at: int
     rest: str
@@ -339,7 +326,10 @@ class _Path:
 
 
 def replace_title(column: Column, title: object) -> Column:
-    """Return the column with another title; callables and lazy translations become text here."""
+    """Return the column with another title.
+
+    If the title or the note is a callable or a lazy translation, it becomes text here.
+    """
     renamed = copy(column)
     object.__setattr__(renamed, "title", _resolved_text(title))
     if column.note is not None:
@@ -349,14 +339,14 @@ def replace_title(column: Column, title: object) -> Column:
 
 
 def _resolved_text(text: object) -> str:
-    """Return a text, calling or translating it; some lazy translations are callable, too."""
+    """Return a text as a `str`, called or translated; some lazy translations are callable, too."""
     makes = callable(text) and type(text).__str__ is object.__str__
     made = text() if makes or isroutine(text) else text  # type: ignore[operator]  # it is callable
     return str.__str__(made) if issubclass(type(made), str) else str(made)
 
 
 def _row_names(row: Any, shape: str) -> list[str] | None:
-    """Return the names of its own cells that a row has."""
+    """Return the names that a row itself has for its cells; None if it has none."""
     if shape == "mapping":
         return list(row)
     if shape == "sequence":
@@ -370,12 +360,12 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
 
 
 def _makes_defaults(type_: type) -> bool:
-    """Whether rows of this type are like a defaultdict: reading a missing key changes them."""
+    """Return whether rows of this type are like a defaultdict, which reading a key changes."""
     return hasattr(type_, "__missing__")
 
 
 def _type_of(cell: object) -> type:
-    """Return the type that shows whether a cell has text: that of its value, if it is a `Cell`."""
+    """Return the type by which a cell counts as text: that of its value, if it is a `Cell`."""
     if type(cell) is not Cell:
         return type(cell)
     return str if cell.note or cell.url else type(cell.value)  # a note can be any length, too

@@ -2,8 +2,8 @@
 
 Rows are an iterable, an async iterable, or a callable that opens one.  An iterable is closed by its
 own `close()`, if it has one, on every path: when it was read to its end, failed, was cancelled, or
-was never started.  A `finally` in a generator that never started does not run, so closing is never
-left to it.
+was never started.  The `finally` of a generator that never started does not run, so closing is
+never left to generators.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _SYNC_REMEDY = (
 
 
 def checked(rows: Rows) -> Rows:
-    """Return `rows`, if they can be rows at all.
+    """Return `rows` if they can be exported.
 
     Raises:
-        TypeError: They are neither iterable nor callable, or they are text, or a single mapping.
+        TypeError: They are neither iterable nor callable, or they are a text or a single mapping.
     """
     if isinstance(rows, (str, bytes, bytearray, Mapping)):
         raise TypeError(f"rows must be an iterable of rows, not a single {type(rows).__name__}")
@@ -52,17 +52,17 @@ def checked(rows: Rows) -> Rows:
 
 
 def is_iterable(rows: object) -> bool:
-    """Whether `rows` can be read by an ordinary `for`."""
+    """Return whether `rows` can be read by an ordinary `for`."""
     return hasattr(type(rows), "__iter__") or hasattr(type(rows), "__getitem__")
 
 
 def is_async(rows: object) -> bool:
-    """Whether `rows` can be read by an event loop."""
+    """Return whether `rows` can be read by an event loop."""
     return hasattr(type(rows), "__aiter__") or inspect.isawaitable(rows)
 
 
 def opens_async(rows: object) -> bool:
-    """Whether `rows` is a callable known to open something asynchronous."""
+    """Return whether `rows` is a callable that is known to open something asynchronous."""
     call = getattr(rows, "__call__", None)  # noqa: B004 - instances with an async __call__ too
     return any(
         inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (rows, call)
@@ -70,7 +70,7 @@ def opens_async(rows: object) -> bool:
 
 
 def is_opener(rows: object) -> bool:
-    """Whether `rows` is a callable that opens rows, rather than rows."""
+    """Return whether `rows` is a callable that opens rows."""
     return callable(rows) and not is_iterable(rows) and not is_async(rows)
 
 
@@ -79,7 +79,7 @@ Bridge = Callable[[Any], Iterable[Any]]
 
 
 class Cancelled(BaseException):
-    """The document was cancelled: raised inside its loop, never to the caller."""
+    """The document was cancelled.  It is raised inside the engine, never to the caller."""
 
 
 def _refuse(rows: Any) -> Iterable[Any]:
@@ -117,13 +117,13 @@ class OpenRows:
 
     @property
     def names(self) -> list[str] | None:
-        """Names of the columns, if the source has them; some have them only after the first row."""
+        """Names of the columns, if the source has them; some do only after the first row."""
         if self._names is None:
             self._names = names_of(self._source)
         return self._names
 
     def close(self) -> None:
-        """Close the iterator, and what it came from.
+        """Close the iterator and its source.
 
         Errors are logged.  May raise only KeyboardInterrupt and the like, after both are closed.
         """
@@ -136,10 +136,10 @@ class OpenRows:
 
 
 def close(rows: object) -> None:
-    """Call `rows.close()` if there is one that can be called here.
+    """Call `rows.close()`, if it has that method and it is not async.
 
-    If it is a list of sheets, their rows are closed too, which may never have been started.  Errors
-    are logged.  May raise only KeyboardInterrupt and the like, after everything is closed.
+    The rows of sheets in a list are closed too, even if they were never started.  Errors are
+    logged.  May raise only KeyboardInterrupt and the like, after everything is closed.
     """
     with ExitStack() as closing:
         closing.callback(_close, rows)
@@ -156,18 +156,18 @@ def _close(rows: object) -> None:
         closer()
     except Exception as error:
         if is_thread_bound(error):
-            return  # reading it on this thread failed already, with an error of its own
+            return  # reading it on this thread has already failed with an error that says so
         logger.warning("closing the rows of an export failed", exc_info=True)
 
 
 def open_sources(rows: object) -> list[object]:
-    """Return what the caller passed open: `rows`, and the rows of listed sheets."""
+    """Return what the caller passed open: `rows`, and the rows of the sheets in a list."""
     given = [rows, *(sheet.rows for sheet in _listed_sheets(rows))]
     return [each for each in given if not is_opener(each)]
 
 
 def async_sources(rows: object) -> list[object]:
-    """Return what the caller passed open and only an event loop can close."""
+    """Return those of `open_sources` that only an event loop can close."""
     return [each for each in open_sources(rows) if is_async(each) and not is_iterable(each)]
 
 
@@ -179,7 +179,7 @@ def _listed_sheets(rows: object) -> list[Sheet]:
 
 
 def is_thread_bound(error: Exception) -> bool:
-    """Whether `error` says that an object belongs to another thread."""
+    """Return whether `error` says that an object belongs to another thread."""
     # sqlite3.ProgrammingError and greenlet.error have no error code that shows this.
     return "same thread" in str(error) or "different thread" in str(error)
 

@@ -1,7 +1,7 @@
-"""Table: the rows of one sheet, numbered and passed on as batches.
+"""Table: numbers the rows of one sheet and arranges them in batches.
 
-A layout knows how a row becomes cells; a table knows which rows have come.  They are apart because
-a layout exists only once the first row is there.
+A layout knows how a row becomes cells; a table knows which rows have come.  They are two classes
+because a layout can be made only when the first row is there.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Table:
         self._row = 1  # number of the next row
 
     def batch(self, rows: list[Any]) -> Batch:
-        """Return the next rows as a batch; this may run attributes and callables of the caller."""
+        """Return the next rows as a batch; this may call attributes and functions of the caller."""
         layout = self.layout or self._make_layout(rows[0])
         batch = Batch(layout.head, self._row, len(rows), layout.cells(rows, self._row))
         self._row += len(rows)
@@ -60,7 +60,7 @@ class Table:
         return None if self.layout is None else self.layout.heavy
 
     def any_thread(self, row: Any) -> bool:
-        """Whether any thread may read the cells of rows like `row`.
+        """Return whether any thread may read the cells of rows like `row`.
 
         If so, no attribute, callable or conversion of the caller is involved.
         """

@@ -1,7 +1,7 @@
-"""How does a value become text?  By one policy, `Values`, that holds for every format.
+"""How does a value become text?  By one policy, `Values`, which all formats share.
 
-`formatter` writes a column at a time and `cell` cell by cell, with the same result; `kinds` has the
-kinds of cells, `tokens` the text of numbers and dates.
+`formatter` writes a column at a time and `cell` cell by cell, with the same result.  `kinds` has
+the kinds of cells, and `tokens` the text of numbers and dates.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Formula:
     Spreadsheets write it as a formula (ODS translates it); the other formats write its text.  No
     other value ever becomes a formula.
 
-    Name functions as Excel shows them in English: the prefix that functions after Excel 2007 have
+    Name functions as Excel shows them in English.  The prefix that functions after Excel 2007 have
     in a file, as in `_xlfn.IFS`, is added for you.  Write the prefix of the parameters of LET and
-    LAMBDA yourself, as in `=LET(_xlpm.x,A1,_xlpm.x*2)`.  A formula fills one cell: of several
-    values it shows the first.
+    LAMBDA yourself, as in `=LET(_xlpm.x,A1,_xlpm.x*2)`.  A formula fills one cell; if it has
+    several values, the first is shown.
 
     Attributes:
         text: The formula, such as `"=A1+B1"`.
@@ -48,7 +48,7 @@ class Values:
             "guard" with a leading apostrophe, "off", or "error".  It applies only to formats in
             which text can become a formula, and to a CSV with `guard=False` only if it is "error".
         big_int: Integers beyond ±10^15 in a spreadsheet: "text", so that no digit is lost, or
-            "number".
+            "number", which is rounded.
         decimal: Decimals: "number" (rounded, and counted, if a spreadsheet's double cannot hold
             them) or "text".
         non_finite: NaN and infinities: "empty", "text" or "error".

@@ -1,4 +1,4 @@
-"""CellFormatter: the text of a single value, for rare types and values that need care."""
+"""CellFormatter: writes a single value as text, for rare types and values that need care."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SEPARATOR = b"\x1f"
 
 # XML 1.0 §2.2 Char: TAB, LF and CR are the only controls; U+FFFE and U+FFFF are forbidden, too.
 CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
-LEAD_OF_FFFE = b"\xef"
+LEAD_OF_FFFE = b"\xef"  # the first byte of U+FFFE and U+FFFF in UTF-8
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 FORMULA_STARTS = frozenset("=@\t\r+-")
 # Text that starts with a sign without being a formula: a number, a phone number.
@@ -60,17 +60,17 @@ UTF16_CELL = 32_767
 _FORMULA_CELL = 8192  # characters of a spreadsheet's formula (Microsoft's limits page)
 _LARGEST_DOUBLE = int(sys.float_info.max)
 _DAY = timedelta(days=1)
-_LONGEST = timedelta(days=2_958_466)  # 9999-12-31 is the last serial
+_TOO_LONG = timedelta(days=2_958_466)  # the last serial, 9999-12-31, is one less
 
 
 class Escape(Protocol):
     """How a format escapes text among its own markup."""
 
     care: bytes
-    """The ASCII bytes that are escaped; a blob without any of them is split as it is."""
+    """The ASCII bytes that are escaped; a blob without any of them needs no escaping."""
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
-        """Split `blob` at U+001F and escape its cells; `kept` is its bytes that need care."""
+        """Split `blob` at U+001F and escape its cells; `kept` has only the bytes that need care."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +81,11 @@ class TextRules:
         escape: Escapes text.
         true: The text of True.
         false: The text of False.
-        spreadsheet: Whether dates are serials, numbers doubles, and text within a cell's limits.
+        spreadsheet: Whether dates are serials, numbers are doubles, and text has the limits of a
+            spreadsheet's cell.
         iso: Whether a spreadsheet has the dates, times and durations of XML Schema instead.
-        formulas: Whether the program that opens the file can take text for a formula.
-        json: Whether nested values are written as JSON and not as a text.
+        formulas: Whether the program that opens the file may take text for a formula.
+        json: Whether nested values are written as JSON, and not as a text.
         escaped: Writes a forbidden character in the format's notation; None if it has none.
     """
 
@@ -101,11 +102,6 @@ class TextRules:
     def serials(self) -> bool:
         """Whether dates are serial numbers."""
         return self.spreadsheet and not self.iso
-
-    @property
-    def first_date(self) -> date:
-        """The first date that every spreadsheet shows correctly."""
-        return FIRST_GREGORIAN if self.iso else FIRST_DATE
 
 
 _OneFormatter: TypeAlias = Callable[["CellFormatter", Any], tuple[Kind, bytes]]
@@ -133,13 +129,13 @@ class CellFormatter:
         cell_characters: int | None = None,
         sheet: str | None = None,
     ) -> None:
-        self.row = 0  # number of the row that the next cell is in, for messages
+        self.row = 0  # number of the row of the next cell, for messages
         # Whether text that looks like a formula is guarded.
         self.guards = values.formula_text != "off" and text_rules.formulas
-        # The bytes that need no care, in a blob of texts.
+        # The bytes that need no care in a blob of texts.
         self.plain = _plain(text_rules.escape.care, text_rules.spreadsheet)
         self._name = name  # of the column, for messages
-        self._sheet = sheet  # its name, for messages
+        self._sheet = sheet  # name of the sheet, for messages
         self._values = values  # the caller's choices
         self._text_rules = text_rules  # how the format wants values written
         self._converted = converted  # counts values that are not written as they came
@@ -203,18 +199,22 @@ class CellFormatter:
     def _encoded_text(self, text: str) -> bytes:
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
-        if self.guards and text[:1] in FORMULA_STARTS and text and not _NUMBER_OR_PHONE.match(text):
-            text = self._guarded(text)
+        if self.guards and text[:1] in FORMULA_STARTS and not _NUMBER_OR_PHONE.match(text):
+            if self._values.formula_text == "error":
+                raise self.error(text, "starts like a formula")
+            self._converted["formula_text"] += 1
+            text = "'" + text
         blob = text.encode()
         return self._text_rules.escape(blob, blob.translate(None, self.plain), self._converted)[0]
 
     def _escaped(self, text: str, notation: Callable[[str], bytes]) -> tuple[Kind, bytes]:
-        """Escape the text between forbidden characters as usual; write these in a notation."""
+        """Escape the text between forbidden characters as usual; write these in the notation."""
         self._converted["forbidden"] += 1
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         *runs, last = FORBIDDEN.split(text)
-        # The notation of XLSX starts with an underscore, which must not complete a look-alike.
+        # The notation of XLSX starts with an underscore.  With the text before it, that could look
+        # like an escape, so each text is escaped as if the underscore belonged to it.
         tokens = [self._encoded_text(run + "_")[:-1] if run else b"" for run in runs]
         marks = [notation(found[0]) for found in FORBIDDEN.finditer(text)]
         pairs = zip(tokens, marks, strict=True)
@@ -243,12 +243,6 @@ class CellFormatter:
             self._converted["long_text"] += 1
             text = _cut(text)
         return text
-
-    def _guarded(self, text: str) -> str:
-        if self._values.formula_text == "error":
-            raise self.error(text, "starts like a formula")
-        self._converted["formula_text"] += 1
-        return "'" + text
 
     def _bool(self, value: bool) -> tuple[Kind, bytes]:
         return Kind.BOOL, self._text_rules.true if value else self._text_rules.false
@@ -313,7 +307,8 @@ class CellFormatter:
         return Kind.NUMBER, rounded.encode()
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
-        if self._text_rules.spreadsheet and value < self._text_rules.first_date:
+        first = FIRST_GREGORIAN if self._text_rules.iso else FIRST_DATE
+        if self._text_rules.spreadsheet and value < first:
             return self._early(date.isoformat(value))
         if not self._text_rules.serials:
             return Kind.DATE, date.isoformat(value).encode()
@@ -369,8 +364,8 @@ class CellFormatter:
             return self._none(None)
         if not self._text_rules.spreadsheet:
             return Kind.DURATION, iso_duration(value).encode()
-        shortest = -_LONGEST if self._text_rules.iso else timedelta(0)
-        if not shortest <= value < _LONGEST:  # the 1900 system shows #### for it
+        shortest = -_TOO_LONG if self._text_rules.iso else timedelta(0)
+        if not shortest <= value < _TOO_LONG:  # XLSX: negative ones are shown as ####
             self._converted["negative_duration" if value < timedelta(0) else "long_duration"] += 1
             return Kind.TEXT, iso_duration(value).encode()
         if self._text_rules.iso:
@@ -378,13 +373,13 @@ class CellFormatter:
         return Kind.DURATION, repr(value / _DAY).encode()
 
     def _formula(self, value: Formula) -> tuple[Kind, bytes]:
-        if self._text_rules.spreadsheet:
-            return Kind.FORMULA, self._formatted_formula(value)
-        self._converted["formula"] += 1
-        return self._text(value.text)
+        """Write the unescaped text, and the kind and text of the value, separated by U+001F.
 
-    def _formatted_formula(self, value: Formula) -> bytes:
-        """Return its unescaped text, the kind and the text of its value, separated by U+001F."""
+        Formats without formulas get the text.
+        """
+        if not self._text_rules.spreadsheet:
+            self._converted["formula"] += 1
+            return self._text(value.text)
         kind, token = self.cell(value.cached)
         if kind is Kind.FORMULA:
             raise self.error(value, "must not have another Formula as its cached value")
@@ -402,7 +397,8 @@ class CellFormatter:
             )
         if FORBIDDEN.search(text):
             text = self._without_forbidden(text)
-        return SEPARATOR.join([unix_lines(text.encode()), kind.value.encode(), token])
+        parts = [unix_lines(text.encode()), kind.value.encode(), token]
+        return Kind.FORMULA, SEPARATOR.join(parts)
 
     def _enum(self, value: Enum) -> tuple[Kind, bytes]:
         self._converted["text_of_object"] += 1
@@ -417,7 +413,7 @@ class CellFormatter:
         return self._text(base64.b64encode(value).decode())
 
     def _scalar(self, value: Any) -> tuple[Kind, bytes]:
-        """Write a NumPy scalar.  Moments finer than microseconds are plain integers to Python."""
+        """Write a NumPy scalar.  `item()` turns times finer than microseconds into integers."""
         if getattr(value, "shape", ()):
             return self._other(value)
         plain = value.item()
@@ -436,15 +432,16 @@ class CellFormatter:
         if text is None:
             raise self.error(value, "has something inside that JSON cannot hold")
         if "NaN" in text or "Infinity" in text:
-            text = compact_json(json.loads(text, parse_constant=self._nested_constant)) or ""
+            # JSON has no such numbers: each becomes what `Values.non_finite` says, or null.
+            finite = json.loads(
+                text, parse_constant=lambda name: self._non_finite(float(name))[1].decode() or None
+            )
+            text = compact_json(finite) or ""
         if not self._text_rules.json:
             return self._text(text)
         if FORBIDDEN.search(text):
             text = self._nested_forbidden(text)
         return Kind.JSON, text.encode()
-
-    def _nested_constant(self, name: str) -> str | None:
-        return self._non_finite(float(name))[1].decode() or None
 
     def _nested_forbidden(self, text: str) -> str:
         notation = self._text_rules.escaped

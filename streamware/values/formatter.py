@@ -1,10 +1,9 @@
-"""ColumnFormatter: the text of a column, batch after batch.
+"""ColumnFormatter: writes a column as text, batch after batch.
 
 A column of a batch is formatted in one of two ways with the same result.  Cells of one exact type
-(and None) are joined, searched and split by a handful of C calls; any other column is formatted
-cell by cell.  Texts are one blob of UTF-8 whose cells are separated by U+001F, which no text may
-contain (it is not an XML character), so that one `bytes.translate` over the blob shows whether any
-cell needs care.
+(and None) are joined, searched and split by a few C calls; any other column is formatted cell by
+cell.  Texts are joined to one blob of UTF-8, separated by U+001F, which no text may contain (it is
+not an XML character).  One `bytes.translate` over the blob then shows whether any cell needs care.
 
 Every value that is not written as it came is counted in `Receipt.converted`.
 """
@@ -107,7 +106,7 @@ class ColumnFormatter:
         self._text_rules = text_rules  # how the format wants values written
         self._converted = converted  # counts values that are not written as they came
         self._cell_characters = cell_characters  # the most in a text
-        # For cells that are formatted one by one; it has the current row, too.
+        # Formats cells one by one; it keeps the number of the current row, too.
         self._single = CellFormatter(
             name,
             values=values,
@@ -116,7 +115,7 @@ class ColumnFormatter:
             cell_characters=cell_characters,
             sheet=sheet,
         )
-        # The bytes that may be dropped from a blob: those that a formula can start with, the rest.
+        # The bytes that need no care: those that a formula can start with, and the others.
         self._starts, self._plain = _starts(self._single.plain, self._single.guards)
         self._serials = Serials()  # of the dates that have occurred
 
@@ -321,7 +320,7 @@ class ColumnFormatter:
     def _as_kind(self, cells: Sequence[object], kind: str) -> Sequence[object]:
         reader, native = READERS[kind]
         types = set(map(type, cells))
-        if types <= native or Cell in types:  # _unstyled formats the values of a Cell again
+        if types <= native or Cell in types:  # `_unstyled` calls `format` with the values of Cells
             return cells
         with suppress(Exception):  # the loop below finds out which cell failed
             return [cell if type(cell) in native else reader(cell) for cell in cells]
@@ -337,7 +336,8 @@ class ColumnFormatter:
             return None
         with suppress(AttributeError, TypeError, ValueError, ArithmeticError):
             return reader(cell)
-        # Outside a handler: the caught error contains the value, and must not be the context.
+        # Raised outside of a handler, because the caught error, which would be the context,
+        # contains the value.
         raise self._single.error(cell, f"cannot be read as {kind}")
 
     # Functions, not bound methods: those would be stored once for every column.
@@ -361,9 +361,9 @@ def _types_of(cells: Sequence[object]) -> set[type]:
 
 @cache
 def _starts(plain: bytes, guards: bool) -> tuple[bytes, bytes]:
-    """Split the droppable bytes into those that a formula can start with, and the rest.
+    """Split the bytes that need no care into those that a formula can start with, and the others.
 
-    The former are empty unless text can become a formula: only then they are searched for.
+    The former are empty unless text can become a formula.
     """
     starts = _STARTS if guards else b""
     return bytes(set(starts) & set(plain)), bytes(set(plain) - set(starts))

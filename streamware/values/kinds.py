@@ -1,4 +1,4 @@
-"""Kinds of cells, and how a value is read as the kind that its column has."""
+"""The kinds of cells, and how a value is read as the kind of its column."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Kind(Enum):
     FORMULA = "formula"
     JSON = "json"
 
-    # Members are hashed once a cell, and the hash of an Enum is slow: it is written in Python.
+    # Members are hashed for every cell, and Enum.__hash__ is slow, because it is Python code.
     __hash__ = object.__hash__
 
 

@@ -1,4 +1,4 @@
-"""The text of numbers, dates and nested values, a whole column in a few C calls.
+"""Writes numbers, dates and nested values as text, a whole column in a few C calls.
 
 Without orjson the standard library does the same work, slower, with the same result.
 """
@@ -47,7 +47,7 @@ _MICROSECONDS = attrgetter("microseconds")
 
 
 class Serials(dict[date, bytes]):
-    """Serials of dates, cached because dates repeat; emptied when they are many."""
+    """A cache of the serials of dates, because dates repeat; emptied when it is full."""
 
     def __missing__(self, day: date) -> bytes:
         if len(self) >= _DATE_CACHE:
@@ -130,7 +130,7 @@ def _json_default(value: object) -> object:
 
 
 def int_tokens(cells: Sequence[int]) -> list[bytes]:
-    """Return the digits of integers.  Raises OverflowError if one has more than 64 bits."""
+    """Return the digits of integers.  Raise OverflowError if one has more than 64 bits."""
     if orjson is None:
         if max(cells) >= 2**64 or min(cells) < -(2**63):
             raise OverflowError
@@ -160,7 +160,7 @@ def plain_floats(cells: Sequence[Any]) -> list[bytes] | None:
 
 
 def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
-    """Return the shortest texts of the same doubles, as `repr`; None if one is not finite."""
+    """Return the shortest text of each double, as `repr` does; None if one is not finite."""
     text: bytes
     if orjson is None:
         text = " ".join(map(repr, cells)).encode()
