@@ -603,7 +603,7 @@ def titles() -> Book:
     )
 
 
-@book("look of the header")
+@book("style of the header")
 def styled_header() -> Book:
     columns, rows, seen = table_of()
     told = {
@@ -767,7 +767,7 @@ def defined() -> Book:
     )
 
 
-@book("properties of one's own")
+@book("custom properties")
 def custom() -> Book:
     columns, rows, seen = table_of()
     given = {

@@ -174,7 +174,7 @@ KNOWN = [
     ),
     Known(
         "gnumeric",
-        "properties of one's own",
+        "custom properties",
         ".* custom (Rate|At): None, .*",
         "It leaves fractions and dates among custom properties out.",
         "xlsx",
@@ -188,7 +188,7 @@ KNOWN = [
     ),
     Known(
         "SheetJS.*",
-        "properties of one's own",
+        "custom properties",
         ".* custom Query: .*Ã¼.*",
         "It does not decode the UTF-8 of custom properties.",
         "xlsx",

@@ -1,4 +1,4 @@
-"""docs/readers.md, made of what was found."""
+"""docs/readers.md, made from the results."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ WIDTH = 118
 TITLES = {"xlsx": "XLSX", "ods": "ODS"}
 
 SUITE = (
-    "What others see of our workbooks. Every feature is written into a workbook of its own; each"
-    " reader opens it, and what it sees is compared with what was meant: every cell with its type,"
-    " and whatever else the reader can tell (formats, widths, links, notes, …). Then come random"
-    " mixtures of values and features. This page is measured and written by"
-    " `python -m tests.conformance --write`; the tests do the same and fail on any difference that"
+    "What other programs see of streamware's workbooks. Each feature is written into a workbook of"
+    " its own. Each reader opens it, and what it sees is compared with what was meant: every cell"
+    " with its type, and everything else that the reader can report (formats, widths, links,"
+    " notes, …). Random mixtures of values and features follow. This page is measured and written"
+    " by `python -m tests.conformance --write`. The tests do the same, and fail on any difference that"
     " has no reason below."
 )
 ABSENT = (
-    "Excel, Google Sheets and Apple Numbers run on no machine of ours. In their place stand the"
-    " validator of Microsoft's Open XML SDK, which reads every XLSX file of the suite, and a check"
-    " of the archive against the rules by which Office reads it."
+    "Excel, Google Sheets and Apple Numbers do not run on the test machines. Instead, the validator"
+    " of Microsoft's Open XML SDK reads every XLSX file of the suite, and the archive is checked"
+    " against the rules by which Office reads it."
 )
 LEGEND = (
-    "**yes**: it sees all that was meant. **-**: its values are right; of the feature itself it"
-    " tells nothing. **A number**: the difference below, with its reason; everything else is as"
-    " meant. What a reader does only now and then is in that list alone."
+    "**yes**: the reader sees everything that was meant. **-**: the values are right, and the"
+    " reader reports nothing of the feature itself. **A number**: the difference with this number below;"
+    " everything else is as meant. Differences that occur only sometimes are in that list only."
 )
 
 
@@ -37,7 +37,7 @@ def page(results: Results) -> str:
     """The whole page."""
     numbers = {known: number for number, known in enumerate(seen(results), 1)}
     parts = ["# Readers", _wrapped(SUITE), _wrapped(ABSENT)]
-    parts += ["## Who was asked", "\n".join(_asked(results))]
+    parts += ["## The readers", "\n".join(_asked(results))]
     for form in ("xlsx", "ods"):
         lines = list(_matrix(results, form, numbers))
         if lines:

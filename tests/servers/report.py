@@ -15,19 +15,19 @@ from servers.setups import SETUPS, Setup
 
 HEAD = [
     "server",
-    "a failure later",
-    "the same, HTTP/1.0",
-    "the same, `auto`",
-    "tells that the client left",
-    "taken ahead",
-    "what follows",
+    "late failure",
+    "late failure, HTTP/1.0",
+    "late failure, `auto`",
+    "reports that the client left",
+    "read ahead",
+    "advice",
 ]
 PACKAGES = (
     *("gunicorn", "waitress", "werkzeug", "granian", "uvicorn", "hypercorn", "gevent", "cheroot"),
     *("uwsgi", "a2wsgi", "daphne"),
 )
 NONE = "-"
-SILENT = "**passes for whole**"
+SILENT = "**looks complete**"
 MIB = 2**20
 
 
@@ -168,7 +168,7 @@ def summary(rows: Sequence[Sequence[str]]) -> dict[str, str]:
 
 
 def listed(names: Sequence[str]) -> str:
-    return "; ".join(names) or "none of those measured"
+    return "; ".join(names) or "none of the measured servers"
 
 
 def proxy(results: Results) -> dict[str, str]:
@@ -182,9 +182,7 @@ def proxy(results: Results) -> dict[str, str]:
     return {
         "buffered": f"{max(stalled, default=0):.0f}",
         "unbuffered": f"{max(unbuffered, default=0):.0f}",
-        "drips": "nothing of it came before nginx had 4 KiB or the end"
-        if late
-        else "it comes late",
+        "drips": "nothing arrived until nginx had 4 KiB or the end" if late else "it arrives late",
     }
 
 

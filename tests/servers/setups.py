@@ -93,7 +93,7 @@ SETUPS: tuple[Setup, ...] = (
         command=(*GUNICORN, "sync", "servers.app:wsgi"),
         needs=("gunicorn",),
         tells="by a write",
-        follows="One download takes a whole worker, and `--timeout` (30 s) ends it: use gthread.",
+        follows="Each download occupies a worker, and `--timeout` (30 s) ends it: use gthread.",
     ),
     Setup(
         name="gunicorn gthread",
@@ -101,7 +101,7 @@ SETUPS: tuple[Setup, ...] = (
         command=(*GUNICORN, "gthread", "--threads", "4", "servers.app:wsgi"),
         needs=("gunicorn",),
         tells="by a write",
-        follows="A good choice. One download takes a thread.",
+        follows="A good choice. Each download occupies a thread.",
     ),
     Setup(
         name="waitress",
@@ -110,7 +110,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("waitress",),
         stray=b"0\r\n\r\n",
         tells="by a write",
-        follows="It reads up to 16 MiB ahead of the client, past 1 MiB into a file in `TMPDIR`.",
+        follows="It reads up to 16 MiB ahead of the client; beyond 1 MiB in a file in `TMPDIR`.",
     ),
     Setup(
         name="wsgiref",
@@ -118,7 +118,7 @@ SETUPS: tuple[Setup, ...] = (
         command=(*HERE, "wsgiref", "{port}"),
         hides=True,
         tells="by a write",
-        follows="For development: one request at a time, and only HTTP/1.0.",
+        follows="For development only: one request at a time, and HTTP/1.0.",
     ),
     Setup(
         name="werkzeug",
@@ -127,7 +127,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("werkzeug",),
         hides_from_1_0=False,
         tells="by a write",
-        follows="For development (`flask run`).",
+        follows="For development only (`flask run`).",
     ),
     Setup(
         name="granian WSGI",
@@ -135,8 +135,8 @@ SETUPS: tuple[Setup, ...] = (
         command=(*GRANIAN, "--interface", "wsgi", "servers.app:wsgi"),
         needs=("granian",),
         tells="by a write",
-        follows="A good choice; before 2.8.9 it ended a broken body as if it were whole, so `auto`"
-        " spools there.",
+        follows="A good choice. Before 2.8.9 it ended a truncated body as if it were complete, so"
+        " `auto` spools.",
     ),
     Setup(
         name="gunicorn asgi",
@@ -158,14 +158,14 @@ SETUPS: tuple[Setup, ...] = (
         command=(*UVICORN, "--http", "httptools", "servers.app:asgi"),
         needs=("uvicorn", "httptools"),
         hides_from_1_0=False,
-        follows="A good choice: even HTTP/1.0 is answered in chunks, so nothing is hidden.",
+        follows="A good choice: it sends chunks even over HTTP/1.0, so nothing is hidden.",
     ),
     Setup(
         name="uvicorn h11",
         interface="ASGI",
         command=(*UVICORN, "--http", "h11", "servers.app:asgi"),
         needs=("uvicorn",),
-        follows="A good choice; with `httptools` installed, HTTP/1.0 hides nothing, either.",
+        follows="A good choice; with `httptools` installed, HTTP/1.0 hides nothing either.",
     ),
     Setup(
         name="hypercorn h1",
@@ -180,8 +180,8 @@ SETUPS: tuple[Setup, ...] = (
         command=(*HYPERCORN, "--keep-alive", "1", "servers.app:asgi"),
         needs=("hypercorn", "h2"),
         http2=True,
-        follows="A broken body is noticed only when `--keep-alive` (5 s) is over, and where a"
-        " client shuts its window, all of a body goes into memory.",
+        follows="A truncated body is noticed only when `--keep-alive` (5 s) is over. If a client"
+        " closes its window, the whole body goes into memory.",
     ),
     Setup(
         name="gunicorn gevent",
@@ -190,7 +190,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("gunicorn", "gevent"),
         everywhere=False,
         tells="by a write",
-        follows="Encoding never gives way to other greenlets: large exports delay them.",
+        follows="Encoding never yields to other greenlets, so large exports delay them.",
     ),
     Setup(
         name="gevent pywsgi",
@@ -199,7 +199,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("gevent",),
         everywhere=False,
         tells="by a write",
-        follows="As gunicorn's gevent.",
+        follows="As with gunicorn gevent.",
     ),
     Setup(
         name="cheroot",
@@ -208,7 +208,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("cheroot",),
         everywhere=False,
         tells="by a write",
-        follows="One download takes a thread, of 10.",
+        follows="Each download occupies one of 10 threads.",
     ),
     Setup(
         name="uWSGI http-socket",
@@ -219,8 +219,8 @@ SETUPS: tuple[Setup, ...] = (
         hides=True,
         tells="by a write",
         first="no answer",
-        follows="It has no framing at all: a broken body and a whole one look the same; and what"
-        " fails before it is answered by closing the connection.",
+        follows="It has no framing, so a truncated body looks like a complete one. After an earlier"
+        " failure it closes the connection without an answer.",
     ),
     Setup(
         name="uWSGI http",
@@ -231,8 +231,8 @@ SETUPS: tuple[Setup, ...] = (
         hides=True,
         tells="by a write",
         first="hangs, no answer",
-        follows="Even with `--http-auto-chunked` a broken body is ended as if it were whole; what"
-        " fails before it is not answered.",
+        follows="Even with `--http-auto-chunked` it ends a truncated body as if it were complete."
+        " An earlier failure is not answered.",
     ),
     Setup(
         name="hypercorn WSGI",
@@ -241,8 +241,8 @@ SETUPS: tuple[Setup, ...] = (
         needs=("hypercorn",),
         everywhere=False,
         tells="never",
-        follows="It answers `HEAD` with 500 where there is no body. Mount `Export.asgi` or a"
-        " framework of ASGI instead.",
+        follows="It answers `HEAD` with 500 if there is no body. Mount `Export.asgi` or an ASGI"
+        " framework instead.",
     ),
     Setup(
         name="uvicorn + a2wsgi",
@@ -252,7 +252,7 @@ SETUPS: tuple[Setup, ...] = (
         everywhere=False,
         hides_from_1_0=False,
         tells="never",
-        follows="Serve the WSGI application by a server of WSGI instead.",
+        follows="Serve the WSGI application on a WSGI server instead.",
     ),
     Setup(
         name="daphne",
@@ -261,8 +261,8 @@ SETUPS: tuple[Setup, ...] = (
         needs=("daphne",),
         everywhere=False,
         greedy=True,
-        follows="It takes a body into memory as fast as it is made, leaves a broken one hanging,"
-        " and answers no failure at all after the first of these: take another.",
+        follows="It reads a body into memory as fast as it is made, leaves a truncated one hanging,"
+        " and after the first of these answers no failure at all: use another.",
     ),
     Setup(
         name="nginx 1.0, gunicorn gthread",
@@ -274,7 +274,7 @@ SETUPS: tuple[Setup, ...] = (
         tells="by a write",
         greedy=True,
         proxy="1.0",
-        follows="nginx asks the server as HTTP/1.0: set `proxy_http_version 1.1`.",
+        follows="nginx speaks HTTP/1.0 to the server: set `proxy_http_version 1.1`.",
     ),
     Setup(
         name="nginx 1.1, gunicorn gthread",
@@ -297,7 +297,7 @@ SETUPS: tuple[Setup, ...] = (
         hides=True,
         greedy=True,
         proxy="1.0",
-        follows="nginx asks the server as HTTP/1.0: set `proxy_http_version 1.1`.",
+        follows="nginx speaks HTTP/1.0 to the server: set `proxy_http_version 1.1`.",
     ),
     Setup(
         name="nginx 1.1, uvicorn h11",

@@ -246,14 +246,14 @@ def test_no_server_is_worse_than_the_table(
         record_property("better", f"{setup.name}, {said}")
 
 
-TOLD = ["a", "**passes for whole** (curl 0)", "-", "cut, 500", "by a write", "< 12 MiB", "Text."]
+TOLD = ["a", "**looks complete** (curl 0)", "-", "cut, 500", "by a write", "< 12 MiB", "Text."]
 
 
 def test_a_server_that_is_better_than_the_table_is_named() -> None:
     found = [*TOLD[:1], "cut (curl 18)", *TOLD[2:]]
     assert report.worse(found, TOLD) == []
     assert report.better(found, TOLD) == [
-        "a failure later: cut (curl 18), not **passes for whole** (curl 0)"
+        "late failure: cut (curl 18), not **looks complete** (curl 0)"
     ]
 
 
@@ -261,7 +261,7 @@ def test_a_server_that_is_better_than_the_table_is_named() -> None:
     ("at", "said"),
     [
         (2, "cut (curl 18)"),
-        (3, "cut, **passes for whole**"),
+        (3, "cut, **looks complete**"),
         (3, "hangs, 500"),
         (4, "**never**"),
         (5, "< 32 MiB"),
