@@ -14,22 +14,23 @@ WIDTH = 118
 TITLES = {"xlsx": "XLSX", "ods": "ODS"}
 
 SUITE = (
-    "What other programs see of streamware's workbooks. Each feature is written into a workbook of"
-    " its own. Each reader opens it, and what it sees is compared with what was meant: every cell"
-    " with its type, and everything else that the reader can report (formats, widths, links,"
+    "What other programs see of streamware's workbooks. Each feature is written into a workbook"
+    " of its own. Each reader opens it, and what it sees is compared with what was meant: every"
+    " cell with its type, and everything else that the reader can report (formats, widths, links,"
     " notes, …). Random mixtures of values and features follow. This page is measured and written"
-    " by `python -m tests.conformance --write`. The tests do the same, and fail on any difference that"
-    " has no reason below."
+    " by `python -m tests.conformance --write`. The tests do the same, and fail on any difference"
+    " that has no reason below."
 )
 ABSENT = (
-    "Excel, Google Sheets and Apple Numbers do not run on the test machines. Instead, the validator"
-    " of Microsoft's Open XML SDK reads every XLSX file of the suite, and the archive is checked"
-    " against the rules by which Office reads it."
+    "Excel, Google Sheets and Apple Numbers do not run on the test machines. Instead, the"
+    " validator of Microsoft's Open XML SDK reads every XLSX file of the suite, and the archive is"
+    " checked against the rules by which Office reads it."
 )
 LEGEND = (
     "**yes**: the reader sees everything that was meant. **-**: the values are right, and the"
-    " reader reports nothing of the feature itself. **A number**: the difference with this number below;"
-    " everything else is as meant. Differences that occur only sometimes are in that list only."
+    " reader reports nothing of the feature itself. **A number**: the difference with this number"
+    " below; everything else is as meant. Differences that occur only sometimes are in that list"
+    " only."
 )
 
 
