@@ -122,7 +122,7 @@ class Settings:
         object.__setattr__(self, "observers", tuple(self.observers))
         for observer in self.observers:
             if not callable(getattr(observer, "done", None)):
-                self._refuse("observers", "Observers, which have a method `done`")
+                self._refuse("observers", "Observers, with the methods of `sw.Observer`")
 
     def _directory(self) -> str:
         """Return the absolute path, because a process may change its working directory.

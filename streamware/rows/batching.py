@@ -87,7 +87,9 @@ class RowBatcher:
         """
         known = None if self.heavy is None else dict.fromkeys((*self.heavy, *self._unchosen))
         keys = None if known is None else list(known)
-        room, left, most = MOST_CHARACTERS, self._size, MOST_ROWS
+        room = MOST_CHARACTERS  # characters that it may still have
+        left = self._size  # rows that it may still have
+        most = MOST_ROWS  # rows of this width that a batch may have
         while left:
             run = min(left, _RUN if self._started else 1)
             room, row, whole = self._pull_run(run, keys, room)

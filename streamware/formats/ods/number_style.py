@@ -223,8 +223,7 @@ def _embedded_texts(tokens: Sequence[Token]) -> Iterator[str]:
     for at, token in enumerate(whole):
         right = len(_placeholders(whole[at:]).replace(",", ""))
         if token.kind != "digits" and right:
-            text = element("x", token.text).removeprefix("<x>").removesuffix("</x>")
-            yield (f'<number:embedded-text number:position="{right}">{text}</number:embedded-text>')
+            yield element("number:embedded-text", token.text, f' number:position="{right}"')
 
 
 def _scientific(tokens: Sequence[Token], exponent: int) -> str:

@@ -55,9 +55,9 @@ def attribute(text: str) -> str:
     return f'"{escape(legal(text), _IN_ATTRIBUTE)}"'
 
 
-def element(name: str, text: str | None) -> str:
+def element(name: str, text: str | None, attributes: str = "") -> str:
     """Return an element with this text; nothing if the text is None."""
-    return "" if text is None else f"<{name}>{escape(legal(text))}</{name}>"
+    return "" if text is None else f"<{name}{attributes}>{escape(legal(text))}</{name}>"
 
 
 def meta(
