@@ -55,7 +55,8 @@ class DocumentWriter:
         self._gate = nullcontext() if gate is None else gate  # held while rows are encoded
         self._open_spool = open_spool  # opens a scratch file
         self._locale = locale  # language tag of the reader
-        self._encoder: Encoder | None = None  # made for the first batch; None again once closed
+        self._encoder: Encoder | None = None  # made for the first batch
+        self._closed = False  # whether `close` was called, so that the encoder aborts once
         self._out: list[bytes] = []  # what the encoder gave and was not taken yet
         self._digest = hashlib.sha256()  # of all that was taken
         self._table: Table | None = None  # lays out the rows of the sheet that was started last
@@ -215,9 +216,10 @@ class DocumentWriter:
         self.lifecycle.close(error, foreign=foreign)
         self._out.clear()
         self.size = 0
-        encoder, self._encoder = self._encoder, None
-        if encoder is not None and self.lifecycle.state is not State.COMPLETE:
-            encoder.abort()
+        closed, self._closed = self._closed, True
+        # The encoder is kept: if one of its cells closed the document, its batch is still encoded.
+        if not closed and self._encoder is not None and self.lifecycle.state is not State.COMPLETE:
+            self._encoder.abort()
 
     @contextmanager
     def callers_code(self) -> Iterator[None]:

@@ -24,7 +24,9 @@ Sometimes the reason of an end is known only when the document is over, so four 
 - `leave`: the same, and the client left.  It may also leave a COMPLETE document, whose last bytes
   were taken and not sent.
 
-The last three may even come before the close, which a pull in flight delays.
+The last three may even come before the close, which a pull in flight delays.  Whoever reports one
+of the four has looked at the state before.  If another thread has failed or dropped the document
+since then, the event changes nothing.
 
 An event that the table does not have for a state is a bug in the caller, and raises `StateError`.
 
@@ -101,9 +103,10 @@ TRANSITIONS: dict[State, dict[Event, State | None]] = {
         **_ENDS,
     },
     State.COMPLETE: {**_IGNORED, Event.DROP: State.CLOSED, Event.LEAVE: State.LEFT},
-    State.FAILED: {**_IGNORED},
+    State.FAILED: {**_IGNORED, Event.EXPLAIN: None, Event.LEAVE: None},
     State.CLOSED: {
         **_IGNORED,
+        Event.DROP: None,
         Event.REFUSE: State.REFUSED,
         Event.EXPLAIN: State.FAILED,
         Event.LEAVE: State.LEFT,

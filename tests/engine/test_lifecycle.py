@@ -131,6 +131,21 @@ def test_a_complete_document_may_never_reach_its_reader(step: Step, outcome: str
     assert said(made) == (outcome, None, None)
 
 
+@pytest.mark.parametrize("late", [Lifecycle.leave, lambda made: made.explain(KeyError("data"))])
+def test_a_document_that_failed_since_its_state_was_looked_at_stays_failed(late: Step) -> None:
+    made = begun()
+    made.close(sw.LimitError("s", limit=1, actual=2, name="seconds"))
+    late(made)
+    assert said(made) == ("expired", "Limits.seconds: 2 is over 1", None)
+
+
+def test_two_threads_may_drop_the_last_chunks_of_a_document() -> None:
+    made = completed()
+    made.drop()
+    made.drop()
+    assert said(made) == ("closed", None, None)
+
+
 @pytest.mark.parametrize(
     ("made", "step"),
     [

@@ -249,6 +249,24 @@ def test_rows_are_closed_when_the_encoding_is_forgotten(chunks: int) -> None:
     assert rows.closed == 1
 
 
+@pytest.mark.parametrize(
+    ("form", "start"), [("csv", b"the title"), ("xml", b"<?xml"), ("xlsx", b"sheet1.xml")]
+)
+def test_a_document_that_one_of_its_cells_closes_does_not_start_again(
+    form: str, start: bytes
+) -> None:
+    def closing(row: tuple[int]) -> int:
+        if row == (400,):
+            encoding.close()
+        return row[0]
+
+    rows = Rows((i,) for i in range(1000))
+    encoding = sw.encode(rows, form, columns=[sw.Column(closing, "the title")], chunk_size=1)
+    assert b"".join(encoding).count(start) == 1
+    assert encoding.receipt.outcome == "closed"
+    assert rows.closed == 1
+
+
 def test_rows_that_were_never_opened_stay_so() -> None:
     with sw.encode(lambda: pytest.fail("opened")):
         pass
