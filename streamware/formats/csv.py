@@ -38,20 +38,20 @@ class Csv:
             ("text"), or "all".
         line_end: What ends each row.
         bom: Whether a byte order mark comes first; without one Excel does not expect UTF-8.
-        header: Whether the titles, if the columns have any, are the first row.
+        header: Whether the titles of the columns, if they have any, are the first row.
         null: Text of an empty cell.
         decimal: Decimal sign of numbers, "." or ",".
         guard: Whether to guard against text that starts like a formula, as `Values.formula_text`
             says.  Turn it off for files that only programs read.
         language: Language of the programs that open the file: a tag such as "de" or "de-CH", or
-            "auto" for the reader's language, which over HTTP `Accept-Language` names.  Delimiter
-            (unless it is TAB) and decimal sign are then as spreadsheet programs of that language
-            expect them, and a byte order mark comes first.  If the reader's language is not
-            known, the other options hold.
-        localized: Whether dates are written as the language writes them, and date-times as its
-            programs parse them: with a blank instead of the `T`, and without an offset (counted;
-            they are in `Values.timezone`).  Digits are grouped in columns whose `format` has
-            groups, such as "decimal".  Needs `language`, and babel (the extra `babel`).
+            "auto" for the reader's language, which over HTTP `Accept-Language` names.  The
+            delimiter (unless it is TAB) and the decimal sign are then those that spreadsheet
+            programs expect in that language, and a byte order mark comes first.  If the reader's
+            language is not known, the other options apply.
+        localized: Whether dates are written as is usual in the language, and date-times as its
+            programs parse them: with a blank instead of the `T`, and without an offset, which is
+            counted (they are in `Values.timezone`).  Digits are grouped in columns whose `format`
+            has groups, such as "decimal".  Needs `language`, and babel (the extra `babel`).
     """
 
     delimiter: str = ","
@@ -176,8 +176,8 @@ class CsvEscape:
     """Quotes the cells that need it, and doubles the quotes in them (RFC 4180 §2.5 to 2.7).
 
     Args:
-        delimiter: Needs quotes, as quotes and line breaks do.
-        always: Whether a rewrite will quote every cell, so that this only doubles quotes.
+        delimiter: A cell that contains it is quoted, as one with a quote or a line break is.
+        always: Whether a `Rewrite` quotes every text later, so that only quotes are doubled here.
     """
 
     def __init__(self, delimiter: str, *, always: bool) -> None:
@@ -217,7 +217,7 @@ class CsvEncoder:
         null = options.null.encode("utf-8", "replace")
         if options.quoting == "all":
             null = b'"' + null + b'"'
-        self._columns = [  # of the rows
+        self._columns = [  # write the cells of the rows
             _CsvColumn(formatter, _rewrites(options, locale, column), null)
             for formatter, column in zip(
                 formatters(columns, context, text_rules), columns, strict=True
@@ -225,7 +225,8 @@ class CsvEncoder:
         ]
         title = Column(0, "title")
         formatter = formatters([title], context, text_rules)[0]
-        self._header = _CsvColumn(formatter, _rewrites(options, None, title), null)  # of the titles
+        # Writes the titles.
+        self._header = _CsvColumn(formatter, _rewrites(options, None, title), null)
 
     def start(self) -> bytes:
         """Return the byte order mark and the titles."""
@@ -261,7 +262,7 @@ class CsvEncoder:
 
 
 class _CsvColumn:
-    """A column: its formatter, how to rewrite each kind of cells, and the text of empty ones."""
+    """Writes a column: formats it, rewrites it by the kind of its cells, and fills empty cells."""
 
     def __init__(
         self, formatter: ColumnFormatter, rewrites: Mapping[Kind, Rewrite], null: bytes

@@ -1,4 +1,4 @@
-"""Languages: their tags, and the delimiter and the decimal sign of a CSV for their readers.
+"""Languages: their tags, and the delimiter and decimal sign that their readers expect in a CSV.
 
 Spreadsheet programs read a CSV by the list separator and the decimal sign of the system they run
 on.  Where the decimal sign is a comma, the list separator is a semicolon.  Where it is a point,

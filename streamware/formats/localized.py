@@ -1,11 +1,11 @@
-"""Localized dates and numbers, in forms that spreadsheet programs of the language read back.
+"""Writes localized dates and numbers, in forms that spreadsheet programs in the language read back.
 
-A program that opens a CSV takes what it cannot parse for text, which it neither sorts nor adds
-up.  A date that it parses as another date is worse.  So:
+A program that opens a CSV takes a date or number that it cannot parse for text, which it neither
+sorts nor adds up.  A date that it parses as another date is worse.  So:
 
 - A date has the order of its language, but all digits of its year, no blanks and no words.
 - A time has 24 hours.
-- What LibreOffice, set to the language, does not read back is written in the form that every
+- What LibreOffice, when set to the language, does not read back is written in the form that every
   program reads: `2024-05-06`, and digits without groups.
 
 Source: Unicode CLDR, by way of babel; UTS #35 part 4, "Date Field Symbol Table".
@@ -37,8 +37,8 @@ _DATETIME_FRACTION = len("2024-05-06T07:08:09.123456")
 _TEMPLATE = re.compile(r"\{\w+\}([-/.])\{\w+\}\1\{\w+\}")
 _ISO_TEMPLATE = "{y}-{MM}-{dd}"
 
-# Languages whose own dates, and whose groups of digits, LibreOffice 7.4 reads back when it is set
-# to them.  The tags are without likely subtags: `de` is de-DE.
+# Languages whose dates, and those whose groups of digits, LibreOffice 7.4 reads back when it is set
+# to the language.  The tags have no likely subtags: `de` stands for de-DE.
 _READ_DATES = """
     am ar ar-AE ar-BH ar-DZ ar-IQ ar-JO ar-KW ar-LB ar-LY ar-MA ar-OM ar-QA ar-SA ar-SY ar-TN ar-YE
     az be bg br bs ca cs cy de de-AT de-CH de-LI de-LU dsb el en en-AU en-GB en-IE en-IN en-MY en-NZ

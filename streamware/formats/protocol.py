@@ -1,4 +1,4 @@
-"""The protocols Format and Encoder, the Context of an encoder, and how rows are assembled."""
+"""Format and Encoder, the protocols of a format; an encoder's Context; how rows are assembled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Context:
         values: The caller's choices for values.
         limits: The caller's limits.
         receipt: The receipt of the export; the encoder counts conversions in `receipt.converted`.
-        open_spool: Opens a binary scratch file for data that must wait; None if there are none.
+        open_spool: Opens a binary scratch file for data that must wait; None if there is no place
+            for such files.
         locale: Language tag of the reader, such as "de-DE", if it is known.
         interleaved: Whether the rows of several sheets come in one pass, so that heads come back.
     """
@@ -37,7 +38,7 @@ class Context:
 
 
 class Encoder(Protocol):
-    """Turns rows into bytes without I/O: it never reads, waits or opens a file.
+    """Turns rows into bytes without I/O of its own: only `Context.open_spool` gives it a file.
 
     The calls come in this order: `start` once, `feed` and `flush` any number of times, `finish`
     once; or `abort` at any point, and nothing after it.  Every call may return no bytes.
@@ -53,10 +54,10 @@ class Encoder(Protocol):
         """
 
     def flush(self) -> bytes:
-        """Return the bytes that were held back, as far as possible, for a slow source."""
+        """Return the bytes that were held back, as far as possible; called for a slow source."""
 
     def finish(self) -> bytes | Iterator[bytes]:
-        """Return everything after the last row; pieces if it is long, some possibly empty."""
+        """Return everything after the last row; in pieces, some possibly empty, if it is long."""
 
     def abort(self) -> None:
         """Release everything; the document stays incomplete."""
@@ -66,9 +67,9 @@ class Format(Protocol):
     """A document format with its options: a frozen value.
 
     Two attributes are optional.  `interleaves` is true if rows of several sheets may come in one
-    pass, in any order.  `languages` is a container of language tags, such as "de" and "de-CH", for
-    a format that depends on the reader's language: `Context.locale` is then the reader's tag among
-    them, which over HTTP comes from `Accept-Language`.
+    pass, in any order.  `languages` is for a format that depends on the reader's language: a
+    container of language tags, such as "de" and "de-CH".  `Context.locale` is then the one that
+    suits the reader, which over HTTP `Accept-Language` decides.
     """
 
     @property
@@ -89,7 +90,7 @@ class Format(Protocol):
 
     @property
     def self_terminating(self) -> bool:
-        """Whether a reader notices that a document was cut."""
+        """Whether a reader notices that a document was cut off."""
 
     @property
     def compressible(self) -> bool:
@@ -112,7 +113,7 @@ def interleaves(format_: Format) -> bool:
 def interleave(parts: Iterable[Part], count: int) -> bytes:
     """Return `count` rows, each made of its piece of every part.
 
-    Every column is assigned to every n-th element of one list, which is then joined.  This takes
+    Each column is assigned to every n-th element of one list, which is then joined.  This takes
     about half the time of zipping the columns row by row.
 
     Args:

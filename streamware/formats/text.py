@@ -1,4 +1,4 @@
-"""What formats share about text: a formatter per column, unique names, XML and formula text."""
+"""What formats share for text: a formatter per column, unique names, text of XML and formulas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamware.values.cell import FORBIDDEN, TextRules
 from streamware.values.formatter import ColumnFormatter
 
 MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
-"""What is markup in XML, with its references; `&` is first, because the references contain it."""
+"""Markup characters of XML and their references; `&` is first, because references contain it."""
 
 
 def formatters(
@@ -37,7 +37,7 @@ def label(column: Column, at: int) -> str:
 
 
 def legal(text: str) -> str:
-    """Return `text` with U+FFFD for what XML forbids (XML 1.0 §2.2) and for lone surrogates."""
+    """Return `text` with U+FFFD in place of what XML 1.0 §2.2 forbids and of lone surrogates."""
     return FORBIDDEN.sub("\ufffd", text)
 
 

@@ -1,4 +1,4 @@
-"""TextColumns: the cells of batches as text, for formats that are text."""
+"""TextColumns: writes the cells of batches as text, for formats of other packages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from streamware.values.formatter import FormattedColumn
 
 
 class TextColumns:
-    """The text of every cell, by the choices of `Values` and escaped for one format.
+    """Makes the text of cells, as `Values` says and escaped for one format.
 
-    Numbers, dates and the other types are written as in CSV.  What was converted is counted in
-    the receipt, and a value that has no text is a `CellError` that names its row and column.
+    Numbers, dates and the other types are written as in CSV.  Values that are changed are counted
+    in the receipt, and a value that cannot be written is a `CellError` that names its row and
+    column.
 
     Args:
         columns: The columns of the sheet.
@@ -57,7 +58,8 @@ class TextColumns:
         """Return the text of each cell of `batch`, in UTF-8, a list for every column.
 
         Raises:
-            CellError: A value has no text, or `Values` makes it an error.
+            CellError: A value cannot be written, or `Values` makes it an error.
+            LimitError: A text is too long.
         """
         return [
             self._texts(formatter.format(cells, batch.first))

@@ -45,7 +45,7 @@ class Xml:
     Attributes:
         root: Name of the root element.
         row: Name of the element of a row.
-        attributes: Titles (or keys) of the columns that are written as attributes of the row.
+        attributes: Titles or keys of the columns that are written as attributes of the row.
         null: How an empty cell is written: as an "empty" element, not at all ("absent"), or as
             an element with `xsi:nil` ("nil").  An attribute is empty with "empty", else absent.
     """
@@ -173,7 +173,7 @@ class XmlEncoder:
 
 
 class _XmlColumn:
-    """A column: what is written around each cell, and what for an empty one."""
+    """Writes a column: its cells with markup around them, and what stands for an empty one."""
 
     def __init__(
         self, formatter: ColumnFormatter, opening: bytes, closing: bytes, null: bytes
@@ -185,13 +185,13 @@ class _XmlColumn:
 
     @classmethod
     def attribute(cls, formatter: ColumnFormatter, name: bytes, null: str) -> _XmlColumn:
-        """Return a column of attributes; `null` is as `Xml` has it."""
+        """Return a column of attributes; `null` is as in `Xml`."""
         opening, closing = b" " + name + b'="', b'"'
         return cls(formatter, opening, closing, opening + closing if null == "empty" else b"")
 
     @classmethod
     def element(cls, formatter: ColumnFormatter, name: bytes, null: str) -> _XmlColumn:
-        """Return a column of elements; `null` is as `Xml` has it."""
+        """Return a column of elements; `null` is as in `Xml`."""
         opening, closing = b"<" + name + b">", b"</" + name + b">"
         nulls = {
             "empty": opening + closing,

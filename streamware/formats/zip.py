@@ -119,12 +119,12 @@ _END_OF_CENTRAL_DIRECTORY = Struct(  # §4.3.16, 22 bytes; the comment follows
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the headers say of one entry.
+    """The figures of one entry that its headers contain.
 
     Attributes:
         name: File name.
         offset: Relative offset of the local file header.
-        crc32: CRC-32 of the uncompressed data; like the sizes 0 until the data is complete.
+        crc32: CRC-32 of the uncompressed data; like the sizes, it is 0 until the data is complete.
         compressed_size: Bytes of data in the archive.
         uncompressed_size: Bytes of data once it is inflated.
         stored: Whether the data is stored as it is, instead of deflated.
@@ -139,7 +139,7 @@ class Entry:
 
 
 def local_file_header(entry: Entry) -> bytes:
-    """Return §4.3.7.  A deflated entry has no figures yet; a stored one has no descriptor."""
+    """Return a local file header (§4.3.7), with CRC-32 and sizes only if the entry is stored."""
     return (
         _LOCAL_FILE_HEADER.pack(b"PK\3\4", _VERSION, *_common_fields(entry), len(entry.name), 0)
         + entry.name
@@ -147,14 +147,14 @@ def local_file_header(entry: Entry) -> bytes:
 
 
 def data_descriptor(entry: Entry) -> bytes:
-    """Return §4.3.9, with the signature."""
+    """Return a data descriptor (§4.3.9), with the signature."""
     return _DATA_DESCRIPTOR.pack(
         b"PK\7\x08", entry.crc32, entry.compressed_size, entry.uncompressed_size
     )
 
 
 def central_file_header(entry: Entry) -> bytes:
-    """Return §4.3.12, with the figures."""
+    """Return the file header of an entry in the central directory (§4.3.12)."""
     return (
         _CENTRAL_FILE_HEADER.pack(
             b"PK\1\2",
@@ -171,12 +171,18 @@ def central_file_header(entry: Entry) -> bytes:
 
 
 def end_of_central_directory(entries: int, size: int, offset: int) -> bytes:
-    """Return §4.3.16 for a directory of `entries`, `size` bytes long, that starts at `offset`."""
+    """Return the end of central directory record (§4.3.16).
+
+    Args:
+        entries: The number of entries.
+        size: Bytes of the central directory.
+        offset: Where the central directory starts.
+    """
     return _END_OF_CENTRAL_DIRECTORY.pack(b"PK\5\6", 0, 0, entries, entries, size, offset, 0)
 
 
 def _common_fields(entry: Entry) -> tuple[int, ...]:
-    """Return what both headers have, from the bit flag to the uncompressed size."""
+    """Return the fields that both headers have, from the bit flag to the uncompressed size."""
     flag, method = (0, _STORED) if entry.stored else (_SIZES_FOLLOW, _DEFLATED)
     return flag, method, _TIME, _DATE, entry.crc32, entry.compressed_size, entry.uncompressed_size
 
@@ -203,21 +209,21 @@ class _Compressor(Protocol):
 
 
 class Deflate:
-    """A raw deflate stream (RFC 1951) that counts what goes in.
+    """A raw deflate stream (RFC 1951) that counts what is written to it.
 
-    The compressor gets blocks of one size, whatever the sizes written: equal data then gives equal
-    bytes.
+    The compressor gets blocks of one size, whatever the sizes written, so that equal data gives
+    equal bytes.
+
+    Args:
+        compression: "fast" is isal at level 1, or zlib if isal is not installed; "small" is zlib at
+            level 6, a fifth smaller in seven times the time.
 
     Attributes:
         crc32: CRC-32 of what was written.
         size: Bytes that were written.
-
-    Args:
-        compression: "fast" is isal at level 1, or zlib where isal is not installed; "small" is
-            zlib at level 6: a fifth smaller, at seven times the time.
     """
 
-    def __init__(self, compression: Compression = "fast") -> None:
+    def __init__(self, compression: Compression) -> None:
         small = compression == "small"
         library = zlib if small else isal_zlib or zlib
         level = 6 if small else 1
@@ -273,10 +279,10 @@ _CLEARS_VECTORS = bytes(1024)
 class ZipWriter:
     """Writes the entries of one archive, one after another.
 
-    Every method returns the bytes that are ready, which the caller sends.
+    The methods that write return the bytes that are ready, which the caller sends.
 
     Args:
-        compression: As `Deflate` has it.
+        compression: As in `Deflate`.
 
     Raises:
         LimitError: An entry or the archive would need ZIP64: 4 GiB, or 65,535 entries.

@@ -1,1 +1,1 @@
-"""What can the caller say about a table?  Its columns, cells, styles, rules and sheet options."""
+"""What can the caller choose for a table?  Columns, cells, styles, rules and sheet options."""

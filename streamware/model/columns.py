@@ -1,4 +1,4 @@
-"""Columns and sheets: Column, Sheet and Tagged from the caller; Head and Batch for encoders.
+"""Columns and sheets: the caller makes Column, Sheet and Tagged; encoders get Head and Batch.
 
 Rows arrive in batches and are passed on as columns, because everything after this point works on a
 column at a time.  `rows.layout` turns one into the other.
@@ -40,10 +40,10 @@ class Column:
             column), a position from 0, a dotted path, or a callable of the row.
         title: Its header; by default the name.  A callable is called, and a lazy translation is
             translated, when the document starts, so that it can depend on the reader's language.
-        kind: What its cells are, if the source has no such type: SQLite has no dates, and
-            `kind="datetime"` reads its ISO 8601 text as dates.  A value that cannot be read as
-            the kind of its column is a `CellError`; empty text is an empty cell.  Numbers of
-            `kind="duration"` are seconds.
+        kind: What its cells are, if the source has no such type.  SQLite has no dates, for example,
+            so `kind="datetime"` reads its ISO 8601 text as dates.  A value that cannot be read as
+            the kind of its column is a `CellError`; empty text is an empty cell.  With
+            `kind="duration"` numbers are seconds.
         format: Number format of its numbers and dates, by one of the names below or as a code
             (ECMA-376 Part 1 §18.8.31).  It changes how values look, not what they are: text stays
             text, so SQLite's dates need a kind as well.
@@ -55,10 +55,10 @@ class Column:
         hidden: Whether it is hidden.
         note: A note on the cell of the header, at most 32,767 UTF-16 units; made or translated
             when the title is.
-        url: Makes every cell a link to this address, in which `{}` stands for the text of the
-            cell, quoted for a URL.  If the address is `"{}"`, or starts with it, the text must be
-            an address itself (http, https, ftp or mailto).  If it is not, or if the address has
-            over 255 characters, the cell stays plain text, and is counted.
+        url: The address to which every cell links.  `{}` in it stands for the text of the cell,
+            quoted for a URL.  If the address is `"{}"`, or starts with it, the text must be an
+            address itself (http, https, ftp, ftps or mailto).  If it is not, or if the address has
+            over 255 characters, the cell is not a link, and is counted.
         total: "sum", "average" or "count", calculated in a row below the last one.  Text in a
             column with a sum or an average is an `EncodeError`.
         rules: How cells are highlighted: `Condition`, `ColorScale`, `DataBar`.
@@ -182,7 +182,7 @@ def _check_address(url: str | None) -> None:
 
 
 def check_note(note: object) -> None:
-    """Raise if the note of a header is not a text and cannot become one, or is too long."""
+    """Raise TypeError if a header's note cannot become text, LimitError if it is too long."""
     if isinstance(note, str):
         if units(note) > MAX_NOTE:
             raise LimitError("UTF-16 units in a note", limit=MAX_NOTE, actual=units(note))
@@ -208,7 +208,7 @@ class Sheet:
 
     Attributes:
         name: Its name.
-        rows: Its rows, as `encode` takes them; to be left out where rows are `Tagged` with it.
+        rows: Its rows, as `encode` takes them; leave them out if rows are `Tagged` with the sheet.
         columns: Its columns; by default those of the export.
         options: Its options; by default those of the format.
 
@@ -229,7 +229,7 @@ class Sheet:
             raise TypeError(f"options must be SheetOptions, not {kind}")
 
 
-@dataclass(slots=True)  # not frozen: one is made for every row, in a quarter of the time
+@dataclass(slots=True)  # one is made for every row, and a frozen one takes four times as long
 class Tagged:
     """A row with its sheet, so that rows for several sheets can come in one pass, in any order.
 
@@ -272,14 +272,14 @@ class Head:
 class Batch:
     """Some consecutive rows of one sheet, as columns: what `Encoder.feed` receives.
 
-    A batch has up to 512 rows, fewer if they are wide.  A document without rows has one batch with
-    a `count` of 0, from which an encoder learns the columns.  `Column.convert` has been called for
-    the cells; otherwise they are as the source gave them, of any type.
+    A batch has up to 512 rows, or 1,023 of interleaved sheets; fewer if they are wide.  A document
+    without rows has one batch with a `count` of 0, from which an encoder learns the columns.
+    `Column.convert` has been called for the cells; otherwise they are as the source gave them, of
+    any type.
 
     Attributes:
-        head: The sheet that the rows belong to.  It starts a new sheet if it is another object
-            than that of the batch before; if the format can be fed sheets in turns, it may also
-            go on with an earlier one.
+        head: The sheet that the rows belong to.  A head that no earlier batch had starts a new
+            sheet.  Only if `Context.interleaved` is true does one come back after another.
         first: Number of the first row in its sheet, from 1, for error messages.
         count: Number of rows.
         columns: The cells: one sequence for each of `head.columns`, each `count` long.

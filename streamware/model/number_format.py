@@ -1,4 +1,4 @@
-"""Number formats of spreadsheets, by one of our names or as the code itself.
+"""Number formats of spreadsheets, given by name or as a code.
 
 Source: ECMA-376 Part 1 §18.8.31 (numFmts); Microsoft, "Excel specifications and limits".
 """
@@ -10,7 +10,7 @@ import re
 from streamware.model.utf16 import units
 
 MAX_LENGTH = 255  # UTF-16 units
-MAX_PERCENT = 99  # percent signs that count: with more, the number would overflow a double
+MAX_PERCENT = 99  # percent signs that are counted: with more, the number would overflow a double
 
 _NAMED = {
     "integer": "0",

@@ -1,4 +1,4 @@
-"""Rules that hold for a whole column of a spreadsheet: what stands out, and what may be typed in.
+"""The rules of a spreadsheet's column: which cells are highlighted, and what may be typed in.
 
 Source: ECMA-376 Part 1 §18.3.1.10 (cfRule), §18.3.1.32 (dataValidation).
 """
@@ -101,7 +101,7 @@ class Validation:
         choices: The allowed texts; together at most 255 characters, with the commas between them.
         kind: What is compared with `value`: a "whole" number, a "decimal" number, a "date" or the
             "length" of a text.  With "custom", `value` is a formula that must be true.
-        comparison: As in a `Condition`.
+        comparison: As in `Condition`.
         value: The value that the entry is compared with.
         other: The second bound of "between" and "not between".
         message: Shown when an entry is not allowed; at most 255 characters.

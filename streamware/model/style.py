@@ -111,7 +111,7 @@ def one_of(choices: Sequence[str]) -> str:
 
 
 def expect(options: object, wanted: str, kinds: type | UnionType, *names: str) -> None:
-    """Raise TypeError if an attribute of `options` is of none of `kinds`; the message names it.
+    """Raise TypeError, with the name, if an attribute of `options` has none of these types.
 
     A bool does not count as a number, although it is an int to Python.
     """

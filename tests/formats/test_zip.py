@@ -194,7 +194,7 @@ def test_the_bytes_do_not_depend_on_how_data_is_split(backend: Backend, cuts: li
     edges = [0, *sorted(cuts), len(NOISE)]
     pieces = [NOISE[start:stop] for start, stop in pairwise(edges)]
     with backend():
-        whole, cut = Deflate(), Deflate()
+        whole, cut = Deflate("fast"), Deflate("fast")
     expected = whole.write(NOISE) + whole.finish()
     assert b"".join(map(cut.write, pieces)) + cut.finish() == expected
     assert (cut.crc32, cut.size) == (whole.crc32, whole.size)
@@ -203,14 +203,14 @@ def test_the_bytes_do_not_depend_on_how_data_is_split(backend: Backend, cuts: li
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
 def test_a_stream_of_any_size_ends_well(size: int) -> None:
-    stream = Deflate()
+    stream = Deflate("fast")
     out = stream.write(NOISE[:size]) + stream.finish()
     assert inflated(out) == NOISE[:size]
     assert (stream.crc32, stream.size) == (zlib.crc32(NOISE[:size]), size)
 
 
 def test_at_most_a_block_and_the_window_of_deflate_are_held_back() -> None:
-    stream = Deflate()
+    stream = Deflate("fast")
     assert stream.write(NOISE[: BLOCK - 1]) == b""
     assert len(stream.write(NOISE[BLOCK - 1 :])) > len(NOISE) - 2 * BLOCK
 
@@ -218,7 +218,7 @@ def test_at_most_a_block_and_the_window_of_deflate_are_held_back() -> None:
 @backends
 def test_flushed_data_can_be_inflated(backend: Backend) -> None:
     with backend():
-        stream, reader = Deflate(), zlib.decompressobj(-15)
+        stream, reader = Deflate("fast"), zlib.decompressobj(-15)
     assert reader.decompress(stream.write(b"first") + stream.flush()) == b"first"
     assert reader.decompress(stream.write(TEXT) + stream.flush()) == TEXT
     assert reader.decompress(stream.flush()) == b""

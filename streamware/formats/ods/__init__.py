@@ -27,11 +27,13 @@ class Ods(WorkbookOptions):
     A sheet that reaches 1,048,576 rows is continued in "Name (2)", where its header is repeated.
     All sheets together hold 4 GiB of XML, about six million rows of ten columns.
 
-    Some things have to be known before the first row of the document.  So of later sheets, the
-    colour of a tab that no earlier options have, and validations of columns other than the
-    export's, are left out and counted ("tab_color", "validation"); widths are rounded up to whole
-    characters.  `table` makes a named range with stripes, whatever style it names.  Conditional
-    formats, stripes among them, are an extension of LibreOffice that other programs ignore.
+    Some things have to be known before the first row of the document.  So the later sheets lose two
+    things, which are counted as "tab_color" and "validation": a tab's colour that is neither in
+    these options nor in the first sheet's, and validations that the first sheet does not have.
+    Their widths are rounded up to whole characters.
+
+    `table` makes a database range with stripes, whatever style it names.  Conditional formats,
+    stripes among them, are an extension of LibreOffice that other programs ignore.
     """
 
     name: ClassVar[str] = "ods"

@@ -34,15 +34,15 @@ class Address:
 
     Args:
         template: The address, with `{}` for the percent-encoded text of the cell.  If it starts
-            with `{}`, the text is an address itself, and only what no address has is encoded.
+            with `{}`, the text is an address itself, and is encoded only as needed.
     """
 
     def __init__(self, template: str) -> None:
         around = template.split("{}")
-        # What is around the texts, as in a string literal of a formula.
+        # The template around the texts, as in a string literal of a formula.
         self._around = [_literal(legal(part).encode()) for part in around]
         self._text_is_address = template.startswith("{}")
-        # Most bytes that a percent-encoded text may have, so that the literal is not too long.
+        # The most bytes that a percent-encoded text may have, which is in every `{}`.
         self._room = (MAX_LITERAL - sum(map(len, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes]:
@@ -67,7 +67,7 @@ class Address:
         ]
 
     def _formula_of_address(self, text: bytes) -> bytes:
-        """Return the formula of a cell whose text is an address; nothing if it is not one."""
+        """Return the formula of a cell with a text; empty if the text is not an address."""
         address = address_in(text.decode())
         if address is None or not _fits(text):
             return b""
@@ -78,7 +78,7 @@ class Address:
         return _START + inner + b"&quot;;&quot;" + _literal(text) + b'&quot;)"'
 
     def _formula(self, kind: Kind, token: bytes) -> bytes:
-        """Return the formula of a cell that is not a text; nothing if it is too long."""
+        """Return the formula of a cell that is not a text; empty if it is too long."""
         address = percent_encoded(_text_in_address(kind, token))
         if len(address) > self._room:
             return b""
@@ -116,7 +116,7 @@ def _literal(text: bytes) -> bytes:
 
 
 def _text_in_address(kind: Kind, token: bytes) -> bytes:
-    """Return the text of a cell as the address has it: a duration in ISO 8601."""
+    """Return the text that stands for a cell in an address; durations are in ISO 8601."""
     if kind is Kind.DURATION:
         return iso_duration(parse_duration(token)).encode()
     if kind is Kind.TIME:

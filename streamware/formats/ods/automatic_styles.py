@@ -1,7 +1,7 @@
 """Automatic styles: column widths, tab colours and page layouts of the sheets.
 
-They are at the beginning of the content, when only the first sheet is known.  If others may
-follow, styles are declared for them in advance: every whole width, and every page layout.
+They are at the beginning of the content, where only the first sheet is known.  If others may
+follow, styles are declared for them in advance: one for every whole width and every page layout.
 
 Source: OpenDocument 1.3 Part 3 §16.5.4 (style:page-layout), §17.15 (table properties), §17.16
 (column properties).
@@ -62,7 +62,7 @@ class AutomaticStyles:
         return "".join([*styles, _ROW, *(_table_style(*one) for one in sorted(tables))])
 
     def column_style(self, width: float) -> str:
-        """Return the name of the style of a column, of the next whole width if not declared."""
+        """Return the name of a column's style; if not declared, that of the next whole width."""
         name = _column_name(width)
         return name if name in self._columns else _column_name(ceil(width))
 

@@ -53,7 +53,7 @@ class CellWriter:
         column: The column.
         style: How its cells look.
         registry: The styles of the document.
-        converted: Counts the links and formulas that became text, and the like.
+        converted: Counts links that are left out, and formulas that are not translated.
         validation: Name of the validation of its cells, or None.
 
     Attributes:
@@ -71,8 +71,8 @@ class CellWriter:
     ) -> None:
         self.style = style  # of its cells
         self._registry = registry  # of the styles of the document
-        self._converted = converted  # the counter of what is written otherwise than given
-        # The address that its cells link to, if they do.
+        self._converted = converted  # counts links and formulas that are left out
+        # The address that its cells link to, if they are links.
         self._address = None if column.url is None else Address(column.url)
         checked = f' table:content-validation-name="{validation}"' if validation else ""
         self._start = _START + checked.encode()  # of every cell
@@ -186,7 +186,7 @@ class CellWriter:
         return self._xml(kind, token, markup[shown_kind(kind, token)], formula)
 
     def _column_link(self, kind: Kind, token: bytes | None) -> bytes:
-        """Return the formula of a cell that links to the address of its column; or nothing."""
+        """Return the formula that links a cell to the address of its column; empty if none does."""
         if self._address is None or not token:
             return b""
         formula = b"" if kind is Kind.FORMULA else self._address.formulas(kind, [token])[0]

@@ -104,7 +104,7 @@ class Validations:
         """Make `xml`.  Call it once, before the others.
 
         Args:
-            columns: The columns that are known, each with the address of its first cell.
+            columns: The columns of the first sheet, each with the address of its first cell.
             place: What they belong to, for messages.
             zone: Time zone in which aware date-times are compared.
         """

@@ -60,7 +60,7 @@ def parse_duration(text: bytes) -> timedelta:
 
 
 def as_numbers(formatted: FormattedColumn) -> FormattedColumn:
-    """Return the column with numbers for dates, times, durations and such values of formulas."""
+    """Return the column with dates, times and durations as numbers, in values of formulas too."""
     dated = SPANS | MOMENTS | {Kind.FORMULA}
     if formatted.kinds is None and formatted.kind not in dated:
         return formatted

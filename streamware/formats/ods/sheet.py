@@ -42,19 +42,22 @@ _DIGEST = "http://www.w3.org/2000/09/xmldsig#sha256"
 class SheetWriter:
     """The XML of one sheet, a batch at a time.
 
-    Attributes:
-        name: Name of the sheet in the document.
-        head: Name (as given) and columns of the sheet.
-        options: Options of the sheet.
-        opened: Whether `top` was called.
-
     Args:
         name: Name of the sheet in the document.
-        head: Name (as given) and columns of the sheet.
-        options: Options of the sheet.
+        head: Its name as given, and its columns.
+        options: Its options.
         context: The context of the export.
         registry: The styles of the document.
         validations: The validations of the document.
+
+    Attributes:
+        name: Name of the sheet in the document.
+        head: Its name as given, and its columns.
+        options: Its options.
+        opened: Whether `top` was called.
+
+    Raises:
+        EncodeError: The columns, titles or rules are impossible in a sheet.
     """
 
     def __init__(
@@ -99,12 +102,12 @@ class SheetWriter:
         self._heading = Heading(head, options, context, text_rules=TEXT_RULES, registry=registry)
 
     def share_widths(self, other: SheetWriter) -> None:
-        """Make the columns as wide as those of `other`, whose rows go on here."""
+        """Make the columns as wide as those of `other`, whose rows continue here."""
         self._widths = other._widths
 
     @property
     def room(self) -> int:
-        """How many more data rows the sheet can hold."""
+        """The number of rows that it can still take."""
         return MAX_ROWS - self._last - bool(self._totals)
 
     @property

@@ -1,4 +1,4 @@
-"""The markup that cells have for their styles, made once for columns that look alike."""
+"""The registry of the markup that cells have for their styles, shared by columns of one style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Common styles: how cells look, collected while cells are written.
+"""Common styles: how cells look, registered while cells are written.
 
 They are in `styles.xml`, which can be written after the content.  What LibreOffice has to know
 before the first row of a sheet (widths, page layouts) is in the `automatic_styles` of the content.

@@ -1,7 +1,7 @@
 """Escapes cell text: markup, line breaks, and the blanks that a paragraph would lose.
 
-A tab stays as it is.  LibreOffice 7 and calamine keep it, but lose a `text:tab`, which the
-standard asks for; a reader that follows the standard to the letter shows a blank.
+A tab stays as it is.  The standard asks for `text:tab`, but LibreOffice 7 and calamine lose that
+and keep a tab; a reader that follows the standard to the letter shows a blank.
 
 Source: OpenDocument 1.3 Part 3 §6.1.2 (white space), §6.1.3 (text:s).
 """
@@ -40,7 +40,7 @@ class CellText:
 
 
 def characters(blob: bytes) -> bytes:
-    """Return the text that `CellText` made `blob` of."""
+    """Return the text from which `CellText` made `blob`."""
     if b"<" in blob:
         blob = blob.replace(LINE, b"\n")
         blob = _SPACES.sub(lambda found: b" " * int(found[1]), blob)

@@ -1,8 +1,8 @@
 """Encodes rows as an ODS file, in the order of its parts.
 
-The media type comes first and is stored, because programs recognise the file by it.  Then comes the
-content, one sheet after another, and then the parts that list what the sheets used: styles, views
-and properties.  The manifest is last.
+The media type comes first and uncompressed, because programs recognise the file by it.  Then comes
+the content, one sheet after another, and then the parts that need to know all sheets: styles, views
+and document properties.  The manifest is last.
 
 Source: OpenDocument 1.3 Part 2 §3; Part 3 §3.7 (office:spreadsheet).
 """
@@ -79,7 +79,7 @@ class OdsEncoder:
         return out + self._write(batch)
 
     def flush(self) -> bytes:
-        """Return all that was fed so far, so that a reader can inflate it."""
+        """Return a sync-flushed block of deflate, which makes everything so far readable."""
         return self._zip.flush()
 
     def finish(self) -> bytes:
@@ -159,14 +159,10 @@ class OdsEncoder:
         self._sheet = self._new_sheet(name, head)
 
     def _declare_validations(self, head: Head, name: str) -> None:
-        """Declare the validations of the columns that are known before the first sheet."""
+        """Declare the validations of the first sheet, the only ones known before the content."""
         first = rows_above(head, head.options or self._options) + 1
         cells = CellRange(name, len(head.columns), first, first)
-        columns = [
-            (column, cells.first_cell(at))
-            for known in (head.columns, self._columns)
-            for at, column in enumerate(known)
-        ]
+        columns = [(column, cells.first_cell(at)) for at, column in enumerate(head.columns)]
         self._validations.declare(columns, f"sheet {name!r}", self._context.values.timezone)
 
     def _continue(self) -> bytes:

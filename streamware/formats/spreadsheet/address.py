@@ -1,4 +1,4 @@
-"""Addresses that a cell can link to: which are valid, and what must be percent-encoded in them.
+"""The addresses that a cell can link to: checks them, and percent-encodes what must be.
 
 Source: RFC 3986 §2 and §3 (percent-encoding, components); what Excel repairs.
 """
@@ -12,7 +12,7 @@ from streamware.values.cell import SEPARATOR
 
 MAX_ADDRESS = 2079  # characters; Excel repairs a workbook that has a longer one
 
-# Characters that must be encoded.  Encoded ones stay, and so does the backslash of file names.
+# Characters that must be encoded; encoded ones and the backslash of file names stay as they are.
 _UNSAFE = re.compile(r'[\x00-\x20"<>^`{|}\x7f\[\]]|%(?![0-9A-Fa-f]{2})')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WITH_HOST = re.compile(
@@ -28,8 +28,8 @@ _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.
 def parts_of(url: str) -> tuple[str, str] | None:
     """Return what precedes the `#` of an address, encoded as needed, and what follows it.
 
-    Return None for anything but an address.  Text without a scheme is one if it has no blanks;
-    `javascript:` and the like never are.
+    Return None for anything but an address.  Text without a scheme is an address if it has no
+    blanks; `javascript:` and the like are never addresses.
     """
     address, _, place = legal(url).partition("#")
     address = address.strip()
@@ -44,7 +44,7 @@ def parts_of(url: str) -> tuple[str, str] | None:
 
 
 def address_in(text: str) -> str | None:
-    """Return the web, FTP or mail address that `text` is; None if it is anything else."""
+    """Return `text` as a web, FTP or mail address, encoded as needed; None if it is no such."""
     text = text.strip()
     parted = parts_of(text) if _LINKED.match(text) and not _CONTROL.search(text) else None
     if parted is None:

@@ -28,7 +28,7 @@ _FORMATS = {
     Kind.TIME: "hh:mm:ss",
     Kind.DURATION: "[h]:mm:ss",
 }
-_AS_TEXT = "@"  # the only format that text has too: then what a user types over it stays text
+_AS_TEXT = "@"  # the only format that is given to text, too: what a user types there stays text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class ColumnStyle:
 
 
 def shown_kind(kind: Kind, token: bytes | None) -> Kind:
-    """Return the kind that decides the format of a cell: for a formula, the kind of its value."""
+    """Return the kind by which a cell is styled: for a formula, that of its value if a number."""
     if kind is not Kind.FORMULA or token is None:
         return kind
     valued = Kind(token.split(SEPARATOR)[1].decode())

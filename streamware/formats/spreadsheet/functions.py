@@ -1,4 +1,4 @@
-"""The functions that came after Excel 2007, which have a prefix in files that Excel does not show.
+"""The functions that came after Excel 2007: files have them with a prefix that Excel does not show.
 
 Source: [MS-XLSX] §2.2.2.3 (future functions), for those that ECMA-376 Part 1 §18.17.7 lacks; for
 the latest ones, what other writers know of Excel's own files.

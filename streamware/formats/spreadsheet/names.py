@@ -17,7 +17,7 @@ MAX_UNITS = 31  # UTF-16 units of the name of a sheet
 
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 
-_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # which programs read as that character
+_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # the start of an escape of a character
 
 _DEFINED = re.compile(r"(?!_xlnm\b)[^\W\d][\w.]*", re.IGNORECASE)
 # Constants, anything like a reference in A1 or R1C1 notation, and the names of our tables.
@@ -45,7 +45,7 @@ class SheetNames:
 
 
 def defined_names(names: Mapping[str, str]) -> dict[str, str]:
-    """Return defined names, each with its formula without the equals sign.
+    """Return the defined names, each with its formula without the equals sign.
 
     Raises:
         TypeError: A formula is not a str.

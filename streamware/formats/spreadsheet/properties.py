@@ -1,4 +1,4 @@
-"""Custom document properties: they tell a reader where a document came from.
+"""Custom document properties, such as where a document came from.
 
 Source: ECMA-376 Part 1 §22.3 (custom properties); what Excel shows and keeps.
 """
@@ -20,7 +20,7 @@ MAX_CHARACTERS = 255  # of a name, and of a text; Excel shows and keeps no more
 
 _TYPES = (str, bool, int, float, Decimal, date)
 _TOO_LONG = 10 ** (MAX_CHARACTERS - 1)  # the digits of an int, and room for a sign
-# The zones that are farthest from UTC.
+# The time zones that are farthest from UTC.
 _FARTHEST = [timezone(sign * timedelta(hours=23, minutes=59)) for sign in (1, -1)]
 
 

@@ -17,5 +17,5 @@ def column_letters(at: int) -> str:
 
 
 def quoted(sheet: str) -> str:
-    """Return the name of a sheet as a reference has it."""
+    """Return the name of a sheet as it is written in a reference, always quoted."""
     return "'" + sheet.replace("'", "''") + "'"

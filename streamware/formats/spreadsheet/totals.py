@@ -1,4 +1,4 @@
-"""Totals: the row of formulas below the last row, with values computed while rows are written.
+"""Totals: the row of formulas below the last row, whose values are added up as rows are written.
 
 Source: ECMA-376 Part 1 §18.17.7.311 (SUBTOTAL): 101, 103 and 109 leave out what a filter hides.
 """
@@ -27,7 +27,7 @@ _BLOCK = 1024  # values that are added at a time
 _LOADS = json.loads if orjson is None else orjson.loads
 _TEXTS = frozenset({Kind.TEXT, Kind.JSON})
 _NONE: frozenset[Kind] = frozenset()
-_ODD = {"sum": _TEXTS | MOMENTS, "average": _TEXTS}  # the kinds that have no such total
+_ODD = {"sum": _TEXTS | MOMENTS, "average": _TEXTS}  # the kinds that cannot have this total
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class Totals:
 
 
 def _named(kind: Kind | None, value: object) -> str:
-    """Return what a cell is that cannot be totalled, for a message, which must not have values."""
+    """Return what a message calls a cell that cannot be totalled: its kind, never its value."""
     if kind in MOMENTS:
         return "a date"
     value = value.value if isinstance(value, Cell) else value
@@ -168,7 +168,7 @@ def _numbers(cells: FormattedColumn) -> tuple[Sequence[float], Kind | None]:
     if cells.numbers is not None:
         return cells.numbers, cells.kind
     tokens, kind = _tokens(cells)
-    return _values(tokens), kind
+    return _LOADS(b"[" + b",".join(tokens) + b"]"), kind
 
 
 def _tokens(cells: FormattedColumn) -> tuple[Sequence[bytes], Kind | None]:
@@ -190,10 +190,3 @@ def _cached(kind: Kind, token: bytes) -> tuple[Kind, bytes]:
         return kind, token
     _, valued, cached = token.split(SEPARATOR)
     return Kind(valued.decode()), cached
-
-
-def _values(tokens: Sequence[bytes]) -> list[float]:
-    if not tokens:
-        return []
-    values: list[float] = _LOADS(b"[" + b",".join(tokens) + b"]")
-    return values

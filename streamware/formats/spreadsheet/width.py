@@ -1,4 +1,4 @@
-"""Estimates the widths of columns: a column too narrow for a number or a date shows ###.
+"""Estimates the widths of columns, because one too narrow for a number or a date shows ###.
 
 Source: ECMA-376 Part 1 §18.3.1.13 (col: characters of the default font), §18.8.31 (numFmts);
 Unicode Standard Annex 11 (East Asian width).
@@ -129,7 +129,7 @@ def column_widths(
     *,
     text: Callable[[bytes], bytes] | None = None,
 ) -> list[float]:
-    """Return the widths of the columns of a sheet: given ones, or those of the first cells.
+    """Return the widths of the columns of a sheet: those given, or else estimated ones.
 
     Args:
         columns: The columns.

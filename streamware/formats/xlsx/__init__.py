@@ -1,7 +1,7 @@
 """How does a workbook become an XLSX file, written forwards only?
 
-A workbook is a zip of XML parts. It can be streamed because no part needs anything that a later
-part decides, as long as the sheets come before the parts that list them.
+A workbook is a zip of XML parts.  It can be streamed because no part needs anything that a later
+part decides, if the sheets come before the parts that list them.
 
 Source: ECMA-376 Part 1 (SpreadsheetML), Part 2 (Open Packaging Conventions).
 """
@@ -21,18 +21,18 @@ from streamware.model.style import expect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xlsx(WorkbookOptions):
-    """An Excel workbook of one or more sheets, one after the other.
+    """An Excel workbook of one or more sheets.
 
     A sheet that reaches 1,048,576 rows, or almost 4 GiB of XML, is continued in "Name (2)", where
     its header is repeated.
 
     Attributes:
-        compact: Leaves the cell references out: about 30 % less XML and a quarter less time,
-            but exceljs, gnumeric and Microsoft Access do not read such files.
-        strings: Texts are "inline" in their cells; or "shared", in one table, which Apple's
-            programs need: the first 50,000 different texts, of 4 MiB in total.
-        index: A first sheet lists the others, with links and the number of their rows: True, or
-            its name.
+        compact: Whether cell references are left out.  This saves about 30 % of the XML and a
+            quarter of the time, but exceljs, gnumeric and Microsoft Access do not read such files.
+        strings: Where texts are: "inline" in their cells; or "shared" in one table, which Apple's
+            programs need, for the first 50,000 different texts, of 4 MiB in total.
+        index: Whether a first sheet lists the others, with links and the number of their rows:
+            True, or the name of that sheet.
     """
 
     compact: bool = False

@@ -1,4 +1,4 @@
-"""Links to addresses made from the cells of a column, as formulas: any number, none kept in memory.
+"""Links the cells of a column to addresses with formulas: any number, as none stays in memory.
 
 Source: ECMA-376 Part 1 §18.17.7.147 (HYPERLINK), §18.17.2.2 (constants).
 """
@@ -36,9 +36,9 @@ class Address:
 
     def __init__(self, template: str) -> None:
         around = template.split("{}")
-        self._around = [_escaped(legal(part)) for part in around]  # the template's other pieces
+        self._around = [_escaped(legal(part)) for part in around]  # the template around the texts
         self._whole = template.startswith("{}")  # whether the text is an address itself
-        # Characters that an encoded text may have, as often as the template has it.
+        # The most characters that an encoded text may have, which is in every `{}`.
         self._room = (MAX_LITERAL - sum(map(units, around))) // (len(around) - 1)
 
     def formulas(self, kind: Kind, tokens: Sequence[bytes | None]) -> list[bytes | None]:
@@ -83,7 +83,7 @@ class Address:
 
 
 def _literal(kind: Kind, token: bytes) -> bytes:
-    """Return the value of a cell as a formula has it; for a text, without the quotes around it."""
+    """Return the value of a cell as a constant of a formula; for a text, without its quotes."""
     if kind is Kind.TEXT:
         return _without_escapes(token).replace(b'"', b'""')
     return _WORDS[token] if kind is Kind.BOOL else token.upper()  # the exponent of a number

@@ -27,11 +27,11 @@ class Attachments:
         self._number = number  # of the part of the sheet
         self._converted = converted  # counts links and notes that are left out
         self._table = table  # whether the sheet is a table
-        self._links = Links()
-        self._notes = Notes()
+        self._links = Links()  # of single cells
+        self._notes = Notes()  # of single cells
 
     def add_link(self, row: int, column: int, url: str) -> bool:
-        """Make a cell a link; return False, and count it, if that is impossible.
+        """Make a cell a link; if that is impossible, count it and return False.
 
         Args:
             row: Row of the cell, from 1.

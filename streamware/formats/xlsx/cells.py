@@ -30,8 +30,8 @@ from streamware.values.kinds import Kind
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _STRIPPED = b" \t\n\r"
 _SHARED = b' t="s"><v>'
-_CALCULATED = {Kind.TEXT: b' t="str"', Kind.BOOL: b' t="b"'}  # of the value of a formula
-_TYPED = {kind: _CALCULATED.get(kind, b"") for kind in Kind}
+# The type attribute of a formula's cell, by the kind of its value.
+_TYPED = dict.fromkeys(Kind, b"") | {Kind.TEXT: b' t="str"', Kind.BOOL: b' t="b"'}
 
 
 class CellText:

@@ -1,4 +1,4 @@
-"""Writes the names of functions as files have them: those added after Excel 2007 have a prefix.
+"""Writes the names of functions as in files, where those added after Excel 2007 have a prefix.
 
 With the prefix, a program that does not know a function says so and keeps the formula.  Without
 it, Excel shows `#NAME?` even for a function that it knows.
@@ -12,7 +12,7 @@ import re
 
 from streamware.formats.spreadsheet.functions import LATER
 
-_OF_SHEETS = frozenset({"FILTER", "SORT"})  # macro sheets have other functions of these names
+_OF_WORKSHEETS = frozenset({"FILTER", "SORT"})  # in macro sheets these are other functions
 
 _CALLED = re.compile(r"[A-Z0-9.]++(?=\()")
 _TOKENS = re.compile(
@@ -27,13 +27,13 @@ _TOKENS = re.compile(
 
 
 def prefixed(formula: str) -> str:
-    """Return a formula as a file has it: `_xlfn.IFS(A1,2)` for `IFS(A1,2)`.
+    """Return a formula as it is in a file: `_xlfn.IFS(A1,2)` for `IFS(A1,2)`.
 
     A prefix that is given already stays.  Parameters of LET and LAMBDA, which are `_xlpm.x` in a
     file, and functions passed by name, `_xleta.SUM`, are not changed.
     """
     if "(" not in formula or LATER.isdisjoint(_CALLED.findall(formula.upper())):
-        return formula  # the usual case, found in a fraction of the time that the cell takes
+        return formula  # the usual case; this check takes a fraction of the time of the cell
     return _TOKENS.sub(_renamed, formula)
 
 
@@ -41,4 +41,4 @@ def _renamed(found: re.Match[str]) -> str:
     name = (found["name"] or "").upper()
     if name not in LATER:
         return found[0]
-    return f"_xlfn._xlws.{name}" if name in _OF_SHEETS else f"_xlfn.{name}"
+    return f"_xlfn._xlws.{name}" if name in _OF_WORKSHEETS else f"_xlfn.{name}"

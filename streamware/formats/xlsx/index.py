@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 from streamware.formats.spreadsheet.column_style import LINK
 from streamware.formats.spreadsheet.reference import quoted
 from streamware.formats.xlsx.links import MAX_LINKS
+from streamware.formats.xlsx.page import MARGINS
 from streamware.formats.xlsx.styles import Styles
 from streamware.model.style import Style
 
@@ -21,9 +22,6 @@ _HEAD = (
     '<sheetFormatPr defaultRowHeight="15"/>'
     '<cols><col min="1" max="1" width="{}" customWidth="1"/>'
     '<col min="2" max="2" width="12" customWidth="1"/></cols><sheetData>'
-)
-_MARGINS = (
-    '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
 )
 _NARROWEST = 12
 
@@ -47,4 +45,4 @@ def index_sheet(sheets: Sequence[tuple[str, int]], styles: Styles) -> bytes:
     )
     width = max([_NARROWEST, *(len(name) + 1 for name, _ in sheets)])
     links = f"<hyperlinks>{places}</hyperlinks>" if places else ""
-    return f"{_HEAD.format(width)}{rows}</sheetData>{links}{_MARGINS}</worksheet>".encode()
+    return f"{_HEAD.format(width)}{rows}</sheetData>{links}{MARGINS}</worksheet>".encode()

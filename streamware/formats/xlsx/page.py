@@ -9,9 +9,7 @@ from __future__ import annotations
 from streamware.formats.spreadsheet.reference import column_letters
 from streamware.model.sheet_options import SheetOptions
 
-_MARGINS = (
-    '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
-)
+MARGINS = '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
 
 
 def properties(options: SheetOptions) -> str:
@@ -47,7 +45,7 @@ def setup(options: SheetOptions) -> str:
     """Return the elements `pageMargins` and `pageSetup`."""
     across = ' orientation="landscape"' if options.landscape else ""
     fitted = ' fitToHeight="0"' if options.fit_to_width else ""
-    return _MARGINS + (f"<pageSetup{across}{fitted}/>" if across or fitted else "")
+    return MARGINS + (f"<pageSetup{across}{fitted}/>" if across or fitted else "")
 
 
 def _panes(columns: int, rows: int) -> str:

@@ -1,4 +1,4 @@
-"""Writes the parts of a workbook that belong to no sheet, and the relations of parts.
+"""Writes the relations of parts, and the parts of a workbook that belong to no sheet.
 
 Source: ECMA-376 Part 2 §9.3 (relationships), §10.1.2 (content types), §11 (core properties); Part 1
 §18.2 (workbook), §22.2 (extended properties).

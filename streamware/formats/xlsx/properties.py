@@ -14,12 +14,12 @@ from xml.sax.saxutils import escape, quoteattr
 from streamware.formats.spreadsheet.properties import Property, Value, moment, resolved
 from streamware.formats.text import legal
 from streamware.receipt import Receipt
+from streamware.values.cell import DIGITS
 
 PART = "docProps/custom.xml"
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.custom-properties+xml"
 
-_LARGEST_INT = 2**31
-_DIGITS = 15
+_LARGEST_INT = 2**31  # exclusive
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -50,7 +50,7 @@ def custom_properties(properties: Mapping[str, Property], receipt: Receipt, zone
 
 
 def _variant(value: Value, zone: tzinfo) -> str:
-    """Return the element of a value, one of the five types that Excel has."""
+    """Return the element of a value, of one of the five types that Excel has."""
     if isinstance(value, bool):
         return f"<vt:bool>{str(value).lower()}</vt:bool>"
     if isinstance(value, int) and -_LARGEST_INT <= value < _LARGEST_INT:
@@ -63,8 +63,7 @@ def _variant(value: Value, zone: tzinfo) -> str:
 
 
 def _is_double(value: float | Decimal) -> bool:
-    """Return whether a double can hold the value without losing a digit."""
-    finite = isinstance(value, int) or isfinite(
-        value
-    )  # isfinite fails for an int beyond all doubles
-    return finite and (isinstance(value, float) or abs(value) <= 10**_DIGITS)
+    """Return whether the value is finite and keeps its digits as a double."""
+    # isfinite raises OverflowError for an int beyond all doubles.
+    finite = isinstance(value, int) or isfinite(value)
+    return finite and (isinstance(value, float) or abs(value) <= 10**DIGITS)

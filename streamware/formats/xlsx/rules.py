@@ -46,7 +46,7 @@ _BREAKS = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 class ColumnRules:
     """The conditional formats and validations of one sheet.
 
-    They are made when the sheet begins, but for the ranges, which are known after the last row.
+    They are made when the sheet begins, except for the ranges, which are known after the last row.
 
     Args:
         sheet: Name of the sheet, for messages.
@@ -141,7 +141,7 @@ class ColumnRules:
         )
 
     def _literal(self, operand: Operand) -> str:
-        """Return an operand as a formula has it."""
+        """Return an operand as it is written in a formula."""
         if isinstance(operand, date):
             return self._serial(operand)
         if isinstance(operand, str):

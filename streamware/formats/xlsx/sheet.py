@@ -39,7 +39,7 @@ from streamware.values.cell import TextRules
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
-_COUNTED = ("link", "note", "url")  # conversions that `rows` counts; `format` counts the others
+_COUNTED = ("link", "note", "url")  # the conversions that `rows` counts, and `format` does not
 
 _START = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -80,7 +80,7 @@ class SheetWriter:
     ) -> None:
         check_columns(name, len(head.columns))
         self.head = head  # its name as given, and its columns
-        self.formulas = False  # whether there were any so far
+        self.formulas = False  # whether there are formulas so far
         self._name = name  # in the workbook
         self._number = number  # of its part, from 1
         self._options = options  # of the sheet
@@ -91,13 +91,13 @@ class SheetWriter:
         styles = workbook.registry.styles
         # Conditional formats and validations, written after the rows.
         self._rules = ColumnRules(name, head.columns, options, styles, workbook.timezone)
-        # Makes text of the cells of a column.
+        # Make text of the cells of each column.
         self._formatters = formatters(head.columns, workbook.export, TEXT_RULES, sheet=head.name)
         # Writes the rows above the data.
         self._heading = Heading(head, options, workbook, self._attachments, text_rules=TEXT_RULES)
         if options.table:
             check_titles(name, self._titles)
-        # Makes XML of the text of a column.
+        # Make XML of the text of each column.
         self._writers = [
             CellWriter(column, at, workbook, self._attachments)
             for at, column in enumerate(head.columns)
@@ -175,7 +175,7 @@ class SheetWriter:
         return interleave([*row, b"</row>"], count)
 
     def undo(self) -> None:
-        """Remove all traces of the rows that the last call of `rows` returned."""
+        """Undo the last call of `rows`."""
         if self._before is not None:
             self.last = self._before.last
             self._attachments.rewind(self._before.attachments)

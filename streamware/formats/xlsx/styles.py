@@ -175,7 +175,7 @@ def _font(style: Style) -> str:
 
 
 def _emphasis(style: Style, *, size: str) -> str:
-    """Return the elements of a font but for its name, in the order that Excel requires."""
+    """Return the elements of a font except for its name, in the order that Excel requires."""
     marks = (("<b/>", style.bold), ("<i/>", style.italic), ("<u/>", style.underline))
     color = f'<color rgb="FF{style.color}"/>' if style.color else ""
     return "".join(mark for mark, has in marks if has) + size + color

@@ -1,15 +1,16 @@
 """Encodes rows as XLSX, in the order of its parts.
 
-First come the relations of the package and the document properties; then each sheet with the parts
-that belong to it; then the styles that the sheets used, the workbook that lists the sheets, its
-relations; and the content types last, with an override for every part.  Established writers use
-this order, and Excel opens their files.
+First come the relations of the package and the document properties.  Each sheet follows, with the
+parts that belong to it.  Then come the shared strings and the custom properties, if there are any;
+the styles that the sheets used; the workbook, which lists the sheets, and its relations; and last
+the content types, with the media type of every part.  Established writers use this order, and
+Excel opens their files.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING
 from streamware.errors import LimitError, StateError
 from streamware.formats.protocol import Context
 from streamware.formats.spreadsheet.names import SheetNames
-from streamware.formats.spreadsheet.properties import Property
 from streamware.formats.spreadsheet.sheet import MAX_ROWS, batch_rows
 from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.context import WorkbookContext
@@ -112,9 +112,8 @@ class XlsxEncoder:
     """Encodes rows as XLSX.
 
     Memory holds one block of XML and the state of deflate, whatever the number of rows.  If the
-    rows of several sheets come in one pass, the first sheet is written into the zip, and each of
-    the others, deflated, into a spool.  Each of those takes 256 KiB, plus what its spool keeps in
-    memory.
+    rows of several sheets come in one pass, the first sheet is written into the zip.  Each of the
+    others is deflated into a spool, which takes 256 KiB plus what the spool keeps in memory.
 
     Args:
         options: Options of the workbook.
@@ -133,8 +132,12 @@ class XlsxEncoder:
             SharedStrings() if options.strings == "shared" else None,
         )
         self._names = SheetNames()  # of all sheets so far
-        self._index = self._reserve_index(options.index)  # the sheet that lists the others
-        self._listed: list[Listed] = []  # all sheets so far, but for the index
+        # The sheet that lists the others; its name is taken first, so that no other gets it.
+        self._index: Listed | None = None
+        if options.index:
+            name = self._name(NAME if options.index is True else str(options.index))
+            self._index = Listed(name=name, number=0, family=0)
+        self._listed: list[Listed] = []  # all sheets so far, except the index
         self._written: list[tuple[str, str | None]] = []  # names of parts, and their media types
         self._open: dict[Head, OpenSheet] = {}  # the sheets that can still take rows
         self._waiting: deque[OpenSheet] = deque()  # the spooled sheets, in the order of their parts
@@ -225,18 +228,16 @@ class XlsxEncoder:
             yield self._entry(parts.Part(parts.SHARED_STRINGS, None, strings))
         relations = parts.workbook_relations(len(sheets), strings=strings is not None)
         if self._options.properties:
-            yield self._entry(self._custom_properties(self._options.properties))
+            context = self._workbook.export
+            custom = properties.custom_properties(
+                self._options.properties, context.receipt, context.values.timezone
+            )
+            yield self._entry(parts.Part(properties.PART, properties.CONTENT_TYPE, custom))
         yield self._zip.entry(parts.STYLES, self._workbook.registry.styles.part())
         yield self._zip.entry(parts.WORKBOOK, workbook)
         yield self._zip.entry(parts.WORKBOOK_RELATIONS, relations)
         yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(self._written))
         yield self._zip.finish()
-
-    def _reserve_index(self, index: bool | str) -> Listed | None:
-        """Return the sheet that will list the others, which reserves its name."""
-        if not index:
-            return None
-        return Listed(name=self._name(NAME if index is True else str(index)), number=0, family=0)
 
     def _index_part(self, index: Listed, sheets: Sequence[Listed]) -> parts.Part:
         """Return the sheet that lists the others; its part is the last one."""
@@ -244,12 +245,6 @@ class XlsxEncoder:
         styles = self._workbook.registry.styles
         data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], styles)
         return parts.Part(parts.sheet_name(index.number), parts.SHEET_TYPE, data)
-
-    def _custom_properties(self, given: Mapping[str, Property]) -> parts.Part:
-        """Return the part of the custom properties, now that the rows are counted."""
-        context = self._workbook.export
-        data = properties.custom_properties(given, context.receipt, context.values.timezone)
-        return parts.Part(properties.PART, properties.CONTENT_TYPE, data)
 
     # The sheets
 
@@ -276,7 +271,7 @@ class XlsxEncoder:
         return out
 
     def _name(self, wanted: str) -> str:
-        """Return the name of a sheet, the one wanted if that is possible."""
+        """Return a name for a sheet: the one wanted, or the nearest that is possible, counted."""
         name = self._names.add(wanted)
         if name != wanted:
             self._workbook.converted["sheet_name"] += 1
