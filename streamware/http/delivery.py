@@ -118,7 +118,7 @@ class Job:
             return "stream", None
         reason = f"{silent} would hide that it was cut"
         chosen = settings.silent_transport
-        _warn_once(reason, chosen)
+        _warn_once(silent, chosen)
         if chosen == "refuse":
             raise Refused(reason, retry_after=RETRY_AFTER, limit="silent_transport")
         return chosen, reason
@@ -131,15 +131,16 @@ class Job:
 _warned: set[str] = set()
 
 
-def _warn_once(reason: str, chosen: str) -> None:
-    if reason in _warned:
+def _warn_once(silent: str, chosen: str) -> None:
+    if silent in _warned:
         return
-    _warned.add(reason)
+    _warned.add(silent)
     logger.warning(
-        "%s from the client, so Settings.silent_transport ('%s') decides; to avoid that, use a"
-        " proxy that speaks HTTP/1.1 (nginx: proxy_http_version 1.1), another server, or a format"
-        " whose end is recognized (xlsx, xml, json)",
-        reason,
+        "over %s a client would not notice that a download was cut short, so"
+        " Settings.silent_transport ('%s') decides; to avoid that, use a proxy that speaks HTTP/1.1"
+        " (nginx: proxy_http_version 1.1), another server, or a format whose end is recognized"
+        " (xlsx, xml, json)",
+        silent,
         chosen,
     )
 

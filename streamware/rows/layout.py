@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from streamware.errors import EncodeError
 from streamware.model.cell import Cell
-from streamware.model.columns import Cells, Column, Head, Key, Row, Tagged, check_note
+from streamware.model.columns import Cells, Column, Head, Key, Row, Sheet, Tagged, check_note
 from streamware.model.sheet_options import SheetOptions
 
 _ABSENT = object()
@@ -235,7 +235,7 @@ class Layout:
         elif not hasattr(row, "__getitem__") and any(isinstance(key, int) for key in keys):
             raise self._error(
                 f"row {number} must be like row 1 of type {self._type.__name__}, not"
-                f" {type(row).__name__}; name the columns with columns= to mix them"
+                f" {type(row).__name__}; {_remedy(row)}"
             )
         return [key(row) if callable(key) else _reach(row, key, None) for key in keys]
 
@@ -398,6 +398,12 @@ def _step(row: Any, key: Any) -> object:
     if isinstance(key, int):
         return row[key]
     return getattr(row, key, _ABSENT)
+
+
+def _remedy(row: object) -> str:
+    if isinstance(row, Sheet):
+        return "pass only Sheets, or none"
+    return "name the columns with columns= to mix them"
 
 
 def _listed(names: Iterable[object]) -> str:
