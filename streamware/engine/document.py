@@ -142,11 +142,11 @@ class DocumentWriter:
             self._append(self._encoder_for(batch).feed(batch))
 
     @property
-    def heavy(self) -> Sequence[Any] | None:
+    def heavy_keys(self) -> Sequence[Any] | None:
         """Keys of the cells whose length counts; None if all of them do."""
         if self._grouper is not None:
-            return self._grouper.heavy
-        return self._current_table.heavy
+            return self._grouper.heavy_keys
+        return self._current_table.heavy_keys
 
     def any_thread(self, row: Any) -> bool:
         """Return whether any thread may read the cells of rows like `row`.

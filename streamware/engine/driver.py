@@ -338,7 +338,7 @@ class Driver:
                 document.feed(run, characters=batcher.characters, alone=run is not runs[0])
             if late:
                 document.flush()
-        batcher.heavy = document.heavy
+        batcher.heavy_keys = document.heavy_keys
 
     def _finish(self) -> Generator[None, None, None]:
         more = True

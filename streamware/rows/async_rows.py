@@ -18,7 +18,7 @@ from typing import Any
 
 from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
-from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy, weight
+from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy_keys, weight
 from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener
 
 _SLICE = 0.0005  # seconds of reading after which other tasks get a turn
@@ -130,7 +130,7 @@ class AsyncRowBridge:
                 room -= weight(row, keys)
                 if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
                     await self._put_and_wait()
-                    size, room, keys = min(2 * size, MOST_ROWS), MOST_CHARACTERS, heavy(row)
+                    size, room, keys = min(2 * size, MOST_ROWS), MOST_CHARACTERS, heavy_keys(row)
                     turn = monotonic() + _SLICE
                 elif monotonic() > turn:
                     await asyncio.sleep(0)

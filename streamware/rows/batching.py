@@ -45,7 +45,7 @@ class RowBatcher:
     def __init__(self, rows: Iterable[Any], sheets: list[Any] | None = None) -> None:
         self.pending: list[Any] = []  # rows pulled and not yet taken
         # Keys of the cells whose length counts: the columns that have held text; None: all do.
-        self.heavy: Sequence[Any] | None = None
+        self.heavy_keys: Sequence[Any] | None = None
         self.characters = 0  # of text counted in the last pull
         self.ended = False  # whether the iterator is exhausted
         # The rows that are still to come, without their tags.
@@ -85,7 +85,9 @@ class RowBatcher:
 
         Text in cells that belong to no column counts too, because it is in memory.
         """
-        known = None if self.heavy is None else dict.fromkeys((*self.heavy, *self._unchosen))
+        known = (
+            None if self.heavy_keys is None else dict.fromkeys((*self.heavy_keys, *self._unchosen))
+        )
         keys = None if known is None else list(known)
         room = MOST_CHARACTERS  # characters that it may still have
         left = self._size  # rows that it may still have
@@ -100,7 +102,7 @@ class RowBatcher:
             most = max(1, MOST_CELLS // max(1, len(row) if hasattr(row, "__len__") else 1))
             left = left - run if self._started else min(left - run, most - 1)
             self._started = True
-            if known is not None and (new := heavy(row, known)):
+            if known is not None and (new := heavy_keys(row, known)):
                 self._unchosen.update(dict.fromkeys(new))
                 return room  # some cells have text for the first time: the next batch counts it
         self._size = min(2 * self._size, MOST_ROWS, most)
@@ -145,7 +147,7 @@ def _untagged(rows: Iterable[Any], sheets: list[Any]) -> Iterator[Any]:
         yield row.row
 
 
-def heavy(row: Any, known: Container[Any] = ()) -> Sequence[Any]:
+def heavy_keys(row: Any, known: Container[Any] = ()) -> Sequence[Any]:
     """Return the keys of the cells of `row` whose length counts, except those that are `known`.
 
     Rows that are not dicts, tuples or lists have none, because all their cells are weighed.

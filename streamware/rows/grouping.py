@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -40,7 +41,7 @@ class SheetGrouper:
     ) -> None:
         self.rows = 0  # that wait
         # Keys of the cells whose length counts, in any sheet; None if all of them do.
-        self.heavy: Sequence[Any] | None = None
+        self.heavy_keys: Sequence[Any] | None = None
         self._key = key  # where the sheet of a row is
         self._columns = columns or ()  # the caller's
         self._names = names  # of the source's own columns
@@ -51,7 +52,7 @@ class SheetGrouper:
         self._waiting: defaultdict[str | None, list[Any]] = defaultdict(list)  # rows, by sheet
         self._given: dict[str | None, Sheet] = {}  # those with columns or options, by name
         self._tables: dict[str | None, Table] = {}  # of sheets whose first rows were yielded
-        self._heavy: dict[str | None, Sequence[Any] | None] = {}  # the keys, by sheet
+        self._keys_by_sheet: dict[str | None, Sequence[Any] | None] = {}  # of each sheet
         self._characters = 0  # about as much text waits
         self._most = 0  # rows of the largest batch pulled
 
@@ -105,15 +106,15 @@ class SheetGrouper:
             if table is None:
                 table = self._tables[name] = self._make(name, self._given.get(name))
             yield table, rows
-            self._update_heavy(name, table.heavy)
+            self._update_heavy_keys(name, table.heavy_keys)
 
-    def _update_heavy(self, name: str | None, heavy: Sequence[Any] | None) -> None:
-        if name in self._heavy and self._heavy[name] == heavy:
+    def _update_heavy_keys(self, name: str | None, keys: Sequence[Any] | None) -> None:
+        if name in self._keys_by_sheet and self._keys_by_sheet[name] == keys:
             return
-        self._heavy[name] = heavy
-        known = [keys for keys in self._heavy.values() if keys is not None]
-        every = len(known) == len(self._heavy)
-        self.heavy = list(dict.fromkeys(key for keys in known for key in keys)) if every else None
+        self._keys_by_sheet[name] = keys
+        known = [each for each in self._keys_by_sheet.values() if each is not None]
+        all_known = len(known) == len(self._keys_by_sheet)
+        self.heavy_keys = list(dict.fromkeys(chain.from_iterable(known))) if all_known else None
 
     # Which sheet a row belongs to
 

@@ -73,7 +73,7 @@ class Layout:
         self._text = _TextColumns()  # the columns that have held text
 
     @property
-    def heavy(self) -> Sequence[Key] | None:
+    def heavy_keys(self) -> Sequence[Key] | None:
         """Keys of the cells whose length counts, for `row[key]`; None if all of them do.
 
         They are the keys of all columns except those that have held only cells without text.

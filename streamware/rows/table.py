@@ -55,9 +55,9 @@ class Table:
         return Batch(layout.head, 1, 0, [()] * len(layout.head.columns))
 
     @property
-    def heavy(self) -> Sequence[Any] | None:
+    def heavy_keys(self) -> Sequence[Any] | None:
         """Keys of the cells whose length counts; None if all of them do."""
-        return None if self.layout is None else self.layout.heavy
+        return None if self.layout is None else self.layout.heavy_keys
 
     def any_thread(self, row: Any) -> bool:
         """Return whether any thread may read the cells of rows like `row`.

@@ -1,7 +1,7 @@
 """Ring: a queue of bytes between a producer and a consumer, in memory first, then on disk.
 
-On disk it is a row of spools of one size each, so that the space of consumed bytes is free again
-soon.  If the disk has no room, `put` returns False and the producer waits: the download gets
+On disk it is a series of spools of the same size, so that the space of consumed bytes is soon
+free again.  If the disk has no room, `put` returns False and the producer waits: the download gets
 slower, and nothing is lost.
 """
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import Clock
 from fakes import Broken
-from streamware.rows.batching import MOST_CHARACTERS, RowBatcher, heavy, portions, weight
+from streamware.rows.batching import MOST_CHARACTERS, RowBatcher, heavy_keys, portions, weight
 
 NEVER = float("inf")
 WIDE = "x" * (MOST_CHARACTERS + 1)
@@ -26,7 +26,7 @@ def batches(rows: Any, keys: Sequence[Any] | None = ()) -> Iterator[list[Any]]:
     batcher = RowBatcher(rows)
     while not batcher.ended:
         batcher.pull(NEVER)
-        batcher.heavy = keys
+        batcher.heavy_keys = keys
         yield batcher.take()
 
 
@@ -255,9 +255,9 @@ def test_the_text_at_some_keys_counts_or_else_all(keys: list[Any], expected: int
 
 
 def test_the_keys_that_count_are_those_of_text() -> None:
-    assert heavy((1, "x", b"", None, [1])) == [1, 2, 4]
-    assert heavy({"a": 1, "b": "x"}) == ["b"]
-    assert heavy(SimpleNamespace(a="x")) == ()
+    assert heavy_keys((1, "x", b"", None, [1])) == [1, 2, 4]
+    assert heavy_keys({"a": 1, "b": "x"}) == ["b"]
+    assert heavy_keys(SimpleNamespace(a="x")) == ()
 
 
 def test_the_text_of_a_cell_counts_with_all_that_it_has() -> None:
@@ -269,8 +269,8 @@ def test_the_text_of_a_cell_counts_with_all_that_it_has() -> None:
 
 def test_a_cell_without_text_has_no_key_that_counts() -> None:
     cells = (sw.Cell(1), sw.Cell("x"), sw.Cell(1, note="x"), sw.Cell(1, url="x"), sw.Cell([1]))
-    assert heavy(cells) == [1, 2, 3, 4]
-    assert heavy({"a": sw.Cell(1), "b": sw.Cell("x")}) == ["b"]
+    assert heavy_keys(cells) == [1, 2, 3, 4]
+    assert heavy_keys({"a": sw.Cell(1), "b": sw.Cell("x")}) == ["b"]
 
 
 def test_cells_within_each_other_are_not_looked_into_for_ever() -> None:

@@ -126,18 +126,18 @@ def test_every_row_comes_once_and_in_its_order(names: list[str], sizes: list[int
     assert grouping.grouper.rows == 0
 
 
-def heavy(grouping: Grouping) -> list[Any]:
-    return list(grouping.grouper.heavy or ())
+def heavy_keys(grouping: Grouping) -> list[Any]:
+    return list(grouping.grouper.heavy_keys or ())
 
 
 def test_the_keys_whose_length_counts_are_those_of_any_sheet() -> None:
     grouping = Grouping()
-    assert heavy(grouping) == []
+    assert heavy_keys(grouping) == []
     rows = [sw.Tagged("a", (1, "x")), sw.Tagged("b", ("x", 1)), sw.Tagged("c", (1, 1))]
     grouping.add(rows)
-    assert sorted(heavy(grouping)) == [0, 1]
+    assert sorted(heavy_keys(grouping)) == [0, 1]
     grouping.add([sw.Tagged("d", {"a": {}})] * 3)
-    assert grouping.grouper.heavy is None
+    assert grouping.grouper.heavy_keys is None
 
 
 # Which sheet

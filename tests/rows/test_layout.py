@@ -539,11 +539,11 @@ def heavy_after(*batches: list[Any], columns: Any = None) -> Sequence[object] | 
     layout = Layout(as_columns(columns), None, batches[0][0])
     for batch in batches:
         layout.cells(batch, 1)
-    return layout.heavy
+    return layout.heavy_keys
 
 
 @pytest.mark.parametrize(
-    ("rows", "heavy"),
+    ("rows", "heavy_keys"),
     [
         pytest.param([(1, "x", b"", bytearray(), 1.5)], [1, 2, 3], id="text and bytes"),
         pytest.param([("x", [1])], None, id="nested: all, and a closer look"),
@@ -558,8 +558,8 @@ def heavy_after(*batches: list[Any], columns: Any = None) -> Sequence[object] | 
         pytest.param([("x", sw.Cell([1]))], None, id="nested in a cell"),
     ],
 )
-def test_the_columns_whose_length_counts_are_told(rows: list[Any], heavy: Any) -> None:
-    assert heavy_after(rows) == heavy
+def test_the_columns_whose_length_counts_are_told(rows: list[Any], heavy_keys: Any) -> None:
+    assert heavy_after(rows) == heavy_keys
 
 
 def test_a_column_of_numbers_counts_once_it_held_text() -> None:

@@ -46,6 +46,6 @@ def test_a_row_that_does_not_fit_is_named_by_its_number() -> None:
 
 def test_the_keys_whose_length_counts_are_those_of_text() -> None:
     made = table(["a", "b"])
-    assert made.heavy is None
+    assert made.heavy_keys is None
     made.batch([("text", 1)])
-    assert made.heavy == [0]
+    assert made.heavy_keys == [0]
