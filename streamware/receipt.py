@@ -136,7 +136,7 @@ class Receipt:
             "expired": `Limits.seconds` was over;
             "no space": no room for scratch;
             "refused": over HTTP, too many exports at once; nothing was opened.
-        problem: What ended it, in one line that can be logged: the limit that was passed, or the
+        problem: What ended it, in one line that can be logged: the limit that was exceeded, or the
             type of the error, never its text.  None if no error did.
         delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
         delivery_reason: Why it was sent that way, if `delivery="auto"` made the choice.

@@ -7,7 +7,7 @@ module is checked.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
@@ -147,16 +147,6 @@ class Member:
         self.started = True
         return iter(self.content)
 
-    @property
-    def rows(self) -> int:
-        """Rows that it has written so far."""
-        return self.content.receipt.rows if isinstance(self.content, Driver) else 0
-
-    @property
-    def asynchronous(self) -> Sequence[object]:
-        """As for `Driver`."""
-        return self.content.asynchronous if isinstance(self.content, Driver) else ()
-
     def close(self, *, client_left: bool) -> None:
         """Close its content, and call `on_done`."""
         try:
@@ -292,8 +282,9 @@ class ZipDriver:
 
     def _close_member(self) -> None:
         member = self._members.pop(0)
-        self.asynchronous += member.asynchronous
-        self.receipt.rows += member.rows
+        if isinstance(member.content, Driver):
+            self.asynchronous += member.content.asynchronous
+            self.receipt.rows += member.content.receipt.rows
         member.close(client_left=self.lifecycle.state is State.CLOSED)
 
     def _run(self) -> Iterator[bytes]:

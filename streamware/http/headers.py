@@ -127,7 +127,7 @@ def validate_headers(headers: Headers) -> list[Header]:
     Source: RFC 9110 §5.5, §5.6.2 and §7.6.1; PEP 3333, "Other HTTP Features".
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return [_validate(*_pair(header)) for header in pairs]
+    return [_validated(header) for header in pairs]
 
 
 def check_status(status: int) -> HTTPStatus:
@@ -207,7 +207,7 @@ def _ascii_name(name: str) -> str:
     return _safe_name(text).translate(_MISREAD)
 
 
-def _pair(header: object) -> Header:
+def _validated(header: object) -> Header:
     # A str of two characters could be unpacked, too.
     if not isinstance(header, (tuple, list)) or len(header) != 2:
         kind = type(header).__name__
@@ -217,18 +217,15 @@ def _pair(header: object) -> Header:
         raise TypeError(f"the name of a header must be a str, not {type(name).__name__}")
     if not isinstance(value, str):
         raise TypeError(f"the value of {name!r} must be a str, not {type(value).__name__}")
-    return name, value.strip(" \t")
-
-
-def _validate(name: str, value: str) -> Header:
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"{name!r} is not a valid header name")
     if name.lower() in _SET_BY_EXPORT:
         raise ValueError(f"{name} cannot be set: the export sets it itself")
     if name.lower() in _HOP_BY_HOP:
         raise ValueError(f"{name} cannot be set: it belongs to the connection, and to the server")
-    if not _VALUE.fullmatch(value):
+    stripped = value.strip(" \t")
+    if not _VALUE.fullmatch(stripped):
         raise ValueError(
             f"the value of {name} must be Latin-1 without control characters; this one is not"
         )
-    return name, value
+    return name, stripped

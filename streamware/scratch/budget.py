@@ -23,7 +23,7 @@ RETRY_AFTER = 10.0
 
 _SHORTEST, _LONGEST = 0.005, 0.1  # seconds between two checks for room
 
-_log = logging.getLogger("streamware")
+logger = logging.getLogger("streamware")
 
 
 def affordable(bound: int | None, used: int, size: int, up_to: int) -> int:
@@ -236,7 +236,7 @@ class Budget:
         """Let `host_bytes` bound this process alone, where the host has no locks."""
         # A new dict: another thread may be iterating over the old one.
         self._bounds = {**self._bounds, "host_bytes": host_bytes}
-        _log.warning("%s bounds each process alone: %s", setting("host_bytes"), why)
+        logger.warning("%s bounds each process alone: %s", setting("host_bytes"), why)
 
     def _try_apply_released(self) -> None:
         """Subtract what was released, unless the thread that holds the lock is about to."""

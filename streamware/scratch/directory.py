@@ -49,7 +49,7 @@ _UNNAMED = getattr(os, "O_TMPFILE", 0)
 # full disk or a lack of descriptors, no file with a name is tried.
 _NO_UNNAMED = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT)
 
-_log = logging.getLogger("streamware")
+logger = logging.getLogger("streamware")
 _logged: set[tuple[int, int]] = set()  # directories whose kind this process has logged
 
 
@@ -183,13 +183,13 @@ class ScratchDirectory:
         except ScratchError:
             raise
         except OSError as error:
-            raise self.error(error, f"does not allow to open {name} in it") from error
+            raise self.error(error, f"does not allow opening {name} in it") from error
         try:
             self._verify_lock_file(lock_file, name)
         except BaseException as error:
             _close(lock_file)
             if isinstance(error, OSError) and not isinstance(error, ScratchError):
-                raise self.error(error, f"does not allow to check {name} in it") from error
+                raise self.error(error, f"does not allow checking {name} in it") from error
             raise
         return lock_file
 
@@ -306,9 +306,11 @@ class ScratchDirectory:
             return
         _logged.add(found)
         if self._kind == "memory":
-            _log.warning("%s %s: %s", self._named, problem, _DISK)
+            logger.warning("%s %s: %s", self._named, problem, _DISK)
         elif self._kind == "overlay":
-            _log.info("%s is on an overlay, which hides whether it is disk or memory", self._named)
+            logger.info(
+                "%s is on an overlay, which hides whether it is disk or memory", self._named
+            )
 
     def _verify_lock_file(self, lock_file: int, name: str) -> None:
         status = os.fstat(lock_file)

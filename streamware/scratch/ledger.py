@@ -181,7 +181,7 @@ class Scratch:
         """Charge for what was written to the named files; the middleware does, before it sends.
 
         Raises:
-            ScratchError, Refused: There is more than may be.
+            ScratchError, Refused: There is more than is allowed.
         """
         check_process(self._pid)
         if self._names is not None:

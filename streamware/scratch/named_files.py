@@ -15,7 +15,7 @@ from streamware.scratch.quota import RequestQuota
 from streamware.settings import setting
 
 _FREE = 0.005  # seconds of measuring that are never too much
-_TIME_SHARE = 20  # beyond them, measuring takes up to one part in so many of the time
+_TIME_SHARE = 20  # beyond them, measuring may take one part in 20 of the time
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
 
 

@@ -52,7 +52,7 @@ _LOCKS = BY_DESCRIPTOR and fcntl is not None
 
 _TRIES = 100  # new directories that reapers may remove before one could be locked
 
-_log = logging.getLogger("streamware")
+logger = logging.getLogger("streamware")
 
 
 class ProcessDirectory:
@@ -382,4 +382,4 @@ def _make(directory: ScratchDirectory) -> _LockedDirectory | _UnlockedDirectory 
 
 def _log_errors(reaped: Reaped) -> None:
     for error in reaped.errors:
-        _log.warning("scratch that could not be removed: %s", error)
+        logger.warning("scratch that could not be removed: %s", error)

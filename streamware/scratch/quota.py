@@ -170,7 +170,9 @@ class RequestQuota:
             else:  # the surplus is not worth a wait, and must not keep out others meanwhile
                 self._uncharge(charged - size)
                 charged = size
-                self._wait_for(size, self._deadline(waits=waits))
+                deadline = self._deadline(waits=waits)
+                self._wait_for_room(size, deadline)
+                self._pool.budget.take(size, deadline=deadline, own=lambda: self._granted)
                 granted = size
         finally:
             self._uncharge(charged - granted)
@@ -213,10 +215,6 @@ class RequestQuota:
                 self._pool.budget.take(size)
                 return True
         return False
-
-    def _wait_for(self, size: int, deadline: float) -> None:
-        self._wait_for_room(size, deadline)
-        self._pool.budget.take(size, deadline=deadline, own=lambda: self._granted)
 
     def _wait_for_room(self, size: int, deadline: float) -> None:
         while problem := self._pool.directory.check_room(size):
