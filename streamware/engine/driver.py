@@ -108,7 +108,7 @@ class Driver:
         self._failure: BaseException | None = None  # found by another thread; advance raises it
         self._deadline: Deadline | None = None  # interrupts a blocked pull
         if options.limits.seconds is not None and cancel is not None:
-            self._deadline = Deadline(options.limits.seconds, cancel)
+            self._deadline = Deadline(options.limits.seconds, cancel)  # starts with the rows
         # What advance runs; None after the last row and once it is closed.  It is set last: the
         # finalizer of a driver whose arguments were wrong has nothing to close.
         self._steps: Generator[None, None, None] | None = self._read()
