@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import logging
 import os
 import tempfile
 import threading
@@ -78,6 +79,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The parent of every test's own TMPDIR."""
     return tmp_path_factory.mktemp("tmpdir")
+
+
+@pytest.fixture(autouse=True)
+def usual_log_levels() -> None:
+    """Undo what frameworks of earlier tests did to the levels, which some of them set for good."""
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("streamware").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

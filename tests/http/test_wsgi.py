@@ -123,7 +123,6 @@ def test_closing_never_raises(server: Server, caplog: pytest.LogCaptureFixture) 
     def fail(receipt: sw.Receipt) -> None:
         raise Broken
 
-    caplog.set_level("WARNING", "streamware")  # some other test may have turned it up
     body = server.get(sw.Export(Rows(orders(10**6), closing=Broken()), on_done=fail))
     next(body)
     body.close()
