@@ -73,9 +73,9 @@ def resolve(options: EncodeOptions) -> ResolvedOptions:
         TypeError: An option is unknown, or of the wrong type.
         ValueError: `chunk_size` or `flush_interval` is out of its range.
     """
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if unknown := given.keys() - _KNOWN:
+    if unknown := options.keys() - _KNOWN:
         raise TypeError(f"unknown option {min(unknown)!r}; the options are {', '.join(_KNOWN)}")
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "columns" in given:
         given["columns"] = as_columns(given["columns"])
     return ResolvedOptions(**given)

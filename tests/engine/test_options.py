@@ -30,13 +30,14 @@ def test_columns_become_columns() -> None:
 
 
 @pytest.mark.parametrize("function", [sw.encode, sw.aencode])
-def test_an_unknown_option_is_named_with_the_known_ones(function: Any) -> None:
+@pytest.mark.parametrize("value", [1, None])
+def test_an_unknown_option_is_named_with_the_known_ones(function: Any, value: object) -> None:
     with pytest.raises(
         TypeError,
         match="unknown option 'chunksize'; the options are columns, sheet_by, values, limits, "
         "chunk_size, flush_interval",
     ):
-        function([], "csv", chunksize=1)
+        function([], "csv", chunksize=value)
 
 
 @pytest.mark.parametrize("options", [{"chunk_size": 0}, {"flush_interval": 0}])
