@@ -41,7 +41,7 @@ EXPORT = "streamware.export"
 """The key of `Export` itself, bound to the settings of the middleware."""
 
 RETRY_AFTER = 30
-"""Seconds after which asking again is worthwhile if the disk was full."""
+"""Seconds after which asking again is worthwhile, unless the error itself says so."""
 _BUSY = "Too many downloads at once, or no room for another: try again later."
 _TOO_LONG = "This download takes longer than it may."
 _TOO_LARGE = "This download would be larger than it may be."

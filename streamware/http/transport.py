@@ -2,7 +2,8 @@
 
 Over HTTP/1.1 and later it usually does, because the last chunk is missing.  HTTP/1.0 ends every
 body by closing the connection, complete or not.  Some servers end every body as if it were
-complete, even if the application raised; measured: wsgiref, granian's WSGI side, uWSGI.
+complete, even if the application raised; measured: wsgiref, uWSGI, and granian's WSGI side before
+2.8.9.
 """
 
 from __future__ import annotations

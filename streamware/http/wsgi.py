@@ -1,8 +1,8 @@
 """An export as a WSGI response; the twin of `asgi`.
 
 The body is a class with `close()`, not a generator: a generator that was not started runs no
-`finally`.  Its `close()` never raises: some of the 15 servers tested would then omit the end of a
-body that was sent completely.
+`finally`.  Its `close()` never raises: some servers would then omit the end of a body that was
+sent completely.
 
 Source: PEP 3333.
 """

@@ -164,7 +164,7 @@ class ScratchDirectory:
         except ScratchError:
             raise
         except OSError as error:
-            raise self.error(error, "takes no file") from error
+            raise self.error(error, "accepts no file") from error
 
     def open_host_lock_file(self) -> int:
         """Return a descriptor of the file whose locks are the host budget; the caller closes it.
@@ -340,7 +340,7 @@ class ScratchDirectory:
                 # The file is deleted when its last handle is closed; this is another one.
                 return os.dup(file.fileno())
         except OSError as error:
-            raise self.error(error, "takes no file") from error
+            raise self.error(error, "accepts no file") from error
 
     def _short_of_bytes(self, size: int, free: int, total: int) -> str | None:
         keep = self._keep_free_bytes

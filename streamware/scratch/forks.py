@@ -60,7 +60,7 @@ class ForkSafeFd:
     """A descriptor that no forked child keeps.
 
     It remembers its file, because other code may close the descriptor and its number may be given
-    to another file.  So closing it is safe at any moment in which another thread forks.
+    to another file.  So closing it is safe at any moment, even while another thread forks.
 
     Args:
         open_: Opens it.
@@ -100,7 +100,7 @@ def identity(status: os.stat_result) -> tuple[int, int]:
 
 
 def still(descriptor: int, known: tuple[int, int]) -> bool:
-    """Return whether a descriptor is still of the file `known`, not closed and given to another."""
+    """Return whether a descriptor still belongs to the file `known`, not closed or reused."""
     try:
         return descriptor >= 0 and identity(os.fstat(descriptor)) == known
     except OSError as error:
@@ -118,7 +118,7 @@ def _release() -> None:
         held.release()
 
 
-def _tell_watched() -> None:
+def _notify_watched() -> None:
     global _opening  # noqa: PLW0603 - a thread that is not in the child may hold the old one
     _opening = threading.RLock()
     errors = []
@@ -128,8 +128,8 @@ def _tell_watched() -> None:
         except Exception as error:  # noqa: BLE001 - the others are called anyway
             errors.append(error)
     if errors:
-        raise ExceptionGroup("a forked child still holds what its parent has", errors)
+        raise ExceptionGroup("a forked child could not release what it inherited", errors)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
-    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_tell_watched)
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_notify_watched)

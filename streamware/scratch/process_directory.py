@@ -6,8 +6,8 @@ the process ends, even by SIGKILL.  A directory without a lock has lost its proc
 `reap` removes it.  No clock, process id or grace period decides that: containers share
 directories, but neither pids nor clocks.
 
-Its maker and a reaper may reach for the same new directory.  So whoever gets the lock checks that
-the directory still has its name, and a maker that comes second makes another.
+Its maker and a reaper may reach for the same new directory.  So the one that gets the lock
+checks that the directory still has its name, and a maker that was too late makes another.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ProcessDirectory:
             Its name, which `remove` takes, and its absolute path.
 
         Raises:
-            ScratchError: The scratch directory is not safe, or takes no directory.
+            ScratchError: The scratch directory is not safe, or accepts no directory.
         """
         name = secrets.token_hex(8)
         with opening(), self._lock:
@@ -94,7 +94,7 @@ class ProcessDirectory:
             except ScratchError:
                 raise
             except OSError as error:
-                raise self._directory.error(error, "takes no directory") from error
+                raise self._directory.error(error, "accepts no directory") from error
             finally:
                 self._making = False
         return name, str(Path(held.path) / name)
@@ -164,7 +164,7 @@ class ProcessDirectory:
         except OSError as error:
             held.discard()
             self._forget()
-            problem = "takes no directory that only this user can enter, and that can be locked"
+            problem = "accepts no directory that only this user can enter, and that can be locked"
             raise self._directory.error(error, problem) from error
 
     def _forget(self) -> None:
@@ -177,7 +177,7 @@ class ProcessDirectory:
 
 
 def reap(directory: ScratchDirectory | str | os.PathLike[str]) -> Reaped:
-    """Remove what processes of this user left in a scratch directory; return it and the errors.
+    """Remove what processes of this user left in a scratch directory; return the counts and errors.
 
     The files of a living process remain, and those of other users, even if root calls this.
     Blocks while files are removed.  Never raises.
@@ -319,7 +319,7 @@ class _LockedDirectory:
 
 
 class _UnlockedDirectory:
-    """The same where directories can be neither opened nor locked (Windows)."""
+    """As `_LockedDirectory`, where directories can be neither opened nor locked (Windows)."""
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Removal: removes a directory with everything in it, by descriptor, following no link.
+"""Removal of a directory with everything in it, by descriptor, without following links.
 
 `shutil.rmtree` holds a descriptor for each level of a tree (and up to Python 3.12 a stack frame),
 and an unpacked archive may have thousands of levels.  It also stops at a directory that a library
@@ -44,7 +44,7 @@ class Reaped:
 
 @contextmanager
 def noting_errors(reaped: Reaped) -> Iterator[None]:
-    """Note an error and go on; a file that is already gone is none."""
+    """Note an error and continue; a file that is already gone is no error."""
     try:
         yield
     except FileNotFoundError:

@@ -185,7 +185,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return data
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Return what `read` does, but at most some kilobytes if no size is given."""
+        """Return what `read` does, but only a few kilobytes if no size is given."""
         return self.read(_PEEK if size < 0 else size)
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -218,7 +218,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         return size
 
     def reserve(self, size: int) -> None:
-        """Move it to disk with room for `size` bytes in all; if that fails, raise and stay good."""
+        """Move it to disk with room for `size` bytes; if that fails, raise and stay usable."""
         self._check()
         try:
             file = self._file or self._move(max(size, self._size))
@@ -428,7 +428,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
             self._release(self._reserved - size)
 
     def _trim_ahead(self, descriptor: int) -> None:
-        """Release what was reserved ahead, now that the writing seems over.
+        """Release what was reserved ahead, now that the writing seems to be over.
 
         After eight premature trims, wait until the spool has grown by an eighth: a trim costs
         ten times as much as a small write.
@@ -438,7 +438,7 @@ class Spool(io.BufferedIOBase, BinaryIO):
         self._trims += 1
         self._grown = self._size + self._size // 8
         self._ahead = False
-        with suppress(OSError):  # the spool is still good, and keeps what it has
+        with suppress(OSError):  # the spool is still usable, and keeps what it has
             self._trim(descriptor, max(self._size, self._asked))
 
     def _release(self, size: int) -> None:
@@ -518,7 +518,7 @@ def write_all(descriptor: int, view: memoryview, offset: int) -> None:
         with view[written:] as rest:
             count = pwrite(descriptor, rest, offset + written)
         if not count:
-            raise OSError(EIO, "the disk took no byte")
+            raise OSError(EIO, "the disk accepted no bytes")
         written += count
 
 

@@ -358,7 +358,7 @@ def test_no_other_error_leads_to_a_name(
     scratch_directory.verify()
     monkeypatch.setattr(os, "open", Disk(os.O_TMPFILE, number))
     monkeypatch.setattr(module, "prefix", lambda: pytest.fail("a name was made"))
-    with pytest.raises(sw.ScratchError, match="takes no file") as caught:
+    with pytest.raises(sw.ScratchError, match="accepts no file") as caught:
         scratch_directory.open_unnamed()
     assert caught.value.errno == number
     assert "bytes and" in str(caught.value)

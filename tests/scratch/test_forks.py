@@ -43,7 +43,7 @@ def test_what_is_watched_is_told() -> None:
     for holder in holders:
         watch(holder)
         watch(holder)
-    forks._tell_watched()
+    forks._notify_watched()
     assert [holder.told for holder in holders] == [1, 1]
 
 
@@ -56,7 +56,7 @@ def test_what_is_gone_is_told_nothing() -> None:
 
     watch(Short())
     gc.collect()
-    forks._tell_watched()
+    forks._notify_watched()
     assert told == []
 
 
@@ -65,7 +65,7 @@ def test_one_that_fails_keeps_nobody_from_being_told() -> None:
     for holder in holders:
         watch(holder)
     with pytest.raises(ExceptionGroup) as caught:
-        forks._tell_watched()
+        forks._notify_watched()
     assert [holder.told for holder in holders] == [1, 1, 1]
     assert {type(error) for error in caught.value.exceptions} == {OSError, ValueError}
 

@@ -228,7 +228,8 @@ def test_a_place_that_takes_no_directory_is_an_error(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", Disk(number))
-        with pytest.raises(sw.ScratchError, match=r"\(Settings.scratch_dir\) takes no directory:"):
+        problem = r"\(Settings.scratch_dir\) accepts no directory:"
+        with pytest.raises(sw.ScratchError, match=problem):
             process_directory.make_directory()
     with monkeypatch.context() as patch:
         patch.setattr(module, "open_directory", Disk(number))
@@ -244,7 +245,7 @@ def test_a_file_system_without_locks_is_an_error_and_keeps_nothing(
     number: int, folder: Path, process_directory: ProcessDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fcntl.flock", Disk(number))
-    with pytest.raises(sw.ScratchError, match="takes no directory that only this user can enter"):
+    with pytest.raises(sw.ScratchError, match="accepts no directory that only this user can enter"):
         process_directory.make_directory()
     assert names(folder) == []
 
