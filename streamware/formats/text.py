@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from streamware.formats.protocol import Context
 from streamware.model.columns import Column
@@ -54,22 +54,15 @@ def text_literal(text: str) -> str:
     return '"' + legal(text).replace('"', '""') + '"'
 
 
-def unique(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:
-    """Return the names, with a number after each that repeats an earlier one: a, a_2, a_3.
-
-    Args:
-        names: Names that may repeat.
-        key: Names with equal keys are the same name.
-    """
+def unique(names: Iterable[str]) -> list[str]:
+    """Return the names, with a number after each that repeats an earlier one: a, a_2, a_3."""
     given = list(names)
-    taken = set(map(key, given))
-    seen: set[str] = set()
-    result = []
+    taken = set(given)
+    found: dict[str, None] = {}  # the names so far, as an ordered set
     for name in given:
         number, candidate = 1, name
-        while key(candidate) in seen or (number > 1 and key(candidate) in taken):
+        while candidate in found or (number > 1 and candidate in taken):
             number += 1
             candidate = f"{name}_{number}"
-        seen.add(key(candidate))
-        result.append(candidate)
-    return result
+        found[candidate] = None
+    return list(found)

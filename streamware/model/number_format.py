@@ -105,10 +105,6 @@ def _problem(code: str) -> str | None:
             if currency
             else f"has {odd[0]!r}, which needs quotes"
         )
-    return _problem_in_brackets(code)
-
-
-def _problem_in_brackets(code: str) -> str | None:
     brackets = _BRACKETS.findall(_QUOTED.sub("", code))
     unknown = [inside for inside in brackets if not _IN_BRACKETS.fullmatch(inside)]
     return f"has [{unknown[0]}], which has no meaning in a code" if unknown else None

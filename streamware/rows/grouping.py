@@ -124,19 +124,23 @@ class SheetGrouper:
             sheets = self._pulled[: len(rows)]
             del self._pulled[: len(rows)]
             return sheets if set(map(type, sheets)) == {str} else self._names_of_tags(sheets)
-        cells = self._sheet_cells(rows)
+        cells = self._sheet_cells(self._key, rows)
         if set(map(type, cells)) == {str}:
             return cells
         return [_text(cell, row) for row, cell in enumerate(cells, self._row)]
 
-    def _sheet_cells(self, rows: Sequence[Any]) -> Sequence[Any]:
+    def _sheet_cells(self, key: Key, rows: Sequence[Any]) -> Sequence[Any]:
         """Return the cell of each row that names its sheet."""
-        layout = self._layout or self._make_layout(rows[0])
-        key = layout.keys[0]
-        if type(key) is int and set(map(type, rows)) == {tuple}:
+        if self._layout is None:
+            names = self._names
+            if names is None and not _has_names(rows[0]):
+                names = [c.key if isinstance(c.key, str) else "" for c in self._columns]
+            self._layout = Layout((Column(key),), names, rows[0])
+        at = self._layout.keys[0]
+        if type(at) is int and set(map(type, rows)) == {tuple}:
             with suppress(IndexError):  # some row is shorter: the layout can read it
-                return list(map(itemgetter(key), rows))
-        return layout.cells(rows, self._row)[0]
+                return list(map(itemgetter(at), rows))
+        return self._layout.cells(rows, self._row)[0]
 
     def _names_of_tags(self, sheets: Sequence[Any]) -> list[str]:
         """Return the names of `sheets`, some of which may be a `Sheet` with columns or options."""
@@ -168,16 +172,6 @@ class SheetGrouper:
                 " not with a later one"
             )
         self._given[sheet.name] = sheet
-
-    def _make_layout(self, first: Any) -> Layout:
-        key = self._key
-        if key is None:
-            raise StateError("Tagged rows have their sheets already; there is no key to look for")
-        names = self._names
-        if names is None and not _has_names(first):
-            names = [column.key if isinstance(column.key, str) else "" for column in self._columns]
-        self._layout = Layout((Column(key),), names, first)
-        return self._layout
 
 
 def _has_names(row: Any) -> bool:

@@ -103,6 +103,11 @@ class TextRules:
         """Whether dates are serial numbers."""
         return self.spreadsheet and not self.iso
 
+    @property
+    def first_date(self) -> date:
+        """The first date that every spreadsheet shows correctly."""
+        return FIRST_GREGORIAN if self.iso else FIRST_DATE
+
 
 _OneFormatter: TypeAlias = Callable[["CellFormatter", Any], tuple[Kind, bytes]]
 
@@ -126,8 +131,8 @@ class CellFormatter:
         values: Values,
         text_rules: TextRules,
         converted: Counter[str],
-        cell_characters: int | None = None,
-        sheet: str | None = None,
+        cell_characters: int | None,
+        sheet: str | None,
     ) -> None:
         self.row = 0  # number of the row of the next cell, for messages
         # Whether text that looks like a formula is guarded.
@@ -307,8 +312,7 @@ class CellFormatter:
         return Kind.NUMBER, rounded.encode()
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
-        first = FIRST_GREGORIAN if self._text_rules.iso else FIRST_DATE
-        if self._text_rules.spreadsheet and value < first:
+        if self._text_rules.spreadsheet and value < self._text_rules.first_date:
             return self._early(date.isoformat(value))
         if not self._text_rules.serials:
             return Kind.DATE, date.isoformat(value).encode()

@@ -37,7 +37,6 @@ from streamware.values.cell import (
 )
 from streamware.values.kinds import READERS, Kind
 from streamware.values.tokens import (
-    FIRST_DATE,
     FIRST_GREGORIAN,
     FIRST_SERIAL,
     Serials,
@@ -98,8 +97,8 @@ class ColumnFormatter:
         values: Values,
         text_rules: TextRules,
         converted: Counter[str],
-        cell_characters: int | None = None,
-        sheet: str | None = None,
+        cell_characters: int | None,
+        sheet: str | None,
     ) -> None:
         self._kind = column.kind  # that cells are read as, if the caller gave one
         self._values = values  # the caller's choices
@@ -247,17 +246,11 @@ class ColumnFormatter:
         return FormattedColumn(Kind.BOOL, list(map(words.__getitem__, cells)))
 
     def _dates(self, cells: Sequence[date]) -> FormattedColumn | None:
-        return self._serial_dates(cells) if self._text_rules.serials else self._iso_dates(cells)
-
-    def _iso_dates(self, cells: Sequence[date]) -> FormattedColumn | None:
-        if self._text_rules.iso and min(cells) < FIRST_GREGORIAN:
+        rules = self._text_rules
+        if rules.spreadsheet and min(cells) < rules.first_date:
             return None
-        return FormattedColumn(Kind.DATE, iso_tokens(cells))
-
-    def _serial_dates(self, cells: Sequence[date]) -> FormattedColumn | None:
-        if min(cells) < FIRST_DATE:
-            return None
-        return FormattedColumn(Kind.DATE, list(map(self._serials.__getitem__, cells)))
+        tokens = list(map(self._serials.__getitem__, cells)) if rules.serials else iso_tokens(cells)
+        return FormattedColumn(Kind.DATE, tokens)
 
     def _datetimes(self, cells: Sequence[datetime]) -> FormattedColumn | None:
         zones = list(map(_ZONE, cells))  # not a set: the zones of dateutil cannot be hashed

@@ -26,10 +26,6 @@ def test_a_repeated_name_gets_a_number(names: list[str], expected: list[str]) ->
     assert unique(names) == expected
 
 
-def test_names_with_equal_keys_are_the_same() -> None:
-    assert unique(["a", "A", "a_2"], key=str.lower) == ["a", "A_3", "a_2"]
-
-
 @given(st.lists(st.sampled_from(["a", "b", "a_2", "a_3", "b_2", "a_2_2"])))
 def test_names_are_all_different_and_the_first_of_each_is_kept(names: list[str]) -> None:
     found = unique(names)

@@ -8,7 +8,7 @@ Source: OASIS OpenDocument 1.3 (ISO/IEC 26300) Part 2 (packages), Part 3 (schema
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,15 +43,10 @@ class Ods(WorkbookOptions):
 
     def __post_init__(self) -> None:
         WorkbookOptions.__post_init__(self)  # super() does not work in a dataclass with slots
-        if self.names is not None:
-            _check_translatable(self.names)
+        for name, formula in (self.names or {}).items():
+            if open_formula(formula) is None:
+                raise ValueError(f"the formula of the name {name!r} has no translation for ODF")
 
     def encoder(self, columns: Sequence[Column], context: Context) -> OdsEncoder:
         """Return a new encoder."""
         return OdsEncoder(self, columns, context)
-
-
-def _check_translatable(names: Mapping[str, str]) -> None:
-    for name, formula in names.items():
-        if open_formula(formula) is None:
-            raise ValueError(f"the formula of the name {name!r} has no translation for ODF")

@@ -7,6 +7,7 @@ from typing import Any
 
 from streamware.formats.ods.cells import CellWriter, style_cells
 from streamware.formats.ods.style_registry import StyleRegistry
+from streamware.formats.ods.white_space import TEXT_RULES
 from streamware.formats.protocol import Context, interleave
 from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.heading import title_cells
@@ -15,7 +16,6 @@ from streamware.model.cell import Cell
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.cell import TextRules
 from streamware.values.formatter import FormattedColumn
 
 ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"
@@ -31,7 +31,6 @@ class Heading:
         head: Name and columns of the sheet.
         options: Options of the sheet.
         context: The context of the export.
-        text_rules: How values become text.
         registry: The styles of the document.
     """
 
@@ -40,8 +39,6 @@ class Heading:
         head: Head,
         options: SheetOptions,
         context: Context,
-        *,
-        text_rules: TextRules,
         registry: StyleRegistry,
     ) -> None:
         self._columns = head.columns  # of the sheet
@@ -52,7 +49,7 @@ class Heading:
         labels = [Column(0, "title row"), Column(0, "title")]
         # Formatters of the cells of title rows, and of the cells of the header.
         self._title_cells, self._header_cells = formatters(
-            labels, context, text_rules, sheet=head.name
+            labels, context, TEXT_RULES, sheet=head.name
         )
 
     def xml(self) -> bytes:

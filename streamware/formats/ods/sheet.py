@@ -17,7 +17,7 @@ from streamware.formats.ods.rules import ConditionalFormats, Validations
 from streamware.formats.ods.serials import as_numbers, typed_value
 from streamware.formats.ods.settings import View
 from streamware.formats.ods.style_registry import StyleRegistry
-from streamware.formats.ods.white_space import CellText, characters
+from streamware.formats.ods.white_space import TEXT_RULES, characters
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.heading import rows_above
@@ -29,11 +29,8 @@ from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.cell import TextRules
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
-
-TEXT_RULES = TextRules(escape=CellText(), spreadsheet=True, iso=True)
 
 _EMPTY = b"<table:table-cell/>"
 _DIGEST = "http://www.w3.org/2000/09/xmldsig#sha256"
@@ -99,7 +96,7 @@ class SheetWriter:
             for at, column in enumerate(head.columns)
         ]
         # Writes the rows above the data.
-        self._heading = Heading(head, options, context, text_rules=TEXT_RULES, registry=registry)
+        self._heading = Heading(head, options, context, registry)
 
     def share_widths(self, other: SheetWriter) -> None:
         """Make the columns as wide as those of `other`, whose rows continue here."""

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 
 from streamware.formats.text import MARKUP, unescaped
-from streamware.values.cell import SEPARATOR
+from streamware.values.cell import SEPARATOR, TextRules
 
 LINE = b"</text:p><text:p>"
 """A line break: a cell has a paragraph for each line."""
@@ -37,6 +37,10 @@ class CellText:
         if b"\n" in kept:
             blob = blob.replace(b"\n", LINE)
         return blob.split(SEPARATOR)
+
+
+TEXT_RULES = TextRules(escape=CellText(), spreadsheet=True, iso=True)
+"""How ODS wants values written."""
 
 
 def characters(blob: bytes) -> bytes:

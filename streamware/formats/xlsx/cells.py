@@ -23,7 +23,7 @@ from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import AROUND, VALUE
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
-from streamware.values.cell import SEPARATOR
+from streamware.values.cell import SEPARATOR, TextRules
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
@@ -54,6 +54,10 @@ class CellText:
 def notation(character: str) -> bytes:
     """Return a character that XML forbids as Excel writes it (§22.9.2.19): `_x0007_`."""
     return b"_x%04X_" % ord(character)
+
+
+TEXT_RULES = TextRules(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, escaped=notation)
+"""How XLSX wants values written."""
 
 
 class CellWriter:

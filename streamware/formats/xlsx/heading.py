@@ -10,12 +10,17 @@ from streamware.formats.spreadsheet.heading import title_cells
 from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.text import formatters
 from streamware.formats.xlsx.attachments import Attachments
-from streamware.formats.xlsx.cells import CellWriter, share_strings, style_cells, text_value
+from streamware.formats.xlsx.cells import (
+    TEXT_RULES,
+    CellWriter,
+    share_strings,
+    style_cells,
+    text_value,
+)
 from streamware.formats.xlsx.context import WorkbookContext
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.cell import TextRules
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
@@ -28,7 +33,6 @@ class Heading:
         options: Options of the sheet.
         workbook: What it shares with other sheets.
         attachments: The links and notes of the sheet.
-        text_rules: How values become text.
 
     Attributes:
         titles: What the cells of the header hold, escaped; empty if there is no header.
@@ -41,8 +45,6 @@ class Heading:
         options: SheetOptions,
         workbook: WorkbookContext,
         attachments: Attachments,
-        *,
-        text_rules: TextRules,
     ) -> None:
         self._head = head  # name and columns of the sheet
         self._options = options  # of the sheet
@@ -55,7 +57,7 @@ class Heading:
         }
         labels = [Column(0, "title row"), Column(0, "title")]
         # Formats the cells of title rows, one at a time.
-        self._formatter, titles = formatters(labels, workbook.export, text_rules, sheet=head.name)
+        self._formatter, titles = formatters(labels, workbook.export, TEXT_RULES, sheet=head.name)
         # The header's cells as escaped text; empty if there is no header.
         self.titles: list[bytes] = titles.format(head.titles, 0).tokens if head.titles else []
         self.formulas = False  # whether a title row had one

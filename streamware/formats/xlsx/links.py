@@ -42,7 +42,9 @@ class Links:
         if size > MAX_BYTES:
             return False
         number = self._ids.setdefault(address, len(self._ids) + 1) if address else 0
-        self._links.append(_link(reference, number, place))
+        outside = f' r:id="rId{number}"' if number else ""
+        inside = f" location={quoteattr(place)}" if place else ""
+        self._links.append(f'<hyperlink ref="{reference}"{outside}{inside}/>')
         self._size = size
         return True
 
@@ -68,9 +70,3 @@ class Links:
         if not self._links:
             return ""
         return f"<hyperlinks>{''.join(self._links)}</hyperlinks>"
-
-
-def _link(reference: str, number: int, place: str) -> str:
-    outside = f' r:id="rId{number}"' if number else ""
-    inside = f" location={quoteattr(place)}" if place else ""
-    return f'<hyperlink ref="{reference}"{outside}{inside}/>'

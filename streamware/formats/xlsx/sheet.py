@@ -21,13 +21,7 @@ from streamware.formats.text import formatters
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.attachments import Attachments
-from streamware.formats.xlsx.cells import (
-    CellText,
-    CellWriter,
-    notation,
-    share_strings,
-    style_cells,
-)
+from streamware.formats.xlsx.cells import TEXT_RULES, CellWriter, share_strings, style_cells
 from streamware.formats.xlsx.context import WorkbookContext
 from streamware.formats.xlsx.heading import Heading
 from streamware.formats.xlsx.protection import protection
@@ -35,7 +29,6 @@ from streamware.formats.xlsx.rules import ColumnRules
 from streamware.model.columns import Batch, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.cell import TextRules
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
@@ -47,8 +40,6 @@ _START = (
     ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">'
 )
 _FORMAT = '<sheetFormatPr defaultRowHeight="15"/>'
-
-TEXT_RULES = TextRules(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, escaped=notation)
 
 
 class SheetWriter:
@@ -94,7 +85,7 @@ class SheetWriter:
         # Make text of the cells of each column.
         self._formatters = formatters(head.columns, workbook.export, TEXT_RULES, sheet=head.name)
         # Writes the rows above the data.
-        self._heading = Heading(head, options, workbook, self._attachments, text_rules=TEXT_RULES)
+        self._heading = Heading(head, options, workbook, self._attachments)
         if options.table:
             check_titles(name, self._titles)
         # Make XML of the text of each column.

@@ -70,7 +70,12 @@ class Styles:
         """
         index = self._indices.get(style)
         if index is None:
-            index = self._indices[style] = self._add(self._format(style))
+            index = _index(self._formats, self._format(style))
+            if index >= MAX_FORMATS:
+                raise LimitError(
+                    "cell formats of the workbook", limit=MAX_FORMATS, actual=index + 1
+                )
+            self._indices[style] = index
         return index
 
     def difference(self, style: Style) -> int:
@@ -88,7 +93,7 @@ class Styles:
             changed += f"<fill><patternFill>{color}</patternFill></fill>"
         if style.border:
             changed += _border(style.border, diagonal="")
-        return self._differences.setdefault(f"<dxf>{changed}</dxf>", len(self._differences))
+        return _index(self._differences, f"<dxf>{changed}</dxf>")
 
     def part(self) -> bytes:
         """Return `xl/styles.xml`."""
@@ -109,15 +114,12 @@ class Styles:
             + "</styleSheet>"
         ).encode()
 
-    def _add(self, xf: str) -> int:
-        index = self._formats.setdefault(xf, len(self._formats))
-        if index >= MAX_FORMATS:
-            raise LimitError("cell formats of the workbook", limit=MAX_FORMATS, actual=index + 1)
-        return index
-
     def _format(self, style: Style) -> str:
+        """Return the cell format of a style as XML; add what it refers to."""
         number = self._number(style.format or _GENERAL)
-        font = self._font(style)
+        font = _index(self._fonts, _font(style))
+        if font >= MAX_FONTS:
+            raise LimitError("fonts of the workbook", limit=MAX_FONTS, actual=font + 1)
         fill = 0 if style.background is None else _index(self._fills, _fill(style.background))
         border = _index(self._borders, _border(style.border))
         alignment = _alignment(style)
@@ -137,13 +139,8 @@ class Styles:
             f"{applied}" + (f">{alignment}</xf>" if alignment else "/>")
         )
 
-    def _font(self, style: Style) -> int:
-        font = _index(self._fonts, _font(style))
-        if font >= MAX_FONTS:
-            raise LimitError("fonts of the workbook", limit=MAX_FONTS, actual=font + 1)
-        return font
-
     def _number(self, code: str) -> int:
+        """Return the id of a number format, which is added if it is new."""
         number = _BUILT_IN.get(code) or self._numbers.get(code)
         if number is None and code != _GENERAL:
             count = len(self._numbers) + 1
@@ -156,6 +153,7 @@ class Styles:
 
 
 def _index(known: dict[str, int], xml: str) -> int:
+    """Return the index of `xml`, which is added if it is new."""
     return known.setdefault(xml, len(known))
 
 

@@ -175,7 +175,12 @@ class XlsxEncoder:
             yield self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
         yield self._end_direct()
         while self._waiting:
-            yield from self._copy(self._waiting[0])
+            sheet = self._waiting[0]  # removed only when it is written, so that `abort` closes it
+            if self._open.get(sheet.writer.head) is sheet:
+                self._end(sheet)
+            if sheet.spooled is not None:
+                yield from self._zip.copy(sheet.part, sheet.spooled)
+            yield self._attach(sheet)
             self._waiting.popleft()
         yield from self._last_parts()
 
@@ -188,14 +193,6 @@ class XlsxEncoder:
                 spooled.close()
 
     # The parts
-
-    def _copy(self, sheet: OpenSheet) -> Iterator[bytes]:
-        """Yield the part of a spooled sheet, and the parts that belong to it."""
-        if self._open.get(sheet.writer.head) is sheet:
-            self._end(sheet)
-        if sheet.spooled is not None:
-            yield from self._zip.copy(sheet.part, sheet.spooled)
-        yield self._attach(sheet)
 
     def _attach(self, sheet: OpenSheet) -> bytes:
         """Return the parts that belong to a sheet, whose own part has just ended."""

@@ -20,6 +20,7 @@ from streamware.formats.spreadsheet.column_style import LINK
 from streamware.formats.text import formatters
 from streamware.formats.xlsx.attachments import Attachments
 from streamware.formats.xlsx.cells import (
+    TEXT_RULES,
     CellText,
     CellWriter,
     notation,
@@ -27,7 +28,6 @@ from streamware.formats.xlsx.cells import (
     style_cells,
 )
 from streamware.formats.xlsx.context import WorkbookContext
-from streamware.formats.xlsx.sheet import TEXT_RULES
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.formats.xlsx.styles import Styles
