@@ -135,7 +135,8 @@ class Receipt:
             "limit": more than the format can hold, or than `Limits` allow;
             "expired": `Limits.seconds` was over;
             "no space": no room for scratch;
-            "refused": over HTTP, too many exports at once; nothing was opened.
+            "refused": over HTTP, too many exports at once, or a transport that
+            `Settings.silent_transport` refuses; nothing was opened.
         problem: What ended it, in one line that can be logged: the limit that was exceeded, or the
             type of the error, never its text.  None if no error did.
         delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
