@@ -268,6 +268,8 @@ class Driver:
     def _read(self) -> Generator[None, None, None]:
         """Read all rows; yield whenever the document has something to send."""
         rows, self._rows = self._rows, None
+        if rows is None:
+            raise Cancelled  # another thread is closing them
         self.lifecycle.start()
         if self._deadline is not None:
             self._deadline.start()

@@ -281,7 +281,10 @@ class ZipDriver:
             closing.callback(close, self._chunks)
 
     def _close_member(self) -> None:
-        member = self._members.pop(0)
+        try:
+            member = self._members.pop(0)
+        except IndexError:  # another thread was faster
+            return
         if isinstance(member.content, Driver):
             self.asynchronous += member.content.asynchronous
             self.receipt.rows += member.content.receipt.rows

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -265,6 +266,22 @@ def test_a_document_that_one_of_its_cells_closes_does_not_start_again(
     assert b"".join(encoding).count(start) == 1
     assert encoding.receipt.outcome == "closed"
     assert rows.closed == 1
+
+
+def test_rows_that_another_thread_is_closing_are_not_opened_any_more() -> None:
+    class Asked(Rows):
+        def close(self) -> None:
+            super().close()
+            reader.start()
+            reader.join()
+
+    rows, chunks = Asked(orders(10)), []
+    encoding = sw.encode(rows)
+    reader = Thread(target=lambda: chunks.append(next(encoding, None)))
+    encoding.close()
+    assert chunks == [None]
+    assert (rows.pulled, rows.closed) == (0, 1)
+    assert encoding.receipt.outcome == "closed"
 
 
 def test_rows_that_were_never_opened_stay_so() -> None:

@@ -25,6 +25,7 @@ from fakes import (
     Rows,
     aorders,
     asgi_get,
+    environ,
     failing,
     gated,
     orders,
@@ -321,6 +322,22 @@ def test_everything_is_closed_when_the_client_leaves(get: Get, tmp_path: Path, c
     assert len(reply.chunks) == chunks
     assert (rows.closed, more.closed) == (1, 1)
     assert [receipt.outcome for receipt in done] == ["client gone"]
+
+
+def test_two_threads_may_close_a_bundle() -> None:
+    class Contested(Chunks):
+        def close(self) -> None:
+            super().close()
+            other = threading.Thread(target=body.close)
+            other.start()
+            other.join()
+
+    contents = [Contested([b"a"]), Chunks([b"b"])]
+    app = sw.Bundle([(f"{number}.txt", content) for number, content in enumerate(contents)])
+    body: Any = app(environ(), lambda *_: None)
+    next(iter(body))
+    body.close()
+    assert [content.closed for content in contents] == [1, 1]
 
 
 def test_head_opens_nothing_and_closes_what_was_handed_over_open(get: Get) -> None:
