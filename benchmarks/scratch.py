@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.table import conditions, table
 from streamware.middleware.asgi import ASGIMiddleware
 from streamware.middleware.wsgi import WSGIMiddleware
+from streamware.scratch import mount
 from streamware.scratch.ledger import Scratch
 from streamware.scratch.pool import ScratchPool, scratch_pool
 from streamware.scratch.spool import MAX_STEP, STEP
@@ -322,7 +323,7 @@ def main() -> None:
     print(report_costs(costs(options.times, options.rounds)), flush=True)
     shared = unbounded(options.directory)
     with closing(shared.directory) as directory:
-        where = f"{directory.path} ({directory.kind()})"
+        where = f"{directory.path} ({mount.kind(mount.file_system(directory.descriptor()))})"
         print(f"\n{options.megabytes} MiB a file, {options.rounds} rounds, in {where}\n")
         print(report_writes(writes(shared, size, options.rounds), size))
 

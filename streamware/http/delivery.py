@@ -146,11 +146,7 @@ def _warn_once(silent: str, chosen: str) -> None:
 
 
 def conclude(
-    lifecycle: Lifecycle,
-    quota: ExportQuota,
-    error: BaseException | None = None,
-    *,
-    sent: bool = True,
+    lifecycle: Lifecycle, quota: ExportQuota, error: BaseException | None, *, sent: bool
 ) -> None:
     """Record why a document was closed, which the engine cannot know, and log its end.
 

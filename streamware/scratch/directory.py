@@ -87,7 +87,6 @@ class ScratchDirectory:
         self._keep_free_bytes = keep_free_bytes  # None: a part of the file system
         self._descriptor = -1  # of the verified directory; see `descriptor`
         self._identity = (0, 0)  # of that directory: its device and inode
-        self._kind: mount.Kind | None = None  # known once it is verified
         self._lock = Lock()  # held while it is opened and verified
         watch(self)
 
@@ -101,15 +100,6 @@ class ScratchDirectory:
             self.descriptor()
         else:
             self._verify_by_path()
-
-    def kind(self) -> mount.Kind:
-        """Return what the directory is on; an "overlay" hides whether it is disk or memory.
-
-        Raises:
-            ScratchError: It is not safe.
-        """
-        self.verify()
-        return self._kind or "unknown"
 
     def descriptor(self) -> int:
         """Return a descriptor of the directory, valid until `close`; the caller must not close it.
@@ -295,9 +285,9 @@ class ScratchDirectory:
 
     def _verify_kind(self, descriptor: int) -> None:
         system = mount.file_system(descriptor)
-        self._kind = mount.kind(system)
+        kind = mount.kind(system)
         problem = f"is on {system}, which is memory, not disk"
-        if self._kind == "memory" and self._memory_backed == "refuse":
+        if kind == "memory" and self._memory_backed == "refuse":
             raise self._error(
                 errno.EPERM, f"{problem}, refused by {setting('memory_backed')}", _DISK
             )
@@ -305,9 +295,9 @@ class ScratchDirectory:
         if found in _logged:
             return
         _logged.add(found)
-        if self._kind == "memory":
+        if kind == "memory":
             logger.warning("%s %s: %s", self._named, problem, _DISK)
-        elif self._kind == "overlay":
+        elif kind == "overlay":
             logger.info(
                 "%s is on an overlay, which hides whether it is disk or memory", self._named
             )

@@ -33,7 +33,6 @@ class Ring:
 
     def __init__(self, open_spool: Callable[[], Spool], *, memory: int) -> None:
         self.size = 0  # bytes in it
-        self.peak = 0  # the highest `size` so far
         self._open_spool = open_spool  # for the next segment
         self._memory = memory  # bytes that `_chunks` may hold
         self._chunks: deque[bytes] = deque()  # in memory, older than everything in the segments
@@ -66,7 +65,6 @@ class Ring:
             elif not self._put_on_disk(chunk):
                 return False
             self.size += len(chunk)
-            self.peak = max(self.peak, self.size)
             return True
 
     def get(self) -> bytes:

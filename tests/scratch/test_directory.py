@@ -241,11 +241,12 @@ def test_the_ledger_of_another_user_is_not_opened(outside: Path) -> None:
 KIND = """
 import logging, os, sys
 from streamware.errors import ScratchError
+from streamware.scratch import mount
 from streamware.scratch.directory import ScratchDirectory
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 try:
     scratch_directory = ScratchDirectory(sys.argv[1], memory_backed=sys.argv[2])
-    print("kind:", scratch_directory.kind())
+    print("kind:", mount.kind(mount.file_system(scratch_directory.descriptor())))
     print("room:", scratch_directory.check_room(1))
     os.close(scratch_directory.open_unnamed())
 except ScratchError as error:
@@ -700,11 +701,12 @@ for name in ("O_TMPFILE", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"
     delattr(os, name)
 import streamware
 from streamware.errors import ScratchError
+from streamware.scratch import mount
 from streamware.scratch.process_directory import ProcessDirectory, reap
 from streamware.scratch.directory import ScratchDirectory
 scratch_directory, where = ScratchDirectory(sys.argv[1]), sys.argv[1]
 scratch_directory.verify()
-assert scratch_directory.kind() == "unknown"
+assert mount.kind(mount.file_system(0)) == "unknown"
 assert scratch_directory.check_room(1) is None
 assert "no room for" in scratch_directory.check_room(10**15)
 file = scratch_directory.open_unnamed()
