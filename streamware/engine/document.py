@@ -57,7 +57,7 @@ class DocumentWriter:
         self._locale = locale  # language tag of the reader
         self._encoder: Encoder | None = None  # made for the first batch
         self._closed = False  # whether `close` was called, so that the encoder aborts once
-        self._out: list[bytes] = []  # what the encoder gave and was not taken yet
+        self._out: list[bytes] = []  # bytes that are ready
         self._digest = hashlib.sha256()  # of all that was taken
         self._table: Table | None = None  # lays out the rows of the sheet that was started last
         self._grouper: SheetGrouper | None = None  # in place of _table if sheets are interleaved

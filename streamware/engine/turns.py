@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-AT_ONCE = 2
+AT_ONCE = 2  # turns at a time
 LONGEST = 0.05
-"""Seconds that others wait for a turn; filling a chunk takes 2 to 10 ms if rows are there."""
+"""Seconds that others wait for a turn at most; filling a chunk takes 2 to 10 ms with rows there."""
 
 
 class Turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from xml.sax.saxutils import escape
 
 from streamware.formats.protocol import Context
 from streamware.model.columns import Column
@@ -39,6 +40,11 @@ def label(column: Column, at: int) -> str:
 def legal(text: str) -> str:
     """Return `text` with U+FFFD in place of what XML 1.0 §2.2 forbids and of lone surrogates."""
     return FORBIDDEN.sub("\ufffd", text)
+
+
+def element(name: str, text: str | None, attributes: str = "") -> str:
+    """Return an XML element with this text; empty if the text is None."""
+    return "" if text is None else f"<{name}{attributes}>{escape(legal(text))}</{name}>"
 
 
 def unescaped(blob: bytes) -> bytes:

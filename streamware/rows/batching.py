@@ -44,7 +44,7 @@ class RowBatcher:
 
     def __init__(self, rows: Iterable[Any], sheets: list[Any] | None = None) -> None:
         self.pending: list[Any] = []  # rows pulled and not yet taken
-        # Keys of the cells whose length counts: the columns that have held text; None: all do.
+        # Keys of the cells whose length counts, which is set by the caller; None if all of them do.
         self.heavy_keys: Sequence[Any] | None = None
         self.characters = 0  # of text counted in the last pull
         self.ended = False  # whether the iterator is exhausted

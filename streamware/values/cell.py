@@ -54,7 +54,7 @@ _NUMBER_OR_PHONE = re.compile(
 )
 
 DIGITS = 15
-"""Decimal digits that a spreadsheet shows and stores (Microsoft's limits page)."""
+"""Decimal digits of a number that a spreadsheet stores and shows (Microsoft's limits page)."""
 UTF16_CELL = 32_767
 """UTF-16 units in a spreadsheet's cell (Microsoft's limits page)."""
 _FORMULA_CELL = 8192  # characters of a spreadsheet's formula (Microsoft's limits page)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from locale import windows_locale
 from typing import NamedTuple
 
-# The name of a group is the kind of the token, but for what `parse` turns into something else.
+# The name of a group is the kind of its token, except for those that `parse` handles itself.
 _TOKENS = re.compile(
     r"""
     "(?P<quoted>[^"]*)" | \\(?P<escaped>.) | _(?P<space>.) | \*(?P<fill>.)

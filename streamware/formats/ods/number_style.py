@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streamware.formats.ods.number_code import Section, Token, parse
-from streamware.formats.ods.parts import attribute, element
+from streamware.formats.ods.parts import attribute
+from streamware.formats.text import element
 
 _CURRENCY_CODE = re.compile("[A-Z]{3}")
 _DATE_FIELDS = {"y": "year", "m": "month", "d": "day", "h": "hours", "s": "seconds", "a": "am-pm"}

@@ -12,7 +12,7 @@ from decimal import Decimal
 from xml.sax.saxutils import escape
 
 from streamware.formats.spreadsheet.properties import moment
-from streamware.formats.text import legal
+from streamware.formats.text import element, legal
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
 
@@ -53,11 +53,6 @@ def opening(root: str, *prefixes: str) -> str:
 def attribute(text: str) -> str:
     """Return a text as the value of an attribute, with the quotes."""
     return f'"{escape(legal(text), _IN_ATTRIBUTE)}"'
-
-
-def element(name: str, text: str | None, attributes: str = "") -> str:
-    """Return an element with this text; nothing if the text is None."""
-    return "" if text is None else f"<{name}{attributes}>{escape(legal(text))}</{name}>"
 
 
 def meta(

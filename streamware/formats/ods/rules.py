@@ -1,8 +1,8 @@
-"""Writes what holds for whole columns: conditional formats, zebra stripes and validations.
+"""Writes the rules of columns: conditional formats, zebra stripes and validations.
 
-Conditional formats come after the rows, in the form that LibreOffice writes.  ODF has only maps in
-cell styles for them, without ranges, colour scales and data bars.  Validations are as ODF has
-them, and have to be known before the first row of the document.
+Conditional formats come after the rows, in the form that LibreOffice writes.  ODF itself has only
+maps in cell styles, without ranges, colour scales and data bars.  Validations are in the form of
+ODF, and have to be known before the first row of the document.
 
 Source: OpenDocument 1.3 Part 3 §9.4.4 (table:content-validation), §19.605 (table:condition).
 """
@@ -145,7 +145,8 @@ class OperandFormatter:
         """Return an operand.
 
         Raises:
-            EncodeError: It is a formula that cannot be translated, or a date beyond all calendars.
+            EncodeError: It is a formula that cannot be translated, or a date-time that is outside
+                of the years 1 to 9999 in the zone.
         """
         if isinstance(operand, date):
             return self._serial(operand)
@@ -173,7 +174,7 @@ class OperandFormatter:
 
 
 def _key(rule: Validation, cell: str) -> tuple[Validation, str]:
-    """Return what equal validations have in common; the cell matters only to formulas."""
+    """Return the key by which a validation is declared once; the cell matters only to formulas."""
     formulas = any(str(one).startswith("=") for one in (rule.value, rule.other))
     return rule, cell.rpartition(".")[2] if formulas else ""
 

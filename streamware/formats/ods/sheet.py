@@ -109,7 +109,7 @@ class SheetWriter:
 
     @property
     def view(self) -> View:
-        """How the sheet is shown."""
+        """What `settings.xml` says of the sheet: its frozen rows and columns, and its zoom."""
         frozen = self._above if self.options.freeze and self.head.titles else 0
         return View(self.name, self.options.freeze_columns, frozen, self.options.zoom)
 
@@ -185,7 +185,7 @@ class SheetWriter:
         buttons = self.options.autofilter
         if not self.head.titles or not (buttons or self.options.table):
             return ""
-        # LibreOffice hides ranges with such a name.
+        # LibreOffice does not list ranges whose names start like this one.
         name = table_name(number) if self.options.table else f"__Anonymous_Sheet_DB__{number - 1}"
         area = self._data_rows._replace(first=self._above, last=max(self._last, self._above))
         shown = ' table:display-filter-buttons="true"' if buttons else ""

@@ -64,4 +64,6 @@ class StyleRegistry:
 
     def styled_markup(self, style: Style) -> StyledMarkup:
         """Return the markup of a cell of this style."""
-        return StyledMarkup(self.styles.style_attribute(style), self.styles.value_type(style))
+        name = self.styles.name(style)
+        attribute = f' table:style-name="{name}"'.encode() if name else b""
+        return StyledMarkup(attribute, self.styles.value_type(style))

@@ -56,11 +56,6 @@ class Styles:
                 self._data_style(style.format)
         return name
 
-    def style_attribute(self, style: Style) -> bytes:
-        """Return the attribute of a cell that has this style."""
-        name = self.name(style)
-        return f' table:style-name="{name}"'.encode() if name else b""
-
     def value_type(self, style: Style) -> bytes:
         """Return the attributes for the type of a cell that is a number of this style."""
         return self._data_style(style.format)[1].value_type if style.format else _FLOAT

@@ -21,7 +21,7 @@ class WorkbookOptions(SheetOptions):
 
     Attributes:
         sheet: Name of the sheet if the rows come without one.
-        compression: "fast", or "small" (a fifth less at several times the time).
+        compression: "fast", or "small" (a fifth smaller, in several times the time).
         title: Document property.
         author: Document property.
         company: Document property.

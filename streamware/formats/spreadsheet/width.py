@@ -22,7 +22,7 @@ from streamware.values import Formula
 from streamware.values.formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
-SAMPLED_ROWS = 32  # the number of rows in the first batch
+SAMPLED_ROWS = 32  # of the first batch, which usually has as many
 
 _NARROWEST, _WIDEST, _FILTER_BUTTON = 8.43, 60.0, 3.0
 _AMOUNT = 15  # characters: 123,456,789.00 and a sign

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from streamware.formats.spreadsheet.properties import moment
-from streamware.formats.text import legal
+from streamware.formats.text import element, legal
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
@@ -116,7 +116,7 @@ def relations(custom: str | None = None) -> bytes:
 
 def core_properties(title: str | None, author: str | None, created: datetime | None) -> bytes:
     """Return the core properties (Part 2 §11)."""
-    inner = _element("dc:title", title) + _element("dc:creator", author)
+    inner = element("dc:title", title) + element("dc:creator", author)
     if created is not None:
         inner += f'<dcterms:created xsi:type="dcterms:W3CDTF">{moment(created)}</dcterms:created>'
     return (
@@ -128,7 +128,7 @@ def core_properties(title: str | None, author: str | None, created: datetime | N
 
 def app_properties(company: str | None) -> bytes:
     """Return the extended properties."""
-    inner = _element("Application", "streamware") + _element("Company", company)
+    inner = element("Application", "streamware") + element("Company", company)
     return (
         f'{_DECLARATION}<Properties xmlns="{_OFFICE}/extended-properties">{inner}</Properties>'
     ).encode()
@@ -232,7 +232,3 @@ def _defined(name: DefinedName) -> str:
         f"<definedName name={quoteattr(name.name)}{local}{hidden}>{escape(legal(name.text))}"
         "</definedName>"
     )
-
-
-def _element(name: str, text: str | None) -> str:
-    return "" if text is None else f"<{name}>{escape(legal(text))}</{name}>"

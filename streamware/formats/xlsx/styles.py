@@ -83,7 +83,8 @@ class Styles:
 
         A rule cannot change the size and name of a font, the alignment and the wrapping.
         """
-        changed = _element("font", _emphasis(style, size=""))
+        emphasis = _emphasis(style, size="")
+        changed = f"<font>{emphasis}</font>" if emphasis else ""
         if style.format:
             number = self._number(style.format)
             changed += f'<numFmt numFmtId="{number}" formatCode={quoteattr(legal(style.format))}/>'
@@ -161,15 +162,11 @@ def _listed(name: str, items: dict[str, int] | list[str]) -> str:
     return f'<{name} count="{len(items)}">{"".join(items)}</{name}>'
 
 
-def _element(name: str, inner: str) -> str:
-    return f"<{name}>{inner}</{name}>" if inner else ""
-
-
 def _font(style: Style) -> str:
     emphasis = _emphasis(style, size=f'<sz val="{style.size or _SIZE:g}"/>')
     if style.font is None:
-        return _element("font", f'{emphasis}<name val="{_FONT}"/><family val="2"/>')
-    return _element("font", f"{emphasis}<name val={quoteattr(legal(style.font))}/>")
+        return f'<font>{emphasis}<name val="{_FONT}"/><family val="2"/></font>'
+    return f"<font>{emphasis}<name val={quoteattr(legal(style.font))}/></font>"
 
 
 def _emphasis(style: Style, *, size: str) -> str:
@@ -190,7 +187,7 @@ def _border(line: str | None, *, diagonal: str = "<diagonal/>") -> str:
         drawn = "".join(f"<{side}/>" for side in sides)
     else:
         drawn = "".join(f'<{side} style="{line}"><color auto="1"/></{side}>' for side in sides)
-    return _element("border", drawn + diagonal)
+    return f"<border>{drawn}{diagonal}</border>"
 
 
 def _alignment(style: Style) -> str:
