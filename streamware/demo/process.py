@@ -124,7 +124,7 @@ class ServerProcess:
 
     def _is_file(self, opened: Path) -> bool:
         try:
-            ours = str(opened.readlink()).startswith(self._database)
-            return not ours and stat.S_ISREG(opened.stat().st_mode)
+            is_database = str(opened.readlink()).startswith(self._database)
+            return not is_database and stat.S_ISREG(opened.stat().st_mode)
         except FileNotFoundError:  # closed meanwhile
             return False

@@ -48,7 +48,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         content: Rows, as for `Export`, such as `Order.objects.values("id", "total").iterator`;
             or an existing `Export` or `Bundle`.
         status: Status code of the download; by default 200, or that of an existing `Export`.
-        headers: Further headers, as for `Export`; also a mapping.
+        headers: Further headers, as for `Export`.
         options: As for `Export`.
 
     Raises:
@@ -77,9 +77,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         else:
             self._download = Download(answer, environ)
         self._callbacks: list[Callable[[Any], Any]] = []  # called when the rows are open
-        super().__init__(
-            self._download, status=int(answer.status), headers=_without_cookies(answer.headers)
-        )
+        plain = {name: value for name, value in answer.headers if name.lower() != "set-cookie"}
+        super().__init__(self._download, status=int(answer.status), headers=plain)
         for name, value in answer.headers:
             if name.lower() == "set-cookie":  # Django's headers have one value each
                 self.cookies.load(value)
@@ -120,10 +119,6 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         for callback in self._callbacks:
             response = callback(response) or response
         return response
-
-
-def _without_cookies(headers: list[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in headers if name.lower() != "set-cookie"}
 
 
 def _closing_connections(answer: Answer) -> Answer:

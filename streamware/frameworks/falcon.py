@@ -30,7 +30,7 @@ class ExportResponse:
 
     Args:
         content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
-        headers: Further headers, as for `Export`; also a mapping.
+        headers: Further headers, as for `Export`.
         status: Status code of the download; with 200, an existing `Export` keeps its own.
         options: As for `Export`.
 
@@ -56,7 +56,7 @@ class ExportResponse:
         """Make the first chunk, and set status, headers and stream; blocks.
 
         Raises:
-            TypeError: `resp` is that of an ASGI application.
+            TypeError: `resp` is the response of an ASGI application.
             Exception: What the rows raise, which Falcon answers with a 500.
         """
         if isinstance(resp, falcon.asgi.Response):
@@ -78,7 +78,7 @@ class ExportResponse:
         """Make the first chunk, and set status, headers and stream.
 
         Raises:
-            TypeError: `resp` is that of a WSGI application.
+            TypeError: `resp` is the response of a WSGI application.
             Exception: What the rows raise, which Falcon answers with a 500.
         """
         if not isinstance(resp, falcon.asgi.Response):

@@ -45,7 +45,7 @@ class ExportResponse(flask.Response):
     Args:
         content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
         status: Status code of the download; by default 200, or that of an existing `Export`.
-        headers: Further headers, as for `Export`; also a mapping.
+        headers: Further headers, as for `Export`.
         options: As for `Export`.
 
     Raises:

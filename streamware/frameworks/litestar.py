@@ -31,7 +31,7 @@ class ExportResponse(Response[bytes]):
         content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
         status_code: Status code of the download, which `Export` calls `status`; by default the
             handler's.  With 200, an existing `Export` keeps its own.
-        headers: Further headers, as for `Export`; also a mapping.
+        headers: Further headers, as for `Export`.
         background: Runs after the download, unless that ended with an error.
         options: As for `Export`.
 

@@ -37,7 +37,7 @@ class ExportResponse(Response):
 
     Args:
         content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
-        headers: Further headers, as for `Export`; also a mapping.
+        headers: Further headers, as for `Export`.
         status: Status code of the download; with 200, an existing `Export` keeps its own.
         options: As for `Export`.
 
@@ -65,7 +65,7 @@ class ExportResponse(Response):
 
     async def _start(self, response: Any) -> Any:
         """Make the first chunk right after the view, so that an error can become a 500."""
-        if response is not self:  # that of an error, or another one that the view returned
+        if response is not self:  # an error's, or another one that the view returned
             return response
         stream = ResponseStream(self._answer, cast("Scope", request.scope))
         self.status_code, headers = await stream.start()

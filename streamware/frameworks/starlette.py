@@ -30,7 +30,7 @@ class ExportResponse(Response):
         content: Rows, as for `Export`; or an existing `Export` or `Bundle`.
         status_code: Status code of the download, which `Export` calls `status`; with 200, an
             existing `Export` keeps its own.
-        headers: Further headers, as for `Export`; also a mapping.
+        headers: Further headers, as for `Export`.
         background: Runs after the download, unless that ended with an error.
         options: As for `Export`.
 

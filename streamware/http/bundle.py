@@ -61,7 +61,7 @@ class Bundle(Application):
             extension is added.
         filename: Name of the download.
         large: Allow ZIP64, for entries and archives beyond 2 GiB; not every reader opens those.
-        headers: Further response headers; they replace the defaults of the same name.
+        headers: As for `Export`.
         on_done: Called once with the `Receipt` of the zip when it has ended, however it ended.
             Before that, the `on_done` of each export is called once; the outcome of one that was
             never started is "closed".

@@ -99,7 +99,7 @@ class Job:
         )
 
     def bounds(self, settings: Settings) -> Limits:
-        """Return its limits, where `settings` are those of the request or process."""
+        """Return its limits; by default those of its settings, else of `settings`."""
         return self.limits or (self.settings or settings).limits or Limits()
 
     def mode(self, silent: str | None, settings: Settings) -> tuple[Mode, str | None]:

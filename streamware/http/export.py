@@ -70,7 +70,8 @@ class Export(Application):
         values: As for `encode`.
         limits: As for `encode`.
         compress: "auto": gzip for text formats, if the client accepts it; or "off".
-        headers: Further response headers; they replace the defaults of the same name.
+        headers: Further response headers, as a mapping or pairs; they replace the defaults of the
+            same name.
         status: Status code of the response.
         cancel: Interrupts a pull that blocks, such as `sqlite3.Connection.interrupt`.  It is
             called from another thread, when the export has taken longer than `Limits.seconds`,

@@ -33,11 +33,11 @@ def refuse_mapping() -> NoReturn:
     raise TypeError(_FOR_FASTAPI)
 
 
-def no_attribute(thing: object, name: str) -> AttributeError:
+def no_attribute(owner: object, name: str) -> AttributeError:
     """Return the error for a missing attribute, with a hint if it is one that responses have."""
     hint = f"; {_FOR_OTHERS}" if name in _OF_RESPONSES else ""
-    text = f"{type(thing).__name__!r} object has no attribute {name!r}{hint}"
-    return AttributeError(text, name=name, obj=thing)
+    text = f"{type(owner).__name__!r} object has no attribute {name!r}{hint}"
+    return AttributeError(text, name=name, obj=owner)
 
 
 def warn_unanswered(kind: str) -> None:

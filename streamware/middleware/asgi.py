@@ -223,7 +223,7 @@ class _Response:
         self.started = False  # whether the status was passed to the server
         self.ending = False  # whether the last message was passed to the server
         self.complete = False  # whether the server has taken the last message
-        self._scratch = scratch  # of the request; knows which paths are ours
+        self._scratch = scratch  # of the request; knows its files
         self._send = send  # the server's
 
     async def send(self, message: Message) -> None:

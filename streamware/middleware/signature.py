@@ -14,7 +14,7 @@ def check(app: object, kind: Literal["WSGI", "ASGI"]) -> None:
     """Raise at once what would otherwise be an error at the first request.
 
     Raises:
-        TypeError: `app` is not callable, or its signature is not that of such an application.
+        TypeError: `app` is not callable, or its signature is that of another kind of application.
     """
     expected = f"sw.{kind}Middleware expects {_ARTICLE[kind]} {kind} application"
     if not callable(app):

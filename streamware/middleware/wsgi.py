@@ -87,7 +87,7 @@ class _Response(ContextIterator):
     def __init__(
         self, environ: WSGIEnvironment, scratch: Scratch, start_response: StartResponse
     ) -> None:
-        # Flask's test client enters its contexts in ours: we run in that one, not in a copy.
+        # Flask's test client enters its contexts in the server's context: run there, not in a copy.
         super().__init__(partial(_in_this_context, scratch) if _PRESERVED in environ else None)
         self._head_only = environ.get("REQUEST_METHOD") == "HEAD"  # whether a body is left out
         self._scratch = scratch  # of the request

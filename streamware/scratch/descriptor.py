@@ -25,7 +25,7 @@ class Descriptor:
         self._fd = ForkSafeFd(open_)  # the descriptor itself
         self._closed = closed  # called after the close
         self._closing = False  # whether `close` was called
-        self._gone = False  # whether a thread has begun the actual close
+        self._gone = False  # whether a thread has started the actual close
         self._users = 0  # `with` blocks that are running
         # Re-entrant: a signal handler or a finalizer may close it while this thread holds it.
         self._lock = threading.RLock()

@@ -39,9 +39,9 @@ class Setup:
         needs: The modules without which it cannot be started.
         program: The program, where that is not the interpreter.
         everywhere: Whether CI runs it, too.
-        hides: A body that broke off passes for a whole one, over HTTP/1.1.
+        hides: Whether a truncated body looks complete over HTTP/1.1.
         hides_from_1_0: The same, over HTTP/1.0.
-        tells: How it tells that the client left: at once, when something is written, or never.
+        tells: How it reports that the client left: at once, when something is written, or never.
         stray: What it sends after the answer to HEAD, before it closes the connection.
         first: What is answered where the first row fails.
         greedy: It takes all of a body, however little the client reads.

@@ -35,7 +35,7 @@ class BaseDownload:
     """The base of `Download` and `AsyncDownload`: an answer that is started once.
 
     Attributes:
-        status: Status code: the answer's; after a start that was refused, that of the refusal.
+        status: Status code of the answer; after a start that was refused, of the refusal.
         headers: Headers; after the start they may give the length.
         started: Whether it was started, or closed before that.
     """

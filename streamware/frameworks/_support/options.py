@@ -1,4 +1,4 @@
-"""The options of a framework's response, which are those of `Export`."""
+"""The options of a framework's response: the same as those of `Export`."""
 
 from __future__ import annotations
 
