@@ -18,8 +18,8 @@ from streamware.formats.protocol import Context
 from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Column
 from streamware.model.style import expect
-from streamware.values.cell import SEPARATOR, TextRules
-from streamware.values.formatter import ColumnFormatter
+from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
 _BOM = b"\xef\xbb\xbf"

@@ -14,8 +14,8 @@ from typing import ClassVar
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.text import formatters, unique
 from streamware.model.columns import Batch, Column
-from streamware.values.cell import SEPARATOR, TextRules
-from streamware.values.formatter import ColumnFormatter
+from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
 _UNQUOTED = frozenset({Kind.NUMBER, Kind.BOOL, Kind.JSON})

@@ -21,7 +21,7 @@ from operator import add
 from typing import Any
 
 from streamware.formats.language import language_of
-from streamware.values.cell import SEPARATOR
+from streamware.values.cell_formatter import SEPARATOR
 from streamware.values.kinds import Kind
 
 Rewrite = Callable[[list[bytes]], list[bytes]]

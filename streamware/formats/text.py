@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 
 from streamware.formats.protocol import Context
 from streamware.model.columns import Column
-from streamware.values.cell import FORBIDDEN, TextRules
-from streamware.values.formatter import ColumnFormatter
+from streamware.values.cell_formatter import FORBIDDEN, TextRules
+from streamware.values.column_formatter import ColumnFormatter
 
 MARKUP = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 """Markup characters of XML and their references; `&` is first, because references contain it."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from streamware.formats.protocol import Context
 from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Column
-from streamware.values.cell import SEPARATOR, TextRules
-from streamware.values.formatter import FormattedColumn
+from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.column_formatter import FormattedColumn
 
 
 class TextColumns:

@@ -16,8 +16,8 @@ from streamware.errors import EncodeError
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.text import MARKUP, formatters, unique
 from streamware.model.columns import Batch, Column
-from streamware.values.cell import SEPARATOR, TextRules
-from streamware.values.formatter import ColumnFormatter
+from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
 # NCName (Namespaces in XML 1.0 §3): only letters of living scripts, and only those that the fourth

@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import replace
 
 from streamware.errors import ScratchError
-from streamware.scratch.budget import Budget
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.forks import watch
+from streamware.scratch.process_budget import Budget
 from streamware.scratch.process_directory import ProcessDirectory, reap
 from streamware.settings import Settings
 

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from streamware.errors import Refused, ScratchError, StateError
 from streamware.limits import Limits
-from streamware.scratch.budget import RETRY_AFTER, affordable
 from streamware.scratch.pool import ScratchPool
+from streamware.scratch.process_budget import RETRY_AFTER, affordable
 from streamware.scratch.ring import Ring
 from streamware.scratch.spool import Spool
 from streamware.settings import Settings, setting

@@ -1,7 +1,8 @@
 """How does a value become text?  By one policy, `Values`, which all formats share.
 
-`formatter` writes a column at a time and `cell` cell by cell, with the same result.  `kinds` has
-the kinds of cells, and `tokens` the text of numbers and dates.
+`column_formatter` writes a column at a time and `cell_formatter` cell by cell, with the same
+result.  Both take the text of numbers, dates and nested values from `numbers`, `dates` and
+`nested`; `kinds` has the kinds of cells.
 """
 
 from __future__ import annotations

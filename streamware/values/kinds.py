@@ -9,7 +9,7 @@ from enum import Enum
 from numbers import Integral, Real
 from typing import Any
 
-from streamware.values.tokens import iso_duration
+from streamware.values.dates import iso_duration
 
 
 class Kind(Enum):

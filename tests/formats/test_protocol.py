@@ -83,7 +83,7 @@ def test_without_orjson_the_document_is_the_same(
     rows = rows_of(data.draw(st.lists(st.none() | KINDS[kind], max_size=9)))
     fast = written(FORMATS[name], COLUMNS, rows, [], values)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streamware.values.tokens.orjson", None)
+        patch.setattr("streamware.values.numbers.orjson", None)
         assert written(FORMATS[name], COLUMNS, rows, [], values) == fast
 
 

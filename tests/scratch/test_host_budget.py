@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from fakes import PATIENCE
 from streamware.errors import Refused, ScratchError
 from streamware.scratch import host_budget as module
-from streamware.scratch.budget import Budget
 from streamware.scratch.host_budget import UNIT
+from streamware.scratch.process_budget import Budget
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="locks of open file descriptions")
 
@@ -454,7 +454,7 @@ def run(works: list[Callable[[], None]]) -> None:
 
 HOLDER = """
 import os, sys, time
-from streamware.scratch.budget import Budget
+from streamware.scratch.process_budget import Budget
 from streamware.scratch.host_budget import UNIT
 path, units, all_units = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 budget = Budget(process_bytes=None, host_bytes=all_units * UNIT,

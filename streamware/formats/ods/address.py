@@ -15,9 +15,9 @@ from streamware.formats.ods.white_space import characters
 from streamware.formats.spreadsheet.address import address_in, parts_of, percent_encoded
 from streamware.formats.text import legal
 from streamware.model.columns import MAX_LITERAL
-from streamware.values.cell import SEPARATOR
+from streamware.values.cell_formatter import SEPARATOR
+from streamware.values.dates import iso_duration
 from streamware.values.kinds import Kind
-from streamware.values.tokens import iso_duration
 
 _ATTRIBUTE = (
     (b"&", b"&amp;"),

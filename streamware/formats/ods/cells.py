@@ -23,8 +23,8 @@ from streamware.formats.text import legal
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.model.style import Style
-from streamware.values.cell import SEPARATOR
-from streamware.values.formatter import FormattedColumn
+from streamware.values.cell_formatter import SEPARATOR
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 _DATE = b' office:value-type="date" office:date-value="'

@@ -16,7 +16,7 @@ from streamware.model.cell import Cell
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 
 ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"
 

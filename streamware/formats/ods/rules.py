@@ -24,7 +24,7 @@ from streamware.model.columns import Column
 from streamware.model.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.tokens import datetime_serials, in_zone
+from streamware.values.dates import datetime_serials, in_zone
 
 _KINDS = {
     "whole": "cell-content-is-whole-number()",

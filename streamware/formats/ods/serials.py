@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from streamware.values.cell import SEPARATOR
-from streamware.values.formatter import FormattedColumn
+from streamware.values.cell_formatter import SEPARATOR
+from streamware.values.column_formatter import FormattedColumn
+from streamware.values.dates import clock_duration, datetime_serials
 from streamware.values.kinds import MOMENTS, SPANS, Kind
-from streamware.values.tokens import clock_duration, datetime_serials
 
 _DURATION = re.compile(rb"(-?)PT([0-9]+)H([0-9]+)M([0-9]+)(?:\.([0-9]+))?S")
 _DAY = timedelta(days=1)

@@ -29,7 +29,7 @@ from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 _EMPTY = b"<table:table-cell/>"

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 
 from streamware.formats.text import MARKUP, unescaped
-from streamware.values.cell import SEPARATOR, TextRules
+from streamware.values.cell_formatter import SEPARATOR, TextRules
 
 LINE = b"</text:p><text:p>"
 """A line break: a cell has a paragraph for each line."""

@@ -31,7 +31,7 @@ from streamware.formats.spreadsheet.reference import quoted
 from streamware.formats.spreadsheet.sheet import batch_rows
 from streamware.formats.zip import ZipWriter
 from streamware.model.columns import Batch, Column, Head
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 
 if TYPE_CHECKING:
     from streamware.formats.ods import Ods

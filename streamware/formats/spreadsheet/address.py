@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from streamware.formats.text import legal
-from streamware.values.cell import SEPARATOR
+from streamware.values.cell_formatter import SEPARATOR
 
 MAX_ADDRESS = 2079  # characters; Excel repairs a workbook that has a longer one
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 from streamware.formats.text import legal
 from streamware.model.columns import Column
 from streamware.model.style import Align, Style
-from streamware.values.cell import SEPARATOR
-from streamware.values.formatter import FormattedColumn
+from streamware.values.cell_formatter import SEPARATOR
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import NUMBERS, Kind
 
 LINK = Style(color="#0563C1", underline=True)

@@ -17,10 +17,10 @@ from streamware.errors import EncodeError
 from streamware.formats.text import label
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
-from streamware.values.cell import DIGITS, SEPARATOR
-from streamware.values.formatter import FormattedColumn
+from streamware.values.cell_formatter import DIGITS, SEPARATOR
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import MOMENTS, NUMBERS, Kind
-from streamware.values.tokens import orjson
+from streamware.values.numbers import orjson
 
 _FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
 _BLOCK = 1024  # values that are added at a time

@@ -19,7 +19,7 @@ from streamware.model.number_format import code_of, shown_length
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values import Formula
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 SAMPLED_ROWS = 32  # of the first batch, which usually has as many

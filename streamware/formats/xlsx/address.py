@@ -14,9 +14,9 @@ from streamware.formats.spreadsheet.address import address_in, percent_encoded
 from streamware.formats.text import legal, unescaped
 from streamware.model.columns import MAX_LITERAL
 from streamware.model.utf16 import units
-from streamware.values.cell import SEPARATOR
+from streamware.values.cell_formatter import SEPARATOR
+from streamware.values.dates import EPOCH_ORDINAL, iso_duration
 from streamware.values.kinds import Kind
-from streamware.values.tokens import EPOCH_ORDINAL, iso_duration
 
 LINKED = frozenset({*Kind} - {Kind.EMPTY, Kind.FORMULA, Kind.JSON})
 """The kinds of cells that can be such a link."""

@@ -23,8 +23,8 @@ from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import AROUND, VALUE
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
-from streamware.values.cell import SEPARATOR, TextRules
-from streamware.values.formatter import FormattedColumn
+from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")

@@ -21,7 +21,7 @@ from streamware.formats.xlsx.context import WorkbookContext
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from streamware.formats.spreadsheet.properties import Property, Value, moment, resolved
 from streamware.formats.text import legal
 from streamware.receipt import Receipt
-from streamware.values.cell import DIGITS
+from streamware.values.cell_formatter import DIGITS
 
 PART = "docProps/custom.xml"
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.custom-properties+xml"

@@ -20,7 +20,7 @@ from streamware.model.columns import Column
 from streamware.model.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.tokens import EPOCH_ORDINAL, FIRST_DATE, datetime_serials, in_zone
+from streamware.values.dates import EPOCH_ORDINAL, FIRST_DATE, datetime_serials, in_zone
 
 _OPERATORS = {
     "<": "lessThan",

@@ -30,7 +30,7 @@ from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.formats.xlsx.styles import Styles
 from streamware.formats.zip import SpooledEntry, ZipWriter
 from streamware.model.columns import Batch, Column, Head
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 
 if TYPE_CHECKING:
     from streamware.formats.xlsx import Xlsx

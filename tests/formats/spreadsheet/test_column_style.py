@@ -7,7 +7,7 @@ import pytest
 
 import streamware as sw
 from streamware.formats.spreadsheet.column_style import ColumnStyle, shown_kind, styled_places
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 

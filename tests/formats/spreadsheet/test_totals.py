@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors, openpyxl_book
 from streamware.formats.spreadsheet.totals import Totals
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 from workbooks import Workbook, workbook
 

@@ -19,7 +19,7 @@ from streamware.formats.spreadsheet.width import (
     text_width,
     title_widths,
 )
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 from workbooks import workbook
 

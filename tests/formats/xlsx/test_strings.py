@@ -4,7 +4,7 @@ import pytest
 
 from streamware.formats.xlsx import strings
 from streamware.formats.xlsx.strings import SharedStrings
-from streamware.values.formatter import FormattedColumn
+from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 import streamware.formats.zip
-import streamware.values.tokens
+import streamware.values.numbers
 from readers import (
     bsdtar_parts,
     csv_rows,
@@ -215,7 +215,7 @@ def test_without_isal_the_parts_are_the_same(
 def test_without_isal_and_orjson_the_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = everything().parts
     monkeypatch.setattr(streamware.formats.zip, "isal_zlib", None)
-    monkeypatch.setattr(streamware.values.tokens, "orjson", None)
+    monkeypatch.setattr(streamware.values.numbers, "orjson", None)
     assert everything().parts == parts
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fakes import PATIENCE
 from streamware.errors import Refused, ScratchError
-from streamware.scratch import budget as module
-from streamware.scratch.budget import RETRY_AFTER, Budget
+from streamware.scratch import process_budget as module
+from streamware.scratch.process_budget import RETRY_AFTER, Budget
 
 
 def never() -> int:

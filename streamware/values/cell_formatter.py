@@ -25,20 +25,19 @@ from streamware.model.cell import MAX_NOTE, Cell
 from streamware.model.style import Style
 from streamware.model.utf16 import units
 from streamware.values import Formula, Values
-from streamware.values.kinds import Kind
-from streamware.values.tokens import (
-    ADDRESSES,
+from streamware.values.dates import (
     EPOCH_ORDINAL,
     FIRST_DATE,
     FIRST_GREGORIAN,
     FIRST_SERIAL,
     clock_duration,
-    compact_json,
     datetime_serials,
-    digits,
     in_zone,
     iso_duration,
 )
+from streamware.values.kinds import Kind
+from streamware.values.nested import ADDRESSES, compact_json
+from streamware.values.numbers import digits
 
 SEPARATOR = b"\x1f"
 """Separates the cells of a blob, and the parts of a formula; no text may contain it."""

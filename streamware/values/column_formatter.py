@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.values import Values
-from streamware.values.cell import (
+from streamware.values.cell_formatter import (
     CONTROLS,
     DIGITS,
     FORMULA_STARTS,
@@ -35,17 +35,15 @@ from streamware.values.cell import (
     TextRules,
     unix_lines,
 )
-from streamware.values.kinds import READERS, Kind
-from streamware.values.tokens import (
+from streamware.values.dates import (
     FIRST_GREGORIAN,
     FIRST_SERIAL,
     Serials,
     datetime_serials,
-    float_tokens,
-    int_tokens,
     iso_tokens,
-    plain_floats,
 )
+from streamware.values.kinds import READERS, Kind
+from streamware.values.numbers import float_tokens, int_tokens, plain_floats
 
 _FFFE, _FFFF = b"\xef\xbf\xbe", b"\xef\xbf\xbf"
 _CONTROLS_ONLY = bytes(set(range(256)) - set(CONTROLS))
