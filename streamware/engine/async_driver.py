@@ -213,7 +213,7 @@ class AsyncDriver:
                 await self._helper.submit(self._flush)
         except Exception as error:
             await self.aclose()
-            if is_thread_bound(error):
+            if is_thread_bound(error):  # an error of SQLite and the like, which names no remedy
                 raise StateError(_OTHER_THREAD) from error
             raise
         return True

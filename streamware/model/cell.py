@@ -20,7 +20,7 @@ class Cell:
         style: How it looks; what the style leaves out is taken from the column.
         url: Where it links to: an address, or a place in the workbook such as
             "#'Other sheet'!A1".  A sheet has at most 65,530 of these links (Excel's limit), of
-            8 MiB together.  A cell beyond that, or whose url is not an address, is plain text, and
+            8 MiB together.  A cell beyond that, or whose url is not an address, has no link, and is
             counted.  `Column.url` has no such limit.
         note: A note on the cell: at most 32,767 UTF-16 units.  A sheet has at most 65,530 notes,
             of 4 MiB together; those beyond that are left out, and counted.

@@ -235,6 +235,7 @@ def _has_items(cell: object) -> bool:
 
 @lru_cache(maxsize=256)
 def _slots(type_: type) -> list[str]:
+    """Return the names in `__slots__` of a class and of its bases."""
     slots = [getattr(class_, "__slots__", ()) for class_ in type_.__mro__]
     return [name for names in slots for name in ([names] if isinstance(names, str) else names)]
 

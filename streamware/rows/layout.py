@@ -372,6 +372,7 @@ def _type_of(cell: object) -> type:
 
 
 def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]:
+    """Return the cell of each row; a StopIteration must not pass for the end of the rows."""
     cells = list(map(get, rows))
     if len(cells) != len(rows):
         raise RuntimeError("a callable or an attribute of a row raised StopIteration")
@@ -379,7 +380,10 @@ def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]
 
 
 def _reach(row: Any, key: Key, default: object) -> object:
-    """Return the cell at `key`: by the whole name, or else step by step along its dots."""
+    """Return the cell at `key`: by the whole name, or else step by step along its dots.
+
+    Return `default` if a step is absent, and None if a cell on the way is None.
+    """
     found = _step(row, key)
     if found is not _ABSENT:
         return found
@@ -407,4 +411,5 @@ def _remedy(row: object) -> str:
 
 
 def _listed(names: Iterable[object]) -> str:
+    """Return names as a message lists them."""
     return ", ".join(map(str, names)) or "none"

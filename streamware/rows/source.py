@@ -83,6 +83,7 @@ class Cancelled(BaseException):
 
 
 def _refuse(rows: Any) -> Iterable[Any]:
+    """Raise StateError, in place of a bridge where there is no event loop."""
     raise StateError(_SYNC_REMEDY)
 
 

@@ -515,6 +515,7 @@ def _plain(care: bytes, spreadsheet: bool) -> bytes:
 
 
 def _fits_double(token: bytes) -> bool:
+    """Return whether a plain decimal is short enough for a double to keep all its digits."""
     return len(token) <= DIGITS and not token.translate(None, b"0123456789.-")
 
 
@@ -524,6 +525,7 @@ def unix_lines(blob: bytes) -> bytes:
 
 
 def _cut(text: str) -> str:
+    """Return the text that fits into a spreadsheet's cell, ending in an ellipsis."""
     units = text.encode("utf-16-le", "surrogatepass")[: 2 * (UTF16_CELL - 1)]
     kept = units.decode("utf-16-le", "surrogatepass")
     return (kept[:-1] if "\ud800" <= kept[-1] <= "\udbff" else kept) + "…"

@@ -106,10 +106,12 @@ def link_target(url: str) -> str | None:
 
 
 def _fits(text: bytes) -> bool:
+    """Return whether a text can be a string literal of a formula."""
     return len(text.decode()) <= MAX_LITERAL
 
 
 def _literal(text: bytes) -> bytes:
+    """Return a text as a string literal of a formula in an attribute, without its quotes."""
     for mark, reference in _ATTRIBUTE:
         text = text.replace(mark, reference)
     return text

@@ -91,4 +91,5 @@ def _clean(name: str) -> str:
 
 
 def _cut(text: str, units: int) -> str:
+    """Return as much of a text as fits into this number of UTF-16 units, without final blanks."""
     return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore").rstrip(" ")

@@ -26,7 +26,6 @@ _FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
 _BLOCK = 1024  # values that are added at a time
 _LOADS = json.loads if orjson is None else orjson.loads
 _TEXTS = frozenset({Kind.TEXT, Kind.JSON})
-_NONE: frozenset[Kind] = frozenset()
 _ODD = {"sum": _TEXTS | MOMENTS, "average": _TEXTS}  # the kinds that cannot have this total
 
 
@@ -102,7 +101,7 @@ class Totals:
             first: Number of the first row, from 1, for messages.
         """
         for at, column in self._columns.items():
-            cells, odd = formatted[at], _ODD.get(str(column.total), _NONE)
+            cells, odd = formatted[at], _ODD.get(str(column.total), frozenset())
             if cells.kinds is None and cells.kind not in odd:
                 continue
             kinds = cells.kinds or repeat(cells.kind)

@@ -112,4 +112,5 @@ def _without_escapes(blob: bytes) -> bytes:
 
 
 def _escaped(text: str) -> bytes:
+    """Return a text as a string literal of a formula, without its quotes."""
     return escape(text.replace('"', '""')).encode()
