@@ -34,7 +34,8 @@ class SheetNames:
 
     def add(self, name: str) -> str:
         """Return `name`, cleaned, cut and numbered until Excel accepts it, ignoring case."""
-        base = _clean(name)
+        legal = _ESCAPED.sub("-", _FORBIDDEN.sub("_", name))
+        base = _cut(legal.strip(" '"), MAX_UNITS).strip(" '") or "Sheet"
         number, candidate = 1, base
         while candidate.casefold() in self._taken:
             number += 1
@@ -83,11 +84,6 @@ def _formula(name: str, formula: str) -> str:
             f" {units(text)}"
         )
     return text
-
-
-def _clean(name: str) -> str:
-    legal = _ESCAPED.sub("-", _FORBIDDEN.sub("_", name))
-    return _cut(legal.strip(" '"), MAX_UNITS).strip(" '") or "Sheet"
 
 
 def _cut(text: str, units: int) -> str:

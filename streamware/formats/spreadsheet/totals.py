@@ -136,10 +136,20 @@ class Totals:
 
     def row(self) -> list[Total]:
         """Return the totals, without the average of a column that has no numbers."""
-        found = (
-            _total(at, str(column.total), self._running[at]) for at, column in self._columns.items()
-        )
-        return [total for total in found if isfinite(total.value)]
+        found = []
+        for at, running in self._running.items():
+            name = str(self._columns[at].total)
+            if name == "count":
+                found.append(Total(at, name, running.cells, Kind.EMPTY))
+                continue
+            value = running.sum + sum(running.pending)
+            if name == "average":
+                value = value / running.numbers if running.numbers else nan
+            # Rounded to the digits that a spreadsheet keeps, so that ten times 0.1 is 1.
+            value = float(f"{value:.{DIGITS}g}")
+            if isfinite(value):
+                found.append(Total(at, name, value, running.kind or Kind.NUMBER))
+        return found
 
 
 def _named(kind: Kind | None, value: object) -> str:
@@ -166,21 +176,17 @@ def _numbers(cells: FormattedColumn) -> tuple[Sequence[float], Kind | None]:
     """Return the numbers of a column, and the kind of the first one."""
     if cells.numbers is not None:
         return cells.numbers, cells.kind
-    tokens, kind = _tokens(cells)
-    return _LOADS(b"[" + b",".join(tokens) + b"]"), kind
-
-
-def _tokens(cells: FormattedColumn) -> tuple[Sequence[bytes], Kind | None]:
-    """Return the texts of the numbers of a column, and the kind of the first one."""
     if cells.kind in NUMBERS:
         tokens: list[Any] = cells.tokens
-        return ([t for t in tokens if t is not None] if cells.sparse else tokens), cells.kind
+        present = [t for t in tokens if t is not None] if cells.sparse else tokens
+        return _LOADS(b"[" + b",".join(present) + b"]"), cells.kind
     if cells.kinds is None and cells.kind is not Kind.FORMULA:
         return (), None
     kinds = cells.kinds or [Kind.FORMULA] * len(cells.tokens)
     pairs = (_cached(kind, token) for kind, token in zip(kinds, cells.tokens, strict=True) if token)
     found = [(kind, token) for kind, token in pairs if kind in NUMBERS]
-    return [token for _, token in found], found[0][0] if found else None
+    numbers = _LOADS(b"[" + b",".join([token for _, token in found]) + b"]")
+    return numbers, found[0][0] if found else None
 
 
 def _cached(kind: Kind, token: bytes) -> tuple[Kind, bytes]:

@@ -94,18 +94,16 @@ def longest_cell(
         else:
             cell = (formatted.styled or {}).get(at)
             own = None if cell is None or cell.style is None else cell.style.format
-            shown = _number_shown(kind, token, own or style.code(kind))
+            code = own or style.code(kind)
+            if code is None and kind is Kind.NUMBER:
+                shown = len(token)
+            else:
+                shown = number_width(code or "", float(token) if kind is Kind.NUMBER else 0)
         longest = max(longest, shown)
     if not longest and column.kind == "datetime" and column.format is None:
         return number_width(style.zoned)
     room = _ROOM_OF_SUM if column.total == "sum" and longest else 0
     return max(longest + room, least_width(column))
-
-
-def _number_shown(kind: Kind, token: bytes, code: str | None) -> int:
-    if kind is not Kind.NUMBER:
-        return number_width(code or "")
-    return len(token) if code is None else number_width(code, float(token))
 
 
 def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int, float]:
@@ -116,7 +114,13 @@ def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int,
     widths: dict[int, float] = {}
     for row in rows:
         for at, cell in enumerate(() if isinstance(row, str) else row):
-            widths[at] = max(widths.get(at, 0), _title_width(cell, zone))
+            value, style = (cell.value, cell.style) if isinstance(cell, Cell) else (cell, None)
+            if isinstance(value, Formula):
+                value = value.cached
+            style = style or Style()
+            shown = _shown(value, style.format, zone)
+            width = shown * (style.size or _FONT) / _FONT * (_BOLD if style.bold else 1)
+            widths[at] = max(widths.get(at, 0), width)
     return widths
 
 
@@ -161,15 +165,6 @@ def sampled_width(title: str | None, longest: float, *, button: bool) -> float:
     """
     header = text_width(title) + (_FILTER_BUTTON if button else 0) if title else 0
     return min(max(header, longest + 1.0, _NARROWEST), _WIDEST)
-
-
-def _title_width(cell: object, zone: tzinfo) -> float:
-    value, style = (cell.value, cell.style) if isinstance(cell, Cell) else (cell, None)
-    style = style or Style()
-    if isinstance(value, Formula):
-        value = value.cached
-    shown = _shown(value, style.format, zone)
-    return shown * (style.size or _FONT) / _FONT * (_BOLD if style.bold else 1)
 
 
 def _shown(value: object, code: str | None, zone: tzinfo) -> int:

@@ -130,11 +130,14 @@ class CellWriter:
             return (list(map(self._cell, kinds, tokens, numbers)),)
         if self._address is not None and kind is not Kind.EMPTY:
             return self._link_column(self._address, kind, tokens, numbers)
-        if kind is Kind.TEXT and self.strings is not None:
-            return self._shared_column(self.strings.ids(tokens), formatted, numbers)
-        if kind is Kind.TEXT and _has_edge_blanks(tokens):
-            return (list(map(self._cell, repeat(kind), tokens, numbers)),)
         before, after = self._markup.around[kind]
+        if kind is Kind.TEXT and self.strings is not None:
+            ids = self.strings.ids(tokens)
+            if ids.count(None) != tokens.count(None):  # the table had no room for some
+                return (list(map(self._cell, repeat(kind), tokens, numbers)),)
+            tokens, before, after = ids, self._markup.plain[kind] + _SHARED, VALUE[1]
+        elif kind is Kind.TEXT and _has_edge_blanks(tokens):
+            return (list(map(self._cell, repeat(kind), tokens, numbers)),)
         return self._column(tokens, numbers, before, after, formatted.sparse)
 
     # A column of one kind
@@ -157,14 +160,6 @@ class CellWriter:
         if self._compact:
             return (start + before, tokens, after)
         return (start, numbers, before, tokens, after)
-
-    def _shared_column(
-        self, ids: Sequence[bytes | None], formatted: FormattedColumn, numbers: Sequence[bytes]
-    ) -> Sequence[Part]:
-        if ids.count(None) != formatted.tokens.count(None):  # the table had no room for some
-            return (list(map(self._cell, repeat(Kind.TEXT), formatted.tokens, numbers)),)
-        before = self._markup.plain[Kind.TEXT] + _SHARED
-        return self._column(ids, numbers, before, VALUE[1], formatted.sparse)
 
     def _link_column(
         self, address: Address, kind: Kind, tokens: Sequence[Any], numbers: Sequence[bytes]
@@ -225,7 +220,15 @@ class CellWriter:
         if formula is not None:
             return start + _TYPED[kind] + b">" + formula + b"<v>" + token + b"</v></c>"
         if kind is Kind.FORMULA:
-            return start + _formula_value(token)
+            # Programs do not read escapes of ST_Xstring in a formula, although the schema allows
+            # them.
+            text, value_kind, cached = token.split(SEPARATOR)
+            text = prefixed(text.decode()).encode()
+            for mark, reference in MARKUP:
+                text = text.replace(mark, reference)
+            valued = Kind(value_kind.decode())
+            value = b"" if valued is Kind.EMPTY else b"<v>" + cached + b"</v>"
+            return start + _TYPED[valued] + b"><f>" + text + b"</f>" + value + b"</c>"
         if kind is Kind.TEXT:
             return start + text_value(token, self.strings)
         opening, after = AROUND.get(kind, VALUE)
@@ -275,17 +278,6 @@ def text_value(token: bytes, strings: SharedStrings | None) -> bytes:
         return _SHARED + number + b"</v></c>"
     space = b' xml:space="preserve"' if token.strip(_STRIPPED) != token else b""
     return b' t="inlineStr"><is><t' + space + b">" + token + b"</t></is></c>"
-
-
-def _formula_value(token: bytes) -> bytes:
-    # Programs do not read escapes of ST_Xstring in a formula, although the schema allows them.
-    text, kind, cached = token.split(SEPARATOR)
-    text = prefixed(text.decode()).encode()
-    for mark, reference in MARKUP:
-        text = text.replace(mark, reference)
-    valued = Kind(kind.decode())
-    value = b"" if valued is Kind.EMPTY else b"<v>" + cached + b"</v>"
-    return _TYPED[valued] + b"><f>" + text + b"</f>" + value + b"</c>"
 
 
 def _has_edge_blanks(tokens: Sequence[bytes | None]) -> bool:

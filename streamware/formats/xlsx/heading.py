@@ -103,19 +103,17 @@ class Heading:
         strings = self._workbook.strings
         if strings is not None:
             strings.collect([FormattedColumn(Kind.TEXT, [title]) for title in self.titles])
-        cells = map(self._header_cell, range(len(self.titles)), self._head.columns, self.titles)
-        return b"".join([self._row_start(self.rows), *cells, b"</row>"])
-
-    def _header_cell(self, at: int, column: Column, title: bytes) -> bytes:
         number = self.rows  # the header is the last of them
-        if column.note:
-            self._attachments.add_note(number, at, column.note)
-        start = b"<c"
-        if not self._workbook.compact:
-            start = b'<c r="%s%d"' % (column_letters(at).encode(), number)
-        style = self._header_styles[column.align]
-        shown = text_value(title, self._workbook.strings)
-        return start + (b' s="%d"' % style if style else b"") + shown
+        xml = self._row_start(number)
+        for at, (column, title) in enumerate(zip(self._head.columns, self.titles, strict=True)):
+            if column.note:
+                self._attachments.add_note(number, at, column.note)
+            start = b"<c"
+            if not self._workbook.compact:
+                start = b'<c r="%s%d"' % (column_letters(at).encode(), number)
+            style = self._header_styles[column.align]
+            xml += start + (b' s="%d"' % style if style else b"") + text_value(title, strings)
+        return xml + b"</row>"
 
     def _row_start(self, number: int) -> bytes:
         return b"<row>" if self._workbook.compact else b'<row r="%d">' % number

@@ -151,7 +151,11 @@ def workbook(
         f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="rId{number}"/>'
         for name, number in sheets
     )
-    names = "".join(map(_defined, defined))
+    names = ""
+    for name, text, position, hidden in defined:
+        local = "" if position is None else f' localSheetId="{position}"'
+        local += ' hidden="1"' if hidden else ""
+        names += f"<definedName name={quoteattr(name)}{local}>{escape(legal(text))}</definedName>"
     if names:
         names = f"<definedNames>{names}</definedNames>"
     calculated = '<calcPr fullCalcOnLoad="1"/>' if formulas else ""
@@ -223,12 +227,3 @@ def _relationships(relations: Iterable[tuple[str, str, bool]]) -> Iterator[bytes
     )
     head = f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">'
     return in_pieces(chain([head], listed, ["</Relationships>"]))
-
-
-def _defined(name: DefinedName) -> str:
-    local = "" if name.position is None else f' localSheetId="{name.position}"'
-    hidden = ' hidden="1"' if name.hidden else ""
-    return (
-        f"<definedName name={quoteattr(name.name)}{local}{hidden}>{escape(legal(name.text))}"
-        "</definedName>"
-    )

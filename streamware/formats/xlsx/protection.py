@@ -26,18 +26,15 @@ def protection(protect: bool | str, sheet: str) -> str:
     """
     if not protect:
         return ""
-    hashed = "" if protect is True else _hashed(str(protect), sheet)
-    return f"<sheetProtection{hashed}{_LOCKED}/>"
-
-
-def _hashed(password: str, sheet: str) -> str:
+    if protect is True:
+        return f"<sheetProtection{_LOCKED}/>"
     # The salt is made from the name, and is not random, so that equal workbooks have equal bytes.
     # If it were made from the password, it would help to guess that.
     salt = hashlib.sha512(sheet.encode("utf-8", "replace")).digest()[:_SALT_BYTES]
-    value = hashlib.sha512(salt + password.encode("utf-16-le", "replace")).digest()
+    value = hashlib.sha512(salt + protect.encode("utf-16-le", "replace")).digest()
     for spin in range(SPINS):
         value = hashlib.sha512(value + spin.to_bytes(4, "little")).digest()
     return (
-        f' algorithmName="SHA-512" hashValue="{b64encode(value).decode()}"'
-        f' saltValue="{b64encode(salt).decode()}" spinCount="{SPINS}"'
+        f'<sheetProtection algorithmName="SHA-512" hashValue="{b64encode(value).decode()}"'
+        f' saltValue="{b64encode(salt).decode()}" spinCount="{SPINS}"{_LOCKED}/>'
     )

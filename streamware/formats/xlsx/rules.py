@@ -17,7 +17,7 @@ from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.styles import Styles
 from streamware.model.columns import Column
-from streamware.model.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
+from streamware.model.rules import Condition, DataBar, Operand, Rule, Validation
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values.dates import EPOCH_ORDINAL, FIRST_DATE, datetime_serials, in_zone
@@ -110,8 +110,17 @@ class ColumnRules:
             compared = f' operator="{_OPERATORS[rule.comparison]}"'
             formulas = self._formulas("formula", rule.value, rule.other)
             return f'<cfRule type="cellIs" priority="{{}}"{marks}{compared}>{formulas}</cfRule>'
-        type_, inner = _scale(rule) if isinstance(rule, ColorScale) else _bar(rule)
-        return f'<cfRule type="{type_}" priority="{{}}">{inner}</cfRule>'
+        if isinstance(rule, DataBar):
+            color = f'<color rgb="FF{rule.color}"/>'
+            bar = f'<dataBar><cfvo type="min"/><cfvo type="max"/>{color}</dataBar>'
+            return f'<cfRule type="dataBar" priority="{{}}">{bar}</cfRule>'
+        points = [('type="min"', rule.low), ('type="max"', rule.high)]
+        if rule.middle is not None:
+            points.insert(1, ('type="percentile" val="50"', rule.middle))
+        values = "".join(f"<cfvo {point}/>" for point, _ in points)
+        colors = "".join(f'<color rgb="FF{color}"/>' for _, color in points)
+        scale = f"<colorScale>{values}{colors}</colorScale>"
+        return f'<cfRule type="colorScale" priority="{{}}">{scale}</cfRule>'
 
     def _validation(self, rule: Validation) -> str:
         """Return the element `dataValidation`, with `{}` for the range."""
@@ -167,17 +176,3 @@ class ColumnRules:
 
 def _formatting(cells: str, rule: str) -> str:
     return f'<conditionalFormatting sqref="{cells}">{rule}</conditionalFormatting>'
-
-
-def _scale(rule: ColorScale) -> tuple[str, str]:
-    points = [('type="min"', rule.low), ('type="max"', rule.high)]
-    if rule.middle is not None:
-        points.insert(1, ('type="percentile" val="50"', rule.middle))
-    values = "".join(f"<cfvo {point}/>" for point, _ in points)
-    colors = "".join(f'<color rgb="FF{color}"/>' for _, color in points)
-    return "colorScale", f"<colorScale>{values}{colors}</colorScale>"
-
-
-def _bar(rule: DataBar) -> tuple[str, str]:
-    color = f'<color rgb="FF{rule.color}"/>'
-    return "dataBar", f'<dataBar><cfvo type="min"/><cfvo type="max"/>{color}</dataBar>'

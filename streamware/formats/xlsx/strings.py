@@ -34,8 +34,13 @@ class SharedStrings:
 
     def collect(self, columns: Sequence[FormattedColumn]) -> None:
         """Add the texts of some rows, row by row: their order must not depend on the batches."""
-        with_text = [c for c in columns if c.kind is Kind.TEXT or c.kinds is not None]
-        texts = [list(_texts(cells)) for cells in with_text]
+        texts: list[Sequence[bytes | None]] = []
+        for cells in columns:
+            if cells.kind is Kind.TEXT:
+                texts.append(cells.tokens)
+            elif cells.kinds is not None:
+                pairs = zip(cells.kinds, cells.tokens, strict=True)
+                texts.append([token if kind is Kind.TEXT else None for kind, token in pairs])
         if texts:
             new = dict.fromkeys(chain.from_iterable(zip(*texts, strict=True)))
             new.pop(None, None)
@@ -55,8 +60,11 @@ class SharedStrings:
         """Return `xl/sharedStrings.xml`; None if there are no texts."""
         if not self._ids:
             return None
-        items = b"".join(map(_item, self._ids))
-        return _HEAD % len(self._ids) + items + b"</sst>"
+        items = []
+        for token in self._ids:
+            space = b' xml:space="preserve"' if token.strip(_STRIPPED) != token else b""
+            items.append(b"<si><t" + space + b">" + token + b"</t></si>")
+        return b"".join([_HEAD % len(self._ids), *items, b"</sst>"])
 
     def _add(self, token: bytes) -> bytes | None:
         size = self._size + len(token)
@@ -65,15 +73,3 @@ class SharedStrings:
         self._size = size
         number = self._ids[token] = b"%d" % len(self._ids)
         return number
-
-
-def _texts(cells: FormattedColumn) -> Sequence[bytes | None]:
-    if cells.kinds is None:
-        return cells.tokens
-    pairs = zip(cells.kinds, cells.tokens, strict=True)
-    return [token if kind is Kind.TEXT else None for kind, token in pairs]
-
-
-def _item(token: bytes) -> bytes:
-    space = b' xml:space="preserve"' if token.strip(_STRIPPED) != token else b""
-    return b"<si><t" + space + b">" + token + b"</t></si>"

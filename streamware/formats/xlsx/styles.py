@@ -121,7 +121,11 @@ class Styles:
         font = _index(self._fonts, _font(style))
         if font >= MAX_FONTS:
             raise LimitError("fonts of the workbook", limit=MAX_FONTS, actual=font + 1)
-        fill = 0 if style.background is None else _index(self._fills, _fill(style.background))
+        fill = 0
+        if style.background is not None:
+            color = f'<fgColor rgb="FF{style.background}"/><bgColor indexed="64"/>'
+            xml = f'<fill><patternFill patternType="solid">{color}</patternFill></fill>'
+            fill = _index(self._fills, xml)
         border = _index(self._borders, _border(style.border))
         alignment = _alignment(style)
         applied = "".join(
@@ -174,11 +178,6 @@ def _emphasis(style: Style, *, size: str) -> str:
     marks = (("<b/>", style.bold), ("<i/>", style.italic), ("<u/>", style.underline))
     color = f'<color rgb="FF{style.color}"/>' if style.color else ""
     return "".join(mark for mark, has in marks if has) + size + color
-
-
-def _fill(background: str) -> str:
-    color = f'<fgColor rgb="FF{background}"/><bgColor indexed="64"/>'
-    return f'<fill><patternFill patternType="solid">{color}</patternFill></fill>'
 
 
 def _border(line: str | None, *, diagonal: str = "<diagonal/>") -> str:

@@ -49,11 +49,14 @@ def table(
     whole = area._replace(last=area.last + (totals is not None)).reference()
     functions = totals or {}
     filtered = f'<autoFilter ref="{area.reference()}"/>' if buttons else ""
-    listed = "".join(_column(at, title, functions.get(at)) for at, title in enumerate(titles))
+    columns = ""
+    for at, title in enumerate(titles):
+        total = f' totalsRowFunction="{functions[at]}"' if at in functions else ""
+        columns += f'<tableColumn id="{at + 1}" name="{escape(title, _BREAKS)}"{total}/>'
     name = table_name(number)
     return (
         f'{_HEAD} id="{number}" name="{name}" displayName="{name}" ref="{whole}"{shown}>{filtered}'
-        f'<tableColumns count="{len(titles)}">{listed}</tableColumns>'
+        f'<tableColumns count="{len(titles)}">{columns}</tableColumns>'
         f'<tableStyleInfo name={quoteattr(style)} showFirstColumn="0" showLastColumn="0"'
         ' showRowStripes="1" showColumnStripes="0"/></table>'
     ).encode()
@@ -64,8 +67,3 @@ def column_reference(number: int, title: str) -> str:
     for mark in "'[]#@":
         title = title.replace(mark, "'" + mark)
     return f"{table_name(number)}[{title}]"
-
-
-def _column(at: int, title: str, function: str | None) -> str:
-    total = "" if function is None else f' totalsRowFunction="{function}"'
-    return f'<tableColumn id="{at + 1}" name="{escape(title, _BREAKS)}"{total}/>'

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -58,10 +57,6 @@ class Listed:
     rows: int = 0
     names: list[parts.DefinedName] = field(default_factory=list)
     formulas: bool = False
-
-    def defined_names(self, position: int) -> Iterator[parts.DefinedName]:
-        """Yield the names that belong to it, which is in this position, counted from 0."""
-        return (name._replace(position=position) for name in self.names)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -208,15 +203,22 @@ class XlsxEncoder:
     def _last_parts(self) -> Iterator[bytes]:
         """Yield the parts that list everything, and the end of the zip."""
         sheets = sorted(self._listed, key=attrgetter("family", "number"))
-        if self._index is not None:
-            yield self._entry(self._index_part(self._index, sheets))
-            sheets.insert(0, self._index)
-        names = chain.from_iterable(sheet.defined_names(at) for at, sheet in enumerate(sheets))
+        index = self._index
+        if index is not None:  # the first sheet, in the last of the parts
+            index.number = len(sheets) + 1
+            styles = self._workbook.registry.styles
+            data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], styles)
+            name = parts.sheet_name(index.number)
+            yield self._entry(parts.Part(name, parts.SHEET_TYPE, data))
+            sheets.insert(0, index)
+        of_sheets = [
+            name._replace(position=at) for at, sheet in enumerate(sheets) for name in sheet.names
+        ]
         given = (self._options.names or {}).items()
         named = [parts.DefinedName(name, prefixed(formula)) for name, formula in given]
         workbook = parts.workbook(
             [(sheet.name, sheet.number) for sheet in sheets],
-            chain(names, named),
+            [*of_sheets, *named],
             formulas=any(sheet.formulas for sheet in sheets),
         )
         shared = self._workbook.strings
@@ -235,13 +237,6 @@ class XlsxEncoder:
         yield self._zip.entry(parts.WORKBOOK_RELATIONS, relations)
         yield self._zip.entry(parts.CONTENT_TYPES, parts.content_types(self._written))
         yield self._zip.finish()
-
-    def _index_part(self, index: Listed, sheets: Sequence[Listed]) -> parts.Part:
-        """Return the sheet that lists the others; its part is the last one."""
-        index.number = len(sheets) + 1
-        styles = self._workbook.registry.styles
-        data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], styles)
-        return parts.Part(parts.sheet_name(index.number), parts.SHEET_TYPE, data)
 
     # The sheets
 
@@ -279,7 +274,16 @@ class XlsxEncoder:
         return SheetWriter(listed.name, listed.number, head, options, self._workbook)
 
     def _add(self, listed: Listed, writer: SheetWriter, *, spool: bool) -> None:
-        sheet = OpenSheet(writer=writer, listed=listed, spooled=self._spool() if spool else None)
+        spooled = None
+        if spool:
+            open_spool = self._workbook.export.open_spool
+            if open_spool is None:
+                raise StateError(
+                    "several sheets in one pass need scratch files, so the Context must have"
+                    " open_spool"
+                )
+            spooled = self._zip.spooled_entry(open_spool())
+        sheet = OpenSheet(writer=writer, listed=listed, spooled=spooled)
         if sheet.room < 1:
             around = writer.above + writer.below
             what = f"rows above and below the table of sheet {listed.name!r}"
@@ -288,14 +292,6 @@ class XlsxEncoder:
         self._open[writer.head] = sheet
         if spool:
             self._waiting.append(sheet)
-
-    def _spool(self) -> SpooledEntry:
-        open_spool = self._workbook.export.open_spool
-        if open_spool is None:
-            raise StateError(
-                "several sheets in one pass need scratch files, so the Context must have open_spool"
-            )
-        return self._zip.spooled_entry(open_spool())
 
     def _write(self, batch: Batch) -> bytes:
         """Return the rows of `batch`, which are at most as many as its sheet has room for."""
