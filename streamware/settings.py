@@ -84,6 +84,7 @@ class Settings:
 
     Raises:
         ValueError: A field is out of its range, or a variable cannot be read.
+        TypeError: `observers` is not a list.
     """
 
     scratch_dir: str | os.PathLike[str] | None = _variable(  # noqa: RUF009 - a field
@@ -118,7 +119,8 @@ class Settings:
             if not isinstance(getattr(self, name), kind | None):
                 self._refuse(name, f"a {kind.__name__} or None")
         if not isinstance(self.observers, Iterable):
-            self._refuse("observers", "a list of Observers")
+            kind = type(self.observers).__name__
+            raise TypeError(f"Settings(observers=…) must be a list of Observers, not {kind}")
         object.__setattr__(self, "observers", tuple(self.observers))
         for observer in self.observers:
             if not callable(getattr(observer, "done", None)):

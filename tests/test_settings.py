@@ -201,7 +201,7 @@ def test_settings_cannot_be_changed() -> None:
 def test_an_observer_has_the_methods_of_one() -> None:
     with pytest.raises(ValueError, match=r"^Settings\(observers=…\) must be Observers"):
         Settings(observers=(print,))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="must be a list of Observers, not 3"):
+    with pytest.raises(TypeError, match="must be a list of Observers, not int"):
         Settings(observers=3)  # type: ignore[arg-type]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import Any, TypedDict
 
 from streamware.limits import Limits
@@ -55,8 +56,7 @@ class ResolvedOptions:
     flush_interval: float = FLUSH_INTERVAL
 
     def __post_init__(self) -> None:
-        expect(self, "an int", int, "chunk_size")
-        expect(self, "a number", int | float, "flush_interval")
+        expect(self, "a number", Real, "chunk_size", "flush_interval")
         expect(self, "sw.Values(…)", Values, "values")
         expect(self, "sw.Limits(…)", Limits, "limits")
         if self.chunk_size < 1 or self.flush_interval <= 0:

@@ -78,8 +78,7 @@ class Csv:
         known = self._known()
         if self.language not in (None, "auto"):
             self._apply_language(self.language, known)
-        expect(self, "a str", str, "delimiter", "null")
-        expect(self, "True or False", bool, "bom", "header", "guard", "localized")
+        expect(self, "a str", str, "delimiter")
         given = self.delimiter
         if len(given) != 1 or not given.isascii() or given.isalnum() or given in _NO_DELIMITER:
             raise ValueError(

@@ -51,7 +51,7 @@ def test_sizes_that_cannot_be_are_errors(options: Any) -> None:
     [
         ({"limits": 10}, r"limits must be sw.Limits\(…\), not int"),
         ({"values": 10}, r"values must be sw.Values\(…\), not int"),
-        ({"chunk_size": "1"}, "chunk_size must be an int, not str"),
+        ({"chunk_size": "1"}, "chunk_size must be a number, not str"),
         ({"flush_interval": "1"}, "flush_interval must be a number, not str"),
     ],
 )
