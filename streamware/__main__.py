@@ -21,7 +21,11 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m streamware", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_demo(commands)
+    _add_reap(commands)
+    options = parser.parse_args(arguments)
     code: int = options.run(options)
     return code
 
@@ -66,14 +70,6 @@ def _reap(options: argparse.Namespace) -> int:
 def _counted(count: int, noun: str) -> str:
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{count:,} {noun if count == 1 else plural}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m streamware", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
-    _add_demo(commands)
-    _add_reap(commands)
-    return parser
 
 
 def _add_demo(commands: _Commands) -> None:

@@ -21,7 +21,7 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from streamware.receipt import Receipt
-from streamware.scratch.pool import ScratchPool, scratch_pools
+from streamware.scratch.pool import scratch_pools
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 _BYTES = (0, *(2**exponent for exponent in range(20, 38, 2)))  # 1 MiB to 64 GiB
@@ -131,33 +131,26 @@ class _ScratchCollector:
         pools = scratch_pools()
         yield _gauge("bytes", "Bytes on disk", sum(pool.budget.used for pool in pools))
         yield _gauge("files", "Files on disk", sum(pool.files for pool in pools))
-        yield _budgets(pools)
-        if free := list(_free_space(pools)):
+        budgets = GaugeMetricFamily(
+            "streamware_scratch_budget_bytes", "Bytes that may be on disk", labels=["setting"]
+        )
+        for setting in ("process_bytes", "host_bytes"):
+            bounds = [getattr(pool.settings, setting) for pool in pools]
+            if given := [bound for bound in bounds if bound is not None]:
+                budgets.add_metric([setting], sum(given))
+        yield budgets
+        free = []
+        for path in {pool.directory.path for pool in pools}:
+            with suppress(OSError, AttributeError):  # the system does not report it
+                room = os.statvfs(path)
+                free.append((room.f_bavail * (room.f_frsize or room.f_bsize), room.f_favail))
+        if free:
             size, inodes = map(min, zip(*free, strict=True))
             yield _gauge("free_bytes", "Bytes free in the scratch directory", size)
             yield _gauge("free_inodes", "Inodes free in the scratch directory", inodes)
         for name, help_ in _SIGNALS.items():
             total = sum(pool.signals[name] for pool in pools)
             yield CounterMetricFamily(f"streamware_{name}", help_, value=total)
-
-
-def _budgets(pools: Sequence[ScratchPool]) -> Metric:
-    family = GaugeMetricFamily(
-        "streamware_scratch_budget_bytes", "Bytes that may be on disk", labels=["setting"]
-    )
-    for setting in ("process_bytes", "host_bytes"):
-        bounds = [getattr(pool.settings, setting) for pool in pools]
-        if given := [bound for bound in bounds if bound is not None]:
-            family.add_metric([setting], sum(given))
-    return family
-
-
-def _free_space(pools: Sequence[ScratchPool]) -> Iterator[tuple[int, int]]:
-    """Yield the free bytes and inodes of each directory, if the system reports them."""
-    for path in {pool.directory.path for pool in pools}:
-        with suppress(OSError, AttributeError):
-            free = os.statvfs(path)
-            yield free.f_bavail * (free.f_frsize or free.f_bsize), free.f_favail
 
 
 def _labels(receipt: Receipt) -> tuple[str, str]:

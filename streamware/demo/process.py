@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self
@@ -44,20 +45,17 @@ class ServerProcess:
             env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._scratch)),
             start_new_session=True,  # Ctrl-C reaches only us, and we stop the server
         )
-        self.url = f"http://127.0.0.1:{self._port()}"
+        actual_port = self._process.stdout.readline().strip() if self._process.stdout else ""
+        if not actual_port:
+            self._stop()
+            raise DemoError("the server did not start")
+        self.url = f"http://127.0.0.1:{actual_port}"
         self.client = httpx.Client(
             base_url=self.url,
             headers={"Accept-Encoding": "identity"},  # the sizes are those of the files
             timeout=60,
             trust_env=False,  # no proxy
         )
-
-    def _port(self) -> str:
-        port = self._process.stdout.readline().strip() if self._process.stdout else ""
-        if not port:
-            self._stop()
-            raise DemoError("the server did not start")
-        return port
 
     def __enter__(self) -> Self:
         return self
@@ -120,11 +118,10 @@ class ServerProcess:
             opened = list(Path(f"/proc/{self._process.pid}/fd").iterdir())
         except OSError:
             return named or None
-        return named + sum(self._is_file(each) for each in opened if int(each.name) > 2)
-
-    def _is_file(self, opened: Path) -> bool:
-        try:
-            is_database = str(opened.readlink()).startswith(self._database)
-            return not is_database and stat.S_ISREG(opened.stat().st_mode)
-        except FileNotFoundError:  # closed meanwhile
-            return False
+        nameless = 0
+        for each in opened:
+            with suppress(FileNotFoundError):  # closed meanwhile
+                is_database = str(each.readlink()).startswith(self._database)
+                if int(each.name) > 2 and not is_database:
+                    nameless += stat.S_ISREG(each.stat().st_mode)
+        return named + nameless

@@ -142,7 +142,10 @@ class AsyncDriver:
 
     def close(self) -> None:
         """Close it without waiting, from any thread, as Django closes its responses."""
-        loop = self._bridges.loop or _running_loop()
+        loop = self._bridges.loop
+        if loop is None:
+            with suppress(RuntimeError):  # this thread runs none
+                loop = asyncio.get_running_loop()
         if loop is not None and loop.is_running():
             loop.call_soon_threadsafe(self._start_closing)
         elif not self._closed:
@@ -236,7 +239,7 @@ class AsyncDriver:
         pulling = self._filling is not None and not self._filling.done()
         if self._filling is not None:
             with suppress(RuntimeError):  # the loop has ended
-                self._filling.add_done_callback(_retrieve)
+                self._filling.add_done_callback(mark_retrieved)
         self._bridges.cancel()
         endings = [self._worker.stop(self._driver.close), self._helper.stop(lambda: None)]
         if pulling and self._cancel is not None:
@@ -244,14 +247,7 @@ class AsyncDriver:
         return [ending for ending in endings if ending is not None]
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _retrieve(future: asyncio.Future[bool]) -> None:
+def mark_retrieved(future: asyncio.Future[Any]) -> None:
     """Retrieve the error, which is in the receipt, so that asyncio does not log it."""
     if not future.cancelled():
         future.exception()

@@ -285,7 +285,13 @@ class Driver:
         else:
             self.document.start_sheet(None, outer.names)
             yield from self._read_rows(items)
-        yield from self._finish()
+        more = True
+        while more:
+            with self._encoding():
+                self.document.check_time()
+                more = self.document.finish()
+            if more and self.document.size >= self._options.chunk_size:
+                yield
 
     def _open(self, rows: Any) -> OpenRows:
         self.asynchronous = [each for each in self.asynchronous if each is not rows]
@@ -341,15 +347,6 @@ class Driver:
             if late:
                 document.flush()
         batcher.heavy_keys = document.heavy_keys
-
-    def _finish(self) -> Generator[None, None, None]:
-        more = True
-        while more:
-            with self._encoding():
-                self.document.check_time()
-                more = self.document.finish()
-            if more and self.document.size >= self._options.chunk_size:
-                yield
 
     @contextmanager
     def _encoding(self) -> Iterator[None]:

@@ -147,20 +147,15 @@ def _writing_to(target: Target) -> Iterator[Writable]:
         yield target
         return
     path = Path(target)
-    if _is_special(path):
+    folder = path.parent.resolve()
+    descriptor = folder in _DESCRIPTOR_FOLDERS or Path("/proc") in folder.parents  # /dev/stdout
+    if descriptor or (path.exists() and not path.is_file()):
         # Append, because other output may go to the same file.
         with path.open("ab", buffering=0) as file:
             yield file
     else:
         with _new_beside(path.resolve()) as file:
             yield file
-
-
-def _is_special(path: Path) -> bool:
-    """Return whether `path` is anything but a regular file, or a descriptor (`/dev/stdout`)."""
-    folder = path.parent.resolve()
-    descriptor = folder in _DESCRIPTOR_FOLDERS or Path("/proc") in folder.parents
-    return descriptor or (path.exists() and not path.is_file())
 
 
 @contextmanager

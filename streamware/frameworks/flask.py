@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from itertools import chain
 from threading import RLock, get_ident
 from typing import Any, Unpack
 
@@ -124,21 +125,15 @@ class FlaskContextHold:
             Exception: What teardown functions of the application raise, after all have run.
         """
         with _RELEASING:
-            if not last and get_ident() != self._thread and not self._popped():
+            tokens = chain.from_iterable(context._cv_tokens for context in self._contexts)  # noqa: SLF001
+            popped = all(token is _HOLD for token in tokens)  # then Flask does not tear them down
+            if not last and get_ident() != self._thread and not popped:
                 return
             contexts, self._contexts = self._contexts, []
             for context in contexts:
                 context._cv_tokens.remove(_HOLD)  # noqa: SLF001
             unheld = [context for context in contexts if not context._cv_tokens]  # noqa: SLF001
         self._tear_down(unheld)
-
-    def _popped(self) -> bool:
-        """Return whether Flask has popped all contexts, and so will not tear them down."""
-        return all(
-            token is _HOLD
-            for context in self._contexts
-            for token in context._cv_tokens  # noqa: SLF001
-        )
 
     def _tear_down(self, contexts: list[Any]) -> None:
         """Tear down from last to first, as Flask does; each runs even if an earlier one failed."""

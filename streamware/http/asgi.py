@@ -134,11 +134,19 @@ class Body:
             self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
             chunk = await self._next()
             self.started = True
-            await self._send(_start_message(self._answer, self._known_headers()))
+            finished = self._chunks.content if isinstance(self._chunks, AsyncSpooled) else None
+            known = [] if finished is None else finished.headers()
+            await self._send(_start_message(self._answer, known))
             while chunk:
                 self._watch.look()
-                await self._send_chunk(chunk)
-                chunk = b"" if self._sent else await self._next()
+                if finished is not None and finished.is_read:
+                    # The client knows the length, and may leave as soon as it has this.
+                    self._sent = True
+                    await self._send({"type": "http.response.body", "body": chunk})
+                    break
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await asyncio.sleep(0)  # uvicorn's send does not yield once the client has left
+                chunk = await self._next()
         finally:
             await self.close()
         if not self._sent:
@@ -169,19 +177,6 @@ class Body:
         if not chunk:
             check_complete(self._document.receipt)
         return chunk
-
-    def _known_headers(self) -> list[tuple[str, str]]:
-        """Return the headers that only a finished document has."""
-        return self._chunks.content.headers() if isinstance(self._chunks, AsyncSpooled) else []
-
-    async def _send_chunk(self, chunk: bytes) -> None:
-        if isinstance(self._chunks, AsyncSpooled) and self._chunks.content.is_read:
-            # The client knows the length, and may leave as soon as it has this.
-            self._sent = True
-            await self._send({"type": "http.response.body", "body": chunk})
-            return
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await asyncio.sleep(0)  # uvicorn's send does not yield once the client has left
 
 
 def _from_middleware(scope: Scope) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from functools import partial
 from threading import Condition, Thread, current_thread
 from typing import Self
 
-from streamware.engine.async_driver import AsyncDriver
+from streamware.engine.async_driver import AsyncDriver, mark_retrieved
 from streamware.engine.deadline import call_logged
 from streamware.engine.worker import Worker
 from streamware.errors import StateError
@@ -174,7 +174,8 @@ class AsyncBuffered:
         producer = self._producer
         while True:
             ended = producer.done()
-            if chunk := await self._get():
+            get = self._ring.get
+            if chunk := await self._worker.submit(get) if self._ring.on_disk else get():
                 self._room.set()
                 return chunk
             if ended:
@@ -189,7 +190,7 @@ class AsyncBuffered:
         dropped = self._worker.stop(self._ring.close)
         if self._producer is not None:
             self._producer.cancel()
-            self._producer.add_done_callback(_mark_retrieved)
+            self._producer.add_done_callback(mark_retrieved)
         await self._document.aclose()
         # Wait for a disk call in flight: it could open a spool after the ledger is closed.
         pending = [task for task in (self._producer, dropped) if task is not None]
@@ -208,11 +209,6 @@ class AsyncBuffered:
             async with asyncio.timeout(_POLL):  # wait_for of Python 3.11 can swallow a cancellation
                 await self._room.wait()
 
-    async def _get(self) -> bytes:
-        if self._ring.on_disk:
-            return await self._worker.submit(self._ring.get)
-        return self._ring.get()
-
     async def _put(self, chunk: bytes) -> bool:
         if self._ring.keeps(chunk):
             return self._ring.put(chunk)
@@ -226,9 +222,3 @@ def _with_remedy(error: BaseException) -> BaseException:
     remedy = StateError(_OTHER_THREAD)
     remedy.__cause__ = error
     return remedy
-
-
-def _mark_retrieved(task: asyncio.Task[None]) -> None:
-    """Keep asyncio from logging the exception of a task; the receipt has it."""
-    if not task.cancelled():
-        task.exception()

@@ -125,9 +125,10 @@ class Export(Application):
         on_done: Callable[[Receipt], object] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        _check_choices(delivery, compress)
-        _check_types(values=values, limits=limits, settings=settings)
-        _check_callables(cancel=cancel, on_done=on_done)
+        _check_choices(delivery=delivery, compress=compress)
+        _check_types(
+            values=values, limits=limits, settings=settings, cancel=cancel, on_done=on_done
+        )
         self._rows = checked(rows)  # as given: an iterable, or a callable that opens one
         self._columns = as_columns(columns)  # None: the rows name them
         self._sheet_by = sheet_by  # the key whose value names the sheet of a row
@@ -186,7 +187,9 @@ class Export(Application):
         return merge_headers(defaults, self._headers) + coding
 
     def _job(self, format_: Format, *, gzip: bool, locale: str | None = None) -> Job:
-        if self._used and any(map(_can_be_read_once, open_sources(self._rows))):
+        if self._used and any(
+            hasattr(rows, name) for rows in open_sources(self._rows) for name in _ONCE
+        ):
             raise StateError(
                 "the rows of this Export are an iterator that was used before; pass a callable"
                 " that opens them, and the Export can be used again"
@@ -297,15 +300,12 @@ def _check_choices(delivery: str, compress: str) -> None:
             raise ValueError(f"{name} must be one of {known}, not {given!r}")
 
 
-def _check_types(*, values: object, limits: object, settings: object) -> None:
+def _check_types(*, values: object, limits: object, settings: object, **callables: object) -> None:
     for given, kind in ((values, Values), (limits, Limits), (settings, Settings)):
         if not isinstance(given, kind | None):
             name = kind.__name__
             raise TypeError(f"{name.lower()} must be sw.{name}(…), not {type(given).__name__}")
-
-
-def _check_callables(**given: object) -> None:
-    for name, call in given.items():
+    for name, call in callables.items():
         if not (call is None or callable(call)):
             raise TypeError(f"{name} must be callable, not {type(call).__name__}")
 
@@ -336,7 +336,3 @@ def _several(offered: Sequence[Format], can: Callable[[Format], bool], what: str
 
 _ONCE = ("__next__", "__anext__", "__await__", "close", "aclose")
 """What iterators have, and what is closed when it has been read."""
-
-
-def _can_be_read_once(rows: object) -> bool:
-    return any(hasattr(rows, name) for name in _ONCE)

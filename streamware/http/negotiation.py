@@ -116,14 +116,9 @@ def _weights(header: str) -> dict[str, float]:
     weights: dict[str, float] = {}
     for element in _QUOTED.sub("", header).lower().split(","):
         name, *parameters = (part.strip() for part in element.split(";"))
-        weight = _weight(parameters)
-        if weight is not None:
-            weights[name] = max(weight, weights.get(name, 0.0))
+        pairs = (parameter.partition("=") for parameter in parameters)
+        # RFC 9110 §12.4.2: without `q` the weight is 1.
+        weight = next((value.strip() for key, _, value in pairs if key.strip() == "q"), "1")
+        if _WEIGHT.fullmatch(weight):
+            weights[name] = max(min(float(weight), 1.0), weights.get(name, 0.0))
     return weights
-
-
-def _weight(parameters: Sequence[str]) -> float | None:
-    """Return the value of `q`: 1 without one, None if it is not a number (RFC 9110 §12.4.2)."""
-    pairs = (parameter.partition("=") for parameter in parameters)
-    text = next((value.strip() for key, _, value in pairs if key.strip() == "q"), "1")
-    return min(float(text), 1.0) if _WEIGHT.fullmatch(text) else None

@@ -166,7 +166,13 @@ class Column:
         check_note(self.note)
         expect(self, "a list of Condition, ColorScale and DataBar", Iterable, "rules")
         object.__setattr__(self, "rules", tuple(self.rules))
-        _check_rules(self.rules, self.validation)
+        for rule in self.rules:
+            if not isinstance(rule, Rule):
+                raise TypeError(
+                    "each of rules must be a Condition, a ColorScale or a DataBar,"
+                    f" not {type(rule).__name__}"
+                )
+        expect(self, "a Validation", Validation | None, "validation")
 
 
 def _check_address(url: str | None) -> None:
@@ -189,17 +195,6 @@ def check_note(note: object) -> None:
     # A lazy translation can be of any class, and converting it here would translate it too early.
     elif note is not None and not callable(note) and type(note).__module__ == "builtins":
         raise TypeError(f"note must be a str, not {type(note).__name__}")
-
-
-def _check_rules(rules: Sequence[object], validation: object) -> None:
-    for rule in rules:
-        if not isinstance(rule, Rule):
-            raise TypeError(
-                "each of rules must be a Condition, a ColorScale or a DataBar,"
-                f" not {type(rule).__name__}"
-            )
-    if not isinstance(validation, Validation | None):
-        raise TypeError(f"validation must be a Validation, not {type(validation).__name__}")
 
 
 @dataclass(frozen=True, slots=True)

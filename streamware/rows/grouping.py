@@ -132,10 +132,12 @@ class SheetGrouper:
     def _sheet_cells(self, key: Key, rows: Sequence[Any]) -> Sequence[Any]:
         """Return the cell of each row that names its sheet."""
         if self._layout is None:
-            names = self._names
-            if names is None and not _has_names(rows[0]):
+            names, row = self._names, rows[0]
+            # The cells of all rows have names, except those of a plain sequence.
+            named = not isinstance(row, Sequence) or hasattr(row, "_fields") or hasattr(row, "keys")
+            if names is None and not named:
                 names = [c.key if isinstance(c.key, str) else "" for c in self._columns]
-            self._layout = Layout((Column(key),), names, rows[0])
+            self._layout = Layout((Column(key),), names, row)
         at = self._layout.keys[0]
         if type(at) is int and set(map(type, rows)) == {tuple}:
             with suppress(IndexError):  # some row is shorter: the layout can read it
@@ -172,11 +174,6 @@ class SheetGrouper:
                 " not with a later one"
             )
         self._given[sheet.name] = sheet
-
-
-def _has_names(row: Any) -> bool:
-    """Return whether the cells of a row have names; all do except those of a plain sequence."""
-    return not isinstance(row, Sequence) or hasattr(row, "_fields") or hasattr(row, "keys")
 
 
 def _text(value: object, row: int) -> str | None:

@@ -225,17 +225,26 @@ class Layout:
             return attrgetter(key) if isinstance(key, str) else itemgetter(key)
         return itemgetter(key)
 
-    def _row(self, row: Row, number: int) -> list[object]:
+    def _row(self, row: Any, number: int) -> list[object]:
         shape = self._shape_of(row, number)
         if shape == "sequence":
             return self._sequence(row, number)
         keys = self._named_keys
         if shape == "mapping":
-            self._check_keys(row, number)
+            new = [] if self._known is None else [key for key in row if key not in self._known]
+            if new:
+                raise self._error(
+                    f"row {number} has a new key {new[0]!r}; row 1 had:"
+                    f" {_listed(self._known or ())}"
+                    ' (to leave it out, pass Values(extra="ignore"))'
+                )
         elif not hasattr(row, "__getitem__") and any(isinstance(key, int) for key in keys):
+            remedy = "name the columns with columns= to mix them"
+            if isinstance(row, Sheet):
+                remedy = "pass only Sheets, or none"
             raise self._error(
                 f"row {number} must be like row 1 of type {self._type.__name__}, not"
-                f" {type(row).__name__}; {_remedy(row)}"
+                f" {type(row).__name__}; {remedy}"
             )
         return [key(row) if callable(key) else _reach(row, key, None) for key in keys]
 
@@ -279,15 +288,6 @@ class Layout:
         if self._shape != "sequence" or names is None or not isinstance(key, int):
             return key
         return names[key] if -len(names) <= key < len(names) else key
-
-    def _check_keys(self, row: Any, number: int) -> None:
-        known = self._known
-        new = [] if known is None else [key for key in row if key not in known]
-        if new:
-            raise self._error(
-                f"row {number} has a new key {new[0]!r}; row 1 had: {_listed(known or ())}"
-                ' (to leave it out, pass Values(extra="ignore"))'
-            )
 
 
 class _TextColumns:
@@ -402,12 +402,6 @@ def _step(row: Any, key: Any) -> object:
     if isinstance(key, int):
         return row[key]
     return getattr(row, key, _ABSENT)
-
-
-def _remedy(row: object) -> str:
-    if isinstance(row, Sheet):
-        return "pass only Sheets, or none"
-    return "name the columns with columns= to mix them"
 
 
 def _listed(names: Iterable[object]) -> str:

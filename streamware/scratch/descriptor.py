@@ -59,7 +59,7 @@ class Descriptor:
     def forked(self) -> None:
         """Close the copy that a child inherited, which would keep the space in use."""
         self._closing = self._gone = True
-        self._closed = _nothing
+        self._closed = lambda: None  # the charges belong to the parent process
         self._lock = threading.RLock()
         self._fd.forked()
 
@@ -72,7 +72,3 @@ class Descriptor:
             self._fd.close()
         finally:
             self._closed()
-
-
-def _nothing() -> None:
-    """Do nothing: the charges belong to the parent process."""

@@ -217,7 +217,13 @@ class ScratchDirectory:
 
     def error(self, error: OSError, problem: str) -> ScratchError:
         """Return an error that names the directory, its setting, the cause and how full it is."""
-        text = f"{self._named} {problem}: {error.strerror or error}{self._use()}"
+        text = f"{self._named} {problem}: {error.strerror or error}"
+        with suppress(AttributeError, OSError):  # not on this system, or not open
+            room = os.fstatvfs(self._descriptor)
+            block = room.f_frsize or room.f_bsize
+            inodes = f" and {room.f_favail:,} of {room.f_files:,} inodes" if room.f_files else ""
+            text += f"; {room.f_bavail * block:,} of {room.f_blocks * block:,} bytes"
+            text += f"{inodes} are free"
         return ScratchError(error.errno, text)
 
     def close(self) -> None:
@@ -262,11 +268,14 @@ class ScratchDirectory:
             mode = f"{stat.S_IMODE(status.st_mode):04o}"
             problem = f"can be written to by others (mode {mode}) and is not sticky"
             raise self._error(errno.EPERM, problem, f"{_STICKY}, or chmod go-w it")
-        above = _parent(descriptor)
+        above = None
+        with suppress(PermissionError):  # then it is not writable either, which is checked next
+            above = os.stat("..", dir_fd=descriptor)
         if above is not None and _open_to_others(above.st_mode, stat.S_IWOTH):
             problem = "lies in a directory that every user can write to and that is not sticky"
             raise self._error(errno.EPERM, problem, f"{_STICKY_PARENT}")
-        if not _writable(descriptor):
+        wanted, effective = os.R_OK | os.W_OK | os.X_OK, os.access in os.supports_effective_ids
+        if not os.access(".", wanted, dir_fd=descriptor, effective_ids=effective):
             read_only = os.fstatvfs(descriptor).f_flag & os.ST_RDONLY
             problem = f"cannot be written to by uid {user()} of this process"
             problem = "is on a file system that is mounted read-only" if read_only else problem
@@ -344,16 +353,6 @@ class ScratchDirectory:
             f" {_ANOTHER}"
         )
 
-    def _use(self) -> str:
-        try:
-            room = os.fstatvfs(self._descriptor)
-        except (AttributeError, OSError):  # not open, or not on this system
-            return ""
-        block = room.f_frsize or room.f_bsize
-        text = f"; {room.f_bavail * block:,} of {room.f_blocks * block:,} bytes"
-        inodes = f" and {room.f_favail:,} of {room.f_files:,} inodes" if room.f_files else ""
-        return f"{text}{inodes} are free"
-
     def _error(self, number: int, problem: str, remedy: str) -> ScratchError:
         return ScratchError(number, f"{self._named} {problem}: {remedy}")
 
@@ -415,20 +414,6 @@ def _not_opened(path: str, error: Exception) -> tuple[str, str]:
 
 def _open_to_others(mode: int, bits: int) -> bool:
     return bool(mode & bits) and not mode & stat.S_ISVTX
-
-
-def _parent(descriptor: int) -> os.stat_result | None:
-    """Return the status of the directory above; None without permission to read it."""
-    try:
-        return os.stat("..", dir_fd=descriptor)
-    except PermissionError:  # then it is not writable either, which is checked next
-        return None
-
-
-def _writable(descriptor: int) -> bool:
-    mode = os.R_OK | os.W_OK | os.X_OK
-    effective = os.access in os.supports_effective_ids
-    return os.access(".", mode, dir_fd=descriptor, effective_ids=effective)
 
 
 def _open_unnamed(directory: int) -> int:

@@ -23,7 +23,11 @@ class AsyncDownload(BaseDownload):
 
     def __init__(self, answer: Answer, scope: Scope) -> None:
         super().__init__(answer)
-        self._scope = _without_watcher(scope)
+        # Without our middleware's watcher: the framework itself reads `receive`.
+        extensions = dict(scope.get("extensions") or {})
+        if SCRATCH in extensions:
+            extensions[SCRATCH] = {**extensions[SCRATCH], "watcher": None}
+        self._scope = {**scope, "extensions": extensions}
         self._stream: ResponseStream | None = None  # from the start until it is closed
         self._left = asyncio.Event()  # set when no more chunks will be taken
         self._loop: asyncio.AbstractEventLoop | None = None  # on which it was started
@@ -112,11 +116,3 @@ def _disconnect_at(left: asyncio.Event) -> Receive:
         return {"type": "http.disconnect"}
 
     return receive
-
-
-def _without_watcher(scope: Scope) -> Scope:
-    """Return the scope without our middleware's watcher: the framework itself reads `receive`."""
-    extensions = dict(scope.get("extensions") or {})
-    if SCRATCH in extensions:
-        extensions[SCRATCH] = {**extensions[SCRATCH], "watcher": None}
-    return {**scope, "extensions": extensions}
