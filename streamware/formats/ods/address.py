@@ -78,8 +78,17 @@ class Address:
         return _START + inner + b"&quot;;&quot;" + _literal(text) + b'&quot;)"'
 
     def _formula(self, kind: Kind, token: bytes) -> bytes:
-        """Return the formula of a cell that is not a text; empty if it is too long."""
-        address = percent_encoded(_text_in_address(kind, token))
+        """Return the formula of a cell that is not a text; empty if it is too long.
+
+        In its address, durations are in ISO 8601.
+        """
+        text = token
+        if kind is Kind.DURATION:
+            text = iso_duration(parse_duration(token)).encode()
+        elif kind is Kind.TIME:
+            hours, minutes, seconds = token[2:-1].replace(b"H", b"M").split(b"M")
+            text = b":".join([hours, minutes, seconds])
+        address = percent_encoded(text)
         if len(address) > self._room:
             return b""
         return _START + address.join(self._around) + b"&quot;;" + _constant(kind, token) + _END
@@ -115,16 +124,6 @@ def _literal(text: bytes) -> bytes:
     for mark, reference in _ATTRIBUTE:
         text = text.replace(mark, reference)
     return text
-
-
-def _text_in_address(kind: Kind, token: bytes) -> bytes:
-    """Return the text that stands for a cell in an address; durations are in ISO 8601."""
-    if kind is Kind.DURATION:
-        return iso_duration(parse_duration(token)).encode()
-    if kind is Kind.TIME:
-        hours, minutes, seconds = token[2:-1].replace(b"H", b"M").split(b"M")
-        return b":".join([hours, minutes, seconds])
-    return token
 
 
 def _constant(kind: Kind, token: bytes) -> bytes:

@@ -56,7 +56,11 @@ class AutomaticStyles:
         self._colors |= {one.tab_color for one in options}
         columns = {_column_name(width): width for width in sorted(declared)}
         self._columns = set(columns)
-        layouts = _layouts(options, more)
+        # Whether each layout is right to left, and its master page.
+        layouts = [(one.right_to_left, _page_name(one)) for one in options]
+        if more:
+            pages = ("Sheet", "SheetAcross", "SheetFitted", "SheetAcrossFitted")
+            layouts = [(rtl, page) for rtl in (False, True) for page in pages]
         tables = {(color or "", rtl, page) for color in self._colors for rtl, page in layouts}
         styles = [_column_style(*one) for one in columns.items()]
         return "".join([*styles, _ROW, *(_table_style(*one) for one in sorted(tables))])
@@ -70,29 +74,17 @@ class AutomaticStyles:
         """Return the name of the style of a sheet, and whether it has the right tab colour."""
         known = options.tab_color in self._colors
         page = _page_name(options)
-        self.pages.setdefault(page, _page_properties(options))
+        orientation = ' style:print-orientation="landscape"' if options.landscape else ""
+        if options.landscape:  # LibreOffice does not swap the sides itself
+            orientation += ' fo:page-width="29.7cm" fo:page-height="21cm"'
+        fitted = ' style:scale-to-X="1" style:scale-to-Y="0"' if options.fit_to_width else ""
+        self.pages[page] = f"<style:page-layout-properties{orientation}{fitted}/>"
         color = options.tab_color if known else None
         return _table_name(color or "", options.right_to_left, page), known
 
 
-def _layouts(options: Sequence[SheetOptions], more: bool) -> Sequence[tuple[bool, str]]:
-    """Return whether each layout is right to left, and its master page."""
-    if more:
-        pages = ("Sheet", "SheetAcross", "SheetFitted", "SheetAcrossFitted")
-        return [(rtl, page) for rtl in (False, True) for page in pages]
-    return [(one.right_to_left, _page_name(one)) for one in options]
-
-
 def _page_name(options: SheetOptions) -> str:
     return f"Sheet{'Across' * options.landscape}{'Fitted' * options.fit_to_width}"
-
-
-def _page_properties(options: SheetOptions) -> str:
-    orientation = ' style:print-orientation="landscape"' if options.landscape else ""
-    if options.landscape:  # LibreOffice does not swap the sides itself
-        orientation += ' fo:page-width="29.7cm" fo:page-height="21cm"'
-    fitted = ' style:scale-to-X="1" style:scale-to-Y="0"' if options.fit_to_width else ""
-    return f"<style:page-layout-properties{orientation}{fitted}/>"
 
 
 def _table_name(color: str, right_to_left: bool, page: str) -> str:

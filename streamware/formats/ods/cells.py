@@ -162,21 +162,17 @@ class CellWriter:
         kinds = formatted.kinds or [formatted.kind or Kind.EMPTY] * len(formatted.tokens)
         cells = []
         for at, (kind, token) in enumerate(zip(kinds, formatted.tokens, strict=True)):
-            styling = stylings.get(at)
-            if styling is None:
+            if at not in stylings:
                 cells.append(self._cell(kind, token))
-            else:
-                cells.append(self._styled_cell(kind, token, styling))
+                continue
+            markup, cell, url = stylings[at]
+            formula = b""
+            if not cell.url:
+                formula = self._column_link(kind, token)
+            elif url is not None and token is not None and kind is not Kind.TEXT:
+                formula, url = link_formula(url, kind, token), None
+            cells.append(self._xml(kind, token, markup, formula, url=url, note=cell.note))
         return cells
-
-    def _styled_cell(self, kind: Kind, token: bytes | None, styling: _CellStyling) -> bytes:
-        markup, cell, url = styling
-        formula = b""
-        if not cell.url:
-            formula = self._column_link(kind, token)
-        elif url is not None and token is not None and kind is not Kind.TEXT:
-            formula, url = link_formula(url, kind, token), None
-        return self._xml(kind, token, markup, formula, url=url, note=cell.note)
 
     def _cell(self, kind: Kind, token: bytes | None) -> bytes:
         if token is None:
@@ -223,7 +219,10 @@ class CellWriter:
         before = self._start + formula + self._value_start(kind, markup)
         if kind is Kind.TEXT:
             before = before.removesuffix(b"<text:p>") + annotation + b"<text:p>"
-            return before + (token if url is None else _linked_lines(token, url)) + _AFTER_TEXT
+            if url is not None:  # each line is a link
+                start = f'<text:a xlink:type="simple" xlink:href={attribute(url)}>'.encode()
+                token = LINE.join(start + line + b"</text:a>" for line in token.split(LINE))
+            return before + token + _AFTER_TEXT
         if annotation:
             return before + token + b'">' + annotation + _SHOWN + _END
         return before + token + _AFTER_VALUE
@@ -268,9 +267,3 @@ def _annotation(note: str | None) -> bytes:
     lines = legal(note).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     inner = "".join(f"<text:p>{escape(line)}</text:p>" for line in lines)
     return f"<office:annotation>{inner}</office:annotation>".encode()
-
-
-def _linked_lines(token: bytes, url: str) -> bytes:
-    """Return a text with each line as a link."""
-    start = f'<text:a xlink:type="simple" xlink:href={attribute(url)}>'.encode()
-    return LINE.join(start + line + b"</text:a>" for line in token.split(LINE))

@@ -106,7 +106,12 @@ def _token(kind: str, found: re.Match[str], nested: list[str]) -> str:
         return _reference(found)
     if kind == "function":
         nested.append("f")
-        return _function(found["function"]) + "("
+        name = found["function"].upper().removeprefix("_XLFN.").removeprefix("_XLWS.")
+        if name in _RENAMED:
+            name = _RENAMED[name]
+        elif name in _OF_MICROSOFT:
+            name = f"COM.MICROSOFT.{name}"
+        return f"{name}("
     if kind == "name":
         return f"{text.upper()}()" if text.upper() in ("TRUE", "FALSE") else text
     if kind == "open":
@@ -115,17 +120,13 @@ def _token(kind: str, found: re.Match[str], nested: list[str]) -> str:
         if not nested or (nested.pop() == "{") != (text == "}"):
             raise _UntranslatableError
     elif kind == "separator":
-        return _separator(text, nested)
+        inside = nested[-1] if nested else ""
+        if inside == "{":  # between columns and between rows
+            return ";" if text == "," else "|"
+        if text == ";" or not inside:
+            raise _UntranslatableError
+        return ";" if inside == "f" else "~"  # within brackets a comma is the union of references
     return text
-
-
-def _separator(text: str, nested: list[str]) -> str:
-    inside = nested[-1] if nested else ""
-    if inside == "{":  # between columns and between rows
-        return ";" if text == "," else "|"
-    if text == ";" or not inside:
-        raise _UntranslatableError
-    return ";" if inside == "f" else "~"  # within brackets a comma is the union of references
 
 
 def _reference(found: re.Match[str]) -> str:
@@ -133,10 +134,3 @@ def _reference(found: re.Match[str]) -> str:
     first, colon, last = found["area"].partition(":")
     start = f"${sheet}.{first}" if sheet else f".{first}"
     return f"[{start}{colon}{'.' if colon else ''}{last}]"
-
-
-def _function(name: str) -> str:
-    name = name.upper().removeprefix("_XLFN.").removeprefix("_XLWS.")
-    if name in _RENAMED:
-        return _RENAMED[name]
-    return f"COM.MICROSOFT.{name}" if name in _OF_MICROSOFT else name

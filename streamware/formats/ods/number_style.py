@@ -54,16 +54,14 @@ def number_style(name: str, code: str) -> NumberStyle:
         maps += (
             f'<style:map style:condition={attribute(condition)} style:apply-style-name="{part}"/>'
         )
-    return NumberStyle(xml + _style(name, last, maps), _value_type(sections[0]))
-
-
-def _value_type(section: Section) -> bytes:
-    if section.has("percent"):
-        return b' office:value-type="percentage"'
-    symbol = next((token.text for token in section.tokens if token.kind == "currency"), "")
-    if _CURRENCY_CODE.fullmatch(symbol):
-        return b' office:value-type="currency" office:currency="' + symbol.encode() + b'"'
-    return b' office:value-type="float"'
+    first = sections[0]
+    symbol = next((token.text for token in first.tokens if token.kind == "currency"), "")
+    value_type = b' office:value-type="float"'
+    if first.has("percent"):
+        value_type = b' office:value-type="percentage"'
+    elif _CURRENCY_CODE.fullmatch(symbol):
+        value_type = f' office:value-type="currency" office:currency="{symbol}"'.encode()
+    return NumberStyle(xml + _style(name, last, maps), value_type)
 
 
 def _conditions(sections: Sequence[Section]) -> list[str]:
@@ -194,7 +192,16 @@ def _number_element(tokens: Sequence[Token]) -> str:
     pattern = _placeholders(tokens)
     scale = len(pattern) - len(pattern.rstrip(","))  # each comma at the end divides by 1000
     factor = f' number:display-factor="{1000**scale}"' if scale else ""
-    embedded = "".join(_embedded_texts(tokens))
+    # Text among the digits, as in a telephone number.  Its position is the number of digits to the
+    # right of it, up to the decimal point.
+    embedded = ""
+    point = next((at for at, t in enumerate(tokens) if t == ("digits", ".")), len(tokens))
+    whole = tokens[:point]
+    for at, token in enumerate(whole):
+        right = len(_placeholders(whole[at:]).replace(",", ""))
+        if token.kind != "digits" and right:
+            position = f' number:position="{right}"'
+            embedded += element("number:embedded-text", token.text, position)
     tag = f"<number:number{_digit_attributes(pattern.rstrip(','))}{factor}"
     return f"{tag}>{embedded}</number:number>" if embedded else f"{tag}/>"
 
@@ -212,19 +219,6 @@ def _digit_attributes(pattern: str) -> str:
         f' number:min-decimal-places="{decimals.count("0")}"'
         f' number:min-integer-digits="{whole.count("0")}"{grouping}'
     )
-
-
-def _embedded_texts(tokens: Sequence[Token]) -> Iterator[str]:
-    """Yield the text among the digits, as in a telephone number.
-
-    Its position is the number of digits to the right of it, up to the decimal point.
-    """
-    point = next((at for at, t in enumerate(tokens) if t == ("digits", ".")), len(tokens))
-    whole = tokens[:point]
-    for at, token in enumerate(whole):
-        right = len(_placeholders(whole[at:]).replace(",", ""))
-        if token.kind != "digits" and right:
-            yield element("number:embedded-text", token.text, f' number:position="{right}"')
 
 
 def _scientific(tokens: Sequence[Token], exponent: int) -> str:

@@ -21,7 +21,7 @@ from streamware.formats.ods.styles import Styles
 from streamware.formats.spreadsheet.column_style import ZEBRA
 from streamware.formats.text import label, legal, text_literal
 from streamware.model.columns import Column
-from streamware.model.rules import ColorScale, Condition, DataBar, Operand, Rule, Validation
+from streamware.model.rules import ColorScale, Condition, Operand, Rule, Validation
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values.dates import datetime_serials, in_zone
@@ -193,23 +193,20 @@ def _format(rule: Rule, operands: OperandFormatter, styles: Styles) -> tuple[str
             for type_, color in points
         )
         return (f"<calcext:color-scale>{entries}</calcext:color-scale>",)
-    return (_data_bar(rule),)
+    ends = "".join(
+        f'<calcext:formatting-entry calcext:value="0" calcext:type="{end}"/>'
+        for end in ("minimum", "maximum")
+    )
+    bar = (
+        f'<calcext:data-bar calcext:positive-color="#{rule.color}" calcext:max-length="90"'
+        f' calcext:min-length="10">{ends}</calcext:data-bar>'
+    )
+    return (bar,)
 
 
 def _condition(style: str, value: str) -> tuple[str, str]:
     applied = f'calcext:apply-style-name="{style}" calcext:value={attribute(value)}'
     return f"<calcext:condition {applied} calcext:base-cell-address=", "/>"
-
-
-def _data_bar(rule: DataBar) -> str:
-    ends = "".join(
-        f'<calcext:formatting-entry calcext:value="0" calcext:type="{end}"/>'
-        for end in ("minimum", "maximum")
-    )
-    return (
-        f'<calcext:data-bar calcext:positive-color="#{rule.color}" calcext:max-length="90"'
-        f' calcext:min-length="10">{ends}</calcext:data-bar>'
-    )
 
 
 def _comparison(rule: Condition | Validation, operands: OperandFormatter) -> str:

@@ -65,15 +65,14 @@ def as_numbers(formatted: FormattedColumn) -> FormattedColumn:
     if formatted.kinds is None and formatted.kind not in dated:
         return formatted
     kinds = formatted.kinds or [formatted.kind or Kind.EMPTY] * len(formatted.tokens)
-    tokens = [
-        text if text is None else _as_number(kind, text)
-        for kind, text in zip(kinds, formatted.tokens, strict=True)
-    ]
+    tokens: list[bytes | None] = []
+    for kind, token in zip(kinds, formatted.tokens, strict=True):
+        if token is None:
+            tokens.append(None)
+        elif kind is Kind.FORMULA:
+            formula, valued, cached = token.split(SEPARATOR)
+            number = serial(Kind(valued.decode()), cached)
+            tokens.append(SEPARATOR.join([formula, valued, number]))
+        else:
+            tokens.append(serial(kind, token))
     return FormattedColumn(formatted.kind, tokens, formatted.sparse, formatted.kinds)
-
-
-def _as_number(kind: Kind, text: bytes) -> bytes:
-    if kind is not Kind.FORMULA:
-        return serial(kind, text)
-    formula, value_kind, cached = text.split(SEPARATOR)
-    return SEPARATOR.join([formula, value_kind, serial(Kind(value_kind.decode()), cached)])

@@ -54,7 +54,10 @@ def _table(view: View) -> str:
     for axis, frozen in (("Horizontal", view.columns), ("Vertical", view.rows)):
         items += _item(f"{axis}SplitMode", "short", _FROZEN if frozen else _NOT_SPLIT)
         items += _item(f"{axis}SplitPosition", "int", frozen)
-    items += _item("ActiveSplitRange", "short", _active_pane(view))
+    active = _BOTTOM_LEFT  # the pane with the cursor, even in a sheet without panes
+    if view.columns:
+        active = _BOTTOM_RIGHT if view.rows else _TOP_RIGHT
+    items += _item("ActiveSplitRange", "short", active)
     items += _item("PositionRight", "int", view.columns)
     items += _item("PositionBottom", "int", view.rows)
     items += _item("ZoomType", "short", _PERCENT) + _item("ZoomValue", "int", view.zoom)
@@ -62,13 +65,6 @@ def _table(view: View) -> str:
     return (
         f"<config:config-item-map-entry config:name={name}>{items}</config:config-item-map-entry>"
     )
-
-
-def _active_pane(view: View) -> int:
-    """Return the pane with the cursor; a sheet without panes has the bottom left one."""
-    if not view.columns:
-        return _BOTTOM_LEFT
-    return _BOTTOM_RIGHT if view.rows else _TOP_RIGHT
 
 
 def _item(name: str, type_: str, value: object) -> str:

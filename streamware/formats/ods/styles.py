@@ -94,9 +94,10 @@ class Styles:
         number = (
             f' style:data-style-name="{self._data_style(style.format)[0]}"' if style.format else ""
         )
+        align = [f'fo:text-align="{_TEXT_ALIGN[style.align]}"'] if style.align else []
         inner = (
             _element("table-cell-properties", _cell_properties(style))
-            + _element("paragraph-properties", _paragraph_properties(style))
+            + _element("paragraph-properties", align)
             + _element("text-properties", _text_properties(style))
         )
         return (
@@ -123,11 +124,6 @@ def _cell_properties(style: Style) -> Iterable[str]:
         yield 'style:text-align-source="fix"'
 
 
-def _paragraph_properties(style: Style) -> Iterable[str]:
-    if style.align:
-        yield f'fo:text-align="{_TEXT_ALIGN[style.align]}"'
-
-
 def _text_properties(style: Style) -> Iterable[str]:
     if style.bold:
         yield 'fo:font-weight="bold" style:font-weight-asian="bold"'
@@ -140,12 +136,10 @@ def _text_properties(style: Style) -> Iterable[str]:
     if style.color:
         yield f'fo:color="#{style.color}"'
     if style.font:
-        yield f"fo:font-family={attribute(_family(style.font))}"
+        name = style.font
+        # Quoted only if needed: gnumeric takes quotes for a part of the name.
+        if not name.replace(" ", "").replace("-", "").isalnum():
+            name = "'" + name.replace("'", "") + "'"
+        yield f"fo:font-family={attribute(name)}"
     if style.size:
         yield f'fo:font-size="{style.size:g}pt"'
-
-
-def _family(font: str) -> str:
-    """Return the name of a font, quoted if needed; gnumeric takes quotes for a part of the name."""
-    quoted = font.replace("'", "")
-    return font if font.replace(" ", "").replace("-", "").isalnum() else f"'{quoted}'"

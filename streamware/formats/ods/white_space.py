@@ -32,7 +32,12 @@ class CellText:
         for mark, reference in MARKUP:
             if mark in kept:
                 blob = blob.replace(mark, reference)
-        if b" " in kept and _has_collapsible_blanks(blob):
+        # Whether a blank is at an end of a line, or follows another blank.
+        if b" " in kept and (
+            blob.startswith(b" ")
+            or blob.endswith(b" ")
+            or any(collapsible in blob for collapsible in _COLLAPSIBLE)
+        ):
             blob = _BLANKS.sub(lambda found: b'<text:s text:c="%d"/>' % len(found[0]), blob)
         if b"\n" in kept:
             blob = blob.replace(b"\n", LINE)
@@ -49,8 +54,3 @@ def characters(blob: bytes) -> bytes:
         blob = blob.replace(LINE, b"\n")
         blob = _SPACES.sub(lambda found: b" " * int(found[1]), blob)
     return unescaped(blob)
-
-
-def _has_collapsible_blanks(blob: bytes) -> bool:
-    """Return whether a blank is at an end of a line, or follows another blank."""
-    return blob.startswith(b" ") or blob.endswith(b" ") or any(odd in blob for odd in _COLLAPSIBLE)

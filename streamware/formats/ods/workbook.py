@@ -89,10 +89,18 @@ class OdsEncoder:
             out = self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
         out += self._close()
         out += self._zip.write(self._ending()) + self._zip.close()
+        options = self._options
+        custom: dict[str, object] = {} if options.company is None else {"Company": options.company}
+        custom |= resolved(
+            options.properties or {}, self._context.receipt, self._context.values.timezone
+        )
+        meta = parts.meta(
+            title=options.title, author=options.author, created=options.created, properties=custom
+        )
         late = {
             parts.STYLES: self._registry.styles.part(self._automatic.pages),
             parts.SETTINGS: settings(self._views),
-            parts.META: self._meta(),
+            parts.META: meta,
             parts.MANIFEST: parts.manifest(
                 (parts.CONTENT, parts.STYLES, parts.SETTINGS, parts.META)
             ),
@@ -105,20 +113,6 @@ class OdsEncoder:
         self._sheet = None
 
     # The content
-
-    def _beginning(self, formatted: Sequence[FormattedColumn]) -> bytes:
-        """Return what is before the first table."""
-        sheet = self._current
-        styles = self._automatic.declare(
-            sheet.widths(formatted),
-            (self._options, sheet.options),
-            more=sheet.head.name is not None,
-        )
-        return (
-            parts.opening("document-content", *_PREFIXES)
-            + f"<office:automatic-styles>{styles}</office:automatic-styles>"
-            f"<office:body><office:spreadsheet>{self._validations.xml}"
-        ).encode()
 
     def _ending(self) -> bytes:
         """Return what is after the last table."""
@@ -136,16 +130,6 @@ class OdsEncoder:
             + "</office:spreadsheet></office:body></office:document-content>"
         ).encode()
 
-    def _meta(self) -> bytes:
-        options = self._options
-        custom: dict[str, object] = {} if options.company is None else {"Company": options.company}
-        custom |= resolved(
-            options.properties or {}, self._context.receipt, self._context.values.timezone
-        )
-        return parts.meta(
-            title=options.title, author=options.author, created=options.created, properties=custom
-        )
-
     # The sheets
 
     def _begin(self, head: Head) -> None:
@@ -155,15 +139,12 @@ class OdsEncoder:
         if name != title:
             self._context.receipt.converted["sheet_name"] += 1
         if not self._views:  # the first sheet
-            self._declare_validations(head, name)
+            # The only validations that are known before the content.
+            first = rows_above(head, head.options or self._options) + 1
+            cells = CellRange(name, len(head.columns), first, first)
+            columns = [(column, cells.first_cell(at)) for at, column in enumerate(head.columns)]
+            self._validations.declare(columns, f"sheet {name!r}", self._context.values.timezone)
         self._sheet = self._new_sheet(name, head)
-
-    def _declare_validations(self, head: Head, name: str) -> None:
-        """Declare the validations of the first sheet, the only ones known before the content."""
-        first = rows_above(head, head.options or self._options) + 1
-        cells = CellRange(name, len(head.columns), first, first)
-        columns = [(column, cells.first_cell(at)) for at, column in enumerate(head.columns)]
-        self._validations.declare(columns, f"sheet {name!r}", self._context.values.timezone)
 
     def _continue(self) -> bytes:
         """Continue the rows of the sheet, which is full, in a new one."""
@@ -188,7 +169,18 @@ class OdsEncoder:
     def _open(self, formatted: Sequence[FormattedColumn]) -> bytes:
         """Write the table up to its first row."""
         sheet = self._current
-        beginning = b"" if self._views else self._beginning(formatted)
+        beginning = b""
+        if not self._views:  # the first sheet, before which the content starts
+            styles = self._automatic.declare(
+                sheet.widths(formatted),
+                (self._options, sheet.options),
+                more=sheet.head.name is not None,
+            )
+            beginning = (
+                parts.opening("document-content", *_PREFIXES)
+                + f"<office:automatic-styles>{styles}</office:automatic-styles>"
+                f"<office:body><office:spreadsheet>{self._validations.xml}"
+            ).encode()
         style, known = self._automatic.table_style(sheet.options)
         if not known:
             self._context.receipt.converted["tab_color"] += 1
