@@ -120,13 +120,17 @@ def _token(kind: str, found: re.Match[str], nested: list[str]) -> str:
         if not nested or (nested.pop() == "{") != (text == "}"):
             raise _UntranslatableError
     elif kind == "separator":
-        inside = nested[-1] if nested else ""
-        if inside == "{":  # between columns and between rows
-            return ";" if text == "," else "|"
-        if text == ";" or not inside:
-            raise _UntranslatableError
-        return ";" if inside == "f" else "~"  # within brackets a comma is the union of references
+        return _separator(text, nested)
     return text
+
+
+def _separator(text: str, nested: list[str]) -> str:
+    inside = nested[-1] if nested else ""
+    if inside == "{":  # between columns and between rows
+        return ";" if text == "," else "|"
+    if text == ";" or not inside:
+        raise _UntranslatableError
+    return ";" if inside == "f" else "~"  # within brackets a comma is the union of references
 
 
 def _reference(found: re.Match[str]) -> str:
