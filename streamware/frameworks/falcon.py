@@ -86,18 +86,14 @@ class ExportResponse:
                 "afill() expects the response of a falcon.asgi.App, not of a falcon.App:"
                 " use ExportResponse(…).fill(req, resp)"
             )
-        stream = ResponseStream(self.export.asgi, req.scope, _receive_of(req))
+        # It reports a disconnect: Falcon itself reads only the request's body.
+        receive = cast("Receive | None", req._receive)  # noqa: SLF001 - there is no public way
+        if type(receive).__module__.startswith("falcon.testing"):
+            receive = None  # it reports a disconnect at once, and yet waits for the response
+        stream = ResponseStream(self.export.asgi, req.scope, receive)
         resp.status, headers = await stream.start()
         _set_headers(resp, headers)
         resp.stream = stream
-
-
-def _receive_of(req: falcon.asgi.Request) -> Receive | None:
-    """Return what reports a disconnect: Falcon itself reads only the request's body."""
-    receive = req._receive  # noqa: SLF001 - there is no public way
-    if type(receive).__module__.startswith("falcon.testing"):
-        return None  # it reports a disconnect at once, and yet waits for the response
-    return cast("Receive", receive)
 
 
 def _set_headers(resp: falcon.Response, headers: Iterable[tuple[str, str]]) -> None:

@@ -116,22 +116,20 @@ class Buffered:
 
     def _produce(self) -> None:
         try:
-            self._read()
+            # Closed while the error is still being handled: a teardown of the application may
+            # read it.
+            with ExitStack() as closing:
+                closing.callback(self._on_closed)
+                closing.callback(self._chunks.close)
+                for chunk in self._chunks:
+                    if not self._put(chunk):
+                        break
         except BaseException as error:  # noqa: BLE001 - the reader raises it
             self._error = _with_remedy(error)
         finally:
             with self._news:
                 self._ended = True
                 self._news.notify_all()
-
-    def _read(self) -> None:
-        # Closed while the error is still being handled: a teardown of the application may read it.
-        with ExitStack() as closing:
-            closing.callback(self._on_closed)
-            closing.callback(self._chunks.close)
-            for chunk in self._chunks:
-                if not self._put(chunk):
-                    break
 
     def _put(self, chunk: bytes) -> bool:
         """Put a chunk into the ring when there is room; return False if the reader has left."""
@@ -200,14 +198,12 @@ class AsyncBuffered:
     async def _produce(self) -> None:
         async for chunk in self._document:
             while not await self._put(chunk):
-                await self._wait_for_room()
+                self._room.clear()
+                with suppress(TimeoutError):
+                    # `wait_for` of Python 3.11 can swallow a cancellation.
+                    async with asyncio.timeout(_POLL):
+                        await self._room.wait()
             self._fresh.set()
-
-    async def _wait_for_room(self) -> None:
-        self._room.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_POLL):  # wait_for of Python 3.11 can swallow a cancellation
-                await self._room.wait()
 
     async def _put(self, chunk: bytes) -> bool:
         if self._ring.keeps(chunk):

@@ -22,7 +22,7 @@ from streamware.engine.lifecycle import Lifecycle, State
 from streamware.errors import LimitError, StateError
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
-from streamware.http.export import Entry, Export, entry_of
+from streamware.http.export import Entry, Export
 from streamware.http.headers import (
     DEFAULT_HEADERS,
     Headers,
@@ -152,15 +152,11 @@ class Member:
         try:
             close(self.content)
         finally:
-            self._report(client_left=client_left)
-
-    def _report(self, *, client_left: bool) -> None:
-        if self.job is None or not self.reported or not isinstance(self.content, Driver):
-            return
-        lifecycle = self.content.lifecycle
-        if client_left and self.started and lifecycle.state is State.CLOSED:
-            lifecycle.leave()
-        Watch(lifecycle.receipt, on_done=self.job.on_done).done()
+            if self.job is not None and self.reported and isinstance(self.content, Driver):
+                lifecycle = self.content.lifecycle
+                if client_left and self.started and lifecycle.state is State.CLOSED:
+                    lifecycle.leave()
+                Watch(lifecycle.receipt, on_done=self.job.on_done).done()
 
 
 class ZipDriver:
@@ -393,7 +389,8 @@ def _validate_members(members: Iterable[tuple[str, Content]]) -> list[tuple[str,
                 f"{name!r} is not a safe name for an entry of a zip; it must be a relative path"
                 " without '..'"
             )
-        entry = entry_of(content, path) if isinstance(content, Export) else content
+        # `_entry` is private to users, not to us.
+        entry = content._entry(path) if isinstance(content, Export) else content  # noqa: SLF001
         full = entry.name if isinstance(entry, Entry) else path
         if full.casefold() in seen:
             raise ValueError(f"the name {full!r} is given twice; each entry needs its own")

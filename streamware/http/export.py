@@ -241,6 +241,12 @@ class Export(Application):
         )
 
     def _entry(self, name: str) -> Entry:
+        """Return this export as an entry of a bundle.
+
+        Args:
+            name: A name.  Its extension chooses the format, if the export offers that one;
+                otherwise the entry has the first format, and its extension is added.
+        """
         ending = name.lower()
         named = (format_ for format_ in self._formats if ending.endswith(format_.extension))
         format_ = next(named, self._formats[0])
@@ -266,17 +272,6 @@ class Entry:
     name: str
     varies: bool
     make_job: Callable[[str | None], Job]
-
-
-def entry_of(export: Export, name: str) -> Entry:
-    """Return an export as an entry of a bundle.
-
-    Args:
-        export: What the entry is made from.
-        name: A name.  Its extension chooses the format, if the export offers that one; otherwise
-            the entry has the first format, and its extension is added.
-    """
-    return export._entry(name)  # noqa: SLF001 - private to users, not to us
 
 
 def _languages(format_: Format) -> Container[str] | None:

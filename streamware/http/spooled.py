@@ -50,7 +50,12 @@ class Spooled:
         if self._closed:
             raise StopIteration
         if self._chunks.lifecycle.state is State.IDLE:
-            self._spool()
+            for chunk in self._chunks:
+                self.content.write(chunk)
+            check_complete(self.receipt)
+            self.content.rewind()
+            self.receipt.first_byte_seconds = self.receipt.seconds
+            self._call_on_closed()
         if chunk := self.content.read():
             return chunk
         self.close()
@@ -65,16 +70,8 @@ class Spooled:
             finally:
                 self._call_on_closed()
 
-    def _spool(self) -> None:
-        for chunk in self._chunks:
-            self.content.write(chunk)
-        check_complete(self.receipt)
-        self.content.rewind()
-        self.receipt.first_byte_seconds = self.receipt.seconds
-        self._call_on_closed()
-
     def _call_on_closed(self) -> None:
-        on_closed, self._on_closed = self._on_closed, _do_nothing
+        on_closed, self._on_closed = self._on_closed, lambda: None
         on_closed()
 
 
@@ -112,7 +109,7 @@ class AsyncSpooled:
 
     async def aclose(self) -> None:
         """Close the rows.  Idempotent; raises on cancellation only."""
-        self._worker.stop(_do_nothing)
+        self._worker.stop(lambda: None)
         await self._document.aclose()
 
 
@@ -152,7 +149,3 @@ class Content:
         """Return the length and the digest of it (RFC 9110 §8.6, RFC 9530 §3)."""
         digest = base64.b64encode(self._digest.digest()).decode()
         return [("Content-Length", str(self.size)), ("Repr-Digest", f"sha-256=:{digest}:")]
-
-
-def _do_nothing() -> None:
-    """Do nothing."""

@@ -62,7 +62,10 @@ def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it che
     if format in _NAMED:
         return _NAMED[format]
     if money := _MONEY.fullmatch(format):
-        return f"#,##0{_decimals(money[1])} [${money[1]}]"
+        decimals = ".000" if money[1] in _THREE_DECIMALS else ".00"
+        if money[1] in _NO_DECIMALS:
+            decimals = ""
+        return f"#,##0{decimals} [${money[1]}]"
     problem = _problem(format)
     if problem:
         names = ", ".join(sorted(_NAMED))
@@ -71,12 +74,6 @@ def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it che
             f" or a name: {names}, money:EUR"
         )
     return format
-
-
-def _decimals(currency: str) -> str:
-    if currency in _NO_DECIMALS:
-        return ""
-    return ".000" if currency in _THREE_DECIMALS else ".00"
 
 
 def _problem(code: str) -> str | None:

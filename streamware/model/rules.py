@@ -129,7 +129,12 @@ class Validation:
         object.__setattr__(self, "choices", tuple(self.choices))
         if bool(self.choices) == (self.kind is not None):
             raise ValueError("a validation must have either choices= or kind=")
-        self._check_choices()
+        choices: Sequence[object] = self.choices
+        if not all(isinstance(choice, str) and choice.strip() for choice in choices):
+            raise ValueError("each choice must be a str that is not blank")
+        if any("," in choice for choice in self.choices):
+            raise ValueError("a choice cannot contain a comma, which separates choices in the file")
+        _check_length("list of choices", ",".join(self.choices), MAX_LIST)
         if self.kind is not None and self.value is None:
             raise ValueError(f"value must be given for a validation of kind {self.kind!r}")
         if self.kind == "custom" and not str(self.value).startswith("="):
@@ -139,14 +144,6 @@ class Validation:
         _convert_operands(self)
         _check_length("message of a validation", self.message, MAX_MESSAGE)
         _check_length("title of a validation", self.title, MAX_TITLE)
-
-    def _check_choices(self) -> None:
-        choices: Sequence[object] = self.choices
-        if not all(isinstance(choice, str) and choice.strip() for choice in choices):
-            raise ValueError("each choice must be a str that is not blank")
-        if any("," in choice for choice in self.choices):
-            raise ValueError("a choice cannot contain a comma, which separates choices in the file")
-        _check_length("list of choices", ",".join(self.choices), MAX_LIST)
 
 
 def _check_bounds(comparison: str, other: Operand | None) -> None:

@@ -129,22 +129,18 @@ class Layout:
             self._check_position(key, first)
             return key
         if self._names is not None and self._shape in ("none", "sequence"):
-            return self._named(key)
+            if key in self._names:
+                return self._names.index(key)
+            head, dot, rest = key.partition(".")
+            if dot and head in self._names:
+                return _Path(self._names.index(head), rest)
+            raise self._error(f"there is no column {key!r}; there are: {_listed(self._names)}")
         if self._shape == "sequence":
             return at
         if self._chosen and self._shape != "none" and _reach(first, key, _ABSENT) is _ABSENT:
             names = self._names or [name for name in dir(first) if not name.startswith("_")]
             raise self._error(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
         return key
-
-    def _named(self, key: str) -> Key:
-        names = self._names or []
-        if key in names:
-            return names.index(key)
-        head, dot, rest = key.partition(".")
-        if dot and head in names:
-            return _Path(names.index(head), rest)
-        raise self._error(f"there is no column {key!r}; there are: {_listed(names)}")
 
     def _check_position(self, key: Key, first: Row) -> None:
         if self._shape not in ("none", "sequence") and isinstance(key, int):

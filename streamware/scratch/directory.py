@@ -280,17 +280,15 @@ class ScratchDirectory:
             problem = f"cannot be written to by uid {user()} of this process"
             problem = "is on a file system that is mounted read-only" if read_only else problem
             raise self._error(errno.EROFS if read_only else errno.EACCES, problem, _OWN)
-        self._verify_kept(os.fstatvfs(descriptor))
-        self._verify_kind(descriptor)
-
-    def _verify_kept(self, room: os.statvfs_result) -> None:
-        keep, total = self._keep_free_bytes or 0, room.f_blocks * (room.f_frsize or room.f_bsize)
+        room, keep = os.fstatvfs(descriptor), self._keep_free_bytes or 0
+        total = room.f_blocks * (room.f_frsize or room.f_bsize)
         if total and keep > total:
             raise self._error(
                 errno.EINVAL,
                 f"is on a file system of {total:,} bytes, less than the {keep:,} to be kept free",
                 f"lower {setting('keep_free_bytes')}",
             )
+        self._verify_kind(descriptor)
 
     def _verify_kind(self, descriptor: int) -> None:
         system = mount.file_system(descriptor)

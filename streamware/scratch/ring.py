@@ -77,7 +77,11 @@ class Ring:
             if self._chunks:
                 chunk = self._chunks.popleft()
             elif self._segments:
-                chunk = self._read()
+                segment = self._segments[0]
+                chunk = segment.read()
+                if segment.consumed == segment.written:
+                    # The last one too, so that the next bytes may stay in memory.
+                    self._segments.popleft().spool.close()
             else:
                 return b""
             self.size -= len(chunk)
@@ -115,14 +119,6 @@ class Ring:
             if spool is not None:
                 spool.close()
         return segment
-
-    def _read(self) -> bytes:
-        segment = self._segments[0]
-        chunk = segment.read()
-        if segment.consumed == segment.written:
-            # The last one too, so that the next bytes may stay in memory.
-            self._segments.popleft().spool.close()
-        return chunk
 
 
 class _Segment:

@@ -321,9 +321,10 @@ class Spool(io.BufferedIOBase, BinaryIO):
         with file as descriptor:
             if self._ahead:
                 self._trim_ahead(descriptor)
-            data = _pread(descriptor, size, position)
+            pread = getattr(os, "pread", _seek_read)
+            data: bytes = pread(descriptor, size, position)
             while len(data) < size:
-                more = _pread(descriptor, size - len(data), position + len(data))
+                more = pread(descriptor, size - len(data), position + len(data))
                 if not more:
                     raise OSError(EIO, "the file is shorter than what was written to it")
                 data += more
@@ -530,8 +531,3 @@ def _seek_write(descriptor: int, data: memoryview, offset: int, /) -> int:
 def _seek_read(descriptor: int, size: int, offset: int, /) -> bytes:
     os.lseek(descriptor, offset, SEEK_SET)
     return os.read(descriptor, size)
-
-
-def _pread(descriptor: int, size: int, offset: int) -> bytes:
-    data: bytes = getattr(os, "pread", _seek_read)(descriptor, size, offset)
-    return data

@@ -13,7 +13,6 @@ import pytest
 import streamware as sw
 from fakes import Broken, Get, Reply, Rows, aorders, failing, orders, wsgi_get
 from readers import csv_rows, json_rows, openpyxl_rows, xml_rows, zip_parts
-from streamware.http.export import entry_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -653,7 +652,7 @@ def test_the_extension_of_an_entry_s_name_chooses_its_format(
     get: Get, name: str, full: str
 ) -> None:
     export = sw.Export(lambda: orders(2))
-    assert entry_of(export, name).name == full
+    assert export._entry(name).name == full
     [(found, data)] = zip_parts(get(sw.Bundle([(name, export)])).body).items()
     assert found == full
     rows = openpyxl_rows(data) if full.endswith("XLSX") else csv_rows(data)
