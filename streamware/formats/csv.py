@@ -119,7 +119,18 @@ class Csv:
 
     def encoder(self, columns: Sequence[Column], context: Context) -> CsvEncoder:
         """Return a new encoder."""
-        return CsvEncoder(self._for_reader(context.locale), columns, context)
+        if self.language != "auto":
+            return CsvEncoder(self, columns, context)
+        known, locale = self._known(), context.locale
+        if (
+            locale is None
+            or len(locale) > MAX_TAG
+            or not any(each in known for each in fallbacks(locale))
+        ):
+            options = replace(self, language=None, localized=False)
+        else:
+            options = replace(self, language=locale)
+        return CsvEncoder(options, columns, context)
 
     def _known(self) -> Container[str]:
         return languages() if self.localized else LANGUAGES
@@ -137,19 +148,6 @@ class Csv:
         object.__setattr__(self, "bom", True)
         if self.delimiter != "\t":
             object.__setattr__(self, "delimiter", language.delimiter)
-
-    def _for_reader(self, locale: str | None) -> Csv:
-        """Return the options for a reader of that language, if `language` is "auto"."""
-        if self.language != "auto":
-            return self
-        known = self._known()
-        if (
-            locale is None
-            or len(locale) > MAX_TAG
-            or not any(each in known for each in fallbacks(locale))
-        ):
-            return replace(self, language=None, localized=False)
-        return replace(self, language=locale)
 
 
 _PROFILES: dict[str, dict[str, object]] = {
@@ -286,16 +284,14 @@ class _CsvColumn:
             ]
         elif formatted.kind is not None and formatted.kind in rewrites:
             rewrite = rewrites[formatted.kind]
-            tokens = _rewrite_sparse(tokens, rewrite) if formatted.sparse else rewrite(tokens)
+            if formatted.sparse:  # only what is not None is rewritten
+                following = iter(rewrite([t for t in tokens if t is not None])).__next__
+                tokens = [None if t is None else following() for t in tokens]
+            else:
+                tokens = rewrite(tokens)
         if formatted.sparse:
             tokens = [self._null if t is None else t for t in tokens]
         return tokens
-
-
-def _rewrite_sparse(tokens: list[bytes | None], rewrite: Rewrite) -> list[bytes | None]:
-    """Rewrite the tokens that are not None."""
-    following = iter(rewrite([t for t in tokens if t is not None])).__next__
-    return [None if t is None else following() for t in tokens]
 
 
 # How each kind of cells is rewritten --------------------------------------------------------

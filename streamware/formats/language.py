@@ -36,13 +36,12 @@ def canonical_case(tag: str) -> str:
     Source: RFC 5646 §2.1.1.
     """
     language, *parts = tag.lower().replace("_", "-").split("-")
-    return "-".join((language, *map(_subtag_case, parts)))
-
-
-def _subtag_case(part: str) -> str:
-    if len(part) == 2:
-        return part.upper()
-    return part.title() if len(part) == 4 and part.isalpha() else part
+    for at, part in enumerate(parts):
+        if len(part) == 2:
+            parts[at] = part.upper()
+        elif len(part) == 4 and part.isalpha():
+            parts[at] = part.title()
+    return "-".join((language, *parts))
 
 
 def fallbacks(tag: str) -> Iterator[str]:

@@ -107,20 +107,21 @@ class LocaleFormatter:
         return with_comma(tokens) if self._decimal == b"," else tokens
 
     def _rewrite_grouped(self, tokens: list[bytes]) -> list[bytes]:
-        return list(map(self._grouped, self._rewrite_numbers(tokens)))
-
-    def _grouped(self, token: bytes) -> bytes:
-        whole, point, fraction = token.partition(self._decimal)
-        digits = whole.lstrip(b"-")
-        start = len(digits) - self._last
-        if start <= 0 or not digits.isdigit():  # at most one group, or an exponent
-            return token
-        groups = [digits[start:] + point + fraction]
-        while start > 0:
-            end, start = start, start - self._others
-            groups.append(digits[max(0, start) : end])
-        sign = b"-" if token[:1] == b"-" else b""
-        return sign + self._group.join(reversed(groups))
+        grouped = []
+        for token in self._rewrite_numbers(tokens):
+            whole, point, fraction = token.partition(self._decimal)
+            digits = whole.lstrip(b"-")
+            start = len(digits) - self._last
+            if start <= 0 or not digits.isdigit():  # at most one group, or an exponent
+                grouped.append(token)
+                continue
+            groups = [digits[start:] + point + fraction]
+            while start > 0:
+                end, start = start, start - self._others
+                groups.append(digits[max(0, start) : end])
+            sign = b"-" if token[:1] == b"-" else b""
+            grouped.append(sign + self._group.join(reversed(groups)))
+        return grouped
 
     def _rewrite_dates(self, tokens: list[bytes]) -> list[bytes]:
         return list(map(self._dates.__getitem__, tokens))
@@ -141,13 +142,14 @@ class LocaleFormatter:
     def _rewrite_times(self, tokens: list[bytes]) -> list[bytes]:
         if max(map(len, tokens)) == _TIME:
             return tokens
-        return list(map(self._time, tokens))
-
-    def _time(self, token: bytes) -> bytes:
-        seconds, _, fraction = token.partition(b".")
-        if not fraction.isdigit():  # no fraction, or an offset follows it
-            return token
-        return seconds + self._decimal + fraction.rstrip(b"0")
+        rewritten = []
+        for token in tokens:
+            seconds, _, fraction = token.partition(b".")
+            if fraction.isdigit():
+                rewritten.append(seconds + self._decimal + fraction.rstrip(b"0"))
+            else:  # no fraction, or an offset follows it
+                rewritten.append(token)
+        return rewritten
 
 
 class _DateTexts(dict[bytes, bytes]):
@@ -172,12 +174,10 @@ def _date_template(locale: Any) -> str:
     if _minimized_tag(locale) not in _DATES:
         return _ISO_TEMPLATE
     pattern = _QUOTED.sub("", locale.date_formats["short"].pattern).replace("\u200f", "")
-    template = _FIELD.sub(_field, pattern.replace(". ", ".")).strip("\u202f. ")
+    template = _FIELD.sub(
+        lambda found: "{y}" if found[0][0] == "y" else f"{{{found[0]}}}", pattern.replace(". ", ".")
+    ).strip("\u202f. ")
     return template if _TEMPLATE.fullmatch(template) else _ISO_TEMPLATE
-
-
-def _field(found: re.Match[str]) -> str:
-    return "{y}" if found[0][0] == "y" else f"{{{found[0]}}}"
 
 
 def _minimized_tag(locale: Any) -> str:

@@ -8,7 +8,7 @@ arguments.
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 
 from streamware.formats.csv import Csv, Tsv
 from streamware.formats.json import Json, Ndjson
@@ -38,20 +38,15 @@ def lookup(format: str | Format) -> Format:  # noqa: A002 - the contract's name
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return _load(entry)
+        if entry.name != name:
+            continue
+        try:
+            found: Format = entry.load()()
+        except Exception as error:
+            error.add_note(f"while loading the format {name!r} from its entry point {entry.value}")
+            raise
+        return found
     raise ValueError(f"unknown format {format!r}; known formats: {', '.join(available())}")
-
-
-def _load(entry: EntryPoint) -> Format:
-    try:
-        found: Format = entry.load()()
-    except Exception as error:
-        error.add_note(
-            f"while loading the format {entry.name!r} from its entry point {entry.value}"
-        )
-        raise
-    return found
 
 
 def available() -> list[str]:

@@ -124,7 +124,11 @@ class XmlEncoder:
         # its position in a batch.
         self._attributes: list[tuple[int, _XmlColumn]] = []
         self._elements: list[tuple[int, _XmlColumn]] = []
-        self._check_attributes(columns)
+        known = [name for column in columns for name in (column.title, column.key)]
+        for name in options.attributes:
+            if name not in known:
+                titles = ", ".join(str(column.title) for column in columns)
+                raise EncodeError(f"attributes names {name!r}, but the columns are: {titles}")
         quoted = formatters(columns, context, TextRules(escape=XmlEscape(attribute=True)))
         inside = formatters(columns, context, TextRules(escape=XmlEscape(attribute=False)))
         for at, (column, name) in enumerate(zip(columns, names(columns), strict=True)):
@@ -163,13 +167,6 @@ class XmlEncoder:
 
     def abort(self) -> None:
         """Do nothing: there is nothing to release."""
-
-    def _check_attributes(self, columns: Sequence[Column]) -> None:
-        known = [name for column in columns for name in (column.title, column.key)]
-        for name in self._options.attributes:
-            if name not in known:
-                titles = ", ".join(str(column.title) for column in columns)
-                raise EncodeError(f"attributes names {name!r}, but the columns are: {titles}")
 
 
 class _XmlColumn:

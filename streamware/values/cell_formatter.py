@@ -245,7 +245,11 @@ class CellFormatter:
                     actual=units(text),
                 )
             self._converted["long_text"] += 1
-            text = _cut(text)
+            kept = text.encode("utf-16-le", "surrogatepass")[: 2 * (UTF16_CELL - 1)]
+            text = kept.decode("utf-16-le", "surrogatepass")
+            if "\ud800" <= text[-1] <= "\udbff":  # half of a surrogate pair
+                text = text[:-1]
+            text += "…"
         return text
 
     def _bool(self, value: bool) -> tuple[Kind, bytes]:
@@ -293,7 +297,9 @@ class CellFormatter:
         if self._values.decimal == "text":
             self._converted["decimal"] += 1
             return self._text(token.decode())
-        if not self._text_rules.spreadsheet or _fits_double(token):
+        # A plain decimal that is short enough for a double to keep all its digits.
+        short = len(token) <= DIGITS and not token.translate(None, b"0123456789.-")
+        if short or not self._text_rules.spreadsheet:
             return Kind.NUMBER, token
         return self._double(value, token)
 
@@ -443,15 +449,13 @@ class CellFormatter:
         if not self._text_rules.json:
             return self._text(text)
         if FORBIDDEN.search(text):
-            text = self._nested_forbidden(text)
+            notation = self._text_rules.escaped
+            if self._values.forbidden == "escape" and notation is not None:
+                self._converted["forbidden"] += 1
+                text = FORBIDDEN.sub(lambda found: notation(found[0]).decode(), text)
+            else:
+                text = self._without_forbidden(text)
         return Kind.JSON, text.encode()
-
-    def _nested_forbidden(self, text: str) -> str:
-        notation = self._text_rules.escaped
-        if self._values.forbidden != "escape" or notation is None:
-            return self._without_forbidden(text)
-        self._converted["forbidden"] += 1
-        return FORBIDDEN.sub(lambda found: notation(found[0]).decode(), text)
 
     def _other(self, value: object) -> tuple[Kind, bytes]:
         if self._values.other == "str":
@@ -514,18 +518,6 @@ def _plain(care: bytes, spreadsheet: bool) -> bytes:
     return bytes(set(range(256)) - set(CONTROLS + LEAD_OF_FFFE + care + b"\r" * spreadsheet))
 
 
-def _fits_double(token: bytes) -> bool:
-    """Return whether a plain decimal is short enough for a double to keep all its digits."""
-    return len(token) <= DIGITS and not token.translate(None, b"0123456789.-")
-
-
 def unix_lines(blob: bytes) -> bytes:
     """Return the text with LF in place of CR LF and CR."""
     return blob.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def _cut(text: str) -> str:
-    """Return the text that fits into a spreadsheet's cell, ending in an ellipsis."""
-    units = text.encode("utf-16-le", "surrogatepass")[: 2 * (UTF16_CELL - 1)]
-    kept = units.decode("utf-16-le", "surrogatepass")
-    return (kept[:-1] if "\ud800" <= kept[-1] <= "\udbff" else kept) + "…"

@@ -129,7 +129,10 @@ class ColumnFormatter:
         tokens = plain_floats(cells)
         if tokens is not None:
             return FormattedColumn(Kind.NUMBER, tokens, numbers=cells)  # type: ignore[arg-type]  # floats
-        types = _types_of(cells)
+        listed = list(map(type, cells))
+        # Counting the first type is faster than making a set.
+        uniform = listed and listed.count(listed[0]) == len(listed)
+        types = {listed[0]} if uniform else set(listed)
         if Cell in types:
             return self._unstyled(cells, first)
         sparse = None.__class__ in types
@@ -182,7 +185,15 @@ class ColumnFormatter:
             blob = "\x1f".join(cells).encode()
         except UnicodeEncodeError:
             return None
-        if self._too_long(cells, len(blob)):
+        # A text has at most as many characters, and UTF-16 units, as bytes of UTF-8.
+        bound = self._cell_characters
+        if bound is not None and len(blob) > bound and max(map(len, cells)) > bound:
+            return None
+        if (
+            self._text_rules.spreadsheet
+            and len(blob) > UTF16_CELL
+            and max(map(len, cells)) > UTF16_CELL // 2
+        ):
             return None
         kept = blob.translate(None, self._plain)
         if self._starts and len(kept) >= len(cells):
@@ -200,17 +211,6 @@ class ColumnFormatter:
             self._converted["newline"] += sum(b"\r" in cell for cell in kept.split(SEPARATOR))
             blob = unix_lines(blob)
         return FormattedColumn(Kind.TEXT, self._text_rules.escape(blob, kept, self._converted))
-
-    def _too_long(self, cells: Sequence[str], size: int) -> bool:
-        # A text has at most as many characters, and UTF-16 units, as bytes of UTF-8.
-        bound = self._cell_characters
-        if bound is not None and size > bound and max(map(len, cells)) > bound:
-            return True
-        return (
-            self._text_rules.spreadsheet
-            and size > UTF16_CELL
-            and max(map(len, cells)) > UTF16_CELL // 2
-        )
 
     def _ints(self, cells: Sequence[int]) -> FormattedColumn | None:
         try:
@@ -342,12 +342,6 @@ class ColumnFormatter:
         datetime: _datetimes,
         uuid.UUID: _uuids,
     }
-
-
-def _types_of(cells: Sequence[object]) -> set[type]:
-    """Return the exact types of `cells`; counting the first one is faster than making a set."""
-    types = list(map(type, cells))
-    return {types[0]} if types and types.count(types[0]) == len(types) else set(types)
 
 
 @cache

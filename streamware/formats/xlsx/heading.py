@@ -104,7 +104,7 @@ class Heading:
         if strings is not None:
             strings.collect([FormattedColumn(Kind.TEXT, [title]) for title in self.titles])
         number = self.rows  # the header is the last of them
-        xml = self._row_start(number)
+        cells = []
         for at, (column, title) in enumerate(zip(self._head.columns, self.titles, strict=True)):
             if column.note:
                 self._attachments.add_note(number, at, column.note)
@@ -112,8 +112,9 @@ class Heading:
             if not self._workbook.compact:
                 start = b'<c r="%s%d"' % (column_letters(at).encode(), number)
             style = self._header_styles[column.align]
-            xml += start + (b' s="%d"' % style if style else b"") + text_value(title, strings)
-        return xml + b"</row>"
+            start += b' s="%d"' % style if style else b""
+            cells.append(start + text_value(title, strings))
+        return b"".join([self._row_start(number), *cells, b"</row>"])
 
     def _row_start(self, number: int) -> bytes:
         return b"<row>" if self._workbook.compact else b'<row r="%d">' % number
