@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import reap
+from streamware.scratch.removal import counted
 from streamware.settings import Settings
 
 # ruff: noqa: T201 - a command line prints
@@ -62,14 +63,9 @@ def _reap(options: argparse.Namespace) -> int:
         directory.close()
     for error in reaped.errors:
         print(error, file=sys.stderr)
-    counts = f"{_counted(reaped.directories, 'directory')}, {_counted(reaped.files, 'file')}"
-    print(f"removed {counts}, {_counted(reaped.bytes, 'byte')} from {directory.path}")
+    counts = f"{counted(reaped.directories, 'directory')}, {counted(reaped.files, 'file')}"
+    print(f"removed {counts}, {counted(reaped.bytes, 'byte')} from {directory.path}")
     return 1 if reaped.errors else 0
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def _add_demo(commands: _Commands) -> None:

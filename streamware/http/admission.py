@@ -33,10 +33,11 @@ class Admission:
         self._bounded = max_concurrent is not None  # else all of this is skipped
         self._slots = max_concurrent or 0  # how many exports may run at once
         self._seconds = wait_seconds  # how long to wait for a slot
-        self._reset()
+        self.forked()
         watch(self)
 
-    def _reset(self) -> None:
+    def forked(self) -> None:
+        """Start with no slot taken and no waiter; those before a fork belong to the parent."""
         self._active = 0  # slots that are taken
         self._lock = threading.Lock()  # for `_active`, `_waiting` and the waiters
         self._waiting: OrderedDict[_Thread | _Task, None] = OrderedDict()  # in order of arrival
@@ -90,10 +91,6 @@ class Admission:
         """Give a slot back, for the first in the queue.  Never blocks, never raises."""
         if self._bounded:
             self._release(None)
-
-    def forked(self) -> None:
-        """Forget all slots and waiters: they belong to the parent."""
-        self._reset()
 
     def _claim(self, waiter: _Thread | _Task | None) -> bool:
         """Take a free slot, or put `waiter` into the queue; return whether one was free.

@@ -89,7 +89,15 @@ class DisconnectWatcher:
                 return {"type": "http.disconnect"}
             self._raise()
             if not self._reading:
-                return await self._receive_directly()
+                self._direct_calls += 1
+                try:
+                    message = await self._receive()
+                finally:
+                    self._direct_calls -= 1
+                    self._turn.set()
+                if message["type"] == "http.disconnect":
+                    self._end(None)
+                return message
             self._news.clear()
             await self._news.wait()
         message = self._backlog.popleft()
@@ -148,17 +156,6 @@ class DisconnectWatcher:
     @property
     def _reading(self) -> bool:
         return self._reader is not None and not self._reader.done()
-
-    async def _receive_directly(self) -> Message:
-        self._direct_calls += 1
-        try:
-            message = await self._receive()
-        finally:
-            self._direct_calls -= 1
-            self._turn.set()
-        if message["type"] == "http.disconnect":
-            self._end(None)
-        return message
 
     async def _read(self) -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 # Prefixes of SERVER_SOFTWARE, in lower case; and a key that only one server sets.
 _SOFTWARE = {"wsgiserver/": "wsgiref", "granian": "granian's WSGI side"}
 _KEYS = {"uwsgi.version": "uWSGI"}
+_HTTP_1_0 = ("1.0", "1", "0.9")  # granian gives "HTTP/1", without a minor version
 
 
 def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
@@ -25,8 +26,8 @@ def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
     for beginning, name in _SOFTWARE.items():
         if software.startswith(beginning):
             return name
-    # granian gives "HTTP/1", without a minor version.
-    return _http_1_0(environ.get("SERVER_PROTOCOL", "").upper().removeprefix("HTTP/"))
+    version = environ.get("SERVER_PROTOCOL", "").upper().removeprefix("HTTP/")
+    return "HTTP/1.0" if version in _HTTP_1_0 else None
 
 
 def silent_asgi(scope: Mapping[str, Any]) -> str | None:
@@ -34,8 +35,4 @@ def silent_asgi(scope: Mapping[str, Any]) -> str | None:
 
     No ASGI server ends a body that the application has not completed.
     """
-    return _http_1_0(scope.get("http_version", "1.1"))
-
-
-def _http_1_0(version: str) -> str | None:
-    return "HTTP/1.0" if version in ("1.0", "1", "0.9") else None
+    return "HTTP/1.0" if scope.get("http_version") in _HTTP_1_0 else None

@@ -13,6 +13,7 @@ from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.forks import watch
 from streamware.scratch.process_budget import Budget
 from streamware.scratch.process_directory import ProcessDirectory, reap
+from streamware.scratch.removal import counted
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")
@@ -82,15 +83,11 @@ class ScratchPool:
         if reaped.directories or reaped.files or failed:
             logger.warning(
                 "removed what killed processes left: %s, %s, %s; %s",
-                _counted(reaped.directories, "directory", "directories"),
-                _counted(reaped.files, "file"),
-                _counted(reaped.bytes, "byte"),
-                _counted(failed, "error"),
+                counted(reaped.directories, "directory"),
+                counted(reaped.files, "file"),
+                counted(reaped.bytes, "byte"),
+                counted(failed, "error"),
             )
-
-
-def _counted(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 _pools: dict[Settings, ScratchPool] = {}

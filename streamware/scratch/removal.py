@@ -42,6 +42,12 @@ class Reaped:
     errors: list[OSError] = field(default_factory=list)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count as messages about what was removed give it: 1 file, 2 directories."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 @contextmanager
 def noting_errors(reaped: Reaped) -> Iterator[None]:
     """Note an error and continue; a file that is already gone is no error."""

@@ -62,8 +62,13 @@ class Ring:
                 return True
             if self.keeps(chunk):
                 self._chunks.append(chunk)
-            elif not self._put_on_disk(chunk):
-                return False
+            else:
+                if not self._segments or self._segments[-1].written + len(chunk) > SEGMENT:
+                    segment = self._new_segment(max(SEGMENT, len(chunk)))
+                    if segment is None:
+                        return False
+                    self._segments.append(segment)
+                self._segments[-1].write(chunk)
             self.size += len(chunk)
             return True
 
@@ -95,15 +100,6 @@ class Ring:
             self.size = 0
             while self._segments:
                 self._segments.pop().spool.close()
-
-    def _put_on_disk(self, chunk: bytes) -> bool:
-        if not self._segments or self._segments[-1].written + len(chunk) > SEGMENT:
-            segment = self._new_segment(max(SEGMENT, len(chunk)))
-            if segment is None:
-                return False
-            self._segments.append(segment)
-        self._segments[-1].write(chunk)
-        return True
 
     def _new_segment(self, size: int) -> _Segment | None:
         spool = None
