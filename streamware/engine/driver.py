@@ -44,9 +44,9 @@ from streamware.rows.source import (
     close,
     is_opener,
 )
+from streamware.scratch.disk_quota import ExportQuota
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
-from streamware.scratch.quota import ExportQuota
 
 
 class Coder(Protocol):

@@ -36,7 +36,7 @@ from streamware.http.request import Request
 from streamware.observe import Watch
 from streamware.receipt import Receipt
 from streamware.rows.source import Bridge, Cancelled, close
-from streamware.scratch.quota import ExportQuota
+from streamware.scratch.disk_quota import ExportQuota
 from streamware.settings import Settings
 
 Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]

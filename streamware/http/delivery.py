@@ -25,9 +25,9 @@ from streamware.limits import Limits
 from streamware.observe import Watch
 from streamware.receipt import Receipt
 from streamware.rows.source import Bridge
+from streamware.scratch.disk_quota import ExportQuota
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
-from streamware.scratch.quota import ExportQuota
 from streamware.settings import Settings
 
 logger = logging.getLogger("streamware")

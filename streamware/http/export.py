@@ -32,7 +32,7 @@ from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.source import Bridge, Rows, checked, open_sources
-from streamware.scratch.quota import ExportQuota
+from streamware.scratch.disk_quota import ExportQuota
 from streamware.settings import Settings
 from streamware.values import Values
 

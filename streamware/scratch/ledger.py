@@ -13,9 +13,9 @@ from typing import Protocol, TypeVar
 
 from streamware.errors import StateError
 from streamware.limits import Limits
+from streamware.scratch.disk_quota import ExportQuota, RequestQuota, check_process
 from streamware.scratch.named_files import NamedFiles
 from streamware.scratch.pool import ScratchPool
-from streamware.scratch.quota import ExportQuota, RequestQuota, check_process
 from streamware.scratch.ring import Ring
 from streamware.scratch.spool import Spool
 from streamware.settings import Settings

@@ -9,9 +9,9 @@ from pathlib import Path
 from time import monotonic
 
 from streamware.errors import ScratchError, StateError
+from streamware.scratch.disk_quota import RequestQuota
 from streamware.scratch.forks import opening
 from streamware.scratch.pool import ScratchPool
-from streamware.scratch.quota import RequestQuota
 from streamware.settings import setting
 
 _FREE = 0.005  # seconds of measuring that are never too much

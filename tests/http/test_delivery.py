@@ -6,7 +6,7 @@ from streamware.engine.driver import Driver
 from streamware.engine.options import resolve
 from streamware.http.delivery import Answer, Job
 from streamware.rows.source import Bridge
-from streamware.scratch.quota import ExportQuota
+from streamware.scratch.disk_quota import ExportQuota
 
 
 def made(bridge: Bridge | None = None, quota: ExportQuota | None = None) -> Driver:

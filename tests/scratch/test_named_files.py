@@ -12,10 +12,10 @@ import pytest
 from fakes import PATIENCE
 from oracle import storing
 from streamware.errors import Refused, ScratchError, StateError
+from streamware.scratch.disk_quota import RequestQuota
 from streamware.scratch.ledger import Scratch
 from streamware.scratch.named_files import NamedFiles
 from streamware.scratch.pool import ScratchPool
-from streamware.scratch.quota import RequestQuota
 
 
 @pytest.fixture

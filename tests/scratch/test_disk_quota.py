@@ -13,9 +13,9 @@ import streamware as sw
 from fakes import PATIENCE
 from oracle import storing, tmpfs
 from streamware.errors import Refused, ScratchError, StateError
+from streamware.scratch.disk_quota import RequestQuota
 from streamware.scratch.ledger import Scratch
 from streamware.scratch.pool import ScratchPool
-from streamware.scratch.quota import RequestQuota
 
 MIB = 2**20
 
