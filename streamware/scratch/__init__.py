@@ -1,9 +1,9 @@
 """Where do the temporary files of a request live, and what bounds and removes them?
 
-`ledger` is the entry: a `Scratch` for each request.  `disk_quota` counts what a request and an export
-hold, `budget` and `host_budget` what a process and a host hold.  `spool` and `ring` keep bytes in
-memory and in files without a name; `named_files` are for libraries that need a path.  `pool` holds
-what requests share: the `directory` that is set, and the `process_directory` in it.
+`ledger` is the entry: a `Scratch` for each request.  `disk_quota` counts what a request and an
+export hold, `process_budget` and `host_budget` what a process and a host hold.  `spool` and `ring`
+keep bytes in memory and in files without a name; `named_files` are for libraries that need a path.
+`pool` holds what requests share: the `directory` that is set, and the `process_directory` in it.
 
 Lock order.  While a thread holds one of these locks it may take only those that follow it:
 
