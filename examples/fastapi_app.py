@@ -9,7 +9,7 @@ from contextlib import closing
 
 from fastapi import FastAPI
 
-from streamware.frameworks.fastapi import ExportResponse
+from streamware.frameworks.fastapi import ExportResponse, describe
 
 DATABASE = "file:fastapi_app?mode=memory&cache=shared"  # exists while `keeper` is open
 keeper = sqlite3.connect(DATABASE, uri=True, isolation_level=None)
@@ -18,6 +18,7 @@ rows = [(n, f"Müller & Söhne {n}", n / 8) for n in range(1, 10_001)]
 keeper.executemany("insert into orders values (?, ?, ?)", rows)
 
 app = FastAPI()
+FORMATS = ("xlsx", "csv", "json")
 
 
 def fetch_orders(above):
@@ -26,8 +27,6 @@ def fetch_orders(above):
         yield from db.execute("select id, customer, total from orders where total > ?", [above])
 
 
-@app.get("/orders")
-def orders(above: float = 0) -> ExportResponse:
-    return ExportResponse(
-        lambda: fetch_orders(above), filename="orders", formats=("xlsx", "csv", "json")
-    )
+@app.get("/orders", response_class=ExportResponse, openapi_extra=describe(FORMATS))
+def orders(above: float = 0):
+    return ExportResponse(lambda: fetch_orders(above), filename="orders", formats=FORMATS)

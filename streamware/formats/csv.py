@@ -67,6 +67,12 @@ class Csv:
 
     name: ClassVar[str] = "csv"
     media_type: ClassVar[str] = "text/csv; charset=utf-8"
+    other_media_types: ClassVar[tuple[str, ...]] = (
+        "application/csv",
+        "text/comma-separated-values",
+        "text/x-csv",
+        "application/x-csv",
+    )
     extension: ClassVar[str] = ".csv"
     several_sheets: ClassVar[bool] = False
     self_terminating: ClassVar[bool] = False
@@ -166,6 +172,7 @@ class Tsv(Csv):
 
     name: ClassVar[str] = "tsv"
     media_type: ClassVar[str] = "text/tab-separated-values; charset=utf-8"
+    other_media_types: ClassVar[tuple[str, ...]] = ("text/tsv", "application/tsv")
     extension: ClassVar[str] = ".tsv"
 
 

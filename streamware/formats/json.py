@@ -27,6 +27,7 @@ class Json:
 
     name: ClassVar[str] = "json"
     media_type: ClassVar[str] = "application/json"
+    other_media_types: ClassVar[tuple[str, ...]] = ("text/json",)
     extension: ClassVar[str] = ".json"
     several_sheets: ClassVar[bool] = False
     self_terminating: ClassVar[bool] = True
@@ -43,6 +44,15 @@ class Ndjson:
 
     name: ClassVar[str] = "ndjson"
     media_type: ClassVar[str] = "application/x-ndjson"
+    other_media_types: ClassVar[tuple[str, ...]] = (
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonl",
+        "application/jsonlines",
+        "application/x-jsonlines",
+        "application/json-lines",
+        "text/x-ndjson",
+    )
     extension: ClassVar[str] = ".ndjson"
     several_sheets: ClassVar[bool] = False
     self_terminating: ClassVar[bool] = False

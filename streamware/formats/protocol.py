@@ -66,10 +66,11 @@ class Encoder(Protocol):
 class Format(Protocol):
     """A document format with its options: a frozen value.
 
-    Two attributes are optional.  `interleaves` is true if rows of several sheets may come in one
-    pass, in any order.  `languages` is for a format that depends on the reader's language: a
-    container of language tags, such as "de" and "de-CH".  `Context.locale` is then the one that
-    suits the reader, which over HTTP `Accept-Language` decides.
+    Three attributes are optional.  `interleaves` is true if rows of several sheets may come in one
+    pass, in any order.  `other_media_types` are further names by which clients ask for the format
+    in `Accept`.  `languages` is for a format that depends on the reader's language: a container of
+    language tags, such as "de" and "de-CH".  `Context.locale` is then the one that suits the
+    reader, which over HTTP `Accept-Language` decides.
     """
 
     @property
@@ -103,6 +104,11 @@ class Format(Protocol):
 def pieces(finished: bytes | Iterator[bytes]) -> Iterator[bytes]:
     """Return the result of `Encoder.finish` as an iterator."""
     return iter((finished,)) if isinstance(finished, bytes) else finished
+
+
+def media_types(format_: Format) -> tuple[str, ...]:
+    """Return the media types by which clients ask for the format, its own first."""
+    return (format_.media_type, *getattr(format_, "other_media_types", ()))
 
 
 def interleaves(format_: Format) -> bool:

@@ -7,6 +7,7 @@ arguments.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -47,6 +48,21 @@ def lookup(format: str | Format) -> Format:  # noqa: A002 - the contract's name
             raise
         return found
     raise ValueError(f"unknown format {format!r}; known formats: {', '.join(available())}")
+
+
+def lookup_all(formats: Sequence[str | Format]) -> list[Format]:
+    """Return the formats of a list of names and formats.
+
+    Raises:
+        TypeError: `formats` is a single name, or holds anything but names and formats.
+        ValueError: It is empty, or has a name that no format has.
+    """
+    if isinstance(formats, str):
+        raise TypeError("formats must be a list of formats, not str; format= takes a single one")
+    offered = [lookup(format_) for format_ in formats]
+    if not offered:
+        raise ValueError("formats must offer at least one format")
+    return offered
 
 
 def available() -> list[str]:

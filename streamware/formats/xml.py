@@ -57,6 +57,7 @@ class Xml:
 
     name: ClassVar[str] = "xml"
     media_type: ClassVar[str] = "application/xml"
+    other_media_types: ClassVar[tuple[str, ...]] = ("text/xml",)
     extension: ClassVar[str] = ".xml"
     several_sheets: ClassVar[bool] = False
     self_terminating: ClassVar[bool] = True

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from streamware.engine.driver import Coder, Driver
 from streamware.engine.options import FLUSH_INTERVAL, resolve
 from streamware.engine.worker import GATE
 from streamware.errors import StateError
-from streamware.formats.protocol import Format, interleaves
-from streamware.formats.registry import extensions, lookup
+from streamware.formats.protocol import Format, interleaves, media_types
+from streamware.formats.registry import extensions, lookup_all
 from streamware.http import negotiation
 from streamware.http.application import Application
 from streamware.http.coding import Gzip
@@ -35,6 +35,8 @@ from streamware.rows.source import Bridge, Rows, checked, open_sources
 from streamware.scratch.disk_quota import ExportQuota
 from streamware.settings import Settings
 from streamware.values import Values
+
+DEFAULT_FORMATS: Final = ("csv", "xlsx", "xml")
 
 
 class Export(Application):
@@ -112,7 +114,7 @@ class Export(Application):
         columns: Iterable[Column | Key] | None = None,
         sheet_by: Key | None = None,
         format: str | Format | None = None,  # noqa: A002 - the contract's name
-        formats: Sequence[str | Format] = ("csv", "xlsx", "xml"),
+        formats: Sequence[str | Format] = DEFAULT_FORMATS,
         format_param: str = "format",
         filename: str = "export",
         delivery: Delivery = "auto",
@@ -148,7 +150,7 @@ class Export(Application):
         self._used = False  # whether it has answered a request
 
     def _prepare_answer(self, request: Request) -> Answer:
-        offers = [(format_.name, format_.media_type) for format_ in self._formats]
+        offers = [(format_.name, media_types(format_)) for format_ in self._formats]
         asked = negotiation.query_value(request.query, self._format_param)
         chosen = negotiation.choose(offers, query_value=asked, accept=request.accept)
         if chosen is None:
@@ -306,11 +308,7 @@ def _check_types(*, values: object, limits: object, settings: object, **callable
 
 
 def _offered(rows: Rows, sheet_by: Key | None, formats: Sequence[str | Format]) -> list[Format]:
-    if isinstance(formats, str):
-        raise TypeError("formats must be a list of formats, not str; format= takes a single one")
-    offered = [lookup(format_) for format_ in formats]
-    if not offered:
-        raise ValueError("formats must offer at least one format")
+    offered = lookup_all(formats)
     if sheet_by is not None:
         Column(sheet_by)  # raises TypeError for anything but a key
     first = rows[0] if isinstance(rows, (list, tuple)) and rows else None

@@ -36,27 +36,32 @@ def media_ranges(header: str) -> dict[str, float]:
 
 
 def choose(
-    offers: Sequence[tuple[str, str]], *, query_value: str | None, accept: str | None
+    offers: Sequence[tuple[str, Sequence[str]]], *, query_value: str | None, accept: str | None
 ) -> int | None:
     """Return the index of the offer that the request asks for; None if there is no such offer.
 
     A name in the query decides.  Without one the `Accept` header does: the highest weight, and
     among equal weights the first offer.  A header that is missing, or that a browser sent (it
-    asks for `text/html`), states no preference and gets the first offer.
+    asks for `text/html`), states no preference and gets the first offer.  The range
+    `application/octet-stream` means any format, as `*/*` does.  A sole offer is sent whatever the
+    header says: clients generated from an API description ask for `application/json` everywhere.
 
     Args:
-        offers: (name, media type) of at least one format; the first is the default.
+        offers: (name, media types) of at least one format, each with its own media type before
+            the other names of it; the first is the default.
         query_value: The name in the query, such as `csv`; None or empty if there is none.
         accept: The `Accept` header, several of them joined by commas.
+
+    Source: RFC 9110 §12.4.1 (a server may disregard the header), §12.5.1.
     """
     if query_value:
         names = [name.lower() for name, _ in offers]
         wanted = query_value.lower()
         return names.index(wanted) if wanted in names else None
     ranges = media_ranges(accept or "")
-    if not ranges or ranges.get("text/html"):
+    if len(offers) == 1 or not ranges or ranges.get("text/html"):
         return 0
-    weights = [_weight_of(media_type, ranges) for _, media_type in offers]
+    weights = [_weight_of(media_types, ranges) for _, media_types in offers]
     best = max(weights)
     return weights.index(best) if best else None
 
@@ -104,11 +109,12 @@ def query_value(query: str, name: str) -> str | None:
     return next((value for key, value in pairs if key == name), None)
 
 
-def _weight_of(media_type: str, ranges: Mapping[str, float]) -> float:
+def _weight_of(media_types: Sequence[str], ranges: Mapping[str, float]) -> float:
     """Return the weight of the most specific range that matches (RFC 9110 §12.5.1)."""
-    exact = media_type.partition(";")[0].strip().lower()
-    group = exact.partition("/")[0] + "/*"
-    return next((ranges[each] for each in (exact, group, "*/*") if each in ranges), 0.0)
+    exact = [media_type.partition(";")[0].strip().lower() for media_type in media_types]
+    group = exact[0].partition("/")[0] + "/*"
+    candidates = (*exact, group, "application/octet-stream", "*/*")
+    return next((ranges[each] for each in candidates if each in ranges), 0.0)
 
 
 def _weights(header: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Response  # noqa: E402 - 
 from starlette.background import BackgroundTask  # noqa: E402
 
 from streamware.frameworks import starlette  # noqa: E402
-from streamware.frameworks.fastapi import ExportResponse  # noqa: E402
+from streamware.frameworks.fastapi import ExportResponse, describe  # noqa: E402
 
 ROWS = [{"id": 1, "name": "Åse"}, {"id": 2, "name": "Bo"}]
 
@@ -230,3 +230,74 @@ async def test_an_export_returned_as_it_is_is_refused_under_the_response_class_t
 
 def test_it_is_the_class_of_starlette() -> None:
     assert ExportResponse is starlette.ExportResponse
+
+
+async def test_a_described_route_lists_its_formats_and_the_parameter() -> None:
+    app = FastAPI()
+    formats = ("xlsx", "csv", sw.Ndjson())
+    extra = describe(formats, format_param="as", status_code=201)
+
+    @app.get("/orders", response_class=ExportResponse, status_code=201, openapi_extra=extra)
+    async def orders(above: float = 0) -> Any:
+        return ExportResponse(ROWS, formats=formats, format_param="as")
+
+    shown = (await get(app, "/openapi.json")).json()["paths"]["/orders"]["get"]
+    assert [parameter["name"] for parameter in shown["parameters"]] == ["above", "as"]
+    assert shown["parameters"][1]["schema"] == {
+        "type": "string",
+        "enum": ["xlsx", "csv", "ndjson"],
+        "default": "xlsx",
+    }
+    assert list(shown["responses"]["201"]["content"]) == [
+        sw.Xlsx().media_type,
+        "text/csv",
+        "application/x-ndjson",
+    ]
+    assert shown["responses"]["201"]["description"] == "Successful Response"
+    assert "406" in shown["responses"]
+
+
+async def test_each_described_value_of_the_parameter_is_answered_as_described() -> None:
+    app = FastAPI()
+
+    @app.get("/orders", response_class=ExportResponse, openapi_extra=describe())
+    async def orders() -> Any:
+        return ExportResponse(ROWS)
+
+    shown = (await get(app, "/openapi.json")).json()["paths"]["/orders"]["get"]
+    (parameter,) = shown["parameters"]
+    sent = [
+        (await get(app, f"/orders?format={name}")).headers["content-type"].partition(";")[0]
+        for name in parameter["schema"]["enum"]
+    ]
+    assert sent == list(shown["responses"]["200"]["content"])
+
+
+def test_a_sole_format_is_described_without_a_choice() -> None:
+    shown = describe(["csv"])
+    assert shown == {
+        "responses": {
+            "200": {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}
+        }
+    }
+
+
+@pytest.mark.parametrize(("formats", "error"), [("csv", TypeError), ([], ValueError)])
+def test_formats_that_no_export_takes_are_not_described(formats: Any, error: Any) -> None:
+    with pytest.raises(error, match="formats"):
+        describe(formats)
+
+
+async def test_a_client_of_an_api_description_gets_the_sole_format() -> None:
+    app = FastAPI()
+
+    @app.get("/orders")
+    async def orders() -> ExportResponse:
+        return ExportResponse(ROWS, format="csv")
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.get("/orders", headers={"Accept": "application/json"})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "accept" not in response.headers["vary"].lower().split(", ")

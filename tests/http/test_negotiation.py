@@ -16,7 +16,11 @@ from streamware.http.negotiation import (
 )
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-OFFERS = [("xlsx", XLSX), ("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")]
+OFFERS = [
+    ("xlsx", [XLSX, "application/vnd.ms-excel"]),
+    ("csv", ["text/csv; charset=utf-8", "application/csv"]),
+    ("xml", ["application/xml", "text/xml"]),
+]
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 JAVA = "image/gif, image/jpeg, *; q=.2"
 
@@ -86,6 +90,15 @@ def test_a_long_header_of_quotes_is_read_in_no_time() -> None:
         pytest.param(f"application/*, {XLSX};q=0.1", "xml", id="exact counts before its group"),
         pytest.param("*/*, application/*;q=0", "csv", id="excluded group"),
         pytest.param(f"{XLSX};q=0, */*;q=0.1", "csv", id="excluded default"),
+        pytest.param("application/csv", "csv", id="another name"),
+        pytest.param(
+            "text/csv;q=0.1, application/csv, text/xml;q=0.5", "xml", id="own name counts"
+        ),
+        pytest.param("text/*", "csv", id="a group is that of the own name"),
+        pytest.param("application/octet-stream", "xlsx", id="bytes"),
+        pytest.param("application/octet-stream;q=0.5, text/xml", "xml", id="bytes or xml"),
+        pytest.param(f"application/octet-stream, {XLSX};q=0", "csv", id="bytes but no xlsx"),
+        pytest.param("application/octet-stream;q=0, */*;q=0", None, id="no bytes"),
         pytest.param("application/pdf", None, id="nothing fits"),
         pytest.param("text/csv;q=0", None, id="only an exclusion"),
         pytest.param("*/*;q=0", None, id="everything excluded"),
@@ -242,3 +255,10 @@ def test_a_value_comes_back_from_a_query(value: str) -> None:
 @given(st.binary())
 def test_no_bytes_are_too_strange_for_a_query(query: bytes) -> None:
     query_value(query.decode("latin-1"), "format")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv;q=0", "*/*;q=0", "image/png"])
+def test_a_sole_offer_is_sent_whatever_the_header_says(accept: str) -> None:
+    offers = OFFERS[:1]
+    assert choose(offers, query_value=None, accept=accept) == 0
+    assert choose(offers, query_value="csv", accept=accept) is None

@@ -38,6 +38,9 @@ class Ods(WorkbookOptions):
 
     name: ClassVar[str] = "ods"
     media_type: ClassVar[str] = parts.MEDIA_TYPE
+    other_media_types: ClassVar[tuple[str, ...]] = (
+        "application/x-vnd.oasis.opendocument.spreadsheet",
+    )
     extension: ClassVar[str] = ".ods"
     interleaves: ClassVar[bool] = False
 

@@ -41,6 +41,7 @@ class Xlsx(WorkbookOptions):
 
     name: ClassVar[str] = "xlsx"
     media_type: ClassVar[str] = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    other_media_types: ClassVar[tuple[str, ...]] = ("application/vnd.ms-excel",)
     extension: ClassVar[str] = ".xlsx"
     interleaves: ClassVar[bool] = True
 
