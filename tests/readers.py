@@ -182,7 +182,12 @@ def libreoffice_book(data: bytes, tmp_path: Path, name: str) -> Any:
     """What LibreOffice saves as a workbook of Excel when it has opened the file `name`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # extensions that openpyxl does not know
-        return openpyxl_book(_converted(data, tmp_path, name, "xlsx"))
+        return openpyxl_book(libreoffice_saved(data, tmp_path, name))
+
+
+def libreoffice_saved(data: bytes, tmp_path: Path, name: str) -> bytes:
+    """The workbook of Excel itself; formulas without a value are calculated in it."""
+    return _converted(data, tmp_path, name, "xlsx")
 
 
 def _converted(data: bytes, tmp_path: Path, name: str, to: str) -> bytes:

@@ -60,7 +60,9 @@ class Column:
             address itself (http, https, ftp, ftps or mailto).  If it is not, or if the address has
             over 255 characters, the cell is not a link, and is counted.
         total: "sum", "average" or "count", calculated in a row below the last one.  Text in a
-            column with a sum or an average is an `EncodeError`.
+            column with a sum or an average is an `EncodeError`.  The row holds formulas with their
+            values.  If a value depends on a `Formula` whose number is not in `cached`, only the
+            program that opens the file calculates it.  Cells with a SUBTOTAL do not count.
         rules: How cells are highlighted: `Condition`, `ColorScale`, `DataBar`.
         validation: What may be typed into its cells.
 

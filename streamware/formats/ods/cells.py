@@ -122,9 +122,14 @@ class CellWriter:
         return (before, tokens, after)
 
     def calculated_cell(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
-        """Return a cell with a formula in OpenFormula and its value, outside of the rows."""
+        """Return a cell with a formula in OpenFormula and its value, outside of the rows.
+
+        A cell of the kind EMPTY has no value: it is calculated when the document is opened.
+        """
         markup = self._registry.styled_markup(style)
         start = _START + _formula_attribute(formula)
+        if kind is Kind.EMPTY:
+            return start + markup.style + b"/>"
         return start + self._value_start(kind, markup) + token + _AFTER_VALUE
 
     def _value_start(self, kind: Kind, markup: StyledMarkup) -> bytes:

@@ -223,6 +223,8 @@ class SheetWriter:
         formula = total.formula(self._data_rows.formula_reference(total.at), separator=";")
         # A count has no kind; it is shown as a number.
         kind = Kind.NUMBER if total.kind is Kind.EMPTY else total.kind
+        if total.value is None:
+            return writer.calculated_cell(Kind.EMPTY, b"", style, formula)
         return writer.calculated_cell(*typed_value(kind, total.value), style, formula)
 
 

@@ -6,6 +6,7 @@ Source: ECMA-376 Part 1 §18.17.7.311 (SUBTOTAL): 101, 103 and 109 leave out wha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -22,6 +23,9 @@ from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import MOMENTS, NUMBERS, Kind
 from streamware.values.numbers import orjson
 
+# SUBTOTAL passes over a formula that is one; what of a formula with one inside, nobody documents.
+_SUBTOTAL = re.compile(rb"""\s*SUBTOTAL\s*\((?:[^()"']|"[^"]*"|'[^']*')*\)\s*""", re.IGNORECASE)
+_NESTED = re.compile(rb"\b(?:SUBTOTAL|AGGREGATE)\s*\(", re.IGNORECASE)
 _FUNCTIONS = {"sum": 109, "average": 101, "count": 103}
 _BLOCK = 1024  # values that are added at a time
 _LOADS = json.loads if orjson is None else orjson.loads
@@ -38,6 +42,7 @@ class _Running:
     sum: float = 0  # of whole blocks
     pending: list[float] = field(default_factory=list)  # numbers that do not fill a block yet
     kind: Kind | None = None  # of the first number
+    unknown: bool = False  # whether a formula has no number yet, or perhaps none that counts
 
     def add(self, numbers: Sequence[float]) -> None:
         # Blocks of one size make the rounded sum independent of the batches.
@@ -55,13 +60,13 @@ class Total:
     Attributes:
         at: Position of the column, from 0.
         name: "sum", "average" or "count".
-        value: Its value.
+        value: Its value; None if only a program that calculates formulas can find it.
         kind: The kind of cell as which it is shown.
     """
 
     at: int
     name: str
-    value: float
+    value: float | None
     kind: Kind
 
     def formula(self, cells: str, *, separator: str = ",") -> str:
@@ -116,9 +121,13 @@ class Totals:
         """Add some rows."""
         for at, running in self._running.items():
             cells = formatted[at]
+            name = self._columns[at].total
+            if _has_formulas(cells):
+                cells, unknown, nested = _calculated(cells)
+                running.unknown |= nested or (unknown and name != "count")
             empty = cells.tokens.count(None) if cells.sparse else 0
             running.cells += len(cells.tokens) - empty
-            if self._columns[at].total != "count":
+            if name != "count":
                 numbers, kind = _numbers(cells)
                 running.add(numbers)
                 running.kind = running.kind or kind
@@ -139,17 +148,22 @@ class Totals:
         found = []
         for at, running in self._running.items():
             name = str(self._columns[at].total)
-            if name == "count":
-                found.append(Total(at, name, running.cells, Kind.EMPTY))
-                continue
-            value = running.sum + sum(running.pending)
-            if name == "average":
-                value = value / running.numbers if running.numbers else nan
-            # Rounded to the digits that a spreadsheet keeps, so that ten times 0.1 is 1.
-            value = float(f"{value:.{DIGITS}g}")
-            if isfinite(value):
-                found.append(Total(at, name, value, running.kind or Kind.NUMBER))
+            kind = Kind.EMPTY if name == "count" else running.kind or Kind.NUMBER
+            value = None if running.unknown else _value(name, running)
+            if value is None or isfinite(value):
+                found.append(Total(at, name, value, kind))
         return found
+
+
+def _value(name: str, running: _Running) -> float:
+    """Return the value of a total, which is NaN for the average of no numbers."""
+    if name == "count":
+        return running.cells
+    value = running.sum + sum(running.pending)
+    if name == "average":
+        value = value / running.numbers if running.numbers else nan
+    # Rounded to the digits that a spreadsheet keeps, so that ten times 0.1 is 1.
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _named(kind: Kind | None, value: object) -> str:
@@ -162,36 +176,44 @@ def _named(kind: Kind | None, value: object) -> str:
     return "text"
 
 
-def _total(at: int, name: str, running: _Running) -> Total:
-    if name == "count":
-        return Total(at, name, running.cells, Kind.EMPTY)
-    value = running.sum + sum(running.pending)
-    if name == "average":
-        value = value / running.numbers if running.numbers else nan
-    # Rounded to the digits that a spreadsheet keeps, so that ten times 0.1 is 1.
-    return Total(at, name, float(f"{value:.{DIGITS}g}"), running.kind or Kind.NUMBER)
-
-
 def _numbers(cells: FormattedColumn) -> tuple[Sequence[float], Kind | None]:
-    """Return the numbers of a column, and the kind of the first one."""
+    """Return the numbers of a column without formulas, and the kind of the first one."""
     if cells.numbers is not None:
         return cells.numbers, cells.kind
     if cells.kind in NUMBERS:
         tokens: list[Any] = cells.tokens
         present = [t for t in tokens if t is not None] if cells.sparse else tokens
         return _LOADS(b"[" + b",".join(present) + b"]"), cells.kind
-    if cells.kinds is None and cells.kind is not Kind.FORMULA:
+    if cells.kinds is None:
         return (), None
-    kinds = cells.kinds or [Kind.FORMULA] * len(cells.tokens)
-    pairs = (_cached(kind, token) for kind, token in zip(kinds, cells.tokens, strict=True) if token)
-    found = [(kind, token) for kind, token in pairs if kind in NUMBERS]
+    found = [(k, t) for k, t in zip(cells.kinds, cells.tokens, strict=True) if t and k in NUMBERS]
     numbers = _LOADS(b"[" + b",".join([token for _, token in found]) + b"]")
     return numbers, found[0][0] if found else None
 
 
-def _cached(kind: Kind, token: bytes) -> tuple[Kind, bytes]:
-    """Return the kind and the text of a cell; for a formula, those of its value."""
-    if kind is not Kind.FORMULA:
-        return kind, token
-    _, valued, cached = token.split(SEPARATOR)
-    return Kind(valued.decode()), cached
+def _has_formulas(cells: FormattedColumn) -> bool:
+    return cells.kind is Kind.FORMULA or (cells.kinds is not None and Kind.FORMULA in cells.kinds)
+
+
+def _calculated(cells: FormattedColumn) -> tuple[FormattedColumn, bool, bool]:
+    """Return the column with the values of its formulas, but without nested subtotals.
+
+    Also return whether the number of a formula is not known, and whether it is not known if
+    SUBTOTAL passes over one.
+    """
+    kinds = cells.kinds or [Kind.FORMULA] * len(cells.tokens)
+    kept: list[tuple[Kind, bytes | None]] = []
+    unknown = nested = False
+    for kind, token in zip(kinds, cells.tokens, strict=True):
+        if kind is not Kind.FORMULA or token is None:
+            kept.append((kind, token))
+            continue
+        formula, valued, cached = token.split(SEPARATOR)
+        if _SUBTOTAL.fullmatch(formula):
+            continue
+        number = Kind(valued.decode())
+        unknown = unknown or number not in NUMBERS
+        nested = nested or _NESTED.search(formula) is not None
+        kept.append((number, cached))
+    tokens = [token for _, token in kept]
+    return FormattedColumn(None, tokens, cells.sparse, [kind for kind, _ in kept]), unknown, nested

@@ -273,7 +273,8 @@ class SheetWriter:
             )
         index = self._workbook.registry.styles.index(style)
         formula = escape(total.formula(cells))
-        return f'{start} s="{index}"><f>{formula}</f><v>{total.value:.15g}</v></c>'
+        value = "" if total.value is None else f"<v>{total.value:.15g}</v>"
+        return f'{start} s="{index}"><f>{formula}</f>{value}</c>'
 
     def _table(self) -> bytes:
         options = self._options

@@ -1,6 +1,9 @@
 # ruff: noqa: DTZ001 - date-times without a zone are what is tested
+import io
 import math
 import random
+import re
+import zipfile
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -13,16 +16,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamware as sw
-from readers import libreoffice_csv, ooxml_errors, openpyxl_book
+from readers import (
+    calamine_rows,
+    libreoffice_csv,
+    libreoffice_saved,
+    ooxml_errors,
+    openpyxl_book,
+)
 from streamware.formats.spreadsheet.totals import Totals
 from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
-from workbooks import Workbook, workbook
+from workbooks import MAIN, Workbook, workbook
 
 
-def totalled(values: Iterable[object], total: Any = "sum", **column: Any) -> Workbook:
+def totalled(
+    values: Iterable[object], total: Any = "sum", form: str = "xlsx", **column: Any
+) -> Workbook:
     columns = [sw.Column("id"), sw.Column("n", total=total, **column)]
-    return workbook(({"id": "x", "n": value} for value in values), columns=columns)
+    rows = ({"id": "x", "n": value} for value in values)
+    return workbook(rows, form, columns=columns)
 
 
 def total(values: Iterable[object], name: Any = "sum", **column: Any) -> Any:
@@ -42,7 +54,9 @@ def total(values: Iterable[object], name: Any = "sum", **column: Any) -> Any:
         pytest.param([math.nan, 5, math.inf], 5, id="not finite"),
         pytest.param([None, None], 0, id="all empty"),
         pytest.param([], 0, id="no rows"),
-        pytest.param([sw.Formula("=1+1", 2), 3, sw.Formula("=A1")], 5, id="formulas"),
+        pytest.param([sw.Formula("=1+1", 2), 3], 5, id="formulas"),
+        pytest.param([2, sw.Formula("=SUBTOTAL(9,B2:B2)", 2), 3], 5, id="subtotal"),
+        pytest.param([sw.Formula("= subtotal( 9,'a)'!A1:A2)", 2), 3], 3, id="subtotal of a sheet"),
         pytest.param([sw.Formula("=1+1", 2), sw.Formula("=1+2", 3)], 5, id="only formulas"),
         pytest.param([sw.Cell(1, note="a"), sw.Cell(2, sw.Style(bold=True)), 3], 6, id="Cell"),
         pytest.param([timedelta(hours=20), timedelta(hours=10)], timedelta(hours=30), id="time"),
@@ -92,6 +106,91 @@ def test_a_filter_is_respected(name: Any) -> None:
     cell = totalled([1, 2], name).cell("B4")
     function = {"sum": 109, "average": 101, "count": 103}[name]
     assert cell.value == f"=SUBTOTAL({function},B2:B3)"
+
+
+_UNKNOWN: list[list[Any]] = [
+    [sw.Formula("=1+1"), 3],
+    [sw.Formula("=1+1")],
+    [3, sw.Cell(sw.Formula("=1+1")), sw.Formula("=2", 2)],
+    [3, sw.Formula("=1/0", "#DIV/0!")],
+    [3, sw.Formula('=IF(1,"","")', "")],
+    [3, sw.Formula("=1=1", True)],
+    [3, sw.Formula("=SUBTOTAL(9,B2:B2)+1", 4)],
+    [3, sw.Formula("=SUBTOTAL(9,B2:B2)+SUBTOTAL(9,B2)", 6)],
+    [3, sw.Formula("=AGGREGATE(9,5,B2:B2)", 3)],
+    [3, sw.Formula("=subtotal(9,OFFSET(B2,0,0))", 3)],
+]
+
+
+@pytest.mark.parametrize("name", ["sum", "average"])
+@pytest.mark.parametrize("values", _UNKNOWN, ids=str)
+def test_a_total_that_only_programs_can_calculate_is_not_stored(
+    values: list[Any], name: Any
+) -> None:
+    cell = totalled(values, name).sheet().findall(f".//{MAIN}c")[-1]
+    assert [child.tag for child in cell] == [f"{MAIN}f"]
+    content = totalled(values, name, "ods").parts["content.xml"].decode()
+    total = content.rpartition("<table:table-cell ")[2].partition("<table:table-cell")[0]
+    assert "SUBTOTAL(" in total
+    assert "office:value" not in total
+
+
+def test_a_total_is_not_stored_after_a_later_formula_without_a_value() -> None:
+    values = [*range(3000), sw.Formula("=1+1"), *range(3000)]
+    assert totalled(values).cell(f"B{len(values) + 2}").value == f"=SUBTOTAL(109,B2:B{6002})"
+    assert len(totalled(values).rows()) == 6002
+    assert totalled(values, "count").rows()[-1][1] == 6001
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, sw.Formula("=1+1"), None], "2"),
+        ([1, sw.Formula("=SUBTOTAL(9,B2:B2)", 1), None], "1"),
+        ([1, sw.Formula("=1+SUBTOTAL(9,B2:B2)", 1), None], None),
+    ],
+    ids=["formula", "subtotal", "with a subtotal"],
+)
+def test_a_formula_without_a_value_counts(values: list[Any], expected: object) -> None:
+    made = totalled(values, "count")
+    assert made.sheet().findall(f".//{MAIN}row")[-1].findtext(f".//{MAIN}v") == expected
+
+
+@pytest.mark.parametrize(("form", "name"), [("xlsx", "sum"), ("xlsx", "count"), ("ods", "average")])
+def test_programs_calculate_the_totals_that_are_stored(
+    form: str, name: Any, tmp_path: Path
+) -> None:
+    chance = random.Random(f"{form}{name}")
+    drawn = [
+        *_UNKNOWN,
+        *(
+            [3, 5, sw.Formula("=SUBTOTAL(9,$B$2:$B$3)", 8), 7],
+            [sw.Formula("=SUBTOTAL(9,Z1:Z9)", 0)],
+        ),
+        *([5, 4, None], [sw.Formula("=Z1+1", 1), 2, sw.Formula("=Z1=0", True)]),
+        [chance.choice([1, None, 2.5, sw.Formula("=1+1", 2)]) for _ in range(1500)],
+    ]
+    sheets = [
+        sw.Sheet(f"S{at}", [("x", v) for v in values], [0, sw.Column(1, "n", total=name)])
+        for at, values in enumerate(drawn)
+    ]
+    made = workbook(sheets, form)
+    stored = re.compile(rb"(?<=</f>)<v>[^<]*</v>(?=</c></row></sheetData>)")
+    if form == "ods":
+        shown = b"<text:p></text:p></table:table-cell></table:table-row></table:table>"
+        stored = re.compile(rb' office:value="[^"]*"(?=>%b)' % shown)
+    forgotten = io.BytesIO()  # the workbook without the values of its totals
+    with zipfile.ZipFile(forgotten, "w") as archive:
+        for path, data in made.parts.items():
+            archive.writestr(path, stored.sub(b"", data))
+    saved = libreoffice_saved(forgotten.getvalue(), tmp_path, f"book.{form}")
+    compared = 0
+    for sheet, values in zip(sheets, drawn, strict=True):
+        rows = made.rows(sheet.name)
+        if len(rows) > len(values) + 1:  # a total is stored
+            assert rows[-1][1] == pytest.approx(calamine_rows(saved, sheet.name)[-1][1]), values
+            compared += 1
+    assert compared >= 3
 
 
 def test_totals_are_bold_and_look_as_their_column() -> None:
