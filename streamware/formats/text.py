@@ -65,10 +65,11 @@ def unique(names: Iterable[str]) -> list[str]:
     given = list(names)
     taken = set(given)
     found: dict[str, None] = {}  # the names so far, as an ordered set
+    last: dict[str, int] = {}  # the number that each name had last; lower ones are taken
     for name in given:
-        number, candidate = 1, name
-        while candidate in found or (number > 1 and candidate in taken):
-            number += 1
-            candidate = f"{name}_{number}"
+        candidate = name
+        while candidate in found or (candidate != name and candidate in taken):
+            last[name] = last.get(name, 1) + 1
+            candidate = f"{name}_{last[name]}"
         found[candidate] = None
     return list(found)

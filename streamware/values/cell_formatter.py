@@ -57,6 +57,9 @@ DIGITS = 15
 UTF16_CELL = 32_767
 """UTF-16 units in a spreadsheet's cell (Microsoft's limits page)."""
 _FORMULA_CELL = 8192  # characters of a spreadsheet's formula (Microsoft's limits page)
+MOST_DIGITS = 10_000
+"""Digits that an integer may have: finding them takes quadratic time, here up to 2 ms."""
+_TOO_LARGE = 10**MOST_DIGITS
 _LARGEST_DOUBLE = int(sys.float_info.max)
 _DAY = timedelta(days=1)
 _TOO_LONG = timedelta(days=2_958_466)  # the last serial, 9999-12-31, is one less
@@ -256,6 +259,8 @@ class CellFormatter:
         return Kind.BOOL, self._text_rules.true if value else self._text_rules.false
 
     def _int(self, value: int) -> tuple[Kind, bytes]:
+        if abs(value) >= _TOO_LARGE:
+            raise self.error(value, f"has more than {MOST_DIGITS:,} digits; pass it as text")
         token = digits(value)
         if self._text_rules.spreadsheet and abs(value) > 10**DIGITS:
             self._converted["big_int"] += 1

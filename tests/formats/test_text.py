@@ -1,5 +1,6 @@
 """What the formats share."""
 
+import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 
@@ -31,6 +32,12 @@ def test_names_are_all_different_and_the_first_of_each_is_kept(names: list[str])
     found = unique(names)
     assert max(Counter(found).values(), default=1) == 1
     assert all(found[names.index(name)] == name for name in names)
+
+
+def test_many_equal_names_take_little_time() -> None:
+    start = time.process_time()
+    assert unique(["a"] * 16_000)[-1] == "a_16000"
+    assert time.process_time() - start < 1
 
 
 def test_what_xml_forbids_is_replaced() -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from fractions import Fraction
 from pathlib import PurePosixPath
+from time import process_time
 from types import MappingProxyType
 from typing import Any
 
@@ -228,6 +229,15 @@ def test_decimals_can_be_text() -> None:
 
 def test_an_integer_of_many_digits_keeps_them_all() -> None:
     assert in_csv([10**5000])[0] == "1" + "0" * 5000
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "xlsx", "ods"])
+@pytest.mark.parametrize("value", [10**10_000, -(10**1_000_000)], ids=["10001", "1000001"])
+def test_an_integer_of_too_many_digits_is_an_error_at_once(value: int, form: str) -> None:
+    start = process_time()
+    with pytest.raises(sw.CellError, match="row 2, column a: a value of type int has more than"):
+        column([1, value], form)
+    assert process_time() - start < 0.5
 
 
 def test_a_fraction_that_no_double_holds_is_rounded_and_counted() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import count
 
 from streamware.model.utf16 import units
 
@@ -31,18 +32,32 @@ class SheetNames:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()  # the names so far, without case
+        # The next number to try after a name, by the name as cut for numbers of so many digits.
+        self._next: dict[tuple[str, int], int] = {}
 
     def add(self, name: str) -> str:
         """Return `name`, cleaned, cut and numbered until Excel accepts it, ignoring case."""
         legal = _ESCAPED.sub("-", _FORBIDDEN.sub("_", name))
         base = _cut(legal.strip(" '"), MAX_UNITS).strip(" '") or "Sheet"
-        number, candidate = 1, base
-        while candidate.casefold() in self._taken:
-            number += 1
-            suffix = f" ({number})"
-            candidate = _cut(base, MAX_UNITS - len(suffix)) + suffix
-        self._taken.add(candidate.casefold())
-        return candidate
+        free = base if base.casefold() not in self._taken else self._numbered(base)
+        self._taken.add(free.casefold())
+        return free
+
+    def _numbered(self, base: str) -> str:
+        """Return `base` with the lowest number that makes it a new name.
+
+        Names are never given back, so the numbers that were taken once are not tried again.
+        """
+        for digits in count(1):
+            cut = _cut(base, MAX_UNITS - len(" ()") - digits)
+            key = cut.casefold(), digits
+            first = self._next.get(key, max(2, 10 ** (digits - 1)))
+            for number in range(first, 10**digits):
+                self._next[key] = number + 1
+                candidate = f"{cut} ({number})"
+                if candidate.casefold() not in self._taken:
+                    return candidate
+        raise AssertionError  # `count` has no end
 
 
 def defined_names(names: Mapping[str, str]) -> dict[str, str]:

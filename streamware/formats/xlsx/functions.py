@@ -14,13 +14,14 @@ from streamware.formats.spreadsheet.functions import LATER
 
 _OF_WORKSHEETS = frozenset({"FILTER", "SORT"})  # in macro sheets these are other functions
 
-_CALLED = re.compile(r"[A-Z0-9.]++(?=\()")
+_CALLED = re.compile(r"(?<![A-Z0-9.])[A-Z0-9.]++(?=\()")
+# No character is looked at twice, whatever the formula: what has no end goes on to the last one.
 _TOKENS = re.compile(
     r"""
-    "(?:[^"]|"")*"            # a text
-    | '(?:[^']|'')*'          # a sheet
-    | \[(?:[^][']|'.)*\]      # a column of a table, in which ' is an escape
-    | (?<![\w.\\?!])(?P<name>[A-Za-z][A-Za-z0-9.]*)(?=\()
+    "(?:[^"]|"")*+"?          # a text
+    | '(?:[^']|'')*+'?        # a sheet
+    | \[(?:[^][']|'.)*+\]?    # a column of a table, in which ' is an escape
+    | (?<![\w.\\?!])(?P<name>[A-Za-z][A-Za-z0-9.]*+)(?=\()
     """,
     re.VERBOSE | re.DOTALL,
 )

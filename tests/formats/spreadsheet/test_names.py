@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,17 @@ def test_a_sheet_named_like_an_escape_is_loaded_everywhere(tmp_path: Path) -> No
     assert made.rows("Index") == [["-x003A_-x002F_", 1]]
     assert made.receipt.converted["sheet_name"] == 1
     assert libreoffice_csv(made.data, tmp_path) == [["-x003A_-x002F_", "1"]]
+
+
+@pytest.mark.parametrize("names", [["Orders"], [f"{'A' * 27}{at:04}" for at in range(5000)]])
+def test_many_equal_names_take_little_time(names: list[str]) -> None:
+    sheets, start = SheetNames(), time.process_time()
+    found = [sheets.add(name) for name in names * (10_000 // len(names))]
+    assert len({name.casefold() for name in found}) == 10_000
+    assert max(map(len, found)) <= 31
+    assert time.process_time() - start < 2
+
+
+def test_a_number_that_was_given_is_skipped() -> None:
+    given = ["A", "A (3)", "A", "a", "A (2)", "A"]
+    assert named(*given) == ["A", "A (3)", "A (2)", "a (4)", "A (2) (2)", "A (5)"]

@@ -1,5 +1,6 @@
 """Functions that came after the first edition of the format: their names have a prefix."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,15 @@ def test_what_has_its_prefix_gets_no_other(formula: str) -> None:
     assert prefixed(once) == once
     plain = once.replace("_xlfn.", "").replace("_xlws.", "").upper()
     assert plain == formula.replace("_xlfn.", "").upper()
+
+
+@pytest.mark.parametrize("piece", ["A", "IFS", '"a', "'a", "['", "[", "\"'[", "A.(", "[a'"])
+def test_no_formula_takes_long(piece: str) -> None:
+    formulas = ["IFS(" + piece * (8000 // len(piece) - odd) for odd in (0, 1)]
+    start = time.process_time()
+    for formula in formulas:
+        prefixed(formula)
+    assert time.process_time() - start < 0.05
 
 
 @pytest.mark.parametrize("name", sorted(LATER))
