@@ -31,6 +31,7 @@ from streamware.http.disconnect import (
     answer_absent_client,
 )
 from streamware.http.headers import merge_headers
+from streamware.http.relay import break_relays, unknown_relay
 from streamware.http.request import Request
 from streamware.http.spooled import AsyncSpooled
 from streamware.http.transport import silent_asgi
@@ -62,9 +63,24 @@ async def respond(answerer: Answerer, scope: Scope, receive: Receive, send: Send
         await watcher.unless_left(_stream(answer, answer.body, scope, watcher, send_noted))
         if not started:  # the client has left
             await answer_absent_client(send)
+    except BaseException as error:
+        if started:
+            await _break_transfer(scope, error)
+        raise
     finally:
         if outer is None:
             watcher.close()
+
+
+async def _break_transfer(scope: Scope, error: BaseException) -> None:
+    """Tell the middlewares around the application that its body must not be ended as complete."""
+    kind = type(error).__name__
+    failure = error if isinstance(error, Exception) else RuntimeError(f"{kind} ended the export")
+    if late := _from_middleware(scope).get("late_failure"):
+        late.note(failure)
+    if (telling := break_relays(scope, failure)) and failure is error:
+        # A middleware in between could end the body as soon as this raises.
+        await asyncio.wait(telling)
 
 
 async def send_answer(answer: Answer, send: Send) -> None:
@@ -85,7 +101,7 @@ async def _stream(
             if watcher.left:
                 await body.close()
             else:
-                await body.run(silent_asgi(scope))
+                await body.run(silent_asgi(scope) or unknown_relay())
         except StreamwareError as error:
             refused, problem = None if body.started else refusal(error), error
             if refused is None:

@@ -17,7 +17,7 @@ from typing import Literal, Protocol, Self
 from streamware.engine.async_driver import AsyncDriver, Drivable
 from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.options import FLUSH_INTERVAL
-from streamware.errors import LimitError, Refused, ScratchError, StreamwareError
+from streamware.errors import LimitError, Refused, ScratchError, StateError, StreamwareError
 from streamware.http.admission import admission
 from streamware.http.headers import DEFAULT_HEADERS, Header
 from streamware.http.request import Request
@@ -37,6 +37,8 @@ Delivery = Literal["auto", "stream", "buffer", "spool"]
 
 SCRATCH = "streamware.scratch"
 """The key of a request's ledger, in the environ or in the extensions of the scope."""
+LATE_FAILURE = "streamware.late_failure"
+"""The key of the `LateFailure` of a request, as that of its ledger."""
 EXPORT = "streamware.export"
 """The key of `Export` itself, bound to the settings of the middleware."""
 
@@ -286,6 +288,36 @@ def _timed_wait(receipt: Receipt) -> Iterator[None]:
         yield
     finally:
         receipt.waited_seconds = monotonic() - started
+
+
+class LateFailure:
+    """Whether an export failed after the status of its response was sent.
+
+    Middlewares around the export may swallow its error, and end the body.  Ours, outside of them,
+    then knows better.
+
+    Attributes:
+        started: Whether the status was sent.
+    """
+
+    __slots__ = ("_kind", "started")
+
+    def __init__(self) -> None:
+        self.started = False
+        self._kind = ""  # the class of the error; the error itself would refer to the response
+
+    def note(self, error: BaseException) -> None:
+        """Note that an export failed; ignored if it was not for this response."""
+        if self.started:
+            self._kind = type(error).__name__
+
+    def check(self) -> None:
+        """Raise `StateError` if an export failed: its body must not end."""
+        if self._kind:
+            raise StateError(
+                f"an export failed ({self._kind}), and a middleware would end its response as if"
+                " it were complete: let the error pass"
+            )
 
 
 def live(scratch: Scratch | None) -> Scratch | None:

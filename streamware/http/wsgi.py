@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from streamware.errors import StreamwareError
 from streamware.http.buffered import Buffered
 from streamware.http.delivery import (
+    LATE_FAILURE,
     SCRATCH,
     Answer,
     Answerer,
     Chunks,
     ExportLease,
     Job,
+    LateFailure,
     Mode,
     conclude,
     refusal,
@@ -70,7 +72,7 @@ def respond(
         if answer.discarded is not None:
             answer.discarded.chunks().close()
         return send_answer(answer, start_response)
-    body = Body(answer.body, environ.get(SCRATCH))
+    body = Body(answer.body, environ.get(SCRATCH), environ.get(LATE_FAILURE))
     try:
         body.start(silent_wsgi(environ))
         start_response(status_line(answer), merge_headers(answer.headers, body.headers()))
@@ -176,9 +178,15 @@ class Body(ContextIterator):
     Args:
         job: Makes the document.
         scratch: The ledger that the environ names.
+        late: What the environ has to note a failure in, once the status was sent.
     """
 
-    def __init__(self, job: Job, scratch: Scratch | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        scratch: Scratch | None = None,
+        late: LateFailure | None = None,
+    ) -> None:
         self._job = job  # makes the document
         self._lease = ExportLease(job, scratch)  # the ledger and the admission slot
         self._document = job.chunks(self._lease.quota)  # what encodes the rows
@@ -190,6 +198,7 @@ class Body(ContextIterator):
         self._first = b""  # the first chunk, which is made before the status is sent
         self._sent = False  # whether all of it was sent
         self._error: BaseException | None = None  # what ended it, for the receipt
+        self._late = late  # where a middleware reads that it failed late
         super().__init__()
         # Rows are opened, pulled and closed in this context, whichever thread the server uses.
         self._run(CURRENT.set, self._lease.scratch)
@@ -237,6 +246,8 @@ class Body(ContextIterator):
             chunk = next(self._chunks, self.END)
         except BaseException as error:
             self._error = error
+            if self._late is not None:
+                self._late.note(error)
             raise
         self._watch.look()
         self._sent = chunk is self.END

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from streamware.engine.worker import Worker
 from streamware.http.asgi import check_loop, on_asyncio, send_answer
-from streamware.http.delivery import EXPORT, SCRATCH, live
+from streamware.http.delivery import EXPORT, SCRATCH, LateFailure, live
 from streamware.http.disconnect import (
     DisconnectWatcher,
     Message,
@@ -113,7 +113,8 @@ class ASGIMiddleware:
         receive, send = _without_scratch(receive), _without_scratch(send)
         watcher = DisconnectWatcher(receive)
         response = _Response(scope, scratch, send)
-        offered = {SCRATCH: {"scratch": scratch, "watcher": watcher}, EXPORT: self._export}
+        ours = {"scratch": scratch, "watcher": watcher, "late_failure": response.late}
+        offered = {SCRATCH: ours, EXPORT: self._export}
         scope = {**scope, "extensions": {**extensions, **offered}}
         token = CURRENT.set(scratch)
         try:
@@ -223,6 +224,7 @@ class _Response:
         self.started = False  # whether the status was passed to the server
         self.ending = False  # whether the last message was passed to the server
         self.complete = False  # whether the server has taken the last message
+        self.late = LateFailure()  # of an export that this is the response of
         self._scratch = scratch  # of the request; knows its files
         self._send = send  # the server's
 
@@ -232,7 +234,7 @@ class _Response:
         if kind == "http.response.start":
             if message["status"] < HTTPStatus.MULTIPLE_CHOICES:
                 self._scratch.measure()
-            self.started = True
+            self.started = self.late.started = True
             await self._send(message)
         elif kind == "http.response.pathsend" and self._scratch.holds(message["path"]):
             await self._send_file(message["path"])
@@ -242,6 +244,7 @@ class _Response:
             if on_asyncio():
                 await asyncio.sleep(0)
         else:
+            self.late.check()
             self.ending = self.ending or kind in _LAST  # trailers may follow
             await self._send(message)
             self.complete = self.ending

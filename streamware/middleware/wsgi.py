@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from streamware.http.delivery import EXPORT, SCRATCH, Answer, live
+from streamware.http.delivery import EXPORT, LATE_FAILURE, SCRATCH, Answer, LateFailure, live
 from streamware.http.export import Export
 from streamware.http.wsgi import ContextIterator, status_line
 from streamware.middleware.failure import internal_error, refusal_of
@@ -48,6 +48,9 @@ class WSGIMiddleware:
     What a body's `close()` raises is logged: several servers would cut off a response that was
     sent whole.
 
+    If an export fails after its status was sent, no middleware inside this one can end its body as
+    if it were complete: the body then raises `StateError`.
+
     Inside another `WSGIMiddleware` it does nothing, unless it is given other settings.
 
     Args:
@@ -78,7 +81,9 @@ class WSGIMiddleware:
         scratch = Scratch(self._pool, self._settings)
         environ[SCRATCH] = scratch
         environ[EXPORT] = self._export
-        return _Response(environ, scratch, start_response).begin(self._app, environ)
+        response = _Response(environ, scratch, start_response)
+        environ[LATE_FAILURE] = response.late
+        return response.begin(self._app, environ)
 
 
 class _Response(ContextIterator):
@@ -98,6 +103,7 @@ class _Response(ContextIterator):
         self._started = False  # whether the status was passed to the server
         self._returned = False  # whether the server has the body, or is about to get it
         self._sent = False  # whether bytes of the body were passed to the server
+        self.late = LateFailure()  # of an export that this is the response of
 
     def begin(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call the application, and return the body for the server."""
@@ -142,13 +148,15 @@ class _Response(ContextIterator):
         """Pass the status and headers on, as the application's `start_response`."""
         if status.startswith("2"):  # the page for an error may always be sent
             self._scratch.measure()
-        self._started = True
+        self._started = self.late.started = True
         return self._start_response(status, *args, **kwargs)
 
     def step(self) -> bytes:
         """Return the next chunk of the application's body, or `END`."""
         try:
             chunk = next(self._chunks, self.END)
+            if chunk is self.END:
+                self.late.check()
         except Exception as error:
             self._prepare_answer(error)
             raise

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from fakes import (
     Message,
     Reply,
     Rows,
+    afailing,
     aorders,
+    failing,
     gated,
     orders,
     until,
@@ -1060,3 +1063,69 @@ async def test_a_view_without_room_is_a_503_below_starlette(settings: sw.Setting
     for name in STACKS:
         reply = await Connection().run(starlette(view, *stack(name), settings=settings))
         assert (reply.status, reply.headers["retry-after"]) == (503, "3")
+
+
+# An export that fails late
+
+
+def ending(app: Any) -> Any:
+    """A middleware that swallows an error, and ends the body as if it were complete."""
+
+    async def ended(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except Broken:
+            await send({"type": "http.response.body", "body": b""})
+
+    return ended
+
+
+def swallowing(app: Any) -> Any:
+    """A middleware that swallows an error."""
+
+    async def swallowed(scope: Any, receive: Any, send: Any) -> None:
+        with suppress(Broken):
+            await app(scope, receive, send)
+
+    return swallowed
+
+
+@pytest.mark.parametrize("rows", [failing, afailing], ids=["", "a"])
+async def test_no_middleware_inside_ends_the_body_of_an_export_that_failed(
+    settings: sw.Settings, rows: Callable[..., Any]
+) -> None:
+    export = sw.Export(rows(20_000), format="csv", compress="off")
+    reply = await Connection().run(sw.ASGIMiddleware(ending(export), settings))
+    assert (reply.status, reply.complete) == (200, False)
+    assert isinstance(reply.error, sw.StateError)
+    assert str(reply.error) == (
+        "an export failed (Broken), and a middleware would end its response as if it were"
+        " complete: let the error pass"
+    )
+
+
+async def test_nor_does_one_around_starlette_s(settings: sw.Settings) -> None:
+    base: Any = pytest.importorskip("starlette.middleware.base")
+    inner = base.BaseHTTPMiddleware(
+        sw.Export(failing(20_000), format="csv"), lambda request, call_next: call_next(request)
+    )
+    reply = await Connection().run(sw.ASGIMiddleware(ending(inner), settings))
+    assert (reply.status, reply.complete) == (200, False)
+    assert isinstance(reply.error, sw.StateError)
+
+
+async def test_a_body_without_an_end_stays_without_one(settings: sw.Settings) -> None:
+    export = sw.Export(failing(20_000), format="csv")
+    reply = await Connection().run(sw.ASGIMiddleware(swallowing(export), settings))
+    assert (reply.status, reply.complete, reply.error) == (200, False, None)
+
+
+async def test_an_export_that_was_not_the_response_may_fail(settings: sw.Settings) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        other = Connection()
+        with pytest.raises(Broken):
+            await sw.Export(failing(20_000), format="csv")(scope, receive, other.send)
+        await sw.Export(orders(10), format="csv")(scope, receive, send)
+
+    reply = await Connection().run(sw.ASGIMiddleware(app, settings))
+    assert (reply.complete, reply.error) == (True, None)

@@ -15,7 +15,7 @@ from wsgiref.util import FileWrapper
 import pytest
 
 import streamware as sw
-from fakes import PATIENCE, Broken, Connection, Gate, Rows, environ, orders, wsgi_get
+from fakes import PATIENCE, Broken, Connection, Gate, Rows, environ, failing, orders, wsgi_get
 from readers import csv_rows
 
 Application = Callable[[dict[str, Any], Any], Any]
@@ -710,3 +710,41 @@ def test_a_bridge_that_never_closes_leaves_nothing(settings: sw.Settings) -> Non
     for _ in made:
         pass
     assert rows.closed == 1
+
+
+# An export that fails late
+
+
+def ending(app: Application) -> Application:
+    """A middleware that swallows an error, and ends the body as if it were complete."""
+
+    def ended(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        body = app(environ, start_response)
+        chunks = iter(body)
+        with suppress(Broken):
+            yield from chunks
+        body.close()
+
+    return ended
+
+
+@pytest.mark.parametrize("delivery", ["stream", "buffer"])
+def test_no_middleware_inside_ends_the_body_of_an_export_that_failed(
+    settings: sw.Settings, delivery: Any
+) -> None:
+    export = sw.Export(lambda: failing(20_000), format="csv", compress="off", delivery=delivery)
+    reply = wsgi_get(sw.WSGIMiddleware(ending(export.wsgi), settings))
+    assert (reply.status, reply.complete) == (200, False)
+    assert len(reply.body) > 100_000
+    assert isinstance(reply.error, sw.StateError)
+    assert "an export failed (Broken)" in str(reply.error)
+
+
+def test_an_export_that_was_not_the_response_may_fail(settings: sw.Settings) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        with pytest.raises(Broken):
+            list(sw.Export(failing(20_000), format="csv").wsgi(environ, lambda *_: bytes))
+        return sw.Export(orders(10), format="csv").wsgi(environ, start_response)
+
+    reply = wsgi_get(sw.WSGIMiddleware(app, settings))
+    assert (reply.complete, reply.error) == (True, None)

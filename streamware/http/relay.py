@@ -1,0 +1,125 @@
+"""Relays: middlewares that run the application in a task of their own, and pass its messages on.
+
+Starlette's `BaseHTTPMiddleware` and `@app.middleware("http")` are such.  Since Starlette 0.46 they
+end a body as if it were complete, whatever the application raised after the status, and raise that
+only then.  Several around one another hide it from each other.  So an export that fails late puts
+its error among the messages for each relay of its request: a relay raises it when it reads the
+message, and so never sends the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
+from functools import cache
+from types import CodeType, FrameType
+from typing import Any, NoReturn
+
+_TASK = "coro"
+"""The function that runs the application in the task of a relay, in Starlette 0.21 to 1.10."""
+_NAMES = frozenset({"scope", "send_stream"})
+"""What it refers to: the scope that the application got, and the stream of its messages."""
+_MODULE = "starlette.middleware.base"
+
+_sending: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task alive
+
+
+def break_relays(scope: MutableMapping[str, Any], error: Exception) -> list[asyncio.Task[None]]:
+    """Make every relay around this application raise `error` instead of ending the body.
+
+    Return the tasks that pass it to them: a relay takes it once it has sent what came before.
+    """
+    loop = asyncio.get_running_loop()
+    # While there is a clone, the stream does not end, although the application closes its own.
+    clones = [stream.clone() for stream in _streams(scope)]
+    tasks = [loop.create_task(_send_error(clone, error)) for clone in clones]
+    for task in tasks:
+        _sending.add(task)
+        task.add_done_callback(_sending.discard)
+    return tasks
+
+
+def unknown_relay() -> str | None:
+    """Return the name of relays that `break_relays` would not find; None if there are none."""
+    module = sys.modules.get(_MODULE)
+    if module is None or _has_task(module.BaseHTTPMiddleware.__call__.__code__):
+        return None
+    return "this version of Starlette's BaseHTTPMiddleware"
+
+
+class _Failure(dict[str, Any]):
+    """A message that raises an error when it is read."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def __getitem__(self, key: str) -> NoReturn:
+        raise self._error
+
+    def get(self, *_: object) -> NoReturn:
+        """Raise the error."""
+        raise self._error
+
+
+async def _send_error(stream: Any, error: Exception) -> None:
+    with suppress(Exception), stream:  # the relay may be gone
+        await stream.send(_Failure(error))
+
+
+def _streams(scope: MutableMapping[str, Any]) -> Iterator[Any]:
+    """Yield the message stream of every relay around this application.
+
+    They are those in whose tasks this one was started, and those that have got the same request:
+    other middlewares copy the scope, and some replace the headers in it, or start tasks.
+    """
+    around = _tasks_around()
+    for task in asyncio.all_tasks():
+        for frame in _frames(task):
+            if not _is_task(frame.f_code):
+                continue
+            names = frame.f_locals
+            same = names["scope"].get("headers") is scope["headers"]
+            if same or id(task) in around:
+                yield names["send_stream"]
+
+
+def _tasks_around() -> set[int]:
+    """Return the ids of the current task and of those in whose task groups it was started."""
+    anyio = sys.modules.get("anyio")
+    if anyio is None:  # Starlette needs it
+        return set()
+    parents = {info.id: info.parent_id for info in anyio.get_running_tasks()}
+    found: set[int] = set()
+    task = anyio.get_current_task().id
+    while task is not None:
+        found.add(task)
+        task = parents.get(task)
+    return found
+
+
+def _frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """Yield the frames of a task's coroutines, as far as they await each other."""
+    if task is asyncio.current_task():
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001 - a coroutine that runs does not tell
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+        return
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        if found := getattr(awaited, "cr_frame", None):
+            yield found
+        awaited = getattr(awaited, "cr_await", None)
+
+
+def _is_task(code: CodeType) -> bool:
+    return code.co_name == _TASK and set(code.co_freevars) >= _NAMES
+
+
+@cache
+def _has_task(code: CodeType) -> bool:
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return _is_task(code) or any(map(_has_task, inner))
