@@ -45,8 +45,9 @@ class Column:
             the kind of its column is a `CellError`; empty text is an empty cell.  With
             `kind="duration"` numbers are seconds.
         format: Number format of its numbers and dates, by one of the names below or as a code
-            (ECMA-376 Part 1 §18.8.31).  It changes how values look, not what they are: text stays
-            text, so SQLite's dates need a kind as well.
+            (ECMA-376 Part 1 §18.8.31), in which the point is decimal in every language.  It changes
+            how values look, not what they are: text stays text, so SQLite's dates need a kind as
+            well.
         width: Width in characters of the default font, up to 255; by default, and as "auto", the
             width of the title or of the longest cell in the first rows, within bounds.
         convert: Called with every value (None too) before anything else is done with it.

@@ -43,6 +43,14 @@ _FORBIDDEN = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 _STRFTIME = re.compile("%[a-zA-Z]")
 _CURRENCY = re.compile(r"money\b.*|[a-z]{3}", re.DOTALL | re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
+_DIGITS = re.compile("[0#?.,]+")
+_DECIMAL_SECONDS = re.compile("(?<=[sS]),(?=0)")
+# The digits after the last comma of a number without a point, if they are no group of thousands:
+# 0,00 and 0,##, but not #,##0, 0,000, #,### or #,0.
+_DECIMALS = re.compile(
+    "(?:[0#?,]*0[0#?,]*,[0#?]{1,2}|[0#?,]*,(?:00|[0#?]{4,})|[0#?,]*0[0,]*[#?][0#?,]*|,[0#?]+)\\Z"
+)
+_BLANK_GROUPS = re.compile("(?<=[#0])[ '\u2019\u00a0\u202f](?=[#0]{3})")
 _PLACEHOLDERS = re.compile(r"[ymdhsegb]+", re.IGNORECASE)
 
 
@@ -73,6 +81,12 @@ def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it che
             f"the number format {format!r} {problem}; it must be a code of Excel such as '0.00',"
             f" or a name: {names}, money:EUR"
         )
+    if not _is_english(format):
+        raise ValueError(
+            f"the number format {format!r} has points and commas as in other languages; write"
+            f" {_in_english(format)!r}: in a code the point is always decimal and the comma groups"
+            " digits, and programs show both as in the reader's language"
+        )
     return format
 
 
@@ -100,11 +114,42 @@ def _problem(code: str) -> str | None:
         return (
             "is unknown; a currency is written in capital letters: money:EUR"
             if currency
-            else f"has {odd[0]!r}, which needs quotes"
+            else f"has {odd[0]!r}, which needs quotes, or is not English (a date is d, m and y)"
         )
     brackets = _BRACKETS.findall(_QUOTED.sub("", code))
     unknown = [inside for inside in brackets if not _IN_BRACKETS.fullmatch(inside)]
     return f"has [{unknown[0]}], which has no meaning in a code" if unknown else None
+
+
+def _is_english(code: str) -> bool:
+    """Return whether no comma of the code can only be meant as a decimal comma."""
+    rest = _LITERALS.sub(" ", code)
+    return not _DECIMAL_SECONDS.search(rest) and all(map(_is_grouped, _DIGITS.findall(rest)))
+
+
+def _is_grouped(digits: str) -> bool:
+    """Return whether the digits of a number have points and commas as in 1,234.50."""
+    whole, point, fraction = digits.partition(".")
+    if point:  # neither #.##0,00 nor #.##0
+        return not re.search(r"\.|,[0#?]|[#?]0", fraction)
+    whole = whole.rstrip(",")  # commas at the end divide by thousands
+    return "," not in whole or not _DECIMALS.match(whole)
+
+
+def _in_english(code: str) -> str:
+    """Return the code that is probably meant by one with a decimal comma."""
+    seconds = _DECIMAL_SECONDS.sub(".", code)
+    if seconds != code:
+        return seconds
+    at, swapped = 0, ""
+    for found in [*_LITERALS.finditer(code), None]:
+        end = len(code) if found is None else found.start()
+        swapped += code[at:end].translate(str.maketrans(".,", ",."))
+        if found is not None:
+            swapped += found[0]
+            at = found.end()
+    swapped = _BLANK_GROUPS.sub(",", swapped)
+    return swapped if _is_english(swapped) else "#,##0.00"
 
 
 def shown_length(code: str, number: float) -> int:

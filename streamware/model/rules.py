@@ -24,6 +24,7 @@ MAX_MESSAGE = 255
 MAX_TEXT = 255  # characters of a text in a formula (Microsoft's limits page)
 MAX_FORMULA = 8192  # characters of a formula (the same)
 MAX_TITLE = 32
+_RANGE = "'=Lookup!$A$1:$A$70'"  # for messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,9 @@ class Validation:
     """What may be typed into the cells of a column, once the workbook is open.
 
     Attributes:
-        choices: The allowed texts; together at most 255 characters, with the commas between them.
+        choices: The allowed texts; together at most 255 characters, with the commas between them,
+            and without a comma in any.  For other lists give the cells that hold them, as a
+            formula: "=Lookup!$A$1:$A$70", or a name of the workbook such as "=Countries".
         kind: What is compared with `value`: a "whole" number, a "decimal" number, a "date" or the
             "length" of a text.  With "custom", `value` is a formula that must be true.
         comparison: As in `Condition`.
@@ -109,7 +112,7 @@ class Validation:
         strict: Whether such an entry is refused; otherwise the user is only warned.
     """
 
-    choices: Sequence[str] = ()
+    choices: Sequence[str] | str = ()
     kind: Literal["whole", "decimal", "date", "length", "custom"] | None = None
     comparison: Comparison = "between"
     value: Operand | None = None
@@ -123,18 +126,9 @@ class Validation:
         choose("comparison", self.comparison, get_args(Comparison))
         expect(self, "a str", str | None, "message", "title")
         expect(self, "True or False", bool, "strict")
-        if isinstance(self.choices, str) or not isinstance(self.choices, Iterable):
-            kind = type(self.choices).__name__
-            raise TypeError(f"choices must be a list of str, not {kind}")
-        object.__setattr__(self, "choices", tuple(self.choices))
+        object.__setattr__(self, "choices", _choices(self.choices))
         if bool(self.choices) == (self.kind is not None):
             raise ValueError("a validation must have either choices= or kind=")
-        choices: Sequence[object] = self.choices
-        if not all(isinstance(choice, str) and choice.strip() for choice in choices):
-            raise ValueError("each choice must be a str that is not blank")
-        if any("," in choice for choice in self.choices):
-            raise ValueError("a choice cannot contain a comma, which separates choices in the file")
-        _check_length("list of choices", ",".join(self.choices), MAX_LIST)
         if self.kind is not None and self.value is None:
             raise ValueError(f"value must be given for a validation of kind {self.kind!r}")
         if self.kind == "custom" and not str(self.value).startswith("="):
@@ -144,6 +138,35 @@ class Validation:
         _convert_operands(self)
         _check_length("message of a validation", self.message, MAX_MESSAGE)
         _check_length("title of a validation", self.title, MAX_TITLE)
+
+
+def _choices(given: object) -> tuple[str, ...]:
+    """Return the choices, checked; a single one that starts with `=` stands for those in cells."""
+    formula = isinstance(given, str) and given.startswith("=")
+    if not isinstance(given, Iterable) or (isinstance(given, str) and not formula):
+        raise TypeError(
+            f"choices must be a list of str, not {type(given).__name__}; for choices in cells it is"
+            f" a formula such as {_RANGE}"
+        )
+    choices: tuple[object, ...] = (given,) if formula else tuple(given)
+    if not all(isinstance(choice, str) and choice.strip() for choice in choices):
+        raise ValueError("each choice must be a str that is not blank")
+    texts = tuple(map(str, choices))
+    if len(texts) == 1 and texts[0].startswith("="):
+        _operand(texts[0])
+        return texts
+    if any("," in text for text in texts):
+        raise ValueError(
+            "a choice cannot contain a comma, which separates choices in the file; write the"
+            f" choices to a sheet and give their cells: choices={_RANGE}"
+        )
+    if units(",".join(texts)) > MAX_LIST:
+        raise ValueError(
+            f"the list of choices must have at most {MAX_LIST} characters, not"
+            f" {units(','.join(texts))}; write longer ones to a sheet and give their cells:"
+            f" choices={_RANGE}"
+        )
+    return texts
 
 
 def _check_bounds(comparison: str, other: Operand | None) -> None:

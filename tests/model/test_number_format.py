@@ -1,3 +1,4 @@
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def test_a_name_stands_for_a_code(name: str, code: str) -> None:
         "0;-0;;@",
         "ge.m.d",
         "0" * 255,
+        *("0,", "0,000", "#,###", "#,#", "#,0", "#,#0", "0,0.00", "#,##,##0", "#.##", "#,##0.0,,"),
+        *("# ##0.00", "#'##0.00", '"0,00"', "0\\,00", '#,##0"."00', "dd.mm.yyyy, hh:mm", "ss.00"),
     ],
 )
 def test_a_code_stays_as_it_is(code: str) -> None:
@@ -95,6 +98,40 @@ def test_a_code_stays_as_it_is(code: str) -> None:
 def test_what_is_no_code_is_refused(code: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         code_of(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "english"),
+    [
+        ("0,00", "0.00"),
+        ("0,0", "0.0"),
+        ("0,##", "0.##"),
+        ("0,0#", "0.0#"),
+        ("0,###", "0.###"),
+        ("0,0000", "0.0000"),
+        ("#,00", "#.00"),
+        (",00", ".00"),
+        ("0,00%", "0.00%"),
+        ("0,00E+00", "0.00E+00"),
+        ("#.##0", "#,##0"),
+        ("#.##0,00 €", "#,##0.00 €"),
+        ("0.000,00", "0,000.00"),
+        ("#.###.##0,00", "#,###,##0.00"),
+        ('#.##0,00 "a.b,c"', '#,##0.00 "a.b,c"'),
+        ("[$€-407] #.##0,00;[Red]-#.##0,00", "[$€-407] #,##0.00;[Red]-#,##0.00"),
+        ("# ##0,00", "#,##0.00"),
+        ("#'##0,00", "#,##0.00"),
+        ("#\u202f##0,00", "#,##0.00"),
+        ("#,##0,00", "#,##0.00"),
+        ("0.00;0,00", "#,##0.00"),
+        ("mm:ss,0", "mm:ss.0"),
+        ("dd.mm.yyyy hh:mm:ss,000", "dd.mm.yyyy hh:mm:ss.000"),
+    ],
+)
+def test_a_decimal_comma_is_refused_with_the_code_to_write(code: str, english: str) -> None:
+    with pytest.raises(ValueError, match=f"; write {re.escape(repr(english))}: in a code"):
+        code_of(code)
+    assert code_of(english) == english
 
 
 def test_the_refusal_tells_the_names_there_are() -> None:

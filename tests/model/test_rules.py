@@ -162,6 +162,21 @@ def test_a_validation_that_cannot_be_is_refused(options: Any, problem: str) -> N
         Validation(**options)
 
 
+@pytest.mark.parametrize("choices", ["=Lookup!$A$1:$A$70", ["=Lookup!$A$1:$A$70"]])
+def test_choices_may_be_in_cells(choices: Any) -> None:
+    assert Validation(choices=choices).choices == ("=Lookup!$A$1:$A$70",)
+
+
+def test_one_of_several_choices_may_start_like_a_formula() -> None:
+    assert Validation(choices=["=a", "b"]).choices == ("=a", "b")
+
+
+@pytest.mark.parametrize("choices", [["x" * 200, "y" * 70], ["a, b", "c"]])
+def test_what_no_list_can_hold_is_said_to_belong_into_cells(choices: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"give their cells: choices='=Lookup!\$A\$1:\$A\$70'"):
+        Validation(choices=choices)
+
+
 def test_choices_are_a_list() -> None:
     for wrong in ("abc", 1, None):
         with pytest.raises(TypeError, match="choices must be a list of str, not"):

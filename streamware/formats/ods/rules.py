@@ -241,6 +241,8 @@ def _validation(name: str, rule: Validation, cell: str, operands: OperandFormatt
 
 def _allowed(rule: Validation, operands: OperandFormatter) -> str:
     """Return the condition that the content of a cell must meet."""
+    if rule.choices and rule.choices[0].startswith("="):
+        return f"cell-content-is-in-list({operands.format(rule.choices[0])})"
     if rule.choices:
         return f"cell-content-is-in-list({';'.join(map(text_literal, rule.choices))})"
     if rule.kind == "custom":

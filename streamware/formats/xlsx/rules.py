@@ -125,7 +125,9 @@ class ColumnRules:
     def _validation(self, rule: Validation) -> str:
         """Return the element `dataValidation`, with `{}` for the range."""
         marks = f' type="{_TYPES[rule.kind]}"'
-        if rule.kind is None:
+        if rule.kind is None and rule.choices[0].startswith("="):
+            formulas = self._formulas("formula1", rule.choices[0])
+        elif rule.kind is None:
             formulas = f"<formula1>{escape(text_literal(','.join(rule.choices)))}</formula1>"
         else:
             formulas = self._formulas("formula1", rule.value)

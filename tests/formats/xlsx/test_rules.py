@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import streamware as sw
-from readers import ooxml_errors, openpyxl_book
+from readers import libreoffice_book, ooxml_errors, openpyxl_book
 from workbooks import Workbook, workbook
 
 ROWS = [{"id": n, "name": f"n{n}"} for n in range(10)]
@@ -165,6 +165,27 @@ def test_a_cell_may_be_one_of_some_choices() -> None:
     assert found.formula1 == '"new,paid ""late"",a & b"'
     assert found.showErrorMessage is True
     assert found.allowBlank is True
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+def test_choices_may_be_in_other_cells(form: str, tmp_path: Path) -> None:
+    given = ["=Lookup!$A$1:$A$70", ["='A & B'!$A$1:$A$70"], "=OFFSET(Lookup!$A$1,0,0,3,1)"]
+    columns = [
+        sw.Column(at, validation=sw.Validation(choices=choices)) for at, choices in enumerate(given)
+    ]
+    lookups = [sw.Sheet(name, [(f"c{n}",) for n in range(70)]) for name in ("Lookup", "A & B")]
+    made = workbook([sw.Sheet("Data", [("c1", "c2", "c3")], columns), *lookups], form)
+    books = [libreoffice_book(made.data, tmp_path, f"book.{form}")]
+    if form == "xlsx":
+        books.append(openpyxl_book(made.data))
+        assert ooxml_errors(made.data, tmp_path) == []
+    for book in books:
+        found = {str(v.sqref)[0]: v for v in book["Data"].data_validations.dataValidation}
+        formulas = [found[letter].formula1.replace("$'", "'") for letter in "ABC"]
+        assert formulas == [
+            choices[0][1:] if isinstance(choices, list) else choices[1:] for choices in given
+        ]
+        assert {rule.type for rule in found.values()} == {"list"}
 
 
 @pytest.mark.parametrize(
