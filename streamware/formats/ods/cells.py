@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from streamware.formats.ods.address import Address, link_formula, link_target
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
+from streamware.formats.ods.shown import shown_texts
 from streamware.formats.ods.style_registry import StyledMarkup, StyleRegistry
 from streamware.formats.ods.white_space import LINE
 from streamware.formats.protocol import Part
@@ -27,10 +28,11 @@ from streamware.values.cell_formatter import SEPARATOR
 from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
+_TEXT = b"<text:p>"
 _DATE = b' office:value-type="date" office:date-value="'
 _TIME = b' office:value-type="time" office:time-value="'
 _BEFORE = {
-    Kind.TEXT: b' office:value-type="string"><text:p>',
+    Kind.TEXT: b' office:value-type="string">' + _TEXT,
     Kind.BOOL: b' office:value-type="boolean" office:boolean-value="',
     Kind.DATE: _DATE,
     Kind.DATETIME: _DATE,
@@ -39,11 +41,10 @@ _BEFORE = {
     Kind.DURATION: _TIME,
 }
 _START, _END = b"<table:table-cell", b"</table:table-cell>"
-# The paragraph with the text that a cell shows.  It is empty, because programs make the text of
-# value and style; but SheetJS skips cells without a paragraph.
-_SHOWN = b"<text:p></text:p>"
-_AFTER_TEXT = b"</text:p>" + _END
-_AFTER_VALUE = b'">' + _SHOWN + _END
+# What is after a value, and before the text that the cell shows.
+_BETWEEN = b'">' + _TEXT
+_AFTER = b"</text:p>" + _END
+_BOOLS = {b"true": b"true" + _BETWEEN + b"TRUE", b"false": b"false" + _BETWEEN + b"FALSE"}
 
 
 class CellWriter:
@@ -114,12 +115,18 @@ class CellWriter:
             return (list(map(self._cell, formatted.kinds or repeat(Kind.FORMULA), tokens)),)
         if self._address is not None:
             return self._link_column(self._address, kind, formatted)
-        before = self._start + self._value_start(kind, self._markup.plain[kind])
-        after = _value_end(kind)
+        markup = self._markup.plain[kind]
+        before = self._start + self._value_start(kind, markup)
+        if kind is Kind.TEXT:
+            if formatted.sparse:
+                empty = self._empty
+                return ([empty if t is None else before + t + _AFTER for t in tokens],)
+            return (before, tokens, _AFTER)
         if formatted.sparse:
-            empty = self._empty
-            return ([empty if t is None else before + t + after for t in tokens],)
-        return (before, tokens, after)
+            return (self._sparse_values(kind, markup, tokens),)
+        if kind is Kind.BOOL:
+            return (before, list(map(_BOOLS.__getitem__, tokens)), _AFTER)
+        return (before, tokens, _BETWEEN, shown_texts(kind, tokens, markup.code), _AFTER)
 
     def calculated_cell(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
         """Return a cell with a formula in OpenFormula and its value, outside of the rows.
@@ -130,7 +137,20 @@ class CellWriter:
         start = _START + _formula_attribute(formula)
         if kind is Kind.EMPTY:
             return start + markup.style + b"/>"
-        return start + self._value_start(kind, markup) + token + _AFTER_VALUE
+        (shown,) = shown_texts(kind, [token], markup.code)
+        return start + self._value_start(kind, markup) + token + _BETWEEN + shown + _AFTER
+
+    def _sparse_values(
+        self, kind: Kind, markup: StyledMarkup, tokens: Sequence[bytes | None]
+    ) -> list[bytes]:
+        """Return the cells of a column of one kind, which is not text, some of them empty."""
+        present = [token for token in tokens if token is not None]
+        start = (self._start + self._value_start(kind, markup)).replace(b"%", b"%%")
+        cell = start + b"%b" + _BETWEEN + b"%b" + _AFTER
+        shown = shown_texts(kind, present, markup.code)
+        following = map(cell.__mod__, zip(present, shown, strict=True)).__next__
+        empty = self._empty
+        return [empty if token is None else following() for token in tokens]
 
     def _value_start(self, kind: Kind, markup: StyledMarkup) -> bytes:
         """Return what is between the start of a cell and its value."""
@@ -144,19 +164,19 @@ class CellWriter:
         """Return the parts of a column of one kind whose cells are links."""
         tokens = formatted.tokens
         formulas = address.formulas(kind, tokens)
-        before, after = self._value_start(kind, self._markup.links[kind]), _value_end(kind)
+        links, plain = self._markup.links[kind], self._markup.plain[kind]
         if b"" not in formulas:
-            return (self._start, formulas, before, tokens, after)
-        start = self._start
-        plain = start + self._value_start(kind, self._markup.plain[kind])
+            before = self._value_start(kind, links)
+            if kind is Kind.TEXT:
+                return (self._start, formulas, before, tokens, _AFTER)
+            shown = shown_texts(kind, tokens, links.code)
+            return (self._start, formulas, before, tokens, _BETWEEN, shown, _AFTER)
         if unlinked := formulas.count(b"") - tokens.count(None) - tokens.count(b""):
             self._converted["url"] += unlinked
         cells = [
-            start + formula + before + token + after
-            if formula
-            else self._empty
+            self._empty
             if token is None
-            else plain + token + after
+            else self._xml(kind, token, links if formula else plain, formula)
             for formula, token in zip(formulas, tokens, strict=True)
         ]
         return (cells,)
@@ -223,14 +243,13 @@ class CellWriter:
             return start + b">" + annotation + _END if annotation else start + b"/>"
         before = self._start + formula + self._value_start(kind, markup)
         if kind is Kind.TEXT:
-            before = before.removesuffix(b"<text:p>") + annotation + b"<text:p>"
+            before = before.removesuffix(_TEXT) + annotation + _TEXT
             if url is not None:  # each line is a link
                 start = f'<text:a xlink:type="simple" xlink:href={attribute(url)}>'.encode()
                 token = LINE.join(start + line + b"</text:a>" for line in token.split(LINE))
-            return before + token + _AFTER_TEXT
-        if annotation:
-            return before + token + b'">' + annotation + _SHOWN + _END
-        return before + token + _AFTER_VALUE
+            return before + token + _AFTER
+        (shown,) = shown_texts(kind, [token], markup.code)
+        return before + token + b'">' + annotation + _TEXT + shown + _AFTER
 
     def _formula_cell(self, token: bytes, markup: StyledMarkup, note: str | None) -> bytes:
         text, kind_name, cached = token.split(SEPARATOR)
@@ -256,10 +275,6 @@ def style_cells(writers: Sequence[CellWriter], formatted: Sequence[FormattedColu
     """Register the styles of the cells of some rows, before any of their parts is written."""
     for row, at in styled_places(formatted):
         writers[at].style_cell(row, formatted[at])
-
-
-def _value_end(kind: Kind) -> bytes:
-    return _AFTER_TEXT if kind is Kind.TEXT else _AFTER_VALUE
 
 
 def _formula_attribute(formula: str) -> bytes:

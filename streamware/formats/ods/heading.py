@@ -20,7 +20,6 @@ from streamware.values.column_formatter import FormattedColumn
 
 ROW, ROW_END = b'<table:table-row table:style-name="row">', b"</table:table-row>"
 
-_HEADER, _HEADER_END = b"<table:table-header-rows>", b"</table:table-header-rows>"
 _CELL, _COVERED = b"<table:table-cell", b"<table:covered-table-cell/>"
 
 
@@ -73,7 +72,7 @@ class Heading:
             style = self._options.header.over(Style(align=column.align))
             cell = Cell(title, style, note=column.note)
             cells += self._cell(self._header_cells.format([cell], 0))
-        return _HEADER + ROW + cells + ROW_END + _HEADER_END
+        return ROW + cells + ROW_END
 
     def _cell(self, formatted: FormattedColumn) -> bytes:
         """Return the only cell of a column."""

@@ -99,7 +99,7 @@ def _kind(section: Section) -> str:
     if section.has("elapsed"):
         return "time"
     if section.has("part", "half"):
-        fields = {name for name, _ in _date_fields(section)}
+        fields = {name for name, _ in date_fields(section)}
         return "date" if fields & {"year", "month", "day", "era"} else "time"
     if section.has("text"):
         return "text"
@@ -112,7 +112,7 @@ def _kind(section: Section) -> str:
 
 
 def _date_content(section: Section) -> Iterator[str]:
-    fields = _date_fields(section)
+    fields = date_fields(section)
     for kind, text in section.tokens:
         if kind in ("part", "elapsed", "half"):
             yield _date_element(*next(fields))
@@ -120,7 +120,7 @@ def _date_content(section: Section) -> Iterator[str]:
             yield element("number:text", text)
 
 
-def _date_fields(section: Section) -> Iterator[tuple[str, str]]:
+def date_fields(section: Section) -> Iterator[tuple[str, str]]:
     """Yield the name and the code of each field of a date or time.
 
     `m` is a month, but after hours or before seconds it is minutes.

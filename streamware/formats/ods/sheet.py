@@ -33,6 +33,8 @@ from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
 
 _EMPTY = b"<table:table-cell/>"
+# Spreadsheet::Read, for one, wants to know the style of the cells that have none.
+_CELLS = ' table:default-cell-style-name="Default"'
 _DIGEST = "http://www.w3.org/2000/09/xmldsig#sha256"
 
 
@@ -145,13 +147,13 @@ class SheetWriter:
         """
         self.opened = True
         declared = "".join(
-            f'<table:table-column table:style-name="{name}"'
+            f'<table:table-column table:style-name="{name}"{_CELLS}'
             + (' table:visibility="collapse"/>' if column.hidden else "/>")
             for name, column in zip(columns, self.head.columns, strict=True)
         )
         start = (
             f'<table:table table:name={attribute(self.name)} table:style-name="{style}"'
-            f"{_protection(self.options.protect)}>{declared or '<table:table-column/>'}"
+            f"{_protection(self.options.protect)}>{declared or f'<table:table-column{_CELLS}/>'}"
         )
         return start.encode() + self._heading.xml()
 

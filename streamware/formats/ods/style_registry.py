@@ -16,10 +16,12 @@ class StyledMarkup(NamedTuple):
     Attributes:
         style: The attribute that names the style; empty for the default style.
         value_type: The attributes for the type of the cell, if it is a number.
+        code: Its number format, or None.
     """
 
     style: bytes
     value_type: bytes
+    code: str | None
 
 
 class CellMarkup(NamedTuple):
@@ -66,4 +68,4 @@ class StyleRegistry:
         """Return the markup of a cell of this style."""
         name = self.styles.name(style)
         attribute = f' table:style-name="{name}"'.encode() if name else b""
-        return StyledMarkup(attribute, self.styles.value_type(style))
+        return StyledMarkup(attribute, self.styles.value_type(style), style.format)
