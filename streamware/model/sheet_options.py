@@ -26,7 +26,8 @@ _TABLE_STYLE = re.compile(
 class SheetOptions:
     """What surrounds the rows of a sheet, and how the sheet is shown and printed.
 
-    None of this costs time or memory per row.  A printed header is repeated on every page.
+    None of this costs time or memory per row.  In XLSX, the header is repeated on every printed
+    page.
 
     Attributes:
         title_rows: Rows above the table: each a str, which is bold and spans the table, or a

@@ -279,6 +279,13 @@ KNOWN = [
         "ods",
     ),
     Known(
+        "LibreOffice|gnumeric",
+        "print settings|sheets with options of their own",
+        r".* repeat: None, not '\d:\d'",
+        "ODF repeats a printed header by an element that several programs skip with all that is in it.",
+        "ods",
+    ),
+    Known(
         "LibreOffice",
         "notes",
         ".* notes .*",

@@ -32,6 +32,12 @@ class Ods(WorkbookOptions):
     these options nor in the first sheet's, and validations that the first sheet does not have.
     Their widths are rounded up to whole characters.
 
+    Each cell has its value and the text that it shows, which some programs read instead: a number
+    with all its digits, unless its format is a percentage or a currency.
+
+    The header is not repeated on printed pages.  ODF says that by an element around the header,
+    and several programs skip what is in it.
+
     `table` makes a database range with stripes, whatever style it names.  Conditional formats,
     stripes among them, are an extension of LibreOffice that other programs ignore.
     """

@@ -78,17 +78,26 @@ def shown_texts(kind: Kind, tokens: Sequence[bytes], code: str | None) -> Sequen
         code: The number format of their style, if it has one.
     """
     if kind is Kind.NUMBER:
-        texts = _amounts(code) if code else None
-        return texts(tokens) if texts else tokens
+        amounts = _amounts(code) if code else None
+        if amounts is not None:
+            return amounts(tokens)
+        return list(map(_pointed, tokens)) if b"e" in b"".join(tokens) else tokens
     if kind is Kind.DATE and code == _ISO_DATE:
         return tokens
     if kind in MOMENTS:
-        return _moments(code or "")(tokens)
+        iso = code == _ISO_DATETIME and kind is not Kind.DATE
+        return _iso_texts(tokens) if iso else _moments(code or "")(tokens)
     if kind in SPANS:
         blob = SEPARATOR.join(tokens).translate(_COLONS, b"PTS")
         # An hour has two digits on a clock, and one in [h].
         return (blob if kind is Kind.TIME else _LEADING_ZERO.sub(b"", blob)).split(SEPARATOR)
     return list(map(_WORDS.__getitem__, tokens))
+
+
+def _pointed(token: bytes) -> bytes:
+    """Return a number with a point if it has an exponent: without, roo takes 1E-07 for 1."""
+    digits, exponent, power = token.upper().partition(b"E")
+    return digits + b".0" * (b"." not in digits) + exponent + power if exponent else token
 
 
 # Percentages and money
@@ -149,8 +158,6 @@ def _braced(text: str) -> str:
 @lru_cache(maxsize=256)
 def _moments(code: str) -> Texts:
     """Return what writes dates and date-times by a code; in ISO order if it is unusual."""
-    if code == _ISO_DATETIME:
-        return _iso_texts
     section, *others = parse(code)
     fields = date_fields(section)
     halves = section.has("half")

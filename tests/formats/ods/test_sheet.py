@@ -102,12 +102,11 @@ def test_title_rows_are_above_the_table(sheet: Any) -> None:
     assert (sheet["A2"].font.i, sheet["B2"].font.i) == (False, True)
 
 
-def test_the_header_is_bold_aligned_filtered_and_printed_on_every_page(sheet: Any) -> None:
+def test_the_header_is_bold_aligned_and_filtered(sheet: Any) -> None:
     assert [cell.value for cell in sheet[3]][:5] == ["No.", "Name", "Amount", "Share", "count"]
     assert all(cell.font.b for cell in sheet[3])
     assert sheet["C3"].alignment.horizontal == "left"
     assert sheet.auto_filter.ref == "A3:J11"
-    assert sheet.print_title_rows == "$3:$3"
 
 
 def test_columns_have_formats_widths_and_alignments(sheet: Any) -> None:
