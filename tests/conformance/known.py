@@ -282,7 +282,7 @@ KNOWN = [
         "LibreOffice|gnumeric",
         "print settings|sheets with options of their own",
         r".* repeat: None, not '\d:\d'",
-        "ODF repeats a printed header by an element that several programs skip with all that is in it.",
+        "What repeats a header in print is an element of ODF that several programs skip.",
         "ods",
     ),
     Known(
