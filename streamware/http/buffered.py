@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import closing, suppress
 from contextvars import copy_context
 from functools import partial
 from threading import Condition, Thread, current_thread
@@ -38,7 +38,7 @@ class Buffered:
         chunks: The document; opened, pulled and closed on the producer thread, in a copy of the
             context of the first `next`.
         ring: The ring between producer and reader.
-        on_closed: Called when the rows are closed, on the producer thread if there is one.
+        on_closed: Called on the producer thread when the rows are closed, with what ended them.
         cancel: Interrupts a blocked pull; called from another thread.
 
     Attributes:
@@ -49,7 +49,7 @@ class Buffered:
         self,
         chunks: Chunks,
         ring: Ring,
-        on_closed: Callable[[], object],
+        on_closed: Callable[[BaseException | None], object],
         cancel: Callable[[], object] | None = None,
     ) -> None:
         self.receipt = chunks.receipt  # of what was made; the client may have received less
@@ -99,37 +99,40 @@ class Buffered:
             self._closed = True
             self._ring.close()
             self._news.notify_all()
-        if self._thread is None:
-            try:
-                self._chunks.close()
-            finally:
-                self._on_closed()
-            return
         self._chunks.close()
+        if self._thread is None:
+            return
         if not self._ended and self._cancel is not None:
             call_logged(self._cancel)
         if self._thread is not current_thread():
-            self._thread.join()
+            with self._news:
+                self._news.wait_for(lambda: self._ended)
         error, self._error = self._error, None
         if error is not None and not isinstance(error, Exception):
             raise error
 
+    def join(self) -> None:
+        """Wait until the producer thread, if there was one, has returned from `on_closed`."""
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join()
+
     def _produce(self) -> None:
+        error = None
         try:
-            # Closed while the error is still being handled: a teardown of the application may
-            # read it.
-            with ExitStack() as closing:
-                closing.callback(self._on_closed)
-                closing.callback(self._chunks.close)
+            with closing(self._chunks):
                 for chunk in self._chunks:
                     if not self._put(chunk):
                         break
-        except BaseException as error:  # noqa: BLE001 - the reader raises it
-            self._error = _with_remedy(error)
+        except BaseException as caught:  # noqa: BLE001 - the reader raises it
+            error = self._error = _with_remedy(caught)
         finally:
             with self._news:
                 self._ended = True
                 self._news.notify_all()
+        try:
+            self._on_closed(error)
+        finally:
+            del error  # its traceback holds this frame
 
     def _put(self, chunk: bytes) -> bool:
         """Put a chunk into the ring when there is room; return False if the reader has left."""

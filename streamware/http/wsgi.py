@@ -14,7 +14,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from streamware.errors import StreamwareError
@@ -45,21 +45,34 @@ if TYPE_CHECKING:
 logger = logging.getLogger("streamware")
 
 _BLOCK = 65_536  # bytes that a file wrapper reads at a time
-_HOLDERS = {"flask": "streamware.frameworks.flask"}
+_HOLDERS = {"flask": "streamware.frameworks._support.flask_contexts"}
 """Frameworks that tear down after the view what the rows may still need, and our modules for them.
 
-A module is imported only if its framework is in use.
+A module is imported only if a request of its framework is being handled.
 """
 
 
 class ContextHold(Protocol):
     """A hold on what a framework would otherwise tear down before the rows are closed."""
 
-    def release(self, *, last: bool) -> None:
-        """Release it once, if that is possible yet; at the `last` call in any case.
+    def share(self) -> None:
+        """Note that another thread reads the rows, and will call `rows_closed`."""
 
-        Called when the rows are closed, on the thread that reads them, and again on the thread
-        that sends: with each chunk, and at the end.
+    def rows_closed(self, error: BaseException | None) -> None:
+        """Release what belongs to the thread that has read the rows; called on that thread.
+
+        Args:
+            error: What ended the rows, if anything did.
+        """
+
+    def release(self, error: BaseException | None, *, last: bool) -> None:
+        """Release what belongs to the thread that sends, in the server's own context.
+
+        Called once the rows are closed: with each chunk, and at the end.
+
+        Args:
+            error: What ended the response, if anything did.
+            last: Whether everything must be released now.
         """
 
 
@@ -138,19 +151,21 @@ class ContextIterator:
     def close(self) -> None:
         """End it.  Idempotent; may raise only KeyboardInterrupt and the like."""
         self._wanted = False
-        try:
-            self._run(self._end_once)
-        except RuntimeError:  # another thread is in a step, and will see that no more is wanted
-            self.cancel()
+        with ExitStack() as leaving:
+            try:
+                self._run(self._end_once, leaving)
+            except RuntimeError:  # another thread is in a step, and will see that no more is wanted
+                self.cancel()
 
     def __del__(self) -> None:
         # The last resort: a middleware forgot close(), or dropped the response.
         if not getattr(self, "_over", True):
             self.close()
 
-    def _end_once(self) -> None:
+    def _end_once(self, leaving: ExitStack) -> None:
         if not self._over:
             self._over = True
+            leaving.callback(self.leave)
             self.end()
 
     def step(self) -> bytes:
@@ -170,6 +185,9 @@ class ContextIterator:
     def end(self) -> None:
         """Release what is held; called once, never while a step runs.  Never raises."""
         raise NotImplementedError
+
+    def leave(self) -> None:
+        """Release what belongs to the server's own context; called once in it, after `end`."""
 
 
 class Body(ContextIterator):
@@ -195,6 +213,8 @@ class Body(ContextIterator):
         self._watch = job.watch(self._document.receipt, self._lease.scratch.settings)  # observers
         self._holds = _hold_contexts()  # what frameworks keep for the rows
         self._rows_closed = False  # whether the holds may be released
+        self._rows_error: BaseException | None = None  # what ended them on a thread of their own
+        self._context = Context()  # a copy of that of the steps, made at the end
         self._first = b""  # the first chunk, which is made before the status is sent
         self._sent = False  # whether all of it was sent
         self._error: BaseException | None = None  # what ended it, for the receipt
@@ -215,6 +235,7 @@ class Body(ContextIterator):
             self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
             self._first = self._run(next, self._chunks, b"")
             self._watch.look()
+            self._release_early()
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that only a finished document has."""
@@ -235,10 +256,12 @@ class Body(ContextIterator):
         self._error = error
         self.close()
 
+    def __next__(self) -> bytes:
+        self._release_early()
+        return super().__next__()
+
     def step(self) -> bytes:
         """Return the next chunk, or `END`."""
-        if self._rows_closed:
-            self._release(last=False)
         chunk, self._first = self._first, b""
         if chunk:
             return chunk
@@ -258,16 +281,25 @@ class Body(ContextIterator):
         self._chunks.close()
 
     def end(self) -> None:
-        """Close the rows, then release what they needed."""
+        """Close the rows."""
+        self._context = copy_context()
+        self._chunks.close()
+
+    def leave(self) -> None:
+        """Release what the rows needed, and report the end."""
+        run = self._context.run
         with ExitStack() as ending:  # last to first; each runs even if an earlier one failed
-            ending.callback(self._watch.done)
-            ending.callback(self._conclude)
-            ending.callback(self._lease.leave)
+            ending.callback(run, self._watch.done)
+            ending.callback(run, self._conclude)
+            ending.callback(run, self._lease.leave)
+            if isinstance(self._chunks, Buffered):
+                ending.callback(self._release, last=True)  # if there was no producer
+                ending.callback(self._chunks.join)
             ending.callback(self._release, last=True)
-            ending.callback(self._chunks.close)
 
     def _conclude(self) -> None:
         error, self._error = self._error, None  # its traceback refers to this body
+        self._rows_error = None
         conclude(self._document.lifecycle, self._lease.quota, error, sent=self._sent)
 
     def _set_delivery(self, mode: Mode, reason: str | None) -> None:
@@ -277,18 +309,30 @@ class Body(ContextIterator):
             self._chunks = Spooled(document, quota.spool(), self._on_rows_closed)
         elif mode == "buffer":
             cancel = self._job.cancel
-            self._chunks = Buffered(document, quota.ring(), self._on_rows_closed, cancel)
+            self._chunks = Buffered(document, quota.ring(), self._on_producer_closed, cancel)
+            self._on_holds(lambda hold: hold.share())
 
     def _on_rows_closed(self) -> None:
-        """Release what the rows needed, however slowly the client reads on."""
         self._rows_closed = True
-        self._release(last=False)
+
+    def _on_producer_closed(self, error: BaseException | None) -> None:
+        """Release what the thread of the rows needed, however slowly the client reads on."""
+        self._rows_error, self._rows_closed = error, True
+        self._on_holds(lambda hold: hold.rows_closed(error))
+
+    def _release_early(self) -> None:
+        """Release what the rows needed, if they are closed."""
+        if self._rows_closed:
+            self._release(last=False)
 
     def _release(self, *, last: bool) -> None:
-        """Release what the rows needed, in a copy of the context in which they were read."""
+        """Release what the rows needed; in the server's context, not in that of the steps."""
+        self._on_holds(lambda hold: hold.release(self._error or self._rows_error, last=last))
+
+    def _on_holds(self, call: Callable[[ContextHold], None]) -> None:
         for hold in self._holds:
             try:
-                hold.release(last=last)
+                call(hold)
             except Exception:
                 logger.warning("what the rows of an export needed was not released", exc_info=True)
 
@@ -309,6 +353,9 @@ class _File:
 
 def _hold_contexts() -> list[ContextHold]:
     """Hold what the frameworks in use would tear down after the view."""
-    modules = [module for framework, module in _HOLDERS.items() if framework in sys.modules]
-    holds = [importlib.import_module(module).hold_contexts() for module in modules]
-    return [hold for hold in holds if hold is not None]
+    holds = []
+    for name, module in _HOLDERS.items():
+        is_handling = getattr(sys.modules.get(name), "has_request_context", None)
+        if is_handling is not None and is_handling():
+            holds.append(importlib.import_module(module).hold_contexts())
+    return holds

@@ -42,7 +42,6 @@ class Shop:
 
     Attributes:
         events: What happened, in order.
-        one_thread: Whether SQLite insists on closing the connection where it was opened.
     """
 
     def __init__(self, database: Path) -> None:
@@ -51,12 +50,11 @@ class Shop:
         self.app.add_url_rule("/orders", view_func=self.orders)
         self.app.teardown_appcontext(self.close_db)
         self.database = database
-        self.one_thread = True
         self.query: Callable[[], Any] = lambda: self.get_db().execute("select * from orders")
 
     def get_db(self) -> sqlite3.Connection:
         if "db" not in flask.g:
-            flask.g.db = sqlite3.connect(self.database, check_same_thread=self.one_thread)
+            flask.g.db = sqlite3.connect(self.database)
             self.events.append("opened")
         connection: sqlite3.Connection = flask.g.db
         return connection
@@ -526,8 +524,6 @@ def test_the_context_is_held_however_it_is_delivered(
         return response
 
     shop.app.after_request(look)
-    # Rows on a thread of their own may end before Flask is done, which then tears down itself.
-    shop.one_thread = delivery != "buffer"
     view = lambda: make(shop.query, format="csv", delivery=delivery)  # noqa: E731
     shop.app.add_url_rule("/delivered", "delivered", view)
     data = shop.client().get("/delivered", buffered=True).data

@@ -50,7 +50,7 @@ async def auntil(condition: Callable[[], object]) -> None:
 
 def buffered(rows: Any, scratch: Scratch, finished: list[int] | None = None) -> Buffered:
     done = list[int]() if finished is None else finished
-    return Buffered(driver(rows, "csv"), scratch.ring(), lambda: done.append(1))
+    return Buffered(driver(rows, "csv"), scratch.ring(), lambda _: done.append(1))
 
 
 WHOLE = b"".join(sw.encode(wide(MANY), "csv"))
@@ -119,7 +119,8 @@ def test_closed_before_it_began_it_starts_no_thread(scratch: Scratch) -> None:
     rows, finished = Rows(wide(MANY)), list[int]()
     chunks = buffered(rows, scratch, finished)
     chunks.close()
-    assert (rows.pulled, rows.closed, finished) == (0, 1, [1])
+    chunks.join()
+    assert (rows.pulled, rows.closed, finished) == (0, 1, [])
 
 
 def test_a_pull_that_is_blocked_is_interrupted(scratch: Scratch) -> None:
@@ -132,12 +133,13 @@ def test_a_pull_that_is_blocked_is_interrupted(scratch: Scratch) -> None:
 
     finished = list[int]()
     chunks = Buffered(
-        driver(rows(), "csv"), scratch.ring(), lambda: finished.append(1), cancel=go.set
+        driver(rows(), "csv"), scratch.ring(), lambda _: finished.append(1), cancel=go.set
     )
     next(chunks)
     blocked.wait(PATIENCE)
     chunks.close()
-    until(lambda: finished)
+    chunks.join()
+    assert finished == [1]
 
 
 def test_rows_bound_to_a_thread_are_an_error_that_names_the_callable(scratch: Scratch) -> None:

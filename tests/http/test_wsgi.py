@@ -262,18 +262,28 @@ class Keeper:
 
     Attributes:
         released: Whether the rows were closed whenever it was to let go, and whether for the last
-            time.
+            time; on the thread of the rows: "shared", and what ended the rows.
     """
 
     def __init__(self, rows: Rows, error: BaseException | None = None) -> None:
         self.rows = rows
-        self.released: list[tuple[int, bool]] = []
+        self.released: list[tuple[object, object]] = []
+        self.handling = True
         self._error = error
+
+    def has_request_context(self) -> bool:
+        return self.handling
 
     def hold_contexts(self) -> "Keeper":
         return self
 
-    def release(self, *, last: bool) -> None:
+    def share(self) -> None:
+        self.released.append(("shared", None))
+
+    def rows_closed(self, error: BaseException | None) -> None:
+        self.released.append((self.rows.closed, error))
+
+    def release(self, error: BaseException | None, *, last: bool) -> None:
         self.released.append((self.rows.closed, last))
         if self._error is not None:
             raise self._error
@@ -313,18 +323,30 @@ def test_what_rows_need_is_released_when_they_fail(
     assert keeper.released == [(1, True)]
 
 
-@pytest.mark.parametrize("delivery", ["spool", "buffer"])
-def test_what_rows_need_is_offered_when_they_are_closed_and_until_the_end(
-    server: Server, keep: Callable[[Keeper], None], tmp_path: Path, delivery: Any
+def test_what_rows_need_is_offered_when_a_spool_is_complete_and_until_the_end(
+    server: Server, keep: Callable[[Keeper], None], tmp_path: Path
 ) -> None:
     keeper = Keeper(Rows(orders(20_000)))
     keep(keeper)
     settings = sw.Settings(scratch_dir=tmp_path)
-    for _ in server.get(sw.Export(lambda: keeper.rows, delivery=delivery, settings=settings)):
-        while not keeper.released:
-            time.sleep(0.001)
+    list(server.get(sw.Export(lambda: keeper.rows, delivery="spool", settings=settings)))
     assert set(keeper.released[:-1]) == {(1, False)}
     assert len(keeper.released) > 3
+    assert keeper.released[-1] == (1, True)
+
+
+def test_what_rows_need_is_released_on_the_thread_that_reads_them_and_on_the_one_that_sends(
+    server: Server, keep: Callable[[Keeper], None], tmp_path: Path
+) -> None:
+    keeper = Keeper(Rows(orders(20_000)))
+    keep(keeper)
+    settings = sw.Settings(scratch_dir=tmp_path)
+    for _ in server.get(sw.Export(lambda: keeper.rows, delivery="buffer", settings=settings)):
+        while len(keeper.released) < 2:
+            time.sleep(0.001)
+    assert keeper.released[0] == ("shared", None)
+    assert (1, None) in keeper.released  # by the thread that has read them
+    assert (1, False) in keeper.released
     assert keeper.released[-1] == (1, True)
 
 
@@ -345,3 +367,13 @@ def test_nothing_is_kept_for_a_framework_that_is_not_in_use(
 ) -> None:
     monkeypatch.setattr(wsgi, "_HOLDERS", {"not_installed": "not_installed_either"})
     assert list(server.get(sw.Export([(1,)]))) == [b"1\r\n"]
+
+
+def test_nothing_is_kept_for_a_framework_that_does_not_handle_the_request(
+    server: Server, keep: Callable[[Keeper], None]
+) -> None:
+    keeper = Keeper(Rows([(1,)]))
+    keeper.handling = False
+    keep(keeper)
+    assert list(server.get(sw.Export(keeper.rows))) == [b"1\r\n"]
+    assert keeper.released == []
