@@ -70,6 +70,10 @@ CONVERSIONS = {
     "long_text": Conversion(
         _SPREADSHEETS, "Text over 32,767 UTF-16 units was cut, and ends in an ellipsis."
     ),
+    "nanosecond": Conversion(
+        _ALL,
+        "A time of pandas, NumPy or Arrow lost what is finer than a microsecond.",
+    ),
     "negative_duration": Conversion(
         _SPREADSHEETS,
         "A negative duration was written as ISO 8601 text: in XLSX any, in ODS one that is too"
@@ -78,7 +82,9 @@ CONVERSIONS = {
     "nested": Conversion(_ALL, "A list, a tuple or a dict was written as compact JSON."),
     "newline": Conversion(_SPREADSHEETS, "Text with CR or CRLF got LF."),
     "non_finite": Conversion(
-        _ALL, "NaN or an infinity was left empty or written as text, as `Values.non_finite` says."
+        _ALL,
+        "NaN or an infinity was left empty or written as text, as `Values.non_finite` says; or"
+        " pandas' `NaT` was left empty in a column whose `kind` has no dates.",
     ),
     "note": Conversion("XLSX", "A note was left out: the sheet has as many as it can hold."),
     "offset": Conversion(
@@ -97,7 +103,9 @@ CONVERSIONS = {
         "ODS", "The colour of a sheet's tab was left out: the sheet came after the styles."
     ),
     "text_of_object": Conversion(
-        _ALL, "A UUID, an Enum, a path, an IP address or bytes (as base64) were written as text."
+        _ALL,
+        "A UUID, an Enum, a path, an IP address, bytes (as base64), a Period or an Interval of"
+        " pandas, or a date beyond the years 1 to 9999 were written as text.",
     ),
     "timezone": Conversion(_ALL, "A date-time was converted to `Values.timezone`."),
     "url": Conversion(

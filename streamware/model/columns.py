@@ -42,8 +42,9 @@ class Column:
             translated, when the document starts, so that it can depend on the reader's language.
         kind: What its cells are, if the source has no such type.  SQLite has no dates, for example,
             so `kind="datetime"` reads its ISO 8601 text as dates.  A value that cannot be read as
-            the kind of its column is a `CellError`; empty text is an empty cell.  With
-            `kind="duration"` numbers are seconds.
+            the kind of its column is a `CellError`; empty text, NaN and pandas' `NA` and `NaT` are
+            empty cells.  A date is the day in `Values.timezone`.  With `kind="duration"` numbers
+            are seconds.
         format: Number format of its numbers and dates, by one of the names below or as a code
             (ECMA-376 Part 1 §18.8.31), in which the point is decimal in every language.  It changes
             how values look, not what they are: text stays text, so SQLite's dates need a kind as

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Literal, get_args, get_type_hints
 
 from streamware.model.style import one_of
@@ -43,7 +43,8 @@ class Values:
     r"""How values are written that not every format can hold.
 
     Attributes:
-        timezone: The time zone that aware date-times are converted to.
+        timezone: The time zone that aware date-times are converted to, and in which a column of
+            kind "date", "time" or "text" reads them.
         aware: Aware date-times: "convert" to `timezone`, or "text", ISO 8601 with their own offset.
         formula_text: Text that a spreadsheet would take for a formula when it opens a CSV:
             "guard" with a leading apostrophe, "off", or "error".  It applies only to formats in
@@ -55,8 +56,8 @@ class Values:
         non_finite: NaN and infinities: "empty", "text" or "error".
         nested: Lists, tuples and dicts: compact "json", or "error".
         forbidden: Characters that XML forbids, and lone surrogates: "replace" by U+FFFD,
-            "drop", "error", or "escape" (as `_xHHHH_` in XLSX, `\uHHHH` in JSON; elsewhere
-            replaced).
+            "drop", "error", or "escape" (as `_xHHHH_` in XLSX, `\uHHHH` in JSON; elsewhere, and
+            lone surrogates, replaced).
         long_text: Text over 32,767 UTF-16 units in a spreadsheet: "cut", ending in …, or "error".
         other: A value of any other type: "error", or "str", its `str()`.
         extra: A key that the first row did not have, if no columns are given: "error" or
@@ -80,6 +81,11 @@ class Values:
             raise TypeError(
                 "Values(timezone=…) must be a tzinfo such as zoneinfo.ZoneInfo('Europe/Berlin'),"
                 f" not {type(self.timezone).__name__}"
+            )
+        if datetime(2000, 1, 1, tzinfo=self.timezone).utcoffset() is None:
+            raise ValueError(
+                "Values(timezone=…) must be a zone with an offset from UTC, such as"
+                " zoneinfo.ZoneInfo('Europe/Berlin'), but its utcoffset() returns None"
             )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:

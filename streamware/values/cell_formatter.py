@@ -34,10 +34,18 @@ from streamware.values.dates import (
     datetime_serials,
     in_zone,
     iso_duration,
+    naive,
 )
 from streamware.values.kinds import Kind
 from streamware.values.nested import ADDRESSES, compact_json
 from streamware.values.numbers import digits
+from streamware.values.scalars import (
+    is_null,
+    is_text_of_pandas,
+    plain_datetime,
+    plain_scalar,
+    plain_timedelta,
+)
 
 SEPARATOR = b"\x1f"
 """Separates the cells of a blob, and the parts of a formula; no text may contain it."""
@@ -46,10 +54,12 @@ SEPARATOR = b"\x1f"
 CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 LEAD_OF_FFFE = b"\xef"  # the first byte of U+FFFE and U+FFFF in UTF-8
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 FORMULA_STARTS = frozenset("=@\t\r+-")
-# Text that starts with a sign without being a formula: a number, a phone number.
+# Text that starts with a sign without being a formula: a number, a phone number, a duration.
 _NUMBER_OR_PHONE = re.compile(
     r"[+-][.,]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?%?\Z|\+[0-9(][0-9 ().-]*\Z"
+    r"|-P(?=.)(?:[0-9]+[YMWD])*(?:T(?:[0-9]+(?:\.[0-9]+)?[HMS])+)?\Z"
 )
 
 DIGITS = 15
@@ -182,7 +192,7 @@ class CellFormatter:
     def _place(self) -> str:
         return place_of(self.row, self._name, self._sheet)
 
-    def _none(self, value: None) -> tuple[Kind, bytes]:
+    def _none(self, value: object) -> tuple[Kind, bytes]:
         return Kind.EMPTY, b""
 
     def _text(self, text: str) -> tuple[Kind, bytes]:
@@ -191,6 +201,8 @@ class CellFormatter:
             if self._values.forbidden == "escape" and self._text_rules.escaped is not None:
                 return self._escaped(text, self._text_rules.escaped)
             text = self._without_forbidden(text)
+        if not text and self._text_rules.spreadsheet:
+            return Kind.EMPTY, b""  # blank, so that no program counts it
         return Kind.TEXT, self._encoded_text(text)
 
     def _check_length(self, text: str) -> None:
@@ -215,8 +227,12 @@ class CellFormatter:
         return self._text_rules.escape(blob, blob.translate(None, self.plain), self._converted)[0]
 
     def _escaped(self, text: str, notation: Callable[[str], bytes]) -> tuple[Kind, bytes]:
-        """Escape the text between forbidden characters as usual; write these in the notation."""
+        """Escape the text between forbidden characters as usual; write these in the notation.
+
+        Readers refuse the notation of a lone surrogate, so U+FFFD stands for it.
+        """
         self._converted["forbidden"] += 1
+        text = _SURROGATES.sub("\ufffd", text)
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         *runs, last = FORBIDDEN.split(text)
@@ -332,11 +348,18 @@ class CellFormatter:
         self._converted["early_date"] += 1
         return Kind.TEXT, text.encode()
 
+    def _datetime_like(self, value: datetime) -> tuple[Kind, bytes]:
+        """Write an instance of a subclass of `datetime`, such as pandas' Timestamp."""
+        if is_null(value):
+            return self._none(value)
+        plain = plain_datetime(value, self._converted)
+        if isinstance(plain, str):
+            return Kind.TEXT, plain.encode()
+        return self._datetime(plain)
+
     def _datetime(self, value: datetime) -> tuple[Kind, bytes]:
-        if value != value:  # pandas' NaT
-            return self._none(None)
-        if value.tzinfo is None:
-            return self._encoded_datetime(value, Kind.DATETIME)
+        if value.utcoffset() is None:
+            return self._encoded_datetime(naive(value), Kind.DATETIME)
         zone = self._values.timezone
         moved = None if self._values.aware == "text" else in_zone(value, zone)
         if moved is None:
@@ -360,7 +383,7 @@ class CellFormatter:
     def _time(self, value: time) -> tuple[Kind, bytes]:
         if not self._text_rules.spreadsheet:
             return Kind.TIME, time.isoformat(value).encode()
-        if value.tzinfo is not None:
+        if value.utcoffset() is not None:
             self._converted["aware"] += 1
             return Kind.TEXT, time.isoformat(value).encode()
         moment = timedelta(
@@ -373,9 +396,13 @@ class CellFormatter:
             return Kind.TIME, clock_duration(moment).encode()
         return Kind.TIME, repr(moment / _DAY).encode()
 
+    def _duration_like(self, value: timedelta) -> tuple[Kind, bytes]:
+        """Write an instance of a subclass of `timedelta`, such as pandas' Timedelta."""
+        if is_null(value):
+            return self._none(value)
+        return self._duration(plain_timedelta(value, self._converted))
+
     def _duration(self, value: timedelta) -> tuple[Kind, bytes]:
-        if value != value:  # pandas' NaT
-            return self._none(None)
         if not self._text_rules.spreadsheet:
             return Kind.DURATION, iso_duration(value).encode()
         shortest = -_TOO_LONG if self._text_rules.iso else timedelta(0)
@@ -394,7 +421,8 @@ class CellFormatter:
         if not self._text_rules.spreadsheet:
             self._converted["formula"] += 1
             return self._text(value.text)
-        kind, token = self.cell(value.cached)
+        # An empty text is what a formula may show; as a cell of its own it would be blank.
+        kind, token = (Kind.TEXT, b"") if value.cached == "" else self.cell(value.cached)
         if kind is Kind.FORMULA:
             raise self.error(value, "must not have another Formula as its cached value")
         if value.text[:1].isspace():
@@ -427,16 +455,18 @@ class CellFormatter:
         return self._text(base64.b64encode(value).decode())
 
     def _scalar(self, value: Any) -> tuple[Kind, bytes]:
-        """Write a NumPy scalar.  `item()` turns times finer than microseconds into integers."""
+        """Write a scalar of NumPy, or a one-dimensional array of it as a list."""
         if getattr(value, "shape", ()):
-            return self._other(value)
-        plain = value.item()
-        kind = getattr(value.dtype, "kind", None)
-        if kind in ("M", "m") and isinstance(plain, int):
-            plain = value.astype(f"{kind}8[us]").item()
+            listed = value.tolist() if hasattr(value, "tolist") and value.ndim == 1 else None
+            return self._other(value) if listed is None else self._nested(listed)
+        plain = plain_scalar(value, self._converted)
+        if isinstance(plain, str) and value.dtype.kind in ("M", "m"):
+            return Kind.TEXT, plain.encode()
         if type(plain) is not type(value):
             return self.cell(plain)
-        return self._real(value) if isinstance(value, Real) else self._other(value)
+        kind = getattr(getattr(value, "dtype", None), "kind", None)
+        span = kind == "m"  # without a unit; registered as Integral
+        return self._other(value) if span or not isinstance(value, Real) else self._real(value)
 
     def _nested(self, value: object) -> tuple[Kind, bytes]:
         if self._values.nested == "error":
@@ -457,6 +487,7 @@ class CellFormatter:
             notation = self._text_rules.escaped
             if self._values.forbidden == "escape" and notation is not None:
                 self._converted["forbidden"] += 1
+                text = _SURROGATES.sub("\ufffd", text)
                 text = FORBIDDEN.sub(lambda found: notation(found[0]).decode(), text)
             else:
                 text = self._without_forbidden(text)
@@ -490,17 +521,17 @@ class CellFormatter:
         timedelta: _duration,
         Formula: _formula,
     }
-    # Enum is first because a member of an IntEnum is an int, too.  NaT is an instance of datetime.
+    # Enum is first because a member of an IntEnum is an int, too.
     _BY_INHERITANCE: ClassVar[tuple[tuple[Any, _OneFormatter], ...]] = (
         (Enum, _enum),
         (str, _subclass),
         (Integral, _integral),
         (Decimal, _decimal),
         (Real, _real),
-        (datetime, _datetime),
+        (datetime, _datetime_like),
         (date, _date),
         (time, _time),
-        (timedelta, _duration),
+        (timedelta, _duration_like),
         ((uuid.UUID, PurePath, *ADDRESSES), _object),
         ((bytes, bytearray, memoryview), _bytes),
         ((list, tuple, Mapping), _nested),
@@ -508,6 +539,10 @@ class CellFormatter:
 
     def _formatter_of(self, value: object) -> _OneFormatter:
         """Return the method for a type seen for the first time: a subclass, or a rarer type."""
+        if is_null(value):  # NaT is an instance of datetime
+            return CellFormatter._none
+        if is_text_of_pandas(value):
+            return CellFormatter._object
         # NumPy is first because its time spans are registered as Integral.
         if hasattr(value, "dtype") and hasattr(value, "item"):
             return CellFormatter._scalar

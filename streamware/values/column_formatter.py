@@ -15,12 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timezone
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
+from streamware.errors import StreamwareError
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.values import Values
@@ -42,15 +44,19 @@ from streamware.values.dates import (
     datetime_serials,
     iso_tokens,
 )
-from streamware.values.kinds import READERS, Kind
+from streamware.values.kinds import Kind, KindReader
 from streamware.values.numbers import float_tokens, int_tokens, plain_floats
 
 _FFFE, _FFFF = b"\xef\xbf\xbe", b"\xef\xbf\xbf"
 _CONTROLS_ONLY = bytes(set(range(256)) - set(CONTROLS))
 _STARTS = "".join(FORMULA_STARTS).encode()
 _NO_STARTS = bytes(set(range(256)) - set(_STARTS))
+_TWO_SEPARATORS = SEPARATOR + SEPARATOR
+_SEPARATOR_OR_END = (SEPARATOR, b"")
 _FIRST_CHARACTER = itemgetter(slice(1))
 _ZONE = attrgetter("tzinfo")
+# Zones that always have an offset; a date-time in any other may be naive.
+_OFFSETS = frozenset({timezone, ZoneInfo, None.__class__})
 
 
 @dataclass(slots=True)
@@ -98,7 +104,8 @@ class ColumnFormatter:
         cell_characters: int | None,
         sheet: str | None,
     ) -> None:
-        self._kind = column.kind  # that cells are read as, if the caller gave one
+        # Reads cells as the kind that the caller gave, if there is one.
+        self._reader = None if column.kind is None else KindReader(column.kind, values, converted)
         self._values = values  # the caller's choices
         self._text_rules = text_rules  # how the format wants values written
         self._converted = converted  # counts values that are not written as they came
@@ -124,8 +131,8 @@ class ColumnFormatter:
             LimitError: A text is too long.
         """
         self._single.row = first
-        if self._kind is not None:
-            cells = self._as_kind(cells, self._kind)
+        if self._reader is not None:
+            cells = self._as_kind(cells, self._reader)
         tokens = plain_floats(cells)
         if tokens is not None:
             return FormattedColumn(Kind.NUMBER, tokens, numbers=cells)  # type: ignore[arg-type]  # floats
@@ -202,15 +209,23 @@ class ColumnFormatter:
                 return None
             kept = kept.translate(None, self._starts)
         if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
-            return FormattedColumn(Kind.TEXT, blob.split(SEPARATOR))
+            return self._text_column(blob.split(SEPARATOR), blob)
         if kept.translate(None, _CONTROLS_ONLY) != SEPARATOR * (len(cells) - 1) or (
             LEAD_OF_FFFE in kept and (_FFFE in blob or _FFFF in blob)
         ):
             return None
         if self._text_rules.spreadsheet and b"\r" in kept:
             self._converted["newline"] += sum(b"\r" in cell for cell in kept.split(SEPARATOR))
-            blob = unix_lines(blob)
-        return FormattedColumn(Kind.TEXT, self._text_rules.escape(blob, kept, self._converted))
+            blob, kept = unix_lines(blob), kept.replace(b"\r", b"\n")
+        return self._text_column(self._text_rules.escape(blob, kept, self._converted), blob)
+
+    def _text_column(self, tokens: list[Any], blob: bytes) -> FormattedColumn:
+        """Return a column of texts; in a spreadsheet an empty text is an empty cell."""
+        if self._text_rules.spreadsheet and (
+            _TWO_SEPARATORS in blob or blob[:1] in _SEPARATOR_OR_END or blob[-1:] == SEPARATOR
+        ):
+            return FormattedColumn(Kind.TEXT, [token or None for token in tokens], sparse=True)
+        return FormattedColumn(Kind.TEXT, tokens)
 
     def _ints(self, cells: Sequence[int]) -> FormattedColumn | None:
         try:
@@ -255,7 +270,7 @@ class ColumnFormatter:
         naive = zones.count(None)
         if naive == len(zones):
             return self._naive(cells, Kind.DATETIME)
-        if naive or self._values.aware == "text":
+        if naive or self._values.aware == "text" or not _OFFSETS.issuperset(map(type, zones)):
             return None
         zone = self._values.timezone
         elsewhere = len(zones) - zones.count(zone)
@@ -292,12 +307,20 @@ class ColumnFormatter:
 
     def _one_by_one(self, cells: Sequence[object]) -> FormattedColumn:
         tokens: list[bytes | None] = []
-        kinds = []
-        start = self._single.row
-        for self._single.row, cell in enumerate(cells, start):
-            kind, token = self._single.cell(cell)
-            kinds.append(kind)
-            tokens.append(None if kind is Kind.EMPTY else token)
+        kinds: list[Kind] = []
+        cell, problem = None, None
+        first = self._single.row
+        try:
+            for self._single.row, cell in enumerate(cells, first):
+                kind, token = self._single.cell(cell)
+                kinds.append(kind)
+                tokens.append(None if kind is Kind.EMPTY else token)
+        except (StreamwareError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - of the value's own methods
+            problem = type(error).__name__
+        if problem is not None:  # not in the handler: the error may contain the value
+            raise self._single.error(cell, f"cannot be written: it raised {problem}")
         only = set(kinds) - {Kind.EMPTY}
         sparse = Kind.EMPTY in kinds
         if len(only) == 1:
@@ -308,28 +331,25 @@ class ColumnFormatter:
 
     # A column whose kind the caller gave
 
-    def _as_kind(self, cells: Sequence[object], kind: str) -> Sequence[object]:
-        reader, native = READERS[kind]
+    def _as_kind(self, cells: Sequence[object], reader: KindReader) -> Sequence[object]:
+        native, read = reader.native, reader.read
         types = set(map(type, cells))
         if types <= native or Cell in types:  # `_unstyled` calls `format` with the values of Cells
             return cells
         with suppress(Exception):  # the loop below finds out which cell failed
-            return [cell if type(cell) in native else reader(cell) for cell in cells]
-        row = self._single.row
-        read = []
-        for self._single.row, cell in enumerate(cells, row):
-            read.append(cell if type(cell) in native else self._read(reader, cell, kind))
-        self._single.row = row
-        return read
-
-    def _read(self, reader: Callable[[Any], object], cell: object, kind: str) -> object:
-        if isinstance(cell, str) and not cell.strip() and kind != "text":
-            return None
-        with suppress(AttributeError, TypeError, ValueError, ArithmeticError):
-            return reader(cell)
-        # Raised outside of a handler, because the caught error, which would be the context,
-        # contains the value.
-        raise self._single.error(cell, f"cannot be read as {kind}")
+            return [cell if type(cell) in native else read(cell) for cell in cells]
+        first = self._single.row
+        for self._single.row, cell in enumerate(cells, first):
+            failed = False
+            try:
+                read(cell)
+            except Exception:  # noqa: BLE001 - of the caller's value
+                failed = True
+            # Raised outside of the handler, because the caught error, which would be the context,
+            # contains the value.
+            if failed:
+                break
+        raise self._single.error(cell, f"cannot be read as {reader.kind}")
 
     # Functions, not bound methods: those would be stored once for every column.
     _BY_TYPE: ClassVar[dict[type, Callable[[ColumnFormatter, Any], FormattedColumn | None]]] = {

@@ -78,3 +78,8 @@ def in_zone(value: datetime, zone: tzinfo) -> datetime | None:
         return value.astimezone(zone)
     except OverflowError:
         return None
+
+
+def naive(value: datetime) -> datetime:
+    """Return a date-time without its `tzinfo`, which gives it no offset."""
+    return value if value.tzinfo is None else value.replace(tzinfo=None)

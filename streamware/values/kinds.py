@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
-from streamware.values.dates import iso_duration
+from streamware.values import Values
+from streamware.values.dates import in_zone, iso_duration, naive
+from streamware.values.numbers import digits
+from streamware.values.scalars import (
+    is_null,
+    is_numpy_scalar,
+    plain_datetime,
+    plain_scalar,
+    plain_timedelta,
+)
 
 
 class Kind(Enum):
@@ -37,69 +49,175 @@ NUMBERS = SPANS | MOMENTS | {Kind.NUMBER}
 """The kinds of cells that a spreadsheet stores as numbers."""
 
 
-def _read_number(cell: object) -> object:
-    if isinstance(cell, str):
-        text = cell.strip()
-        try:
-            return int(text)
-        except ValueError:
-            return Decimal(text)
-    if isinstance(cell, bool):
-        return int(cell)
-    if isinstance(cell, (Integral, Real, Decimal)):
+# A number as a JSON or CSV document has it, not as Python does: no underscores, no `inf`.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_TIMED = frozenset({"date", "datetime", "time", "duration"})  # the kinds for which NaT is the null
+_BLANKS = " \t\r\n"
+_DAY = timedelta(days=1)
+
+
+class KindReader:
+    """Reads values as the kind that the caller gave a column.
+
+    Args:
+        kind: The kind.
+        values: The caller's choices: a date-time with a zone is read in `Values.timezone`.
+        converted: Counts values that are read in another zone, or lose something.
+
+    Attributes:
+        kind: The kind.
+        native: The types whose values are of the kind as they are.
+    """
+
+    def __init__(self, kind: str, values: Values, converted: Counter[str]) -> None:
+        self.kind = kind
+        self.native = _NATIVE[kind]
+        self._read = self._READ[kind]  # the method for the kind
+        self._values = values  # the caller's choices
+        self._converted = converted  # counts what is lost
+
+    def read(self, cell: Any) -> object:
+        """Return a value as the kind, or what is empty or not finite as it is.
+
+        Raises:
+            Exception: It cannot be read; of any type, because methods of the value are called.
+        """
+        if is_numpy_scalar(cell):
+            cell = plain_scalar(cell, self._converted)
+            if is_numpy_scalar(cell) and getattr(cell.dtype, "kind", None) == "m":
+                raise TypeError  # a span without a unit
+        if is_null(cell):
+            if self.kind not in _TIMED:
+                self._converted["non_finite"] += 1
+            return None
+        if isinstance(cell, datetime) and type(cell) is not datetime:
+            cell = plain_datetime(cell, self._converted)
+        elif isinstance(cell, timedelta) and type(cell) is not timedelta:
+            cell = plain_timedelta(cell, self._converted)
+        if type(cell) in self.native or _is_not_a_number(cell):
+            return cell
+        if isinstance(cell, str) and self.kind != "text":
+            cell = str.__str__(cell).strip(_BLANKS)
+            if not cell:
+                return None
+        return self._read(self, cell)
+
+    def _in_zone(self, cell: datetime) -> datetime:
+        """Return a date-time as the document shows it."""
+        if cell.utcoffset() is None:
+            return naive(cell)
+        zone = self._values.timezone
+        moved = None if self._values.aware == "text" else in_zone(cell, zone)
+        if moved is None:
+            return cell
+        if cell.tzinfo != zone:
+            self._converted["timezone"] += 1
+        return moved
+
+    def _number(self, cell: Any) -> object:
+        if isinstance(cell, str):
+            return read_number(cell)
+        if isinstance(cell, bool):
+            return int(cell)
+        if isinstance(cell, (Integral, Real, Decimal)):
+            return cell
+        raise TypeError
+
+    def _bool(self, cell: Any) -> bool:
+        word = cell.lower() if isinstance(cell, str) else cell
+        if word in (1, "1", "true", "t", "yes", "y"):
+            return True
+        if word in (0, "0", "false", "f", "no", "n"):
+            return False
+        raise ValueError
+
+    def _date(self, cell: Any) -> date:
+        if isinstance(cell, date) and not isinstance(cell, datetime):
+            return cell
+        return self._in_zone(_as_datetime(cell)).date()
+
+    def _datetime(self, cell: Any) -> datetime:
+        if isinstance(cell, date) and not isinstance(cell, datetime):
+            return datetime.combine(cell, time())
+        return _as_datetime(cell)
+
+    def _time(self, cell: Any) -> time:
+        if isinstance(cell, time):
+            return cell
+        if isinstance(cell, timedelta):  # MySQL's drivers return the times of a day as spans
+            if not timedelta(0) <= cell < _DAY:
+                raise ValueError
+            return (datetime.combine(date.min, time()) + cell).time()
+        if isinstance(cell, datetime):
+            return self._in_zone(cell).time()
+        return time.fromisoformat(cell)
+
+    def _duration(self, cell: Any) -> timedelta:
+        if isinstance(cell, timedelta):
+            return cell
+        return timedelta(seconds=float(read_number(cell) if isinstance(cell, str) else cell))
+
+    def _text(self, cell: Any) -> object:
+        if isinstance(cell, bool):
+            return "true" if cell else "false"
+        if isinstance(cell, Enum):
+            return cell
+        if isinstance(cell, Integral):
+            return digits(int(cell)).decode()
+        if isinstance(cell, (Real, Decimal)):
+            return str(cell) if isfinite(cell) else cell
+        if isinstance(cell, datetime):
+            return self._in_zone(cell).isoformat()
+        if isinstance(cell, (date, time)):
+            return cell.isoformat()
+        if isinstance(cell, timedelta):
+            return iso_duration(cell)
         return cell
-    raise TypeError
+
+    # Functions, not bound methods: those would be stored once for every column.
+    _READ: ClassVar[Mapping[str, Callable[[KindReader, Any], object]]] = {
+        "text": _text,
+        "number": _number,
+        "bool": _bool,
+        "date": _date,
+        "datetime": _datetime,
+        "time": _time,
+        "duration": _duration,
+    }
 
 
-def _read_bool(cell: object) -> bool:
-    word = cell.strip().lower() if isinstance(cell, str) else cell
-    if word in (1, "1", "true", "t", "yes", "y"):
-        return True
-    if word in (0, "0", "false", "f", "no", "n"):
-        return False
-    raise ValueError
-
-
-def _read_date(cell: Any) -> date:
-    if isinstance(cell, datetime):
-        return cell.date()
-    return cell if isinstance(cell, date) else datetime.fromisoformat(cell.strip()).date()
-
-
-def _read_datetime(cell: Any) -> datetime:
-    if isinstance(cell, datetime):
-        return cell
-    if isinstance(cell, date):
-        return datetime.combine(cell, time())
-    return datetime.fromisoformat(cell.strip())
-
-
-def _read_time(cell: Any) -> time:
-    return cell if isinstance(cell, time) else time.fromisoformat(cell.strip())
-
-
-def _read_duration(cell: Any) -> timedelta:
-    return cell if isinstance(cell, timedelta) else timedelta(seconds=float(cell))
-
-
-def _read_text(cell: object) -> object:
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, (Integral, Real, Decimal)):
-        return str(cell)
-    if isinstance(cell, (datetime, date, time)):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return iso_duration(cell)
-    return cell
-
-
-READERS: Mapping[str, tuple[Callable[[Any], object], frozenset[type]]] = {
-    "text": (_read_text, frozenset({str, None.__class__})),
-    "number": (_read_number, frozenset({int, float, Decimal, None.__class__})),
-    "bool": (_read_bool, frozenset({bool, None.__class__})),
-    "date": (_read_date, frozenset({date, None.__class__})),
-    "datetime": (_read_datetime, frozenset({datetime, None.__class__})),
-    "time": (_read_time, frozenset({time, None.__class__})),
-    "duration": (_read_duration, frozenset({timedelta, None.__class__})),
+_NULL = None.__class__
+_NATIVE: Mapping[str, frozenset[type]] = {
+    "text": frozenset({str, _NULL}),
+    "number": frozenset({int, float, Decimal, _NULL}),
+    "bool": frozenset({bool, _NULL}),
+    "date": frozenset({date, _NULL}),
+    "datetime": frozenset({datetime, _NULL}),
+    "time": frozenset({time, _NULL}),
+    "duration": frozenset({timedelta, _NULL}),
 }
+
+
+def read_number(text: str) -> int | Decimal:
+    """Return the number that a text without blanks around it is.
+
+    Raises:
+        ValueError: It is not a number in ASCII digits.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError
+    try:
+        return int(text)
+    except ValueError:  # it has a fraction, or more digits than `int` takes
+        return Decimal(text)
+
+
+def _as_datetime(cell: Any) -> datetime:
+    return cell if isinstance(cell, datetime) else datetime.fromisoformat(cell)
+
+
+def _is_not_a_number(cell: object) -> bool:
+    """Return whether a value is NaN, by which libraries mean that it is missing."""
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
+    return isinstance(cell, float) and cell != cell

@@ -91,7 +91,7 @@ def test_without_numbers_there_is_no_average(values: list[object]) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        pytest.param(["a", None, "", 1, True, date(2024, 1, 1)], 5, id="anything"),
+        pytest.param(["a", None, "", 1, True, date(2024, 1, 1)], 4, id="anything"),
         pytest.param([], 0, id="no rows"),
         pytest.param(["a"] * 3, 3, id="text"),
         pytest.param([None] * 3, 0, id="empty"),

@@ -51,7 +51,6 @@ class Level(IntEnum):
     "text",
     [
         pytest.param("plain", id="plain"),
-        pytest.param("", id="empty"),
         pytest.param("Grüße, 世界, 😀", id="beyond ASCII"),
         pytest.param('<b>"it\'s" & ]]></b>', id="markup"),
         pytest.param("=1+1", id="equals sign"),
@@ -78,6 +77,16 @@ class Level(IntEnum):
 )
 def test_text_is_read_as_it_was(text: str) -> None:
     assert one(text).rows() == [[text]]
+
+
+@pytest.mark.parametrize("strings", ["inline", "shared"])
+@pytest.mark.parametrize("others", [(), ("b",), (None, 1), (sw.Cell(""),)], ids=repr)
+def test_an_empty_text_is_a_blank_cell(others: tuple[object, ...], strings: Any) -> None:
+    made = workbook([("a", text) for text in ("", *others, "")], sw.Xlsx(strings=strings))
+    assert made.cell("B1").value is None
+    assert b'r="B1"' not in made.parts["xl/worksheets/sheet1.xml"]
+    assert b'r="B%d"' % (2 + len(others)) not in made.parts["xl/worksheets/sheet1.xml"]
+    assert made.converted == {}
 
 
 def test_text_is_never_a_formula() -> None:
@@ -129,7 +138,9 @@ def test_a_forbidden_character_can_be_kept_in_notation(text: str) -> None:
     assert made.converted["forbidden"] == 1
 
 
-@pytest.mark.parametrize(("character", "written"), [("\ud800", b"_xD800_"), ("\uffff", b"_xFFFF_")])
+@pytest.mark.parametrize(
+    ("character", "written"), [("\ud800", "\ufffd".encode()), ("\uffff", b"_xFFFF_")]
+)
 def test_what_is_no_character_in_notation_does_no_harm(character: str, written: bytes) -> None:
     made = one(f"a{character}b", forbidden="escape")
     assert b"<t>a%bb</t>" % written in made.parts["xl/worksheets/sheet1.xml"]
@@ -212,9 +223,9 @@ def test_a_text_is_the_same_alone_and_among_others(texts: list[str]) -> None:
     for text in texts:
         made = one(text)
         alone.update(made.converted)
-        cells.append(made.sheet()[-2][0][0][0][0].text)
+        cells.append([cell[0][0].text for cell in made.sheet()[-2][0]])
     together = workbook([(text,) for text in texts])
-    assert [row[0][0][0].text for row in together.sheet()[-2]] == cells
+    assert [[cell[0][0].text for cell in row] for row in together.sheet()[-2]] == cells
     assert together.converted == alone
 
 
