@@ -109,7 +109,7 @@ class AsyncSpooled:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Close the rows, then the spool on its thread.  Idempotent; raises on cancellation only."""
+        """Close the rows, then the spool.  Idempotent; raises on cancellation only."""
         closing = self._worker.stop(self.content.spool.close)
         await self._document.aclose()
         if closing is not None:

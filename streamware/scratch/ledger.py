@@ -283,7 +283,7 @@ class Scratch:
         is_left = self._names is not None and bool(_removed(self._names))
         return [] if self._quota is None else _close_all(list(self._quota.spools)), is_left
 
-    def _retry(self, is_left: bool) -> list[BaseException]:  # noqa: FBT001
+    def _retry(self, is_left: bool) -> list[BaseException]:
         """Remove names that are left: the cause may be gone, such as a lack of descriptors."""
         return [] if self._names is None or not is_left else list(_removed(self._names))
 
