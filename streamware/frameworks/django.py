@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from threading import current_thread
 from typing import Any, Unpack, cast
 
@@ -20,6 +21,11 @@ from django.utils import text
 from streamware.frameworks._support.adownload import AsyncDownload
 from streamware.frameworks._support.download import Download
 from streamware.frameworks._support.options import Content, ExportOptions, application
+from streamware.frameworks._support.view_context import (
+    SensitiveCalls,
+    bind_locals,
+    view_context,
+)
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.application import prepare_answer
 from streamware.http.delivery import Answer, Chunks, Job
@@ -39,9 +45,13 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
     not, has returned.  What they raise before the first chunk is handled as if the view had
     raised it, and by default becomes a 500.  If there is no room, the response becomes a 503.
 
+    Rows see the language, the time zone and the context variables that the view saw where it made
+    the response, on whatever thread they are read.
+
     Under WSGI rows are read on the view's thread, with its database connections.  Under ASGI
     ordinary rows have a thread of their own.  So they have connections of their own, outside the
-    view's transaction, which are closed with the rows.
+    view's transaction, which are closed with the rows.  Asynchronous rows, such as
+    `Order.objects.values("id", "total").aiterator`, have those of the view.
 
     Args:
         request: The request to answer.
@@ -70,12 +80,16 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
     ) -> None:
         environ = {**request.META, "REQUEST_METHOD": request.method or "GET"}
         inner = WithHeaders(application(content, options), status, headers)
-        answer = _closing_connections(prepare_answer(inner, Request.from_environ(environ)))
+        answer = _in_django(prepare_answer(inner, Request.from_environ(environ)))
+        context = view_context()
         self._download: Download | AsyncDownload
         if isinstance(request, ASGIRequest):
-            self._download = AsyncDownload(answer, request.scope)
+            calls = SensitiveCalls()
+            make: Any = partial(_with_calls, calls)
+            run = partial(context.run, make)
+            self._download = AsyncDownload(answer, request.scope, run, calls)
         else:
-            self._download = Download(answer, environ)
+            self._download = Download(answer, environ, context)
         self._callbacks: list[Callable[[Any], Any]] = []  # called when the rows are open
         plain = {name: value for name, value in answer.headers if name.lower() != "set-cookie"}
         super().__init__(self._download, status=int(answer.status), headers=plain)
@@ -121,23 +135,31 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         return response
 
 
-def _closing_connections(answer: Answer) -> Answer:
-    """Return the answer with a job that closes Django's connections on the rows' thread."""
+def _with_calls(calls: SensitiveCalls, make: Callable[[], Any]) -> Any:
+    """Call `make`, with what the tasks made by it need in the current context."""
+    bind_locals()
+    calls.install()
+    return make()
+
+
+def _in_django(answer: Answer) -> Answer:
+    """Return the answer with a job that does for the rows' thread what Django does for its own."""
     job = answer.body
     if not isinstance(job, Job):
         return answer
 
     def make(*given: Any) -> Chunks:
-        return cast(Chunks, _ClosingConnections(job.make(*given)))
+        return cast(Chunks, _DjangoChunks(job.make(*given)))
 
     return replace(answer, body=replace(job, make=make))
 
 
-class _ClosingConnections:
-    """Chunks that, at their end, close the database connections of the thread that read the rows.
+class _DjangoChunks:
+    """Chunks whose rows have Django's language, time zone and connections on any thread.
 
-    Django closes those of the thread that handles the request, where this object is made, but
-    not those of other threads.
+    At their end, the database connections of the thread that read the rows are closed.  Django
+    closes those of the thread that handles the request, where this object is made, but not those
+    of other threads.
     """
 
     def __init__(self, chunks: Chunks) -> None:
@@ -152,7 +174,7 @@ class _ClosingConnections:
         return self
 
     def __next__(self) -> bytes:
-        self._thread = current_thread()
+        self._enter()
         try:
             return next(self._chunks)
         except BaseException:
@@ -161,7 +183,7 @@ class _ClosingConnections:
 
     def advance(self) -> bool:
         """Read and encode more rows, as `Driver.advance`."""
-        self._thread = current_thread()
+        self._enter()
         more = False
         try:
             more = self._chunks.advance()
@@ -170,10 +192,19 @@ class _ClosingConnections:
                 self._disconnect()
         return more
 
+    def flush_pending(self) -> None:
+        """Encode and flush the rows so far, as `Driver.flush_pending`."""
+        bind_locals()
+        self._chunks.flush_pending()
+
     def close(self) -> None:
         """Close the rows, then the connections."""
         self._chunks.close()
         self._disconnect()
+
+    def _enter(self) -> None:
+        self._thread = current_thread()
+        bind_locals()
 
     def _disconnect(self) -> None:
         # A finalizer may run on a thread that is handling another request.

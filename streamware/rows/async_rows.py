@@ -11,6 +11,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Event
 from time import monotonic
@@ -208,6 +209,7 @@ class AsyncRowBridges:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None  # reads the rows
+        self._context = copy_context()  # in copies of which they are read
         self._bridges: list[AsyncRowBridge] = []  # those that may not have ended
         self._cancelled = False  # whether new bridges are cancelled at once
 
@@ -221,7 +223,7 @@ class AsyncRowBridges:
             raise StateError("asynchronous rows must be read beside a running event loop")
         bridge = AsyncRowBridge(rows, self.loop)
         self._bridges = [*(each for each in self._bridges if not each.ended), bridge]
-        self.loop.call_soon_threadsafe(bridge.begin)
+        self.loop.call_soon_threadsafe(bridge.begin, context=self._context)
         if self._cancelled:
             bridge.cancel()
         return bridge

@@ -37,6 +37,7 @@ from streamware.values.dates import (
     naive,
 )
 from streamware.values.kinds import Kind
+from streamware.values.lazy_text import is_lazy_text
 from streamware.values.nested import ADDRESSES, compact_json
 from streamware.values.numbers import digits
 from streamware.values.scalars import (
@@ -501,6 +502,9 @@ class CellFormatter:
             value, 'cannot be written; pass convert= for its column, or Values(other="str")'
         )
 
+    def _lazy_text(self, value: object) -> tuple[Kind, bytes]:
+        return self._text(str(value))
+
     def _subclass(self, value: str) -> tuple[Kind, bytes]:
         return self._text(str.__str__(value))
 
@@ -549,7 +553,7 @@ class CellFormatter:
         for type_, formatter in self._BY_INHERITANCE:
             if isinstance(value, type_):
                 return formatter
-        return CellFormatter._other
+        return CellFormatter._lazy_text if is_lazy_text(value) else CellFormatter._other
 
 
 @cache

@@ -3,8 +3,9 @@ import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from wsgiref.validate import validator
 
 import pytest
@@ -17,24 +18,6 @@ from streamware.http.admission import admission
 django = pytest.importorskip("django")
 httpx = pytest.importorskip("httpx")
 
-from django.conf import settings  # noqa: E402 - where it is installed
-
-
-class Urls:
-    """Where a request goes; the tests put their views here."""
-
-    urlpatterns: ClassVar[list[Any]] = []
-
-
-settings.configure(
-    ALLOWED_HOSTS=["*"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ""}},
-    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-    ROOT_URLCONF=Urls,
-    SECRET_KEY="for tests only",
-)
-django.setup()
-
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - they want the settings
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.db import connection, connections, models  # noqa: E402
@@ -45,6 +28,7 @@ from django.utils import text  # noqa: E402
 from django.views.decorators.cache import cache_control, cache_page  # noqa: E402
 from django.views.decorators.gzip import gzip_page  # noqa: E402
 
+from django_site import Site, Urls  # noqa: E402 - where Django is installed
 from streamware.frameworks.django import ExportResponse  # noqa: E402
 
 # Django leaves the file of a request's body to the collector where the response fails.
@@ -254,54 +238,6 @@ def test_an_export_in_a_streaming_response_is_refused() -> None:
 # ExportResponse, over WSGI and ASGI, from views of either kind
 
 
-def asynchronous(view: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same view as a coroutine function."""
-
-    async def aview(request: Any) -> Any:
-        return view(request)
-
-    return aview
-
-
-class Site:
-    """Django with one view, `/orders`, and the middlewares that a test wants.
-
-    Args:
-        under: "wsgi" or "asgi", and ", async" where the view is to be.
-    """
-
-    def __init__(self, under: str) -> None:
-        self.asgi = under.startswith("asgi")
-        self.async_view = under.endswith("async")
-
-    async def get(
-        self,
-        view: Callable[[Any], Any],
-        url: str = "/orders",
-        *,
-        method: str = "GET",
-        middleware: Sequence[str] = (),
-        headers: dict[str, str] | None = None,
-    ) -> Any:
-        seen = asynchronous(view) if self.async_view else view
-        Urls.urlpatterns[:] = [path("orders", seen)]
-        django.urls.clear_url_caches()
-        with override_settings(MIDDLEWARE=list(middleware)):
-            handler = ASGIHandler() if self.asgi else WSGIHandler()
-        if self.asgi:
-            transport = httpx.ASGITransport(handler, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                response = await client.request(method, url, headers=headers)
-                await asyncio.to_thread(lambda: None)
-                return response
-        return await asyncio.to_thread(self._get, handler, url, method, headers)
-
-    def _get(self, handler: Any, url: str, method: str, headers: Any) -> Any:
-        transport = httpx.WSGITransport(validator(handler), raise_app_exceptions=False)
-        with httpx.Client(transport=transport, base_url="http://test") as client:
-            return client.request(method, url, headers=headers)
-
-
 @pytest.fixture(params=["wsgi", "wsgi, async", "asgi", "asgi, async"])
 def site(request: pytest.FixtureRequest) -> Site:
     return Site(request.param)
@@ -484,6 +420,10 @@ class Excused:
         return HttpResponse(type(error).__name__, status=502)
 
 
+class Excused2(Excused):
+    """Another one."""
+
+
 async def test_what_rows_raise_at_once_is_for_the_middlewares(site: Site) -> None:
     response = await site.get(
         lambda request: ExportResponse(request, Read(fail=0), format="csv"),
@@ -500,6 +440,21 @@ async def test_a_middleware_that_is_not_async_lets_it_pass(site: Site) -> None:
     )
     assert len(csv_rows(response.content)) == ROWS + 1
     assert read.events == ["opened", "closed"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+async def test_an_async_query_is_read_below_middlewares_that_are_not_async(count: int) -> None:
+    async def objects() -> AsyncIterator[Any]:
+        async for order in Order.objects.order_by("id"):
+            yield order
+
+    values = Order.objects.order_by("id").values("id", "customer").aiterator
+    stack = [f"{__name__}.{name}" for name in ("Excused", "Excused2")[:count]]
+    for under in ("asgi", "asgi, async"):
+        for rows in (objects, partial(values, chunk_size=100)):
+            view = partial(ExportResponse, content=rows, columns=["id"])
+            response = await Site(under).get(view, middleware=stack)
+            assert len(csv_rows(response.content)) == ROWS + 1
 
 
 async def test_a_response_that_is_not_admitted_is_a_503(site: Site) -> None:

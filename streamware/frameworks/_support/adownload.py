@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import Self
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
+from typing import Any, Self
 
 from streamware.frameworks._support.download import BaseDownload
 from streamware.frameworks._support.response_stream import ResponseStream
-from streamware.http.application import Application
 from streamware.http.delivery import SCRATCH, Answer, Job
 from streamware.http.disconnect import Message, Receive, Scope
 
@@ -19,15 +20,25 @@ class AsyncDownload(BaseDownload):
     Args:
         answer: The answer.
         scope: The request's.
+        run: Runs the call that makes the task in which rows are read.
+        reading: Entered while a reader waits for a chunk, or for the rows to be closed.
     """
 
-    def __init__(self, answer: Answer, scope: Scope) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        scope: Scope,
+        run: Callable[[Callable[[], Any]], Any] = lambda call: call(),
+        reading: AbstractContextManager[Any] | None = None,
+    ) -> None:
         super().__init__(answer)
         # Without our middleware's watcher: the framework itself reads `receive`.
         extensions = dict(scope.get("extensions") or {})
         if SCRATCH in extensions:
             extensions[SCRATCH] = {**extensions[SCRATCH], "watcher": None}
         self._scope = {**scope, "extensions": extensions}
+        self._run = run  # runs the call that makes the stream
+        self._reading = reading or nullcontext()  # entered while a reader waits
         self._stream: ResponseStream | None = None  # from the start until it is closed
         self._left = asyncio.Event()  # set when no more chunks will be taken
         self._loop: asyncio.AbstractEventLoop | None = None  # on which it was started
@@ -45,8 +56,11 @@ class AsyncDownload(BaseDownload):
             return
         self._loop = asyncio.get_running_loop()
         application = self._application(open_rows=open_rows)
-        self._stream = await _outside_tasks(application, self._scope, _disconnect_at(self._left))
-        self.status, self.headers = await self._stream.start()
+        receive = _disconnect_at(self._left)
+        make = partial(self._run, partial(ResponseStream, application.asgi, self._scope, receive))
+        self._stream = await _outside_tasks(make)
+        with self._reading:
+            self.status, self.headers = await self._stream.start()
 
     def __aiter__(self) -> Self:
         return self
@@ -59,7 +73,8 @@ class AsyncDownload(BaseDownload):
         if self._stream is None:
             raise StopAsyncIteration
         try:
-            return await anext(self._stream)
+            with self._reading:
+                return await anext(self._stream)
         except asyncio.CancelledError:
             self._left.set()
             raise
@@ -71,13 +86,15 @@ class AsyncDownload(BaseDownload):
         stream, self._stream = self._stream, None
         self._left.set()
         if stream is not None:
-            await stream.close()
+            with self._reading:
+                await stream.close()
 
     def close(self) -> None:
         """Have the rows closed soon; from any thread.  Never raises."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop was closed, and all tasks ended before
                 self._loop.call_soon_threadsafe(self._left.set)
+                self._loop.call_soon_threadsafe(self._reading.__enter__)
         elif not self.started:
             self.started = True
             for job in (self._answer.body, self._answer.discarded):
@@ -90,20 +107,14 @@ class AsyncDownload(BaseDownload):
             self.close()
 
 
-async def _outside_tasks(
-    application: Application, scope: Scope, receive: Receive
-) -> ResponseStream:
+async def _outside_tasks(make: Callable[[], ResponseStream]) -> ResponseStream:
     """Make the stream outside any task, so that it does not end with one.
 
     Django may make it in another task than the request's.
     """
     loop = asyncio.get_running_loop()
     made: asyncio.Future[ResponseStream] = loop.create_future()
-
-    def make() -> None:
-        made.set_result(ResponseStream(application.asgi, scope, receive))
-
-    loop.call_soon(make)
+    loop.call_soon(lambda: made.set_result(make()))
     return await made
 
 

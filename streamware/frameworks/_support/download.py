@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from streamware.errors import StateError
@@ -82,10 +84,14 @@ class Download(BaseDownload):
     Args:
         answer: The answer.
         environ: The request's.
+        context: The context in which rows are read; by default that of the start.
     """
 
-    def __init__(self, answer: Answer, environ: WSGIEnvironment) -> None:
+    def __init__(
+        self, answer: Answer, environ: WSGIEnvironment, context: Context | None = None
+    ) -> None:
         super().__init__(answer)
+        self._context = context
         # The framework iterates the body itself, so a wrapped file would gain nothing.
         self._environ = {key: environ[key] for key in environ if key != "wsgi.file_wrapper"}
         self._body: Iterable[bytes] = ()  # to be closed
@@ -106,8 +112,10 @@ class Download(BaseDownload):
         def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> Any:
             self.status, self.headers = int(status[:3]), headers
 
-        application = self._application(open_rows=open_rows)
-        self._body = application.wsgi(self._environ, start_response)
+        respond: Any = self._application(open_rows=open_rows).wsgi
+        if self._context is not None:
+            respond = partial(self._context.run, respond)
+        self._body = respond(self._environ, start_response)
         self._environ = {}
 
     def __iter__(self) -> Self:
