@@ -1,4 +1,4 @@
-"""Rows of anything that exports an Arrow stream: Polars, pandas, DuckDB, a record batch reader.
+"""Rows of anything that exports an Arrow stream: Polars, DuckDB, a record batch reader.
 
 Iterating such a table would give its columns, or their names, instead of rows.
 

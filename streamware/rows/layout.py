@@ -245,7 +245,9 @@ class Layout:
         return [key(row) if callable(key) else _reach(row, key, None) for key in keys]
 
     def _sequence(self, row: Any, number: int) -> list[object]:
-        width = len(row)
+        given, width = row, len(row)
+        if not isinstance(row, (tuple, list)):  # the position may be a label, as in pandas' Series
+            row = list(row)
         keys, most = self.keys, self._width
         if self._shape != "sequence":
             keys = [key if callable(key) else at for at, key in enumerate(keys)]
@@ -254,7 +256,7 @@ class Layout:
             cells = "1 cell" if most == 1 else f"{most} cells"
             raise self._error(f"row {number} must have at most {cells}, not {width}")
         return [
-            key(row) if callable(key) else row[key] if -width <= key < width else None  # type: ignore[operator]
+            key(given) if callable(key) else row[key] if -width <= key < width else None  # type: ignore[operator]
             for key in keys
         ]
 
@@ -272,6 +274,11 @@ class Layout:
                 f"row {number} must be a sequence, a mapping or an object, not {type(row).__name__}"
             )
         if hasattr(row, "__len__") and hasattr(row, "__getitem__"):
+            if hasattr(row, "iloc") and hasattr(row, "columns"):
+                raise self._error(
+                    f"row {number} must not be a {type(row).__name__}, which has rows of its own;"
+                    " yield from its itertuples(index=False)"
+                )
             return "sequence"
         return "object"
 

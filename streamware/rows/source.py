@@ -17,6 +17,7 @@ from typing import Any
 from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
 from streamware.rows.arrow import ArrowRows, speaks_arrow
+from streamware.rows.frame import FrameRows, is_frame
 
 logger = logging.getLogger("streamware")
 
@@ -106,7 +107,9 @@ class OpenRows:
         try:
             if opens_async(source) or (is_async(source) and not is_iterable(source)):
                 source = (bridge or _refuse)(source)
-            if speaks_arrow(source):
+            if is_frame(source):
+                source = FrameRows(source)
+            elif speaks_arrow(source):
                 source = ArrowRows(source)
             source = [source] if isinstance(source, Sheet) else checked(source)
             self._names = names_of(source)
