@@ -45,7 +45,7 @@ def test_a_frame_is_read_by_rows_without_its_nameless_index() -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        lambda: frame(),
+        frame,
         lambda: frame().itertuples(index=False),
         lambda: frame().to_dict("records"),
         lambda: [row for _, row in frame().iterrows()],
