@@ -5,6 +5,7 @@ import io
 import random
 import tracemalloc
 import zipfile
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,43 @@ def test_any_sheet_goes_on_in_another_one_that_stands_beside_it(
         found = [row for name in own for row in made.rows(name)[1:]]
         assert found == expected
     assert made.names == names
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+@pytest.mark.parametrize("index", [False, True])
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_the_nth_tab_is_the_nth_part(
+    max_rows: Callable[[int], None], tmp_path: Path, interleaved: bool, index: bool
+) -> None:
+    """Some readers, such as xlsx-populate, do not look up which part is a sheet."""
+    max_rows(101)
+    rows = sales(1000)
+    columns = [sw.Column("id", note="a note", total="count"), sw.Column("note")]
+    names = list(dict.fromkeys(row["region"] for row in rows))
+    sheets = [sw.Sheet(name, of(rows, name), columns=["id", "note"]) for name in names]
+    made = workbook(
+        rows if interleaved else sheets,
+        sw.Xlsx(index=index, table=True),
+        columns=columns if interleaved else None,
+        sheet_by="region" if interleaved else None,
+    )
+    assert len(made.names) > len(names) + 3
+    main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    listed = ET.fromstring(made.parts["xl/workbook.xml"]).iter(f"{main}sheet")
+    assert [int(sheet.get("sheetId", "")) for sheet in listed] == [
+        *range(1, len(made.names) + 1)
+    ]
+    relations = ET.fromstring(made.parts["xl/_rels/workbook.xml.rels"])
+    targets = {one.get("Id"): one.get("Target") for one in relations}
+    for number, name in enumerate(made.names, 1):
+        assert targets[f"rId{number}"] == f"worksheets/sheet{number}.xml"
+        part = ET.fromstring(made.parts[f"xl/worksheets/sheet{number}.xml"])
+        assert len(list(part.iter(f"{main}row"))) == len(made.rows(name))
+        if interleaved and not (index and number == 1):
+            assert f"xl/comments{number}.xml" in made.parts
+    written = [part for part in made.parts if part.startswith("xl/worksheets/sheet")]
+    in_order = [f"xl/worksheets/sheet{n}.xml" for n in range(1, len(made.names) + 1)]
+    assert written == in_order[index:] + in_order[:index]  # the index is written last
     assert ooxml_errors(made.data, tmp_path) == []
 
 

@@ -18,13 +18,11 @@ class Attachments:
     """The links, the notes and the table of one sheet.
 
     Args:
-        number: Number of the sheet's part, from 1.
         converted: Counts the links and notes that are left out.
         table: Whether the sheet is a table.
     """
 
-    def __init__(self, number: int, converted: Counter[str], *, table: bool) -> None:
-        self._number = number  # of the part of the sheet
+    def __init__(self, converted: Counter[str], *, table: bool) -> None:
         self._converted = converted  # counts links and notes that are left out
         self._table = table  # whether the sheet is a table
         self._links = Links()  # of single cells
@@ -71,7 +69,7 @@ class Attachments:
     def references(self) -> str:
         """Return the elements that refer to the drawing of the notes and to the table."""
         first = self._links.addresses + 1
-        ids = {relation.type: f"rId{n}" for n, relation in enumerate(self._relations(), first)}
+        ids = {relation.type: f"rId{n}" for n, relation in enumerate(self._relations(1), first)}
         drawing, tables = "", ""
         if "vmlDrawing" in ids:
             drawing = f'<legacyDrawing r:id="{ids["vmlDrawing"]}"/>'
@@ -79,15 +77,15 @@ class Attachments:
             tables = f'<tableParts count="1"><tablePart r:id="{ids["table"]}"/></tableParts>'
         return drawing + tables
 
-    def parts(self, table: bytes) -> list[Part]:
+    def parts(self, number: int, table: bytes) -> list[Part]:
         """Return the parts.
 
         Args:
+            number: Number of the sheet's part, from 1.
             table: Content of the part of the table, if there is one.
         """
-        number = self._number
         found = []
-        others = self._relations()
+        others = self._relations(number)
         if others or self._links.addresses:
             name = f"xl/worksheets/_rels/sheet{number}.xml.rels"
             relations = relations_of(chain(self._links.relations(), others))
@@ -102,9 +100,8 @@ class Attachments:
             found.append(Part(name, TABLE_TYPE, table))
         return found
 
-    def _relations(self) -> list[Relation]:
+    def _relations(self, number: int) -> list[Relation]:
         """Return the relations to the other parts; those to addresses come before them."""
-        number = self._number
         found = []
         if self._notes:
             found.append(Relation("vmlDrawing", f"../drawings/vmlDrawing{number}.vml"))

@@ -135,7 +135,7 @@ def app_properties(company: str | None) -> bytes:
 
 
 def workbook(
-    sheets: Iterable[tuple[str, int]],
+    sheets: Iterable[str],
     defined: Iterable[DefinedName] = (),
     *,
     formulas: bool = False,
@@ -143,13 +143,13 @@ def workbook(
     """Return the part that lists the sheets and the defined names.
 
     Args:
-        sheets: The names of the sheets and the numbers of their parts, in the order of their tabs.
+        sheets: The names of the sheets, in the order of their tabs and of their parts.
         defined: The defined names, in any order.
         formulas: Whether there are formulas: then the program that opens the file calculates.
     """
     listed = "".join(
         f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="rId{number}"/>'
-        for name, number in sheets
+        for number, name in enumerate(sheets, 1)
     )
     names = ""
     for name, text, position, hidden in defined:

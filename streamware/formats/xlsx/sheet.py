@@ -47,7 +47,7 @@ class SheetWriter:
 
     Args:
         name: Name of the sheet in the workbook.
-        number: Number of its part, from 1.
+        number: Number of its table, from 1.
         head: Its name as given, and its columns.
         options: Its options.
         workbook: What it shares with other sheets.
@@ -73,11 +73,11 @@ class SheetWriter:
         self.head = head  # its name as given, and its columns
         self.formulas = False  # whether there are formulas so far
         self._name = name  # in the workbook
-        self._number = number  # of its part, from 1
+        self._number = number  # of its table, from 1
         self._options = options  # of the sheet
         self._workbook = workbook  # what all sheets share
         # Links, notes and the table.
-        self._attachments = Attachments(number, workbook.converted, table=bool(options.table))
+        self._attachments = Attachments(workbook.converted, table=bool(options.table))
         self._totals = Totals(name, head.columns)  # of the rows so far
         styles = workbook.registry.styles
         # Conditional formats and validations, written after the rows.
@@ -197,9 +197,13 @@ class SheetWriter:
             + "</worksheet>"
         ).encode()
 
-    def attachments(self) -> list[parts.Part]:
-        """Return the parts that belong to the sheet, after `bottom` was called."""
-        return self._attachments.parts(self._table() if self._options.table else b"")
+    def attachments(self, number: int) -> list[parts.Part]:
+        """Return the parts that belong to the sheet, after `bottom` was called.
+
+        Args:
+            number: Number of the part of the sheet, from 1.
+        """
+        return self._attachments.parts(number, self._table() if self._options.table else b"")
 
     def defined_names(self) -> list[parts.DefinedName]:
         """Return the names that the workbook lists for the sheet, after `bottom` was called."""

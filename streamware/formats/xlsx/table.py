@@ -37,7 +37,7 @@ def table(
     """Return the part of a table.
 
     Args:
-        number: Number of its sheet, from 1.
+        number: Its number, from 1.
         area: Its header and its rows; a row of totals is below them.
         titles: The titles of its columns, as they are shown.
         style: Name of its style.

@@ -44,16 +44,18 @@ class Listed:
 
     Attributes:
         name: Its name in the workbook.
-        number: Number of its part, from 1.
-        family: Number of the sheet whose rows it continues, or its own number.
+        order: How many sheets were begun up to this one; 0 is the index.
+        family: The order of the sheet whose rows it continues, or its own order.
+        number: Number of its part, which is that of its tab, from 1; 0 as long as it is unknown.
         rows: The number of its data rows, once it has ended.
         names: The names that belong to it, once it has ended.
         formulas: Whether it has formulas, once it has ended.
     """
 
     name: str
-    number: int
+    order: int
     family: int
+    number: int = 0
     rows: int = 0
     names: list[parts.DefinedName] = field(default_factory=list)
     formulas: bool = False
@@ -131,7 +133,7 @@ class XlsxEncoder:
         self._index: Listed | None = None
         if options.index:
             name = self._name(NAME if options.index is True else str(options.index))
-            self._index = Listed(name=name, number=0, family=0)  # numbered last
+            self._index = Listed(name=name, order=0, family=0, number=1)
         self._listed: list[Listed] = []  # all sheets so far, except the index
         self._written: list[tuple[str, str | None]] = []  # names of parts, and their media types
         self._open: dict[Head, OpenSheet] = {}  # the sheets that can still take rows
@@ -169,6 +171,7 @@ class XlsxEncoder:
         if not self._listed:
             yield self.feed(Batch(Head(None, self._columns), 1, 0, [()] * len(self._columns)))
         yield self._end_direct()
+        self._number_waiting()
         while self._waiting:
             sheet = self._waiting[0]  # removed only when it is written, so that `abort` closes it
             if self._open.get(sheet.writer.head) is sheet:
@@ -192,7 +195,7 @@ class XlsxEncoder:
     def _attach(self, sheet: OpenSheet) -> bytes:
         """Return the parts that belong to a sheet, whose own part has just ended."""
         self._written.append((sheet.part, parts.SHEET_TYPE))
-        return b"".join(map(self._entry, sheet.writer.attachments()))
+        return b"".join(map(self._entry, sheet.writer.attachments(sheet.listed.number)))
 
     def _entry(self, part: parts.Part) -> bytes:
         self._written.append((part.name, part.content_type))
@@ -202,10 +205,9 @@ class XlsxEncoder:
 
     def _last_parts(self) -> Iterator[bytes]:
         """Yield the parts that list everything, and the end of the zip."""
-        sheets = sorted(self._listed, key=attrgetter("family", "number"))
+        sheets = sorted(self._listed, key=attrgetter("number"))
         index = self._index
-        if index is not None:  # the first sheet, in the last of the parts
-            index.number = len(sheets) + 1
+        if index is not None:  # the first sheet, written as the last one
             styles = self._workbook.registry.styles
             data = index_sheet([(sheet.name, sheet.rows) for sheet in sheets], styles)
             name = parts.sheet_name(index.number)
@@ -217,7 +219,7 @@ class XlsxEncoder:
         given = (self._options.names or {}).items()
         named = [parts.DefinedName(name, prefixed(formula)) for name, formula in given]
         workbook = parts.workbook(
-            [(sheet.name, sheet.number) for sheet in sheets],
+            [sheet.name for sheet in sheets],
             [*of_sheets, *named],
             formulas=any(sheet.formulas for sheet in sheets),
         )
@@ -246,9 +248,12 @@ class XlsxEncoder:
         if len(self._open) >= MAX_OPEN:
             raise LimitError("sheets in one pass", limit=MAX_OPEN, actual=len(self._open) + 1)
         name = self._name(head.name or self._options.sheet)
-        number = len(self._listed) + 1
-        listed = Listed(name=name, number=number, family=number)
-        self._add(listed, self._writer(listed, head), spool=bool(self._open))
+        order = len(self._listed) + 1
+        listed = Listed(name=name, order=order, family=order)
+        spool = bool(self._open)
+        if not spool:
+            listed.number = order + (self._index is not None)
+        self._add(listed, self._writer(listed, head), spool=spool)
         return out
 
     def _continue(self, head: Head) -> bytes:
@@ -256,11 +261,24 @@ class XlsxEncoder:
         full = self._open[head]
         out = self._end(full)
         name = self._names.add(head.name or self._options.sheet)
-        listed = Listed(name=name, number=len(self._listed) + 1, family=full.listed.family)
+        listed = Listed(name=name, order=len(self._listed) + 1, family=full.listed.family)
+        if full.spooled is None:  # all sheets up to this one are next to each other
+            listed.number = full.listed.number + 1
         writer = self._writer(listed, head)
         writer.share_widths(full.writer)
         self._add(listed, writer, spool=full.spooled is not None)
         return out
+
+    def _number_waiting(self) -> None:
+        """Number the spooled sheets, all of which are known now, in the order of their tabs.
+
+        Some readers do not look up which part is a sheet: they take the n-th part for the n-th.
+        """
+        tabs = attrgetter("listed.family", "listed.order")
+        self._waiting = deque(sorted(self._waiting, key=tabs))
+        first = max(sheet.number for sheet in self._listed) + 1
+        for number, sheet in enumerate(self._waiting, first):
+            sheet.listed.number = number
 
     def _name(self, wanted: str) -> str:
         """Return a name for a sheet: the one wanted, or the nearest that is possible, counted."""
@@ -271,7 +289,7 @@ class XlsxEncoder:
 
     def _writer(self, listed: Listed, head: Head) -> SheetWriter:
         options = head.options or self._options
-        return SheetWriter(listed.name, listed.number, head, options, self._workbook)
+        return SheetWriter(listed.name, listed.order, head, options, self._workbook)
 
     def _add(self, listed: Listed, writer: SheetWriter, *, spool: bool) -> None:
         spooled = None
@@ -311,7 +329,7 @@ class XlsxEncoder:
     def _start_sheet(self, sheet: OpenSheet, formatted: Sequence[FormattedColumn]) -> bytes:
         """Return the part of the sheet up to its first row."""
         entry = b"" if sheet.spooled else self._zip.open(sheet.part)
-        selected = sheet.listed.number == 1 and self._index is None
+        selected = sheet.listed.number == 1
         return entry + self._put(sheet, sheet.writer.top(formatted, selected=selected))
 
     def _put(self, sheet: OpenSheet, xml: bytes) -> bytes:

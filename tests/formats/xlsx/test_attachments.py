@@ -9,20 +9,20 @@ from streamware.formats.xlsx.attachments import Attachments
 
 
 def test_a_sheet_without_any_has_no_parts_and_refers_to_none() -> None:
-    found = Attachments(1, Counter(), table=False)
-    assert found.parts(b"") == []
+    found = Attachments(Counter(), table=False)
+    assert found.parts(1, b"") == []
     assert (found.hyperlinks(), found.references()) == ("", "")
 
 
 def test_the_relations_to_addresses_come_before_the_others() -> None:
-    found = Attachments(2, Counter(), table=True)
+    found = Attachments(Counter(), table=True)
     assert found.add_link(7, 1, "https://example.com/")
     found.add_note(1, 0, "why")
     assert 'ref="B7" r:id="rId1"' in found.hyperlinks()
     assert found.references() == (
         '<legacyDrawing r:id="rId2"/><tableParts count="1"><tablePart r:id="rId4"/></tableParts>'
     )
-    assert [part.name for part in found.parts(b"<table/>")] == [
+    assert [part.name for part in found.parts(2, b"<table/>")] == [
         "xl/worksheets/_rels/sheet2.xml.rels",
         "xl/drawings/vmlDrawing2.vml",
         "xl/comments2.xml",
@@ -31,7 +31,7 @@ def test_the_relations_to_addresses_come_before_the_others() -> None:
 
 
 def test_what_was_added_after_a_mark_can_be_removed() -> None:
-    found = Attachments(1, Counter(), table=False)
+    found = Attachments(Counter(), table=False)
     found.add_link(1, 0, "#A1")
     mark = found.mark()
     before = found.hyperlinks()
@@ -45,7 +45,7 @@ def test_what_has_no_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "MAX_LINKS", 0)
     monkeypatch.setattr(notes, "MAX_NOTES", 0)
     converted = Counter[str]()
-    found = Attachments(1, converted, table=False)
+    found = Attachments(converted, table=False)
     assert not found.add_link(1, 0, "#A1")
     found.add_note(1, 0, "why")
     assert converted == {"link": 1, "note": 1}

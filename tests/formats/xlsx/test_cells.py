@@ -780,7 +780,7 @@ class Writer:
         self.converted = Counter[str]()
         self.styles = Styles()
         self.links, self.notes = Collected(room), Collected(room)
-        attachments = Attachments(1, self.converted, table=False)
+        attachments = Attachments(self.converted, table=False)
         attachments._links, attachments._notes = self.links, self.notes  # type: ignore[assignment]  # fakes
         self.strings = strings
         receipt = sw.Receipt("xlsx", converted=self.converted)

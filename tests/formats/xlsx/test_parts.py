@@ -44,15 +44,15 @@ def test_the_workbook_names_its_sheets_and_the_styles() -> None:
 
 
 def test_sheets_are_listed_in_order_each_with_its_relation() -> None:
-    book = ET.fromstring(parts.workbook([("Orders", 2), ('a"b & <c>', 1)]))
+    book = ET.fromstring(parts.workbook(["Orders", 'a"b & <c>']))
     assert [dict(sheet.attrib) for sheet in book.iterfind("s:sheets/s:sheet", MAIN)] == [
-        {"name": "Orders", "sheetId": "2", RELATION: "rId2"},
-        {"name": 'a"b & <c>', "sheetId": "1", RELATION: "rId1"},
+        {"name": "Orders", "sheetId": "1", RELATION: "rId1"},
+        {"name": 'a"b & <c>', "sheetId": "2", RELATION: "rId2"},
     ]
 
 
 def test_the_elements_of_a_workbook_are_in_the_order_of_the_schema() -> None:
-    book = ET.fromstring(parts.workbook([("a", 1)], [DefinedName("n", "1")], formulas=True))
+    book = ET.fromstring(parts.workbook(["a"], [DefinedName("n", "1")], formulas=True))
     assert [item.tag.partition("}")[2] for item in book] == [
         "bookViews",
         "sheets",
@@ -63,7 +63,7 @@ def test_the_elements_of_a_workbook_are_in_the_order_of_the_schema() -> None:
 
 def test_a_name_may_belong_to_a_sheet_and_be_hidden() -> None:
     names = [DefinedName("rate", "a & b"), DefinedName("local", "'it''s'!$A$1", 1, hidden=True)]
-    book = ET.fromstring(parts.workbook([("a", 1), ("it's", 2)], names))
+    book = ET.fromstring(parts.workbook(["a", "it's"], names))
     found = list(book.iterfind("s:definedNames/s:definedName", MAIN))
     assert [(name.attrib, name.text) for name in found] == [
         ({"name": "rate"}, "a & b"),
@@ -72,7 +72,7 @@ def test_a_name_may_belong_to_a_sheet_and_be_hidden() -> None:
 
 
 def test_without_names_nothing_is_named() -> None:
-    assert b"definedName" not in parts.workbook([("a", 1)], [])
+    assert b"definedName" not in parts.workbook(["a"], [])
 
 
 def types(written: list[tuple[str, str | None]]) -> dict[str | None, str]:
