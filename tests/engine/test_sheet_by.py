@@ -4,8 +4,8 @@ import asyncio
 import io
 import random
 import tracemalloc
-import zipfile
 import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -231,9 +231,7 @@ def test_the_nth_tab_is_the_nth_part(
     assert len(made.names) > len(names) + 3
     main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
     listed = ET.fromstring(made.parts["xl/workbook.xml"]).iter(f"{main}sheet")
-    assert [int(sheet.get("sheetId", "")) for sheet in listed] == [
-        *range(1, len(made.names) + 1)
-    ]
+    assert [int(sheet.get("sheetId", "")) for sheet in listed] == [*range(1, len(made.names) + 1)]
     relations = ET.fromstring(made.parts["xl/_rels/workbook.xml.rels"])
     targets = {one.get("Id"): one.get("Target") for one in relations}
     for number, name in enumerate(made.names, 1):
