@@ -94,7 +94,7 @@ async def _stream(
 ) -> None:
     """Make and send the body; this is the task that is cancelled when the client leaves."""
     refused, problem = None, None
-    with ExportLease(job, _from_middleware(scope).get("scratch")) as lease:
+    async with ExportLease(job, _from_middleware(scope).get("scratch")) as lease:
         CURRENT.set(lease.scratch)  # rows are read in copies of this task's context
         body = Body(answer, job, lease, send)
         try:
@@ -107,7 +107,7 @@ async def _stream(
             if refused is None:
                 raise
         finally:
-            body.conclude(problem)
+            await body.conclude(problem)
             del problem  # its traceback refers to this frame
     if refused is not None:
         await send_answer(refused, send)
@@ -166,7 +166,7 @@ class Body:
         finally:
             await self.close()
         if not self._sent:
-            self._lease.leave()
+            await self._lease.aleave()
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             self._sent = True
 
@@ -174,11 +174,13 @@ class Body:
         """Close the rows."""
         await self._chunks.aclose()
 
-    def conclude(self, problem: StreamwareError | None) -> None:
+    async def conclude(self, problem: StreamwareError | None) -> None:
         """Release what is held, and report how the export ended."""
-        self._lease.leave()
-        conclude(self._document.lifecycle, self._lease.quota, problem, sent=self._sent)
-        self._watch.done()
+        try:
+            await self._lease.aleave()
+        finally:
+            conclude(self._document.lifecycle, self._lease.quota, problem, sent=self._sent)
+            self._watch.done()
 
     def _set_delivery(self, mode: Mode, reason: str | None) -> None:
         document, quota = self._document, self._lease.quota

@@ -240,11 +240,11 @@ class ExportLease:
             self._releases.append(self.scratch.close)
         self.quota = self.scratch.export_quota(job.bounds(self.scratch.settings))
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *ignored: object) -> None:
-        self.leave()
+    async def __aexit__(self, *ignored: object) -> None:
+        await self.aleave()
 
     def enter(self, receipt: Receipt) -> None:
         """Wait for an admission slot; blocks.
@@ -270,14 +270,25 @@ class ExportLease:
 
     def leave(self) -> None:
         """Give back what is held.  Idempotent; from any thread; never raises."""
-        if self._pid != os.getpid():
-            return  # the parent holds it
-        while self._releases:
-            try:
-                release = self._releases.pop()
-            except IndexError:  # another thread was faster
-                return
+        while (release := self._next_release()) is not None:
             release()
+
+    async def aleave(self) -> None:
+        """Give back what is held, and wait until large files are removed.  Raises if cancelled."""
+        while (release := self._next_release()) is not None:
+            if release == self.scratch.close:
+                await self.scratch.aclose()
+            else:
+                release()
+
+    def _next_release(self) -> Callable[[], object] | None:
+        """Return what to call next; None if there is nothing, or if the parent process holds it."""
+        if self._pid != os.getpid():
+            return None
+        try:
+            return self._releases.pop()
+        except IndexError:  # perhaps another thread was faster
+            return None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ however slow the client is.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
@@ -108,9 +109,11 @@ class AsyncSpooled:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Close the rows.  Idempotent; raises on cancellation only."""
-        self._worker.stop(lambda: None)
+        """Close the rows, then the spool.  Idempotent; raises on cancellation only."""
+        closing = self._worker.stop(self.content.spool.close)
         await self._document.aclose()
+        if closing is not None:
+            await asyncio.wait({closing})
 
 
 class Content:

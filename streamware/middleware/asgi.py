@@ -131,9 +131,12 @@ class ASGIMiddleware:
                 raise
             await send_answer(answer, send)
         finally:
-            scratch.close()
             watcher.close()
             CURRENT.reset(token)
+            if on_asyncio():
+                await scratch.aclose()
+            else:
+                scratch.close()
 
 
 def _without_scratch(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:

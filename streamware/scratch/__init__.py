@@ -4,6 +4,7 @@
 export hold, `process_budget` and `host_budget` what a process and a host hold.  `spool` and `ring`
 keep bytes in memory and in files without a name; `named_files` are for libraries that need a path.
 `pool` holds what requests share: the `directory` that is set, and the `process_directory` in it.
+`background` removes large files on a thread, where a close would otherwise block an event loop.
 
 Lock order.  While a thread holds one of these locks it may take only those that follow it:
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
+from streamware.scratch import background
 from streamware.scratch.forks import ForkSafeFd, watch
 
 
@@ -12,7 +14,8 @@ class Descriptor:
     """A file descriptor that its last user closes; a context manager for each use.
 
     If a close came in the middle of another thread's write, the write could go to the next file
-    that gets the same number: the download of another client.
+    that gets the same number: the download of another client.  A large file is not closed on the
+    thread of an event loop.
 
     Args:
         open_: Opens it.
@@ -68,7 +71,19 @@ class Descriptor:
             if self._gone:
                 return
             self._gone = True
+        if background.on_event_loop() and self._is_large():
+            background.run(self._close_file)
+        else:
+            self._close_file()
+
+    def _close_file(self) -> None:
         try:
             self._fd.close()
         finally:
             self._closed()
+
+    def _is_large(self) -> bool:
+        try:
+            return os.fstat(self._fd.number).st_size >= background.LARGE
+        except OSError:  # other code has closed it
+            return False

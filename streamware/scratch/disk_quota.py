@@ -6,7 +6,6 @@ request holds, bounded by its `Limits`.  `RequestQuota.take` asks every bound in
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Protocol
 
 from streamware.errors import Refused, ScratchError, StateError
 from streamware.limits import Limits
+from streamware.scratch.background import on_event_loop
 from streamware.scratch.pool import ScratchPool
 from streamware.scratch.process_budget import RETRY_AFTER, affordable
 from streamware.scratch.ring import Ring
@@ -224,13 +224,9 @@ class RequestQuota:
 
     def _deadline(self, *, waits: bool) -> float:
         """Return until when this thread may wait: not at all if it runs an event loop."""
-        if not waits:
+        if not waits or on_event_loop():
             return 0.0
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return monotonic() + self._pool.settings.wait_seconds
-        return 0.0
+        return monotonic() + self._pool.settings.wait_seconds
 
 
 class OpenSpool(Protocol):

@@ -6,13 +6,15 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from streamware.errors import StateError
 from streamware.limits import Limits
+from streamware.scratch import background
 from streamware.scratch.disk_quota import ExportQuota, RequestQuota, check_process
 from streamware.scratch.named_files import NamedFiles
 from streamware.scratch.pool import ScratchPool
@@ -195,17 +197,34 @@ class Scratch:
         """Remove every name, close every spool, then every tracked object.
 
         Idempotent; may be called from any thread; logs and counts errors instead of raising them;
-        does nothing in a forked child.
+        does nothing in a forked child.  On the thread of an event loop it does not wait until
+        large files are removed: another thread removes them.
         """
-        if self._pid != os.getpid():
-            self._closed = True
+        if not self._mark_closed():
             return
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        if self._quota is not None or self._tracked:
-            self._release()
+        if background.on_event_loop() and self._holds_much():
+            background.run(self._close_files_alone)
+            self._report(_close_all(self._tracked))
+            return
+        errors, is_left = self._close_files()
+        errors += _close_all(self._tracked)
+        self._report(errors + self._retry(is_left))
+
+    async def aclose(self) -> None:
+        """Close it as `close` does, and wait on the event loop until everything is removed.
+
+        Another thread removes files if they may hold many bytes; tracked objects are closed on
+        this one.  A cancellation ends the waiting, not the closing.
+        """
+        if not self._mark_closed():
+            return
+        if self._names is None and not self._holds_much():
+            self._report(self._close_files()[0] + _close_all(self._tracked))
+            return
+        try:
+            await background.arun(self._close_files_alone)
+        finally:
+            self._report(_close_all(self._tracked))
 
     def __del__(self) -> None:
         if getattr(self, "_closed", True) or self._pid != os.getpid():
@@ -241,15 +260,40 @@ class Scratch:
         self._names.measure(if_due=True)
         return self._names
 
-    def _release(self) -> None:
-        errors: list[BaseException] = []
-        remaining = [] if self._names is None else _removed(self._names)
-        if self._quota is not None:
-            _close_all(list(self._quota.spools), errors)
-        _close_all(self._tracked, errors)
-        if self._names is not None and remaining:
-            # The cause may be gone by now: an open file, or a lack of descriptors.
-            errors += _removed(self._names)
+    def _mark_closed(self) -> bool:
+        """Mark it as closed; return whether there is something to release."""
+        if self._pid != os.getpid():
+            self._closed = True
+            return False
+        with self._lock:
+            if self._closed:
+                return False
+            self._closed = True
+        return self._quota is not None or bool(self._tracked)
+
+    def _holds_much(self) -> bool:
+        """Return whether removing its files may take long."""
+        if self._quota is None:
+            return False
+        unmeasured = 0 if self._names is None else self._names.unmeasured()
+        return self._quota.bytes + unmeasured >= background.LARGE
+
+    def _close_files(self) -> tuple[list[BaseException], bool]:
+        """Remove names and close spools; return the errors, and whether names are left."""
+        is_left = self._names is not None and bool(_removed(self._names))
+        return [] if self._quota is None else _close_all(list(self._quota.spools)), is_left
+
+    def _retry(self, is_left: bool) -> list[BaseException]:
+        """Remove names that are left: the cause may be gone, such as a lack of descriptors."""
+        return [] if self._names is None or not is_left else list(_removed(self._names))
+
+    def _close_files_alone(self) -> None:
+        """Remove names and close spools on a thread of its own, which reports the errors."""
+        errors, is_left = self._close_files()
+        with suppress(BaseException):  # an interrupt of a close, which no caller waits for
+            self._report(errors + self._retry(is_left))
+
+    def _report(self, errors: list[BaseException]) -> None:
         if errors:
             self._pool.signals["cleanup_failures"] += len(errors)
             kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
@@ -266,9 +310,11 @@ def _removed(names: NamedFiles) -> Sequence[BaseException]:
         return [error]
 
 
-def _close_all(closeables: list[Closeable], errors: list[BaseException]) -> None:
+def _close_all(closeables: list[Any]) -> list[BaseException]:
+    errors: list[BaseException] = []
     while closeables:
         try:
             closeables.pop().close()
         except BaseException as error:  # noqa: BLE001 - the others are closed anyway
             errors.append(error)
+    return errors

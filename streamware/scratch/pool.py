@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 from streamware.errors import ScratchError
+from streamware.scratch import background
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.forks import watch
 from streamware.scratch.process_budget import Budget
@@ -74,6 +75,12 @@ class ScratchPool:
         if self._started == os.getpid():
             return
         self._started = os.getpid()
+        if background.on_event_loop():
+            background.run(self._reap)
+        else:
+            self._reap()
+
+    def _reap(self) -> None:
         reaped = reap(self.directory)
         # A ScratchError means that the default directory cannot be used.
         failed = sum(not isinstance(error, ScratchError) for error in reaped.errors)
