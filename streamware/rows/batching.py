@@ -183,7 +183,10 @@ def weight(row: Any, keys: Sequence[Any] = ()) -> int:
     if isinstance(row, (tuple, list)):
         cells = row
     elif isinstance(row, Mapping):
-        cells = row.values()
+        try:
+            cells = list(row.values())
+        except KeyError:  # raised inside the mapping; the layout names its row and column
+            return 0
     elif hasattr(row, "__len__"):
         cells = row
     else:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
-from inspect import isroutine
+from inspect import getattr_static, isroutine
 from operator import attrgetter, itemgetter
+from types import MemberDescriptorType
 from typing import Any, Literal
 
 from streamware.errors import EncodeError
@@ -133,14 +134,20 @@ class Layout:
                 return self._names.index(key)
             head, dot, rest = key.partition(".")
             if dot and head in self._names:
-                return _Path(self._names.index(head), rest)
+                return _Path(key, self._names.index(head), rest)
             raise self._error(f"there is no column {key!r}; there are: {_listed(self._names)}")
         if self._shape == "sequence":
             return at
-        if self._chosen and self._shape != "none" and _reach(first, key, _ABSENT) is _ABSENT:
+        if self._chosen and self._shape != "none" and self._lacks(first, key):
             names = self._names or [name for name in dir(first) if not name.startswith("_")]
             raise self._error(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
         return key
+
+    def _lacks(self, first: Row, key: str) -> bool:
+        try:
+            return _reach(first, key, _ABSENT) is _ABSENT
+        except _InsideError as error:
+            raise self._inside(error, 1) from error.__cause__
 
     def _check_position(self, key: Key, first: Row) -> None:
         if self._shape not in ("none", "sequence") and isinstance(key, int):
@@ -200,7 +207,7 @@ class Layout:
                 columns[key] if type(key) is int else _gathered(get, rows)
                 for key, get in zip(self.keys, self._getters, strict=True)
             ]
-        except IndexError:
+        except (IndexError, _InsideError):
             return None
 
     def _by_name(self, rows: Sequence[Row]) -> list[Cells] | None:
@@ -242,7 +249,20 @@ class Layout:
                 f"row {number} must be like row 1 of type {self._type.__name__}, not"
                 f" {type(row).__name__}; {remedy}"
             )
-        return [key(row) if callable(key) else _reach(row, key, None) for key in keys]
+        return [self._cell(row, key, number) for key in keys]
+
+    def _cell(self, row: Any, key: Key | Callable[[Any], object], number: int) -> object:
+        try:
+            return key(row) if callable(key) else _reach(row, key, None)
+        except _InsideError as error:
+            raise self._inside(error, number) from error.__cause__
+
+    def _inside(self, error: _InsideError, number: int) -> EncodeError:
+        """Return the error to raise for one that code of the row's own class raised."""
+        return self._error(
+            f"row {number}, column {error.key}: the code of {error.owner} that gives"
+            f" {error.step!r} raised {type(error.__cause__).__name__}"
+        )
 
     def _sequence(self, row: Any, number: int) -> list[object]:
         given, width = row, len(row)
@@ -256,7 +276,11 @@ class Layout:
             cells = "1 cell" if most == 1 else f"{most} cells"
             raise self._error(f"row {number} must have at most {cells}, not {width}")
         return [
-            key(given) if callable(key) else row[key] if -width <= key < width else None  # type: ignore[operator]
+            self._cell(given, key, number)
+            if callable(key)
+            else row[key]
+            if -width <= key < width  # type: ignore[operator]
+            else None
             for key in keys
         ]
 
@@ -321,11 +345,16 @@ class _TextColumns:
 class _Path:
     """A key of a position and a dotted path: `customer.name` if `customer` is a source's column."""
 
+    name: str
     at: int
     rest: str
 
     def __call__(self, row: Any) -> object:
-        return _reach(row[self.at], self.rest, None) if self.at < len(row) else None
+        try:
+            return _reach(row[self.at], self.rest, None) if self.at < len(row) else None
+        except _InsideError as error:
+            error.key = self.name
+            raise
 
 
 def replace_title(column: Column, title: object) -> Column:
@@ -387,24 +416,65 @@ def _reach(row: Any, key: Key, default: object) -> object:
 
     Return `default` if a step is absent, and None if a cell on the way is None.
     """
-    found = _step(row, key)
-    if found is not _ABSENT:
-        return found
-    if isinstance(key, str) and "." in key:
-        for step in key.split("."):
-            row = _step(row, step)
-            if row is None or row is _ABSENT:
-                return default if row is _ABSENT else None
-        return row
+    try:
+        found = _step(row, key)
+        if found is not _ABSENT:
+            return found
+        if isinstance(key, str) and "." in key:
+            for step in key.split("."):
+                row = _step(row, step)
+                if row is None or row is _ABSENT:
+                    return default if row is _ABSENT else None
+            return row
+    except _InsideError as error:
+        error.key = key
+        raise
     return default
 
 
+class _InsideError(Exception):
+    """An attribute or a key is there, but its own code raised the error that says it is not."""
+
+    key: Key = ""  # of the column
+
+    def __init__(self, row: object, step: object) -> None:
+        self.owner = type(row).__name__
+        self.step = step
+
+
 def _step(row: Any, key: Any) -> object:
-    if isinstance(row, Mapping):
-        return row.get(key, _ABSENT)
-    if isinstance(key, int):
+    """Return an item or an attribute, or `_ABSENT`.
+
+    Raises:
+        _InsideError: It is there, but getting it raised a KeyError or an AttributeError.
+    """
+    if isinstance(row, dict) and type(row).__getitem__ is dict.__getitem__:
+        return row.get(key, _ABSENT)  # without `__missing__`, which may change the row
+    if isinstance(key, int) and not isinstance(row, Mapping):
         return row[key]
-    return getattr(row, key, _ABSENT)
+    try:
+        return row[key] if isinstance(row, Mapping) else getattr(row, key)
+    except KeyError as error:
+        if error.args != (key,) and key in list(row):
+            raise _InsideError(row, key) from error
+    except AttributeError as error:
+        if _has(row, key, error):
+            raise _InsideError(row, key) from error
+    return _ABSENT
+
+
+def _has(row: object, name: str, error: AttributeError) -> bool:
+    """Return whether `row` has an attribute of this name, although getting it raised `error`.
+
+    A subclass of AttributeError is how a descriptor says that there is nothing, as Django's do for
+    a related object that does not exist.  An empty slot has nothing either.
+    """
+    if type(error) is not AttributeError:
+        return False
+    found = getattr_static(row, name, _ABSENT)
+    if found is _ABSENT:  # `__getattr__` was asked, and may have failed to find another name
+        return error.name is not None and error.name != name
+    return not isinstance(found, MemberDescriptorType)
 
 
 def _listed(names: Iterable[object]) -> str:
