@@ -2,31 +2,45 @@
 
 Over HTTP/1.1 and later it usually does, because the last chunk is missing.  HTTP/1.0 ends every
 body by closing the connection, complete or not.  Some servers end every body as if it were
-complete, even if the application raised; measured: wsgiref, uWSGI, and granian's WSGI side before
-2.8.9.
+complete, even if the application raised; measured: wsgiref, uWSGI, mod_wsgi in daemon mode,
+granian's WSGI side before 2.8.9, and CGI, FastCGI and SCGI behind Apache.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
 from typing import Any
 
-# Prefixes of SERVER_SOFTWARE, in lower case; and a key that only one server sets.
-_SOFTWARE = {"wsgiserver/": "wsgiref", "granian": "granian's WSGI side"}
-_KEYS = {"uwsgi.version": "uWSGI"}
 _HTTP_1_0 = ("1.0", "1", "0.9")  # granian gives "HTTP/1", without a minor version
+_GRANIAN_BREAKS = (2, 8, 9)
+"""The first version of granian whose WSGI side breaks the transfer."""
+# Servers that run no Python, so that something is between them and the application, unless there
+# is a key that says what; prefixes of SERVER_SOFTWARE, in lower case.
+_FRONTS = ("apache", "nginx", "lighttpd", "litespeed", "openlitespeed", "microsoft-iis", "caddy")
 
 
 def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
     """Return what would hide from a WSGI client that a body was cut; None if nothing."""
-    for key, name in _KEYS.items():
-        if key in environ:
-            return name
-    software = environ.get("SERVER_SOFTWARE", "").lower()
-    for beginning, name in _SOFTWARE.items():
-        if software.startswith(beginning):
-            return name
-    version = environ.get("SERVER_PROTOCOL", "").upper().removeprefix("HTTP/")
+    software = str(environ.get("SERVER_SOFTWARE", "")).lower()
+    if "uwsgi.version" in environ:
+        return "uWSGI"
+    if software.startswith("wsgiserver/"):
+        return "wsgiref"
+    if software.startswith("granian") and _granian() < _GRANIAN_BREAKS:
+        return "granian's WSGI side before 2.8.9"
+    if "mod_wsgi.version" in environ:  # embedded in Apache, it has no process group
+        if environ.get("mod_wsgi.process_group"):
+            return "mod_wsgi's daemon mode"
+    elif environ.get("wsgi.run_once"):
+        return "CGI"
+    elif "SCGI" in environ:
+        return "SCGI"
+    elif software.startswith(_FRONTS):
+        return "FastCGI"
+    version = str(environ.get("SERVER_PROTOCOL", "")).upper().removeprefix("HTTP/")
     return "HTTP/1.0" if version in _HTTP_1_0 else None
 
 
@@ -36,3 +50,13 @@ def silent_asgi(scope: Mapping[str, Any]) -> str | None:
     No ASGI server ends a body that the application has not completed.
     """
     return "HTTP/1.0" if scope.get("http_version") in _HTTP_1_0 else None
+
+
+@cache
+def _granian() -> tuple[int, ...]:
+    """Return the version of granian, which does not give it to applications; () if unknown."""
+    try:
+        found = metadata.version("granian")
+    except metadata.PackageNotFoundError:
+        return ()
+    return tuple(map(int, re.findall(r"\d+", found)[:3]))

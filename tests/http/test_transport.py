@@ -1,10 +1,19 @@
 """Which transports hide from a client that a body was cut short."""
 
+from importlib import metadata
 from typing import Any
 
 import pytest
 
+from streamware.http import transport
 from streamware.http.transport import silent_asgi, silent_wsgi
+
+
+APACHE = {
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "SERVER_SOFTWARE": "Apache/2.4.66 (Debian) mod_wsgi/4.9.4 Python/3.11",
+}
 
 
 @pytest.mark.parametrize(
@@ -17,18 +26,71 @@ from streamware.http.transport import silent_asgi, silent_wsgi
         ({"SERVER_PROTOCOL": "HTTP/1.0", "SERVER_SOFTWARE": "gunicorn/27.0.1"}, "HTTP/1.0"),
         ({"SERVER_PROTOCOL": "HTTP/1", "SERVER_SOFTWARE": "waitress"}, "HTTP/1.0"),
         ({"SERVER_PROTOCOL": "http/1.0"}, "HTTP/1.0"),
-        ({"SERVER_PROTOCOL": "HTTP/1.1", "SERVER_SOFTWARE": "Granian"}, "granian's WSGI side"),
         (
             {"SERVER_PROTOCOL": "HTTP/1.1", "SERVER_SOFTWARE": "WSGIServer/0.2 CPython/3.11"},
             "wsgiref",
         ),
         ({"SERVER_PROTOCOL": "HTTP/1.1", "uwsgi.version": b"2.0.31"}, "uWSGI"),
+        ({**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": ""}, None),
+        (
+            {**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": "site"},
+            "mod_wsgi's daemon mode",
+        ),
+        (
+            {
+                **APACHE,
+                "mod_wsgi.version": (5, 0, 2),
+                "mod_wsgi.process_group": "",
+                "SERVER_PROTOCOL": "HTTP/1.0",
+            },
+            "HTTP/1.0",
+        ),
+        ({**APACHE, "wsgi.run_once": True}, "CGI"),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "wsgi.run_once": True}, "CGI"),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "wsgi.run_once": False}, None),
+        ({**APACHE, "SCGI": "1", "wsgi.run_once": False}, "SCGI"),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "SCGI": "1"}, "SCGI"),
+        ({**APACHE, "wsgi.run_once": False}, "FastCGI"),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "SERVER_SOFTWARE": "nginx/1.22.1"}, "FastCGI"),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "SERVER_SOFTWARE": "lighttpd/1.4.69"}, "FastCGI"),
+        # gevent and granian set that, too, and speak HTTP themselves.
+        ({**APACHE, "SERVER_SOFTWARE": "gevent/25.9 Python/3.11"}, None),
+        # Some frameworks' tests have no text there.
+        ({"SERVER_PROTOCOL": None, "SERVER_SOFTWARE": None}, None),
     ],
 )
 def test_wsgi_servers_that_end_every_body_politely_are_known(
     environ: dict[str, Any], reason: str | None
 ) -> None:
     assert silent_wsgi(environ) == reason
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("2.8.7", "granian's WSGI side before 2.8.9"),
+        ("1.7.6", "granian's WSGI side before 2.8.9"),
+        ("2.8", "granian's WSGI side before 2.8.9"),
+        ("2.8.9", None),
+        ("2.8.10rc1", None),
+        ("2.10.0", None),
+        ("3.0", None),
+        (None, "granian's WSGI side before 2.8.9"),
+    ],
+)
+def test_granian_hides_it_in_old_versions_only(
+    monkeypatch: pytest.MonkeyPatch, version: str | None, reason: str | None
+) -> None:
+    def installed(name: str) -> str:
+        if version is None:
+            raise metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(metadata, "version", installed)
+    transport._granian.cache_clear()
+    environ = {**APACHE, "SERVER_SOFTWARE": "Granian"}
+    assert silent_wsgi(environ) == reason
+    transport._granian.cache_clear()
 
 
 @pytest.mark.parametrize(

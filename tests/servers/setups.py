@@ -135,8 +135,8 @@ SETUPS: tuple[Setup, ...] = (
         command=(*GRANIAN, "--interface", "wsgi", "servers.app:wsgi"),
         needs=("granian",),
         tells="by a write",
-        follows="A good choice. Before 2.8.9 it ended a truncated body as if it were complete, so"
-        " `auto` spools.",
+        follows="A good choice. Before 2.8.9 it ended a truncated body as if it were complete, and"
+        " there `auto` spools.",
     ),
     Setup(
         name="gunicorn asgi",
