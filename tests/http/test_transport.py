@@ -8,7 +8,6 @@ import pytest
 from streamware.http import transport
 from streamware.http.transport import silent_asgi, silent_wsgi
 
-
 APACHE = {
     "GATEWAY_INTERFACE": "CGI/1.1",
     "SERVER_PROTOCOL": "HTTP/1.1",
