@@ -6,11 +6,7 @@ server-side cursor, the client reads 1.3 MB a second, and another connection ask
 """
 
 import asyncio
-import os
-import shutil
 import socket
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +16,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
+from postgresql import PATIENCE, Cluster, cluster
 from streamware.scratch.pool import _pools
 
 psycopg = pytest.importorskip("psycopg", reason="skipped: needs psycopg")
@@ -31,78 +28,13 @@ ROWS = 30_000
 QUERY = "select n, repeat(md5(n::text), 3), n / 8.0 from generate_series(1, %s) n"
 RATE = 1_300_000  # bytes a second of the slow client
 WINDOW = 2**16
-PATIENCE = 30.0
 NAME = "streamware export"
 
 
-def binaries() -> Path | None:
-    """Where the server's programs are: Debian keeps them out of the path."""
-    found = shutil.which("initdb")
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    given = Path(found).resolve() if found else (debian[-1] if debian else None)
-    return given.parent if given else None
-
-
-class Cluster:
-    """A private PostgreSQL, reached over a Unix socket in its own directory."""
-
-    def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs = programs
-        self.folder = folder
-        # The server refuses to run as root; Debian's package makes a user for it.
-        self._user = "postgres" if os.geteuid() == 0 else None
-        if self._user is not None:
-            shutil.chown(folder, self._user)
-        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-        log = str(folder / "log")
-        self._run("pg_ctl", "-D", self._data, "-o", options, "-l", log, "-w", "start")
-
-    @property
-    def _data(self) -> str:
-        return str(self.folder / "data")
-
-    def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [str(self._programs / program), *arguments],
-            user=self._user,
-            group=self._user,
-            extra_groups=None if self._user is None else [],
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-
-    def connect(self, name: str = "") -> Any:
-        return psycopg.connect(
-            host=str(self.folder), user="postgres", dbname="postgres", application_name=name
-        )
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    programs = binaries()
-    if programs is None:
-        pytest.skip("skipped: needs PostgreSQL")
-    # In /tmp itself, for a path to a socket is short, and another user has to come there.
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
-    try:
-        made = Cluster(programs, folder)
-        try:
-            yield made
-        finally:
-            made.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture(scope="module", name="cluster")
+def cluster_() -> Iterator[Cluster]:
+    with cluster() as made:
+        yield made
 
 
 class Watch:

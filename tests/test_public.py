@@ -21,7 +21,13 @@ import streamware as sw
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "streamware"
-TESTED_ELSEWHERE = {"__init__": "test_public", "__main__": "test_demo"}
+TESTED_ELSEWHERE = {
+    "__init__": "test_public",
+    "__main__": "test_demo",
+    "asyncpg": "test_postgresql",
+    "dbapi": "test_sqlite",
+    "psycopg": "test_postgresql",
+}
 MADE_BY_THE_LIBRARY = {
     "AsyncEncoding",
     "Context",

@@ -20,7 +20,7 @@ from typing import Any
 from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
 from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy_keys, weight
-from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener
+from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener, open_rows
 
 _SLICE = 0.0005  # seconds of reading after which other tasks get a turn
 
@@ -107,7 +107,7 @@ class AsyncRowBridge:
         try:
             self._check()
             if is_opener(rows):
-                opened = rows()
+                opened = open_rows(rows)
             if inspect.isawaitable(opened) and not hasattr(opened, "__aiter__"):
                 opened = await opened
                 self._check()
@@ -137,6 +137,7 @@ class AsyncRowBridge:
                     await asyncio.sleep(0)
                     turn = monotonic() + _SLICE
             self._check()
+            self._look_for_names()
         finally:
             self._reading = False
             if iterator is not rows:
@@ -160,11 +161,14 @@ class AsyncRowBridge:
     def _put(self) -> None:
         rows, self._partial = self._partial, []
         if rows:
-            if self._names is None:  # some sources have names only after the first row
-                self._names = names_of(self._source)
+            self._look_for_names()
             self._last = rows[-1]
             self._queued += 1
             self._lists.put(rows)
+
+    def _look_for_names(self) -> None:
+        if self._names is None:  # some sources have names only after the first row
+            self._names = names_of(self._source)
 
     def _end(self, error: BaseException | None) -> None:
         self.ended = True

@@ -44,6 +44,7 @@ def checked(rows: Rows) -> Rows:
         or is_iterable(rows)
         or is_async(rows)
         or callable(rows)
+        or is_source(rows)
     ):
         return rows
     raise TypeError(
@@ -62,17 +63,28 @@ def is_async(rows: object) -> bool:
     return hasattr(type(rows), "__aiter__") or inspect.isawaitable(rows)
 
 
+def is_source(rows: object) -> bool:
+    """Return whether `rows` is a source of `streamware.sources`, or a like one of the caller."""
+    return hasattr(type(rows), "open_rows")
+
+
 def opens_async(rows: object) -> bool:
-    """Return whether `rows` is a callable that is known to open something asynchronous."""
+    """Return whether `rows` is known to open something asynchronous."""
     call = getattr(rows, "__call__", None)  # noqa: B004 - instances with an async __call__ too
+    opens = getattr(rows, "open_rows", None) if is_source(rows) else None
     return any(
-        inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (rows, call)
+        inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (rows, call, opens)
     )
 
 
 def is_opener(rows: object) -> bool:
-    """Return whether `rows` is a callable that opens rows."""
-    return callable(rows) and not is_iterable(rows) and not is_async(rows)
+    """Return whether `rows` opens rows: a source, or a callable that is no rows itself."""
+    return is_source(rows) or (callable(rows) and not is_iterable(rows) and not is_async(rows))
+
+
+def open_rows(opener: Any) -> Any:
+    """Return what an opener opens: rows, or something to await for them."""
+    return opener.open_rows() if is_source(opener) else opener()
 
 
 Bridge = Callable[[Any], Iterable[Any]]
@@ -102,7 +114,7 @@ class OpenRows:
     def __init__(self, rows: Rows, bridge: Bridge | None = None) -> None:
         source: Any = rows
         if is_opener(rows) and not opens_async(rows):
-            source = rows()  # type: ignore[operator]  # it is callable
+            source = open_rows(rows)
         self.iterator: Iterator[Any] = iter(())
         try:
             if opens_async(source) or (is_async(source) and not is_iterable(source)):

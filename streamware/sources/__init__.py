@@ -1,0 +1,9 @@
+"""How are the rows of a database read?  One module for each driver, each with a function `rows`.
+
+    from streamware.sources import sqlalchemy
+
+    sw.Export(sqlalchemy.rows(engine, select(Order.number, Customer.name).join(Customer)))
+
+Every one opens a connection of its own when the export begins, reads in batches through a cursor
+on the server where the driver has one, and closes both on every path.
+"""

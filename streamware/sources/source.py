@@ -1,0 +1,137 @@
+"""Source: rows that can be opened any number of times, and what is open while they are read.
+
+A source holds no connection.  Opening it gives a reader, which connects, executes its query when
+the first row is asked for (so that a slow query can be cancelled), reads in batches, and closes
+everything on the thread or in the task that opened it.  Many requests may read one source at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
+from itertools import chain
+from typing import Any
+
+BATCH_ROWS = 1000
+"""Rows that a reader asks its driver for at a time."""
+
+
+class _Named:
+    """What has names for its columns, in the form of PEP 249, once the first row has come."""
+
+    names: Sequence[str] | None = None
+
+    @property
+    def description(self) -> list[tuple[str]] | None:
+        """Names of the columns; None before the first row, and if each row has names of its own."""
+        return None if self.names is None else [(name,) for name in self.names]
+
+
+Results = Iterator[Sequence[Any] | None]
+"""The names of the columns, or None if each row has names of its own; then the rows in batches."""
+AsyncResults = AsyncIterator[Sequence[Any] | None]
+"""The same for an event loop."""
+Cancel = Callable[[], object]
+"""Interrupts a driver that blocks; any thread may call it."""
+
+
+class Reader(_Named):
+    """Open rows: an iterable for one pass.
+
+    Args:
+        results: The names and the rows.
+        stack: Closes what is open.
+        cancel: Interrupts the driver; None if it cannot be.
+    """
+
+    def __init__(self, results: Results, stack: ExitStack, cancel: Cancel | None = None) -> None:
+        self.cancel = cancel
+        self._results = results
+        self._stack = stack
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self._batches())
+
+    def _batches(self) -> Iterator[Sequence[Any]]:
+        self.names = next(self._results)
+        yield from self._results  # type: ignore[misc]  # only the first item can be None
+
+    def close(self) -> None:
+        """Close the rows, and the connection if it was opened for them.  Idempotent."""
+        self._stack.close()
+
+
+class AsyncReader(_Named):
+    """Open rows for one pass by an event loop; cancelling its task interrupts the driver."""
+
+    def __init__(self, results: AsyncResults, stack: AsyncExitStack) -> None:
+        self._results = results
+        self._stack = stack
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        self.names = await anext(self._results)
+        async for batch in self._results:
+            for row in batch or ():
+                yield row
+
+    async def aclose(self) -> None:
+        """Close the rows, and the connection if it was opened for them.  Idempotent."""
+        await self._stack.aclose()
+
+
+class Source:
+    """Rows that can be opened again and again.  Iterating a source opens and closes it, too.
+
+    Args:
+        connect: Connects on the thread that reads; returns the results, which are not begun, and
+            what cancels them.  It leaves to its argument whatever has to be closed.
+    """
+
+    def __init__(self, connect: Callable[[ExitStack], tuple[Results, Cancel | None]]) -> None:
+        self._connect = connect
+
+    def open_rows(self) -> Reader:
+        """Connect on this thread, and return the rows, which the caller closes.
+
+        Raises:
+            Exception: What the driver raises.
+        """
+        with ExitStack() as stack:
+            results, cancel = self._connect(stack)
+            return Reader(results, stack.pop_all(), cancel)
+
+    def __iter__(self) -> Iterator[Any]:
+        with closing(self.open_rows()) as reader:
+            yield from reader
+
+
+class AsyncSource:
+    """Rows that an event loop can open again and again; see `Source`."""
+
+    def __init__(self, connect: Callable[[AsyncExitStack], Awaitable[AsyncResults]]) -> None:
+        self._connect = connect
+
+    async def open_rows(self) -> AsyncReader:
+        """Connect in this task, and return the rows, which the caller closes.
+
+        Raises:
+            Exception: What the driver raises.
+        """
+        async with AsyncExitStack() as stack:
+            return AsyncReader(await self._connect(stack), stack.pop_all())
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        async with aclosing(await self.open_rows()) as reader:
+            async for row in reader:
+                yield row
+
+
+def check_batch(rows: int) -> int:
+    """Return the number of rows in a batch.
+
+    Raises:
+        ValueError: It is below 1.
+    """
+    if rows < 1:
+        raise ValueError(f"batch must be at least 1, not {rows}")
+    return rows

@@ -1,0 +1,227 @@
+"""SQLAlchemy 2.0 and later: the rows of a statement, from a cursor that stays on the server.
+
+`session.execute(statement)` reads the whole result before it returns; the source asks for
+`yield_per`, which keeps a batch of rows in memory, and of objects only those of that batch.
+
+A statement of one mapped class gives objects, with the class's columns in the order of its mapping
+as the export's columns; any other gives rows with the names of its columns.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
+
+from sqlalchemy import Connection, Engine, Executable, inspect, text
+from sqlalchemy.orm import Mapper, Session, scoped_session, sessionmaker
+
+from streamware.errors import EncodeError
+from streamware.sources.dbapi import NO_ROWS, canceller
+from streamware.sources.source import (
+    BATCH_ROWS,
+    AsyncResults,
+    AsyncSource,
+    Cancel,
+    Results,
+    Source,
+    check_batch,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import (
+        AsyncConnection,
+        AsyncEngine,
+        AsyncSession,
+        async_scoped_session,
+        async_sessionmaker,
+    )
+
+Bind = Engine | Connection | Session | sessionmaker[Any] | scoped_session[Any]
+"""What statements are executed by."""
+AsyncBind: TypeAlias = (
+    "AsyncEngine | AsyncConnection | AsyncSession | async_sessionmaker[Any]"
+    " | async_scoped_session[Any]"
+)
+"""The same beside an event loop."""
+Parameters = Mapping[str, Any] | None
+
+
+@overload
+def rows(
+    bind: Bind, statement: Executable | str, parameters: Parameters = None, *, batch: int = ...
+) -> Source: ...
+@overload
+def rows(
+    bind: AsyncBind, statement: Executable | str, parameters: Parameters = None, *, batch: int = ...
+) -> AsyncSource: ...
+def rows(
+    bind: Bind | AsyncBind,
+    statement: Executable | str,
+    parameters: Parameters = None,
+    *,
+    batch: int = BATCH_ROWS,
+) -> Source | AsyncSource:
+    """Return the rows of a statement as a source.
+
+    Args:
+        bind: An engine, a sessionmaker or a scoped session (Flask-SQLAlchemy's `db.session`), from
+            which each export has a session of its own; or a session or connection, which is used as
+            it is, and whose transaction is ended only if the export began it.
+        statement: A statement that returns rows, of Core or of one mapped class; a str is `text`.
+        parameters: Values of its parameters.
+        batch: Rows read at a time.
+
+    Raises:
+        TypeError: `bind` is something else; the statement selects more than one mapped class, or
+            other columns beside one.
+        ValueError: `batch` is below 1.
+
+    Source: SQLAlchemy, "Fetching Large Result Sets with Yield Per".
+    """
+    executable = text(statement) if isinstance(statement, str) else statement
+    query = _Statement(executable, parameters, check_batch(batch))
+    if isinstance(bind, (Engine, Connection, Session, sessionmaker, scoped_session)):
+        return Source(partial(_open, bind, query))
+    if _is_async(bind):
+        return AsyncSource(partial(_open_async, bind, query))
+    raise TypeError(
+        "the first argument must be an engine, a sessionmaker, a session, a scoped session or a"
+        f" connection of SQLAlchemy, not {type(bind).__name__}"
+    )
+
+
+class _Statement:
+    """A statement with its parameters, and how its result is read."""
+
+    def __init__(self, statement: Executable, parameters: Parameters, batch: int) -> None:
+        self.statement = statement
+        self.parameters = parameters
+        self.batch = batch
+        self.mapper = _mapper(statement)  # of the class of its objects; None: rows of columns
+
+    @property
+    def options(self) -> dict[str, int]:
+        """Execution options: read a batch at a time, from a cursor on the server."""
+        return {"yield_per": self.batch}
+
+    @property
+    def bind_arguments(self) -> dict[str, Any]:
+        """What a session finds the statement's engine by."""
+        return {"clause": self.statement, "mapper": self.mapper}
+
+    def names(self, first: Sequence[Any]) -> list[str]:
+        """Return the names of the columns of objects: those that are loaded with the row."""
+        attributes = self.mapper.column_attrs if self.mapper is not None else ()
+        if first:
+            unloaded = inspect(first[0]).unloaded
+            return [each.key for each in attributes if each.key not in unloaded]
+        return [each.key for each in attributes if not each.deferred]
+
+
+def _open(bind: Any, query: _Statement, stack: ExitStack) -> tuple[Results, Cancel | None]:
+    if isinstance(bind, Engine):
+        bind = stack.enter_context(Session(bind))
+    elif isinstance(bind, scoped_session):
+        bind = stack.enter_context(bind.session_factory())
+    elif isinstance(bind, sessionmaker):
+        bind = stack.enter_context(bind())
+    elif not bind.in_transaction():
+        stack.callback(bind.rollback)
+    connection: Any = bind
+    if isinstance(bind, Session):
+        connection = bind.connection(bind_arguments=query.bind_arguments)
+    results = stack.enter_context(closing(_results(bind, query)))
+    return results, canceller(connection.connection.driver_connection)
+
+
+def _results(
+    bind: Session | Connection, query: _Statement
+) -> Generator[Sequence[Any] | None, None, None]:
+    result = bind.execute(query.statement, query.parameters, execution_options=query.options)
+    with closing(result):
+        if not getattr(result, "returns_rows", True):
+            raise EncodeError(NO_ROWS)
+        if query.mapper is None:
+            yield list(result.keys())
+            yield from result.partitions(query.batch)
+        else:
+            objects = result.scalars().partitions(query.batch)
+            first = next(objects, ())
+            yield query.names(first)
+            yield first
+            yield from objects
+
+
+async def _open_async(bind: Any, query: _Statement, stack: AsyncExitStack) -> AsyncResults:
+    from sqlalchemy.ext import asyncio  # noqa: PLC0415 - needs greenlet, which may be missing
+
+    if isinstance(bind, asyncio.AsyncEngine):
+        bind = await stack.enter_async_context(asyncio.AsyncSession(bind))
+    elif isinstance(bind, asyncio.async_scoped_session):
+        bind = await stack.enter_async_context(bind.session_factory())
+    elif isinstance(bind, asyncio.async_sessionmaker):
+        bind = await stack.enter_async_context(bind())
+    elif not bind.in_transaction():
+        stack.push_async_callback(bind.rollback)
+    return await stack.enter_async_context(aclosing(_results_async(bind, query)))
+
+
+async def _results_async(
+    bind: AsyncSession | AsyncConnection, query: _Statement
+) -> AsyncGenerator[Sequence[Any] | None, None]:
+    result = await bind.stream(query.statement, query.parameters, execution_options=query.options)
+    try:
+        if query.mapper is None:
+            yield list(result.keys())
+            async for batch in result.partitions(query.batch):
+                yield batch
+        else:
+            objects = result.scalars().partitions(query.batch)
+            first = await anext(objects, ())
+            yield query.names(first)
+            yield first
+            async for batch in objects:
+                yield batch
+    finally:
+        await result.close()
+
+
+def _is_async(bind: object) -> TypeGuard[AsyncBind]:
+    # Whoever made such a bind has imported the module, which needs greenlet.
+    asyncio = sys.modules.get("sqlalchemy.ext.asyncio")
+    return asyncio is not None and isinstance(
+        bind,
+        (
+            asyncio.AsyncEngine,
+            asyncio.AsyncConnection,
+            asyncio.AsyncSession,
+            asyncio.async_sessionmaker,
+            asyncio.async_scoped_session,
+        ),
+    )
+
+
+def _mapper(statement: Executable) -> Mapper[Any] | None:
+    """Return the mapper of the only class that a statement selects; None if it selects columns.
+
+    Raises:
+        TypeError: It selects more beside a class.
+    """
+    columns = getattr(statement, "column_descriptions", ())
+    mapped = [inspect(column["expr"], raiseerr=False) for column in columns]
+    classes = [
+        each
+        for each in mapped
+        if getattr(each, "is_mapper", False) or getattr(each, "is_aliased_class", False)
+    ]
+    if classes and len(mapped) > 1:
+        names = ", ".join(str(column["name"]) for column in columns)
+        raise TypeError(
+            f"the statement must select one class or only columns, not {names}: select the class"
+            " and reach the others by a path, such as columns=['number', 'customer.name'], or"
+            " select the columns"
+        )
+    return classes[0].mapper if classes else None

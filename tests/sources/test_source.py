@@ -1,0 +1,102 @@
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from streamware.sources.source import AsyncSource, Source, check_batch
+
+
+class Database:
+    """Records what is opened, read and closed."""
+
+    def __init__(self, *batches: list[Any], error: Exception | None = None) -> None:
+        self.batches = batches
+        self.error = error
+        self.events: list[str] = []
+
+    def connect(self, stack: ExitStack) -> tuple[Iterator[Any], None]:
+        self.events.append("connect")
+        stack.callback(self.events.append, "close")
+        if self.error is not None and not self.batches:
+            raise self.error
+        return self._results(), None
+
+    async def aconnect(self, stack: AsyncExitStack) -> AsyncIterator[Any]:
+        return self._aresults(stack.enter_context(ExitStack()))
+
+    def _results(self) -> Iterator[Any]:
+        self.events.append("execute")
+        yield ["a"]
+        yield from self.batches
+        if self.error is not None:
+            raise self.error
+
+    async def _aresults(self, stack: ExitStack) -> AsyncIterator[Any]:
+        results, _ = self.connect(stack)
+        for each in results:
+            yield each
+
+
+def test_a_source_connects_executes_reads_and_closes_each_time() -> None:
+    database = Database([(1,), (2,)], [(3,)])
+    source = Source(database.connect)
+    assert database.events == []
+    assert list(source) == list(source) == [(1,), (2,), (3,)]
+    assert database.events == ["connect", "execute", "close"] * 2
+
+
+async def test_an_async_source_does_the_same() -> None:
+    database = Database([(1,), (2,)], [(3,)])
+    source = AsyncSource(database.aconnect)
+    for _ in range(2):
+        assert [row async for row in source] == [(1,), (2,), (3,)]
+    assert database.events == ["connect", "execute", "close"] * 2
+
+
+def test_the_query_is_executed_with_the_first_row() -> None:
+    database = Database([(1,)])
+    reader = Source(database.connect).open_rows()
+    assert (database.events, reader.description) == (["connect"], None)
+    assert next(iter(reader)) == (1,)
+    assert (database.events, reader.description) == (["connect", "execute"], [("a",)])
+    reader.close()
+    reader.close()
+    assert database.events == ["connect", "execute", "close"]
+
+
+def test_an_export_of_no_rows_has_the_names() -> None:
+    assert b"".join(sw.encode(Source(Database().connect))) == b"a\r\n"
+
+
+async def test_an_export_of_no_rows_has_the_names_beside_a_loop() -> None:
+    async with sw.aencode(AsyncSource(Database().aconnect)) as encoding:
+        assert b"".join([chunk async for chunk in encoding]) == b"a\r\n"
+
+
+@pytest.mark.parametrize("batches", [[], [[(1,)]]], ids=["connecting", "reading"])
+def test_what_fails_is_closed(batches: list[Any]) -> None:
+    database = Database(*batches, error=OSError("lost"))
+    with pytest.raises(OSError, match="lost"):
+        b"".join(sw.encode(Source(database.connect)))
+    assert database.events[-1] == "close"
+    assert database.events.count("close") == 1
+
+
+def test_a_source_that_no_one_reads_connects_to_nothing() -> None:
+    database = Database([(1,)])
+    encoding = sw.encode(Source(database.connect))
+    encoding.close()
+    assert database.events == []
+
+
+def test_an_asynchronous_source_without_an_event_loop_is_an_error_that_says_so() -> None:
+    with pytest.raises(sw.StateError, match=r"asynchronous: use sw\.aencode"):
+        b"".join(sw.encode(AsyncSource(Database().aconnect)))
+
+
+def test_a_batch_is_at_least_a_row() -> None:
+    assert check_batch(1) == 1
+    with pytest.raises(ValueError, match="batch must be at least 1, not 0"):
+        check_batch(0)

@@ -1,0 +1,317 @@
+import asyncio
+import contextlib
+import gc
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from readers import csv_rows
+
+sqlalchemy = pytest.importorskip("sqlalchemy", reason="skipped: needs SQLAlchemy")
+pytest.importorskip("greenlet", reason="skipped: needs greenlet")
+
+from sqlalchemy import ForeignKey, create_engine, event, func, insert, select, text  # noqa: E402
+from sqlalchemy.exc import InvalidRequestError, OperationalError  # noqa: E402
+from sqlalchemy.ext.asyncio import (  # noqa: E402
+    AsyncSession,
+    async_scoped_session,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import (  # noqa: E402
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    joinedload,
+    load_only,
+    mapped_column,
+    relationship,
+    scoped_session,
+    selectinload,
+    sessionmaker,
+)
+from sqlalchemy.pool import QueuePool  # noqa: E402
+
+from streamware.sources import sqlalchemy as source  # noqa: E402
+
+COUNT = 2500
+
+
+class Base(DeclarativeBase):
+    """The mapped classes."""
+
+
+class Customer(Base):
+    __tablename__ = "customers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Line(Base):
+    __tablename__ = "lines"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    zone: Mapped[str]
+    id: Mapped[int] = mapped_column(primary_key=True)
+    amount: Mapped[float] = mapped_column("total")
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    terms: Mapped[str] = mapped_column(deferred=True)
+    customer: Mapped[Customer] = relationship()
+    lines: Mapped[list[Line]] = relationship()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("sqlalchemy") / "orders.db"
+    engine = create_engine(f"sqlite:///{made}")
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.execute(insert(Customer), [{"id": 1, "name": "Ann"}, {"id": 2, "name": "Bo"}])
+        session.execute(
+            insert(Order),
+            [
+                {"id": n, "zone": "EU", "amount": n / 4, "customer_id": n % 2 + 1, "terms": "x"}
+                for n in range(1, COUNT + 1)
+            ],
+        )
+        session.commit()
+    engine.dispose()
+    return made
+
+
+def checked_out(engine: Any) -> int:
+    """Connections that were not given back to the pool."""
+    return int(engine.pool.checkedout())
+
+
+@pytest.fixture
+def engine(path: Path) -> Iterator[Any]:
+    made = create_engine(f"sqlite:///{path}", poolclass=QueuePool)
+    yield made
+    assert checked_out(made) == 0
+    made.dispose()
+
+
+@contextlib.asynccontextmanager
+async def connected(path: Path) -> AsyncIterator[Any]:
+    made = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    yield made
+    assert checked_out(made) == 0
+    await made.dispose()
+
+
+BINDS: dict[str, Callable[[Any], Any]] = {
+    "engine": lambda engine: engine,
+    "sessionmaker": sessionmaker,
+    "scoped session": lambda engine: scoped_session(sessionmaker(engine)),
+    "session": Session,
+    "connection": lambda engine: engine.connect(),
+}
+ASYNC_BINDS: dict[str, Callable[[Any], Any]] = {
+    "engine": lambda engine: engine,
+    "sessionmaker": async_sessionmaker,
+    "scoped session": lambda engine: async_scoped_session(
+        async_sessionmaker(engine), asyncio.current_task
+    ),
+    "session": AsyncSession,
+}
+NAMES = select(Order.id, Customer.name).join(Customer).where(Order.id <= 3).order_by(Order.id)
+OBJECTS = select(Order).where(Order.id <= 2).options(selectinload(Order.customer))
+
+
+def document(rows: Any, **options: Any) -> list[list[str]]:
+    return csv_rows(b"".join(sw.encode(rows, **options)))
+
+
+async def adocument(rows: Any, **options: Any) -> list[list[str]]:
+    async with sw.aencode(rows, **options) as encoding:
+        return csv_rows(b"".join([chunk async for chunk in encoding]))
+
+
+@pytest.mark.parametrize("kind", BINDS)
+def test_columns_have_the_names_of_the_statement(engine: Any, kind: str) -> None:
+    bind = BINDS[kind](engine)
+    expected = [["id", "name"], ["1", "Bo"], ["2", "Ann"], ["3", "Bo"]]
+    assert document(source.rows(bind, NAMES)) == expected
+    assert document(source.rows(bind, NAMES)) == expected  # it can be opened again
+    if kind == "connection":
+        bind.close()
+
+
+@pytest.mark.parametrize("kind", ASYNC_BINDS)
+async def test_columns_have_the_names_of_the_statement_beside_a_loop(path: Path, kind: str) -> None:
+    async with connected(path) as async_engine:
+        rows = source.rows(ASYNC_BINDS[kind](async_engine), NAMES)
+        expected = [["id", "name"], ["1", "Bo"], ["2", "Ann"], ["3", "Bo"]]
+        assert await adocument(rows) == expected
+        assert await adocument(rows) == expected
+
+
+async def test_an_async_connection_is_used_and_left_open(path: Path) -> None:
+    async with connected(path) as async_engine, async_engine.connect() as connection:
+        rows = source.rows(connection, "select 1 as a union select :b", {"b": 2})
+        assert await adocument(rows) == [["a"], ["1"], ["2"]]
+        assert not connection.in_transaction()
+        assert (await connection.execute(text("select 3"))).scalar() == 3
+
+
+@pytest.mark.parametrize("statement", [OBJECTS, OBJECTS.where(Order.id < 0)], ids=["two", "none"])
+def test_objects_have_the_columns_of_their_class_in_the_order_of_the_mapping(
+    engine: Any, statement: Any
+) -> None:
+    header, *rows = document(source.rows(engine, statement))
+    assert header == ["zone", "id", "amount", "customer_id"]  # and none that is loaded by itself
+    assert rows in ([], [["EU", "1", "0.25", "2"], ["EU", "2", "0.5", "1"]])
+
+
+async def test_objects_come_beside_a_loop_with_a_loaded_relationship(path: Path) -> None:
+    async with connected(path) as async_engine:
+        rows = source.rows(async_engine, OBJECTS)
+        assert await adocument(rows, columns=["id", "customer.name"]) == [
+            ["id", "customer.name"],
+            ["1", "Bo"],
+            ["2", "Ann"],
+        ]
+
+
+def test_relationships_are_reached_by_a_path(engine: Any) -> None:
+    columns = [sw.Column("customer.name", "Customer"), "id"]
+    assert document(source.rows(engine, OBJECTS), columns=columns) == [
+        ["Customer", "id"],
+        ["Bo", "1"],
+        ["Ann", "2"],
+    ]
+
+
+def test_a_statement_that_loads_some_columns_gives_those(engine: Any) -> None:
+    statement = OBJECTS.options(load_only(Order.amount))
+    assert document(source.rows(engine, statement))[0] == ["id", "amount"]
+
+
+def test_an_alias_and_a_statement_of_text_give_objects_too(engine: Any) -> None:
+    other = aliased(Order)
+    assert len(document(source.rows(engine, select(other).where(other.id == 1)))) == 2
+    statement = select(Order).from_statement(text("select * from orders where id = 1"))
+    assert document(source.rows(engine, statement))[1][:2] == ["EU", "1"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [select(Order, Customer).join(Customer), select(Order, func.count()).group_by(Order.id)],
+    ids=["two classes", "a class and a column"],
+)
+def test_a_class_beside_something_else_is_refused_with_what_to_do(
+    engine: Any, statement: Any
+) -> None:
+    with pytest.raises(TypeError, match=r"Order, .*select the class.*or select the columns"):
+        source.rows(engine, statement)
+
+
+def test_statements_without_rows_are_refused(engine: Any) -> None:
+    with pytest.raises(sw.EncodeError, match="returns no rows"):
+        document(source.rows(engine, text("delete from customers where id = 99")))
+
+
+@pytest.mark.parametrize("bind", ["sqlite://", None, object()])
+def test_something_else_to_execute_it_is_a_type_error(bind: Any) -> None:
+    with pytest.raises(TypeError, match=f"not {type(bind).__name__}"):
+        source.rows(bind, NAMES)
+
+
+def test_a_batch_is_at_least_a_row(engine: Any) -> None:
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        source.rows(engine, NAMES, batch=0)
+
+
+def test_collections_that_are_joined_are_an_error_that_names_selectinload(engine: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="selectinload"):
+        document(source.rows(engine, OBJECTS.options(joinedload(Order.lines))))
+
+
+def test_a_failing_statement_gives_its_connection_back(engine: Any) -> None:
+    with pytest.raises(OperationalError):
+        document(source.rows(engine, "select * from nothing"))
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_a_download_that_is_broken_off_gives_its_connection_back(engine: Any, taken: int) -> None:
+    encoding = sw.encode(source.rows(engine, select(Order)), chunk_size=100)
+    for _ in range(taken):
+        next(encoding)
+    encoding.close()
+
+
+async def test_a_broken_download_gives_its_connection_back_beside_a_loop(path: Path) -> None:
+    async with connected(path) as async_engine:
+        encoding = sw.aencode(source.rows(async_engine, select(Order)), chunk_size=100)
+        await anext(aiter(encoding))
+        await encoding.aclose()
+
+
+def test_a_session_in_a_transaction_stays_in_it(engine: Any) -> None:
+    with Session(engine) as session:
+        session.add(Customer(id=7, name="Cy"))
+        rows = source.rows(session, select(Customer.name).where(Customer.id == 7))
+        assert document(rows) == [["name"], ["Cy"]]  # it is flushed, and seen
+        assert session.in_transaction()
+        session.rollback()
+
+
+def test_a_session_that_was_idle_is_idle_again(engine: Any) -> None:
+    session = Session(engine)
+    document(source.rows(session, NAMES))
+    assert not session.in_transaction()
+    assert checked_out(engine) == 0
+
+
+def test_what_a_sessionmaker_does_to_its_statements_is_done(engine: Any) -> None:
+    class Tenant(Session):
+        """Shows the orders of one customer."""
+
+    @event.listens_for(Tenant, "do_orm_execute")
+    def filtered(state: Any) -> None:
+        state.statement = state.statement.where(Order.customer_id == 1)
+
+    for bind in (
+        sessionmaker(engine, class_=Tenant),
+        scoped_session(sessionmaker(engine, class_=Tenant)),
+    ):
+        assert len(document(source.rows(bind, select(Order.id)))) == COUNT // 2 + 1
+
+
+def test_the_objects_of_a_batch_are_all_that_is_held(engine: Any) -> None:
+    def peak(rows: Any) -> int:
+        gc.collect()
+        tracemalloc.reset_peak()
+        base = tracemalloc.get_traced_memory()[0]
+        for _ in sw.encode(rows, columns=["id", "customer.name"]):
+            pass
+        return tracemalloc.get_traced_memory()[1] - base
+
+    statement = select(Order).options(selectinload(Order.customer))
+    tracemalloc.start()
+    try:
+        peak(source.rows(engine, statement))
+        with Session(engine) as session:
+            whole = peak(session.scalars(statement))
+        assert peak(source.rows(engine, statement, batch=100)) < whole / 2
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+async def test_an_async_relationship_that_is_not_loaded_is_an_error(path: Path) -> None:
+    async with connected(path) as async_engine:
+        rows = source.rows(async_engine, select(Order))
+        with pytest.raises(Exception, match="greenlet"):
+            await adocument(rows, columns=["customer.name"])
+    gc.collect()  # SQLAlchemy leaves a coroutine behind
