@@ -58,8 +58,8 @@ class Heading:
         labels = [Column(0, "title row"), Column(0, "title")]
         # Formats the cells of title rows, one at a time.
         self._formatter, titles = formatters(labels, workbook.export, TEXT_RULES, sheet=head.name)
-        # The header's cells as escaped text; empty if there is no header.
         formatted = titles.format(head.titles, 0).tokens if head.titles else []
+        # The header's cells as escaped text; empty if there is no header.
         self.titles: list[bytes] = [title or b"" for title in formatted]
         self.formulas = False  # whether a title row had one
 

@@ -133,7 +133,7 @@ class XlsxEncoder:
         self._index: Listed | None = None
         if options.index:
             name = self._name(NAME if options.index is True else str(options.index))
-            self._index = Listed(name=name, order=0, family=0, number=1)
+            self._index = Listed(name=name, order=0, family=0, number=1)  # the first part
         self._listed: list[Listed] = []  # all sheets so far, except the index
         self._written: list[tuple[str, str | None]] = []  # names of parts, and their media types
         self._open: dict[Head, OpenSheet] = {}  # the sheets that can still take rows

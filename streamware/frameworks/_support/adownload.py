@@ -36,7 +36,7 @@ class AsyncDownload(BaseDownload):
         extensions = dict(scope.get("extensions") or {})
         if SCRATCH in extensions:
             extensions[SCRATCH] = {**extensions[SCRATCH], "watcher": None}
-        self._scope = {**scope, "extensions": extensions}
+        self._scope = {**scope, "extensions": extensions}  # of the request
         self._run = run  # runs the call that makes the stream
         self._reading = reading or nullcontext()  # entered while a reader waits
         self._stream: ResponseStream | None = None  # from the start until it is closed
