@@ -76,8 +76,8 @@ CONVERSIONS = {
     ),
     "negative_duration": Conversion(
         _SPREADSHEETS,
-        "A negative duration was written as ISO 8601 text: in XLSX any, in ODS one that is too"
-        " long.",
+        "A negative duration was written as ISO 8601 text or as a number of days: in XLSX any,"
+        " unless `Values.negative_duration` is '1904'; in ODS as text, if it is too long.",
     ),
     "nested": Conversion(_ALL, "A list, a tuple or a dict was written as compact JSON."),
     "newline": Conversion(_SPREADSHEETS, "Text with CR or CRLF got LF."),

@@ -51,6 +51,8 @@ _DECIMALS = re.compile(
     "(?:[0#?,]*0[0#?,]*,[0#?]{1,2}|[0#?,]*,(?:00|[0#?]{4,})|[0#?,]*0[0,]*[#?][0#?,]*|,[0#?]+)\\Z"
 )
 _BLANK_GROUPS = re.compile("(?<=[#0])[ '\u2019\u00a0\u202f](?=[#0]{3})")
+_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]")
+_TIME = re.compile("[ymdhs]")
 _PLACEHOLDERS = re.compile(r"[ymdhsegb]+", re.IGNORECASE)
 
 
@@ -150,6 +152,12 @@ def _in_english(code: str) -> str:
             at = found.end()
     swapped = _BLANK_GROUPS.sub(",", swapped)
     return swapped if _is_english(swapped) else "#,##0.00"
+
+
+def shows_time(code: str) -> bool:
+    """Return whether a code shows a number as a date, a time or a duration."""
+    rest = _QUOTED.sub("", code.lower().replace("general", ""))
+    return _ELAPSED.search(rest) is not None or _TIME.search(_BRACKETS.sub("", rest)) is not None
 
 
 def shown_length(code: str, number: float) -> int:

@@ -53,6 +53,9 @@ class Values:
             "number", which is rounded.
         decimal: Decimals: "number" (rounded, and counted, if a spreadsheet's double cannot hold
             them) or "text".
+        negative_duration: Negative durations in XLSX, which Excel shows as ####: ISO 8601 "text",
+            except in a column with a sum or an average; a "number" of days; or "1904": the workbook
+            counts its dates from 1904, and Excel shows negative durations like any other.
         non_finite: NaN and infinities: "empty", "text" or "error".
         nested: Lists, tuples and dicts: compact "json", or "error".
         forbidden: Characters that XML forbids, and lone surrogates: "replace" by U+FFFD,
@@ -69,6 +72,7 @@ class Values:
     formula_text: Literal["guard", "off", "error"] = "guard"
     big_int: Literal["text", "number"] = "text"
     decimal: Literal["number", "text"] = "number"
+    negative_duration: Literal["text", "number", "1904"] = "text"
     non_finite: Literal["empty", "text", "error"] = "empty"
     nested: Literal["json", "error"] = "json"
     forbidden: Literal["replace", "drop", "error", "escape"] = "replace"

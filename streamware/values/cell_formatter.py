@@ -26,10 +26,10 @@ from streamware.model.style import Style
 from streamware.model.utf16 import units
 from streamware.values import Formula, Values
 from streamware.values.dates import (
-    EPOCH_ORDINAL,
+    EPOCH,
     FIRST_DATE,
+    FIRST_DATE_1904,
     FIRST_GREGORIAN,
-    FIRST_SERIAL,
     clock_duration,
     datetime_serials,
     in_zone,
@@ -97,6 +97,7 @@ class TextRules:
         spreadsheet: Whether dates are serials, numbers are doubles, and text has the limits of a
             spreadsheet's cell.
         iso: Whether a spreadsheet has the dates, times and durations of XML Schema instead.
+        epoch: The day whose serial is 0.
         formulas: Whether the program that opens the file may take text for a formula.
         json: Whether nested values are written as JSON, and not as a text.
         escaped: Writes a forbidden character in the format's notation; None if it has none.
@@ -107,6 +108,7 @@ class TextRules:
     false: bytes = b"false"
     spreadsheet: bool = False
     iso: bool = False
+    epoch: datetime = EPOCH
     formulas: bool = False
     json: bool = False
     escaped: Callable[[str], bytes] | None = None
@@ -119,7 +121,14 @@ class TextRules:
     @property
     def first_date(self) -> date:
         """The first date that every spreadsheet shows correctly."""
-        return FIRST_GREGORIAN if self.iso else FIRST_DATE
+        if self.iso:
+            return FIRST_GREGORIAN
+        return FIRST_DATE if self.epoch == EPOCH else FIRST_DATE_1904
+
+    @property
+    def first_serial(self) -> int:
+        """The serial of that date."""
+        return (self.first_date - self.epoch.date()).days
 
 
 _OneFormatter: TypeAlias = Callable[["CellFormatter", Any], tuple[Kind, bytes]]
@@ -135,6 +144,7 @@ class CellFormatter:
         converted: Counts the values that are not written as they came.
         cell_characters: The most characters a text may have; None without a limit.
         sheet: Name of the sheet, for messages; None if it has none.
+        summed: Whether the column has a sum or an average.
     """
 
     def __init__(
@@ -146,6 +156,7 @@ class CellFormatter:
         converted: Counter[str],
         cell_characters: int | None,
         sheet: str | None,
+        summed: bool = False,
     ) -> None:
         self.row = 0  # number of the row of the next cell, for messages
         # Whether text that looks like a formula is guarded.
@@ -158,6 +169,10 @@ class CellFormatter:
         self._text_rules = text_rules  # how the format wants values written
         self._converted = converted  # counts values that are not written as they came
         self._cell_characters = cell_characters  # the most in a text
+        # How a negative duration is written: a text would have no sum.
+        self._negative = values.negative_duration
+        if summed and self._negative == "text":
+            self._negative = "number"
         self._others: dict[type, _OneFormatter] = {}  # methods for the types that _KNOWN lacks
 
     def cell(self, value: object) -> tuple[Kind, bytes]:
@@ -343,7 +358,7 @@ class CellFormatter:
             return self._early(date.isoformat(value))
         if not self._text_rules.serials:
             return Kind.DATE, date.isoformat(value).encode()
-        return Kind.DATE, b"%d" % (value.toordinal() - EPOCH_ORDINAL)
+        return Kind.DATE, b"%d" % (value.toordinal() - self._text_rules.epoch.toordinal())
 
     def _early(self, text: str) -> tuple[Kind, bytes]:
         self._converted["early_date"] += 1
@@ -376,8 +391,8 @@ class CellFormatter:
         if self._text_rules.iso:
             text = datetime.isoformat(value.replace(tzinfo=None))
             return self._early(text) if value.date() < FIRST_GREGORIAN else (kind, text.encode())
-        serial = datetime_serials([value.replace(tzinfo=None)])[0]
-        if serial < FIRST_SERIAL:
+        serial = datetime_serials([value.replace(tzinfo=None)], self._text_rules.epoch)[0]
+        if serial < self._text_rules.first_serial:
             return self._early(datetime.isoformat(value))
         return kind, repr(serial).encode()
 
@@ -406,9 +421,15 @@ class CellFormatter:
     def _duration(self, value: timedelta) -> tuple[Kind, bytes]:
         if not self._text_rules.spreadsheet:
             return Kind.DURATION, iso_duration(value).encode()
-        shortest = -_TOO_LONG if self._text_rules.iso else timedelta(0)
-        if not shortest <= value < _TOO_LONG:  # XLSX: negative ones are shown as ####
-            self._converted["negative_duration" if value < timedelta(0) else "long_duration"] += 1
+        negative = value < timedelta(0)
+        native = not negative or self._text_rules.iso or self._negative == "1904"
+        if not native:  # in XLSX, where Excel would show ####
+            self._converted["negative_duration"] += 1
+            if self._negative == "number":
+                return Kind.NEGATIVE, repr(value / _DAY).encode()
+            return Kind.TEXT, iso_duration(value).encode()
+        if not -_TOO_LONG <= value < _TOO_LONG:
+            self._converted["negative_duration" if negative else "long_duration"] += 1
             return Kind.TEXT, iso_duration(value).encode()
         if self._text_rules.iso:
             return Kind.DURATION, clock_duration(value).encode()

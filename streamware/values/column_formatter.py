@@ -39,7 +39,6 @@ from streamware.values.cell_formatter import (
 )
 from streamware.values.dates import (
     FIRST_GREGORIAN,
-    FIRST_SERIAL,
     Serials,
     datetime_serials,
     iso_tokens,
@@ -118,10 +117,11 @@ class ColumnFormatter:
             converted=converted,
             cell_characters=cell_characters,
             sheet=sheet,
+            summed=column.total in ("sum", "average"),
         )
         # The bytes that need no care: those that a formula can start with, and the others.
         self._starts, self._plain = _starts(self._single.plain, self._single.guards)
-        self._serials = Serials()  # of the dates that have occurred
+        self._serials = Serials(text_rules.epoch)  # of the dates that have occurred
 
     def format(self, cells: Sequence[object], first: int) -> FormattedColumn:
         """Return the text of `cells`, the first of which is in row `first`.
@@ -293,8 +293,9 @@ class ColumnFormatter:
             if self._text_rules.iso and min(cells).date() < FIRST_GREGORIAN:
                 return None
             return FormattedColumn(kind, iso_tokens(cells))
-        serials = datetime_serials(cells)
-        tokens = float_tokens(serials) if min(serials) >= FIRST_SERIAL else None
+        serials = datetime_serials(cells, self._text_rules.epoch)
+        early = min(serials) < self._text_rules.first_serial
+        tokens = None if early else float_tokens(serials)
         return None if tokens is None else FormattedColumn(kind, tokens)
 
     def _uuids(self, cells: Sequence[uuid.UUID]) -> FormattedColumn | None:

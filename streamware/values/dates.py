@@ -11,10 +11,12 @@ from streamware.values import numbers
 
 # ECMA-376 Part 1 §18.17.4.1: serials count days.  Before 1900-03-01 Excel's differ from those of
 # every other program, because Excel treats 1900 as a leap year.
-_EPOCH = datetime(1899, 12, 30)
-EPOCH_ORDINAL = _EPOCH.toordinal()
-FIRST_SERIAL = 61
+EPOCH = datetime(1899, 12, 30)
 FIRST_DATE = date(1900, 3, 1)
+# The other system of XLSX, in which durations may be negative.  Some readers take a date whose
+# serial is 0 for a time, so that its first day is left out.
+EPOCH_1904 = datetime(1904, 1, 1)
+FIRST_DATE_1904 = date(1904, 1, 2)
 # LibreOffice shows earlier days in the Julian calendar, which ISO 8601 does not have.
 FIRST_GREGORIAN = date(1582, 10, 15)
 _DATE_CACHE = 4096
@@ -24,18 +26,25 @@ _MICROSECONDS = attrgetter("microseconds")
 
 
 class Serials(dict[date, bytes]):
-    """A cache of the serials of dates, because dates repeat; emptied when it is full."""
+    """A cache of the serials of dates, because dates repeat; emptied when it is full.
+
+    Args:
+        epoch: The date whose serial is 0.
+    """
+
+    def __init__(self, epoch: date) -> None:
+        self._epoch = epoch.toordinal()
 
     def __missing__(self, day: date) -> bytes:
         if len(self) >= _DATE_CACHE:
             self.clear()
-        serial = self[day] = b"%d" % (day.toordinal() - EPOCH_ORDINAL)
+        serial = self[day] = b"%d" % (day.toordinal() - self._epoch)
         return serial
 
 
-def datetime_serials(cells: Sequence[datetime]) -> list[float]:
-    """Return the serials of naive date-times: days since 1899-12-30, with their fraction."""
-    spans = [cell - _EPOCH for cell in cells]
+def datetime_serials(cells: Sequence[datetime], epoch: datetime = EPOCH) -> list[float]:
+    """Return the serials of naive date-times: days since the epoch, with their fraction."""
+    spans = [cell - epoch for cell in cells]
     if any(map(_MICROSECONDS, spans)):
         return [s.days + (s.seconds + s.microseconds / 1e6) / 86400 for s in spans]
     fractions = map(truediv, map(_SECONDS, spans), repeat(86400))

@@ -36,6 +36,7 @@ class Kind(Enum):
     ZONED = "zoned"
     TIME = "time"
     DURATION = "duration"
+    NEGATIVE = "negative duration"  # where one cannot be shown as a duration
     FORMULA = "formula"
     JSON = "json"
 
@@ -43,7 +44,7 @@ class Kind(Enum):
     __hash__ = object.__hash__
 
 
-SPANS = frozenset({Kind.TIME, Kind.DURATION})
+SPANS = frozenset({Kind.TIME, Kind.DURATION, Kind.NEGATIVE})
 MOMENTS = frozenset({Kind.DATE, Kind.DATETIME, Kind.ZONED})
 NUMBERS = SPANS | MOMENTS | {Kind.NUMBER}
 """The kinds of cells that a spreadsheet stores as numbers."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from streamware.formats.text import legal
 from streamware.model.columns import Column
+from streamware.model.number_format import shows_time
 from streamware.model.style import Align, Style
 from streamware.values.cell_formatter import SEPARATOR
 from streamware.values.column_formatter import FormattedColumn
@@ -54,6 +55,8 @@ class ColumnStyle:
 
     def code(self, kind: Kind) -> str | None:
         """Return the number format of cells of this kind."""
+        if kind is Kind.NEGATIVE and (self.format is None or shows_time(self.format)):
+            return None
         if self.format and (kind in NUMBERS or kind is Kind.FORMULA):
             return self.format
         if self.format == _AS_TEXT and kind is Kind.TEXT:

@@ -95,7 +95,7 @@ def longest_cell(
             cell = (formatted.styled or {}).get(at)
             own = None if cell is None or cell.style is None else cell.style.format
             code = own or style.code(kind)
-            if code is None and kind is Kind.NUMBER:
+            if code is None and kind in (Kind.NUMBER, Kind.NEGATIVE):
                 shown = len(token)
             else:
                 shown = number_width(code or "", float(token) if kind is Kind.NUMBER else 0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from xml.sax.saxutils import escape
 
 from streamware.formats.spreadsheet.address import address_in, percent_encoded
@@ -15,14 +15,13 @@ from streamware.formats.text import legal, unescaped
 from streamware.model.columns import MAX_LITERAL
 from streamware.model.utf16 import units
 from streamware.values.cell_formatter import SEPARATOR
-from streamware.values.dates import EPOCH_ORDINAL, iso_duration
+from streamware.values.dates import EPOCH, iso_duration
 from streamware.values.kinds import Kind
 
 LINKED = frozenset({*Kind} - {Kind.EMPTY, Kind.FORMULA, Kind.JSON})
 """The kinds of cells that can be such a link."""
 
 _ESCAPED = re.compile(rb"_x005F_(?=x[0-9A-Fa-f]{4}_)")
-_EPOCH = datetime.fromordinal(EPOCH_ORDINAL).replace(tzinfo=UTC)
 _WORDS = {b"1": b"TRUE", b"0": b"FALSE"}
 
 
@@ -32,9 +31,11 @@ class Address:
     Args:
         template: The address, with `{}` for the percent-encoded text.  If it begins with `{}`, the
             text is an address itself, and is encoded only as needed.
+        epoch: The day whose serial is 0 in the workbook.
     """
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, epoch: datetime = EPOCH) -> None:
+        self._epoch = epoch  # the day whose serial is 0
         around = template.split("{}")
         self._around = [_escaped(legal(part)) for part in around]  # the template around the texts
         self._whole = template.startswith("{}")  # whether the text is an address itself
@@ -47,7 +48,7 @@ class Address:
             return [self.formula(kind, token) if token else None for token in tokens]
         texts = SEPARATOR.join([token or b"" for token in tokens])
         mark = b'"' if kind is Kind.TEXT else b""
-        quoted = percent_encoded(_shown(kind, texts)).split(SEPARATOR)
+        quoted = percent_encoded(_shown(kind, texts, self._epoch)).split(SEPARATOR)
         literals = _literal(kind, texts).split(SEPARATOR)
         if max(map(len, quoted)) > self._room:
             return [self.formula(kind, token) if token else None for token in tokens]
@@ -63,7 +64,7 @@ class Address:
             return None
         if self._whole:
             return self._of_address(token) if kind is Kind.TEXT else None
-        quoted = percent_encoded(_shown(kind, token))
+        quoted = percent_encoded(_shown(kind, token, self._epoch))
         if len(quoted) > self._room:  # the literal is never longer than `quoted`
             return None
         mark = b'"' if kind is Kind.TEXT else b""
@@ -89,7 +90,7 @@ def _literal(kind: Kind, token: bytes) -> bytes:
     return _WORDS[token] if kind is Kind.BOOL else token.upper()  # the exponent of a number
 
 
-def _shown(kind: Kind, token: bytes) -> bytes:
+def _shown(kind: Kind, token: bytes, epoch: datetime) -> bytes:
     """Return the text of a cell, with dates and durations as in ISO 8601."""
     if kind is Kind.TEXT:
         return unescaped(_without_escapes(token))
@@ -98,9 +99,9 @@ def _shown(kind: Kind, token: bytes) -> bytes:
     if kind is Kind.NUMBER:
         return token
     span = timedelta(days=float(token))
-    if kind is Kind.DURATION:
+    if kind in (Kind.DURATION, Kind.NEGATIVE):
         return iso_duration(span).encode()
-    moment = (_EPOCH + span).replace(tzinfo=None)
+    moment = epoch + span
     if kind is Kind.DATE:
         return moment.date().isoformat().encode()
     return (moment.time() if kind is Kind.TIME else moment).isoformat().encode()

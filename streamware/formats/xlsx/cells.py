@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.values.cell_formatter import SEPARATOR, TextRules
 from streamware.values.column_formatter import FormattedColumn
+from streamware.values.dates import EPOCH_1904
 from streamware.values.kinds import Kind
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
@@ -58,6 +60,12 @@ def notation(character: str) -> bytes:
 
 TEXT_RULES = TextRules(escape=CellText(), true=b"1", false=b"0", spreadsheet=True, escaped=notation)
 """How XLSX wants values written."""
+_TEXT_RULES_1904 = replace(TEXT_RULES, epoch=EPOCH_1904)
+
+
+def text_rules(workbook: WorkbookContext) -> TextRules:
+    """Return how a workbook wants values written, by the system of its dates."""
+    return _TEXT_RULES_1904 if workbook.since_1904 else TEXT_RULES
 
 
 class CellWriter:
@@ -84,7 +92,9 @@ class CellWriter:
         self._compact = workbook.compact  # whether cells have no references
         self._converted = workbook.converted  # counts addresses that are not links
         self._attachments = attachments  # takes links and notes of single cells
-        self._address = None if column.url is None else Address(column.url)  # of every cell
+        self._address = (
+            None if column.url is None else Address(column.url, text_rules(workbook).epoch)
+        )  # of every cell
         # Every cell up to the number of its row.
         self._start = b"<c" if self._compact else b'<c r="' + column_letters(at).encode()
         self._markup = workbook.registry.cell_markup(self.style, linked=linked)  # by kind

@@ -36,6 +36,11 @@ class WorkbookContext:
         return self.export.receipt.converted
 
     @property
+    def since_1904(self) -> bool:
+        """Whether the workbook counts its dates from 1904."""
+        return self.export.values.negative_duration == "1904"
+
+    @property
     def timezone(self) -> tzinfo:
         """The zone of aware date-times."""
         return self.export.values.timezone

@@ -11,10 +11,10 @@ from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.text import formatters
 from streamware.formats.xlsx.attachments import Attachments
 from streamware.formats.xlsx.cells import (
-    TEXT_RULES,
     CellWriter,
     share_strings,
     style_cells,
+    text_rules,
     text_value,
 )
 from streamware.formats.xlsx.context import WorkbookContext
@@ -57,7 +57,9 @@ class Heading:
         }
         labels = [Column(0, "title row"), Column(0, "title")]
         # Formats the cells of title rows, one at a time.
-        self._formatter, titles = formatters(labels, workbook.export, TEXT_RULES, sheet=head.name)
+        self._formatter, titles = formatters(
+            labels, workbook.export, text_rules(workbook), sheet=head.name
+        )
         formatted = titles.format(head.titles, 0).tokens if head.titles else []
         # The header's cells as escaped text; empty if there is no header.
         self.titles: list[bytes] = [title or b"" for title in formatted]

@@ -139,6 +139,7 @@ def workbook(
     defined: Iterable[DefinedName] = (),
     *,
     formulas: bool = False,
+    since_1904: bool = False,
 ) -> bytes:
     """Return the part that lists the sheets and the defined names.
 
@@ -146,6 +147,7 @@ def workbook(
         sheets: The names of the sheets, in the order of their tabs and of their parts.
         defined: The defined names, in any order.
         formulas: Whether there are formulas: then the program that opens the file calculates.
+        since_1904: Whether dates are counted from 1904.
     """
     listed = "".join(
         f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="rId{number}"/>'
@@ -158,10 +160,11 @@ def workbook(
         names += f"<definedName name={quoteattr(name)}{local}>{escape(legal(text))}</definedName>"
     if names:
         names = f"<definedNames>{names}</definedNames>"
+    system = '<workbookPr date1904="1"/>' if since_1904 else ""
     calculated = '<calcPr fullCalcOnLoad="1"/>' if formulas else ""
     return (
         f'{_DECLARATION}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}/relationships">'
-        f"<bookViews><workbookView/></bookViews><sheets>{listed}</sheets>{names}"
+        f"{system}<bookViews><workbookView/></bookViews><sheets>{listed}</sheets>{names}"
         f"{calculated}</workbook>"
     ).encode()
 

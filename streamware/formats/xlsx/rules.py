@@ -20,7 +20,8 @@ from streamware.model.columns import Column
 from streamware.model.rules import Condition, DataBar, Operand, Rule, Validation
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
-from streamware.values.dates import EPOCH_ORDINAL, FIRST_DATE, datetime_serials, in_zone
+from streamware.values.cell_formatter import TextRules
+from streamware.values.dates import datetime_serials, in_zone
 
 _OPERATORS = {
     "<": "lessThan",
@@ -54,6 +55,7 @@ class ColumnRules:
         options: Its options.
         styles: The styles of the workbook.
         zone: Zone in which aware date-times are compared.
+        text_rules: How the workbook has its dates.
 
     Raises:
         EncodeError: A rule compares with a date that spreadsheets do not have.
@@ -66,8 +68,11 @@ class ColumnRules:
         options: SheetOptions,
         styles: Styles,
         zone: tzinfo,
+        *,
+        text_rules: TextRules,
     ) -> None:
         self._zone = zone  # in which aware date-times are compared
+        self._text_rules = text_rules  # how the workbook has its dates
         self._styles = styles  # of the workbook
         self._formats: list[tuple[int, str]] = []  # by column, with `{}` for the priority
         self._validations: list[tuple[int, str]] = []  # by column, with `{}` for the range
@@ -166,14 +171,15 @@ class ColumnRules:
         moved: date | None = day
         if isinstance(day, datetime) and day.tzinfo is not None:
             moved = in_zone(day, self._zone)
-        if moved is None or date(moved.year, moved.month, moved.day) < FIRST_DATE:
+        rules = self._text_rules
+        if moved is None or date(moved.year, moved.month, moved.day) < rules.first_date:
             raise EncodeError(
                 f"{self._place}: a rule compares with a date that spreadsheets do not have;"
-                f" the first is {FIRST_DATE}"
+                f" the first is {rules.first_date}"
             )
         if isinstance(moved, datetime):
-            return repr(datetime_serials([moved.replace(tzinfo=None)])[0])
-        return str(moved.toordinal() - EPOCH_ORDINAL)
+            return repr(datetime_serials([moved.replace(tzinfo=None)], rules.epoch)[0])
+        return str(moved.toordinal() - rules.epoch.toordinal())
 
 
 def _formatting(cells: str, rule: str) -> str:

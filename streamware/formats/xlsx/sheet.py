@@ -21,7 +21,7 @@ from streamware.formats.text import formatters
 from streamware.formats.xlsx import page, parts, table
 from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.attachments import Attachments
-from streamware.formats.xlsx.cells import TEXT_RULES, CellWriter, share_strings, style_cells
+from streamware.formats.xlsx.cells import CellWriter, share_strings, style_cells, text_rules
 from streamware.formats.xlsx.context import WorkbookContext
 from streamware.formats.xlsx.heading import Heading
 from streamware.formats.xlsx.protection import protection
@@ -81,9 +81,18 @@ class SheetWriter:
         self._totals = Totals(name, head.columns)  # of the rows so far
         styles = workbook.registry.styles
         # Conditional formats and validations, written after the rows.
-        self._rules = ColumnRules(name, head.columns, options, styles, workbook.timezone)
+        self._rules = ColumnRules(
+            name,
+            head.columns,
+            options,
+            styles,
+            workbook.timezone,
+            text_rules=text_rules(workbook),
+        )
         # Make text of the cells of each column.
-        self._formatters = formatters(head.columns, workbook.export, TEXT_RULES, sheet=head.name)
+        self._formatters = formatters(
+            head.columns, workbook.export, text_rules(workbook), sheet=head.name
+        )
         # Writes the rows above the data.
         self._heading = Heading(head, options, workbook, self._attachments)
         if options.table:
@@ -269,7 +278,11 @@ class SheetWriter:
         start = "<c"
         if not self._workbook.compact:
             start = f'<c r="{column_letters(total.at)}{number}"'
-        style = Style(bold=True).over(self._writers[total.at].style.style(total.kind))
+        kind = total.kind
+        if kind in (Kind.DURATION, Kind.NEGATIVE):  # the sum may have another sign than a cell
+            below = total.value is not None and total.value < 0 and not self._workbook.since_1904
+            kind = Kind.NEGATIVE if below else Kind.DURATION
+        style = Style(bold=True).over(self._writers[total.at].style.style(kind))
         cells = self._data_rows.column(total.at)
         if self._options.table:
             cells = table.column_reference(

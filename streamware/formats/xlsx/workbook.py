@@ -222,6 +222,7 @@ class XlsxEncoder:
             [sheet.name for sheet in sheets],
             [*of_sheets, *named],
             formulas=any(sheet.formulas for sheet in sheets),
+            since_1904=self._workbook.since_1904,
         )
         shared = self._workbook.strings
         strings = None if shared is None else shared.part()
