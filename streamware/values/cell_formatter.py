@@ -169,10 +169,9 @@ class CellFormatter:
         self._text_rules = text_rules  # how the format wants values written
         self._converted = converted  # counts values that are not written as they came
         self._cell_characters = cell_characters  # the most in a text
-        # How a negative duration is written: a text would have no sum.
-        self._negative = values.negative_duration
-        if summed and self._negative == "text":
-            self._negative = "number"
+        negative = values.negative_duration
+        # How a negative duration is written; a text would have no sum.
+        self._negative = "number" if summed and negative == "text" else negative
         self._others: dict[type, _OneFormatter] = {}  # methods for the types that _KNOWN lacks
 
     def cell(self, value: object) -> tuple[Kind, bytes]:
