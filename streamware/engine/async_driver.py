@@ -26,6 +26,7 @@ from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.turns import Turn, take
 from streamware.engine.worker import Worker
 from streamware.errors import LimitError, StateError
+from streamware.locks import generation
 from streamware.receipt import Receipt
 from streamware.rows.async_rows import AsyncRowBridges
 from streamware.rows.source import Bridge, aclose, is_thread_bound
@@ -105,6 +106,7 @@ class AsyncDriver:
         self._filling: asyncio.Future[bool] | None = None  # the call of `advance` under way
         self._turn: Turn | None = None  # the last turn it had
         self._endings: list[asyncio.Future[Any]] = []  # what `aclose` waits for
+        self._generation = generation()  # of the process that made it
         # The task that closes this, referenced here because asyncio keeps only a weak reference.
         self._closing: asyncio.Task[None] | None = None
 
@@ -137,7 +139,9 @@ class AsyncDriver:
 
     def __del__(self) -> None:
         # A last resort, if it was never closed: what is under way ends on its own thread.
-        if hasattr(self, "_worker") and not self._closed:
+        # In a forked child neither the threads nor the loop exist.
+        started = hasattr(self, "_closing") and self._generation == generation()
+        if started and not self._closed:
             self._stop()
 
     def close(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Lock, Timer
+from threading import Timer
+
+from streamware.locks import fork_safe_lock, generation
 
 logger = logging.getLogger("streamware")
 
@@ -28,7 +30,8 @@ class Deadline:
         self.struck = False  # whether `interrupt` was called
         self._interrupt = interrupt  # interrupts a pull
         self._pulling = False  # whether a pull is under way
-        self._lock = Lock()  # held while it interrupts, and while a pull ends
+        self._generation = generation()  # of the process that has the timer
+        self._lock = fork_safe_lock()  # held while it interrupts, and while a pull ends
         self._timer = Timer(seconds, self._strike)  # a thread once started
         self._timer.name = "streamware"
         self._timer.daemon = True
@@ -46,7 +49,8 @@ class Deadline:
 
     def stop(self) -> None:
         """Stop the timer, once an interruption under way has ended.  Idempotent."""
-        self._timer.cancel()
+        if self._generation == generation():
+            self._timer.cancel()
         with self._lock:
             self._pulling = False
 

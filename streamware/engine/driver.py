@@ -20,7 +20,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
-from threading import RLock
 from time import monotonic
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -31,6 +30,7 @@ from streamware.engine.options import ResolvedOptions
 from streamware.errors import EncodeError, LimitError
 from streamware.formats.protocol import Format
 from streamware.limits import Limits
+from streamware.locks import fork_safe_lock, generation
 from streamware.model.columns import Column, Sheet, Tagged
 from streamware.receipt import Receipt
 from streamware.rows.batching import RowBatcher, portions
@@ -98,7 +98,9 @@ class Driver:
             format, options, gate=gate, open_spool=open_spool or self._own.spool, locale=locale
         )
         self.asynchronous = async_sources(rows)  # the async rows passed open, until they are read
-        self.lock: AbstractContextManager[Any] = RLock()  # guards the document, never a pull
+        self.lock: AbstractContextManager[Any] = (
+            fork_safe_lock()
+        )  # guards the document, never a pull
         self._rows: Rows | None = checked(rows)  # as passed; None once they are opened or closed
         self._options = options  # sheet_by, chunk_size and flush_interval
         self._bridge = bridge  # turns asynchronous rows into ordinary ones
@@ -109,6 +111,7 @@ class Driver:
         self._deadline: Deadline | None = None  # interrupts a blocked pull
         if options.limits.seconds is not None and cancel is not None:
             self._deadline = Deadline(options.limits.seconds, cancel)  # starts with the rows
+        self._generation = generation()  # of the process that made it
         # What advance runs; None after the last row and once it is closed.  It is set last: the
         # finalizer of a driver whose arguments were wrong has nothing to close.
         self._steps: Generator[None, None, None] | None = self._read()
@@ -136,8 +139,8 @@ class Driver:
         raise StopIteration
 
     def __del__(self) -> None:
-        if hasattr(self, "_steps"):
-            self.close()
+        if hasattr(self, "_steps") and self._generation == generation():
+            self.close()  # in a forked child the rows, and their connection, are the parent's
 
     def advance(self) -> bool:
         """Pull and encode until something can be sent; return False after the last row."""

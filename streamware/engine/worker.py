@@ -15,10 +15,11 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from streamware.errors import StateError
+from streamware.locks import fork_safe_lock, generation
 
 T = TypeVar("T")
 
-GATE = threading.Lock()
+GATE = fork_safe_lock()
 """Held while a batch (about 2 ms) is encoded beside an event loop.
 
 Threads that encode freely take the interpreter from the loop in turns: with 8 of them another
@@ -44,17 +45,21 @@ class Worker:
         self._context = contextvars.copy_context()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._generation = generation()  # of the process that has the thread
         self.stopped = False
 
     def submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Run `call` after the earlier ones; return a future of the running loop.
 
         Raises:
-            StateError: `stop` was called, so the future would never be done.
+            StateError: `stop` was called, or the thread belongs to the process that this one was
+                forked from; the future would never be done.
         """
         if self.stopped:
             raise StateError("submit() was called after stop(); the thread has ended")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._thread is not None and self._generation != generation():
+            raise StateError("the thread of this export belongs to the parent of this process")
         if self._thread is None:
             thread = threading.Thread(target=self._work, name="streamware", daemon=True)
             thread.start()  # raises RuntimeError if there are too many threads

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from contextvars import copy_context
 from functools import partial
-from threading import Condition, Thread, current_thread
+from threading import Thread, current_thread
 from typing import Self
 
 from streamware.engine.async_driver import AsyncDriver, mark_retrieved
@@ -19,6 +19,7 @@ from streamware.engine.deadline import call_logged
 from streamware.engine.worker import Worker
 from streamware.errors import StateError
 from streamware.http.delivery import Chunks
+from streamware.locks import condition
 from streamware.rows.source import is_thread_bound
 from streamware.scratch.ring import Ring
 
@@ -58,7 +59,7 @@ class Buffered:
         self._on_closed = on_closed  # called when the rows are closed
         self._cancel = cancel  # interrupts a blocked pull
         self._thread: Thread | None = None  # the producer, from the first `next` on
-        self._news = Condition()  # notified when the ring or one of the next three changes
+        self._news = condition()  # notified when the ring or one of the next three changes
         self._ended = False  # whether the producer has closed the rows
         self._closed = False  # whether the reader wants no more
         self._error: BaseException | None = None  # the producer's, until the reader raises it

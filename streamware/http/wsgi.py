@@ -36,6 +36,7 @@ from streamware.http.headers import merge_headers
 from streamware.http.request import Request
 from streamware.http.spooled import Spooled
 from streamware.http.transport import silent_wsgi
+from streamware.locks import generation
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.spool import Spool
 
@@ -125,6 +126,7 @@ class ContextIterator:
     def __init__(self, run: Callable[..., Any] | None = None) -> None:
         # Runs a step in the context; raises RuntimeError if another thread is in it.
         self._run = run or copy_context().run
+        self._generation = generation()  # of the process that sends it
         self._wanted = True  # whether the server may want more chunks
         self._over = False  # whether it has ended
 
@@ -149,8 +151,14 @@ class ContextIterator:
         return chunk
 
     def close(self) -> None:
-        """End it.  Idempotent; may raise only KeyboardInterrupt and the like."""
+        """End it.  Idempotent; may raise only KeyboardInterrupt and the like.
+
+        In a forked child nothing is closed: rows, connections and contexts are the parent's.
+        """
         self._wanted = False
+        if self._generation != generation():
+            self._over = True
+            return
         with ExitStack() as leaving:
             try:
                 self._run(self._end_once, leaving)

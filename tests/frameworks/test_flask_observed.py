@@ -59,7 +59,8 @@ def test_spans_of_requests_on_one_thread_are_siblings_and_end_once(
     app = shop(make, delivery)
     if ours == "inside":
         app.wsgi_app = sw.WSGIMiddleware(app.wsgi_app)
-    FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+    instrument: Any = FlaskInstrumentor()
+    instrument.instrument_app(app, tracer_provider=provider)
     client = Client(sw.WSGIMiddleware(app) if ours == "outside" else app)
     for _ in range(2):
         assert len(csv_rows(client.get("/orders", buffered=True).data)) == ROWS
@@ -80,7 +81,8 @@ def test_a_client_that_leaves_detaches_too(
 
     provider, exporter = spans
     app = shop(sw.Export, delivery)
-    FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+    instrument: Any = FlaskInstrumentor()
+    instrument.instrument_app(app, tracer_provider=provider)
     response = Client(app).get("/orders")
     next(iter(response.response))
     response.close()

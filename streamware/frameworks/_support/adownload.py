@@ -12,6 +12,7 @@ from streamware.frameworks._support.download import BaseDownload
 from streamware.frameworks._support.response_stream import ResponseStream
 from streamware.http.delivery import SCRATCH, Answer, Job
 from streamware.http.disconnect import Message, Receive, Scope
+from streamware.locks import generation
 
 
 class AsyncDownload(BaseDownload):
@@ -103,7 +104,8 @@ class AsyncDownload(BaseDownload):
 
     def __del__(self) -> None:
         # A last resort, for a response that was dropped: its task holds no reference to this.
-        if getattr(self, "_stream", None) is not None or not getattr(self, "started", True):
+        running = getattr(self, "_stream", None) is not None or not getattr(self, "started", True)
+        if running and self._generation == generation():
             self.close()
 
 

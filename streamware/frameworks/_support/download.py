@@ -18,6 +18,7 @@ from streamware.errors import StateError
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 from streamware.http.request import Request
+from streamware.locks import generation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -47,6 +48,7 @@ class BaseDownload:
         self.status: int = answer.status
         self.headers = answer.headers
         self.started = False
+        self._generation = generation()  # of the process that made it
 
     @property
     def refused(self) -> bool:
@@ -142,7 +144,7 @@ class Download(BaseDownload):
     def __del__(self) -> None:
         # A last resort, for a response that was never sent, because the view raised, for example.
         # What was started closes itself.
-        if not getattr(self, "started", True):
+        if not getattr(self, "started", True) and self._generation == generation():
             self.close()
 
 

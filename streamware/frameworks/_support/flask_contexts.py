@@ -30,11 +30,12 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar, Token, copy_context
 from functools import partial
 from importlib.metadata import version
-from threading import Condition
 from typing import Any, cast
 
 import flask
 import flask.globals
+
+from streamware.locks import condition
 
 logger = logging.getLogger("streamware")
 
@@ -55,7 +56,7 @@ class Contexts:
     """
 
     def __init__(self, contexts: list[Any]) -> None:
-        self.changed = Condition()  # guards all of this; notified of every change
+        self.changed = condition()  # guards all of this; notified of every change
         self.request_holds = 0  # holds on the request
         self.app_holds = 0  # holds on the application context
         self.request_is_over = False  # whether `teardown_request` functions have run
