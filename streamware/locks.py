@@ -1,30 +1,31 @@
 """Locks that no forked child finds held by a thread that does not exist in it.
 
-A child has only the thread that forked.  What that thread holds it also releases, in the child
-as well.  All other locks are made free in the child, before anything else runs there.
+A child has only the thread that forked.  The re-entrant locks that this thread holds it also
+releases, in the child as well.  All others are made free there, before anything else runs.
 """
 
 from __future__ import annotations
 
 import os
 from threading import Condition, RLock
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
+
+Lock = TypeVar("Lock")
 
 _locks: WeakSet[Any] = WeakSet()
 _forks = 0  # forks between the first process and this one
 
 
-def fork_safe_lock() -> Any:
-    """Return a re-entrant lock, as of `threading.RLock`."""
-    lock = RLock()
+def fork_safe(lock: Lock) -> Lock:
+    """Return `lock`, a lock of `threading`, which will be free in a forked child."""
     _locks.add(lock)
     return lock
 
 
 def condition() -> Condition:
     """Return a condition with such a lock."""
-    return Condition(fork_safe_lock())
+    return Condition(fork_safe(RLock()))
 
 
 def generation() -> int:
@@ -36,8 +37,9 @@ def _free_locks() -> None:
     global _forks  # noqa: PLW0603 - it belongs to the process
     _forks += 1
     for lock in list(_locks):
-        if not lock._is_owned():  # noqa: SLF001 - as `threading.Condition` does
-            lock._at_fork_reinit()  # noqa: SLF001 - as `threading` and `logging` do
+        # Both are private to the standard library, whose own locks are kept and freed by them.
+        if not hasattr(lock, "_is_owned") or not lock._is_owned():  # noqa: SLF001
+            lock._at_fork_reinit()  # noqa: SLF001
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from children import needs_fork, ran
-from streamware.locks import condition, fork_safe_lock
+from streamware.locks import condition, fork_safe
 
 
 def test_it_is_a_re_entrant_lock() -> None:
-    lock = fork_safe_lock()
+    lock = fork_safe(threading.RLock())
     with lock, lock:
         assert lock.acquire(blocking=False)
         lock.release()
@@ -45,9 +45,9 @@ def test_a_child_finds_it_free_and_one_that_its_thread_held_is_still_held() -> N
     done = ran("""
 import os, threading, warnings
 warnings.simplefilter("ignore")
-from streamware.locks import fork_safe_lock, condition
+from streamware.locks import fork_safe, condition
 
-held, end, locks = threading.Event(), threading.Event(), [fork_safe_lock(), condition()]
+held, end, locks = threading.Event(), threading.Event(), [fork_safe(threading.RLock()), condition()]
 
 def hold():
     with locks[0], locks[1]:
@@ -57,7 +57,7 @@ def hold():
 thread = threading.Thread(target=hold)
 thread.start()
 held.wait()
-own = fork_safe_lock()
+own = fork_safe(threading.RLock())
 with own:
     child = os.fork()
     if not child:

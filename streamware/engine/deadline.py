@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Timer
+from threading import RLock, Timer
 
-from streamware.locks import fork_safe_lock, generation
+from streamware.locks import fork_safe, generation
 
 logger = logging.getLogger("streamware")
 
@@ -31,7 +31,7 @@ class Deadline:
         self._interrupt = interrupt  # interrupts a pull
         self._pulling = False  # whether a pull is under way
         self._generation = generation()  # of the process that has the timer
-        self._lock = fork_safe_lock()  # held while it interrupts, and while a pull ends
+        self._lock = fork_safe(RLock())  # held while it interrupts, and while a pull ends
         self._timer = Timer(seconds, self._strike)  # a thread once started
         self._timer.name = "streamware"
         self._timer.daemon = True

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
+from threading import RLock
 from time import monotonic
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -30,7 +31,7 @@ from streamware.engine.options import ResolvedOptions
 from streamware.errors import EncodeError, LimitError
 from streamware.formats.protocol import Format
 from streamware.limits import Limits
-from streamware.locks import fork_safe_lock, generation
+from streamware.locks import fork_safe, generation
 from streamware.model.columns import Column, Sheet, Tagged
 from streamware.receipt import Receipt
 from streamware.rows.batching import RowBatcher, portions
@@ -98,8 +99,8 @@ class Driver:
             format, options, gate=gate, open_spool=open_spool or self._own.spool, locale=locale
         )
         self.asynchronous = async_sources(rows)  # the async rows passed open, until they are read
-        self.lock: AbstractContextManager[Any] = (
-            fork_safe_lock()
+        self.lock: AbstractContextManager[Any] = fork_safe(
+            RLock()
         )  # guards the document, never a pull
         self._rows: Rows | None = checked(rows)  # as passed; None once they are opened or closed
         self._options = options  # sheet_by, chunk_size and flush_interval

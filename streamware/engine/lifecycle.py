@@ -38,10 +38,11 @@ document ignores what the encoding thread still reports, until it is closed.
 from __future__ import annotations
 
 from enum import Enum, auto
+from threading import RLock
 from time import monotonic
 
 from streamware.errors import EncodeError, LimitError, Refused, ScratchError, StateError
-from streamware.locks import fork_safe_lock
+from streamware.locks import fork_safe
 from streamware.receipt import Receipt, problem_of
 from streamware.rows.source import Cancelled
 
@@ -148,7 +149,7 @@ class Lifecycle:
         self.is_over = False  # an attribute: a finalizer at exit finds no globals
         self._started = started
         # Re-entrant: a finalizer that closes the document may run while this thread is in here.
-        self._lock = fork_safe_lock()
+        self._lock = fork_safe(RLock())
 
     @property
     def seconds(self) -> float:

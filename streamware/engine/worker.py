@@ -15,11 +15,11 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from streamware.errors import StateError
-from streamware.locks import fork_safe_lock, generation
+from streamware.locks import fork_safe, generation
 
 T = TypeVar("T")
 
-GATE = fork_safe_lock()
+GATE = fork_safe(threading.Lock())
 """Held while a batch (about 2 ms) is encoded beside an event loop.
 
 Threads that encode freely take the interpreter from the loop in turns: with 8 of them another

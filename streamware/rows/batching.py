@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
+from threading import Lock
 from time import monotonic
 from typing import Any
 
 from streamware.errors import EncodeError
-from streamware.locks import fork_safe_lock
+from streamware.locks import fork_safe
 from streamware.model.cell import Cell
 from streamware.model.columns import Tagged
 
@@ -53,7 +54,7 @@ class RowBatcher:
         self._size = FIRST_ROWS  # rows in the next batch, at most
         self._started = False  # whether the first row has come
         self._unchosen: dict[Any, None] = {}  # keys of text that is in no column, as a set
-        self._lock = fork_safe_lock()  # held while pending rows are taken
+        self._lock = fork_safe(Lock())  # held while pending rows are taken
         self._due = 0.0  # the time after which the next row ends the batch
         self._stopped = False  # whether the next row ends the pull in flight
 
