@@ -24,6 +24,9 @@ class ExportResponse(Response[bytes]):
     download.  They replace the export's of the same name, except that `Vary` is extended.  An
     answer in place of the download (406, 413, 503) has none of them.
 
+    Litestar's compression compresses what has a `Content-Encoding` again, so if the application has
+    a `compression_config`, the download is compressed by that alone.
+
     Litestar ends generator dependencies when the handler has returned.  So pass the rows as a
     callable that also opens what they need.
 

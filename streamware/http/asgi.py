@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from streamware.engine.async_driver import AsyncDriver
 from streamware.errors import StateError, StreamwareError
 from streamware.http.buffered import AsyncBuffered
+from streamware.http.coding import is_recoded
 from streamware.http.delivery import (
     SCRATCH,
     Answer,
@@ -43,7 +45,10 @@ async def respond(answerer: Answerer, scope: Scope, receive: Receive, send: Send
     """Answer one request; the first chunk is made before the response is started."""
     if scope["type"] != "http":
         raise StateError(f"an Export answers HTTP requests, not {scope['type']}")
-    answer = answerer(Request.from_scope(scope))
+    request = Request.from_scope(scope)
+    if is_recoded(scope):
+        request = replace(request, coding=None)
+    answer = answerer(request)
     if not isinstance(answer.body, Job):
         if answer.discarded is not None:
             await answer.discarded.achunks().aclose()

@@ -1,11 +1,15 @@
 """Coding: gzip as a content coding, flushed with each chunk that the clock wants out.
 
+Middlewares that compress leave alone what has a `Content-Encoding`, but for Litestar's.
+
 Source: RFC 9110 §8.4.1.3; RFC 1952.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 from streamware.formats.zip import isal_zlib
 
@@ -27,3 +31,12 @@ class Gzip:
         elif flush and chunk:
             out += self._compressor.flush(zlib.Z_SYNC_FLUSH)
         return out
+
+
+def is_recoded(scope: Mapping[str, Any]) -> bool:
+    """Return whether the application around compresses every body, even one that is compressed.
+
+    A Litestar application with a `compression_config` does, and names only its own coding.
+    """
+    applications = (scope.get("litestar_app"), scope.get("app"))
+    return any(getattr(each, "compression_config", None) is not None for each in applications)

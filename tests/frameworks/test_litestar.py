@@ -1,16 +1,19 @@
+import asyncio
 import gc
+import gzip
 from typing import Any
 
 import pytest
 
 import streamware as sw
-from fakes import Rows, asgi_get, orders
-from readers import csv_rows
+from fakes import Connection, Rows, asgi_get, failing, orders
+from readers import calamine_rows, csv_rows
 
 pytest.importorskip("litestar")
 
 from litestar import Litestar, get, post, route
 from litestar.background_tasks import BackgroundTask
+from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
@@ -127,3 +130,78 @@ def test_the_description_of_the_api_holds_it() -> None:
     app = Litestar([orders], logging_config=None)
     assert app.openapi_schema.paths is not None
     assert "/orders" in app.openapi_schema.paths
+
+
+# Litestar's compression, which leaves nothing alone
+
+
+def decoded(coding: str, body: bytes) -> bytes:
+    if coding == "br":
+        return bytes(pytest.importorskip("brotli").decompress(body))
+    return gzip.decompress(body)
+
+
+@pytest.mark.parametrize("backend", ["gzip", "brotli"])
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+@pytest.mark.parametrize("format_", ["csv", "xlsx"])
+@pytest.mark.parametrize("accepted", ["gzip", "gzip, br"])
+def test_litestar_compresses_what_is_not_compressed_yet(
+    backend: Any, delivery: Any, format_: str, accepted: str
+) -> None:
+    if backend == "brotli":
+        pytest.importorskip("brotli")
+
+    @get("/")
+    async def orders_() -> ExportResponse:
+        return ExportResponse(lambda: orders(3000), format=format_, delivery=delivery)
+
+    @get("/bare")
+    async def bare() -> ASGIApp:
+        return sw.Export(lambda: orders(3000), format=format_, delivery=delivery)
+
+    app = Litestar(
+        [orders_, bare],
+        logging_config=None,
+        compression_config=CompressionConfig(backend=backend),
+    )
+    for path in ("/", "/bare"):
+        connection = Connection(headers={"Accept-Encoding": accepted})
+        connection.scope["path"] = path
+        reply = asyncio.run(connection.run(with_defaults(app)))
+        coding = "br" if (backend, accepted) == ("brotli", "gzip, br") else "gzip"
+        assert reply.headers["content-encoding"] == coding
+        assert "Accept-Encoding" in reply.headers["vary"] or format_ == "xlsx"
+        data = decoded(coding, reply.body)
+        assert len(csv_rows(data) if format_ == "csv" else calamine_rows(data)) == 3000
+
+
+def test_a_client_that_takes_no_coding_gets_none_of_litestar_either() -> None:
+    @get("/")
+    async def orders_() -> ExportResponse:
+        return ExportResponse(ROWS, format="csv")
+
+    app = app_of(orders_, compression_config=CompressionConfig(backend="gzip"))
+    reply = asgi_get(app)
+    assert "content-encoding" not in reply.headers
+    assert len(csv_rows(reply.body)) == 3
+
+
+def test_without_its_compression_ours_remains() -> None:
+    @get("/")
+    async def orders_() -> ExportResponse:
+        return ExportResponse(ROWS, format="csv")
+
+    reply = asgi_get(app_of(orders_), headers={"Accept-Encoding": "gzip"})
+    assert reply.headers["content-encoding"] == "gzip"
+    assert len(csv_rows(gzip.decompress(reply.body))) == 3
+
+
+def test_rows_that_fail_late_are_cut_when_litestar_compresses() -> None:
+    @get("/")
+    async def orders_() -> ExportResponse:
+        return ExportResponse(failing(20_000), format="csv")
+
+    app = app_of(orders_, compression_config=CompressionConfig(backend="gzip"))
+    reply = asgi_get(app, headers={"Accept-Encoding": "gzip"})
+    assert (reply.status, reply.complete) == (200, False)
+    assert reply.error is not None
