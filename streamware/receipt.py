@@ -31,14 +31,17 @@ CONVERSIONS = {
         " it is out of range in `Values.timezone`.  In XLSX and ODS a time with a zone, too.",
     ),
     "big_int": Conversion(
-        _SPREADSHEETS,
+        "XLSX, ODS, JSON, NDJSON",
         "An integer or an integral Decimal beyond ±10^15 was written as text or, by"
-        " `Values(big_int='number')`, as a rounded number; so was a Decimal beyond a double.",
+        " `Values(big_int='number')`, as a rounded number; so was a Decimal beyond a double.  In"
+        " JSON, by `Values(big_int='text')`, one beyond ±(2^53 - 1) was written as text, inside of"
+        " nested values too.",
     ),
     "decimal": Conversion(
         _ALL,
         "A Decimal (XLSX, ODS), a fraction or another real number was rounded to a double; or a"
-        " Decimal was written as text, by `Values(decimal='text')`.",
+        " Decimal was written as text: by `Values(decimal='text')`, or in JSON because"
+        " `Values(big_int='text')` keeps digits that a double would not hold.",
     ),
     "early_date": Conversion(
         _SPREADSHEETS,

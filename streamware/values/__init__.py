@@ -49,8 +49,10 @@ class Values:
         formula_text: Text that a spreadsheet would take for a formula when it opens a CSV:
             "guard" with a leading apostrophe, "off", or "error".  It applies only to formats in
             which text can become a formula, and to a CSV with `guard=False` only if it is "error".
-        big_int: Integers beyond ±10^15 in a spreadsheet: "text", so that no digit is lost, or
-            "number", which is rounded.
+        big_int: Integers that readers round, which are those beyond ±10^15 in a spreadsheet, and
+            beyond ±(2^53 - 1) in JSON, where JavaScript and jq round them: "text", so that no digit
+            is lost, or "number".  By default, "auto", they are text in spreadsheets, and in JSON
+            numbers with all digits, which Python, Java and PostgreSQL read as they are.
         decimal: Decimals: "number" (rounded, and counted, if a spreadsheet's double cannot hold
             them) or "text".
         negative_duration: Negative durations in XLSX, which Excel shows as ####: ISO 8601 "text",
@@ -70,7 +72,7 @@ class Values:
     timezone: tzinfo = UTC
     aware: Literal["convert", "text"] = "convert"
     formula_text: Literal["guard", "off", "error"] = "guard"
-    big_int: Literal["text", "number"] = "text"
+    big_int: Literal["auto", "text", "number"] = "auto"
     decimal: Literal["number", "text"] = "number"
     negative_duration: Literal["text", "number", "1904"] = "text"
     non_finite: Literal["empty", "text", "error"] = "empty"

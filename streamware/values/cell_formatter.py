@@ -55,6 +55,7 @@ SEPARATOR = b"\x1f"
 CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 LEAD_OF_FFFE = b"\xef"  # the first byte of U+FFFE and U+FFFF in UTF-8
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_MANY_DIGITS = re.compile("[0-9]{16}")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 FORMULA_STARTS = frozenset("=@\t\r+-")
 # Text that starts with a sign without being a formula: a number, a phone number, a duration.
@@ -63,6 +64,8 @@ _NUMBER_OR_PHONE = re.compile(
     r"|-P(?=.)(?:[0-9]+[YMWD])*(?:T(?:[0-9]+(?:\.[0-9]+)?[HMS])+)?\Z"
 )
 
+DOUBLE = 2**53 - 1
+"""The largest integer up to which doubles have all others (RFC 8259 §6)."""
 DIGITS = 15
 """Decimal digits of a number that a spreadsheet stores and shows (Microsoft's limits page)."""
 UTF16_CELL = 32_767
@@ -125,6 +128,12 @@ class TextRules:
             return FIRST_GREGORIAN
         return FIRST_DATE if self.epoch == EPOCH else FIRST_DATE_1904
 
+    def largest(self, values: Values) -> int | None:
+        """Return the largest integer that is a number whatever the caller chose; None: all are."""
+        if self.spreadsheet:
+            return int(10**DIGITS)
+        return DOUBLE if self.json and values.big_int == "text" else None
+
     @property
     def first_serial(self) -> int:
         """The serial of that date."""
@@ -163,6 +172,8 @@ class CellFormatter:
         self.guards = values.formula_text != "off" and text_rules.formulas
         # The bytes that need no care in a blob of texts.
         self.plain = _plain(text_rules.escape.care, text_rules.spreadsheet)
+        # The largest integer that is a number whatever the caller chose; None: all are.
+        self.largest = text_rules.largest(values)
         self._name = name  # of the column, for messages
         self._sheet = sheet  # name of the sheet, for messages
         self._values = values  # the caller's choices
@@ -293,7 +304,7 @@ class CellFormatter:
         if abs(value) >= _TOO_LARGE:
             raise self.error(value, f"has more than {MOST_DIGITS:,} digits; pass it as text")
         token = digits(value)
-        if self._text_rules.spreadsheet and abs(value) > 10**DIGITS:
+        if self.largest is not None and abs(value) > self.largest:
             self._converted["big_int"] += 1
             fits = self._values.big_int == "number" and abs(value) <= _LARGEST_DOUBLE
             return (Kind.NUMBER, token) if fits else self._text(token.decode())
@@ -335,21 +346,24 @@ class CellFormatter:
             return self._text(token.decode())
         # A plain decimal that is short enough for a double to keep all its digits.
         short = len(token) <= DIGITS and not token.translate(None, b"0123456789.-")
-        if short or not self._text_rules.spreadsheet:
+        if short or self.largest is None:
             return Kind.NUMBER, token
-        return self._double(value, token)
+        return self._double(value, token, self.largest)
 
-    def _double(self, value: Decimal, token: bytes) -> tuple[Kind, bytes]:
+    def _double(self, value: Decimal, token: bytes, largest: int) -> tuple[Kind, bytes]:
         infinite = math.isinf(float(value))
-        beyond = value.copy_abs() > 10**DIGITS and value == value.to_integral_value()
+        beyond = value.copy_abs() > largest and value == value.to_integral_value()
         if infinite or beyond:
             self._converted["big_int"] += 1
-            if self._values.big_int == "text" or infinite:
+            if self._values.big_int != "number" or infinite:
                 return self._text(token.decode())
             return Kind.NUMBER, repr(float(value)).encode()
         rounded = repr(float(value))
-        if Decimal(rounded) != value:
+        exact = Decimal(rounded) == value
+        if not exact:
             self._converted["decimal"] += 1
+        if self._text_rules.json:  # where nothing is rounded
+            return (Kind.NUMBER, token) if exact else self._text(token.decode())
         return Kind.NUMBER, rounded.encode()
 
     def _date(self, value: date) -> tuple[Kind, bytes]:
@@ -496,12 +510,15 @@ class CellFormatter:
         text = compact_json(value)
         if text is None:
             raise self.error(value, "has something inside that JSON cannot hold")
-        if "NaN" in text or "Infinity" in text:
+        big = self._values.big_int == "text" and _MANY_DIGITS.search(text)
+        if big or "NaN" in text or "Infinity" in text:
             # JSON has no such numbers: each becomes what `Values.non_finite` says, or null.
-            finite = json.loads(
-                text, parse_constant=lambda name: self._non_finite(float(name))[1].decode() or None
+            safe = json.loads(
+                text,
+                parse_constant=lambda name: self._non_finite(float(name))[1].decode() or None,
+                parse_int=self._nested_int,
             )
-            text = compact_json(finite) or ""
+            text = compact_json(safe) or ""
         if not self._text_rules.json:
             return self._text(text)
         if FORBIDDEN.search(text):
@@ -513,6 +530,13 @@ class CellFormatter:
             else:
                 text = self._without_forbidden(text)
         return Kind.JSON, text.encode()
+
+    def _nested_int(self, token: str) -> int | str:
+        value = int(token)
+        if self._values.big_int != "text" or abs(value) <= DOUBLE:
+            return value
+        self._converted["big_int"] += 1
+        return token
 
     def _other(self, value: object) -> tuple[Kind, bytes]:
         if self._values.other == "str":

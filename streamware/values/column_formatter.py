@@ -232,10 +232,8 @@ class ColumnFormatter:
             tokens = int_tokens(cells)
         except OverflowError:
             return None
-        if (
-            self._text_rules.spreadsheet
-            and not -(10**DIGITS) <= min(cells) <= max(cells) <= 10**DIGITS
-        ):
+        largest = self._single.largest
+        if largest is not None and not -largest <= min(cells) <= max(cells) <= largest:
             return None
         return FormattedColumn(Kind.NUMBER, tokens, numbers=cells)
 
@@ -250,7 +248,7 @@ class ColumnFormatter:
         if text.translate(None, b"0123456789.-\x1f"):
             return None
         tokens = text.split(SEPARATOR)
-        if self._text_rules.spreadsheet and max(map(len, tokens)) > DIGITS:
+        if self._single.largest is not None and max(map(len, tokens)) > DIGITS:
             return None
         return FormattedColumn(Kind.NUMBER, tokens)
 
