@@ -60,7 +60,9 @@ CONVERSIONS = {
         " formula has no translation, such as one with the column of a table.",
     ),
     "formula_text": Conversion(
-        "CSV, TSV", "Text that a spreadsheet would take for a formula got an apostrophe."
+        "CSV, TSV",
+        "Text that a spreadsheet would take for a formula got an apostrophe; so did a negative"
+        " duration and -Infinity.",
     ),
     "link": Conversion(
         _SPREADSHEETS,

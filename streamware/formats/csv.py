@@ -42,7 +42,8 @@ class Csv:
         null: Text of an empty cell.
         decimal: Decimal sign of numbers, "." or ",".
         guard: Whether to guard against text that starts like a formula, as `Values.formula_text`
-            says.  Turn it off for files that only programs read.
+            says, in the cell or in what becomes a cell if the file is split at `,`, `;`, `|` or TAB
+            instead of `delimiter`.  Turn it off for files that only programs read.
         language: Language of the programs that open the file: a tag such as "de" or "de-CH", or
             "auto" for the reader's language, which over HTTP `Accept-Language` names.  The
             delimiter (unless it is TAB) and the decimal sign are then those that spreadsheet
@@ -214,7 +215,7 @@ class CsvEncoder:
         self._titles = [column.title for column in columns if column.title is not None]
         escape = CsvEscape(options.delimiter, always=options.quoting != "minimal")
         guards = options.guard or context.values.formula_text == "error"
-        text_rules = TextRules(escape=escape, formulas=guards)
+        text_rules = TextRules(escape=escape, formulas=guards, delimiter=options.delimiter)
         locale = None
         if options.localized and options.language is not None:
             locale = LocaleFormatter(options.language, context.receipt.converted)

@@ -47,8 +47,9 @@ class Values:
             kind "date", "time" or "text" reads them.
         aware: Aware date-times: "convert" to `timezone`, or "text", ISO 8601 with their own offset.
         formula_text: Text that a spreadsheet would take for a formula when it opens a CSV:
-            "guard" with a leading apostrophe, "off", or "error".  It applies only to formats in
+            "guard" with an apostrophe before it, "off", or "error".  It applies only to formats in
             which text can become a formula, and to a CSV with `guard=False` only if it is "error".
+            Numbers and telephone numbers are no formulas.
         big_int: Integers that readers round, which are those beyond ±10^15 in a spreadsheet, and
             beyond ±(2^53 - 1) in JSON, where JavaScript and jq round them: "text", so that no digit
             is lost, or "number".  By default, "auto", they are text in spreadsheets, and in JSON

@@ -36,6 +36,7 @@ from streamware.values.dates import (
     iso_duration,
     naive,
 )
+from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
 from streamware.values.lazy_text import is_lazy_text
 from streamware.values.nested import ADDRESSES, compact_json
@@ -57,12 +58,6 @@ LEAD_OF_FFFE = b"\xef"  # the first byte of U+FFFE and U+FFFF in UTF-8
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MANY_DIGITS = re.compile("[0-9]{16}")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-FORMULA_STARTS = frozenset("=@\t\r+-")
-# Text that starts with a sign without being a formula: a number, a phone number, a duration.
-_NUMBER_OR_PHONE = re.compile(
-    r"[+-][.,]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?%?\Z|\+[0-9(][0-9 ().-]*\Z"
-    r"|-P(?=.)(?:[0-9]+[YMWD])*(?:T(?:[0-9]+(?:\.[0-9]+)?[HMS])+)?\Z"
-)
 
 DOUBLE = 2**53 - 1
 """The largest integer up to which doubles have all others (RFC 8259 §6)."""
@@ -102,6 +97,7 @@ class TextRules:
         iso: Whether a spreadsheet has the dates, times and durations of XML Schema instead.
         epoch: The day whose serial is 0.
         formulas: Whether the program that opens the file may take text for a formula.
+        delimiter: What separates cells, if it is a single character.
         json: Whether nested values are written as JSON, and not as a text.
         escaped: Writes a forbidden character in the format's notation; None if it has none.
     """
@@ -113,6 +109,7 @@ class TextRules:
     iso: bool = False
     epoch: datetime = EPOCH
     formulas: bool = False
+    delimiter: str = ""
     json: bool = False
     escaped: Callable[[str], bytes] | None = None
 
@@ -168,8 +165,9 @@ class CellFormatter:
         summed: bool = False,
     ) -> None:
         self.row = 0  # number of the row of the next cell, for messages
-        # Whether text that looks like a formula is guarded.
-        self.guards = values.formula_text != "off" and text_rules.formulas
+        guards = values.formula_text != "off" and text_rules.formulas
+        # Finds text that looks like a formula; None if it may.
+        self.guard = guard_of(text_rules.delimiter) if guards else None
         # The bytes that need no care in a blob of texts.
         self.plain = _plain(text_rules.escape.care, text_rules.spreadsheet)
         # The largest integer that is a number whatever the caller chose; None: all are.
@@ -244,11 +242,13 @@ class CellFormatter:
     def _encoded_text(self, text: str) -> bytes:
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
-        if self.guards and text[:1] in FORMULA_STARTS and not _NUMBER_OR_PHONE.match(text):
-            if self._values.formula_text == "error":
-                raise self.error(text, "starts like a formula")
-            self._converted["formula_text"] += 1
-            text = "'" + text
+        if self.guard is not None:
+            guarded = self.guard.guarded(text)
+            if guarded is not text:
+                if self._values.formula_text == "error":
+                    raise self.error(text, "starts like a formula")
+                self._converted["formula_text"] += 1
+                text = guarded
         blob = text.encode()
         return self._text_rules.escape(blob, blob.translate(None, self.plain), self._converted)[0]
 
@@ -334,7 +334,14 @@ class CellFormatter:
             return Kind.EMPTY, b""
         if value != value:
             return Kind.TEXT, b"NaN"
-        return Kind.TEXT, b"Infinity" if value > 0 else b"-Infinity"
+        return Kind.TEXT, b"Infinity" if value > 0 else self._signed("-Infinity")
+
+    def _signed(self, text: str) -> bytes:
+        """Write a text of ours, which can start with a sign, but is never refused for it."""
+        if text[0] == "-" and self.guard is not None and self._values.formula_text == "guard":
+            self._converted["formula_text"] += 1
+            text = "'" + text
+        return text.encode()
 
     def _decimal(self, value: Decimal) -> tuple[Kind, bytes]:
         if not value.is_finite():
@@ -433,7 +440,7 @@ class CellFormatter:
 
     def _duration(self, value: timedelta) -> tuple[Kind, bytes]:
         if not self._text_rules.spreadsheet:
-            return Kind.DURATION, iso_duration(value).encode()
+            return Kind.DURATION, self._signed(iso_duration(value))
         negative = value < timedelta(0)
         native = not negative or self._text_rules.iso or self._negative == "1904"
         if not native:  # in XLSX, where Excel would show ####

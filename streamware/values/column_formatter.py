@@ -29,7 +29,6 @@ from streamware.values import Values
 from streamware.values.cell_formatter import (
     CONTROLS,
     DIGITS,
-    FORMULA_STARTS,
     LEAD_OF_FFFE,
     SEPARATOR,
     UTF16_CELL,
@@ -43,15 +42,15 @@ from streamware.values.dates import (
     datetime_serials,
     iso_tokens,
 )
+from streamware.values.formula_text import SIGN_BYTES, STARTS, FormulaGuard
 from streamware.values.kinds import Kind, KindReader
 from streamware.values.numbers import float_tokens, int_tokens, plain_floats
 
 _FFFE, _FFFF = b"\xef\xbf\xbe", b"\xef\xbf\xbf"
 _CONTROLS_ONLY = bytes(set(range(256)) - set(CONTROLS))
-_STARTS = "".join(FORMULA_STARTS).encode()
-_NO_STARTS = bytes(set(range(256)) - set(_STARTS))
 _TWO_SEPARATORS = SEPARATOR + SEPARATOR
 _SEPARATOR_OR_END = (SEPARATOR, b"")
+_NO_SIGNS = bytes(set(range(256)) - set(SIGN_BYTES))
 _FIRST_CHARACTER = itemgetter(slice(1))
 _ZONE = attrgetter("tzinfo")
 # Zones that always have an offset; a date-time in any other may be naive.
@@ -119,8 +118,8 @@ class ColumnFormatter:
             sheet=sheet,
             summed=column.total in ("sum", "average"),
         )
-        # The bytes that need no care: those that a formula can start with, and the others.
-        self._starts, self._plain = _starts(self._single.plain, self._single.guards)
+        # The bytes that need no care: those that the guard looks at, and the others.
+        self._guarded, self._plain = _guarded(self._single.plain, self._single.guard)
         self._serials = Serials(text_rules.epoch)  # of the dates that have occurred
 
     def format(self, cells: Sequence[object], first: int) -> FormattedColumn:
@@ -203,11 +202,17 @@ class ColumnFormatter:
         ):
             return None
         kept = blob.translate(None, self._plain)
-        if self._starts and len(kept) >= len(cells):
-            may_start = kept.translate(None, _NO_STARTS)  # any of the bytes, anywhere in a text
-            if may_start and not FORMULA_STARTS.isdisjoint(set(map(_FIRST_CHARACTER, cells))):
+        guard = self._single.guard
+        if guard is not None and len(kept) >= len(cells):
+            # What is not next to each other in the short `kept` is not so in `blob`.
+            if kept.translate(None, _NO_SIGNS) and (
+                not STARTS.isdisjoint(set(map(_FIRST_CHARACTER, cells)))
+                or ((guard.finds(kept) or LEAD_OF_FFFE in kept) and guard.finds(blob))
+            ):
                 return None
-            kept = kept.translate(None, self._starts)
+            if b"\x1f\n" in b"\x1f" + kept and b"\x1f\n" in b"\x1f" + blob:
+                return None
+            kept = kept.translate(None, self._guarded)
         if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
             return self._text_column(blob.split(SEPARATOR), blob)
         if kept.translate(None, _CONTROLS_ONLY) != SEPARATOR * (len(cells) - 1) or (
@@ -364,10 +369,7 @@ class ColumnFormatter:
 
 
 @cache
-def _starts(plain: bytes, guards: bool) -> tuple[bytes, bytes]:
-    """Split the bytes that need no care into those that a formula can start with, and the others.
-
-    The former are empty unless text can become a formula.
-    """
-    starts = _STARTS if guards else b""
-    return bytes(set(starts) & set(plain)), bytes(set(plain) - set(starts))
+def _guarded(plain: bytes, guard: FormulaGuard | None) -> tuple[bytes, bytes]:
+    """Split the bytes that need no care into those that the guard looks at, and the others."""
+    looked_at = set() if guard is None else {*SIGN_BYTES, *guard.ends} & set(plain)
+    return bytes(looked_at), bytes(set(plain) - looked_at)
