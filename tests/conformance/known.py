@@ -32,7 +32,7 @@ class Known(NamedTuple):
 
 
 JS_STREAM = "exceljs, stream"
-NO_NOTATION = "openpyxl.*|gnumeric|exceljs.*"
+NO_NOTATION = "openpyxl.*|pandas, openpyxl|tablib|gnumeric|exceljs.*|xlsx-populate|roo|openxlsx"
 
 KNOWN = [
     Known(
@@ -130,7 +130,7 @@ KNOWN = [
         always=False,
     ),
     Known(
-        "gnumeric|exceljs.*|Apache POI, events",
+        "gnumeric|exceljs.*|Apache POI, events|xlsx-populate|openxlsx",
         "compact=True",
         ".*",
         "It needs the references that `compact=True` leaves out.",
@@ -201,7 +201,7 @@ KNOWN = [
         "xlsx",
     ),
     Known(
-        "exceljs",
+        "exceljs|xlsx-populate",
         "links of cells|index sheet",
         ".* links .*",
         "It leaves out what is behind the `#` of an address, so links within a workbook, too.",
@@ -229,7 +229,7 @@ KNOWN = [
         "xlsx",
     ),
     Known(
-        "calamine",
+        "calamine|pandas, calamine",
         ".*",
         r".*: text 'PT.*', not moment .*",
         "It reads durations of more than a day as their ISO 8601 text.",
@@ -312,6 +312,119 @@ KNOWN = [
         "sheets: .*&amp;.*",
         "It does not decode `&amp;` in the name of a sheet.",
         "ods",
+    ),
+    Known(
+        "pandas, odf",
+        ".*",
+        "workbook: error: DateParseError.*",
+        "It opens no workbook with a duration of a day or more, whose text it takes for a time of"
+        " day.",
+        "ods",
+    ),
+    Known(
+        "pandas, odf",
+        "text",
+        ".*: empty, not text '#N/A'",
+        "It takes the text `#N/A` for an error.",
+        "ods",
+    ),
+    Known(
+        "tablib",
+        ".*",
+        "workbook: error: InvalidDimensions.*",
+        "It opens no sheet whose first row is shorter than another, so none with title rows.",
+    ),
+    Known(
+        "tablib",
+        ".*",
+        "workbook: error: ValueError: (unconverted data|time data).*",
+        "It opens no workbook with fractions of a second, or with durations of a day or more.",
+        "ods",
+    ),
+    Known(
+        "tablib",
+        "text|formulas",
+        "[^:]*: (text|empty).*, not text .*",
+        "It reads a text up to its first line break, or up to blanks that ODF has as an element.",
+        "ods",
+    ),
+    Known(
+        "tablib",
+        "notes|random mixture.*",
+        "[^:]*: text .*, not .*|workbook: error: ValueError: could not convert string.*",
+        "It takes a note for the text of its cell.",
+        "ods",
+    ),
+    Known(
+        "xlsx-populate",
+        ".*",
+        "[^:]*: number .*, not text .*",
+        "Its parser of XML takes text that looks like a number for one.",
+        "xlsx",
+    ),
+    Known(
+        "roo",
+        "fractions of a second|random mixture.*",
+        "[^:]*: moment .*, not moment .*",
+        "It has whole seconds.",
+    ),
+    Known(
+        "roo",
+        "number formats",
+        ".*D2: moment .*, not moment .*",
+        "It leaves out the time of a date-time whose format shows none.",
+        "xlsx",
+    ),
+    Known(
+        "roo",
+        "strings=.*",
+        ".*: text '<html>.*",
+        "It takes a shared string that starts with markup for HTML.",
+        "xlsx",
+    ),
+    Known("roo", "text", ".*B10: text '<b>& .*", "It decodes `&amp;` twice.", "ods"),
+    Known(
+        "roo",
+        "number formats",
+        ".*: text .*, not number .*",
+        "It has amounts of money as text.",
+        "ods",
+    ),
+    Known(
+        "roo",
+        ".*",
+        r"[^=]*=.*(\[\.|;).*, not .*",
+        "It gives formulas of ODS as they are in the file.",
+        "ods",
+    ),
+    Known(
+        "roo",
+        "formulas",
+        r".*: text '(true|false)' .*",
+        "It gives the truth value of a formula as text.",
+        "ods",
+    ),
+    Known(
+        "openxlsx",
+        ".*",
+        ".*: shown .*(&(amp|lt|gt);|xml:space).*",
+        'It does not decode inline strings, and has `xml:space` in them; `strings="shared"` helps.',
+        "xlsx",
+    ),
+    Known(
+        "openxlsx",
+        "strings=.*",
+        ".*B8: shown .*",
+        "It leaves out empty lines of a text.",
+        "xlsx",
+    ),
+    Known(
+        "readxl",
+        ".*",
+        "[^:]*: moment .*, not moment .*",
+        "It counts the days before 1900-03-01 as Excel does: times and short durations get a day"
+        " more.",
+        "xlsx",
     ),
 ]
 

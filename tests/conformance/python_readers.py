@@ -1,4 +1,4 @@
-"""What openpyxl and python-calamine see of a workbook."""
+"""What openpyxl, python-calamine, pandas and tablib see of a workbook."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pandas
 import python_calamine
+import tablib
 from openpyxl.styles.colors import Color
 from openpyxl.utils.units import DEFAULT_COLUMN_WIDTH
 
@@ -33,6 +35,37 @@ def calamine(path: Path) -> View:
 
 def _range(top: int, left: int, bottom: int, right: int) -> str:
     return f"{letters(left)}{top + 1}:{letters(right)}{bottom + 1}"
+
+
+def pandas_by(engine: str, path: Path) -> View:
+    """What pandas reads, nothing taken for a header or for missing."""
+    frames = pandas.read_excel(
+        path, sheet_name=None, header=None, na_filter=False, dtype=object, engine=engine
+    )
+    return View(
+        [
+            SheetView(name, [[_plain(value) for value in row] for row in frame.to_numpy(object)])
+            for name, frame in frames.items()
+        ]
+    )
+
+
+def _plain(value: Any) -> Cell | None:
+    """Of a value of pandas or NumPy."""
+    if value is pandas.NaT or (isinstance(value, float) and value != value):
+        return None
+    plain = value.to_pydatetime() if isinstance(value, pandas.Timestamp) else value
+    return cell_of(plain.item() if hasattr(plain, "item") else plain)
+
+
+def tablib_file(path: Path) -> View:
+    book = tablib.Databook().load(path.read_bytes(), path.suffix[1:], headers=False)
+    return View(
+        [
+            SheetView(sheet.title, [[cell_of(value) for value in row] for row in sheet])
+            for sheet in book.sheets()
+        ]
+    )
 
 
 def openpyxl_file(path: Path) -> View:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -113,11 +114,45 @@ def java(jar: str = "") -> dict[str, Any]:
     return {"version": version, "missing": missing}
 
 
-def in_turn(see: str, paths: Sequence[Path], _: Path) -> list[View]:
+def debian(package: str, command: str) -> dict[str, Any]:
+    """A library of another language, as Debian packs it."""
+
+    def status() -> str:
+        if not shutil.which(command):
+            return ""
+        asks = ["dpkg-query", "-W", "-f", "${Version}", package]
+        with suppress(FileNotFoundError):
+            return subprocess.run(asks, capture_output=True, text=True, check=False).stdout
+        return ""
+
+    found = cache(status)
+    return {
+        "version": lambda: found().partition("-")[0],
+        "missing": lambda: "" if found() else f"{package} (Debian)",
+    }
+
+
+def in_turn(see: str, paths: Sequence[Path], _: Path, *asks: str) -> list[View]:
     """Readers in Python; what one raises is what it has to say."""
     from conformance import python_readers
 
-    return [tried(partial(getattr(python_readers, see), path)) for path in paths]
+    reads = partial(getattr(python_readers, see), *asks)
+    return [tried(partial(reads, path)) for path in paths]
+
+
+def by_pandas(engine: str) -> Callable[[Sequence[Path], Path], list[View]]:
+    return lambda paths, folder: in_turn("pandas_by", paths, folder, engine)
+
+
+def by_script(*command: str) -> Callable[[Sequence[Path], Path], list[View]]:
+    """A script of `programs/`, named last before its arguments."""
+
+    def read(paths: Sequence[Path], folder: Path) -> list[View]:
+        program, script, *asks = command
+        lines = printed([program, str(PROGRAMS / script), *asks], paths, folder)
+        return [view_of(line) for line in lines]
+
+    return read
 
 
 def printed(command: Sequence[str], paths: Sequence[Path], folder: Path) -> list[str]:
@@ -133,14 +168,6 @@ def printed(command: Sequence[str], paths: Sequence[Path], folder: Path) -> list
     lines = ran.stdout.decode("utf-8").split("\n")[:-1]  # of the lines, not of the text in them
     said = ran.stderr.decode("utf-8", "replace").strip()
     return lines + [json.dumps({"error": said or "no answer"})] * (len(paths) - len(lines))
-
-
-def by_node(script: str, argument: str) -> Callable[[Sequence[Path], Path], list[View]]:
-    def read(paths: Sequence[Path], folder: Path) -> list[View]:
-        lines = printed(["node", str(PROGRAMS / script), argument], paths, folder)
-        return [view_of(line) for line in lines]
-
-    return read
 
 
 def compiled(source: str) -> list[str]:
@@ -281,6 +308,20 @@ READERS = [
         forms=("xlsx", "ods"),
         **module("python-calamine"),
     ),
+    Reader(name="pandas, openpyxl", read=by_pandas("openpyxl"), **module("pandas")),
+    Reader(
+        name="pandas, calamine",
+        read=by_pandas("calamine"),
+        forms=("xlsx", "ods"),
+        **module("pandas"),
+    ),
+    Reader(name="pandas, odf", read=by_pandas("odf"), forms=("ods",), **module("pandas")),
+    Reader(
+        name="tablib",
+        read=partial(in_turn, "tablib_file"),
+        forms=("xlsx", "ods"),
+        **module("tablib"),
+    ),
     Reader(
         name="LibreOffice",
         read=libreoffice.read,
@@ -295,20 +336,41 @@ READERS = [
     ),
     Reader(
         name="SheetJS 0.18",
-        read=by_node("sheetjs.cjs", "xlsx"),
+        read=by_script("node", "sheetjs.cjs", "xlsx"),
         forms=("xlsx", "ods"),
         **node("xlsx"),
     ),
     Reader(
         name="SheetJS 0.20",
-        read=by_node("sheetjs.cjs", "@e965/xlsx"),
+        read=by_script("node", "sheetjs.cjs", "@e965/xlsx"),
         forms=("xlsx", "ods"),
         **node("@e965/xlsx"),
     ),
-    Reader(name="exceljs", read=by_node("exceljs.cjs", "file"), **node("exceljs")),
-    Reader(name="exceljs, stream", read=by_node("exceljs.cjs", "stream"), **node("exceljs")),
+    Reader(name="exceljs", read=by_script("node", "exceljs.cjs", "file"), **node("exceljs")),
+    Reader(
+        name="exceljs, stream",
+        read=by_script("node", "exceljs.cjs", "stream"),
+        **node("exceljs"),
+    ),
+    Reader(name="xlsx-populate", read=by_script("node", "populate.cjs"), **node("xlsx-populate")),
     Reader(name="Apache POI", read=by_poi("file"), **java("poi")),
     Reader(name="Apache POI, events", read=by_poi("events"), **java("poi")),
+    Reader(
+        name="roo",
+        read=by_script("ruby", "roo.rb"),
+        forms=("xlsx", "ods"),
+        **debian("ruby-roo", "ruby"),
+    ),
+    Reader(
+        name="readxl",
+        read=by_script("Rscript", "excel.R", "readxl"),
+        **debian("r-cran-readxl", "Rscript"),
+    ),
+    Reader(
+        name="openxlsx",
+        read=by_script("Rscript", "excel.R", "openxlsx"),
+        **debian("r-cran-openxlsx", "Rscript"),
+    ),
 ]
 
 JUDGES = [
