@@ -70,12 +70,15 @@ class DocumentWriter:
         """The figures so far."""
         return self.lifecycle.receipt
 
-    def start_sheet(self, sheet: Sheet | None, names: list[str] | None) -> None:
+    def start_sheet(
+        self, sheet: Sheet | None, names: list[str] | None, count: int | None = None
+    ) -> None:
         """Make `sheet` the one into which the following rows go.
 
         Args:
             sheet: The sheet; None if the document has only one.
             names: Names of the source's columns, if it gives them.
+            count: The number of its rows, if it is known.
 
         Raises:
             EncodeError: The format has no sheets.
@@ -85,7 +88,7 @@ class DocumentWriter:
                 f"{self._format.name} cannot hold several sheets; a format that can is xlsx"
             )
         self._start()
-        self._table = self._make_table(sheet, names)
+        self._table = self._make_table(sheet, names, count=count)
 
     def start_grouped(self, names: list[str] | None) -> list[Any] | None:
         """Have each of the following rows go into its own sheet, in any order.
@@ -256,7 +259,11 @@ class DocumentWriter:
         return self._table
 
     def _make_table(
-        self, sheet: Sheet | None, names: list[str] | None, name: str | None = None
+        self,
+        sheet: Sheet | None,
+        names: list[str] | None,
+        name: str | None = None,
+        count: int | None = None,
     ) -> Table:
         own = None if sheet is None else as_columns(sheet.columns)
         return Table(
@@ -265,6 +272,7 @@ class DocumentWriter:
             extra=self._options.values.extra,
             name=name if sheet is None else sheet.name,
             options=None if sheet is None else sheet.options,
+            count=count,
         )
 
     def _encode_all(self, runs: Iterable[tuple[Table, list[Any]]]) -> None:

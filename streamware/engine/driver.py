@@ -287,7 +287,7 @@ class Driver:
         elif self._options.sheet_by is not None or isinstance(first, Tagged):
             yield from self._read_rows(items, self.document.start_grouped(outer.names))
         else:
-            self.document.start_sheet(None, outer.names)
+            self.document.start_sheet(None, outer.names, outer.count)
             yield from self._read_rows(items)
         more = True
         while more:
@@ -317,7 +317,7 @@ class Driver:
                     f"expected only Sheets after the first, not a {type(sheet).__name__}"
                 )
             opened = self._open(sheet.rows)
-            self.document.start_sheet(sheet, opened.names)
+            self.document.start_sheet(sheet, opened.names, opened.count)
             yield from self._read_rows(opened.iterator)
             self._opened.remove(opened)
             opened.close()

@@ -26,7 +26,7 @@ def encode(
     Args:
         rows: An iterable of rows, of `Tagged` rows or of `Sheet`, or a callable that opens one;
             closed on every path.  A row is a sequence, a mapping or an object, and must not be
-            changed once it was yielded.
+            changed once it was yielded.  Rows that a list gets while it is read are left out.
         format: Name of a registered format, or its options, such as `Csv(bom=True)`.
         **options: `columns` chooses the cells and their titles, `sheet_by` the sheet of each
             row, `values` how values are written that not every format can hold.  `limits`

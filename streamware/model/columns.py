@@ -254,11 +254,13 @@ class Head:
         name: Name of the sheet; None if the rows belong to none.
         columns: Its columns, from left to right.
         options: Its own options; None if those of the format apply.
+        count: The number of its rows, if the source knows it before they come; else None.
     """
 
     name: str | None
     columns: tuple[Column, ...]
     options: SheetOptions | None = None
+    count: int | None = None
 
     @property
     def titles(self) -> list[str] | None:

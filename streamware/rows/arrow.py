@@ -16,11 +16,24 @@ def speaks_arrow(rows: object) -> bool:
     return hasattr(rows, "__arrow_c_stream__")
 
 
+def _count(table: object) -> int | None:
+    """Return the number of rows of a table or data frame; None of anything else.
+
+    Only attributes of known classes are asked: others may compute it, or have columns of that name.
+    """
+    name = {"pyarrow": "num_rows", "polars": "height"}.get(type(table).__module__.partition(".")[0])
+    count = getattr(table, name, None) if name else None
+    return count if type(count) is int else None
+
+
 class ArrowRows:
     """The rows of an Arrow stream, as tuples, a record batch at a time.
 
     Args:
         table: An object with `__arrow_c_stream__`.
+
+    Attributes:
+        count: The number of rows, if the object is a whole table; None if it is not known.
 
     Raises:
         ImportError: pyarrow, which reads the stream, is not installed.
@@ -29,6 +42,7 @@ class ArrowRows:
     def __init__(self, table: Any) -> None:
         import pyarrow  # noqa: PLC0415 - needed for Arrow only
 
+        self.count = _count(table)
         self._reader = pyarrow.RecordBatchReader.from_stream(table)
         self._rows: Generator[tuple[object, ...], None, None] = self._read()
 

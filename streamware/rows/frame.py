@@ -40,6 +40,11 @@ class FrameRows:
         self._rows = self._read()
 
     @property
+    def count(self) -> int:
+        """The number of rows."""
+        return len(self._frame)
+
+    @property
     def description(self) -> list[tuple[str]]:
         """Names of the columns, in PEP 249's form; the parts of a name in levels have a dot."""
         index = [self._frame.index.names[at] for at in self._levels]

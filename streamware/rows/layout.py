@@ -34,6 +34,7 @@ class Layout:
         extra: What to do with a key of a mapping that the first row did not have.
         name: Name of the sheet.
         options: Options of the sheet.
+        count: The number of its rows, if it is known.
 
     Raises:
         EncodeError: The first row cannot be a row, or lacks one of the columns.
@@ -50,6 +51,7 @@ class Layout:
         extra: Literal["error", "ignore"] = "error",
         name: str | None = None,
         options: SheetOptions | None = None,
+        count: int | None = None,
     ) -> None:
         self._sheet = name  # for messages
         self._type = type(first)  # type of the rows that can be read a column at a time
@@ -70,7 +72,7 @@ class Layout:
         # The keys that a mapping may have; None if others are ignored.
         self._known = dict.fromkeys(self._named_keys) if strict else None
         self._width = self._expected_width(columns)  # the most cells of a sequence; None: any
-        self.head = Head(name, tuple(self._titled(columns)), options)  # of every batch
+        self.head = Head(name, tuple(self._titled(columns)), options, count)  # of every batch
         self._text = _TextColumns()  # the columns that have held text
 
     @property

@@ -12,6 +12,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any
 
 from streamware.errors import StateError
@@ -107,6 +108,10 @@ class OpenRows:
         rows: What to open; a callable is called now, and an iterable is asked for its iterator.
         bridge: Turns asynchronous rows into ordinary ones; None without an event loop.
 
+    Attributes:
+        iterator: The rows.
+        count: The number of rows, if it is known and cannot change; None if it is not.
+
     Raises:
         StateError: They can only be read by an event loop, and there is no bridge.
     """
@@ -125,7 +130,9 @@ class OpenRows:
                 source = ArrowRows(source)
             source = [source] if isinstance(source, Sheet) else checked(source)
             self._names = names_of(source)
-            self.iterator = iter(source)
+            self.count = _count(source)
+            # A list that grows while it is read has the rows that it had when it was opened.
+            self.iterator = islice(source, self.count) if type(source) is list else iter(source)
         except BaseException:
             close(source)
             raise
@@ -149,6 +156,13 @@ class OpenRows:
             if source is not iterator:
                 closing.callback(close, source)
             closing.callback(close, iterator)
+
+
+def _count(rows: object) -> int | None:
+    """Return the number of rows where it can be told for sure; the `len()` of a class may lie."""
+    if type(rows) in (list, tuple):
+        return len(rows)  # type: ignore[arg-type]  # a list or a tuple
+    return rows.count if isinstance(rows, (ArrowRows, FrameRows)) else None
 
 
 def close(rows: object) -> None:

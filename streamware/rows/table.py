@@ -23,6 +23,7 @@ class Table:
         extra: As in `Layout`.
         name: Name of the sheet.
         options: Options of the sheet.
+        count: The number of its rows, if it is known.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Table:
         extra: Literal["error", "ignore"],
         name: str | None = None,
         options: SheetOptions | None = None,
+        count: int | None = None,
     ) -> None:
         self.name = name  # of the sheet
         self.layout: Layout | None = None  # of its rows, once the first one has come
@@ -40,6 +42,7 @@ class Table:
         self._names = names  # of the source's own columns
         self._extra: Literal["error", "ignore"] = extra  # what to do with new keys
         self._options = options  # of the sheet
+        self._count = count  # of its rows, if it is known
         self._row = 1  # number of the next row
 
     def batch(self, rows: list[Any]) -> Batch:
@@ -77,5 +80,6 @@ class Table:
             extra=self._extra,
             name=self.name,
             options=self._options,
+            count=self._count,
         )
         return self.layout

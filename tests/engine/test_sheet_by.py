@@ -83,7 +83,7 @@ def test_a_sheet_is_the_same_as_one_that_was_written_alone() -> None:
     rows = sales(2000)
     made, regions = split(rows), list(dict.fromkeys(row["region"] for row in rows))
     alone = workbook(
-        [sw.Sheet(region, of(rows, region), columns=["id", "note"]) for region in regions]
+        [sw.Sheet(region, iter(of(rows, region)), columns=["id", "note"]) for region in regions]
     )
     assert made.parts == alone.parts
 

@@ -40,7 +40,7 @@ def test_no_chunk_is_empty_and_all_together_are_the_document(form: str, count: i
     columns = ["number", "cell"]
     chunks = list(sw.encode(orders(count), FORMATS[form], columns=columns))
     assert all(chunks)
-    again = sw.encode(list(orders(count)), FORMATS[form], columns=columns, chunk_size=1)
+    again = sw.encode(iter(list(orders(count))), FORMATS[form], columns=columns, chunk_size=1)
     assert b"".join(again) == b"".join(chunks)
 
 

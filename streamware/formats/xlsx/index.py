@@ -18,6 +18,7 @@ ROWS = Style(format="#,##0")
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    '<dimension ref="A1:B{}"/>'
     '<sheetViews><sheetView tabSelected="1" workbookViewId="0"/></sheetViews>'
     '<sheetFormatPr defaultRowHeight="15"/>'
     '<cols><col min="1" max="1" width="{}" customWidth="1"/>'
@@ -45,4 +46,6 @@ def index_sheet(sheets: Sequence[tuple[str, int]], styles: Styles) -> bytes:
     )
     width = max([_NARROWEST, *(len(name) + 1 for name, _ in sheets)])
     links = f"<hyperlinks>{places}</hyperlinks>" if places else ""
-    return f"{_HEAD.format(width)}{rows}</sheetData>{links}{MARGINS}</worksheet>".encode()
+    return (
+        f"{_HEAD.format(len(sheets), width)}{rows}</sheetData>{links}{MARGINS}</worksheet>".encode()
+    )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 from streamware.formats.protocol import Part, interleave
+from streamware.formats.spreadsheet.heading import title_cells
 from streamware.formats.spreadsheet.reference import column_letters, quoted
 from streamware.formats.spreadsheet.sheet import check_columns
 from streamware.formats.spreadsheet.table import check_titles
@@ -130,18 +131,22 @@ class SheetWriter:
             self._totals.check(formatted, batch.columns, batch.first)
         return formatted
 
-    def top(self, formatted: Sequence[FormattedColumn], *, selected: bool) -> bytes:
+    def top(
+        self, formatted: Sequence[FormattedColumn], *, selected: bool, count: int | None = None
+    ) -> bytes:
         """Return everything before the first data row.
 
         Args:
             formatted: The first cells, from which widths are sampled.
             selected: Whether the sheet is shown when the workbook is opened.
+            count: The number of data rows that will come, if it is known.
         """
         options = self._options
         frozen = self.above if options.freeze and self._heading.titles else 0
         xml = (
             _START
             + page.properties(options)
+            + self._dimension(count)
             + page.view(options, rows=frozen, selected=selected)
             + _FORMAT
             + self._columns(formatted)
@@ -237,6 +242,22 @@ class SheetWriter:
         """The data rows, at least one, because a range cannot be empty."""
         first = self.above + 1
         return Area(len(self.head.columns), first, max(self.last, first))
+
+    def _dimension(self, count: int | None) -> str:
+        """Return the element `dimension`, which is optional; empty unless it is known for sure.
+
+        openpyxl's read-only mode believes it: rows beyond it would be lost.  If the sheet nears
+        4 GiB before the last of these rows it has fewer, which does no harm.
+
+        Args:
+            count: The number of data rows, if it is known.
+        """
+        # Whether there is a row of totals is not known: an average of no numbers has none.
+        if count is None or self._totals or not self.above + count:
+            return ""
+        widths = [len(title_cells(row)) for row in self._options.title_rows]
+        width = max([len(self.head.columns), *widths])
+        return f'<dimension ref="{Area(width, 1, self.above + count).reference()}"/>' * bool(width)
 
     def _columns(self, formatted: Sequence[FormattedColumn]) -> str:
         """Return the element `cols`; empty if there are no columns."""

@@ -70,12 +70,14 @@ class OpenSheet:
         listed: How the workbook lists it.
         spooled: Takes its XML while another sheet is written into the zip; else None.
         size: Bytes of its XML so far; 0 before its first batch.
+        before: The number of data rows in the sheets that it continues.
     """
 
     writer: SheetWriter
     listed: Listed
     spooled: SpooledEntry | None
     size: int = 0
+    before: int = 0
 
     @property
     def part(self) -> str:
@@ -86,6 +88,12 @@ class OpenSheet:
     def room(self) -> int:
         """The number of rows that it can still take."""
         return MAX_ROWS - self.writer.last - self.writer.below
+
+    @property
+    def count(self) -> int | None:
+        """The number of data rows that it will have, unless its XML gets too large before."""
+        count = self.writer.head.count
+        return None if count is None else min(count - self.before, self.room)
 
     def rows(self, formatted: Sequence[FormattedColumn], count: int) -> bytes | None:
         """Return the XML of the next `count` rows; None if it would be too large for the sheet."""
@@ -268,6 +276,7 @@ class XlsxEncoder:
         writer = self._writer(listed, head)
         writer.share_widths(full.writer)
         self._add(listed, writer, spool=full.spooled is not None)
+        self._open[head].before = full.before + full.listed.rows
         return out
 
     def _number_waiting(self) -> None:
@@ -331,7 +340,9 @@ class XlsxEncoder:
         """Return the part of the sheet up to its first row."""
         entry = b"" if sheet.spooled else self._zip.open(sheet.part)
         selected = sheet.listed.number == 1
-        return entry + self._put(sheet, sheet.writer.top(formatted, selected=selected))
+        return entry + self._put(
+            sheet, sheet.writer.top(formatted, selected=selected, count=sheet.count)
+        )
 
     def _put(self, sheet: OpenSheet, xml: bytes) -> bytes:
         """Write XML of a sheet where it belongs; return what is ready of the zip."""

@@ -256,6 +256,7 @@ def test_a_row_that_is_too_short_has_empty_cells(tmp_path: Path) -> None:
 def test_the_elements_of_a_sheet_are_in_the_order_of_the_schema(*, compact: bool) -> None:
     made = workbook([{"a": 1}], sw.Xlsx(compact=compact))
     assert [item.tag.removeprefix(MAIN) for item in made.sheet()] == [
+        "dimension",
         "sheetViews",
         "sheetFormatPr",
         "cols",

@@ -274,7 +274,7 @@ async def test_asynchronous_rows_give_the_same_workbook() -> None:
 
     made = [chunk async for chunk in sw.aencode(rows(), "xlsx", columns=COLUMNS)]
     zip_rules(b"".join(made))
-    assert b"".join(made) == workbook([order(n) for n in range(100)], columns=COLUMNS).data
+    assert b"".join(made) == workbook((order(n) for n in range(100)), columns=COLUMNS).data
 
 
 CELLS = st.one_of(
