@@ -2,7 +2,7 @@
 
 --all    those that CI leaves out, too, and nginx in front of two of them
 --write  docs/servers.md, of all that were measured
-NAME     only these
+NAME     only these servers and layers
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 
 def main() -> None:
-    from servers import matrix, report
+    from servers import layers, matrix, report
     from servers.setups import SETUPS
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -29,11 +29,15 @@ def main() -> None:
         for setup in SETUPS
         if (setup.name in asked.names if asked.names else asked.all or setup.everywhere)
     ]
-    for setup in wanted:
-        if setup.missing:
-            print(f"{setup.name}: skipped: needs {setup.missing}", file=sys.stderr)
+    between = [layer for layer in layers.LAYERS if not asked.names or layer.name in asked.names]
+    missing = {setup.name: setup.missing for setup in wanted}
+    missing |= {layer.name: layer.missing for layer in between}
+    for name, needed in missing.items():
+        if needed:
+            print(f"{name}: skipped: needs {needed}", file=sys.stderr)
     results = matrix.run_all(wanted, lambda said: print(said, file=sys.stderr))
-    page = report.page(results)
+    layered = layers.measure_all(between, lambda said: print(said, file=sys.stderr))
+    page = report.page(results, layered)
     if asked.write:
         (ROOT / "docs" / "servers.md").write_text(page, encoding="utf-8")
     else:

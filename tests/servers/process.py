@@ -41,7 +41,7 @@ class ServerProcess:
         folder: Where it runs, with its log; HOME and TMPDIR, unless `environment` has others.
         environment: More variables, or other values.
         program: Where the program is, if that is not this interpreter.
-        ready: A path that answers once the server is up.
+        ready: A path that answers once the server is up; None where it speaks no HTTP.
         holder: Of a port that is reserved already, for a server that has it in a file.
 
     Attributes:
@@ -56,7 +56,7 @@ class ServerProcess:
         environment: Mapping[str, str] | None = None,
         *,
         program: str = sys.executable,
-        ready: str = "/",
+        ready: str | None = "/",
         holder: socket.socket | None = None,
     ) -> None:
         self._log = folder / "log"
@@ -130,13 +130,15 @@ class ServerProcess:
             self.process.wait()
             self._holder.close()
 
-    def _await(self, ready: str) -> None:
+    def _await(self, ready: str | None) -> None:
         end = monotonic() + PATIENCE
         while monotonic() < end and self.process.poll() is None:
             connection = HTTPConnection(*self.address, timeout=PATIENCE)
             try:
-                connection.request("GET", ready)
-                connection.getresponse().read()
+                connection.connect()
+                if ready is not None:
+                    connection.request("GET", ready)
+                    connection.getresponse().read()
             except (OSError, HTTPException):
                 sleep(0.02)
             else:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from string import Template
 
+from servers import layers
 from servers.matrix import CELLS, Cell, Found, Result, Results, stays
 from servers.setups import SETUPS, Setup
 
@@ -24,26 +25,33 @@ HEAD = [
 ]
 PACKAGES = (
     *("gunicorn", "waitress", "werkzeug", "granian", "uvicorn", "hypercorn", "gevent", "cheroot"),
-    *("uwsgi", "a2wsgi", "daphne"),
+    *("uwsgi", "a2wsgi", "daphne", "starlette", "litestar"),
 )
 NONE = "-"
 SILENT = "**looks complete**"
 MIB = 2**20
 
 
-def page(results: Results) -> str:
+def page(results: Results, layered: dict[str, layers.Found]) -> str:
     """The whole document."""
     setups = [setup for setup in SETUPS if setup.name in results]
     rows = [row(setup, results[setup.name]) for setup in setups]
     text = Template((Path(__file__).parent / "servers.md").read_text(encoding="utf-8"))
     filled = text.substitute(
         servers=table([HEAD, *rows]),
+        layers=layer_table(layered),
         cells="\n".join(every_cell(setups, results)),
         versions=versions(),
         **summary(rows),
         **proxy(results),
     )
     return "\n\n".join(map(wrapped, filled.strip().split("\n\n"))) + "\n"
+
+
+def layer_table(layered: dict[str, layers.Found]) -> str:
+    """The table of the layers that were measured."""
+    there = [layer for layer in layers.LAYERS if layer.name in layered]
+    return table([layers.HEAD, *(layers.row(layer, layered[layer.name]) for layer in there)])
 
 
 def wrapped(block: str) -> str:
