@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from http import HTTPStatus
+from math import inf
 from typing import Literal
 
 from streamware.errors import LimitError
 
+_FOREVER = 10**15  # seconds
 _MEASURED = {
     "rows": "rows of the export",
     "bytes": "bytes of the document",
@@ -54,6 +56,8 @@ class Limits:
                 raise TypeError(f"Limits({field.name}=…) must be a number or None, not {kind}")
             if not bound >= 0:
                 raise ValueError(f"Limits({field.name}=…) must be 0 or more, not {bound}")
+            if field.name.endswith("seconds") and bound > _FOREVER:  # no float may be so large
+                object.__setattr__(self, field.name, inf)
         status = self.status
         if status not in ("auto", None) and not (status in _STATUSES and 400 <= status <= 599):
             raise ValueError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
@@ -110,17 +112,26 @@ class Watch:
         if self._ended:
             return
         self._ended = True
-        if self._opened:
-            self._report("done")
-        if self._on_done is not None:
-            try:
-                self._on_done(self._receipt)
-            except _FAILURES:
-                logger.exception("on_done of an export failed")
+        with ExitStack() as reporting:  # from last to first
+            if self._on_done is not None:
+                reporting.callback(self._call, self._on_done, "on_done of an export")
+            if self._opened:
+                reporting.callback(self._report, "done")
 
     def _report(self, event: str) -> None:
-        for observer in self._observers:
-            try:
-                getattr(observer, event)(self._receipt)
-            except _FAILURES:
-                logger.exception("%s of the observer %s failed", event, type(observer).__name__)
+        """Notify all observers, even if one raises KeyboardInterrupt or the like."""
+        with ExitStack() as reporting:
+            for observer in reversed(self._observers):
+                report = partial(_notify, observer, event)
+                name = f"{event} of the observer {type(observer).__name__}"
+                reporting.callback(self._call, report, name)
+
+    def _call(self, report: Callable[[Receipt], object], name: str) -> None:
+        try:
+            report(self._receipt)
+        except _FAILURES:
+            logger.exception("%s failed", name)
+
+
+def _notify(observer: Observer, event: str, receipt: Receipt) -> None:
+    getattr(observer, event)(receipt)

@@ -542,3 +542,42 @@ def test_every_end_is_a_line_in_the_log(
     lines = [f"{r.levelname} {r.getMessage()}" for r in caplog.records if key in r.getMessage()]
     assert len(lines) == 1
     assert re.match(line, lines[0].replace(f"export {key} (csv) ended: ", ""))
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("event", ["done", "opened", "first_byte", "progress"])
+def test_an_observer_that_is_interrupted_keeps_no_one_from_being_notified(
+    event: str, raised: type[BaseException], seen: Seen, settings: sw.Settings
+) -> None:
+    def interrupted(receipt: sw.Receipt) -> None:
+        raise raised
+
+    first = Seen()
+    setattr(first, event, interrupted)
+    done = list[str]()
+    bound = replace(settings, observers=(first, seen), max_concurrent=1)
+    for _ in range(2):  # its place is free again
+        rows = Rows(orders(MANY))
+        seen.events.clear()
+        done.clear()
+        export = streamed(
+            rows, settings=bound, on_done=lambda receipt: done.append(receipt.outcome)
+        )
+        with pytest.raises(raised):
+            wsgi_get(export)
+        assert rows.closed == 1
+        assert seen.events[-1] == f"done: {done[0]}"
+        assert len(done) == 1
+        assert done[0] == ("complete" if event == "done" else "source error")
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+def test_on_done_that_is_interrupted_changes_no_outcome(
+    raised: type[BaseException], settings: sw.Settings, seen: Seen
+) -> None:
+    def on_done(receipt: sw.Receipt) -> None:
+        raise raised
+
+    with pytest.raises(raised):
+        wsgi_get(streamed(orders(3), settings=settings, on_done=on_done))
+    assert seen.events[-1] == "done: complete"

@@ -129,7 +129,11 @@ class AsyncDriver:
             if self._filling is None:
                 if self.lifecycle.is_over:
                     break
-                self._filling = await self._start_filling()
+                try:
+                    self._filling = await self._start_filling()
+                except RuntimeError as error:  # there are too many threads
+                    await self._fail(error)
+                    raise
             if self._filling is not None:
                 more = await self._wait_for(self._filling)
         if self._ready and not self._closed:
@@ -184,7 +188,11 @@ class AsyncDriver:
         if self._closed:
             turn.end()
             return None
-        filling = self._worker.submit(self._fill)
+        try:
+            filling = self._worker.submit(self._fill)
+        except BaseException:
+            turn.end()
+            raise
         filling.add_done_callback(lambda _: turn.end())
         return filling
 
@@ -219,11 +227,17 @@ class AsyncDriver:
             if self._driver.has_pending:
                 await self._helper.submit(self._flush)
         except Exception as error:
-            await self.aclose()
+            await self._fail(error)
             if is_thread_bound(error):  # an error of SQLite and the like, which names no remedy
                 raise StateError(_OTHER_THREAD) from error
             raise
         return True
+
+    async def _fail(self, error: Exception) -> None:
+        """Close it, and record the error unless the driver has: it came from a thread's start."""
+        if not self.lifecycle.is_over:
+            self.lifecycle.close(error)
+        await self.aclose()
 
     async def _check_time(self) -> None:
         """Close it and raise `LimitError` if no time is left."""
@@ -247,7 +261,10 @@ class AsyncDriver:
         self._bridges.cancel()
         endings = [self._worker.stop(self._driver.close), self._helper.stop(lambda: None)]
         if pulling and self._cancel is not None:
-            Thread(target=call_logged, args=(self._cancel,), name="streamware", daemon=True).start()
+            thread = Thread(
+                target=call_logged, args=(self._cancel,), name="streamware", daemon=True
+            )
+            call_logged(thread.start)  # if there are too many threads, the pull ends by itself
         return [ending for ending in endings if ending is not None]
 
 

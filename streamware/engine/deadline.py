@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import RLock, Timer
+from threading import TIMEOUT_MAX, RLock, Timer
 
 from streamware.locks import fork_safe, generation
 
@@ -32,7 +32,8 @@ class Deadline:
         self._pulling = False  # whether a pull is under way
         self._generation = generation()  # of the process that has the timer
         self._lock = fork_safe(RLock())  # held while it interrupts, and while a pull ends
-        self._timer = Timer(seconds, self._strike)  # a thread once started
+        # What is longer than a thread can wait, some 292 years, is never over.
+        self._timer = Timer(min(seconds, TIMEOUT_MAX), self._strike)  # a thread once started
         self._timer.name = "streamware"
         self._timer.daemon = True
 

@@ -271,12 +271,12 @@ class Driver:
 
     def _read(self) -> Generator[None, None, None]:
         """Read all rows; yield whenever the document has something to send."""
+        if self._deadline is not None:
+            self._deadline.start()  # may fail; the rows are still to be closed then
         rows, self._rows = self._rows, None
         if rows is None:
             raise Cancelled  # another thread is closing them
         self.lifecycle.start()
-        if self._deadline is not None:
-            self._deadline.start()
         outer = self._open(rows)
         rest = outer.iterator
         with self.document.callers_code():

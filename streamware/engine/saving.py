@@ -160,21 +160,44 @@ def _writing_to(target: Target) -> Iterator[Writable]:
 
 @contextmanager
 def _new_beside(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a new file in the same directory; rename it to `path` at the end, or remove it."""
+    """Yield a new file in the same directory; give it the name `path` at the end, or drop it.
+
+    It has no name before, where the system allows that: if the process is killed, nothing stays.
+    """
     if not path.parent.exists():
         raise FileNotFoundError(ENOENT, "there is no such directory to write to", str(path.parent))
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     opener = partial(os.open, mode=0o666 if mode is None else mode)
     part = path.with_name(f".{path.name[:40]}.{token_hex(8)}.part")
+    unnamed = _open_unnamed(path.parent, opener)
+    target, flags = (part, "xb") if unnamed is None else (unnamed, "wb")
     try:
-        with open(part, "xb", buffering=0, opener=opener) as file:
+        with open(target, flags, buffering=0, opener=opener) as file:
             if mode is not None:
-                part.chmod(mode)
+                os.chmod(target, mode)  # noqa: PTH101 - it may be a descriptor
             yield file
+            if unnamed is not None:
+                # With a directory given, Python follows the link to the file.  Nothing but a
+                # rename replaces a file that is there.
+                os.link(f"{_DESCRIPTORS}/{file.fileno()}", part, src_dir_fd=file.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+_DESCRIPTORS = "/proc/self/fd"
+
+
+def _open_unnamed(folder: Path, opener: Callable[[Path, int], int]) -> int | None:
+    """Open a file without a name, which can be given one; None if the system has none."""
+    unnamed: int | None = getattr(os, "O_TMPFILE", None)  # only Linux has it
+    if unnamed is None or not os.path.isdir(_DESCRIPTORS):  # noqa: PTH112 - a constant
+        return None
+    try:
+        return opener(folder, unnamed | os.O_WRONLY)
+    except OSError:  # the file system may be one without such files
+        return None
 
 
 def _write(file: Writable, data: bytes) -> None:

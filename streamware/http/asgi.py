@@ -142,6 +142,7 @@ class Body:
         self._chunks: AsyncDriver | AsyncSpooled | AsyncBuffered = self._document
         self._watch = job.watch(self._document.receipt, lease.scratch.settings)  # observers
         self._sent = False  # whether all of it was sent
+        self._error: BaseException | None = None  # what ended the chunks
 
     async def run(self, silent: str | None) -> None:
         """Send all of it; close the rows before its end is sent.
@@ -159,7 +160,6 @@ class Body:
             known = [] if finished is None else finished.headers()
             await self._send(_start_message(self._answer, known))
             while chunk:
-                self._watch.look()
                 if finished is not None and finished.is_read:
                     # The client knows the length, and may leave as soon as it has this.
                     self._sent = True
@@ -184,7 +184,8 @@ class Body:
         try:
             await self._lease.aleave()
         finally:
-            conclude(self._document.lifecycle, self._lease.quota, problem, sent=self._sent)
+            error, self._error = problem or self._error, None  # its traceback refers to this body
+            conclude(self._document.lifecycle, self._lease.quota, error, sent=self._sent)
             self._watch.done()
 
     def _set_delivery(self, mode: Mode, reason: str | None) -> None:
@@ -196,7 +197,13 @@ class Body:
             self._chunks = AsyncBuffered(document, quota.ring())
 
     async def _next(self) -> bytes:
-        chunk = await anext(self._chunks, b"")
+        try:
+            chunk = await anext(self._chunks, b"")
+            if chunk:
+                self._watch.look()
+        except BaseException as error:
+            self._error = error
+            raise
         if not chunk:
             check_complete(self._document.receipt)
         return chunk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Literal, Protocol, Self
 from streamware.engine.async_driver import AsyncDriver, Drivable
 from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.options import FLUSH_INTERVAL
-from streamware.errors import LimitError, Refused, ScratchError, StateError, StreamwareError
+from streamware.errors import LimitError, Refused, ScratchError, StateError
 from streamware.http.admission import admission
 from streamware.http.headers import DEFAULT_HEADERS, Header
 from streamware.http.request import Request
@@ -155,7 +156,7 @@ def conclude(
     Args:
         lifecycle: The document's; its rows are closed.
         quota: The document's.
-        error: What ended the response; None if it was sent or closed.
+        error: What ended the response; None if it was sent or closed, or could not be sent.
         sent: Whether all of the response was sent.
     """
     receipt = lifecycle.receipt
@@ -163,7 +164,7 @@ def conclude(
     if lifecycle.state is State.CLOSED or not lifecycle.is_over:
         if isinstance(error, Refused) and error.limit in _OF_ADMISSION:
             lifecycle.refuse(error)
-        elif isinstance(error, StreamwareError):
+        elif error is not None and not isinstance(error, _LEAVINGS):
             lifecycle.explain(error)
         else:
             lifecycle.leave()
@@ -182,6 +183,7 @@ def conclude(
     )
 
 
+_LEAVINGS = (CancelledError, GeneratorExit)
 _OF_ADMISSION = ("max_concurrent", "silent_transport")
 
 # A refusal was logged as a warning when it happened.

@@ -237,13 +237,18 @@ class Body(ContextIterator):
         Args:
             silent: What would hide from the client that the body was cut; None if nothing.
         """
-        if self._wanted:
+        if not self._wanted:
+            return
+        try:
             self._watch.opened()
             self._lease.enter(self._document.receipt)
             self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
             self._first = self._run(next, self._chunks, b"")
             self._watch.look()
-            self._release_early()
+        except BaseException as error:
+            self._error = error
+            raise
+        self._release_early()
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that only a finished document has."""
@@ -260,8 +265,9 @@ class Body(ContextIterator):
         return wrapped
 
     def abort(self, error: BaseException) -> None:
-        """Close it because of an error before anything was sent."""
-        self._error = error
+        """Close it because of an error before anything was sent: its own, or the server's."""
+        if isinstance(error, StreamwareError):
+            self._error = error
         self.close()
 
     def __next__(self) -> bytes:
@@ -275,12 +281,12 @@ class Body(ContextIterator):
             return chunk
         try:
             chunk = next(self._chunks, self.END)
+            self._watch.look()
         except BaseException as error:
             self._error = error
             if self._late is not None:
                 self._late.note(error)
             raise
-        self._watch.look()
         self._sent = chunk is self.END
         return chunk
 

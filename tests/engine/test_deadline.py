@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from fakes import PATIENCE, Broken
+import streamware as sw
+from fakes import PATIENCE, Broken, asgi_get, orders, wsgi_get
 from streamware.engine.deadline import Deadline
 
 
@@ -103,3 +104,12 @@ def test_an_interruption_that_fails_is_logged(caplog: pytest.LogCaptureFixture) 
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (logging.WARNING, "cancelling the rows of an export failed")
     ]
+
+
+@pytest.mark.parametrize(
+    "seconds", [1e10, 1e300, float("inf"), 10**400], ids=["1e10", "1e300", "inf", "int"]
+)
+def test_a_deadline_may_be_further_than_a_thread_can_wait(seconds: float) -> None:
+    limits = sw.Limits(seconds=seconds)
+    for get in (wsgi_get, asgi_get):
+        assert get(sw.Export(orders(3), limits=limits, cancel=lambda: None)).complete

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
+from children import command, environment, needs_linux
 from fakes import PATIENCE, AsyncRows, Broken, Gate, Rows, aorders, failing, gated, orders, until
 from readers import csv_rows, openpyxl_rows
 from streamware.engine.driver import Driver
@@ -486,3 +487,47 @@ async def test_a_path_that_cannot_be_renamed_to_is_an_error(tmp_path: Path) -> N
     with pytest.raises(IsADirectoryError):
         await saving
     assert names(tmp_path) == ["orders.csv"]
+
+
+KILLED = """
+import os, sys
+import streamware as sw
+
+def rows():
+    yield from ((at, "x" * 100) for at in range(50_000))
+    os.kill(os.getpid(), 9)
+
+sw.save(rows, sys.argv[1])
+"""
+
+
+@needs_linux
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_process_that_is_killed_leaves_no_part_of_a_file(
+    tmp_path: Path, before: bytes | None
+) -> None:
+    path = tmp_path / "orders.csv"
+    if before is not None:
+        path.write_bytes(before)
+    killed = subprocess.run(command(KILLED, path), env=environment(), check=False)
+    assert killed.returncode == -9
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == ([before] if before else [])
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, None])
+def test_it_is_the_same_where_each_file_has_a_name(
+    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None
+) -> None:
+    path, found = tmp_path / "orders.csv", list[tuple[bytes, int]]()
+    for unnamed in (True, False):
+        if not unnamed:
+            monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        path.unlink(missing_ok=True)
+        if mode is not None:
+            path.touch()
+            path.chmod(mode)
+        save(orders(3), path)
+        found.append((path.read_bytes(), stat.S_IMODE(path.stat().st_mode)))
+        assert list(tmp_path.iterdir()) == [path]
+    assert found[0] == found[1]
+    assert mode in (None, found[0][1])
