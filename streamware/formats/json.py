@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from streamware.errors import CellError
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.text import formatters, unique
 from streamware.model.columns import Batch, Column
-from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.cell_formatter import SEPARATOR, SURROGATES, TextRules
 from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
@@ -92,7 +93,7 @@ class JsonEncoder:
         titles = (
             c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1)
         )
-        keys = unique(title.encode("utf-8", "replace").decode() for title in titles)
+        keys = unique(_encodable(title, context) for title in titles)
         self._columns = [
             _JsonColumn(formatter, key)
             for formatter, key in zip(formatters(columns, context, text_rules), keys, strict=True)
@@ -125,6 +126,17 @@ class JsonEncoder:
 
     def abort(self) -> None:
         """Do nothing: there is nothing to release."""
+
+
+def _encodable(title: str, context: Context) -> str:
+    """Return a title without lone surrogates, which UTF-8 does not have."""
+    choice = context.values.forbidden
+    kept = SURROGATES.sub("" if choice == "drop" else "\ufffd", title)
+    if kept != title:
+        if choice == "error":
+            raise CellError(0, "title", "str", "has a lone surrogate")
+        context.receipt.converted["forbidden"] += 1
+    return kept
 
 
 class _JsonColumn:

@@ -57,7 +57,7 @@ CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 LEAD_OF_FFFE = b"\xef"  # the first byte of U+FFFE and U+FFFF in UTF-8
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MANY_DIGITS = re.compile("[0-9]{16}")
-_SURROGATES = re.compile("[\ud800-\udfff]")
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 DOUBLE = 2**53 - 1
 """The largest integer up to which doubles have all others (RFC 8259 §6)."""
@@ -258,7 +258,7 @@ class CellFormatter:
         Readers refuse the notation of a lone surrogate, so U+FFFD stands for it.
         """
         self._converted["forbidden"] += 1
-        text = _SURROGATES.sub("\ufffd", text)
+        text = SURROGATES.sub("\ufffd", text)
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         *runs, last = FORBIDDEN.split(text)
@@ -532,7 +532,7 @@ class CellFormatter:
             notation = self._text_rules.escaped
             if self._values.forbidden == "escape" and notation is not None:
                 self._converted["forbidden"] += 1
-                text = _SURROGATES.sub("\ufffd", text)
+                text = SURROGATES.sub("\ufffd", text)
                 text = FORBIDDEN.sub(lambda found: notation(found[0]).decode(), text)
             else:
                 text = self._without_forbidden(text)

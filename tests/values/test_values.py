@@ -806,3 +806,49 @@ def test_the_value_of_a_cell_has_no_more_characters_than_its_limit() -> None:
     limits = sw.Limits(cell_characters=3)
     with pytest.raises(sw.LimitError, match="row 1, column a: characters in the cell"):
         document([{"a": sw.Cell("abcd")}], "csv", limits=limits)
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "json", "ndjson", "xlsx", "ods", "xml"])
+@pytest.mark.parametrize("forbidden", ["replace", "drop", "escape"])
+def test_a_lone_surrogate_spoils_no_document(form: str, forbidden: Any) -> None:
+    odd = "a\ud800b"
+    written = document(
+        [{odd: odd, "n": {odd: [odd, "\udfff\ud800"]}}],
+        form,
+        values=sw.Values(forbidden=forbidden),
+    )
+    text = repr(calamine_rows(written.data)) if form in ("xlsx", "ods") else written.data.decode()
+    assert "ud800" not in text
+    assert "D800" not in text
+    assert ("a\ufffdb" in text) is (forbidden != "drop")
+    if form.endswith("json"):
+        orjson = pytest.importorskip("orjson")
+        assert len(orjson.loads(written.data)[0 if form == "json" else "n"]) in (1, 2)
+
+
+def test_a_lone_surrogate_in_a_title_can_be_an_error() -> None:
+    for form in ("csv", "json", "xlsx"):
+        with pytest.raises(sw.CellError):
+            document([{"a\ud800": 1}], form, values=sw.Values(forbidden="error"))
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+@pytest.mark.parametrize("kind", [None, "text"])
+def test_what_the_library_spells_is_never_guarded(guarded: bool, kind: Any) -> None:
+    cells = [-5, -1.5e-7, Decimal("-1E+20"), timedelta(hours=-1.5), timedelta(days=-2), -math.inf]
+    values = sw.Values(non_finite="text")
+    columns = [sw.Column("a", kind=kind)]
+    form = sw.Csv(guard=guarded)
+    alone = [
+        csv_rows(document([(cell,)], form, columns=columns, values=values).data)[1][0]
+        for cell in cells
+    ]
+    assert alone == ["-5", "-1.5e-07", "-1E+20", "-PT1H30M", "-P2D", "-Infinity"]
+    mixed = document([(cell,) for cell in cells], form, columns=columns, values=values)
+    assert [row[0] for row in csv_rows(mixed.data)[1:]] == alone
+    assert mixed.converted == {"non_finite": 1}
+
+
+@pytest.mark.parametrize("text", ["-P1", "-PT", "-P1D+A1", "-PT1H2", "-P", "-Infinity+1", "-P1DT"])
+def test_text_that_only_begins_like_a_duration_is_guarded(text: str) -> None:
+    assert in_csv([text]) == [f"'{text}"]
