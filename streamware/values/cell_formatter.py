@@ -390,7 +390,7 @@ class CellFormatter:
             return self._none(value)
         plain = plain_datetime(value, self._converted)
         if isinstance(plain, str):
-            return Kind.TEXT, plain.encode()
+            return Kind.TEXT, self._signed(plain)
         return self._datetime(plain)
 
     def _datetime(self, value: datetime) -> tuple[Kind, bytes]:
@@ -503,7 +503,7 @@ class CellFormatter:
             return self._other(value) if listed is None else self._nested(listed)
         plain = plain_scalar(value, self._converted)
         if isinstance(plain, str) and value.dtype.kind in ("M", "m"):
-            return Kind.TEXT, plain.encode()
+            return Kind.TEXT, self._signed(plain)
         if type(plain) is not type(value):
             return self.cell(plain)
         kind = getattr(getattr(value, "dtype", None), "kind", None)

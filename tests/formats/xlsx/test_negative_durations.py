@@ -132,7 +132,7 @@ def test_rules_and_links_of_a_workbook_from_1904_have_its_dates() -> None:
 def test_other_formats_have_negative_durations_of_their_own(choice: Any) -> None:
     values = sw.Values(negative_duration=choice)
     for form, written in (
-        ("csv", b"\r\n-PT1H30M\r\n"),
+        (sw.Csv(guard=False), b"\r\n-PT1H30M\r\n"),
         ("json", b'"-PT1H30M"'),
         ("xml", b">-PT1H30M<"),
     ):
