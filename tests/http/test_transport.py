@@ -1,6 +1,8 @@
 """Which transports hide from a client that a body was cut short."""
 
+import sys
 from importlib import metadata
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import pytest
@@ -65,6 +67,29 @@ def test_wsgi_servers_that_end_every_body_politely_are_known(
 
 
 @pytest.mark.parametrize(
+    "told",
+    [
+        {"asgi.scope": {}},
+        {"wsgi.errors": sys.stdout},
+        {"wsgi.input": SpooledTemporaryFile()},  # noqa: SIM115 - nothing is written
+    ],
+    ids=["a2wsgi, uvicorn", "starlette", "asgiref"],
+)
+def test_starlette_around_a_bridge_to_wsgi_hides_it(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, "starlette.middleware.base", sys)
+    if "wsgi.errors" in told:
+        told = {"wsgi.errors": sys.stdout}  # pytest puts another in its place
+    environ = {"SERVER_PROTOCOL": "HTTP/1.1", **told}
+    assert silent_wsgi(environ) == "Starlette around a WSGI application"
+    assert silent_wsgi({**environ, "SERVER_SOFTWARE": "gunicorn/27.0.1"}) is None
+    assert silent_wsgi({"SERVER_PROTOCOL": "HTTP/1.1"}) is None
+    monkeypatch.delitem(sys.modules, "starlette.middleware.base")
+    assert silent_wsgi(environ) is None
+
+
+@pytest.mark.parametrize(
     ("version", "reason"),
     [
         ("2.8.7", "granian's WSGI side before 2.8.9"),
@@ -99,7 +124,12 @@ def test_granian_hides_it_in_old_versions_only(
         ({"http_version": "2"}, None),
         ({}, None),
         ({"http_version": "1.0"}, "HTTP/1.0"),
+        # As a2wsgi has it, for an ASGI application on a WSGI server.
+        ({"http_version": "1.1", "wsgi_environ": {"SERVER_SOFTWARE": "waitress"}}, None),
+        ({"http_version": "1.1", "wsgi_environ": {"SERVER_SOFTWARE": "WSGIServer/0.2"}}, "wsgiref"),
     ],
 )
-def test_asgi_servers_hide_it_over_http_1_0_only(scope: dict[str, Any], reason: str | None) -> None:
+def test_asgi_servers_hide_it_over_http_1_0_only_unless_they_are_on_a_wsgi_server(
+    scope: dict[str, Any], reason: str | None
+) -> None:
     assert silent_asgi(scope) == reason
