@@ -6,7 +6,7 @@ It never opens or pulls rows: a `Driver` feeds it, and takes the bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ from streamware.model.columns import Batch, Sheet, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.grouping import SheetGrouper
 from streamware.rows.table import Table
+from streamware.rows.weighing import Sizer
 
 
 class DocumentWriter:
@@ -59,6 +60,8 @@ class DocumentWriter:
         self._closed = False  # whether `close` was called, so that the encoder aborts once
         self._out: list[bytes] = []  # bytes that are ready
         self._digest = hashlib.sha256()  # of all that was taken
+        # Returns the characters of a cell.
+        self.cell_size = Sizer(spelled=options.values.other == "str")
         self._table: Table | None = None  # lays out the rows of the sheet that was started last
         self._grouper: SheetGrouper | None = None  # in place of _table if sheets are interleaved
         self._unwritten: list[DeferredFile] = []  # scratch files with pending writes
@@ -114,7 +117,14 @@ class DocumentWriter:
         return self._grouper.sheets
 
     def feed(self, rows: list[Any], *, characters: int = 0, alone: bool = False) -> None:
-        """Encode `rows`; `take` gives what is ready.
+        """Encode `rows`, as `encode` does, all at once."""
+        for _ in self.encode(rows, characters=characters, alone=alone):
+            pass
+
+    def encode(
+        self, rows: list[Any], *, characters: int = 0, alone: bool = False
+    ) -> Iterator[None]:
+        """Encode `rows` batch by batch, so that `take` can be called after each.
 
         Args:
             rows: The next rows.
@@ -127,29 +137,22 @@ class DocumentWriter:
         waiting = 0 if grouper is None else grouper.rows
         self._options.limits.check("rows", self.receipt.rows + waiting + len(rows))
         if grouper is None:
-            self._encode(self._current_table, rows)
+            yield from self._encode(self._current_table, rows)
             return
         if alone:
-            self._encode_all(grouper.rest())
+            yield from self._encode_all(grouper.rest())
         with self.callers_code():
             grouper.add(rows, characters)
         self.unflushed = True
-        self._encode_all(grouper.rest() if alone else grouper.ready())
+        yield from self._encode_all(grouper.rest() if alone else grouper.ready())
 
     def end_sheet(self) -> None:
         """Encode the rows that wait: the sheet, or all grouped sheets, have no more rows."""
         if self._grouper is not None:
-            self._encode_all(self._grouper.rest())
+            self._encode_waiting(self._grouper)
         if self._current_table.layout is None and not (self._grouper and self._encoder):
             batch = self._current_table.empty()
             self._append(self._encoder_for(batch).feed(batch))
-
-    @property
-    def heavy_keys(self) -> Sequence[Any] | None:
-        """Keys of the cells whose length counts; None if all of them do."""
-        if self._grouper is not None:
-            return self._grouper.heavy_keys
-        return self._current_table.heavy_keys
 
     def any_thread(self, row: Any) -> bool:
         """Return whether any thread may read the cells of rows like `row`.
@@ -170,7 +173,7 @@ class DocumentWriter:
         if not self.unflushed:
             return
         if self._grouper is not None and rows:
-            self._encode_all(self._grouper.rest())
+            self._encode_waiting(self._grouper)
         if self._encoder is not None:
             self.unflushed = self._grouper is not None and self._grouper.rows > 0
             self._append(self._encoder.flush())
@@ -273,22 +276,32 @@ class DocumentWriter:
             name=name if sheet is None else sheet.name,
             options=None if sheet is None else sheet.options,
             count=count,
+            size=self.cell_size,
         )
 
-    def _encode_all(self, runs: Iterable[tuple[Table, list[Any]]]) -> None:
-        for table, rows in runs:
-            self._encode(table, rows)
+    def _encode_waiting(self, grouper: SheetGrouper) -> None:
+        for _ in self._encode_all(grouper.rest()):
+            pass
 
-    def _encode(self, table: Table, rows: list[Any]) -> None:
-        # The caller's code (attributes, callables, conversions) runs here, outside of the gate.
-        with self.callers_code():
-            batch = table.batch(rows)
-        with self._gate:
-            self._append(self._encoder_for(batch).feed(batch))
-        while self._unwritten:
-            self._unwritten.pop().write_pending()
-        self.unflushed = True
-        self.receipt.rows += len(rows)
+    def _encode_all(self, runs: Iterable[tuple[Table, list[Any]]]) -> Iterator[None]:
+        for table, rows in runs:
+            yield from self._encode(table, rows)
+
+    def _encode(self, table: Table, rows: list[Any]) -> Iterator[None]:
+        batches = table.batches(rows)
+        while True:
+            # The caller's code (attributes, callables, conversions) runs here, outside of the gate.
+            with self.callers_code():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            with self._gate:
+                self._append(self._encoder_for(batch).feed(batch))
+            while self._unwritten:
+                self._unwritten.pop().write_pending()
+            self.unflushed = True
+            self.receipt.rows += batch.count
+            yield
 
     def _encoder_for(self, batch: Batch) -> Encoder:
         """Return the encoder; the first batch decides its columns."""

@@ -34,7 +34,7 @@ from streamware.limits import Limits
 from streamware.locks import fork_safe, generation
 from streamware.model.columns import Column, Sheet, Tagged
 from streamware.receipt import Receipt
-from streamware.rows.batching import RowBatcher, portions
+from streamware.rows.batching import RowBatcher
 from streamware.rows.source import (
     Bridge,
     Cancelled,
@@ -108,6 +108,7 @@ class Driver:
         self._coder = coder  # the content coding; None once its stream has ended
         self._opened: list[OpenRows] = []  # the rows that are to be closed
         self._batcher: RowBatcher | None = None  # of the table that is being read
+        self._unfinished = False  # whether rows were taken from it and are not encoded yet
         self._failure: BaseException | None = None  # found by another thread; advance raises it
         self._deadline: Deadline | None = None  # interrupts a blocked pull
         if options.limits.seconds is not None and cancel is not None:
@@ -196,9 +197,12 @@ class Driver:
             if self.lifecycle.state is not State.READING or batcher is None:
                 return
             try:
-                any_thread = not batcher.pending or document.any_thread(batcher.pending[0])
+                any_thread = not self._unfinished and (
+                    not batcher.pending or document.any_thread(batcher.pending[0])
+                )
                 if any_thread:
-                    document.feed(batcher.take())
+                    for rows, characters in batcher.portions():
+                        document.feed(rows, characters=characters)
                 document.flush(rows=any_thread)
             except BaseException as error:
                 self._failure = error
@@ -326,14 +330,17 @@ class Driver:
         self, rows: Iterable[Any], sheets: list[Any] | None = None
     ) -> Generator[None, None, None]:
         document, interval = self.document, self._options.flush_interval
-        batcher = self._batcher = RowBatcher(rows, sheets)
+        batcher = self._batcher = RowBatcher(rows, sheets, document.cell_size)
         due = monotonic() + interval
         early = True  # the first bytes are sent at once
         while not batcher.ended:
             with document.callers_code():
                 batcher.pull(due)
             late = monotonic() > due
-            self._encode(batcher, late=late)
+            for _ in self._encode(batcher, late=late):
+                if document.size >= self._options.chunk_size:
+                    early = False
+                    yield
             if document.size and (early or late or document.size >= self._options.chunk_size):
                 early = False
                 yield
@@ -341,16 +348,25 @@ class Driver:
         with self._encoding():
             document.end_sheet()
 
-    def _encode(self, batcher: RowBatcher, *, late: bool) -> None:
+    def _encode(self, batcher: RowBatcher, *, late: bool) -> Iterator[None]:
+        """Encode the pending rows; yield after each batch of them."""
         document = self.document
         with self._encoding():
-            document.check_time()
-            runs = portions(batcher.take())
-            for run in runs:
-                document.feed(run, characters=batcher.characters, alone=run is not runs[0])
+            portions = batcher.portions()
+            self._unfinished = True
+        for at, (rows, characters) in enumerate(portions):
+            steps = document.encode(rows, characters=characters, alone=at > 0)
+            more = True
+            while more:
+                with self._encoding():
+                    document.check_time()
+                    more = next(steps, self) is None
+                if more:
+                    yield
+        with self._encoding():
+            self._unfinished = False
             if late:
                 document.flush()
-        batcher.heavy_keys = document.heavy_keys
 
     @contextmanager
     def _encoding(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from queue import SimpleQueue
@@ -19,8 +19,9 @@ from typing import Any
 
 from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
-from streamware.rows.batching import FIRST_ROWS, MOST_CHARACTERS, MOST_ROWS, heavy_keys, weight
+from streamware.rows.batching import FIRST_ROWS, MOST_ROWS
 from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener, open_rows
+from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
 
 _SLICE = 0.0005  # seconds of reading after which other tasks get a turn
 
@@ -123,15 +124,15 @@ class AsyncRowBridge:
     async def _pull(self, rows: Any) -> None:
         iterator = aiter(rows) if hasattr(rows, "__aiter__") else _each(rows)
         size, room, turn = FIRST_ROWS, MOST_CHARACTERS, monotonic() + _SLICE
-        keys: Sequence[Any] = ()
+        weigh = RowWeigher(Sizer()).watch
         try:
             async for row in iterator:
                 self._check()
                 self._partial.append(row)
-                room -= weight(row, keys)
+                room -= weigh(row)
                 if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
                     await self._put_and_wait()
-                    size, room, keys = min(2 * size, MOST_ROWS), MOST_CHARACTERS, heavy_keys(row)
+                    size, room = min(2 * size, MOST_ROWS), MOST_CHARACTERS
                     turn = monotonic() + _SLICE
                 elif monotonic() > turn:
                     await asyncio.sleep(0)

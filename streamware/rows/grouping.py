@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -40,8 +39,6 @@ class SheetGrouper:
         make: Callable[[str | None, Sheet | None], Table],
     ) -> None:
         self.rows = 0  # that wait
-        # Keys of the cells whose length counts, in any sheet; None if all of them do.
-        self.heavy_keys: Sequence[Any] | None = None
         self._key = key  # where the sheet of a row is
         self._columns = columns or ()  # the caller's
         self._names = names  # of the source's own columns
@@ -52,7 +49,6 @@ class SheetGrouper:
         self._waiting: defaultdict[str | None, list[Any]] = defaultdict(list)  # rows, by sheet
         self._given: dict[str | None, Sheet] = {}  # those with columns or options, by name
         self._tables: dict[str | None, Table] = {}  # of sheets whose first rows were yielded
-        self._keys_by_sheet: dict[str | None, Sequence[Any] | None] = {}  # of each sheet
         self._characters = 0  # about as much text waits
         self._most = 0  # rows of the largest batch pulled
 
@@ -106,15 +102,6 @@ class SheetGrouper:
             if table is None:
                 table = self._tables[name] = self._make(name, self._given.get(name))
             yield table, rows
-            self._update_heavy_keys(name, table.heavy_keys)
-
-    def _update_heavy_keys(self, name: str | None, keys: Sequence[Any] | None) -> None:
-        if name in self._keys_by_sheet and self._keys_by_sheet[name] == keys:
-            return
-        self._keys_by_sheet[name] = keys
-        known = [each for each in self._keys_by_sheet.values() if each is not None]
-        all_known = len(known) == len(self._keys_by_sheet)
-        self.heavy_keys = list(dict.fromkeys(chain.from_iterable(known))) if all_known else None
 
     # Which sheet a row belongs to
 

@@ -15,13 +15,10 @@ from types import MemberDescriptorType
 from typing import Any, Literal
 
 from streamware.errors import EncodeError
-from streamware.model.cell import Cell
 from streamware.model.columns import Cells, Column, Head, Key, Row, Sheet, Tagged, check_note
 from streamware.model.sheet_options import SheetOptions
 
 _ABSENT = object()
-_LONG = frozenset({str, bytes, bytearray, memoryview})  # types of cells that can be of any length
-_NESTED = frozenset({list, dict, tuple})  # types of cells that are longer than their len()
 
 
 class Layout:
@@ -73,18 +70,8 @@ class Layout:
         self._known = dict.fromkeys(self._named_keys) if strict else None
         self._width = self._expected_width(columns)  # the most cells of a sequence; None: any
         self.head = Head(name, tuple(self._titled(columns)), options, count)  # of every batch
-        self._text = _TextColumns()  # the columns that have held text
-
-    @property
-    def heavy_keys(self) -> Sequence[Key] | None:
-        """Keys of the cells whose length counts, for `row[key]`; None if all of them do.
-
-        They are the keys of all columns except those that have held only cells without text.
-        """
-        if self._text.nested or self._shape == "object" or _makes_defaults(self._type):
-            return None
-        keys = [key for at, key in enumerate(self.keys) if at not in self._text.without]
-        return keys if all(type(key) in (int, str) for key in keys) else None
+        # Positions of the columns whose cells code of the caller may make, when they are read.
+        self.made = [at for at, column in enumerate(columns) if self._is_made(column)]
 
     def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
         """Return the columns of `rows`, the first of which has the number `first`.
@@ -99,7 +86,6 @@ class Layout:
             columns = list(
                 zip(*(self._row(row, first + at) for at, row in enumerate(rows)), strict=True)
             )
-        self._text.look_at(columns)
         return [
             cells if column.convert is None else [column.convert(cell) for cell in cells]
             for column, cells in zip(self.head.columns, columns, strict=True)
@@ -185,6 +171,11 @@ class Layout:
             return names[key] if names is not None and inside else f"Column {at + 1}"
         name = getattr(key, "__name__", "<")
         return f"Column {at + 1}" if name.startswith("<") else name
+
+    def _is_made(self, column: Column) -> bool:
+        """Return whether code of the caller may make the cells of a column."""
+        dotted = isinstance(column.key, str) and "." in column.key
+        return self._shape == "object" or dotted or callable(column.key) or bool(column.convert)
 
     def _expected_width(self, columns: tuple[Column, ...]) -> int | None:
         """Return how many cells a sequence may have; None if the columns choose among them."""
@@ -319,30 +310,6 @@ class Layout:
         return names[key] if -len(names) <= key < len(names) else key
 
 
-class _TextColumns:
-    """Tracks which columns have held text, and so may have cells of any length."""
-
-    def __init__(self) -> None:
-        self._with: set[int] = set()  # positions of the columns that have held text
-        self.without: set[int] = set()  # positions of those that have held only other cells
-        self.nested = False  # whether there were lists, dicts or tuples, whose len() is not enough
-
-    def look_at(self, columns: Sequence[Cells]) -> None:
-        """Look at the last cell of each column, and at all of them if the last one is None."""
-        for at, cells in enumerate(columns):
-            if at in self._with:
-                continue
-            types = {type(cells[-1])} if cells[-1] is not None else set(map(type, cells))
-            if Cell in types:
-                types = set(map(_type_of, cells))
-            self.nested |= not _NESTED.isdisjoint(types)
-            if not _LONG.isdisjoint(types):
-                self._with.add(at)
-                self.without.discard(at)
-            elif types != {None.__class__}:
-                self.without.add(at)
-
-
 @dataclass(frozen=True, slots=True)
 class _Path:
     """A key of a position and a dotted path: `customer.name` if `customer` is a source's column."""
@@ -396,13 +363,6 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
 def _makes_defaults(type_: type) -> bool:
     """Return whether rows of this type are like a defaultdict, which reading a key changes."""
     return hasattr(type_, "__missing__")
-
-
-def _type_of(cell: object) -> type:
-    """Return the type by which a cell counts as text: that of its value, if it is a `Cell`."""
-    if type(cell) is not Cell:
-        return type(cell)
-    return str if cell.note or cell.url else type(cell.value)  # a note can be any length, too
 
 
 def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]:

@@ -6,12 +6,17 @@ because a layout can be made only when the first row is there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Literal
 
-from streamware.model.columns import Batch, Column
+from streamware.model.columns import Batch, Cells, Column
 from streamware.model.sheet_options import SheetOptions
+from streamware.rows.batching import spans
 from streamware.rows.layout import Layout
+from streamware.rows.weighing import MOST_CHARACTERS, Sizer
+
+_SLICE = 8  # rows whose cells are made before they are weighed
 
 
 class Table:
@@ -24,6 +29,7 @@ class Table:
         name: Name of the sheet.
         options: Options of the sheet.
         count: The number of its rows, if it is known.
+        size: Returns the characters of a cell.
     """
 
     def __init__(
@@ -35,6 +41,7 @@ class Table:
         name: str | None = None,
         options: SheetOptions | None = None,
         count: int | None = None,
+        size: Sizer | None = None,
     ) -> None:
         self.name = name  # of the sheet
         self.layout: Layout | None = None  # of its rows, once the first one has come
@@ -44,23 +51,41 @@ class Table:
         self._options = options  # of the sheet
         self._count = count  # of its rows, if it is known
         self._row = 1  # number of the next row
+        self._size = size or Sizer()  # of a cell
 
-    def batch(self, rows: list[Any]) -> Batch:
-        """Return the next rows as a batch; this may call attributes and functions of the caller."""
+    def batches(self, rows: list[Any]) -> Iterator[Batch]:
+        """Yield the next rows in batches; this may call attributes and functions of the caller.
+
+        There is one batch, unless such calls return so much text that memory would not be bounded.
+        """
         layout = self.layout or self._make_layout(rows[0])
-        batch = Batch(layout.head, self._row, len(rows), layout.cells(rows, self._row))
-        self._row += len(rows)
-        return batch
+        if not layout.made:
+            yield self._batch(layout, layout.cells(rows, self._row), len(rows))
+            return
+        waiting: list[list[Cells]] = []  # the columns of some rows each
+        count, room = 0, MOST_CHARACTERS  # rows that wait; characters that they may still have
+        for start in range(0, len(rows), _SLICE):
+            some = rows[start : start + _SLICE]
+            columns = layout.cells(some, self._row + count)
+            text = sum([self._size.column(columns[at]) for at in layout.made])
+            if waiting and text > room:
+                yield self._batch(layout, _joined(waiting), count)
+                waiting, count, room = [], 0, MOST_CHARACTERS
+            if text <= room:
+                waiting.append(columns)
+                count, room = count + len(some), room - text
+                continue
+            made = zip(*(columns[at] for at in layout.made), strict=True)
+            weights = [sum(map(self._size, cells)) for cells in made]
+            for first, last in spans(weights):
+                yield self._batch(layout, [cells[first:last] for cells in columns], last - first)
+        if waiting:
+            yield self._batch(layout, _joined(waiting), count)
 
     def empty(self) -> Batch:
         """Return a batch without rows, for a sheet that has none."""
         layout = self._make_layout(Layout.NO_ROWS)
         return Batch(layout.head, 1, 0, [()] * len(layout.head.columns))
-
-    @property
-    def heavy_keys(self) -> Sequence[Any] | None:
-        """Keys of the cells whose length counts; None if all of them do."""
-        return None if self.layout is None else self.layout.heavy_keys
 
     def any_thread(self, row: Any) -> bool:
         """Return whether any thread may read the cells of rows like `row`.
@@ -71,6 +96,11 @@ class Table:
         plain = not any(callable(c.key) or c.convert is not None for c in columns)
         direct = not any(isinstance(c.key, str) and "." in c.key for c in columns)
         return plain and direct and hasattr(row, "__len__") and hasattr(row, "__getitem__")
+
+    def _batch(self, layout: Layout, columns: list[Cells], count: int) -> Batch:
+        batch = Batch(layout.head, self._row, count, columns)
+        self._row += count
+        return batch
 
     def _make_layout(self, first: Any) -> Layout:
         self.layout = Layout(
@@ -83,3 +113,10 @@ class Table:
             count=self._count,
         )
         return self.layout
+
+
+def _joined(slices: list[list[Cells]]) -> list[Cells]:
+    """Return the columns of some rows, which come in slices, each with all columns."""
+    if len(slices) == 1:
+        return slices[0]
+    return [list(chain.from_iterable(parts)) for parts in zip(*slices, strict=True)]

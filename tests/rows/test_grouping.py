@@ -50,7 +50,7 @@ class Grouping:
         """Each run, encoded as far as the grouper can see."""
         taken: Runs = []
         for table, rows in runs:
-            table.batch(rows)
+            list(table.batches(rows))
             taken.append((table.name, rows))
         return taken
 
@@ -124,20 +124,6 @@ def test_every_row_comes_once_and_in_its_order(names: list[str], sizes: list[int
     }
     assert list(found) == list(dict.fromkeys(names))
     assert grouping.grouper.rows == 0
-
-
-def heavy_keys(grouping: Grouping) -> list[Any]:
-    return list(grouping.grouper.heavy_keys or ())
-
-
-def test_the_keys_whose_length_counts_are_those_of_any_sheet() -> None:
-    grouping = Grouping()
-    assert heavy_keys(grouping) == []
-    rows = [sw.Tagged("a", (1, "x")), sw.Tagged("b", ("x", 1)), sw.Tagged("c", (1, 1))]
-    grouping.add(rows)
-    assert sorted(heavy_keys(grouping)) == [0, 1]
-    grouping.add([sw.Tagged("d", {"a": {}})] * 3)
-    assert grouping.grouper.heavy_keys is None
 
 
 # Which sheet

@@ -1,0 +1,266 @@
+"""How much text rows hold, whatever the types of their cells.
+
+A batch is bounded by what its rows hold, so every long cell has to count before the next row is
+pulled, and every short one must cost next to nothing.  So a `RowWeigher` weighs only the cells in
+which something long was seen, and looks for others in one row of a few.  Those rows are irregularly
+far apart, so that no pattern in the rows can hide from it for long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from itertools import cycle
+from operator import attrgetter, itemgetter, methodcaller
+from sys import getsizeof
+from typing import Any
+from uuid import UUID
+
+from streamware.model.cell import Cell
+from streamware.model.columns import Sheet, Tagged
+
+MOST_CHARACTERS = 262_144  # of text in a batch
+_ITEM = 8  # characters that any item of a nested value counts for
+_NUMBER = 256  # bytes of memory from which a number counts; each is 2.4 digits
+_TEXT = (str, bytes, bytearray)
+_SMALL = frozenset(
+    (None.__class__, bool, float, complex, date, datetime, time, timedelta, UUID, range)
+)
+# Types whose memory `getsizeof` returns, and about as many characters.
+_FLAT = _SMALL | {str, bytes, bytearray, int, Decimal}
+_MOST_SHAPES = 64  # sequences of types that are remembered
+
+# fmt: off
+GAPS = (
+    4, 9, 8, 7, 4, 8, 14, 14, 6, 6, 5, 15, 6, 13, 10, 8, 6, 5, 7, 6, 13, 10, 7,
+)
+# fmt: on
+"""Rows from one that is looked at to the next.
+
+Of long cells that come in every n-th row, for any n up to 13, at most 33 come before one is seen.
+"""
+
+
+class Sizer:
+    """Returns about how many characters a cell takes: in memory, or once it is text.
+
+    Args:
+        spelled: Whether objects of unknown types will be written as their `str()`.
+    """
+
+    def __init__(self, *, spelled: bool = False) -> None:
+        self._spelled = spelled
+        self._by_type: dict[type, Callable[[Any], int]] = dict.fromkeys(_SMALL, _nothing)
+
+    def __call__(self, cell: object) -> int:
+        """Return the characters of a cell; of a nested value, at most those that fill a batch."""
+        measure = self._by_type.get(type(cell))
+        if measure is None:
+            measure = self._by_type[type(cell)] = self._measure_of(type(cell))
+        return measure(cell)
+
+    def column(self, cells: Iterable[object]) -> int:
+        """Return the characters of some cells."""
+        types = set(map(type, cells))
+        if types <= _SMALL:
+            return 0
+        return sum(map(len, cells)) if types == {str} else sum(map(self, cells))  # type: ignore[arg-type]  # all are str
+
+    def row(self, row: object) -> int:
+        """Return the characters of all cells of a row."""
+        return sum([self(cell) for _, cell in _items(row)])
+
+    def _measure_of(self, type_: type) -> Callable[[Any], int]:
+        if issubclass(type_, Enum):
+            return lambda cell: self(cell.value)
+        if issubclass(type_, _TEXT):
+            return str.__len__ if issubclass(type_, str) else len
+        if issubclass(type_, (int, Decimal)):
+            return _digits
+        if issubclass(type_, Cell):
+            return lambda cell: sum(map(self, (cell.note, cell.url, _value(cell))))
+        if issubclass(type_, (list, tuple, set, frozenset, Mapping)):
+            return _nested
+        if hasattr(type_, "nbytes"):  # a memoryview, or something of NumPy
+            return _bytes
+        if issubclass(type_, tuple(_SMALL - {None.__class__, bool, range})):
+            return _nothing
+        return self._spelling if self._spelled else _attributes
+
+    def _spelling(self, cell: object) -> int:
+        try:
+            return max(len(str(cell)), _attributes(cell))
+        except Exception:  # noqa: BLE001 - of the caller's code; the formatter will raise it again
+            return _attributes(cell)
+
+
+class RowWeigher:
+    """Weighs the rows of one source.
+
+    Args:
+        size: Returns the characters of a cell.
+
+    Attributes:
+        texts: The keys of the cells that are weighed by their `len`.
+        others: How the other cells that count are reached, and weighed.
+        gaps: The number of rows up to the next one that `look` should see.
+        width: The number of cells in the last row that `look` saw, at least 1.
+    """
+
+    def __init__(self, size: Sizer) -> None:
+        self.texts: list[Any] = []
+        self.others: list[tuple[Callable[[Any], Any], Callable[[Any], int]]] = []
+        self.gaps: Iterator[int] = cycle(GAPS)
+        self.width = 1
+        self._size = size  # of a cell
+        self._gap = 1  # rows up to the next one that `watch` looks at
+        self._known: dict[Any, bool] = {}  # the keys that count, and whether by their `len`
+        # The types of rows without a cell that might have to count, by which most rows pass.  Of
+        # their numbers one is looked at in turn, because its type does not show its length.
+        self._ordinary: dict[tuple[type, ...], Iterator[int]] = {}
+
+    def weigh(self, row: Any) -> int:
+        """Return the characters of the cells of a row that count, or of all if it is unlike."""
+        text = 0
+        try:
+            for key in self.texts:
+                text += len(row[key] or "")
+            text += self.weigh_others(row)
+        except (TypeError, ValueError, LookupError, AttributeError):
+            return self._size.row(row)
+        return text
+
+    def watch(self, row: Any) -> int:
+        """Return the characters of the next row, and look at it when it is its turn."""
+        row = row.row if type(row) is Tagged else row
+        if type(row) is Sheet:
+            return 0
+        self._gap -= 1
+        if not self._gap:
+            self._gap = next(self.gaps)
+            if self.look(row):
+                return self._size.row(row)
+        return self.weigh(row)
+
+    def weigh_others(self, row: Any) -> int:
+        """Return the characters of the cells that are not weighed by their `len`."""
+        return sum([measure(get(row)) for get, measure in self.others])
+
+    def look(self, row: Any) -> bool:
+        """Have the cells of a row count that may be long; return whether there was a new one."""
+        cells = row if type(row) is tuple else _cells(row)
+        types = tuple(map(type, cells))
+        numbers = self._ordinary.get(types)
+        if numbers is not None and getsizeof(cells[next(numbers)]) <= _NUMBER:
+            return False
+        self.width = len(types) or 1
+        new = sum(self._count(row, key, cell) for key, cell in _items(row)) > 0
+        if not new and len(self._ordinary) < _MOST_SHAPES and _FLAT.issuperset(types):
+            at = [at for at, type_ in enumerate(types) if type_ in (int, Decimal)]
+            short = [at for at, cell in enumerate(cells) if getsizeof(cell) <= _NUMBER]
+            if at or short:
+                self._ordinary[types] = cycle(at or short[:1])
+        return new
+
+    def _count(self, row: Any, key: Any, cell: object) -> bool:
+        """Have the cell at `key` count if it may be long; return whether it did not before."""
+        kind, before = type(cell), self._known.get(key)
+        small = kind in _SMALL or (kind in (int, Decimal) and getsizeof(cell) <= _NUMBER)
+        if before is False or cell is None or (small and not before):
+            return False
+        makes_defaults = hasattr(type(row), "__missing__")  # row[key] would change it
+        indexed = hasattr(row, "__getitem__") and not makes_defaults
+        self._known[key] = by_length = indexed and isinstance(cell, _TEXT)
+        if by_length:
+            if not before:
+                self.texts.append(key)
+            return not before
+        if before:  # not only text is here: `len` would fail, or be that of a list
+            self.texts.remove(key)
+        reach = attrgetter(key) if not hasattr(row, "__getitem__") else itemgetter(key)
+        self.others.append((methodcaller("get", key) if makes_defaults else reach, self._size))
+        return before is None
+
+
+def _cells(row: Any) -> Sequence[Any]:
+    return list(row.values()) if type(row) is dict else [cell for _, cell in _items(row)]
+
+
+def _items(row: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the cells of a row with their keys; of an object, its attributes."""
+    if isinstance(row, Mapping):
+        try:
+            return list(row.items())
+        except LookupError:  # raised inside the mapping; the layout names its row and column
+            return ()
+    if hasattr(row, "__len__"):
+        return enumerate(row)
+    type_: Any = type(row)
+    slots = [name for name in _slots(type_) if hasattr(row, name)]
+    return [
+        (name, getattr(row, name))
+        for name in (*getattr(row, "__dict__", ()), *slots)
+        if not name.startswith("_")
+    ]
+
+
+@lru_cache(maxsize=256)
+def _slots(type_: Any) -> list[str]:
+    """Return the names in `__slots__` of a class and of its bases."""
+    slots = [getattr(class_, "__slots__", ()) for class_ in type_.__mro__]
+    return [name for names in slots for name in ([names] if isinstance(names, str) else names)]
+
+
+# How the types are measured -----------------------------------------------------------------
+
+
+def _nothing(cell: object) -> int:
+    return 0
+
+
+def _digits(cell: object) -> int:
+    memory = getsizeof(cell)
+    return 0 if memory <= _NUMBER else 3 * memory
+
+
+def _bytes(cell: Any) -> int:
+    return int(cell.nbytes) if cell.nbytes > _NUMBER else 0
+
+
+def _value(cell: Cell) -> object:
+    """Return the value of a cell, unless it is another cell, which is an error."""
+    return None if isinstance(cell.value, Cell) else cell.value
+
+
+def _attributes(cell: object) -> int:
+    """Return the characters of the texts that an object of an unknown type has."""
+    found = [value for _, value in _items(cell)] if not hasattr(cell, "__len__") else []
+    return sum(_nested(value) for value in found if isinstance(value, (*_TEXT, list, dict, tuple)))
+
+
+def _nested(cell: Any) -> int:
+    """Return the characters of a nested value; no more are counted than fill a batch.
+
+    So what is nested in itself is not counted for ever.
+    """
+    length = 0
+    rest = [cell]
+    while rest and length < MOST_CHARACTERS:
+        item = rest.pop()
+        if isinstance(item, _TEXT):
+            length += len(item)
+        elif isinstance(item, (list, tuple, set, frozenset, Mapping)):
+            length += _ITEM * len(item)
+            if length < MOST_CHARACTERS:
+                rest += item
+                rest += item.values() if isinstance(item, Mapping) else ()
+        elif isinstance(item, (Enum, Cell)):
+            rest += (item.value, *((item.note, item.url) if isinstance(item, Cell) else ()))
+        elif isinstance(item, (int, Decimal)):
+            length += _digits(item)
+        elif isinstance(item, memoryview):
+            length += item.nbytes
+    return length
