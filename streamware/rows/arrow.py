@@ -10,6 +10,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
+from streamware.rows.slicing import sliced_rows
+
+# Words in the names of types whose equal values are stored once, or whose slices have all bytes.
+_SHARED = ("dictionary", "view", "run_end", "union", "extension")
+
 
 def speaks_arrow(rows: object) -> bool:
     """Return whether `rows` can export itself as an Arrow stream."""
@@ -61,4 +66,28 @@ class ArrowRows:
 
     def _read(self) -> Any:
         for batch in self._reader:
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+            def read(start: int, stop: int, batch: Any = batch) -> list[list[object]]:
+                return [column.to_pylist() for column in batch.slice(start, stop - start).columns]
+
+            def size_of(start: int, stop: int, batch: Any = batch) -> int | None:
+                return _size_of(batch.slice(start, stop - start))
+
+            yield from sliced_rows(batch.num_rows, read, size_of)
+
+
+def _size_of(batch: Any) -> int | None:
+    """Return the bytes of the values of a record batch; None if its buffers do not tell."""
+    sizes = [_column_size(column) for column in batch.columns]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _column_size(column: Any) -> int | None:
+    kind = str(column.type)
+    if kind in ("string_view", "binary_view"):  # views of 16 bytes, each with a length in front
+        views = memoryview(column.buffers()[1]).cast("i")
+        return sum(views[4 * column.offset : 4 * (column.offset + len(column)) : 4].tolist())
+    if any(word in kind for word in _SHARED):
+        return None
+    return int(column.nbytes)

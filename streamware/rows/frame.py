@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-_ROWS = 1024  # in a slice
+from streamware.rows.slicing import sliced_rows
+
 _CLASSES = frozenset({"DataFrame", "Series"})
 
 
@@ -54,12 +55,16 @@ class FrameRows:
         return self._rows
 
     def _read(self) -> Iterator[tuple[object, ...]]:
-        width = self._frame.shape[1]
-        for start in range(0, len(self._frame), _ROWS):
-            piece = self._frame.iloc[start : start + _ROWS]
-            levels = [_cells(piece.index.get_level_values(at)) for at in self._levels]
-            columns = [_cells(piece.iloc[:, at]) for at in range(width)]
-            yield from zip(*levels, *columns, strict=True)
+        return sliced_rows(len(self._frame), self._columns, self._size)
+
+    def _columns(self, start: int, stop: int) -> list[Sequence[object]]:
+        piece = self._frame.iloc[start:stop]
+        levels = [_cells(piece.index.get_level_values(at)) for at in self._levels]
+        return [*levels, *(_cells(piece.iloc[:, at]) for at in range(piece.shape[1]))]
+
+    def _size(self, start: int, stop: int) -> int:
+        """Return the bytes of the columns; those of objects that exist already do not count."""
+        return int(self._frame.iloc[start:stop].memory_usage().sum())
 
 
 def _name(label: object) -> str:

@@ -9,6 +9,7 @@ far apart, so that no pattern in the rows can hide from it for long.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -111,10 +112,11 @@ class RowWeigher:
     """
 
     def __init__(self, size: Sizer) -> None:
-        self.texts: list[Any] = []
+        self.texts: list[Any] = []  # keys of the cells that are weighed by their `len`
+        # How the other cells that count are reached, and weighed.
         self.others: list[tuple[Callable[[Any], Any], Callable[[Any], int]]] = []
-        self.gaps: Iterator[int] = cycle(GAPS)
-        self.width = 1
+        self.gaps: Iterator[int] = cycle(GAPS)  # rows up to the next one that `look` should see
+        self.width = 1  # cells in the last row that `look` saw, at least 1
         self._size = size  # of a cell
         self._gap = 1  # rows up to the next one that `watch` looks at
         self._known: dict[Any, bool] = {}  # the keys that count, and whether by their `len`
@@ -192,10 +194,9 @@ def _cells(row: Any) -> Sequence[Any]:
 def _items(row: Any) -> Iterable[tuple[Any, Any]]:
     """Return the cells of a row with their keys; of an object, its attributes."""
     if isinstance(row, Mapping):
-        try:
+        with suppress(Exception):  # of the caller's code: raised again where cells are read
             return list(row.items())
-        except LookupError:  # raised inside the mapping; the layout names its row and column
-            return ()
+        return ()
     if hasattr(row, "__len__"):
         return enumerate(row)
     type_: Any = type(row)
@@ -255,8 +256,9 @@ def _nested(cell: Any) -> int:
         elif isinstance(item, (list, tuple, set, frozenset, Mapping)):
             length += _ITEM * len(item)
             if length < MOST_CHARACTERS:
-                rest += item
-                rest += item.values() if isinstance(item, Mapping) else ()
+                with suppress(Exception):  # of the caller's code: raised again where it is written
+                    rest += item
+                    rest += item.values() if isinstance(item, Mapping) else ()
         elif isinstance(item, (Enum, Cell)):
             rest += (item.value, *((item.note, item.url) if isinstance(item, Cell) else ()))
         elif isinstance(item, (int, Decimal)):
