@@ -21,6 +21,7 @@ settings.configure(
     ALLOWED_HOSTS=["*"],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ""}},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    INSTALLED_APPS=["django_orders"],
     ROOT_URLCONF=Urls,
     SECRET_KEY="for tests only",
     TIME_ZONE="UTC",

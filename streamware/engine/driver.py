@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
@@ -32,7 +33,7 @@ from streamware.errors import EncodeError, LimitError
 from streamware.formats.protocol import Format
 from streamware.limits import Limits
 from streamware.locks import fork_safe, generation
-from streamware.model.columns import Column, Sheet, Tagged
+from streamware.model.columns import Column, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.batching import RowBatcher
 from streamware.rows.source import (
@@ -44,6 +45,7 @@ from streamware.rows.source import (
     checked,
     close,
     is_opener,
+    prepared,
 )
 from streamware.scratch.disk_quota import ExportQuota
 from streamware.scratch.ledger import CURRENT, Scratch
@@ -91,6 +93,8 @@ class Driver:
         locale: str | None = None,
         cancel: Callable[[], object] | None = None,
     ) -> None:
+        rows, columns = prepared(rows, options.columns)
+        options = replace(options, columns=columns)
         if options.sheet_by is not None:
             Column(options.sheet_by)  # raises TypeError unless it is a key
             check_interleaves(format)
@@ -320,7 +324,12 @@ class Driver:
                 raise EncodeError(
                     f"expected only Sheets after the first, not a {type(sheet).__name__}"
                 )
-            opened = self._open(sheet.rows)
+            columns = as_columns(sheet.columns)
+            rows, columns = prepared(
+                sheet.rows, self._options.columns if columns is None else columns
+            )
+            opened = self._open(rows)
+            sheet = replace(sheet, columns=columns)
             self.document.start_sheet(sheet, opened.names, opened.count)
             yield from self._read_rows(opened.iterator)
             self._opened.remove(opened)

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from streamware.errors import StateError
-from streamware.model.columns import Sheet, names_of
+from streamware.model.columns import Column, Sheet, names_of
 from streamware.rows.arrow import ArrowRows, speaks_arrow
 from streamware.rows.frame import FrameRows, is_frame
 
@@ -81,6 +81,19 @@ def opens_async(rows: object) -> bool:
 def is_opener(rows: object) -> bool:
     """Return whether `rows` opens rows: a source, or a callable that is no rows itself."""
     return is_source(rows) or (callable(rows) and not is_iterable(rows) and not is_async(rows))
+
+
+def prepared(
+    rows: Any, columns: tuple[Column, ...] | None
+) -> tuple[Any, tuple[Column, ...] | None]:
+    """Return a source that has the cells of `columns`, and these with what it knows of them.
+
+    Other rows, and their columns, are returned as they are.
+    """
+    if not is_source(rows) or not hasattr(rows, "prepare"):
+        return rows, columns
+    rows, known = rows.prepare(columns)
+    return rows, None if known is None else tuple(known)
 
 
 def open_rows(opener: Any) -> Any:

@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from itertools import chain
 from typing import Any
 
+from streamware.model.columns import Column
+
 BATCH_ROWS = 1000
 """Rows that a reader asks its driver for at a time."""
 
@@ -31,6 +33,8 @@ Results = Iterator[Sequence[Any] | None]
 """The names of the columns, or None if each row has names of its own; then the rows in batches."""
 AsyncResults = AsyncIterator[Sequence[Any] | None]
 """The same for an event loop."""
+Columns = Sequence[Column] | None
+"""The columns of an export; None if the caller has chosen none."""
 Cancel = Callable[[], object]
 """Interrupts a driver that blocks; any thread may call it."""
 
@@ -85,10 +89,20 @@ class Source:
     Args:
         connect: Connects on the thread that reads; returns the results, which are not begun, and
             what cancels them.  It leaves to its argument whatever has to be closed.
+        prepare: Is given the caller's columns, or None; returns the source and the columns to use.
     """
 
-    def __init__(self, connect: Callable[[ExitStack], tuple[Results, Cancel | None]]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[ExitStack], tuple[Results, Cancel | None]],
+        prepare: Callable[[Columns], tuple[Source, Columns]] | None = None,
+    ) -> None:
         self._connect = connect
+        self._prepare = prepare
+
+    def prepare(self, columns: Columns) -> tuple[Source, Columns]:
+        """Return the source that has the cells of `columns`, and the columns of the export."""
+        return (self, columns) if self._prepare is None else self._prepare(columns)
 
     def open_rows(self) -> Reader:
         """Connect on this thread, and return the rows, which the caller closes.
@@ -108,8 +122,17 @@ class Source:
 class AsyncSource:
     """Rows that an event loop can open again and again; see `Source`."""
 
-    def __init__(self, connect: Callable[[AsyncExitStack], Awaitable[AsyncResults]]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[AsyncExitStack], Awaitable[AsyncResults]],
+        prepare: Callable[[Columns], tuple[AsyncSource, Columns]] | None = None,
+    ) -> None:
         self._connect = connect
+        self._prepare = prepare
+
+    def prepare(self, columns: Columns) -> tuple[AsyncSource, Columns]:
+        """Return the source that has the cells of `columns`, and the columns of the export."""
+        return (self, columns) if self._prepare is None else self._prepare(columns)
 
     async def open_rows(self) -> AsyncReader:
         """Connect in this task, and return the rows, which the caller closes.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
@@ -25,6 +26,7 @@ from streamware.sources.source import (
     AsyncResults,
     AsyncSource,
     Cancel,
+    Columns,
     Results,
     Source,
     check_batch,
@@ -82,25 +84,31 @@ def rows(
     Source: SQLAlchemy, "Fetching Large Result Sets with Yield Per".
     """
     executable = text(statement) if isinstance(statement, str) else statement
-    query = _Statement(executable, parameters, check_batch(batch))
+    query = _Statement(executable, parameters, check_batch(batch), _mapper(executable))
     if isinstance(bind, (Engine, Connection, Session, sessionmaker, scoped_session)):
-        return Source(partial(_open, bind, query))
+        return _source(bind, query)
     if _is_async(bind):
-        return AsyncSource(partial(_open_async, bind, query))
+        return _async_source(bind, query)
     raise TypeError(
         "the first argument must be an engine, a sessionmaker, a session, a scoped session or a"
         f" connection of SQLAlchemy, not {type(bind).__name__}"
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _Statement:
-    """A statement with its parameters, and how its result is read."""
+    """A statement with its parameters, and how its result is read.
 
-    def __init__(self, statement: Executable, parameters: Parameters, batch: int) -> None:
-        self.statement = statement
-        self.parameters = parameters
-        self.batch = batch
-        self.mapper = _mapper(statement)  # of the class of its objects; None: rows of columns
+    Attributes:
+        mapper: That of the class of its objects; None: rows of columns.
+        named: Whether objects come with the names of their columns, as the caller chose none.
+    """
+
+    statement: Executable
+    parameters: Parameters
+    batch: int
+    mapper: Mapper[Any] | None
+    named: bool = True
 
     @property
     def options(self) -> dict[str, int]:
@@ -112,13 +120,30 @@ class _Statement:
         """What a session finds the statement's engine by."""
         return {"clause": self.statement, "mapper": self.mapper}
 
-    def names(self, first: Sequence[Any]) -> list[str]:
+    def names(self, first: Sequence[Any]) -> list[str] | None:
         """Return the names of the columns of objects: those that are loaded with the row."""
-        attributes = self.mapper.column_attrs if self.mapper is not None else ()
-        if first:
-            unloaded = inspect(first[0]).unloaded
-            return [each.key for each in attributes if each.key not in unloaded]
-        return [each.key for each in attributes if not each.deferred]
+        if self.mapper is None or not self.named:
+            return None
+        unloaded = inspect(first[0]).unloaded if first else ()
+        return [
+            attribute.key
+            for attribute in self.mapper.column_attrs
+            if attribute.key not in unloaded and (first or not attribute.deferred)
+        ]
+
+
+def _source(bind: Any, query: _Statement) -> Source:
+    def prepare(columns: Columns) -> tuple[Source, Columns]:
+        return _source(bind, replace(query, named=columns is None)), columns
+
+    return Source(partial(_open, bind, query), prepare)
+
+
+def _async_source(bind: Any, query: _Statement) -> AsyncSource:
+    def prepare(columns: Columns) -> tuple[AsyncSource, Columns]:
+        return _async_source(bind, replace(query, named=columns is None)), columns
+
+    return AsyncSource(partial(_open_async, bind, query), prepare)
 
 
 def _open(bind: Any, query: _Statement, stack: ExitStack) -> tuple[Results, Cancel | None]:

@@ -1,0 +1,206 @@
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import streamware as sw
+from readers import csv_rows
+
+pytest.importorskip("django", reason="skipped: needs Django")
+
+from django.db import DatabaseError, connection, connections
+from django.db.models import Count, F
+from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
+
+import django_site  # noqa: F401 - it makes the settings
+from django_orders.models import Customer, Label, Order
+from streamware.sources import django as source
+
+COUNT = 1500
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    made = tmp_path_factory.mktemp("django") / "orders.sqlite3"
+    connections.settings["default"]["NAME"] = str(made)
+    with connection.schema_editor() as editor:
+        for model in (Customer, Label, Order):
+            editor.create_model(model)
+    ann, bo = (Customer.objects.create(name=name) for name in ("Ann", "Bo"))
+    Order.objects.bulk_create(
+        Order(id=n, number=f"N{n}", status="op"[n % 2], customer=(ann, bo, None)[n % 3])
+        for n in range(1, COUNT + 1)
+    )
+    label = Label.objects.create(name="new")
+    Order.objects.get(id=1).labels.set([label, Label.objects.create(name="big")])
+    connections.close_all()
+    yield made
+    del connections["default"]
+
+
+@pytest.fixture(autouse=True)
+def database(file: Path) -> Iterator[None]:
+    yield
+    connections.close_all()
+    gc.collect()
+
+
+def document(queryset: Any, **options: Any) -> list[list[str]]:
+    return csv_rows(b"".join(sw.encode(source.rows(queryset), **options)))
+
+
+def first(count: int) -> Any:
+    return Order.objects.filter(id__lte=count).order_by("id")
+
+
+def test_objects_have_the_titles_labels_and_texts_of_their_model() -> None:
+    assert document(first(3)) == [
+        ["ID", "Order number", "Status", "Customer"],
+        ["1", "N1", "Paid", "Customer Bo"],
+        ["2", "N2", "Yes", ""],
+        ["3", "N3", "Paid", "Customer Ann"],
+    ]
+
+
+def test_a_manager_is_read_and_a_query_without_rows_has_a_header() -> None:
+    assert document(Order.objects.none()) == [["ID", "Order number", "Status", "Customer"]]
+    assert len(document(Order.objects)) == COUNT + 1
+
+
+def test_titles_and_labels_are_in_the_language_of_the_thread() -> None:
+    with override("de"):
+        rows = document(first(2), columns=["status", "customer.name"])
+    assert rows == [["Status", "Name"], ["Paid", "Bo"], ["Ja", ""]]
+
+
+def test_foreign_keys_cost_no_further_queries() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        document(first(3))
+        document(first(3), columns=["number", "customer__name"])
+    assert len(queries) == 2
+
+
+def test_only_the_relations_that_are_needed_are_joined() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        document(first(3), columns=["number"])
+    assert "JOIN" not in queries[0]["sql"]
+
+
+@pytest.mark.parametrize(
+    ("column", "title", "cell"),
+    [
+        ("number", "Order number", "N1"),
+        ("pk", "ID", "1"),
+        ("status", "Status", "Paid"),
+        ("get_status_display", "Get_status_display", "Paid"),
+        ("customer", "Customer", "Customer Bo"),
+        ("customer_id", "Customer", "2"),
+        ("customer.name", "Name", "Bo"),
+        ("customer__name", "Name", "Bo"),
+        ("labels", "Labels", "new, big"),
+        ("shout", "As shouted", "N1!"),
+        ("half", "Half", "0.5"),
+        (sw.Column("status", "State"), "State", "Paid"),
+        (sw.Column("status", convert={"p": "P"}.get), "Status", "P"),
+        (sw.Column(lambda order: order.id + 1, "Next"), "Next", "2"),
+    ],
+)
+def test_chosen_columns_are_described_by_the_model(column: Any, title: str, cell: str) -> None:
+    assert document(first(1), columns=[column]) == [[title], [cell]]
+
+
+def test_added_values_are_columns() -> None:
+    queryset = first(1).annotate(twice=F("id") * 2, labelled=Count("labels"))
+    assert document(queryset) == [
+        ["ID", "Order number", "Status", "Customer", "Twice", "Labelled"],
+        ["1", "N1", "Paid", "Customer Bo", "2", "2"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "queryset",
+    [lambda: first(2).only("number"), lambda: first(2).defer("status", "customer")],
+    ids=["only", "defer"],
+)
+def test_what_is_not_loaded_is_no_column_and_no_query(queryset: Any) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        rows = document(queryset())
+    assert rows[0][-1] == "Order number"
+    assert len(queries) == 1
+
+
+@pytest.mark.parametrize("most", [2, 0])
+@pytest.mark.parametrize(
+    ("select", "names"),
+    [
+        (lambda rows: rows.values_list("number", "id"), ["number", "id"]),
+        (lambda rows: rows.values_list("number", F("id") + 1), ["number", "combinedexpression1"]),
+        (lambda rows: rows.values_list("number", "id", named=True), ["number", "id"]),
+        (lambda rows: rows.values("number", "customer__name"), ["number", "customer__name"]),
+        (lambda rows: rows.values_list(), ["id", "number", "status", "customer_id"]),
+        (lambda rows: rows.values("id").annotate(n=Count("labels")), ["id", "n"]),
+        (lambda rows: rows.annotate(n=Count("labels")).values_list("n", "id"), ["n", "id"]),
+    ],
+    ids=["list", "expression", "named", "dict", "all", "annotated", "annotated before"],
+)
+def test_selected_values_have_their_names(select: Any, names: list[str], most: int) -> None:
+    rows = document(select(first(most)))
+    assert [name.rstrip("1") for name in rows[0]] == [name.rstrip("1") for name in names]
+    assert len(rows) == most + 1
+
+
+def test_prefetched_relations_are_read_by_the_batch() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        rows = source.rows(Order.objects.prefetch_related("labels"), batch=500)
+        assert len(b"".join(sw.encode(rows, columns=["labels"])).splitlines()) == COUNT + 1
+    assert len(queries) == 1 + COUNT // 500
+
+
+def test_a_raw_query_has_the_fields_that_it_selects() -> None:
+    rows = document(Order.objects.raw("select id, number from django_orders_order where id < 2"))
+    assert rows == [["id", "number"], ["1", "N1"]]
+
+
+@pytest.mark.parametrize(
+    "queryset",
+    [
+        lambda: Order.objects.values_list("id", flat=True),
+        lambda: [1, 2],
+        lambda: Order,
+    ],
+    ids=["flat", "a list", "a model"],
+)
+def test_what_gives_no_rows_is_a_type_error(queryset: Any) -> None:
+    with pytest.raises(TypeError, match=r"flat=True|not (list|ModelBase)"):
+        source.rows(queryset())
+
+
+def test_a_query_that_fails_is_its_error() -> None:
+    with pytest.raises(DatabaseError):
+        document(Order.objects.extra(select={"x": "nothing"}))
+
+
+def test_a_queryset_keeps_no_rows() -> None:
+    queryset = Order.objects.all()
+    assert len(document(queryset)) == COUNT + 1
+    assert queryset._result_cache is None
+
+    def peak(rows: Any, **options: Any) -> int:
+        gc.collect()
+        tracemalloc.reset_peak()
+        base = tracemalloc.get_traced_memory()[0]
+        for _ in sw.encode(rows, **options):
+            pass
+        return tracemalloc.get_traced_memory()[1] - base
+
+    tracemalloc.start()
+    try:
+        whole = peak(Order.objects.all(), columns=["id", "number"])
+        rows = source.rows(Order.objects.all(), batch=100)
+        assert peak(rows, columns=["id", "number"]) < whole / 2
+    finally:
+        tracemalloc.stop()
