@@ -77,7 +77,7 @@ CONVERSIONS = {
     ),
     "nanosecond": Conversion(
         _ALL,
-        "A time of pandas, NumPy or Arrow lost what is finer than a microsecond.",
+        "A time, or a duration in a column of that kind, lost what is finer than a microsecond.",
     ),
     "negative_duration": Conversion(
         _SPREADSHEETS,

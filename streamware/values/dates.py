@@ -19,6 +19,7 @@ EPOCH_1904 = datetime(1904, 1, 1)
 FIRST_DATE_1904 = date(1904, 1, 2)
 # LibreOffice shows earlier days in the Julian calendar, which ISO 8601 does not have.
 FIRST_GREGORIAN = date(1582, 10, 15)
+_LAST_MILLISECOND = 86_399.999 / 86_400  # of a day
 _DATE_CACHE = 4096
 _DAYS = attrgetter("days")
 _SECONDS = attrgetter("seconds")
@@ -46,7 +47,9 @@ def datetime_serials(cells: Sequence[datetime], epoch: datetime = EPOCH) -> list
     """Return the serials of naive date-times: days since the epoch, with their fraction."""
     spans = [cell - epoch for cell in cells]
     if any(map(_MICROSECONDS, spans)):
-        return [s.days + (s.seconds + s.microseconds / 1e6) / 86400 for s in spans]
+        # Readers round to milliseconds, and the last one of the year 9999 up to no day at all.
+        last = date.max.toordinal() - epoch.toordinal() + _LAST_MILLISECOND
+        return [min(s.days + (s.seconds + s.microseconds / 1e6) / 86400, last) for s in spans]
     fractions = map(truediv, map(_SECONDS, spans), repeat(86400))
     return list(map(float.__add__, fractions, map(float, map(_DAYS, spans))))
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from math import isfinite
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from streamware.values import Values
 from streamware.values.dates import in_zone, iso_duration, naive
@@ -54,7 +55,10 @@ NUMBERS = SPANS | MOMENTS | {Kind.NUMBER}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TIMED = frozenset({"date", "datetime", "time", "duration"})  # the kinds for which NaT is the null
 _BLANKS = " \t\r\n"
+_FINER = re.compile("[.,][0-9]{6}[0-9]*[1-9]")  # a fraction of a second that is cut
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
+_Moment = TypeVar("_Moment", datetime, time)
 
 
 class KindReader:
@@ -125,6 +129,8 @@ class KindReader:
         raise TypeError
 
     def _bool(self, cell: Any) -> bool:
+        if not isinstance(cell, (str, Integral, Real, Decimal)):
+            raise TypeError
         word = cell.lower() if isinstance(cell, str) else cell
         if word in (1, "1", "true", "t", "yes", "y"):
             return True
@@ -135,12 +141,13 @@ class KindReader:
     def _date(self, cell: Any) -> date:
         if isinstance(cell, date) and not isinstance(cell, datetime):
             return cell
-        return self._in_zone(_as_datetime(cell)).date()
+        moment = cell if isinstance(cell, datetime) else datetime.fromisoformat(cell)
+        return self._in_zone(moment).date()
 
     def _datetime(self, cell: Any) -> datetime:
         if isinstance(cell, date) and not isinstance(cell, datetime):
             return datetime.combine(cell, time())
-        return _as_datetime(cell)
+        return cell if isinstance(cell, datetime) else self._parsed(datetime, cell)
 
     def _time(self, cell: Any) -> time:
         if isinstance(cell, time):
@@ -151,12 +158,26 @@ class KindReader:
             return (datetime.combine(date.min, time()) + cell).time()
         if isinstance(cell, datetime):
             return self._in_zone(cell).time()
-        return time.fromisoformat(cell)
+        if cell.isdigit() and len(cell) not in (2, 4, 6):  # Python takes 20240506 for a time
+            raise ValueError
+        return self._parsed(time, cell)
 
     def _duration(self, cell: Any) -> timedelta:
         if isinstance(cell, timedelta):
             return cell
-        return timedelta(seconds=float(read_number(cell) if isinstance(cell, str) else cell))
+        if isinstance(cell, bool):
+            raise TypeError
+        seconds = read_number(cell) if isinstance(cell, str) else cell
+        span = timedelta(seconds=float(seconds))
+        if Fraction(span // _MICROSECOND, 10**6) != Fraction(str(seconds)):
+            self._converted["nanosecond"] += 1
+        return span
+
+    def _parsed(self, type_: type[_Moment], text: str) -> _Moment:
+        """Return the date-time or the time that a text is in ISO 8601."""
+        if _FINER.search(text):
+            self._converted["nanosecond"] += 1
+        return type_.fromisoformat(text)
 
     def _text(self, cell: Any) -> object:
         if isinstance(cell, bool):
@@ -211,10 +232,6 @@ def read_number(text: str) -> int | Decimal:
         return int(text)
     except ValueError:  # it has a fraction, or more digits than `int` takes
         return Decimal(text)
-
-
-def _as_datetime(cell: Any) -> datetime:
-    return cell if isinstance(cell, datetime) else datetime.fromisoformat(cell)
 
 
 def _is_not_a_number(cell: object) -> bool:

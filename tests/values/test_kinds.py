@@ -13,6 +13,7 @@ from drive import document
 from readers import calamine_rows, csv_rows, json_rows, ndjson_rows, xml_rows
 
 BERLIN = ZoneInfo("Europe/Berlin")
+END = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # how databases say "for ever"
 MIDNIGHT = datetime(2024, 5, 5, 22, tzinfo=UTC)  # the first moment of 6 May in Berlin
 
 
@@ -207,6 +208,55 @@ def test_an_infinity_is_written_in_a_column_of_text_as_values_say() -> None:
 
 def test_a_huge_integer_is_read_as_text() -> None:
     assert read_as("text", 10**5000) == "1" + "0" * 5000
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("datetime", "2024-05-06T07:08:09.123456789", "2024-05-06T07:08:09.123456"),
+        ("time", "07:08:09.1234567", "07:08:09.123456"),
+        ("duration", 1e-7, "PT0S"),
+        ("duration", Decimal("0.12345678"), "PT0.123457S"),
+        ("duration", "1.00000049", "PT1S"),
+    ],
+)
+def test_what_is_finer_than_a_microsecond_is_counted(
+    kind: Any, value: object, expected: str
+) -> None:
+    written = document([(value,)], "ndjson", columns=[sw.Column("a", kind=kind)])
+    assert ndjson_rows(written.data)[0]["a"] == expected
+    assert written.converted == {"nanosecond": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("datetime", "2024-05-06T07:08:09.123456000"), ("duration", 0.1), ("duration", "1e5")],
+)
+def test_a_time_that_loses_nothing_is_not_counted(kind: Any, value: object) -> None:
+    assert document([(value,)], columns=[sw.Column("a", kind=kind)]).converted == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("time", "20240506"),
+        ("time", "12345678901"),
+        ("duration", True),
+        ("bool", 1 + 0j),
+        ("bool", 2),
+    ],
+)
+def test_what_only_looks_like_the_kind_is_an_error(kind: Any, value: object) -> None:
+    with pytest.raises(sw.CellError, match=f"cannot be read as {kind}"):
+        read_as(kind, value)
+
+
+@pytest.mark.parametrize("choice", ["text", "1904"])
+def test_the_end_of_time_is_a_date_of_a_workbook(choice: Any) -> None:
+    values = sw.Values(negative_duration=choice)
+    data = document([(END,)] * 2, "xlsx", columns=["a"], values=values).data
+    for row in calamine_rows(data)[1:]:
+        assert row == [pytest.approx(END, abs=timedelta(milliseconds=1))]
 
 
 class Broken:
