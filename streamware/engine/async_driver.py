@@ -109,6 +109,8 @@ class AsyncDriver:
         self._generation = generation()  # of the process that made it
         # The task that closes this, referenced here because asyncio keeps only a weak reference.
         self._closing: asyncio.Task[None] | None = None
+        # The task that closes rows that were not read, for the same reason.
+        self._closing_unread: asyncio.Task[None] | None = None
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -171,6 +173,13 @@ class AsyncDriver:
             await asyncio.wait(self._endings)
         if tasks := self._bridges.tasks():
             await asyncio.wait(tasks)
+        if self._driver.asynchronous:
+            # A task, because a cancellation of this one would interrupt the closing.
+            self._closing_unread = asyncio.ensure_future(self._close_unread())
+            await asyncio.wait({self._closing_unread})
+
+    async def _close_unread(self) -> None:
+        """Close the asynchronous rows that were passed open and not read."""
         while self._driver.asynchronous:
             await aclose(self._driver.asynchronous.pop())
 

@@ -161,9 +161,7 @@ class Body:
             await self._send(_start_message(self._answer, known))
             while chunk:
                 if finished is not None and finished.is_read:
-                    # The client knows the length, and may leave as soon as it has this.
-                    self._sent = True
-                    await self._send({"type": "http.response.body", "body": chunk})
+                    await self._send_last({"type": "http.response.body", "body": chunk})
                     break
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await asyncio.sleep(0)  # uvicorn's send does not yield once the client has left
@@ -172,8 +170,20 @@ class Body:
             await self.close()
         if not self._sent:
             await self._lease.aleave()
+            self._sent = True  # whatever becomes of the message, the server has the last byte
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_last(self, message: Message) -> None:
+        """Send the last chunk of a document whose length the client knows.
+
+        The client may leave as soon as it has it, before the call returns.
+        """
+        try:
+            await self._send(message)
+        except asyncio.CancelledError:
             self._sent = True
+            raise
+        self._sent = True
 
     async def close(self) -> None:
         """Close the rows."""

@@ -108,19 +108,35 @@ class DisconnectWatcher:
     async def unless_left(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a task of its own, and cancel that task when the client leaves.
 
-        The cancellation is not an error, and nothing but `work` is cancelled.
+        The cancellation is not an error, and nothing but `work` is cancelled.  It comes after the
+        first step of `work`: before that, not even a `finally` would run.
 
         Raises:
             Exception: What `work` raised, or the server's `receive`.
         """
-        task = asyncio.get_running_loop().create_task(work)
-        self.watch(task.cancel)
+        loop = asyncio.get_running_loop()
+        begun, wanted = False, True
+
+        async def run() -> None:
+            nonlocal begun
+            begun = True
+            if not wanted:
+                loop.call_soon(cancel)
+            await work
+
+        def cancel() -> None:
+            nonlocal wanted
+            wanted = False
+            if begun and not task.cancelling():  # a second one would interrupt its cleanup
+                task.cancel()
+
+        task = loop.create_task(run())
+        self.watch(cancel)
         try:
             await asyncio.wait({task})
         finally:
-            self.unwatch(task.cancel)
-            if not task.cancelling():  # a second cancellation would interrupt its cleanup
-                task.cancel()
+            self.unwatch(cancel)
+            cancel()
             await asyncio.wait({task})
         if not task.cancelled():
             task.result()
@@ -130,11 +146,7 @@ class DisconnectWatcher:
             raise asyncio.CancelledError
 
     def watch(self, callback: Callable[[], object]) -> None:
-        """Call `callback` once when the client leaves, or when `receive` fails.
-
-        The task that calls it starts after all tasks made so far.  Otherwise it could cancel one
-        of them before its first step, and not even the `finally` of that one would run.
-        """
+        """Call `callback` once when the client leaves, or when `receive` fails."""
         self._callbacks.append(callback)
         if not self._reading:
             # Not by the loop's task factory: an eager one would run the first step in here.

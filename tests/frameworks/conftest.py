@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import streamware as sw
 from streamware.scratch.pool import _pools
 
 
@@ -17,3 +18,9 @@ def scratch_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         if made.directory.path == str(tmp_path):
             made.process_directory.close()
             made.directory.close()
+
+
+@pytest.fixture
+def settings(scratch_dir: None) -> sw.Settings:
+    """With room for one export."""
+    return sw.Settings(max_concurrent=1, wait_seconds=0)

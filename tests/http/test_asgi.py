@@ -417,6 +417,69 @@ async def test_a_receive_that_fails_ends_the_download(done: Done) -> None:
     assert done.outcomes == ["client gone"]
 
 
+# The client leaves when it has everything
+
+
+class Satisfied(Connection):
+    """A client that leaves when it has seen the end, before `send` has returned."""
+
+    async def send(self, message: Message) -> None:
+        await super().send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.leave()
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+@pytest.mark.parametrize("number", [0, 1, 5000])
+@pytest.mark.parametrize("make", [Rows, AsyncRows])
+async def test_a_client_that_leaves_with_the_last_byte_has_a_complete_document(
+    done: Done, make: Any, number: int, delivery: Any, tmp_path: Path
+) -> None:
+    settings = sw.Settings(scratch_dir=tmp_path)
+    rows = make(orders(number))
+    export = sw.Export(rows, delivery=delivery, settings=settings, on_done=done)
+    reply = await Satisfied().run(export)
+    assert (reply.complete, reply.error, rows.closed) == (True, None, 1)
+    assert done.outcomes == ["complete"]
+
+
+@pytest.mark.parametrize("delivery", ["stream", "spool"])
+async def test_a_server_may_cancel_the_last_message(
+    done: Done, delivery: Any, tmp_path: Path
+) -> None:
+    class Slow(Connection):
+        async def send(self, message: Message) -> None:
+            await super().send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self.stalled.set()
+                await asyncio.Event().wait()
+
+    settings = sw.Settings(scratch_dir=tmp_path)
+    connection = Slow()
+    export = sw.Export(orders(3), delivery=delivery, settings=settings, on_done=done)
+    task = answering(connection, export)
+    await connection.stalled.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.outcomes == ["complete"]
+
+
+async def test_the_last_chunk_of_a_spool_that_could_not_be_sent_is_missing(
+    done: Done, tmp_path: Path
+) -> None:
+    class Gone(Connection):
+        async def send(self, message: Message) -> None:
+            if message["type"] == "http.response.body":
+                raise OSError("the client has left")
+
+    settings = sw.Settings(scratch_dir=tmp_path)
+    export = sw.Export(orders(3), delivery="spool", settings=settings, on_done=done)
+    assert isinstance((await Gone().run(export)).error, OSError)
+    assert done.outcomes == ["client gone"]
+
+
 # The server cancels
 
 

@@ -39,8 +39,10 @@ class ResponseStream:
     ) -> None:
         self._wanted = asyncio.Event()  # set while the framework waits for a message
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()  # None is the end
+        self._begun = False  # whether the application was called
+        self._wanted_no_more = False  # whether it is to be cancelled
         # The application's task.
-        self._task = asyncio.ensure_future(application(scope, receive or _never, self._send))
+        self._task = asyncio.ensure_future(self._run(application, scope, receive or _never))
         self._task.add_done_callback(self._ended)
         self._sending = False  # whether the framework has a chunk, and sends it
         self._stuck: asyncio.TimerHandle | None = None  # cancels the owner, which is still sending
@@ -87,6 +89,17 @@ class ResponseStream:
         self._cancel()
         await asyncio.wait({self._task})
 
+    async def _run(
+        self,
+        application: Callable[[Scope, Receive, Send], Awaitable[None]],
+        scope: Scope,
+        receive: Receive,
+    ) -> None:
+        self._begun = True
+        if self._wanted_no_more:
+            asyncio.get_running_loop().call_soon(self._cancel)
+        await application(scope, receive, self._send)
+
     async def _next(self) -> Message | None:
         """Return the next message; once the application has returned, always None."""
         self._sending = False
@@ -108,8 +121,10 @@ class ResponseStream:
     def _cancel(self, *ignored: object) -> None:
         if self._stuck is not None:
             self._stuck.cancel()
-        # A second cancellation would interrupt the closing of the rows.
-        if not self._task.done() and not self._task.cancelling():
+        self._wanted_no_more = True
+        # Before its first step, not even a `finally` of the application would run, and a second
+        # cancellation would interrupt the closing of the rows.
+        if self._begun and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
