@@ -69,21 +69,30 @@ async def _send_error(stream: Any, error: Exception) -> None:
         await stream.send(_Failure(error))
 
 
-def _streams(scope: MutableMapping[str, Any]) -> Iterator[Any]:
-    """Yield the message stream of every relay around this application.
+def _streams(scope: MutableMapping[str, Any]) -> list[Any]:
+    """Return the message stream of every relay around this application.
 
-    They are those in whose tasks this one was started, and those that have got the same request:
+    They are those in whose tasks this one was started, and those that have got the same headers:
     other middlewares copy the scope, and some replace the headers in it, or start tasks.
     """
+    relays = {task: frame.f_locals for task, frame in _relays()}
     around = _tasks_around()
+    own = [scope, *(names["scope"] for task, names in relays.items() if id(task) in around)]
+    headers = [each.get("headers") for each in own]
+    found = relays.values()
+    return [
+        names["send_stream"]
+        for names in found
+        if any(names["scope"].get("headers") is each for each in headers)
+    ]
+
+
+def _relays() -> Iterator[tuple[asyncio.Task[Any], FrameType]]:
+    """Yield each task that runs an application for a relay, with the frame that has the names."""
     for task in asyncio.all_tasks():
         for frame in _frames(task):
-            if not _is_task(frame.f_code):
-                continue
-            names = frame.f_locals
-            same = names["scope"].get("headers") is scope["headers"]
-            if same or id(task) in around:
-                yield names["send_stream"]
+            if _is_task(frame.f_code):
+                yield task, frame
 
 
 def _tasks_around() -> set[int]:

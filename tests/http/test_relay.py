@@ -93,6 +93,7 @@ STACKS: dict[str, list[Any]] = {
     "a copied scope between": [Passing, Copying, Passing],
     "a copied scope inside": [Passing, Copying],
     "a task between": [Passing, Tasked, Passing],
+    "a task between, and a copied scope inside": [Passing, Tasked, Passing, Copying],
     "a task inside": [Passing, Passing, Tasked],
     "a body that is passed on": [Passing, Streaming],
     "swallowed inside": [Passing, Swallowing],
