@@ -7,9 +7,10 @@ Source: the Arrow PyCapsule interface (`__arrow_c_stream__`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
+from streamware.errors import CellError
 from streamware.rows.slicing import sliced_rows
 
 # Words in the names of types whose equal values are stored once, or whose slices have all bytes.
@@ -65,15 +66,50 @@ class ArrowRows:
         self._reader.close()
 
     def _read(self) -> Any:
+        names, first = self._reader.schema.names, 1
         for batch in self._reader:
 
-            def read(start: int, stop: int, batch: Any = batch) -> list[list[object]]:
-                return [column.to_pylist() for column in batch.slice(start, stop - start).columns]
+            def read(
+                start: int, stop: int, batch: Any = batch, first: int = first
+            ) -> list[Sequence[object]]:
+                columns = zip(names, batch.slice(start, stop - start).columns, strict=True)
+                return [_cells(column, name, first + start) for name, column in columns]
 
             def size_of(start: int, stop: int, batch: Any = batch) -> int | None:
                 return _size_of(batch.slice(start, stop - start))
 
             yield from sliced_rows(batch.num_rows, read, size_of)
+            first += batch.num_rows
+
+
+def _cells(column: Any, name: str, first: int) -> Sequence[object]:
+    """Return the cells of a column of a batch.
+
+    Args:
+        column: The column.
+        name: Its name, for messages.
+        first: Number of its first row, for messages.
+
+    Raises:
+        CellError: Python has no such date or duration.
+    """
+    try:
+        cells: Sequence[object] = column.to_pylist()
+    except (OverflowError, ValueError):
+        row = first + next(at for at, cell in enumerate(column) if not _has_value(cell))
+    else:
+        return cells
+    raise CellError(
+        row, name, str(column.type), "is beyond what Python can hold; cast the column to text"
+    )
+
+
+def _has_value(cell: Any) -> bool:
+    try:
+        cell.as_py()
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def _size_of(batch: Any) -> int | None:
