@@ -12,6 +12,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Literal, get_args
 
+from streamware.model.formula import MAX_FORMULA, problem_of
 from streamware.model.style import Style, choose, color_of, expect
 from streamware.model.utf16 import units
 
@@ -22,7 +23,6 @@ Operand = str | float | Decimal | date | datetime
 MAX_LIST = 255  # characters of a list of choices, its commas counted (Excel's dialog and reader)
 MAX_MESSAGE = 255
 MAX_TEXT = 255  # characters of a text in a formula (Microsoft's limits page)
-MAX_FORMULA = 8192  # characters of a formula (the same)
 MAX_TITLE = 32
 _RANGE = "'=Lookup!$A$1:$A$70'"  # for messages
 
@@ -140,6 +140,11 @@ class Validation:
         _check_length("title of a validation", self.title, MAX_TITLE)
 
 
+def choices_formula(rule: Validation) -> str | None:
+    """Return the formula for the cells with the choices; None if the choices are texts."""
+    return rule.choices[0] if len(rule.choices) == 1 and rule.choices[0][0] == "=" else None
+
+
 def _choices(given: object) -> tuple[str, ...]:
     """Return the choices, checked; a single one that starts with `=` stands for those in cells."""
     formula = isinstance(given, str) and given.startswith("=")
@@ -199,6 +204,9 @@ def _operand(operand: object) -> Operand:
             raise ValueError(
                 "a formula must not end after its '='; for the sign alone use '=\"=\"'"
             )
+        problem = problem_of(operand[1:]) if operand.startswith("=") else None
+        if problem:
+            raise ValueError(f"the formula of a rule {problem}")
         limit = MAX_FORMULA if operand.startswith("=") else MAX_TEXT
         _check_length("text to compare with", operand, limit)
     return operand

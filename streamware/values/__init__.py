@@ -8,7 +8,7 @@ result.  Both take the text of numbers, dates and nested values from `numbers`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Literal, get_args, get_type_hints
 
@@ -22,20 +22,27 @@ class Formula:
     Spreadsheets write it as a formula (ODS translates it); the other formats write its text.  No
     other value ever becomes a formula.
 
-    Name functions as Excel shows them in English.  The prefix that functions after Excel 2007 have
-    in a file, as in `_xlfn.IFS`, is added for you.  Write the prefix of the parameters of LET and
-    LAMBDA yourself, as in `=LET(_xlpm.x,A1,_xlpm.x*2)`.  A formula fills one cell; if it has
-    several values, the first is shown.
+    Write it as an English Excel shows it: functions in English, a comma between arguments, a point
+    in numbers.  The prefix that functions after Excel 2007 have in a file, as in `_xlfn.IFS`, is
+    added for you.  Write the prefix of the parameters of LET and LAMBDA yourself, as in
+    `=LET(_xlpm.x,A1,_xlpm.x*2)`.  In a sheet with `SheetOptions(table=True)`, `[@Price]` is the
+    cell of the column `Price` in the same row.  A formula that Excel would remove from the file is
+    a `CellError`, which says why.
+
+    A formula fills one cell; if it has several values, the first is shown.
 
     Attributes:
         text: The formula, such as `"=A1+B1"`.
         cached: The value to show until the formula is calculated.
+        array: Whether it is an array formula, which calculates with each cell of a range, as in
+            `=SUM(A2:A9*B2:B9)`.  Excel shows it in braces.
 
     Source: ECMA-376 Part 1 §18.3.1.40 (f).
     """
 
     text: str
     cached: str | float | bool | None = None
+    array: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from streamware.errors import CellError, LimitError, place_of
 from streamware.model.cell import MAX_NOTE, Cell
+from streamware.model.formula import MAX_FORMULA, problem_of
 from streamware.model.style import Style
 from streamware.model.utf16 import units
 from streamware.values import Formula, Values
@@ -65,7 +66,6 @@ DIGITS = 15
 """Decimal digits of a number that a spreadsheet stores and shows (Microsoft's limits page)."""
 UTF16_CELL = 32_767
 """UTF-16 units in a spreadsheet's cell (Microsoft's limits page)."""
-_FORMULA_CELL = 8192  # characters of a spreadsheet's formula (Microsoft's limits page)
 MOST_DIGITS = 10_000
 """Digits that an integer may have: finding them takes quadratic time, here up to 2 ms."""
 _TOO_LARGE = 10**MOST_DIGITS
@@ -458,6 +458,8 @@ class CellFormatter:
     def _formula(self, value: Formula) -> tuple[Kind, bytes]:
         """Write the unescaped text, and the kind and text of the value, separated by U+001F.
 
+        A fourth part, `array`, says that it is an array formula.
+
         Formats without formulas get the text.
         """
         if not self._text_rules.spreadsheet:
@@ -473,15 +475,19 @@ class CellFormatter:
         self._check_length(text)
         if not text:
             raise self.error(value, "must not be empty")
-        if len(text) > _FORMULA_CELL:
+        if units(text) > MAX_FORMULA:
             raise LimitError(
                 f"{self._place}: characters of the formula",
-                limit=_FORMULA_CELL,
-                actual=len(text),
+                limit=MAX_FORMULA,
+                actual=units(text),
             )
         if FORBIDDEN.search(text):
             text = self._without_forbidden(text)
+        if self._text_rules.serials and (problem := problem_of(text)):
+            raise self.error(value, f"{problem}; Excel would remove it")
         parts = [unix_lines(text.encode()), kind.value.encode(), token]
+        if value.array:
+            parts.append(b"array")
         return Kind.FORMULA, SEPARATOR.join(parts)
 
     def _enum(self, value: Enum) -> tuple[Kind, bytes]:

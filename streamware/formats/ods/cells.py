@@ -47,6 +47,9 @@ _AFTER = b"</text:p>" + _END
 _BOOLS = {b"true": b"true" + _BETWEEN + b"TRUE", b"false": b"false" + _BETWEEN + b"FALSE"}
 
 
+_ARRAY = b' table:number-matrix-columns-spanned="1" table:number-matrix-rows-spanned="1"'
+
+
 class CellWriter:
     """Writes the cells of one column.
 
@@ -252,12 +255,14 @@ class CellWriter:
         return before + token + b'">' + annotation + _TEXT + shown + _AFTER
 
     def _formula_cell(self, token: bytes, markup: StyledMarkup, note: str | None) -> bytes:
-        text, kind_name, cached = token.split(SEPARATOR)
+        text, kind_name, cached, *array = token.split(SEPARATOR)
         kind = Kind(kind_name.decode())
         translated = open_formula(text.decode())
         formula = b"" if translated is None else _formula_attribute(translated)
         if translated is None:
             self._converted["formula"] += 1
+        elif array:
+            formula += _ARRAY
         if kind is Kind.EMPTY:
             return self._start + markup.style + formula + b">" + _annotation(note) + _END
         return self._xml(kind, cached, markup, formula, note=note)

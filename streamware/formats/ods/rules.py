@@ -21,7 +21,14 @@ from streamware.formats.ods.styles import Styles
 from streamware.formats.spreadsheet.column_style import ZEBRA
 from streamware.formats.text import label, legal, text_literal
 from streamware.model.columns import Column
-from streamware.model.rules import ColorScale, Condition, Operand, Rule, Validation
+from streamware.model.rules import (
+    ColorScale,
+    Condition,
+    Operand,
+    Rule,
+    Validation,
+    choices_formula,
+)
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values.dates import datetime_serials, in_zone
@@ -241,8 +248,8 @@ def _validation(name: str, rule: Validation, cell: str, operands: OperandFormatt
 
 def _allowed(rule: Validation, operands: OperandFormatter) -> str:
     """Return the condition that the content of a cell must meet."""
-    if rule.choices and rule.choices[0].startswith("="):
-        return f"cell-content-is-in-list({operands.format(rule.choices[0])})"
+    if cells := choices_formula(rule):
+        return f"cell-content-is-in-list({operands.format(cells)})"
     if rule.choices:
         return f"cell-content-is-in-list({';'.join(map(text_literal, rule.choices))})"
     if rule.kind == "custom":

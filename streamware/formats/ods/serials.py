@@ -70,7 +70,7 @@ def as_numbers(formatted: FormattedColumn) -> FormattedColumn:
         if token is None:
             tokens.append(None)
         elif kind is Kind.FORMULA:
-            formula, valued, cached = token.split(SEPARATOR)
+            formula, valued, cached, *_ = token.split(SEPARATOR)
             number = serial(Kind(valued.decode()), cached)
             tokens.append(SEPARATOR.join([formula, valued, number]))
         else:

@@ -23,6 +23,7 @@ from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.heading import rows_above
 from streamware.formats.spreadsheet.sheet import MAX_ROWS, check_columns
 from streamware.formats.spreadsheet.table import check_titles, table_name
+from streamware.formats.spreadsheet.table_formula import TableFormulas
 from streamware.formats.spreadsheet.totals import Total, Totals
 from streamware.formats.spreadsheet.width import column_widths
 from streamware.formats.text import formatters
@@ -81,6 +82,8 @@ class SheetWriter:
         self._last = self._above  # the last row so far
         self._widths: list[float] = []  # of the columns; empty until they are sampled
         self._totals = Totals(name, head.columns)  # of the rows so far
+        # Formulas with columns of the table.
+        self._references = TableFormulas(name, head, table=bool(options.table))
         zone = context.values.timezone
         # Rules for whole columns, written after the rows.
         self._formats = ConditionalFormats(name, head.columns, options, registry.styles, zone)
@@ -159,6 +162,7 @@ class SheetWriter:
 
     def rows(self, formatted: Sequence[FormattedColumn], count: int) -> bytes:
         """Return `count` rows of these cells."""
+        formatted = self._references.as_cells(formatted, self._last + 1)
         self._last += count
         if self._totals:
             columns = zip(self.head.columns, formatted, strict=True)

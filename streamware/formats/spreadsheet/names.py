@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from itertools import count
 
+from streamware.model.formula import MAX_FORMULA, problem_of
 from streamware.model.utf16 import units
 
 MAX_NAME = 255  # UTF-16 units of a defined name
-MAX_FORMULA = 8192  # UTF-16 units of its formula
 MAX_UNITS = 31  # UTF-16 units of the name of a sheet
 
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -98,6 +98,8 @@ def _formula(name: str, formula: str) -> str:
             f"the formula of the name {name!r} must have at most {MAX_FORMULA} characters, not"
             f" {units(text)}"
         )
+    if problem := problem_of(text):
+        raise ValueError(f"the formula of the name {name!r} {problem}")
     return text
 
 

@@ -208,7 +208,7 @@ def _calculated(cells: FormattedColumn) -> tuple[FormattedColumn, bool, bool]:
         if kind is not Kind.FORMULA or token is None:
             kept.append((kind, token))
             continue
-        formula, valued, cached = token.split(SEPARATOR)
+        formula, valued, cached, *_ = token.split(SEPARATOR)
         if _SUBTOTAL.fullmatch(formula):
             continue
         number = Kind(valued.decode())

@@ -232,13 +232,16 @@ class CellWriter:
         if kind is Kind.FORMULA:
             # Programs do not read escapes of ST_Xstring in a formula, although the schema allows
             # them.
-            text, value_kind, cached = token.split(SEPARATOR)
+            text, value_kind, cached, *array = token.split(SEPARATOR)
             text = prefixed(text.decode()).encode()
             for mark, reference in MARKUP:
                 text = text.replace(mark, reference)
             valued = Kind(value_kind.decode())
             value = b"" if valued is Kind.EMPTY else b"<v>" + cached + b"</v>"
-            return start + _TYPED[valued] + b"><f>" + text + b"</f>" + value + b"</c>"
+            opened = b"><f>"
+            if array:
+                opened = b'><f t="array" ref="%b%b">' % (column_letters(self._at).encode(), number)
+            return start + _TYPED[valued] + opened + text + b"</f>" + value + b"</c>"
         if kind is Kind.TEXT:
             return start + text_value(token, self.strings)
         opening, after = AROUND.get(kind, VALUE)

@@ -8,6 +8,7 @@ from typing import Any
 from streamware.formats.protocol import Part, interleave
 from streamware.formats.spreadsheet.heading import title_cells
 from streamware.formats.spreadsheet.reference import column_letters
+from streamware.formats.spreadsheet.table_formula import TableFormulas
 from streamware.formats.text import formatters
 from streamware.formats.xlsx.attachments import Attachments
 from streamware.formats.xlsx.cells import (
@@ -94,6 +95,8 @@ class Heading:
             CellWriter(Column(0), at, self._workbook, self._attachments) for at in range(len(cells))
         ]
         formatted = [self._formatter.format([cell], number) for cell in cells]
+        columns = Head(self._head.name, tuple(map(Column, range(len(cells)))))
+        TableFormulas(self._head.name or "", columns, table=False).check(formatted, number)
         style_cells(writers, formatted, number)
         share_strings(writers, formatted)
         inner: list[Part] = []

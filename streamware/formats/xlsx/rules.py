@@ -17,7 +17,15 @@ from streamware.formats.xlsx.area import Area
 from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.styles import Styles
 from streamware.model.columns import Column
-from streamware.model.rules import Condition, DataBar, Operand, Rule, Validation
+from streamware.model.formula import has_columns_of_tables
+from streamware.model.rules import (
+    Condition,
+    DataBar,
+    Operand,
+    Rule,
+    Validation,
+    choices_formula,
+)
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values.cell_formatter import TextRules
@@ -130,8 +138,8 @@ class ColumnRules:
     def _validation(self, rule: Validation) -> str:
         """Return the element `dataValidation`, with `{}` for the range."""
         marks = f' type="{_TYPES[rule.kind]}"'
-        if rule.kind is None and rule.choices[0].startswith("="):
-            formulas = self._formulas("formula1", rule.choices[0])
+        if cells := choices_formula(rule):
+            formulas = self._formulas("formula1", cells)
         elif rule.kind is None:
             formulas = f"<formula1>{escape(text_literal(','.join(rule.choices)))}</formula1>"
         else:
@@ -160,11 +168,16 @@ class ColumnRules:
         """Return an operand as it is written in a formula."""
         if isinstance(operand, date):
             return self._serial(operand)
-        if isinstance(operand, str):
-            return (
-                prefixed(legal(operand[1:])) if operand.startswith("=") else text_literal(operand)
+        if not isinstance(operand, str):
+            return repr(operand)
+        if not operand.startswith("="):
+            return text_literal(operand)
+        if has_columns_of_tables(operand[1:]):
+            raise EncodeError(
+                f"{self._place}: the formula of a rule has a column of a table, which Excel does"
+                " not allow there; write its cells, such as A2 or $A$2:$A$9"
             )
-        return repr(operand)
+        return prefixed(legal(operand[1:]))
 
     def _serial(self, day: date) -> str:
         """Return the serial number of a date or date-time."""

@@ -15,7 +15,8 @@ from streamware.formats.protocol import Part, interleave
 from streamware.formats.spreadsheet.heading import title_cells
 from streamware.formats.spreadsheet.reference import column_letters, quoted
 from streamware.formats.spreadsheet.sheet import check_columns
-from streamware.formats.spreadsheet.table import check_titles
+from streamware.formats.spreadsheet.table import check_titles, table_name
+from streamware.formats.spreadsheet.table_formula import TableFormulas
 from streamware.formats.spreadsheet.totals import Total, Totals
 from streamware.formats.spreadsheet.width import column_widths
 from streamware.formats.text import formatters
@@ -80,6 +81,8 @@ class SheetWriter:
         # Links, notes and the table.
         self._attachments = Attachments(workbook.converted, table=bool(options.table))
         self._totals = Totals(name, head.columns)  # of the rows so far
+        # Formulas with columns of the table.
+        self._references = TableFormulas(name, head, table=bool(options.table))
         styles = workbook.registry.styles
         # Conditional formats and validations, written after the rows.
         self._rules = ColumnRules(
@@ -129,6 +132,7 @@ class SheetWriter:
         ]
         if self._totals:
             self._totals.check(formatted, batch.columns, batch.first)
+        self._references.check(formatted, batch.first)
         return formatted
 
     def top(
@@ -166,6 +170,7 @@ class SheetWriter:
             {name: converted[name] for name in _COUNTED if name in converted},
         )
         self._totals.add(formatted)
+        formatted = self._references.in_files(formatted, table_name(self._number))
         first = self.last + 1
         self.last += count
         style_cells(self._writers, formatted, first)
