@@ -167,7 +167,11 @@ _PROFILES: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tsv(Csv):
-    """Tab-separated values: `Csv` with a TAB between the cells."""
+    """Tab-separated values: `Csv` with a TAB between the cells.
+
+    Cells with a TAB, a line break or a quote are quoted as in CSV.  Strict readers of TSV, such as
+    `mlr --itsv` and ClickHouse's TSV, know no quotes.
+    """
 
     delimiter: str = "\t"
 

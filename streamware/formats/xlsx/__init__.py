@@ -27,10 +27,14 @@ class Xlsx(WorkbookOptions):
     its header is repeated.
 
     Attributes:
-        compact: Whether cell references are left out.  This saves about 30 % of the XML and a
-            quarter of the time, but exceljs, gnumeric and Microsoft Access do not read such files.
-        strings: Where texts are: "inline" in their cells; or "shared" in one table, which Apple's
-            programs need, for the first 50,000 different texts, of 4 MiB in total.
+        compact: Whether cell references are left out.  This saves about 30 % of the XML and some of
+            the time.  Use it only for readers that are known to cope: exceljs, gnumeric, Microsoft
+            Access, xlsx2csv, xlsx-populate, R's openxlsx and many others do not, some of them
+            without an error, and Apache POI takes repetitive rows for a zip bomb.  The page
+            "Readers" of the documentation lists them.
+        strings: Where texts are: "inline" in their cells; or "shared" in one table, for the first
+            50,000 different texts, of 4 MiB in total.  Apple's programs, R's openxlsx, pylightxl,
+            Perl's Spreadsheet::XLSX and npm's excel lose or spoil inline texts.
         index: Whether a first sheet lists the others, with links and the number of their rows:
             True, or the name of that sheet.
     """
