@@ -14,6 +14,7 @@ _MEASURED = {
     "rows": "rows of the export",
     "bytes": "bytes of the document",
     "seconds": "seconds of the export",
+    "stall_seconds": "seconds in which the client took nothing",
     "scratch_bytes": "scratch bytes of the export",
 }
 
@@ -31,7 +32,11 @@ class Limits:
         bytes: Bytes of the document, as sent before any content coding.
         seconds: Seconds from the opening of the rows, checked before and after every pull.  A
             pull that is blocked when they are over is interrupted: asynchronous rows by a
-            cancellation, others by `Export(cancel=)`.
+            cancellation, others by `Export(cancel=)`.  So is, over HTTP, sending to a client that
+            then has taken nothing for a second.
+        stall_seconds: Over HTTP, seconds in which the client takes no byte.  Then the connection
+            is broken, and the outcome is "client gone".  While the client waits for rows, they do
+            not count.
         cell_characters: Characters (code points) in one text cell.
         scratch_bytes: Bytes on disk that the export's own spools hold at a time, with what is
             reserved ahead for them; not what the rows take from `current_scratch()`.
@@ -42,6 +47,7 @@ class Limits:
     rows: int | None = None
     bytes: int | None = None
     seconds: float | None = None
+    stall_seconds: float | None = 120
     cell_characters: int | None = None
     scratch_bytes: int | None = None
     status: int | Literal["auto"] | None = "auto"

@@ -150,6 +150,10 @@ class AsyncDriver:
         if started and not self._closed:
             self._stop()
 
+    def expire(self) -> LimitError | None:
+        """Cancel it if no time is left; return the error."""
+        return self._driver.expire()
+
     def close(self) -> None:
         """Close it without waiting, from any thread, as Django closes its responses."""
         loop = self._bridges.loop

@@ -19,23 +19,25 @@ class Deadline:
     interrupted.  The timer is a thread as long as it runs.
 
     Args:
-        seconds: Seconds from `start` to the interruption.
+        seconds: Seconds from `start` to the interruption; None if only `strike` interrupts.
         interrupt: Interrupts a pull; called on the timer's thread.
 
     Attributes:
-        struck: Whether `interrupt` was called.
+        struck: Whether `interrupt` was called because the time was over.
     """
 
-    def __init__(self, seconds: float, interrupt: Callable[[], object]) -> None:
-        self.struck = False  # whether `interrupt` was called
+    def __init__(self, seconds: float | None, interrupt: Callable[[], object]) -> None:
+        self.struck = False  # whether the time was over
         self._interrupt = interrupt  # interrupts a pull
         self._pulling = False  # whether a pull is under way
         self._generation = generation()  # of the process that has the timer
         self._lock = fork_safe(RLock())  # held while it interrupts, and while a pull ends
-        # What is longer than a thread can wait, some 292 years, is never over.
-        self._timer = Timer(min(seconds, TIMEOUT_MAX), self._strike)  # a thread once started
-        self._timer.name = "streamware"
-        self._timer.daemon = True
+        self._timer: Timer | None = None  # none without a time
+        if seconds is not None:
+            # What is longer than a thread can wait, some 292 years, is never over.
+            self._timer = Timer(min(seconds, TIMEOUT_MAX), self._expire)  # a thread once started
+            self._timer.name = "streamware"
+            self._timer.daemon = True
 
     def __enter__(self) -> None:
         self._pulling = True
@@ -46,16 +48,23 @@ class Deadline:
 
     def start(self) -> None:
         """Start the timer."""
-        self._timer.start()
+        if self._timer is not None:
+            self._timer.start()
 
     def stop(self) -> None:
         """Stop the timer, once an interruption under way has ended.  Idempotent."""
-        if self._generation == generation():
+        if self._timer is not None and self._generation == generation():
             self._timer.cancel()
         with self._lock:
             self._pulling = False
 
-    def _strike(self) -> None:
+    def strike(self) -> None:
+        """Interrupt the pull that is under way, if there is one."""
+        with self._lock:
+            if self._pulling:
+                call_logged(self._interrupt)
+
+    def _expire(self) -> None:
         with self._lock:
             if self._pulling:
                 self.struck = True

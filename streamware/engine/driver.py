@@ -71,7 +71,8 @@ class Driver:
         coder: The content coding of the chunks.
         open_spool: Opens a scratch file; by default in scratch of the document's own.
         locale: Language tag of the reader, if it is known.
-        cancel: Called on another thread if a pull is blocked when the time is over; interrupts it.
+        cancel: Called on another thread, to interrupt a pull that is blocked when the time is over
+            or the client has left.
 
     Attributes:
         document: The document being written.
@@ -115,7 +116,7 @@ class Driver:
         self._unfinished = False  # whether rows were taken from it and are not encoded yet
         self._failure: BaseException | None = None  # found by another thread; advance raises it
         self._deadline: Deadline | None = None  # interrupts a blocked pull
-        if options.limits.seconds is not None and cancel is not None:
+        if cancel is not None:
             self._deadline = Deadline(options.limits.seconds, cancel)  # starts with the rows
         self._generation = generation()  # of the process that made it
         # What advance runs; None after the last row and once it is closed.  It is set last: the
@@ -232,6 +233,11 @@ class Driver:
         self._failure = self._failure or error
         self.lifecycle.cancel()
         return error
+
+    def interrupt(self) -> None:
+        """Interrupt a blocked pull, if there is a `cancel`; from another thread."""
+        if self._deadline is not None:
+            self._deadline.strike()
 
     def close(self) -> None:
         """Close the rows, at the end or before it.

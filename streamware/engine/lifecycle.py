@@ -197,9 +197,9 @@ class Lifecycle:
         """Record that the last chunks of a complete document were not taken."""
         self._move(Event.DROP)
 
-    def leave(self) -> None:
-        """Record that the client left."""
-        self._move(Event.LEAVE)
+    def leave(self, error: LimitError | None = None) -> None:
+        """Record that the client left, or that it was left because of `error`."""
+        self._move(Event.LEAVE, problem=None if error is None else problem_of(error))
 
     def refuse(self, error: Refused) -> None:
         """Record that the export was refused."""

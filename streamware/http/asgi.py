@@ -6,14 +6,15 @@ Source: ASGI 3 HTTP specification 2.1 to 2.4.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from streamware.engine.async_driver import AsyncDriver
-from streamware.errors import StateError, StreamwareError
+from streamware.errors import LimitError, StateError, StreamwareError
 from streamware.http.buffered import AsyncBuffered
 from streamware.http.coding import is_recoded
+from streamware.http.connection import Connection, from_scope
 from streamware.http.delivery import (
     SCRATCH,
     Answer,
@@ -35,7 +36,9 @@ from streamware.http.disconnect import (
 from streamware.http.headers import merge_headers
 from streamware.http.relay import break_relays, unknown_relay
 from streamware.http.request import Request
+from streamware.http.sending import Sending
 from streamware.http.spooled import AsyncSpooled
+from streamware.http.stalls import StallTimer
 from streamware.http.transport import silent_asgi
 from streamware.receipt import check_complete
 from streamware.scratch.ledger import CURRENT
@@ -101,7 +104,7 @@ async def _stream(
     refused, problem = None, None
     async with ExportLease(job, _from_middleware(scope).get("scratch")) as lease:
         CURRENT.set(lease.scratch)  # rows are read in copies of this task's context
-        body = Body(answer, job, lease, send)
+        body = Body(answer, job, lease, send, from_scope(scope))
         try:
             if watcher.left:
                 await body.close()
@@ -111,6 +114,10 @@ async def _stream(
             refused, problem = None if body.started else refusal(error), error
             if refused is None:
                 raise
+        except asyncio.CancelledError:
+            if body.overdue is None or watcher.left:
+                raise
+            raise body.overdue from None
         finally:
             await body.conclude(problem)
             del problem  # its traceback refers to this frame
@@ -126,23 +133,39 @@ class Body:
         job: Makes the document.
         lease: The ledger and the admission slot.
         send: The server's `send`.
+        find: Finds the connection.
 
     Attributes:
         started: Whether the response was started.
     """
 
-    def __init__(self, answer: Answer, job: Job, lease: ExportLease, send: Send) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        job: Job,
+        lease: ExportLease,
+        send: Send,
+        find: Callable[[], Connection | None],
+    ) -> None:
         self.started = False  # whether the response was started
         self._answer = answer  # the status and the headers
-        self._send = send  # the server's `send`
         self._job = job  # makes the document
         self._lease = lease  # the ledger and the admission slot
         self._document = job.achunks(lease.quota)  # what encodes the rows
         # What is sent: the document as it is made, or from a spool or ring.
         self._chunks: AsyncDriver | AsyncSpooled | AsyncBuffered = self._document
         self._watch = job.watch(self._document.receipt, lease.scratch.settings)  # observers
+        bounds = job.bounds(lease.scratch.settings)
+        # Ends this task if the client takes nothing.
+        self._stalls = StallTimer(send, Sending(bounds, self._document.expire, find))
+        self._send = self._stalls.send  # the server's `send`
         self._sent = False  # whether all of it was sent
         self._error: BaseException | None = None  # what ended the chunks
+
+    @property
+    def overdue(self) -> LimitError | None:
+        """The limit that the client has exceeded by taking nothing."""
+        return self._stalls.overdue
 
     async def run(self, silent: str | None) -> None:
         """Send all of it; close the rows before its end is sent.
@@ -191,11 +214,14 @@ class Body:
 
     async def conclude(self, problem: StreamwareError | None) -> None:
         """Release what is held, and report how the export ended."""
+        self._stalls.stop()
+        sent = self._sent and self.overdue is None
         try:
             await self._lease.aleave()
         finally:
-            error, self._error = problem or self._error, None  # its traceback refers to this body
-            conclude(self._document.lifecycle, self._lease.quota, error, sent=self._sent)
+            error, self._error = self.overdue or problem or self._error, None
+            conclude(self._document.lifecycle, self._lease.quota, error, sent=sent)
+            del error, problem  # their tracebacks refer to this frame
             self._watch.done()
 
     def _set_delivery(self, mode: Mode, reason: str | None) -> None:

@@ -65,6 +65,9 @@ class Chunks(Drivable, Protocol):
     def receipt(self) -> Receipt:
         """Its figures so far."""
 
+    def interrupt(self) -> None:
+        """Interrupt a blocked pull, if the rows have a `cancel`; from another thread."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -164,12 +167,14 @@ def conclude(
     if lifecycle.state is State.CLOSED or not lifecycle.is_over:
         if isinstance(error, Refused) and error.limit in _OF_ADMISSION:
             lifecycle.refuse(error)
+        elif isinstance(error, LimitError) and error.name == "stall_seconds":
+            lifecycle.leave(error)
         elif error is not None and not isinstance(error, _LEAVINGS):
             lifecycle.explain(error)
         else:
             lifecycle.leave()
     elif lifecycle.state is State.COMPLETE and not sent:
-        lifecycle.leave()
+        lifecycle.leave(error if isinstance(error, LimitError) else None)
     logger.log(
         _LEVELS.get(receipt.outcome, logging.WARNING),
         "export %s (%s) ended: %s%s; %d rows, %d bytes, %.3f seconds",

@@ -15,10 +15,12 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from contextvars import Context, copy_context
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from streamware.errors import StreamwareError
+from streamware.errors import LimitError, StateError, StreamwareError
 from streamware.http.buffered import Buffered
+from streamware.http.connection import Connection, from_environ
 from streamware.http.delivery import (
     LATE_FAILURE,
     SCRATCH,
@@ -32,11 +34,15 @@ from streamware.http.delivery import (
     conclude,
     refusal,
 )
+from streamware.http.disconnect import CLIENT_LEFT
 from streamware.http.headers import merge_headers
 from streamware.http.request import Request
+from streamware.http.sending import GRACE, Sending
 from streamware.http.spooled import Spooled
 from streamware.http.transport import silent_wsgi
 from streamware.locks import generation
+from streamware.http.watchdog import watchdog
+from streamware.scratch.background import run
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.spool import Spool
 
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("streamware")
 
+_CLIENT_LEFT = f"{CLIENT_LEFT} Client Closed Request"
 _BLOCK = 65_536  # bytes that a file wrapper reads at a time
 _HOLDERS = {"flask": "streamware.frameworks._support.flask_contexts"}
 """Frameworks that tear down after the view what the rows may still need, and our modules for them.
@@ -86,12 +93,15 @@ def respond(
         if answer.discarded is not None:
             answer.discarded.chunks().close()
         return send_answer(answer, start_response)
-    body = Body(answer.body, environ.get(SCRATCH), environ.get(LATE_FAILURE))
+    body = Body(answer.body, environ.get(SCRATCH), environ.get(LATE_FAILURE), from_environ(environ))
     try:
         body.start(silent_wsgi(environ))
         start_response(status_line(answer), merge_headers(answer.headers, body.headers()))
     except BaseException as error:
         body.abort(error)
+        if body.left and isinstance(error, Exception):
+            start_response(_CLIENT_LEFT, [("Content-Type", "text/plain"), ("Content-Length", "0")])
+            return [b""]
         refused = refusal(error) if isinstance(error, StreamwareError) else None
         if refused is None:
             raise
@@ -135,6 +145,7 @@ class ContextIterator:
 
     def __next__(self) -> bytes:
         if not self._wanted:
+            self.unwanted()
             raise StopIteration
         try:
             chunk = self._run(self.step)
@@ -184,6 +195,9 @@ class ContextIterator:
         """Finish when there are no more chunks: by default, close."""
         self.close()
 
+    def unwanted(self) -> None:
+        """Raise an error if the server asks for more than it was given because of one."""
+
     def failed(self, error: BaseException) -> bytes | None:
         """Return what to send instead of the chunk that failed, if anything; called once closed."""
 
@@ -205,6 +219,10 @@ class Body(ContextIterator):
         job: Makes the document.
         scratch: The ledger that the environ names.
         late: What the environ has to note a failure in, once the status was sent.
+        find: Finds the connection.
+
+    Attributes:
+        left: Whether the client has left.
     """
 
     def __init__(
@@ -212,7 +230,9 @@ class Body(ContextIterator):
         job: Job,
         scratch: Scratch | None = None,
         late: LateFailure | None = None,
+        find: Callable[[], Connection | None] = lambda: None,
     ) -> None:
+        self.left = False  # whether the client has left
         self._job = job  # makes the document
         self._lease = ExportLease(job, scratch)  # the ledger and the admission slot
         self._document = job.chunks(self._lease.quota)  # what encodes the rows
@@ -227,6 +247,10 @@ class Body(ContextIterator):
         self._sent = False  # whether all of it was sent
         self._error: BaseException | None = None  # what ended it, for the receipt
         self._late = late  # where a middleware reads that it failed late
+        bounds = job.bounds(self._lease.scratch.settings)
+        self._sending = Sending(bounds, self._document.expire, find)  # what the client takes
+        self._overdue: LimitError | None = None  # the limit that it exceeded by taking nothing
+        self._cut_at: float | None = None  # when the connection was broken
         super().__init__()
         # Rows are opened, pulled and closed in this context, whichever thread the server uses.
         self._run(CURRENT.set, self._lease.scratch)
@@ -242,8 +266,13 @@ class Body(ContextIterator):
         try:
             self._watch.opened()
             self._lease.enter(self._document.receipt)
+            # Once the client has left by a reset, its connection has no ends to find it by.
+            self._sending.search(if_quick=True)
+            watchdog.add(self)
             self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
             self._first = self._run(next, self._chunks, b"")
+            if self.left:
+                raise StateError("the client has left before the response was started")
             self._watch.look()
         except BaseException as error:
             self._error = error
@@ -261,18 +290,28 @@ class Body(ContextIterator):
             return self
         chunks.content.rewind()
         self._sent = True  # assumed: no server reports how much of a file it has sent
+        self._sending.passed(is_file=True)
         wrapped: Iterable[bytes] = wrapper(_File(chunks.content.spool, self), _BLOCK)
         return wrapped
 
+    def note_read(self) -> None:
+        """Note that the server reads the file itself, and asks for more."""
+        self._sending.passed(is_file=False)
+
     def abort(self, error: BaseException) -> None:
         """Close it because of an error before anything was sent: its own, or the server's."""
-        if isinstance(error, StreamwareError):
+        if self.left:
+            self._error = None
+        elif isinstance(error, StreamwareError):
             self._error = error
         self.close()
 
     def __next__(self) -> bytes:
+        self._sending.asked()
         self._release_early()
-        return super().__next__()
+        chunk = super().__next__()
+        self._sending.passed()
+        return chunk
 
     def step(self) -> bytes:
         """Return the next chunk, or `END`."""
@@ -283,6 +322,8 @@ class Body(ContextIterator):
             chunk = next(self._chunks, self.END)
             self._watch.look()
         except BaseException as error:
+            if self.left and isinstance(error, Exception):  # of what was interrupted
+                return self.END
             self._error = error
             if self._late is not None:
                 self._late.note(error)
@@ -290,12 +331,55 @@ class Body(ContextIterator):
         self._sent = chunk is self.END
         return chunk
 
+    def unwanted(self) -> None:
+        """Raise what ended it if a server goes on although its connection was broken."""
+        if self._overdue is not None:
+            raise self._overdue
+
+    def look(self) -> None:
+        """See whether the client has left or takes nothing; called by the watchdog."""
+        sending = self._sending
+        if self._over:
+            return
+        if self._cut_at is not None:
+            if monotonic() - self._cut_at > GRACE:
+                self._end_elsewhere()
+            return
+        if not sending.searched:
+            sending.search()
+        self.left = sending.connection is not None and sending.connection.has_left()
+        if not self.left:
+            self._overdue = sending.overdue()
+            if self._overdue is None:
+                return
+            self._error, self._sent = self._overdue, False
+        self._cut_at = monotonic()
+        if sending.connection is not None:
+            # Also if the client has sent a FIN: it may still read what would look complete.
+            sending.connection.cut()
+        if self.left and not sending.is_waiting:
+            run(self._interrupt)
+        elif sending.connection is None:
+            self._end_elsewhere()
+
+    def _interrupt(self) -> None:
+        """End the pull that is under way; on a thread of its own, because it may block."""
+        self._document.close()
+        self._document.interrupt()
+
+    def _end_elsewhere(self) -> None:
+        """End it on a thread of its own: the server's is blocked, and does not notice."""
+        watchdog.remove(self)
+        if self._sending.is_waiting and not self._sending.is_file:
+            run(self.close)
+
     def cancel(self) -> None:
         """Make the step in flight end with the row that it is pulling."""
         self._chunks.close()
 
     def end(self) -> None:
         """Close the rows."""
+        watchdog.remove(self)
         self._context = copy_context()
         self._chunks.close()
 
@@ -357,6 +441,11 @@ class _File:
     def __init__(self, spool: Spool, body: Body) -> None:
         self._spool = spool
         self._body = body
+
+    def read(self, *size: int) -> bytes:
+        """Return bytes of the spool, to a server that does not leave the file to the kernel."""
+        self._body.note_read()
+        return self._spool.read(*size)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._spool, name)

@@ -145,8 +145,10 @@ def export(asked: Asked) -> tuple[Run, sw.Export]:
     run = runs[asked.id] = Run()
     cancelled = threading.Event()
     options: dict[str, Any] = {name: query[name] for name in ("delivery",) if name in query}
-    if "limit" in query:
-        options["limits"] = sw.Limits(seconds=float(query["limit"]))
+    bounds = {"limit": "seconds", "stall": "stall_seconds"}
+    limits: Any = {name: float(query[key]) for key, name in bounds.items() if key in query}
+    if limits:
+        options["limits"] = sw.Limits(**limits)
     if "accel" in query:
         options["headers"] = [("X-Accel-Buffering", query["accel"])]
     return run, sw.Export(

@@ -146,6 +146,10 @@ class Http1:
     def leave(self, *, reset: bool = False) -> None:
         depart(self._socket, reset=reset)
 
+    def shut_down(self) -> None:
+        """Send a FIN, and go on reading."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def stray(self) -> bytes:
         """What came after the end of the response: nothing should have."""
         data = bytes(self._parser.trailing_data[0])

@@ -24,7 +24,8 @@ from servers.clients import Client, Http1, Http2, Seen, curl
 from servers.running import OURS, THEIRS, Running
 from servers.setups import SETUPS, Setup
 
-How = Literal["all", "1.0", "head", "curl", "curl 1.0", "fin", "rst", "stall", "shut", "cancel"]
+Leaving = Literal["fin", "rst", "half", "stall", "shut", "cancel", "held"]
+How = Literal["all", "1.0", "head", "curl", "curl 1.0", Leaving]
 
 ROW = len(CELL)
 MANY = 200_000
@@ -83,6 +84,8 @@ class Cell:
             return False
         if self.how in ("cancel", "shut") and not setup.http2:
             return False
+        if self.how == "half" and setup.http2:
+            return False
         if self.proxied and not setup.proxy:
             return False
         return self.interface in ("", setup.interface)
@@ -91,6 +94,7 @@ class Cell:
 STREAM = {"delivery": "stream"}
 SPOOL = {"delivery": "spool"}
 BUFFER = {"delivery": "buffer"}
+HELD = {"stall": 2}
 BLOCK = {"seconds": BLOCKED, "rows": MANY}
 
 CELLS: tuple[Cell, ...] = (
@@ -140,6 +144,7 @@ CELLS: tuple[Cell, ...] = (
     ),
     Cell(name="many, RST_STREAM", how="cancel", asked={"rows": MANY, **STREAM}, wait=0.2),
     Cell(name="drips, FIN", how="fin", asked={"rows": 50, "drip": 1, **STREAM}, wait=0.4),
+    Cell(name="drips, half-closed", how="half", asked={"rows": 50, "drip": 1, **STREAM}, wait=0.4),
     Cell(name="drips, RST", how="rst", asked={"rows": 50, "drip": 1, **STREAM}, wait=0.4),
     Cell(
         name="blocked at once, FIN",
@@ -149,6 +154,13 @@ CELLS: tuple[Cell, ...] = (
         wait=0.2,
     ),
     Cell(name="blocked, RST", how="rst", asked={"block": 300, **BLOCK, **STREAM}, wait=0.2),
+    Cell(
+        name="blocked, cancel= of WSGI",
+        how="fin",
+        asked={"block": 300, "rows": MANY, "seconds": 6, "cancel": 1, **STREAM},
+        interface="WSGI",
+        wait=0.2,
+    ),
     Cell(
         name="blocked, cancel=",
         how="fin",
@@ -171,6 +183,28 @@ CELLS: tuple[Cell, ...] = (
     Cell(name="buffer, FIN", how="fin", asked={"rows": MANY, **BUFFER}),
     Cell(name="buffer, RST", how="rst", asked={"rows": MANY, **BUFFER}),
     Cell(name="buffer, stalled", how="stall", asked={"rows": FILE, **BUFFER}, wait=STALL),
+    Cell(
+        name="spool that drips, FIN",
+        how="fin",
+        asked={"rows": 80, "drip": 1, **SPOOL},
+        interface="WSGI",
+        first=False,
+        wait=0.4,
+    ),
+    Cell(
+        name="buffer that drips, FIN",
+        how="fin",
+        asked={"rows": 80, "drip": 1, **BUFFER},
+        interface="WSGI",
+        wait=0.4,
+    ),
+    # A client that stays and takes nothing.
+    Cell(name="held", how="held", asked={"rows": MANY, **HELD, **STREAM}),
+    Cell(
+        name="held until the time is over", how="held", asked={"rows": MANY, "limit": 2, **STREAM}
+    ),
+    Cell(name="held spool", how="held", asked={"rows": FILE, **HELD, **SPOOL}, bare=True),
+    Cell(name="held buffer", how="held", asked={"rows": FILE, **HELD, **BUFFER}),
     # What is done without being told.
     Cell(name="auto fails later", how="all", asked={"rows": 3000, "fail": FAIL}),
     Cell(name="auto fails later 1.0", how="1.0", asked={"rows": 3000, "fail": FAIL}),
@@ -314,7 +348,7 @@ def begin(server: Running, cell: Cell, name: str) -> Client:
     """The request of a cell, sent."""
     path = ("/bare?" if cell.bare else "/export?") + urlencode({"id": name, **cell.asked})
     method = "HEAD" if cell.how == "head" else "GET"
-    stalling = cell.how in ("stall", "shut", "cancel")
+    stalling = cell.how in ("stall", "shut", "cancel", "held")
     if server.setup.http2:
         shut = cell.how == "shut"
         return Http2(server.port, path, method=method, stalling=stalling, shut=shut)
@@ -366,6 +400,11 @@ def visit_by_socket(server: Running, cell: Cell, result: Result, before: int) ->
             result.ahead = run.get("pulled", 0) * ROW
             result.drained = bool(run.get("closed"))
             result.memory = max(0, found["memory"] - before)
+        if cell.how == "half":
+            client.shut_down()  # type: ignore[attr-defined]  # HTTP/1.1 has it
+        if cell.how in ("half", "held"):
+            result.left_at = monotonic()
+            await_release(server, cell, result)
         if cell.how == "cancel":
             client.cancel()  # type: ignore[attr-defined]  # HTTP/2 has it
             result.left_at = monotonic()

@@ -1,0 +1,191 @@
+"""Connection: the socket of a client, although the server keeps it to itself.
+
+Some WSGI servers put it into the environ.  Any other is found among the descriptors of this
+process by its two ends, which no other connection has.  Other threads may close it at any moment,
+and its number may be given to another file.  So it is always checked that it is the same file.
+
+Source: Linux, `tcp(7)`, `poll(2)`, `struct tcp_info`.
+"""
+
+from __future__ import annotations
+
+import _socket  # no library replaces it, as gevent does with `socket`
+import os
+import select
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from streamware.scratch.forks import identity, still
+
+_GIVEN = ("gunicorn.socket", "werkzeug.socket")
+_TOLD = "waitress.client_disconnected"
+_FOLDERS = ("/proc/self/fd", "/dev/fd")
+_FEW = 256  # descriptors, among which a connection is found in about a millisecond
+_RDHUP = getattr(select, "POLLRDHUP", 0)  # the client has closed its end; Linux only
+_GONE = _RDHUP | getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
+_TCP_INFO = getattr(_socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_ACKED = slice(120, 128)  # of `struct tcp_info`: tcpi_bytes_acked, since Linux 4.1
+
+
+class Connection:
+    """A connected socket of the server; its methods never block and never raise.
+
+    Args:
+        descriptor: Its descriptor, which the server closes; -1 if it is not known.
+        told: Says what the server knows of the client's leaving.
+
+    Raises:
+        OSError: The descriptor is not open.
+    """
+
+    __slots__ = ("_descriptor", "_identity", "_told")
+
+    def __init__(self, descriptor: int, told: Callable[[], object] = lambda: False) -> None:
+        self._descriptor = descriptor
+        self._identity = (0, 0) if descriptor < 0 else identity(os.fstat(descriptor))
+        self._told = told
+
+    def has_left(self) -> bool:
+        """Return whether the client has closed its end, or the server the connection.
+
+        A client that has only shut down its sending half has left, too, as servers see it.
+        """
+        if self._told():
+            return True
+        if self._descriptor < 0 or (poll := _poll()) is None:
+            return False
+        if not still(self._descriptor, self._identity):
+            return True
+        with suppress(OSError):
+            poller = poll()
+            poller.register(self._descriptor, _RDHUP)
+            return any(event & _GONE for _, event in poller.poll(0))
+        return False
+
+    def taken(self) -> int | None:
+        """Return how many bytes the client's system has taken so far; None if it is not known."""
+        if _TCP_INFO is None:
+            return None
+        with suppress(OSError), _borrowed(self._descriptor) as borrowed:
+            info = borrowed.getsockopt(_socket.IPPROTO_TCP, _TCP_INFO, _ACKED.stop)
+            if len(info) == _ACKED.stop and still(self._descriptor, self._identity):
+                return int.from_bytes(info[_ACKED], sys.byteorder)
+        return None
+
+    def cut(self) -> None:
+        """Break it: the server's calls fail, also one that is blocked."""
+        with suppress(OSError):
+            copy = os.dup(self._descriptor)
+            try:
+                if still(copy, self._identity):
+                    with _borrowed(copy) as borrowed:
+                        borrowed.shutdown(_socket.SHUT_RDWR)
+            finally:
+                os.close(copy)
+
+
+def from_environ(environ: Mapping[str, Any]) -> Callable[[], Connection | None]:
+    """Return what finds the connection of a WSGI request; call this on the request's thread."""
+    descriptor = -1
+    with suppress(Exception):  # of a server that has changed
+        if "uwsgi.version" in environ:
+            descriptor = sys.modules["uwsgi"].connection_fd()
+        else:
+            given = (environ[key] for key in _GIVEN if key in environ)
+            descriptor = next((socket.fileno() for socket in given), -1)
+    if descriptor >= 0:
+        with suppress(OSError):
+            known = Connection(descriptor)
+            return lambda: known
+    client = environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT")
+    port, told = environ.get("SERVER_PORT"), environ.get(_TOLD)
+    if told is None:
+        return lambda: _find(client, port)
+    return lambda: Connection(_find_descriptor(client, port), told)
+
+
+def from_scope(scope: Mapping[str, Any]) -> Callable[[], Connection | None]:
+    """Return what finds the connection of an ASGI request."""
+    client = scope.get("client") or (None, None)
+    port = (scope.get("server") or (None, None))[1]
+    return lambda: _find((client[0], client[1]), port)
+
+
+def _find(client: tuple[Any, Any], port: Any) -> Connection | None:
+    """Return the connection of a client to a port of this process; None if it has none."""
+    with suppress(OSError):
+        descriptor = _find_descriptor(client, port)
+        return None if descriptor < 0 else Connection(descriptor)
+    return None
+
+
+def _find_descriptor(client: tuple[Any, Any], port: Any) -> int:
+    """Return the descriptor of a connection, or -1."""
+    try:
+        peer, own = _end((str(client[0]), int(client[1]))), int(port)
+    except (TypeError, ValueError):  # a Unix socket, or a proxy that named its client only
+        return -1
+    if peer is None:
+        return -1
+    for descriptor in _descriptors():
+        with suppress(OSError), _borrowed(descriptor) as borrowed:
+            name = borrowed.getpeername()
+            # The ports first: they differ for nearly all, and are compared at once.
+            same = isinstance(name, tuple) and name[1:2] == peer[1:] and _end(name) == peer
+            if same and borrowed.getsockname()[1] == own:
+                return descriptor
+    return -1
+
+
+def is_quickly_found() -> bool:
+    """Return whether this process has so few descriptors that a search takes no time."""
+    return len(_descriptors()) <= _FEW
+
+
+def _descriptors() -> list[int]:
+    for folder in _FOLDERS:
+        with suppress(OSError):
+            return [int(name) for name in os.listdir(folder)]  # noqa: PTH208 - of this process
+    return []
+
+
+def _end(address: tuple[Any, ...]) -> tuple[str, int] | None:
+    """Return the address and the port of one end; None if it is no IP address."""
+    try:
+        host = ip_address(address[0].partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(host, IPv6Address) and host.ipv4_mapped is not None:
+        host = host.ipv4_mapped
+    return str(host), address[1]
+
+
+@contextmanager
+def _borrowed(descriptor: int) -> Iterator[Any]:
+    """Yield a socket object for a descriptor that belongs to other code.
+
+    It never closes the descriptor, and changes nothing of the socket.
+
+    Raises:
+        OSError: It is no socket; or new socket objects get a timeout, which would make the socket
+            itself non-blocking.
+    """
+    if _socket.getdefaulttimeout() is not None:
+        raise OSError("new sockets have a timeout")
+    borrowed = _socket.socket(fileno=descriptor)
+    try:
+        yield borrowed
+    finally:
+        borrowed.detach()
+
+
+def _poll() -> Any:
+    """Return the system's `poll`, although gevent or eventlet has replaced it; None without."""
+    if (gevent := sys.modules.get("gevent.monkey")) is not None:
+        return gevent.get_original("select", "poll")
+    if (eventlet := sys.modules.get("eventlet.patcher")) is not None:
+        return eventlet.original("select").poll
+    return getattr(select, "poll", None)
