@@ -40,8 +40,8 @@ from streamware.http.request import Request
 from streamware.http.sending import GRACE, Sending
 from streamware.http.spooled import Spooled
 from streamware.http.transport import silent_wsgi
-from streamware.locks import generation
 from streamware.http.watchdog import watchdog
+from streamware.locks import generation
 from streamware.scratch.background import run
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.spool import Spool
