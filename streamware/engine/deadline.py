@@ -34,8 +34,6 @@ class Deadline:
         self._lock = fork_safe(RLock())  # held while it interrupts, and while a pull ends
         self._timer: Timer | None = None  # none without a time
         if seconds is not None:
-        self._timer: Timer | None = None  # none without a time
-        if seconds is not None:
             # What is longer than a thread can wait, some 292 years, is never over.
             self._timer = Timer(min(seconds, TIMEOUT_MAX), self._expire)  # a thread once started
             self._timer.name = "streamware"

@@ -20,7 +20,7 @@ from streamware.engine.worker import Worker
 from streamware.errors import StateError
 from streamware.http.delivery import Chunks
 from streamware.locks import condition
-from streamware.rows.source import is_thread_bound
+from streamware.rows.source import Cancelled, is_thread_bound
 from streamware.scratch.ring import Ring
 
 _OTHER_THREAD = (
@@ -125,7 +125,8 @@ class Buffered:
                     if not self._put(chunk):
                         break
         except BaseException as caught:  # noqa: BLE001 - the reader raises it
-            error = self._error = _with_remedy(caught)
+            self._error = _with_remedy(caught)
+            error = None if isinstance(caught, Cancelled) else self._error
         finally:
             with self._news:
                 self._ended = True

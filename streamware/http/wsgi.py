@@ -42,6 +42,7 @@ from streamware.http.spooled import Spooled
 from streamware.http.transport import silent_wsgi
 from streamware.http.watchdog import watchdog
 from streamware.locks import generation
+from streamware.rows.source import Cancelled
 from streamware.scratch.background import run
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.spool import Spool
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("streamware")
 
 _CLIENT_LEFT = f"{CLIENT_LEFT} Client Closed Request"
+_INTERRUPTED = (Exception, Cancelled)  # what rows raise that are cancelled or interrupted
 _BLOCK = 65_536  # bytes that a file wrapper reads at a time
 _HOLDERS = {"flask": "streamware.frameworks._support.flask_contexts"}
 """Frameworks that tear down after the view what the rows may still need, and our modules for them.
@@ -99,7 +101,7 @@ def respond(
         start_response(status_line(answer), merge_headers(answer.headers, body.headers()))
     except BaseException as error:
         body.abort(error)
-        if body.left and isinstance(error, Exception):
+        if body.left and isinstance(error, _INTERRUPTED):
             start_response(_CLIENT_LEFT, [("Content-Type", "text/plain"), ("Content-Length", "0")])
             return [b""]
         refused = refusal(error) if isinstance(error, StreamwareError) else None
@@ -271,13 +273,13 @@ class Body(ContextIterator):
             watchdog.add(self)
             self._set_delivery(*self._job.mode(silent, self._lease.scratch.settings))
             self._first = self._run(next, self._chunks, b"")
-            if self.left:
-                raise StateError("the client has left before the response was started")
             self._watch.look()
         except BaseException as error:
             self._error = error
             raise
         self._release_early()
+        if self.left:
+            raise StateError("the client has left before the response was started")
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that only a finished document has."""
@@ -322,7 +324,7 @@ class Body(ContextIterator):
             chunk = next(self._chunks, self.END)
             self._watch.look()
         except BaseException as error:
-            if self.left and isinstance(error, Exception):  # of what was interrupted
+            if self.left and isinstance(error, _INTERRUPTED):
                 return self.END
             self._error = error
             if self._late is not None:
@@ -358,14 +360,10 @@ class Body(ContextIterator):
             # Also if the client has sent a FIN: it may still read what would look complete.
             sending.connection.cut()
         if self.left and not sending.is_waiting:
-            run(self._interrupt)
+            self._document.cancel()
+            run(self._document.interrupt)  # elsewhere, because it may block
         elif sending.connection is None:
             self._end_elsewhere()
-
-    def _interrupt(self) -> None:
-        """End the pull that is under way; on a thread of its own, because it may block."""
-        self._document.close()
-        self._document.interrupt()
 
     def _end_elsewhere(self) -> None:
         """End it on a thread of its own: the server's is blocked, and does not notice."""

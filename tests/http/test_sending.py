@@ -32,7 +32,8 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 
 def sending(wire: Wire, found: Any = "wire", **limits: Any) -> Sending:
-    made = Sending(sw.Limits(**limits), wire.expire, lambda: wire if found == "wire" else found)
+    connection: Any = wire if found == "wire" else found
+    made = Sending(sw.Limits(**limits), wire.expire, lambda: connection)
     made.search()
     return made
 

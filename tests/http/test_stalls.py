@@ -128,8 +128,9 @@ async def test_a_source_that_is_slow_is_no_stall(settings: sw.Settings) -> None:
             yield (at,)
 
     limits = sw.Limits(stall_seconds=STALL)
+    delivery: Any
     for delivery in DELIVERIES:
-        made: Any = sw.Export(rows, delivery=delivery, settings=settings, limits=limits)
+        made = sw.Export(rows, delivery=delivery, settings=settings, limits=limits)
         assert (await Connection().run(made)).complete
 
 
