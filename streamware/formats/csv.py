@@ -289,7 +289,7 @@ class _CsvColumn:
         """
         formatted = self._formatter.format(values, first)
         tokens, rewrites = formatted.tokens, self._rewrites
-        if formatted.kinds is not None:
+        if formatted.kinds is not None and rewrites:
             tokens = [
                 rewrites[k]([t])[0] if k in rewrites else t
                 for k, t in zip(formatted.kinds, tokens, strict=True)

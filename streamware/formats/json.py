@@ -20,6 +20,7 @@ from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
 _UNQUOTED = frozenset({Kind.NUMBER, Kind.BOOL, Kind.JSON})
+_AROUND = {kind: b"%b" if kind in _UNQUOTED else b'"%b"' for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ class _JsonColumn:
         key = self._key
         if formatted.kinds is not None:
             pairs = zip(formatted.kinds, formatted.tokens, strict=True)
-            return (key, [_value(kind, token) for kind, token in pairs])
+            return (key, [b"null" if t is None else _AROUND[k] % t for k, t in pairs])
         if formatted.kind in _UNQUOTED or formatted.kind is Kind.EMPTY:
             tokens = formatted.tokens
             return (
@@ -162,9 +163,3 @@ class _JsonColumn:
         if formatted.sparse:
             return (key, [b"null" if t is None else b'"' + t + b'"' for t in formatted.tokens])
         return (key + b'"', formatted.tokens, b'"')
-
-
-def _value(kind: Kind, token: bytes | None) -> bytes:
-    if token is None:
-        return b"null"
-    return token if kind in _UNQUOTED else b'"' + token + b'"'

@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from itertools import cycle
-from operator import attrgetter, itemgetter, methodcaller
+from operator import attrgetter, itemgetter
 from sys import getsizeof
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,7 @@ _SMALL = frozenset(
 )
 # Types whose memory `getsizeof` returns, and about as many characters.
 _FLAT = _SMALL | {str, bytes, bytearray, int, Decimal}
+_BARE = 49  # bytes of a text without characters
 _MOST_SHAPES = 64  # sequences of types that are remembered
 
 # fmt: off
@@ -106,17 +107,18 @@ class RowWeigher:
 
     Attributes:
         texts: The keys of the cells that are weighed by their `len`.
-        others: How the other cells that count are reached, and weighed.
+        others: The keys of the other cells that count.
         gaps: The number of rows up to the next one that `look` should see.
         width: The number of cells in the last row that `look` saw, at least 1.
     """
 
     def __init__(self, size: Sizer) -> None:
         self.texts: list[Any] = []  # keys of the cells that are weighed by their `len`
-        # How the other cells that count are reached, and weighed.
-        self.others: list[tuple[Callable[[Any], Any], Callable[[Any], int]]] = []
+        self.others: list[Any] = []  # keys of the other cells that count
         self.gaps: Iterator[int] = cycle(GAPS)  # rows up to the next one that `look` should see
         self.width = 1  # cells in the last row that `look` saw, at least 1
+        self._reach: Callable[[Any], Sequence[Any]] = _none  # returns the cells at `others`
+        self._flat = True  # whether they had only types of `_FLAT`
         self._size = size  # of a cell
         self._gap = 1  # rows up to the next one that `watch` looks at
         self._known: dict[Any, bool] = {}  # the keys that count, and whether by their `len`
@@ -130,7 +132,8 @@ class RowWeigher:
         try:
             for key in self.texts:
                 text += len(row[key] or "")
-            text += self.weigh_others(row)
+            if self.others:
+                text += self.weigh_others(row)
         except (TypeError, ValueError, LookupError, AttributeError):
             return self._size.row(row)
         return text
@@ -149,7 +152,10 @@ class RowWeigher:
 
     def weigh_others(self, row: Any) -> int:
         """Return the characters of the cells that are not weighed by their `len`."""
-        return sum([measure(get(row)) for get, measure in self.others])
+        cells = self._reach(row)
+        if self._flat:
+            return max(0, sum(map(getsizeof, cells)) - _BARE * len(cells))
+        return sum(map(self._size, cells))
 
     def look(self, row: Any) -> bool:
         """Have the cells of a row count that may be long; return whether there was a new one."""
@@ -160,7 +166,7 @@ class RowWeigher:
             return False
         self.width = len(types) or 1
         new = sum(self._count(row, key, cell) for key, cell in _items(row)) > 0
-        if not new and len(self._ordinary) < _MOST_SHAPES and _FLAT.issuperset(types):
+        if not new and len(self._ordinary) < _MOST_SHAPES:
             at = [at for at, type_ in enumerate(types) if type_ in (int, Decimal)]
             short = [at for at, cell in enumerate(cells) if getsizeof(cell) <= _NUMBER]
             if at or short:
@@ -172,6 +178,7 @@ class RowWeigher:
         kind, before = type(cell), self._known.get(key)
         small = kind in _SMALL or (kind in (int, Decimal) and getsizeof(cell) <= _NUMBER)
         if before is False or cell is None or (small and not before):
+            self._flat &= before is None or kind in _FLAT
             return False
         makes_defaults = hasattr(type(row), "__missing__")  # row[key] would change it
         indexed = hasattr(row, "__getitem__") and not makes_defaults
@@ -179,11 +186,18 @@ class RowWeigher:
         if by_length:
             if not before:
                 self.texts.append(key)
+                self._ordinary.clear()  # in which there may be numbers where text is now
             return not before
         if before:  # not only text is here: `len` would fail, or be that of a list
             self.texts.remove(key)
-        reach = attrgetter(key) if not hasattr(row, "__getitem__") else itemgetter(key)
-        self.others.append((methodcaller("get", key) if makes_defaults else reach, self._size))
+        self.others.append(key)
+        self._flat &= kind in _FLAT
+        if makes_defaults:
+            self._reach = lambda row: [row.get(key) for key in self.others]
+        else:  # a getter of one key returns a bare cell
+            getter = itemgetter if indexed else attrgetter
+            first, *more = self.others
+            self._reach = getter(first, *more) if more else lambda row: (getter(first)(row),)
         return before is None
 
 
@@ -213,6 +227,10 @@ def _slots(type_: Any) -> list[str]:
     """Return the names in `__slots__` of a class and of its bases."""
     slots = [getattr(class_, "__slots__", ()) for class_ in type_.__mro__]
     return [name for names in slots for name in ([names] if isinstance(names, str) else names)]
+
+
+def _none(row: object) -> Sequence[Any]:
+    return ()
 
 
 # How the types are measured -----------------------------------------------------------------

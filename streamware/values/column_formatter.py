@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timezone
 from decimal import Decimal
+from enum import Enum
 from functools import cache
-from operator import attrgetter, itemgetter
+from itertools import compress, repeat
+from operator import attrgetter, is_, itemgetter
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -53,6 +55,7 @@ _SEPARATOR_OR_END = (SEPARATOR, b"")
 _NO_SIGNS = bytes(set(range(256)) - set(SIGN_BYTES))
 _FIRST_CHARACTER = itemgetter(slice(1))
 _ZONE = attrgetter("tzinfo")
+_FEWEST = 8  # cells from which grouping them by their types pays
 # Zones that always have an offset; a date-time in any other may be naive.
 _OFFSETS = frozenset({timezone, ZoneInfo, None.__class__})
 
@@ -150,7 +153,44 @@ class ColumnFormatter:
             formatted = self._one_type(cells, types.pop(), sparse=sparse)
             if formatted is not None:
                 return formatted
+        elif len(cells) >= _FEWEST:
+            return self._by_type(cells, listed, sorted(types, key=listed.index))
         return self._one_by_one(cells)
+
+    # A column of several types
+
+    def _by_type(
+        self, cells: Sequence[Any], types: Sequence[type], different: Sequence[type]
+    ) -> FormattedColumn:
+        """Format the cells of each type together, and then the rest one by one, in its order.
+
+        Args:
+            cells: The cells.
+            types: Their types.
+            different: The types, each once, except that of None.
+        """
+        kinds = {None.__class__: Kind.EMPTY}
+        followings: dict[type, Iterator[Any]] = {None.__class__: repeat(None)}
+        rest: list[int] = []  # places of cells that need care
+        for type_ in different:
+            its = list(map(is_, types, repeat(type_)))
+            formatted = self._one_type(list(compress(cells, its)), type_, sparse=False)
+            if formatted is None or formatted.kind is None:
+                rest += compress(range(len(cells)), its)
+                kinds[type_], followings[type_] = Kind.EMPTY, repeat(None)
+                continue
+            kinds[type_] = formatted.kind
+            followings[type_] = iter(formatted.tokens)
+        tokens = list(map(next, map(followings.__getitem__, types)))
+        if rest:
+            listed = list(map(kinds.__getitem__, types))
+            self._format_singly(cells, sorted(rest), tokens, listed)
+            return _formatted(tokens, listed)
+        sparse = None.__class__ in types
+        if len(only := {kinds[type_] for type_ in different}) == 1:
+            return FormattedColumn(only.pop(), tokens, sparse=sparse)
+        listed = list(map(kinds.__getitem__, types))
+        return FormattedColumn(None, tokens, sparse=sparse, kinds=listed)
 
     # A column with a Cell in it
 
@@ -176,7 +216,9 @@ class ColumnFormatter:
     ) -> FormattedColumn | None:
         formatter = self._BY_TYPE.get(type_)
         if formatter is None:
-            return None
+            if not issubclass(type_, str) or issubclass(type_, Enum):
+                return None
+            formatter = ColumnFormatter._subclass_texts
         if not sparse:
             return formatter(self, cells)
         formatted = formatter(self, [cell for cell in cells if cell is not None])
@@ -231,6 +273,10 @@ class ColumnFormatter:
         ):
             return FormattedColumn(Kind.TEXT, [token or None for token in tokens], sparse=True)
         return FormattedColumn(Kind.TEXT, tokens)
+
+    def _subclass_texts(self, cells: Sequence[str]) -> FormattedColumn | None:
+        # The methods of a subclass may return anything.
+        return self._texts(list(map(str.__str__, cells)))
 
     def _ints(self, cells: Sequence[int]) -> FormattedColumn | None:
         try:
@@ -310,28 +356,30 @@ class ColumnFormatter:
     # Cell by cell
 
     def _one_by_one(self, cells: Sequence[object]) -> FormattedColumn:
-        tokens: list[bytes | None] = []
-        kinds: list[Kind] = []
-        cell, problem = None, None
-        first = self._single.row
+        tokens: list[Any] = [None] * len(cells)
+        kinds = [Kind.EMPTY] * len(cells)
+        self._format_singly(cells, range(len(cells)), tokens, kinds)
+        return _formatted(tokens, kinds)
+
+    def _format_singly(
+        self, cells: Sequence[object], places: Sequence[int], tokens: list[Any], kinds: list[Kind]
+    ) -> None:
+        """Format the cells at some places; set their tokens and kinds."""
+        at, problem = 0, None
+        first, single = self._single.row, self._single
         try:
-            for self._single.row, cell in enumerate(cells, first):
-                kind, token = self._single.cell(cell)
-                kinds.append(kind)
-                tokens.append(None if kind is Kind.EMPTY else token)
+            for at in places:
+                single.row = first + at
+                kinds[at], token = single.cell(cells[at])
+                if kinds[at] is not Kind.EMPTY:
+                    tokens[at] = token
         except (StreamwareError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - of the value's own methods
             problem = type(error).__name__
         if problem is not None:  # not in the handler: the error may contain the value
-            raise self._single.error(cell, f"cannot be written: it raised {problem}")
-        only = set(kinds) - {Kind.EMPTY}
-        sparse = Kind.EMPTY in kinds
-        if len(only) == 1:
-            return FormattedColumn(only.pop(), tokens, sparse=sparse)
-        if not only:
-            return FormattedColumn(Kind.EMPTY, tokens, sparse=True)
-        return FormattedColumn(None, tokens, sparse=sparse, kinds=kinds)
+            raise self._single.error(cells[at], f"cannot be written: it raised {problem}")
+        single.row = first
 
     # A column whose kind the caller gave
 
@@ -366,6 +414,17 @@ class ColumnFormatter:
         datetime: _datetimes,
         uuid.UUID: _uuids,
     }
+
+
+def _formatted(tokens: list[Any], kinds: list[Kind]) -> FormattedColumn:
+    """Return a column whose cells are of these kinds."""
+    only = set(kinds) - {Kind.EMPTY}
+    sparse = Kind.EMPTY in kinds
+    if len(only) == 1:
+        return FormattedColumn(only.pop(), tokens, sparse=sparse)
+    if not only:
+        return FormattedColumn(Kind.EMPTY, tokens, sparse=True)
+    return FormattedColumn(None, tokens, sparse=sparse, kinds=kinds)
 
 
 @cache

@@ -4,6 +4,7 @@
 import ipaddress
 import math
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -849,3 +850,36 @@ def test_a_negative_duration_is_guarded_whatever_the_kind_of_its_column(kind: An
     assert written.converted == {"formula_text": 1}
     machine = document([(timedelta(hours=-1.5),)], sw.Csv(guard=False), columns=columns)
     assert csv_rows(machine.data)[1] == ["-PT1H30M"]
+
+
+# Columns of several types
+
+MIXED = [1, "a", None, 2.5, Decimal("1.10"), True, date(2024, 2, 29), "=1", "b\n", 10**20, [1]]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "xml", "xlsx", "ods"])
+@pytest.mark.parametrize("count", [2, 3, 5, len(MIXED)])
+def test_a_column_of_several_types_is_written_as_each_of_its_cells(form: str, count: int) -> None:
+    cells = [MIXED[(at * at + at) % count] for at in range(60)]
+    alone = [column([cell], form) for cell in cells]
+    together = column(cells, form)
+    counts = Counter[str]()
+    for each in alone:
+        counts.update(each.converted)
+    assert together.converted == counts
+    if form == "csv":
+        assert csv_rows(together.data)[1:] == [
+            row for one in alone for row in csv_rows(one.data)[1:]
+        ]
+    elif form == "json":
+        assert json_rows(together.data) == [row for one in alone for row in json_rows(one.data)]
+
+
+def test_the_first_cell_of_several_that_cannot_be_written_is_named() -> None:
+    cells: list[object] = [1, "a"] * 20
+    cells[30], cells[33], cells[39] = float("nan"), object(), 10**10_001
+    with pytest.raises(sw.CellError, match="row 31, column a: a value of type float"):
+        column(cells, "csv", non_finite="error")
+    cells[30] = 1.5
+    with pytest.raises(sw.CellError, match="row 34, column a: a value of type object"):
+        column(cells, "csv")

@@ -135,6 +135,8 @@ class CellWriter:
             return (self._styled_column(formatted, numbers),)
         if kind is Kind.EMPTY and not self._compact:
             return ()
+        if formatted.kinds and self._are_plain(formatted.kinds, tokens):
+            return (self._mixed(formatted.kinds, tokens, numbers),)
         if kind is None or kind is Kind.FORMULA:
             kinds = formatted.kinds or repeat(Kind.FORMULA)
             return (list(map(self._cell, kinds, tokens, numbers)),)
@@ -149,6 +151,37 @@ class CellWriter:
         elif kind is Kind.TEXT and _has_edge_blanks(tokens):
             return (list(map(self._cell, repeat(kind), tokens, numbers)),)
         return self._column(tokens, numbers, before, after, formatted.sparse)
+
+    # A column of several kinds
+
+    def _are_plain(self, kinds: Sequence[Kind], tokens: Sequence[bytes | None]) -> bool:
+        """Return whether every cell is only its value within the markup of its kind."""
+        found = set(kinds)
+        if self._address is not None or Kind.FORMULA in found:
+            return False
+        if Kind.TEXT not in found:
+            return True
+        pairs = zip(kinds, tokens, strict=True)
+        texts = [token for kind, token in pairs if kind is Kind.TEXT]
+        return self.strings is None and not _has_edge_blanks(texts)
+
+    def _mixed(
+        self, kinds: Sequence[Kind], tokens: Sequence[bytes | None], numbers: Sequence[bytes]
+    ) -> list[bytes]:
+        around, start = self._markup.around, self._start
+        if self._compact:
+            cells = {
+                kind: start + before + b"%b" + after for kind, (before, after) in around.items()
+            }
+            pairs = zip(kinds, tokens, strict=True)
+            return [b"<c/>" if t is None else cells[k] % t for k, t in pairs]
+        cells = {
+            kind: start + b"%b" + before + b"%b" + after
+            for kind, (before, after) in around.items()
+            if kind in kinds
+        }
+        triples = zip(kinds, tokens, numbers, strict=True)
+        return [b"" if t is None else cells[k] % (n, t) for k, t, n in triples]
 
     # A column of one kind
 
