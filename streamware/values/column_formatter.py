@@ -50,8 +50,6 @@ from streamware.values.numbers import float_tokens, int_tokens, plain_floats
 
 _FFFE, _FFFF = b"\xef\xbf\xbe", b"\xef\xbf\xbf"
 _CONTROLS_ONLY = bytes(set(range(256)) - set(CONTROLS))
-_TWO_SEPARATORS = SEPARATOR + SEPARATOR
-_SEPARATOR_OR_END = (SEPARATOR, b"")
 _NO_SIGNS = bytes(set(range(256)) - set(SIGN_BYTES))
 _FIRST_CHARACTER = itemgetter(slice(1))
 _ZONE = attrgetter("tzinfo")
@@ -256,7 +254,7 @@ class ColumnFormatter:
                 return None
             kept = kept.translate(None, self._guarded)
         if len(kept) == len(cells) - 1 and kept.count(SEPARATOR) == len(kept):
-            return self._text_column(blob.split(SEPARATOR), blob)
+            return self._text_column(blob.split(SEPARATOR))
         if kept.translate(None, _CONTROLS_ONLY) != SEPARATOR * (len(cells) - 1) or (
             LEAD_OF_FFFE in kept and (_FFFE in blob or _FFFF in blob)
         ):
@@ -264,13 +262,11 @@ class ColumnFormatter:
         if self._text_rules.spreadsheet and b"\r" in kept:
             self._converted["newline"] += sum(b"\r" in cell for cell in kept.split(SEPARATOR))
             blob, kept = unix_lines(blob), kept.replace(b"\r", b"\n")
-        return self._text_column(self._text_rules.escape(blob, kept, self._converted), blob)
+        return self._text_column(self._text_rules.escape(blob, kept, self._converted))
 
-    def _text_column(self, tokens: list[Any], blob: bytes) -> FormattedColumn:
+    def _text_column(self, tokens: list[Any]) -> FormattedColumn:
         """Return a column of texts; in a spreadsheet an empty text is an empty cell."""
-        if self._text_rules.spreadsheet and (
-            _TWO_SEPARATORS in blob or blob[:1] in _SEPARATOR_OR_END or blob[-1:] == SEPARATOR
-        ):
+        if self._text_rules.spreadsheet and not all(tokens):
             return FormattedColumn(Kind.TEXT, [token or None for token in tokens], sparse=True)
         return FormattedColumn(Kind.TEXT, tokens)
 

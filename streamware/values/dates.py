@@ -47,9 +47,10 @@ def datetime_serials(cells: Sequence[datetime], epoch: datetime = EPOCH) -> list
     """Return the serials of naive date-times: days since the epoch, with their fraction."""
     spans = [cell - epoch for cell in cells]
     if any(map(_MICROSECONDS, spans)):
+        serials = [s.days + (s.seconds + s.microseconds / 1e6) / 86400 for s in spans]
         # Readers round to milliseconds, and the last one of the year 9999 up to no day at all.
         last = date.max.toordinal() - epoch.toordinal() + _LAST_MILLISECOND
-        return [min(s.days + (s.seconds + s.microseconds / 1e6) / 86400, last) for s in spans]
+        return serials if max(serials) <= last else [min(serial, last) for serial in serials]
     fractions = map(truediv, map(_SECONDS, spans), repeat(86400))
     return list(map(float.__add__, fractions, map(float, map(_DAYS, spans))))
 
