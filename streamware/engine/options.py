@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from datetime import UTC
 from numbers import Real
 from typing import Any, TypedDict
 
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, as_columns
 from streamware.model.style import expect
-from streamware.values import Values
+from streamware.values import Values, in_default_zone
 
 CHUNK_SIZE = 65_536
 FLUSH_INTERVAL = 1.0
@@ -59,6 +60,7 @@ class ResolvedOptions:
         expect(self, "a number", Real, "chunk_size", "flush_interval")
         expect(self, "sw.Values(…)", Values, "values")
         expect(self, "sw.Limits(…)", Limits, "limits")
+        object.__setattr__(self, "values", in_default_zone(self.values, UTC))
         if self.chunk_size < 1 or self.flush_interval <= 0:
             raise ValueError(
                 "chunk_size must be at least 1 and flush_interval above 0, not"

@@ -13,10 +13,11 @@ from functools import partial
 from threading import current_thread
 from typing import Any, Unpack, cast
 
+from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import text
+from django.utils import text, timezone
 
 from streamware.frameworks._support.adownload import AsyncDownload
 from streamware.frameworks._support.download import Download
@@ -47,6 +48,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
 
     Rows see the language, the time zone and the context variables that the view saw where it made
     the response, on whatever thread they are read.
+
+    With `USE_TZ` the current time zone is also the default of `Values.timezone`.
 
     Under WSGI rows are read on the view's thread, with its database connections.  Under ASGI
     ordinary rows have a thread of their own.  So they have connections of their own, outside the
@@ -80,7 +83,9 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
     ) -> None:
         environ = {**request.META, "REQUEST_METHOD": request.method or "GET"}
         inner = WithHeaders(application(content, options), status, headers)
-        answer = _in_django(prepare_answer(inner, Request.from_environ(environ)))
+        zone = timezone.get_current_timezone() if settings.USE_TZ else None
+        asked = replace(Request.from_environ(environ), zone=zone)
+        answer = _in_django(prepare_answer(inner, asked))
         context = view_context()
         self._download: Download | AsyncDownload
         if isinstance(request, ASGIRequest):

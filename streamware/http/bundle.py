@@ -103,19 +103,19 @@ class Bundle(Application):
             *([("Vary", "Accept-Language")] if varies else []),
         ]
         headers = merge_headers(defaults, self._headers)
-        job = self._job(request.language)
+        job = self._job(request)
         if request.head_only:
             return Answer(HTTPStatus.OK, headers, b"", discarded=job)
         return Answer(HTTPStatus.OK, headers, job)
 
-    def _job(self, language: str | None) -> Job:
+    def _job(self, request: Request) -> Job:
         if self._used and any(hasattr(content, "__next__") for _, content in self._members):
             raise StateError(
                 "this Bundle has an iterator among its members that was used before; make a new"
                 " Bundle for each request"
             )
         self._used = True
-        members = [_member(*member, language) for member in self._members]
+        members = [_member(*member, request) for member in self._members]
         driver = ZipDriver(members, large=self._large)
         return Job(
             make=driver.prepare,
@@ -360,9 +360,9 @@ def _read(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _member(name: str, content: _Content, language: str | None) -> Member:
+def _member(name: str, content: _Content, request: Request) -> Member:
     if isinstance(content, Entry):
-        return Member(name=name, job=content.make_job(language))
+        return Member(name=name, job=content.make_job(request.language, request.zone))
     if isinstance(content, (bytes, bytearray, memoryview)):
         return Member(name=name, content=(bytes(content),))
     if isinstance(content, (str, os.PathLike)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from http import HTTPStatus
 from typing import Final, Literal, get_args
 
@@ -34,7 +35,7 @@ from streamware.receipt import Receipt
 from streamware.rows.source import Bridge, Rows, checked, open_sources
 from streamware.scratch.disk_quota import ExportQuota
 from streamware.settings import Settings
-from streamware.values import Values
+from streamware.values import Values, in_default_zone
 
 DEFAULT_FORMATS: Final = ("csv", "xlsx", "xml")
 
@@ -163,7 +164,7 @@ class Export(Application):
         gzip = self._compress and format_.compressible and negotiation.accepts_gzip(request.coding)
         locale = _locale(format_, request.language)
         headers = self._response_headers(format_, gzip=gzip, locale=locale)
-        job = self._job(format_, gzip=gzip, locale=locale)
+        job = self._job(format_, gzip=gzip, locale=locale, zone=request.zone)
         if request.head_only:
             return Answer(self._status, headers, b"", discarded=job)
         return Answer(self._status, headers, job)
@@ -188,7 +189,14 @@ class Export(Application):
         coding = [("Content-Encoding", "gzip")] if gzip else []
         return merge_headers(defaults, self._headers) + coding
 
-    def _job(self, format_: Format, *, gzip: bool, locale: str | None = None) -> Job:
+    def _job(
+        self,
+        format_: Format,
+        *,
+        gzip: bool,
+        locale: str | None = None,
+        zone: tzinfo | None = None,
+    ) -> Job:
         if self._used and any(
             hasattr(rows, name) for rows in open_sources(self._rows) for name in _ONCE
         ):
@@ -199,7 +207,7 @@ class Export(Application):
         self._used = True
         return Job(
             make=lambda bridge, quota: self._driver(
-                format_, bridge, quota, Gzip() if gzip else None, locale
+                format_, bridge, quota, Gzip() if gzip else None, locale=locale, zone=zone
             ),
             cancel=self._cancel,
             on_done=self._on_done,
@@ -215,12 +223,16 @@ class Export(Application):
         bridge: Bridge | None,
         quota: ExportQuota | None,
         coder: Coder | None,
+        *,
         locale: str | None,
+        zone: tzinfo | None,
     ) -> Driver:
         settings = self._settings or (None if quota is None else quota.settings)
         values, limits = self._values, self._limits
         if settings is not None:
             values, limits = values or settings.values, limits or settings.limits
+        if zone is not None:
+            values = in_default_zone(values or Values(), zone)
         return Driver(
             self._rows,
             format_,
@@ -255,8 +267,8 @@ class Export(Application):
         return Entry(
             name=name if ending.endswith(format_.extension) else name + format_.extension,
             varies=_languages(format_) is not None,
-            make_job=lambda accepted: self._job(
-                format_, gzip=False, locale=_locale(format_, accepted)
+            make_job=lambda accepted, zone: self._job(
+                format_, gzip=False, locale=_locale(format_, accepted), zone=zone
             ),
         )
 
@@ -268,12 +280,12 @@ class Entry:
     Attributes:
         name: The name of the entry, which ends in the extension of its format.
         varies: Whether its bytes depend on the reader's language.
-        make_job: Makes the job behind it, for an `Accept-Language` header.
+        make_job: Makes the job behind it, for an `Accept-Language` header and a time zone.
     """
 
     name: str
     varies: bool
-    make_job: Callable[[str | None], Job]
+    make_job: Callable[[str | None, tzinfo | None], Job]
 
 
 def _languages(format_: Format) -> Container[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Self
 
 _FIELDS = {
@@ -35,6 +36,7 @@ class Request:
         accept: Media types that the client can read (`Accept`).
         coding: Content codings that it can undo (`Accept-Encoding`).
         language: Languages that its user reads (`Accept-Language`).
+        zone: The time zone of its user; None unless a framework knows it.
         range: The part of the document that it wants (`Range`).
         if_range: The validator for which `range` counts; with any other, the client wants the
             whole document (`If-Range`).
@@ -55,6 +57,7 @@ class Request:
     accept: str | None = None
     coding: str | None = None
     language: str | None = None
+    zone: tzinfo | None = None
     # No answer depends on the ranges and validators yet.
     range: str | None = None
     if_range: str | None = None
@@ -75,7 +78,7 @@ class Request:
     @classmethod
     def from_scope(cls, scope: Mapping[str, Any]) -> Self:
         """Return the request of an ASGI scope of type "http"."""
-        fields: dict[str, str] = {}
+        fields: dict[str, Any] = {}
         for field, value in scope["headers"]:
             if name := _SCOPE_NAMES.get(field.lower()):
                 text = value.decode("latin-1")

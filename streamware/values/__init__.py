@@ -8,8 +8,8 @@ result.  Both take the text of numbers, dates and nested values from `numbers`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Literal, get_args, get_type_hints
 
 from streamware.model.style import one_of
@@ -45,13 +45,18 @@ class Formula:
     array: bool = field(default=False, kw_only=True)
 
 
+# A UTC of its own, which is not the one that callers pass.
+_DEFAULT_ZONE = timezone(timedelta(0), "UTC")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
     r"""How values are written that not every format can hold.
 
     Attributes:
         timezone: The time zone that aware date-times are converted to, and in which a column of
-            kind "date", "time" or "text" reads them.
+            kind "date", "time" or "text" reads them.  By default UTC; in a Django response, the
+            current zone of Django.
         aware: Aware date-times: "convert" to `timezone`, or "text", ISO 8601 with their own offset.
         formula_text: Text that a spreadsheet would take for a formula when it opens a CSV:
             "guard" with an apostrophe before it, "off", or "error".  It applies only to formats in
@@ -77,7 +82,7 @@ class Values:
             "ignore".
     """
 
-    timezone: tzinfo = UTC
+    timezone: tzinfo = _DEFAULT_ZONE
     aware: Literal["convert", "text"] = "convert"
     formula_text: Literal["guard", "off", "error"] = "guard"
     big_int: Literal["auto", "text", "number"] = "auto"
@@ -105,6 +110,11 @@ class Values:
             if getattr(self, name) not in choices:
                 given = getattr(self, name)
                 raise ValueError(f"Values({name}=…) must be {one_of(choices)}, not {given!r}")
+
+
+def in_default_zone(values: Values, zone: tzinfo) -> Values:
+    """Return the values with `zone` as their time zone, unless the caller has chosen one."""
+    return replace(values, timezone=zone) if values.timezone is _DEFAULT_ZONE else values
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -1,12 +1,16 @@
 import asyncio
 import gc
+import io
 import threading
+import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from wsgiref.validate import validator
+from zoneinfo import ZoneInfo
 
 import pytest
 from werkzeug.test import Client
@@ -24,7 +28,7 @@ from django.db import connection, connections, models  # noqa: E402
 from django.http import HttpResponse, StreamingHttpResponse  # noqa: E402
 from django.test import AsyncRequestFactory, RequestFactory, override_settings  # noqa: E402
 from django.urls import path  # noqa: E402
-from django.utils import text  # noqa: E402
+from django.utils import text, timezone  # noqa: E402
 from django.views.decorators.cache import cache_control, cache_page  # noqa: E402
 from django.views.decorators.gzip import gzip_page  # noqa: E402
 
@@ -455,6 +459,53 @@ async def test_an_async_query_is_read_below_middlewares_that_are_not_async(count
             view = partial(ExportResponse, content=rows, columns=["id"])
             response = await Site(under).get(view, middleware=stack)
             assert len(csv_rows(response.content)) == ROWS + 1
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MIDSUMMER = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)  # the day after in Berlin
+TOKYO = sw.Values(timezone=ZoneInfo("Asia/Tokyo"))
+ZONES: dict[str, tuple[dict[str, Any], Any]] = {
+    "none": ({}, BERLIN),
+    "of other values": ({"values": sw.Values(other="str")}, BERLIN),
+    "given": ({"values": TOKYO}, TOKYO.timezone),
+    "UTC, given": ({"values": sw.Values(timezone=UTC)}, UTC),
+    "of the settings": ({"settings": sw.Settings(values=TOKYO)}, TOKYO.timezone),
+}
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("content", ["rows", "export", "bundle"])
+async def test_date_times_are_in_djangos_current_zone_unless_another_is_given(
+    site: Site, content: str, zone: str
+) -> None:
+    options, in_zone = ZONES[zone]
+    expected = MIDSUMMER.astimezone(in_zone).replace(tzinfo=None)
+
+    def view(request: Any) -> Any:
+        columns = [sw.Column("at"), sw.Column("at", kind="date")]
+        rows, format_ = [{"at": MIDSUMMER}], "xlsx"
+        with timezone.override(BERLIN):
+            if content == "rows":
+                return ExportResponse(request, rows, columns=columns, format=format_, **options)
+            export: Any = sw.Export(rows, columns=columns, format=format_, **options)
+            if content == "bundle":
+                export = sw.Bundle([("a.xlsx", export)], settings=options.get("settings"))
+            return ExportResponse(request, export)
+
+    data = (await site.get(view)).content
+    if content == "bundle":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            data = archive.read("a.xlsx")
+    assert calamine_rows(data)[1] == [expected, expected.date()]
+
+
+async def test_without_use_tz_the_default_is_utc(site: Site) -> None:
+    def view(request: Any) -> Any:
+        return ExportResponse(request, [{"at": MIDSUMMER}], format="xlsx")
+
+    with override_settings(USE_TZ=False, TIME_ZONE="Europe/Berlin"):
+        data = (await site.get(view)).content
+    assert calamine_rows(data)[1] == [MIDSUMMER.replace(tzinfo=None)]
 
 
 async def test_a_response_that_is_not_admitted_is_a_503(site: Site) -> None:
