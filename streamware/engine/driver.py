@@ -272,6 +272,8 @@ class Driver:
     def _end(self, error: BaseException | None) -> None:
         """Record how the document ended, if it is not over; without an error it was closed."""
         cancelled = self.lifecycle.state is State.CANCELLED and self._failure is None
+        # asyncio has cancelled all tasks because of what async rows raised: that ended it.
+        cancelled = cancelled and not isinstance(error, (KeyboardInterrupt, SystemExit))
         with self.lock:
             self.document.close(None if cancelled else error)
 

@@ -138,6 +138,9 @@ class DisconnectWatcher:
             self.unwatch(cancel)
             cancel()
             await asyncio.wait({task})
+            if not begun:  # something else has cancelled it, before its first step
+                task = loop.create_task(run())
+                await asyncio.wait({task})
         if not task.cancelled():
             task.result()
             return

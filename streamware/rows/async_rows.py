@@ -64,6 +64,7 @@ class AsyncRowBridge:
     def begin(self) -> None:
         """Start the task."""
         self.task = asyncio.get_running_loop().create_task(self._read())
+        self.task.add_done_callback(self._ended)
 
     def flush(self) -> bool:
         """Queue the rows read so far if the thread waits for some; return whether it got any."""
@@ -79,6 +80,15 @@ class AsyncRowBridge:
             self._reading = False
             self.task.cancel()
         self._room.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            task.exception()  # marks it as retrieved: the thread raises it
+        if not self.ended:  # it was cancelled before its first step, where no `finally` runs
+            if not is_opener(self._rows):
+                self.task = task.get_loop().create_task(aclose(self._rows))
+            cut = StateError("the reading of the rows was cancelled")
+            self._end(Cancelled() if self._cancelled else cut)
 
     def _check(self) -> None:
         """Raise CancelledError if this was cancelled: the source may have suppressed the first."""
