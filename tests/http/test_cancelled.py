@@ -1,4 +1,4 @@
-"""A task may be cancelled at any step, again and again, or once with all others: nothing is left."""
+"""A task may be cancelled at any step, again and again, or with all others: nothing is left."""
 
 import asyncio
 import gc
