@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from streamware.engine.async_driver import AsyncDriver
 from streamware.errors import LimitError, StateError, StreamwareError
 from streamware.http.buffered import AsyncBuffered
-from streamware.http.coding import is_recoded
 from streamware.http.connection import Connection, from_scope
 from streamware.http.delivery import (
     SCRATCH,
@@ -48,10 +46,7 @@ async def respond(answerer: Answerer, scope: Scope, receive: Receive, send: Send
     """Answer one request; the first chunk is made before the response is started."""
     if scope["type"] != "http":
         raise StateError(f"an Export answers HTTP requests, not {scope['type']}")
-    request = Request.from_scope(scope)
-    if is_recoded(scope):
-        request = replace(request, coding=None)
-    answer = answerer(request)
+    answer = answerer(Request.from_scope(scope))
     if not isinstance(answer.body, Job):
         if answer.discarded is not None:
             await answer.discarded.achunks().aclose()

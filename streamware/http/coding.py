@@ -1,19 +1,25 @@
 """Coding: gzip as a content coding, flushed with each chunk that the clock wants out.
 
-Middlewares that compress leave alone what has a `Content-Encoding`, but for Litestar's.
+Most middlewares that compress leave alone what has a `Content-Encoding`.  Litestar's,
+starlette-cramjam and brotli-asgi before 1.4 do not, so where they are around, they alone compress.
 
 Source: RFC 9110 §8.4.1.3; RFC 1952.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from types import FrameType
 
 from streamware.formats.zip import isal_zlib
 
 _GZIP_WINDOW = 31
+_INTERFACES = (("scope", "receive", "send"), ("environ", "start_response"))
+"""The arguments of an application, and so of a middleware."""
+_COMPRESSION = re.compile("compress|gzip|brotli|zstd|zstandard|deflate|cramjam", re.IGNORECASE)
+# Modules, by the beginnings of their names.
+_CONSIDERATE = ("streamware.", "starlette.", "starlette_compress", "zstd_asgi", "asgi_gzip")
 
 
 class Gzip:
@@ -33,10 +39,19 @@ class Gzip:
         return out
 
 
-def is_recoded(scope: Mapping[str, Any]) -> bool:
-    """Return whether the application around compresses every body, even one that is compressed.
+def recodes(frame: FrameType) -> bool:
+    """Return whether a middleware runs there that compresses whatever has a `Content-Encoding`.
 
-    A Litestar application with a `compression_config` does, and names only its own coding.
+    There is no way to ask it.  So each counts that is named after a compression, unless it is known
+    to leave alone what is compressed.
     """
-    applications = (scope.get("litestar_app"), scope.get("app"))
-    return any(getattr(each, "compression_config", None) is not None for each in applications)
+    code = frame.f_code
+    arguments = code.co_varnames[: code.co_argcount]
+    if arguments[:1] == ("self",):
+        arguments = arguments[1:]
+    if arguments not in _INTERFACES:
+        return False
+    module = str(frame.f_globals.get("__name__"))
+    if module.startswith(_CONSIDERATE):
+        return False
+    return _COMPRESSION.search(f"{module}.{code.co_qualname}") is not None

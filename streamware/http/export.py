@@ -16,7 +16,7 @@ from streamware.formats.protocol import Format, interleaves, media_types
 from streamware.formats.registry import extensions, lookup_all
 from streamware.http import negotiation
 from streamware.http.application import Application
-from streamware.http.coding import Gzip
+from streamware.http.coding import Gzip, recodes
 from streamware.http.delivery import Answer, Delivery, Job, plain_answer
 from streamware.http.headers import (
     DEFAULT_HEADERS,
@@ -28,6 +28,7 @@ from streamware.http.headers import (
     validate_headers,
     with_extension,
 )
+from streamware.http.relay import is_below
 from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, as_columns
@@ -161,7 +162,12 @@ class Export(Application):
             job = self._job(self._formats[0], gzip=False)
             return replace(refused, headers=headers, discarded=job)
         format_ = self._formats[chosen]
-        gzip = self._compress and format_.compressible and negotiation.accepts_gzip(request.coding)
+        gzip = (
+            self._compress
+            and format_.compressible
+            and negotiation.accepts_gzip(request.coding)
+            and not is_below(recodes)
+        )
         locale = _locale(format_, request.language)
         headers = self._response_headers(format_, gzip=gzip, locale=locale)
         job = self._job(format_, gzip=gzip, locale=locale, zone=request.zone)

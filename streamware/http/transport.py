@@ -36,9 +36,10 @@ def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
         return "wsgiref"
     if software.startswith("granian") and _granian() < _GRANIAN_BREAKS:
         return "granian's WSGI side before 2.8.9"
-    if "mod_wsgi.version" in environ:  # embedded in Apache, it has no process group
-        if environ.get("mod_wsgi.process_group"):
-            return "mod_wsgi's daemon mode"
+    if environ.get("mod_wsgi.process_group"):
+        return "mod_wsgi's daemon mode"
+    if "mod_wsgi.process_group" in environ:  # embedded in Apache, which breaks the transfer
+        pass
     elif environ.get("wsgi.run_once"):
         return "CGI"
     elif "SCGI" in environ:

@@ -33,6 +33,7 @@ APACHE = {
         ),
         ({"SERVER_PROTOCOL": "HTTP/1.1", "uwsgi.version": b"2.0.31"}, "uWSGI"),
         ({**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": ""}, None),
+        ({"mod_wsgi.process_group": "localhost:80"}, "mod_wsgi's daemon mode"),
         (
             {**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": "site"},
             "mod_wsgi's daemon mode",
