@@ -6,6 +6,7 @@ column at a time.  `rows.layout` turns one into the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
@@ -24,6 +25,8 @@ ColumnKind = Literal["text", "number", "bool", "date", "datetime", "time", "dura
 Total = Literal["sum", "average", "count"]
 Row = object
 Cells = Sequence[object]
+
+_RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)
 
 MAX_LITERAL = 255  # UTF-16 units of a text in a formula (Microsoft's limits page)
 
@@ -185,7 +188,13 @@ def _check_address(url: str | None) -> None:
     if "{}" not in url:
         raise ValueError(f"url must contain {{}} for the text of the cell, and {url!r} does not")
     if any(ord(character) <= 0x20 for character in url):
-        raise ValueError(f"url must not contain blanks or control characters, as {url!r} does")
+        raise ValueError(
+            f"url must not contain blanks or control characters, as {url!r} does; write %20"
+        )
+    if _RUN.match(url):
+        raise ValueError(
+            f"url must be an address such as 'https://example.com/{{}}', not code as {url!r} is"
+        )
     around = units(url.replace("{}", ""))
     if around >= MAX_LITERAL:
         raise LimitError("characters of an address", limit=MAX_LITERAL, actual=around)

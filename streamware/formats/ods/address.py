@@ -8,11 +8,17 @@ Source: OpenDocument 1.3 Part 4 §6.11.5 (HYPERLINK), §5.4 (constants).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from streamware.formats.ods.serials import parse_duration, serial
 from streamware.formats.ods.white_space import characters
-from streamware.formats.spreadsheet.address import address_in, parts_of, percent_encoded
+from streamware.formats.spreadsheet.address import (
+    address_in,
+    parts_of,
+    percent_encoded,
+    without_prefix,
+)
 from streamware.formats.text import legal
 from streamware.model.columns import MAX_LITERAL
 from streamware.values.cell_formatter import SEPARATOR
@@ -26,6 +32,8 @@ _ATTRIBUTE = (
     (b"\n", b"&#10;"),
     (b"\t", b"&#9;"),
 )
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _START, _END = b' table:formula="of:=HYPERLINK(&quot;', b')"'
 
 
@@ -38,7 +46,7 @@ class Address:
     """
 
     def __init__(self, template: str) -> None:
-        around = template.split("{}")
+        around = file_url(without_prefix(template)).split("{}")
         # The template around the texts, as in a string literal of a formula.
         self._around = [_literal(legal(part).encode()) for part in around]
         self._text_is_address = template.startswith("{}")
@@ -99,16 +107,30 @@ def link_formula(url: str, kind: Kind, token: bytes) -> bytes:
     return _START + _literal(url.encode()) + b"&quot;;" + _constant(kind, token) + _END
 
 
+def file_url(address: str) -> str:
+    """Return the path of a file as a URL, without the backslashes that Excel writes in one."""
+    if address.startswith("\\\\") or _DRIVE.match(address):
+        address = f"file:///{address}"
+    if not address.lower().startswith("file:"):
+        return address
+    address = address.replace("\\", "/")
+    return f"file://{address[10:]}" if address.startswith("file://///") else address
+
+
 def link_target(url: str) -> str | None:
     """Return an address as ODF writes it, or None if `url` is not an address.
 
-    Within the document it is `#Other.A1` instead of `#Other!A1`.
+    Within the document it is `#Other.A1` instead of `#Other!A1`.  What is beside the document is
+    one folder up, because the document itself counts as a folder (OpenDocument 1.3 Part 2 §3.7).
     """
     parts = parts_of(url)
     if parts is None:
         return None
     address, fragment = parts
     if address:
+        address = file_url(address)
+        if not _SCHEME.match(address) and not address.startswith("/"):
+            address = f"../{address.removeprefix('./')}"
         return f"{address}#{fragment}" if fragment else address
     sheet, mark, cell = fragment.rpartition("!")
     return f"#{sheet}.{cell}" if mark else f"#{fragment}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from streamware.formats.spreadsheet.reference import quoted
 from streamware.formats.text import legal
 from streamware.values.cell_formatter import SEPARATOR
 
@@ -21,26 +22,55 @@ _WITH_HOST = re.compile(
 _HOSTED = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
 _LINKED = re.compile(r"(?:https?|ftps?)://|mailto:", re.IGNORECASE)
 _RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # schemes that are never links
+_LOCAL = re.compile(r"\\\\|[A-Za-z]:[\\/]")  # of a server such as \\server\share, or of a drive
+_PATH = re.compile(r"\.{0,2}[\\/]|.*\.[A-Za-z0-9]{1,5}\Z", re.DOTALL)
+_NAME = re.compile(r"[^\W\d][\w.]*")
+_CELL = re.compile(r"[A-Za-z]{1,3}[0-9]+|[RrCc][0-9]*")
 _CONTROL = re.compile("[\x00-\x1f]")
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
 
 def parts_of(url: str) -> tuple[str, str] | None:
-    """Return what precedes the `#` of an address, encoded as needed, and what follows it.
+    r"""Return what precedes the `#` of an address, encoded as needed, and what follows it.
 
     Return None for anything but an address.  Text without a scheme is an address if it has no
-    blanks; `javascript:` and the like are never addresses.
+    blanks, or is the path of a file; `javascript:` and the like are never addresses.  The path of a
+    drive or of a server is written as Excel does: `file:///C:\a.pdf`.
     """
-    address, _, place = legal(url).partition("#")
+    address, _, place = without_prefix(legal(url)).partition("#")
     address = address.strip()
-    if _RUN.match(address) or (" " in address and not _SCHEME.match(address)):
+    if _RUN.match(address) or (
+        " " in address and not (_SCHEME.match(address) or _PATH.match(address))
+    ):
         return None
+    if _LOCAL.match(address):
+        address = f"file:///{address}"
+    elif not _SCHEME.match(address):
+        address = address.replace("\\", "/")
+    if not address:
+        place = _quoted_sheet(place)
     address = _UNSAFE.sub(_encoded, address)
     if max(len(address), len(place)) > MAX_ADDRESS or not (
         _is_valid(address) if address else place
     ):
         return None
     return address, place
+
+
+def without_prefix(url: str) -> str:
+    """Return an address without a prefix of XlsxWriter: `#Other!A1` for `internal:Other!A1`."""
+    prefix, colon, rest = url.lstrip().partition(":")
+    if colon and prefix.lower() == "internal":
+        return "#" + rest.lstrip("#")
+    return rest if colon and prefix.lower() == "external" else url
+
+
+def _quoted_sheet(place: str) -> str:
+    """Return a place in the workbook with the name of its sheet in quotes, if it needs them."""
+    sheet, mark, cell = place.rpartition("!")
+    if not mark or sheet.startswith("'") or (_NAME.fullmatch(sheet) and not _CELL.fullmatch(sheet)):
+        return place
+    return f"{quoted(sheet)}!{cell}"
 
 
 def address_in(text: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from xml.sax.saxutils import escape
 
-from streamware.formats.spreadsheet.address import address_in, percent_encoded
+from streamware.formats.spreadsheet.address import address_in, percent_encoded, without_prefix
 from streamware.formats.text import legal, unescaped
 from streamware.model.columns import MAX_LITERAL
 from streamware.model.utf16 import units
@@ -36,7 +36,7 @@ class Address:
 
     def __init__(self, template: str, epoch: datetime = EPOCH) -> None:
         self._epoch = epoch  # the day whose serial is 0
-        around = template.split("{}")
+        around = without_prefix(template).split("{}")
         self._around = [_escaped(legal(part)) for part in around]  # the template around the texts
         self._whole = template.startswith("{}")  # whether the text is an address itself
         # The most characters that an encoded text may have, which is in every `{}`.

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import streamware as sw
 from streamware.formats.xlsx.address import LINKED, Address
 from streamware.formats.xlsx.cells import CellText
 from streamware.values.kinds import Kind
@@ -143,3 +144,24 @@ def test_every_text_is_found_again_in_its_link(texts: list[str]) -> None:
         assert found is not None
         assert unquote(found[1]) == text
         assert unescape(found[2]).replace('""', '"') == text
+
+
+@pytest.mark.parametrize(
+    ("template", "address"),
+    [
+        ("internal:Orders!A{}", "#Orders!A5"),
+        ("#Orders!A{}", "#Orders!A5"),
+        ("external:../{}.pdf", "../5.pdf"),
+        ("\\\\server\\share\\{}.pdf", "\\\\server\\share\\5.pdf"),
+    ],
+)
+def test_a_column_can_link_to_places_and_files(template: str, address: str) -> None:
+    assert (
+        Address(template).formula(Kind.NUMBER, b"5") == f'<f>HYPERLINK("{address}",5)</f>'.encode()
+    )
+
+
+@pytest.mark.parametrize("url", ["javascript:{}", "JavaScript:alert({})", "data:text/html,{}"])
+def test_code_is_no_address_of_a_column(url: str) -> None:
+    with pytest.raises(ValueError, match="url must be an address such as"):
+        sw.Column(0, url=url)
