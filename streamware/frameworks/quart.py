@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from typing import Any, Unpack, cast
 
-from quart import Response, after_this_request, request
-from quart.globals import _cv_request
+import quart.globals
+from quart import Quart, Response, after_this_request, request
 from quart.wrappers.response import ResponseBody
 
 from streamware.frameworks._support.options import Content, ExportOptions, application
@@ -104,7 +105,7 @@ def _hold_contexts() -> _TearDown | None:
 
     It must be called in a copy of the current `contextvars.Context`.
     """
-    context: Any = _cv_request.get()
+    context: Any = quart.globals._cv_request.get()  # noqa: SLF001
     app_context = context._cv_tokens[-1][1]  # noqa: SLF001 - there is no public way
     if context.request.scope.get("_quart._preserve_context") or app_context is None:
         return None  # a test client holds them
@@ -119,3 +120,18 @@ def _hold_contexts() -> _TearDown | None:
             await context.app.do_teardown_appcontext(error)
 
     return tear_down
+
+
+def _check() -> None:
+    """Raise `ImportError` if the contexts of this version of Quart cannot be held."""
+    context = Quart(__name__, static_folder=None).app_context()
+    tokens = getattr(context, "_cv_tokens", None)
+    if not isinstance(tokens, list) or not hasattr(quart.globals, "_cv_request"):
+        raise ImportError(
+            f"streamware cannot keep the contexts of Quart {version('quart')} until rows are read;"
+            " it was tested with Quart 0.19 to 0.22: install one of these, for example with"
+            " pip install 'quart<0.23', or a newer streamware-exports"
+        )
+
+
+_check()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from children import ran
 from fakes import Connection, Reply, Rows, asgi_get, failing, orders
 from readers import csv_rows
 
@@ -174,3 +175,20 @@ def test_an_export_itself_is_a_500() -> None:
 async def test_it_cannot_be_made_outside_a_request() -> None:
     with pytest.raises(RuntimeError, match="request"):
         ExportResponse([])
+
+
+def test_a_quart_whose_contexts_cannot_be_held_is_an_error_at_import() -> None:
+    said = ran("""
+import warnings; warnings.simplefilter("ignore")
+import quart
+
+class Other:
+    pass
+
+quart.Quart.app_context = lambda self: Other()
+try:
+    import streamware.frameworks.quart
+except ImportError as error:
+    print(error)
+""").stdout
+    assert "it was tested with Quart 0.19 to 0.22" in said
