@@ -12,6 +12,7 @@ from __future__ import annotations
 import _socket  # no library replaces it, as gevent does with `socket`
 import os
 import select
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -109,9 +110,11 @@ def from_environ(environ: Mapping[str, Any]) -> Callable[[], Connection | None]:
 
 def from_scope(scope: Mapping[str, Any]) -> Callable[[], Connection | None]:
     """Return what finds the connection of an ASGI request."""
-    client = scope.get("client") or (None, None)
-    port = (scope.get("server") or (None, None))[1]
-    return lambda: _find((client[0], client[1]), port)
+    client, server = scope.get("client"), scope.get("server")
+    ends = [end if isinstance(end, (list, tuple)) else () for end in (client, server)]
+    if any(len(end) != len(("host", "port")) for end in ends):  # falcon's test client has iterators
+        return lambda: None
+    return lambda: _find((ends[0][0], ends[0][1]), ends[1][1])
 
 
 def _find(client: tuple[Any, Any], port: Any) -> Connection | None:
@@ -131,6 +134,9 @@ def _find_descriptor(client: tuple[Any, Any], port: Any) -> int:
     if peer is None:
         return -1
     for descriptor in _descriptors():
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
         with suppress(OSError), _borrowed(descriptor) as borrowed:
             name = borrowed.getpeername()
             # The ports first: they differ for nearly all, and are compared at once.

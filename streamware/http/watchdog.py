@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
+from time import sleep
 from typing import Protocol
 from weakref import ref
 
@@ -16,6 +17,7 @@ from streamware.http.sending import TICK
 from streamware.locks import fork_safe
 from streamware.scratch.forks import watch
 
+_LINGER = 0.01  # seconds for which the thread outlives the last response
 logger = logging.getLogger("streamware")
 
 
@@ -59,7 +61,8 @@ class Watchdog:
 
     def _run(self) -> None:
         while True:
-            self._ending.wait(TICK)
+            if self._ending.wait(TICK):
+                sleep(_LINGER)  # a busy server has another response by then
             with self._lock:
                 if not self._responses:
                     self._thread = None

@@ -116,7 +116,17 @@ def test_another_connection_is_never_taken_for_it(pair: Pair, change: dict[str, 
     assert from_environ({**ends(pair), **change})() is None
 
 
-@pytest.mark.parametrize("scope", [{}, {"client": None, "server": None}, {"client": ("x", None)}])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {},
+        {"client": None, "server": None},
+        {"client": ("x", None)},
+        {"client": ("x", None), "server": ("y", None)},
+        {"client": ["127.0.0.1", 1], "server": iter(["127.0.0.1", 1])},
+        {"client": "unix", "server": ("/tmp/socket", None)},
+    ],
+)
 def test_a_scope_may_name_none(scope: dict[str, Any]) -> None:
     assert from_scope(scope)() is None
 

@@ -186,7 +186,7 @@ CELLS: tuple[Cell, ...] = (
     Cell(
         name="spool that drips, FIN",
         how="fin",
-        asked={"rows": 80, "drip": 1, **SPOOL},
+        asked={"rows": 60, "drip": 1, **SPOOL},
         interface="WSGI",
         first=False,
         wait=0.4,
@@ -194,7 +194,7 @@ CELLS: tuple[Cell, ...] = (
     Cell(
         name="buffer that drips, FIN",
         how="fin",
-        asked={"rows": 80, "drip": 1, **BUFFER},
+        asked={"rows": 60, "drip": 1, **BUFFER},
         interface="WSGI",
         wait=0.4,
     ),

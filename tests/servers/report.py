@@ -19,7 +19,7 @@ HEAD = [
     "late failure",
     "late failure, HTTP/1.0",
     "late failure, `auto`",
-    "reports that the client left",
+    "the client's leaving is noticed",
     "read ahead",
     "advice",
 ]
@@ -95,7 +95,7 @@ def row(setup: Setup, found: Found) -> list[str]:
 
 RANKS = (
     (SILENT, "hangs", "no answer", "cut", "500"),
-    ("**never**", "by a write", "at once"),
+    ("**never**", "by a write", "within 1.5 s", "at once"),
     ("**everything**", "< 32 MiB", "< 12 MiB"),
 )
 """What a line may say of an outcome, worst first; what stands nowhere here is text."""
@@ -151,11 +151,13 @@ AUTO = ("auto fails later", "auto fails later 1.0")
 
 
 def told(cells: dict[str, Result]) -> str:
-    """From a source that was blocked for a second when the client left."""
-    result = cells["blocked, RST"]
-    if result.told is None:
-        return "**never**"
-    return "at once" if result.told < 0.5 else "by a write"
+    """From a source that was blocked when the client left, and one that is spooled slowly."""
+    result, spool = cells["blocked, RST"], cells.get("spool that drips, FIN")
+    if result.told is not None and result.told < 0.5:
+        return "at once"
+    if spool is not None and spool.released is not None and spool.released <= 1.5:
+        return "within 1.5 s"
+    return "**never**" if result.told is None else "by a write"
 
 
 def ahead(cells: dict[str, Result]) -> str:

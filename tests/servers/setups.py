@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-Tells = Literal["at once", "by a write", "never"]
+Tells = Literal["at once", "within 1.5 s", "by a write", "never"]
 
 BIND = "127.0.0.1:{port}"
 GUNICORN = ("-m", "gunicorn", "--bind", BIND, "--graceful-timeout", "1", "--worker-class")
@@ -41,7 +41,8 @@ class Setup:
         everywhere: Whether CI runs it, too.
         hides: Whether a truncated body looks complete over HTTP/1.1.
         hides_from_1_0: The same, over HTTP/1.0.
-        tells: How it reports that the client left: at once, when something is written, or never.
+        tells: When it is noticed that the client left: at once, as the server reports it; soon,
+            because its connection is looked at; when something is written; or never.
         stray: What it sends after the answer to HEAD, before it closes the connection.
         first: What is answered where the first row fails.
         greedy: It takes all of a body, however little the client reads.
@@ -92,7 +93,7 @@ SETUPS: tuple[Setup, ...] = (
         interface="WSGI",
         command=(*GUNICORN, "sync", "servers.app:wsgi"),
         needs=("gunicorn",),
-        tells="by a write",
+        tells="within 1.5 s",
         follows="Each download occupies a worker, and `--timeout` (30 s) ends it: use gthread.",
     ),
     Setup(
@@ -100,7 +101,7 @@ SETUPS: tuple[Setup, ...] = (
         interface="WSGI",
         command=(*GUNICORN, "gthread", "--threads", "4", "servers.app:wsgi"),
         needs=("gunicorn",),
-        tells="by a write",
+        tells="within 1.5 s",
         follows="A good choice. Each download occupies a thread.",
     ),
     Setup(
@@ -109,7 +110,7 @@ SETUPS: tuple[Setup, ...] = (
         command=("-m", "waitress", f"--listen={BIND}", "servers.app:wsgi"),
         needs=("waitress",),
         stray=b"0\r\n\r\n",
-        tells="by a write",
+        tells="within 1.5 s",
         follows="It reads up to 16 MiB ahead of the client; beyond 1 MiB in a file in `TMPDIR`.",
     ),
     Setup(
@@ -126,7 +127,7 @@ SETUPS: tuple[Setup, ...] = (
         command=(*HERE, "werkzeug", "{port}"),
         needs=("werkzeug",),
         hides_from_1_0=False,
-        tells="by a write",
+        tells="within 1.5 s",
         follows="For development only (`flask run`).",
     ),
     Setup(
@@ -189,7 +190,7 @@ SETUPS: tuple[Setup, ...] = (
         command=(*GUNICORN, "gevent", "servers.app:wsgi"),
         needs=("gunicorn", "gevent"),
         everywhere=False,
-        tells="by a write",
+        tells="within 1.5 s",
         follows="Encoding never yields to other greenlets, so large exports delay them.",
     ),
     Setup(
@@ -198,7 +199,7 @@ SETUPS: tuple[Setup, ...] = (
         command=(*GEVENT, "gevent", "{port}"),
         needs=("gevent",),
         everywhere=False,
-        tells="by a write",
+        tells="within 1.5 s",
         follows="As with gunicorn gevent.",
     ),
     Setup(
@@ -207,7 +208,7 @@ SETUPS: tuple[Setup, ...] = (
         command=("-m", "cheroot", "--bind", BIND, "servers.app:wsgi"),
         needs=("cheroot",),
         everywhere=False,
-        tells="by a write",
+        tells="within 1.5 s",
         follows="Each download occupies one of 10 threads.",
     ),
     Setup(
@@ -217,7 +218,7 @@ SETUPS: tuple[Setup, ...] = (
         program="uwsgi",
         everywhere=False,
         hides=True,
-        tells="by a write",
+        tells="within 1.5 s",
         first="no answer",
         follows="It has no framing, so a truncated body looks like a complete one. After an earlier"
         " failure it closes the connection without an answer.",
@@ -251,7 +252,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("uvicorn", "a2wsgi"),
         everywhere=False,
         hides_from_1_0=False,
-        tells="never",
+        tells="within 1.5 s",
         follows="Serve the WSGI application on a WSGI server instead.",
     ),
     Setup(
@@ -271,7 +272,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("gunicorn",),
         everywhere=False,
         hides=True,
-        tells="by a write",
+        tells="within 1.5 s",
         greedy=True,
         proxy="1.0",
         follows="nginx speaks HTTP/1.0 to the server: set `proxy_http_version 1.1`.",
@@ -283,7 +284,7 @@ SETUPS: tuple[Setup, ...] = (
         needs=("gunicorn",),
         everywhere=False,
         hides_from_1_0=True,
-        tells="by a write",
+        tells="within 1.5 s",
         greedy=True,
         proxy="1.1",
         follows="A good choice.",
