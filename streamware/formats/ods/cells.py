@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 from streamware.formats.ods.address import Address, link_formula, link_target
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
-from streamware.formats.ods.shown import shown_texts
+from streamware.formats.ods.shown import shown_text, shown_texts
 from streamware.formats.ods.style_registry import StyledMarkup, StyleRegistry
 from streamware.formats.ods.white_space import LINE
 from streamware.formats.protocol import Part
@@ -140,7 +140,7 @@ class CellWriter:
         start = _START + _formula_attribute(formula)
         if kind is Kind.EMPTY:
             return start + markup.style + b"/>"
-        (shown,) = shown_texts(kind, [token], markup.code)
+        shown = shown_text(kind, token, markup.code)
         return start + self._value_start(kind, markup) + token + _BETWEEN + shown + _AFTER
 
     def _sparse_values(
@@ -251,7 +251,7 @@ class CellWriter:
                 start = f'<text:a xlink:type="simple" xlink:href={attribute(url)}>'.encode()
                 token = LINE.join(start + line + b"</text:a>" for line in token.split(LINE))
             return before + token + _AFTER
-        (shown,) = shown_texts(kind, [token], markup.code)
+        shown = shown_text(kind, token, markup.code)
         return before + token + b'">' + annotation + _TEXT + shown + _AFTER
 
     def _formula_cell(self, token: bytes, markup: StyledMarkup, note: str | None) -> bytes:

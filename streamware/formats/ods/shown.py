@@ -94,6 +94,15 @@ def shown_texts(kind: Kind, tokens: Sequence[bytes], code: str | None) -> Sequen
     return list(map(_WORDS.__getitem__, tokens))
 
 
+def shown_text(kind: Kind, token: bytes, code: str | None) -> bytes:
+    """Return the text of a single cell; the same as `shown_texts` returns for several."""
+    if kind is Kind.NUMBER and code is None:
+        return _pointed(token) if b"e" in token else token
+    if kind is Kind.BOOL:
+        return _WORDS[token]
+    return shown_texts(kind, [token], code)[0]
+
+
 def _pointed(token: bytes) -> bytes:
     """Return a number with a point if it has an exponent: without, roo takes 1E-07 for 1."""
     digits, exponent, power = token.upper().partition(b"E")
