@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import groupby
 from xml.sax.saxutils import escape
 
@@ -112,7 +112,7 @@ def _pointed(token: bytes) -> bytes:
 # Percentages and money
 
 
-@cache
+@lru_cache(maxsize=64)
 def _amounts(code: str) -> Texts | None:
     """Return what writes numbers by a code; None if they have all their digits."""
     section, *others = parse(code)
@@ -135,8 +135,9 @@ def _amount_texts(section: Section, places: int, *, grouped: bool) -> Texts:
     factor = 100 if section.has("percent") else 1
     number = f"{{:z{',' * grouped}.{places}f}}"
     write = (_braced(before) + number + _braced(after)).format
-    # Whether a number has more digits than are shown.
-    rounded = re.compile(rb"\.[0-9]{%d}|e" % (places + (3 if factor == 100 else 1))).search
+    # Whether a number has more digits than are shown, or too many to be multiplied as a double.
+    hidden = places + (3 if factor == 100 else 1)
+    rounded = re.compile(rb"\.[0-9]{%d}|e|[0-9.]{15}" % hidden).search
 
     def texts(tokens: Sequence[bytes]) -> Sequence[bytes]:
         blob = SEPARATOR.join(tokens)
@@ -164,7 +165,7 @@ def _braced(text: str) -> str:
 # Dates and date-times
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _moments(code: str) -> Texts:
     """Return what writes dates and date-times by a code; in ISO order if it is unusual."""
     section, *others = parse(code)
@@ -263,7 +264,7 @@ def _fixed(pieces: Sequence[bytes | slice], width: int) -> Texts:
 def _one_by_one(pieces: Sequence[bytes | slice | _Field]) -> Texts:
     """Return what writes moments cell by cell, because the length of a field differs."""
 
-    @lru_cache(maxsize=4096)  # dates of a document repeat
+    @lru_cache(maxsize=1024)  # dates of a document repeat
     def text(token: bytes) -> bytes:
         return b"".join(
             piece

@@ -35,6 +35,8 @@ FORMATS: list[tuple[Any, str | None]] = [
     (0.12345, "percent"),
     (-0.07, "0%"),
     (1, "0 %"),
+    (999_999_999_999_999, "percent"),
+    (123_456_789_012.25, "percent"),
     (1234567.891, "money:EUR"),
     (-1.005, "money:EUR"),
     (Decimal("-0.001"), "money:JPY"),
