@@ -87,18 +87,17 @@ class KindReader:
         Raises:
             Exception: It cannot be read; of any type, because methods of the value are called.
         """
+        if isinstance(cell, Enum) and self.kind != "text":
+            cell = cell.value
         if is_numpy_scalar(cell):
             cell = plain_scalar(cell, self._converted)
             if is_numpy_scalar(cell) and getattr(cell.dtype, "kind", None) == "m":
                 raise TypeError  # a span without a unit
         if is_null(cell):
-            if self.kind not in _TIMED:
+            if self.kind not in _TIMED and isinstance(cell, (datetime, timedelta)):
                 self._converted["non_finite"] += 1
             return None
-        if isinstance(cell, datetime) and type(cell) is not datetime:
-            cell = plain_datetime(cell, self._converted)
-        elif isinstance(cell, timedelta) and type(cell) is not timedelta:
-            cell = plain_timedelta(cell, self._converted)
+        cell = self._plain(cell)
         if type(cell) in self.native or _is_not_a_number(cell):
             return cell
         if isinstance(cell, str) and self.kind != "text":
@@ -106,6 +105,14 @@ class KindReader:
             if not cell:
                 return None
         return self._read(self, cell)
+
+    def _plain(self, cell: object) -> object:
+        """Return an instance of a subclass of a date-time or a duration as one of the base."""
+        if isinstance(cell, datetime) and type(cell) is not datetime:
+            return plain_datetime(cell, self._converted)
+        if isinstance(cell, timedelta) and type(cell) is not timedelta:
+            return plain_timedelta(cell, self._converted)
+        return cell
 
     def _in_zone(self, cell: datetime) -> datetime:
         """Return a date-time as the document shows it."""

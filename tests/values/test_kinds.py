@@ -3,6 +3,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,10 @@ from readers import calamine_rows, csv_rows, json_rows, ndjson_rows, xml_rows
 BERLIN = ZoneInfo("Europe/Berlin")
 END = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # how databases say "for ever"
 MIDNIGHT = datetime(2024, 5, 5, 22, tzinfo=UTC)  # the first moment of 6 May in Berlin
+
+
+class Day(Enum):
+    ONE = MIDNIGHT
 
 
 class Offsetless(tzinfo):
@@ -90,6 +95,7 @@ def test_a_day_that_was_read_in_another_zone_is_counted() -> None:
         ("time", MIDNIGHT, "00:00:00"),
         ("time", datetime(2024, 10, 27, 1, 30, tzinfo=UTC), "02:30:00"),
         ("time", timedelta(hours=8, minutes=15), "08:15:00"),
+        ("date", Day.ONE, "2024-05-06"),
         ("time", datetime(2024, 5, 6, 7, 8), "07:08:00"),
         ("text", MIDNIGHT, "2024-05-06T00:00:00+02:00"),
         ("text", timedelta(hours=-1.5), "-PT1H30M"),

@@ -105,6 +105,7 @@ def test_what_is_missing_is_empty(kind: Any, missing: object) -> None:
 
 def test_a_missing_time_is_counted_only_where_there_are_no_times() -> None:
     assert read_as("number", pd.NaT)[1] == {"non_finite": 1}
+    assert read_as("number", pd.NA)[1] == {}
     assert read_as("date", pd.NaT)[1] == {}
     assert read_as(None, pd.NaT)[1] == {}
 

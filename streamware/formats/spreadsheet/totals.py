@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import repeat
 from math import isfinite, nan
@@ -168,9 +169,13 @@ def _value(name: str, running: _Running) -> float:
 
 def _named(kind: Kind | None, value: object) -> str:
     """Return what a message calls a cell that cannot be totalled: its kind, never its value."""
-    if kind in MOMENTS:
-        return "a date"
     value = value.value if isinstance(value, Cell) else value
+    if kind in MOMENTS or isinstance(value, date):
+        return "a date"
+    if isinstance(value, timedelta):
+        return "a duration that became text, because it is too long,"
+    if isinstance(value, float):
+        return "a number that is not finite (see Values.non_finite)"
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         return "a number that became text (see Values.big_int and Values.decimal)"
     return "text"

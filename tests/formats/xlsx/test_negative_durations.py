@@ -142,3 +142,20 @@ def test_other_formats_have_negative_durations_of_their_own(choice: Any) -> None
     made = workbook([(timedelta(hours=-1.5),)], "ods", columns=["a"], values=values)
     assert made.rows()[1] == ["-PT01H30M00S"]  # as calamine reads a duration that is negative
     assert made.converted == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (timedelta(days=3_000_000), "a duration that became text"),
+        (date(1800, 1, 1), "a date"),
+        (float("inf"), "a number that is not finite"),
+    ],
+)
+def test_what_has_no_average_is_called_what_it_is(value: object, named: str) -> None:
+    with pytest.raises(sw.EncodeError, match=f"row 2, column a: {named}.* has no average"):
+        workbook(
+            [(None,), (value,)],
+            columns=[sw.Column(0, "a", total="average")],
+            values=sw.Values(non_finite="text"),
+        )
