@@ -31,8 +31,8 @@ from streamware.values.dates import (
     FIRST_DATE,
     FIRST_DATE_1904,
     FIRST_GREGORIAN,
+    cell_serials,
     clock_duration,
-    datetime_serials,
     in_zone,
     iso_duration,
     naive,
@@ -411,7 +411,7 @@ class CellFormatter:
         if self._text_rules.iso:
             text = datetime.isoformat(value.replace(tzinfo=None))
             return self._early(text) if value.date() < FIRST_GREGORIAN else (kind, text.encode())
-        serial = datetime_serials([value.replace(tzinfo=None)], self._text_rules.epoch)[0]
+        serial = cell_serials([value.replace(tzinfo=None)], self._text_rules.epoch)[0]
         if serial < self._text_rules.first_serial:
             return self._early(datetime.isoformat(value))
         return kind, repr(serial).encode()

@@ -41,7 +41,7 @@ from streamware.values.cell_formatter import (
 from streamware.values.dates import (
     FIRST_GREGORIAN,
     Serials,
-    datetime_serials,
+    cell_serials,
     iso_tokens,
 )
 from streamware.values.formula_text import SIGN_BYTES, STARTS, FormulaGuard
@@ -170,6 +170,7 @@ class ColumnFormatter:
         kinds = {None.__class__: Kind.EMPTY}
         followings: dict[type, Iterator[Any]] = {None.__class__: repeat(None)}
         rest: list[int] = []  # places of cells that need care
+        sparse = None.__class__ in types
         for type_ in different:
             its = list(map(is_, types, repeat(type_)))
             formatted = self._one_type(list(compress(cells, its)), type_, sparse=False)
@@ -178,13 +179,15 @@ class ColumnFormatter:
                 kinds[type_], followings[type_] = Kind.EMPTY, repeat(None)
                 continue
             kinds[type_] = formatted.kind
+            sparse |= formatted.sparse  # an empty text
             followings[type_] = iter(formatted.tokens)
         tokens = list(map(next, map(followings.__getitem__, types)))
         if rest:
             listed = list(map(kinds.__getitem__, types))
             self._format_singly(cells, sorted(rest), tokens, listed)
-            return _formatted(tokens, listed)
-        sparse = None.__class__ in types
+            formatted = _formatted(tokens, listed)
+            formatted.sparse |= sparse
+            return formatted
         if len(only := {kinds[type_] for type_ in different}) == 1:
             return FormattedColumn(only.pop(), tokens, sparse=sparse)
         listed = list(map(kinds.__getitem__, types))
@@ -338,7 +341,7 @@ class ColumnFormatter:
             if self._text_rules.iso and min(cells).date() < FIRST_GREGORIAN:
                 return None
             return FormattedColumn(kind, iso_tokens(cells))
-        serials = datetime_serials(cells, self._text_rules.epoch)
+        serials = cell_serials(cells, self._text_rules.epoch)
         early = min(serials) < self._text_rules.first_serial
         tokens = None if early else float_tokens(serials)
         return None if tokens is None else FormattedColumn(kind, tokens)

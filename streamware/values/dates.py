@@ -47,12 +47,19 @@ def datetime_serials(cells: Sequence[datetime], epoch: datetime = EPOCH) -> list
     """Return the serials of naive date-times: days since the epoch, with their fraction."""
     spans = [cell - epoch for cell in cells]
     if any(map(_MICROSECONDS, spans)):
-        serials = [s.days + (s.seconds + s.microseconds / 1e6) / 86400 for s in spans]
-        # Readers round to milliseconds, and the last one of the year 9999 up to no day at all.
-        last = date.max.toordinal() - epoch.toordinal() + _LAST_MILLISECOND
-        return serials if max(serials) <= last else [min(serial, last) for serial in serials]
+        return [s.days + (s.seconds + s.microseconds / 1e6) / 86400 for s in spans]
     fractions = map(truediv, map(_SECONDS, spans), repeat(86400))
     return list(map(float.__add__, fractions, map(float, map(_DAYS, spans))))
+
+
+def cell_serials(cells: Sequence[datetime], epoch: datetime) -> list[float]:
+    """Return the same for cells, none of them beyond the last millisecond of the year 9999.
+
+    Readers round to milliseconds, and would round what is later up to a day that there is not.
+    """
+    serials = datetime_serials(cells, epoch)
+    last = date.max.toordinal() - epoch.toordinal() + _LAST_MILLISECOND
+    return serials if max(serials) <= last else [min(serial, last) for serial in serials]
 
 
 def iso_tokens(cells: Sequence[date]) -> list[bytes]:

@@ -1113,3 +1113,14 @@ def test_shared_texts_are_read_as_they_were(tmp_path: Path) -> None:
     assert made.cell("A1").data_type == "s"
     assert "xl/sharedStrings.xml" in made.parts
     assert ooxml_errors(made.data, tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+@pytest.mark.parametrize("other", [1, [1], sw.Formula("A1", 1), None, Decimal("1.5")], ids=repr)
+def test_empty_texts_among_other_types_are_blank_cells(form: str, other: object) -> None:
+    rows = [("x", cell) for cell in ["", other, "b", other, "", "c", other, "", 2.5, ""]]
+    columns = [sw.Column(0, "a"), sw.Column(1, "b", total="count")]
+    made = workbook(rows, form, columns=columns)
+    blank = 4 + 3 * (other is None)
+    assert made.rows()[-1][1] == len(rows) - blank
+    assert sum(row[1] == "" for row in made.rows()[1:]) == blank
