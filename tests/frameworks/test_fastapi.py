@@ -1,9 +1,12 @@
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import pytest
 
 import streamware as sw
+from fakes import Broken, Connection, failing
 from readers import calamine_rows, csv_rows, zip_parts
 
 httpx = pytest.importorskip("httpx")
@@ -301,3 +304,48 @@ async def test_a_client_of_an_api_description_gets_the_sole_format() -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     assert "accept" not in response.headers["vary"].lower().split(", ")
+
+
+# Below `@app.middleware("http")`
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+@pytest.mark.parametrize("delivery", ["auto", "stream", "buffer"])
+async def test_rows_that_fail_late_break_the_transfer(layers: int, delivery: Any) -> None:
+    app = FastAPI()
+
+    async def passing(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    for _ in range(layers):
+        app.middleware("http")(passing)
+
+    def session() -> Iterator[str]:
+        with suppress(Broken):  # as sessions do that roll back
+            yield "session"
+
+    @app.get("/")
+    def orders(session: Annotated[str, Depends(session)]) -> Response:
+        return ExportResponse(failing(20_000), format="csv", delivery=delivery, compress="off")
+
+    reply = await Connection().run(app)
+    assert (reply.status, reply.complete) == (200, False)
+    assert 10_000 < len(csv_rows(reply.body)) <= 20_000
+
+
+async def test_a_download_that_was_collected_is_a_500() -> None:
+    app = FastAPI()
+
+    @app.middleware("http")
+    async def signing(request: Any, call_next: Any) -> Any:
+        response = await call_next(request)
+        body = b"".join([chunk async for chunk in response.body_iterator])
+        return Response(body, headers={"X-Signature": str(len(body))})
+
+    @app.get("/")
+    def orders() -> Response:
+        return ExportResponse(failing(20_000), format="csv")
+
+    reply = await Connection().run(app)
+    assert (reply.status, reply.body) == (500, b"Internal Server Error")
+    assert isinstance(reply.error, Broken)

@@ -192,3 +192,17 @@ except ImportError as error:
     print(error)
 """).stdout
     assert "it was tested with Quart 0.19 to 0.22" in said
+
+
+async def test_rows_that_fail_late_break_the_transfer_below_starlette_s_middlewares() -> None:
+    base: Any = pytest.importorskip("starlette.middleware.base")
+    shop = Shop(lambda: failing(20_000))
+    app: Any = with_defaults(shop.app)
+    for _ in range(2):
+        app = base.BaseHTTPMiddleware(app, lambda request, call_next: call_next(request))
+    connection = Connection()
+    reply = await connection.run(app)
+    connection.leave()  # as it does when the transfer breaks; Quart's task waits for that
+    await asyncio.sleep(0.05)
+    assert (reply.status, reply.complete) == (200, False)
+    assert len(csv_rows(reply.body)) > 10_000
