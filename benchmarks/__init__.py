@@ -8,6 +8,7 @@
 | `loop` | How long do exports delay the other tasks of an event loop? |
 | `delivery` | What does delivery over HTTP cost? |
 | `scratch` | What do scratch files cost? |
+| `shapes` | What do wide, mixed and sparse tables, equal names and long cells cost? |
 | `workbooks` | What do the features of workbooks cost? |
 
 The others are their parts: `workloads` (the rows), `contenders` (the other libraries), `child`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import runpy
 import socket
@@ -18,7 +19,17 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import streamware as sw
-from benchmarks import clients, delivery, first_chunk, loop, memory, scratch, speed, workbooks
+from benchmarks import (
+    clients,
+    delivery,
+    first_chunk,
+    loop,
+    memory,
+    scratch,
+    shapes,
+    speed,
+    workbooks,
+)
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.served import Baseline, State
 from benchmarks.workloads import WORKLOADS, Row, Workload
@@ -279,6 +290,25 @@ def test_a_response_that_was_cut_is_an_error() -> None:
             download.read()
 
 
+def test_shapes_are_written_as_others_write_them() -> None:
+    for case in shapes.CASES.values():
+        if case.format == "csv":
+            rows = case.rows(3)
+            ours = list(csv.reader(io.StringIO(b"".join(sw.encode(rows, "csv")).decode())))
+            theirs = io.StringIO()
+            csv.writer(theirs).writerows(rows)
+            assert [[cell.lower() for cell in row] for row in ours] == [
+                [cell.lower() for cell in row] for row in csv.reader(theirs.getvalue().splitlines())
+            ]
+
+
+def test_shapes_are_measured() -> None:
+    speeds = shapes.measure(250, 1)
+    assert len(speeds) >= len(shapes.CELLS) + 1
+    grown, found = shapes.growth(5), shapes.peaks(4)
+    assert shapes.report(speeds, grown, found).count("| --- | ---: |") == 3
+
+
 @pytest.mark.parametrize("name", workbooks.CASES)
 def test_a_workbook_of_the_benchmark_is_complete(name: str) -> None:
     if name == "stream-write-ods":
@@ -355,8 +385,12 @@ def test_delivery_prints_a_table(
         ("scratch", "--times 20 --megabytes 2 --rounds 1"),
         ("workbooks", "--rows 80 --large 3000 --rounds 1 --only sheets"),
         ("workbooks", "--rows 80 --large 3000 --rounds 1 --only large"),
+        ("shapes", "--rows 250 --rounds 1 --long 4"),
     ],
-    ids=["speed", "memory", "loop", "first_chunk", "scratch", "workbooks", "large workbooks"],
+    ids=[
+        *("speed", "memory", "loop", "first_chunk", "scratch", "workbooks", "large workbooks"),
+        "shapes",
+    ],
 )
 @pytest.mark.usefixtures("scratch_dir")
 def test_a_benchmark_prints_a_table(

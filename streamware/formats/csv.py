@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import ClassVar, Literal, Self
 
 from streamware.formats.language import LANGUAGES, MAX_TAG, fallbacks, language_of
 from streamware.formats.localized import LocaleFormatter, Rewrite, languages, with_comma
 from streamware.formats.protocol import Context
-from streamware.formats.text import formatters
-from streamware.model.columns import Batch, Column
+from streamware.formats.text import formatters, label
+from streamware.model.columns import WIDE, Batch, Column, WideRows
 from streamware.model.style import expect
 from streamware.values.cell_formatter import SEPARATOR, TextRules
 from streamware.values.column_formatter import ColumnFormatter
@@ -226,11 +227,15 @@ class CsvEncoder:
         null = options.null.encode("utf-8", "replace")
         if options.quoting == "all":
             null = b'"' + null + b'"'
+        # What messages call the columns, if rows are so wide that they are written row by row.
+        self._names: list[str] = []
+        own = columns
+        if len(columns) > WIDE and all(map(_is_plain, columns)):
+            self._names = [label(column, at) for at, column in enumerate(columns)]
+            own = columns[:1]
         self._columns = [  # write the cells of the rows
             _CsvColumn(formatter, _rewrites(options, locale, column), null)
-            for formatter, column in zip(
-                formatters(columns, context, text_rules), columns, strict=True
-            )
+            for formatter, column in zip(formatters(own, context, text_rules), own, strict=True)
         ]
         title = Column(0, "title")
         formatter = formatters([title], context, text_rules)[0]
@@ -247,6 +252,8 @@ class CsvEncoder:
 
     def feed(self, batch: Batch) -> bytes:
         """Return a line for each row."""
+        if self._names:
+            return self._wide_lines(batch)
         columns = [
             column.cells(values, batch.first)
             for column, values in zip(self._columns, batch.columns, strict=True)
@@ -257,6 +264,15 @@ class CsvEncoder:
             columns = [[cell or b'""' for cell in columns[0]]]
         lines = map(self._delimiter.join, zip(*columns, strict=True))
         return self._line_end.join([*lines, b""])
+
+    def _wide_lines(self, batch: Batch) -> bytes:
+        columns = batch.columns
+        rows = columns.rows if isinstance(columns, WideRows) else zip(*columns, strict=True)
+        cells = list(chain.from_iterable(rows))
+        tokens = self._columns[0].cells(cells, batch.first, self._names)
+        width = len(self._names)
+        lines = [tokens[at : at + width] for at in range(0, len(tokens), width)]
+        return self._line_end.join([*map(self._delimiter.join, lines), b""])
 
     def flush(self) -> bytes:
         """Return nothing: no row is held back."""
@@ -280,14 +296,20 @@ class _CsvColumn:
         self._rewrites = rewrites
         self._null = null
 
-    def cells(self, values: Sequence[object], first: int) -> Sequence[bytes]:
+    def cells(
+        self, values: Sequence[object], first: int, names: Sequence[str] = ()
+    ) -> Sequence[bytes]:
         """Return the cells, ready to go between delimiters.
 
         Args:
             values: The cells of some rows.
             first: Number of the first row, for messages.
+            names: What messages call the columns, if the cells are those of whole rows.
         """
-        formatted = self._formatter.format(values, first)
+        if names:
+            formatted = self._formatter.format_rows(values, first, names)
+        else:
+            formatted = self._formatter.format(values, first)
         tokens, rewrites = formatted.tokens, self._rewrites
         if formatted.kinds is not None and rewrites:
             tokens = [
@@ -304,6 +326,11 @@ class _CsvColumn:
         if formatted.sparse:
             tokens = [self._null if t is None else t for t in tokens]
         return tokens
+
+
+def _is_plain(column: Column) -> bool:
+    """Return whether a column is written like any other."""
+    return column.kind is None and column.format is None and column.total is None
 
 
 # How each kind of cells is rewritten --------------------------------------------------------

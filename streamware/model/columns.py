@@ -7,8 +7,9 @@ column at a time.  `rows.layout` turns one into the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import iscoroutinefunction
 from typing import Any, Literal, get_args
 
@@ -299,6 +300,36 @@ class Batch:
     first: int
     count: int
     columns: Sequence[Cells]
+
+
+WIDE = 512
+"""Columns from which rows are passed on, and may be written, row by row."""
+
+
+class WideRows(Sequence[Cells]):
+    """The columns of rows that all have a cell in each of very many columns.
+
+    They are made only if something asks for them: columns of a few cells cost more than the cells.
+
+    Args:
+        rows: The rows, tuples or lists.
+    """
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.rows = rows
+
+    @cached_property
+    def _columns(self) -> list[Cells]:
+        return list(zip(*self.rows, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.rows[0])
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._columns[at]
+
+    def __iter__(self) -> Iterator[Cells]:
+        return iter(self._columns)
 
 
 def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | None:

@@ -21,6 +21,7 @@ from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CELLS = 10_240  # in a batch, of any kind
+_FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # a batch may have so many rows if they have so many cells
 _WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
 
 
@@ -76,7 +77,8 @@ class RowBatcher:
         room, whole = MOST_CHARACTERS, True
         if not self._started:  # its width bounds the batch
             room, whole = self._pull_rows(1, room)
-            self._most = max(1, MOST_CELLS // self._weigher.width)
+            width = self._weigher.width
+            self._most = max(1, MOST_CELLS // width, min(_FEW_ROWS, _MOST_OF_FEW // width))
         if whole:
             started, self._started = self._started, True
             most = min(self._size, self._most) - (not started)

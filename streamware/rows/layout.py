@@ -15,7 +15,18 @@ from types import MemberDescriptorType
 from typing import Any, Literal
 
 from streamware.errors import EncodeError
-from streamware.model.columns import Cells, Column, Head, Key, Row, Sheet, Tagged, check_note
+from streamware.model.columns import (
+    WIDE,
+    Cells,
+    Column,
+    Head,
+    Key,
+    Row,
+    Sheet,
+    Tagged,
+    WideRows,
+    check_note,
+)
 from streamware.model.sheet_options import SheetOptions
 
 _ABSENT = object()
@@ -72,8 +83,15 @@ class Layout:
         self.head = Head(name, tuple(self._titled(columns)), options, count)  # of every batch
         # Positions of the columns whose cells code of the caller may make, when they are read.
         self.made = [at for at, column in enumerate(columns) if self._is_made(column)]
+        # Whether rows like the first are passed on as they are, because they are so wide.
+        self._takes_rows = (
+            self._type in (tuple, list)
+            and self._width is not None
+            and self._width > WIDE
+            and not self.made
+        )
 
-    def cells(self, rows: Sequence[Row], first: int) -> list[Cells]:
+    def cells(self, rows: Sequence[Row], first: int) -> Sequence[Cells]:
         """Return the columns of `rows`, the first of which has the number `first`.
 
         Raises:
@@ -81,6 +99,8 @@ class Layout:
         """
         columns = None
         if list(map(type, rows)).count(self._type) == len(rows):
+            if self._takes_rows and set(map(len, rows)) == {self._width}:  # type: ignore[arg-type]
+                return WideRows(rows)
             columns = self._by_position(rows) if self._shape == "sequence" else self._by_name(rows)
         if columns is None:
             columns = list(

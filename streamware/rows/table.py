@@ -6,7 +6,7 @@ because a layout can be made only when the first row is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Literal
 
@@ -62,7 +62,7 @@ class Table:
         if not layout.made:
             yield self._batch(layout, layout.cells(rows, self._row), len(rows))
             return
-        waiting: list[list[Cells]] = []  # the columns of some rows each
+        waiting: list[Sequence[Cells]] = []  # the columns of some rows each
         count, room = 0, MOST_CHARACTERS  # rows that wait; characters that they may still have
         for start in range(0, len(rows), _SLICE):
             some = rows[start : start + _SLICE]
@@ -97,7 +97,7 @@ class Table:
         direct = not any(isinstance(c.key, str) and "." in c.key for c in columns)
         return plain and direct and hasattr(row, "__len__") and hasattr(row, "__getitem__")
 
-    def _batch(self, layout: Layout, columns: list[Cells], count: int) -> Batch:
+    def _batch(self, layout: Layout, columns: Sequence[Cells], count: int) -> Batch:
         batch = Batch(layout.head, self._row, count, columns)
         self._row += count
         return batch
@@ -115,7 +115,7 @@ class Table:
         return self.layout
 
 
-def _joined(slices: list[list[Cells]]) -> list[Cells]:
+def _joined(slices: list[Sequence[Cells]]) -> Sequence[Cells]:
     """Return the columns of some rows, which come in slices, each with all columns."""
     if len(slices) == 1:
         return slices[0]

@@ -172,7 +172,7 @@ class CellFormatter:
         self.plain = _plain(text_rules.escape.care, text_rules.spreadsheet)
         # The largest integer that is a number whatever the caller chose; None: all are.
         self.largest = text_rules.largest(values)
-        self._name = name  # of the column, for messages
+        self.name = name  # of the column, for messages
         self._sheet = sheet  # name of the sheet, for messages
         self._values = values  # the caller's choices
         self._text_rules = text_rules  # how the format wants values written
@@ -192,7 +192,7 @@ class CellFormatter:
 
     def error(self, value: object, problem: str) -> CellError:
         """Return the error to raise for a value in `row`."""
-        return CellError(self.row, self._name, type(value).__name__, problem, sheet=self._sheet)
+        return CellError(self.row, self.name, type(value).__name__, problem, sheet=self._sheet)
 
     def check(self, cell: Cell) -> None:
         """Raise `CellError` or `LimitError` if a `Cell` in `row` has a wrong style, url or note."""
@@ -214,7 +214,7 @@ class CellFormatter:
 
     @property
     def _place(self) -> str:
-        return place_of(self.row, self._name, self._sheet)
+        return place_of(self.row, self.name, self._sheet)
 
     def _none(self, value: object) -> tuple[Kind, bytes]:
         return Kind.EMPTY, b""

@@ -105,6 +105,7 @@ class ColumnFormatter:
     ) -> None:
         # Reads cells as the kind that the caller gave, if there is one.
         self._reader = None if column.kind is None else KindReader(column.kind, values, converted)
+        self._names: Sequence[str] = ()  # of the columns, while cells come row by row
         self._values = values  # the caller's choices
         self._text_rules = text_rules  # how the format wants values written
         self._converted = converted  # counts values that are not written as they came
@@ -155,6 +156,33 @@ class ColumnFormatter:
             return self._by_type(cells, listed, sorted(types, key=listed.index))
         return self._one_by_one(cells)
 
+    def format_rows(
+        self, cells: Sequence[object], first: int, names: Sequence[str]
+    ) -> FormattedColumn:
+        """Return the text of the cells of some rows, row by row, whose columns are all like this.
+
+        Rows of thousands of cells are written so: a column of one or two cells costs as much as
+        one of a hundred.
+
+        Args:
+            cells: The cells.
+            first: Number of the first row.
+            names: The titles or numbers of the columns, for messages.
+        """
+        self._names = names
+        try:
+            return self.format(cells, first)
+        finally:
+            self._names = ()
+
+    def _go_to(self, at: int, first: int) -> None:
+        """Have the messages name the cell at a place from 0, if row `first` has the first one."""
+        if self._names:
+            row, column = divmod(at, len(self._names))
+            self._single.row, self._single.name = first + row, self._names[column]
+        else:
+            self._single.row = first + at
+
     # A column of several types
 
     def _by_type(
@@ -201,7 +229,7 @@ class ColumnFormatter:
         values = list(cells)
         for at, cell in enumerate(cells):
             if type(cell) is Cell:
-                self._single.row = first + at
+                self._go_to(at, first)
                 self._single.check(cell)
                 values[at] = cell.value
                 if cell.style or cell.url or cell.note:
@@ -368,7 +396,7 @@ class ColumnFormatter:
         first, single = self._single.row, self._single
         try:
             for at in places:
-                single.row = first + at
+                self._go_to(at, first)
                 kinds[at], token = single.cell(cells[at])
                 if kinds[at] is not Kind.EMPTY:
                     tokens[at] = token

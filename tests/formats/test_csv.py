@@ -344,3 +344,42 @@ def test_a_readers_language_that_is_too_long_is_not_known() -> None:
     plain = encoded(sw.Csv(language="auto"), None)
     assert encoded(sw.Csv(language="auto"), "de" + "-abcdefgh" * 4) == plain
     assert encoded(sw.Csv(language="auto"), "de" + "-abcdefgh" * 3) != plain
+
+
+# Very many columns
+
+
+def wide(cell: object, at: int, row: int, **options: Any) -> list[list[str]]:
+    """Rows of 3,000 cells, one of which is `cell`, as a CSV reader sees them."""
+    rows: list[list[object]] = [
+        [n * k if k % 3 else f"t{k}" for k in range(3000)] for n in range(9)
+    ]
+    rows[row][at] = cell
+    return csv_rows(b"".join(sw.encode(rows, "csv", **options)))
+
+
+def test_very_wide_rows_are_written_like_others() -> None:
+    expected = [[str(n * k) if k % 3 else f"t{k}" for k in range(3000)] for n in range(9)]
+    expected[7][1000] = 'a,"b'
+    assert wide('a,"b', 1000, 7) == expected
+    expected[7][1000] = "'=1"
+    assert wide("=1", 1000, 7) == expected
+    expected[7][1000] = ""
+    assert wide(None, 1000, 7) == expected
+    expected[7][1000] = "1"
+    assert wide(sw.Cell(1, note="a"), 1000, 7) == expected
+
+
+def test_a_wrong_cell_of_a_very_wide_row_is_named() -> None:
+    with pytest.raises(sw.CellError, match="row 8, column 1001: a value of type object"):
+        wide(object(), 1000, 7)
+    with pytest.raises(sw.CellError, match="row 2, column 3000: a value of type float"):
+        wide(float("nan"), 2999, 1, values=sw.Values(non_finite="error"))
+
+
+def test_very_wide_rows_of_different_widths_are_filled_or_refused() -> None:
+    short = [tuple(range(1000)), tuple(range(900)), tuple(range(1000))]
+    found = csv_rows(b"".join(sw.encode(short, "csv")))
+    assert [len([cell for cell in row if cell]) for row in found] == [1000, 900, 1000]
+    with pytest.raises(sw.EncodeError, match="row 2 must have at most 1000 cells, not 1001"):
+        b"".join(sw.encode([tuple(range(1000)), tuple(range(1001))], "csv"))

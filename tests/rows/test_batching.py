@@ -89,7 +89,8 @@ def test_the_text_of_a_batch_is_told() -> None:
 
 def test_rows_of_many_cells_make_smaller_batches() -> None:
     assert sizes([tuple(range(1000))] * 45) == [10, 10, 10, 10, 5]
-    assert sizes([tuple(range(20_000))] * 3) == [1, 1, 1, 0]
+    assert sizes([tuple(range(16_000))] * 9) == [4, 4, 1]
+    assert sizes([tuple(range(70_000))] * 3) == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("cell", [1, 1.5, b"", object(), None])
