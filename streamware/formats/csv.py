@@ -227,12 +227,10 @@ class CsvEncoder:
         null = options.null.encode("utf-8", "replace")
         if options.quoting == "all":
             null = b'"' + null + b'"'
+        by_rows = len(columns) > WIDE and all(map(_is_plain, columns))
         # What messages call the columns, if rows are so wide that they are written row by row.
-        self._names: list[str] = []
-        own = columns
-        if len(columns) > WIDE and all(map(_is_plain, columns)):
-            self._names = [label(column, at) for at, column in enumerate(columns)]
-            own = columns[:1]
+        self._names = [label(column, at) for at, column in enumerate(columns) if by_rows]
+        own = columns[:1] if by_rows else columns
         self._columns = [  # write the cells of the rows
             _CsvColumn(formatter, _rewrites(options, locale, column), null)
             for formatter, column in zip(formatters(own, context, text_rules), own, strict=True)
