@@ -164,7 +164,7 @@ def test_every_key_that_is_counted_is_explained() -> None:
 
 SAMPLES: dict[str, tuple[object, dict[str, Any]]] = {
     "aware": (datetime(2026, 1, 1, tzinfo=UTC), {"aware": "text"}),
-    "big_int": (10**16, {}),
+    "big_int": (10**16, {"big_int": "text"}),
     "decimal": (Decimal("1.5"), {"decimal": "text"}),
     "early_date": (date(1500, 1, 1), {}),
     "escape": ("_x0041_", {}),
