@@ -94,6 +94,7 @@ def test_without_numbers_there_is_no_average(values: list[object]) -> None:
         pytest.param(["a", None, "", 1, True, date(2024, 1, 1)], 4, id="anything"),
         pytest.param([], 0, id="no rows"),
         pytest.param(["a"] * 3, 3, id="text"),
+        pytest.param(["", "a", 1, 2.5, ""], 3, id="empty texts among others"),
         pytest.param([None] * 3, 0, id="empty"),
     ],
 )
