@@ -249,6 +249,8 @@ class Driver:
             return
         self._end(self._failure)
         rows, self._rows = self._rows, None
+        if self._batcher is not None:
+            self._batcher.stop()  # another thread may be filling a batch for up to a second
         with ExitStack() as closing:  # from last to first; each runs even if an earlier one failed
             if self._steps is None or getgeneratorstate(self._steps) != GEN_RUNNING:
                 closing.callback(self._stop_reading)

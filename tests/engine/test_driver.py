@@ -1,5 +1,6 @@
 """What drives a document, as threads call it."""
 
+import time
 from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 import streamware as sw
 from drive import Clock, driver
-from fakes import Rows, aorders, orders
+from fakes import PATIENCE, Rows, aorders, orders
 from streamware.engine.driver import Driver
 from streamware.engine.lifecycle import State
 from streamware.rows.source import Cancelled
@@ -89,3 +90,22 @@ def test_asynchronous_rows_wait_for_an_event_loop() -> None:
     assert made.asynchronous == [rows]
     with pytest.raises(sw.StateError, match="asynchronous"):
         made.advance()
+
+
+def test_closing_from_another_thread_ends_the_batch_that_is_being_filled() -> None:
+    """A source that drips fills a batch for as long as a flush interval."""
+
+    def drip() -> Iterator[tuple[int]]:
+        for at in range(10_000):
+            time.sleep(0.1 if at > 40 else 0)
+            yield (at,)
+
+    chunks = sw.encode(drip(), flush_interval=PATIENCE)
+    assert next(chunks)
+    reading = Thread(target=lambda: list(chunks))
+    reading.start()
+    time.sleep(0.1)
+    left = time.monotonic()
+    chunks.close()
+    reading.join(PATIENCE)
+    assert time.monotonic() - left < 1
