@@ -475,7 +475,7 @@ class CellFormatter:
         self._check_length(text)
         if not text:
             raise self.error(value, "must not be empty")
-        if units(text) > MAX_FORMULA:
+        if len(text) > MAX_FORMULA // 2 and units(text) > MAX_FORMULA:
             raise LimitError(
                 f"{self._place}: characters of the formula",
                 limit=MAX_FORMULA,
