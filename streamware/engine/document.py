@@ -19,6 +19,7 @@ from streamware.formats.protocol import Context, Encoder, Format, interleaves, p
 from streamware.model.columns import Batch, Sheet, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.grouping import SheetGrouper
+from streamware.rows.source import OpenRows
 from streamware.rows.table import Table
 from streamware.rows.weighing import Sizer
 
@@ -73,15 +74,12 @@ class DocumentWriter:
         """The figures so far."""
         return self.lifecycle.receipt
 
-    def start_sheet(
-        self, sheet: Sheet | None, names: list[str] | None, count: int | None = None
-    ) -> None:
+    def start_sheet(self, sheet: Sheet | None, rows: OpenRows | None) -> None:
         """Make `sheet` the one into which the following rows go.
 
         Args:
             sheet: The sheet; None if the document has only one.
-            names: Names of the source's columns, if it gives them.
-            count: The number of its rows, if it is known.
+            rows: Its rows, which know their columns; None if there are none.
 
         Raises:
             EncodeError: The format has no sheets.
@@ -91,13 +89,13 @@ class DocumentWriter:
                 f"{self._format.name} cannot hold several sheets; a format that can is xlsx"
             )
         self._start()
-        self._table = self._make_table(sheet, names, count=count)
+        self._table = self._make_table(sheet, rows, count=None if rows is None else rows.count)
 
-    def start_grouped(self, names: list[str] | None) -> list[Any] | None:
+    def start_grouped(self, rows: OpenRows) -> list[Any] | None:
         """Have each of the following rows go into its own sheet, in any order.
 
         Args:
-            names: Names of the source's columns, if it gives them.
+            rows: The rows, which know their columns.
 
         Returns:
             The list that gets the sheets of `Tagged` rows as they are pulled; None for other rows.
@@ -107,12 +105,12 @@ class DocumentWriter:
         """
         check_interleaves(self._format)
         self._start()
-        self._table = self._make_table(None, names)
+        self._table = self._make_table(None, rows)
         self._grouper = SheetGrouper(
             self._options.sheet_by,
-            self._options.columns,
-            names,
-            lambda name, sheet: self._make_table(sheet, names, name),
+            rows.columns,
+            rows.names,
+            lambda name, sheet: self._make_table(sheet, rows, name),
         )
         return self._grouper.sheets
 
@@ -264,14 +262,15 @@ class DocumentWriter:
     def _make_table(
         self,
         sheet: Sheet | None,
-        names: list[str] | None,
+        rows: OpenRows | None,
         name: str | None = None,
         count: int | None = None,
     ) -> Table:
-        own = None if sheet is None else as_columns(sheet.columns)
+        own = None if sheet is None or self._grouper is None else as_columns(sheet.columns)
+        known = self._options.columns if rows is None else rows.columns
         return Table(
-            self._options.columns if own is None else own,
-            names,
+            known if own is None else own,
+            None if rows is None else rows.names,
             extra=self._options.values.extra,
             name=name if sheet is None else sheet.name,
             options=None if sheet is None else sheet.options,

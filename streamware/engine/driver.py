@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import replace
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
@@ -39,13 +38,13 @@ from streamware.rows.batching import RowBatcher
 from streamware.rows.source import (
     Bridge,
     Cancelled,
+    Columns,
     OpenRows,
     Rows,
     async_sources,
     checked,
     close,
     is_opener,
-    prepared,
 )
 from streamware.scratch.disk_quota import ExportQuota
 from streamware.scratch.ledger import CURRENT, Scratch
@@ -94,8 +93,6 @@ class Driver:
         locale: str | None = None,
         cancel: Callable[[], object] | None = None,
     ) -> None:
-        rows, columns = prepared(rows, options.columns)
-        options = replace(options, columns=columns)
         if options.sheet_by is not None:
             Column(options.sheet_by)  # raises TypeError unless it is a key
             check_interleaves(format)
@@ -295,7 +292,7 @@ class Driver:
         if rows is None:
             raise Cancelled  # another thread is closing them
         self.lifecycle.start()
-        outer = self._open(rows)
+        outer = self._open(rows, self._options.columns)
         rest = outer.iterator
         with self.document.callers_code():
             first = next(rest, _END)
@@ -303,9 +300,9 @@ class Driver:
         if isinstance(first, Sheet):
             yield from self._read_sheets(items)
         elif self._options.sheet_by is not None or isinstance(first, Tagged):
-            yield from self._read_rows(items, self.document.start_grouped(outer.names))
+            yield from self._read_rows(items, self.document.start_grouped(outer))
         else:
-            self.document.start_sheet(None, outer.names, outer.count)
+            self.document.start_sheet(None, outer)
             yield from self._read_rows(items)
         more = True
         while more:
@@ -315,10 +312,10 @@ class Driver:
             if more and self.document.size >= self._options.chunk_size:
                 yield
 
-    def _open(self, rows: Any) -> OpenRows:
+    def _open(self, rows: Any, columns: Columns) -> OpenRows:
         self.asynchronous = [each for each in self.asynchronous if each is not rows]
         with self.document.callers_code():
-            opened = OpenRows(rows, self._bridge)
+            opened = OpenRows(rows, self._bridge, columns)
         self._opened.append(opened)
         return opened
 
@@ -334,13 +331,9 @@ class Driver:
                 raise EncodeError(
                     f"expected only Sheets after the first, not a {type(sheet).__name__}"
                 )
-            columns = as_columns(sheet.columns)
-            rows, columns = prepared(
-                sheet.rows, self._options.columns if columns is None else columns
-            )
-            opened = self._open(rows)
-            sheet = replace(sheet, columns=columns)
-            self.document.start_sheet(sheet, opened.names, opened.count)
+            own = as_columns(sheet.columns)
+            opened = self._open(sheet.rows, self._options.columns if own is None else own)
+            self.document.start_sheet(sheet, opened)
             yield from self._read_rows(opened.iterator)
             self._opened.remove(opened)
             opened.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from inspect import getattr_static, isroutine
 from operator import attrgetter, itemgetter
 from types import MemberDescriptorType
@@ -28,6 +28,7 @@ from streamware.model.columns import (
     check_note,
 )
 from streamware.model.sheet_options import SheetOptions
+from streamware.rows.declared import declared
 
 _ABSENT = object()
 
@@ -130,7 +131,11 @@ class Layout:
             if isinstance(key, bool) or not isinstance(key, (str, int)):
                 kind = type(key).__name__
                 raise self._error(f"the keys of row 1 must be str or int, not {kind}")
-        return tuple(Column(key, None if isinstance(key, str) else str(key)) for key in self._names)
+        titles = declared(first) if self._shape == "object" else {}
+        return tuple(
+            Column(key, titles.get(key) if isinstance(key, str) else str(key))
+            for key in self._names
+        )
 
     def _resolve(self, key: Key, at: int, first: Row) -> Key:
         """Return the key by which rows like the first are read, for the column at `at`."""
@@ -373,11 +378,7 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
     if shape == "sequence":
         names = getattr(row, "_fields", None) or (row.keys() if hasattr(row, "keys") else None)
         return None if names is None else [str(name) for name in names]
-    if shape == "object":
-        if is_dataclass(row):
-            return [field.name for field in fields(row)]
-        return [name for name in getattr(row, "__dict__", ()) if not name.startswith("_")]
-    return None
+    return list(declared(row)) if shape == "object" else None
 
 
 def _makes_defaults(type_: type) -> bool:

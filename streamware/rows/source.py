@@ -17,6 +17,7 @@ from typing import Any
 
 from streamware.errors import StateError
 from streamware.model.columns import Column, Sheet, names_of
+from streamware.rows.adoption import adopted
 from streamware.rows.arrow import ArrowRows, speaks_arrow
 from streamware.rows.frame import FrameRows, is_frame
 
@@ -32,11 +33,12 @@ _SYNC_REMEDY = (
 
 
 def checked(rows: Rows) -> Rows:
-    """Return `rows` if they can be exported.
+    """Return `rows` if they can be exported, as a source if a database's need one.
 
     Raises:
         TypeError: They are neither iterable nor callable, or they are a text or a single mapping.
     """
+    rows = adopted(rows)
     if isinstance(rows, (str, bytes, bytearray, Mapping)):
         raise TypeError(f"rows must be an iterable of rows, not a single {type(rows).__name__}")
     if (
@@ -83,24 +85,28 @@ def is_opener(rows: object) -> bool:
     return is_source(rows) or (callable(rows) and not is_iterable(rows) and not is_async(rows))
 
 
-def prepared(
-    rows: Any, columns: tuple[Column, ...] | None
-) -> tuple[Any, tuple[Column, ...] | None]:
-    """Return a source that has the cells of `columns`, and these with what it knows of them.
-
-    Other rows, and their columns, are returned as they are.
-    """
-    if not is_source(rows) or not hasattr(rows, "prepare"):
-        return rows, columns
-    rows, known = rows.prepare(columns)
-    return rows, None if known is None else tuple(known)
-
-
 def open_rows(opener: Any) -> Any:
     """Return what an opener opens: rows, or something to await for them."""
     return opener.open_rows() if is_source(opener) else opener()
 
 
+def _opened(rows: Rows, columns: Columns) -> tuple[Any, Columns]:
+    """Return what `rows` open, unless an event loop has to, and the columns that their source has.
+
+    A source is told of the columns first, so that it selects what they need.
+    """
+    source: Any = adopted(rows)
+    if is_opener(source) and not is_source(source) and not opens_async(source):
+        source = adopted(open_rows(source))
+    if is_source(source) and hasattr(source, "prepare"):
+        source, known = source.prepare(columns)
+        columns = None if known is None else tuple(known)
+    opens = is_source(source) and not opens_async(source)
+    return open_rows(source) if opens else source, columns
+
+
+Columns = tuple[Column, ...] | None
+"""The columns of a sheet; None if its rows decide."""
 Bridge = Callable[[Any], Iterable[Any]]
 """Turns asynchronous rows into ordinary ones, with the help of an event loop."""
 
@@ -120,20 +126,21 @@ class OpenRows:
     Args:
         rows: What to open; a callable is called now, and an iterable is asked for its iterator.
         bridge: Turns asynchronous rows into ordinary ones; None without an event loop.
+        columns: The caller's columns, if there are any.
 
     Attributes:
         iterator: The rows.
+        columns: The columns, with what the source knows of them; None if the rows decide.
         count: The number of rows, if it is known and cannot change; None if it is not.
 
     Raises:
         StateError: They can only be read by an event loop, and there is no bridge.
     """
 
-    def __init__(self, rows: Rows, bridge: Bridge | None = None) -> None:
-        source: Any = rows
-        if is_opener(rows) and not opens_async(rows):
-            source = open_rows(rows)
-        self.iterator: Iterator[Any] = iter(())
+    def __init__(self, rows: Rows, bridge: Bridge | None = None, columns: Columns = None) -> None:
+        source: Any
+        source, self.columns = _opened(rows, columns)  # with what the source knows of them
+        self.iterator: Iterator[Any] = iter(())  # the rows
         try:
             if opens_async(source) or (is_async(source) and not is_iterable(source)):
                 source = (bridge or _refuse)(source)
@@ -142,14 +149,14 @@ class OpenRows:
             elif speaks_arrow(source):
                 source = ArrowRows(source)
             source = [source] if isinstance(source, Sheet) else checked(source)
-            self._names = names_of(source)
-            self.count = _count(source)
+            self._names = names_of(source)  # of the columns, if they are known yet
+            self.count = _count(source)  # of the rows, if it cannot change
             # A list that grows while it is read has the rows that it had when it was opened.
             self.iterator = islice(source, self.count) if type(source) is list else iter(source)
         except BaseException:
             close(source)
             raise
-        self._source = source
+        self._source = source  # to be closed after the iterator
 
     @property
     def names(self) -> list[str] | None:

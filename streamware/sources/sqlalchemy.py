@@ -9,15 +9,17 @@ as the export's columns; any other gives rows with the names of its columns.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
-from sqlalchemy import Connection, Engine, Executable, inspect, text
-from sqlalchemy.orm import Mapper, Session, scoped_session, sessionmaker
+from sqlalchemy import Connection, Engine, Executable, Result, inspect, text
+from sqlalchemy.orm import Mapper, Query, Session, scoped_session, sessionmaker
 
 from streamware.errors import EncodeError
 from streamware.sources.dbapi import NO_ROWS, canceller
@@ -27,10 +29,13 @@ from streamware.sources.source import (
     AsyncSource,
     Cancel,
     Columns,
+    Reader,
     Results,
     Source,
     check_batch,
 )
+
+logger = logging.getLogger("streamware")
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import (
@@ -48,6 +53,10 @@ AsyncBind: TypeAlias = (
     " | async_scoped_session[Any]"
 )
 """The same beside an event loop."""
+_ONE_CLASS = (
+    "select the class and reach others by a path, such as columns=['number', 'customer.name'], or"
+    " select the columns"
+)
 Parameters = Mapping[str, Any] | None
 
 
@@ -92,6 +101,62 @@ def rows(
     raise TypeError(
         "the first argument must be an engine, a sessionmaker, a session, a scoped session or a"
         f" connection of SQLAlchemy, not {type(bind).__name__}"
+    )
+
+
+def query_rows(query: Query[Any], *, batch: int = BATCH_ROWS) -> Source:
+    """Return the rows of a legacy `Query`, such as Flask-SQLAlchemy's `Order.query`, as a source.
+
+    It is executed by its own session, a batch at a time.
+
+    Raises:
+        TypeError: It selects more beside a class.
+    """
+    return _source(query.session, _Statement(query.statement, None, batch, _mapper(query)))
+
+
+def result_rows(result: Result[Any]) -> Reader:
+    """Return the rows of a result, or the objects of the only class in it.
+
+    Raises, with the first row:
+        EncodeError: A row holds an object beside something else.
+    """
+    if not _is_streamed(result):
+        _warn_once()
+    with ExitStack() as stack:
+        stack.enter_context(closing(result))
+        return Reader(stack.enter_context(closing(_from_result(result))), stack.pop_all())
+
+
+def _from_result(result: Result[Any]) -> Generator[Sequence[Any] | None, None, None]:
+    batches = result.partitions(BATCH_ROWS)
+    first = next(batches, ())
+    mapped = [cell for row in first[:1] for cell in row if hasattr(cell, "_sa_instance_state")]
+    if not mapped:
+        yield list(result.keys())
+        yield first
+        yield from batches
+    elif len(first[0]) > 1:
+        raise EncodeError(f"row 1 holds {type(mapped[0]).__name__} among others: {_ONE_CLASS}")
+    else:
+        yield None
+        for batch in chain([first], batches):
+            yield [row[0] for row in batch]
+
+
+def _is_streamed(result: Any) -> bool:
+    """Return whether a result is read from a cursor on the server, or is small anyway."""
+    context = getattr(getattr(result, "raw", result), "context", None)
+    options = getattr(context, "execution_options", {})
+    return bool(options.get("yield_per") or options.get("stream_results"))
+
+
+@cache
+def _warn_once() -> None:
+    logger.warning(
+        "the rows of an export are a result of SQLAlchemy that was read into memory before its"
+        " first row; pass streamware.sources.sqlalchemy.rows(engine, statement), or execute it"
+        ' with execution_options={"yield_per": 1000}'
     )
 
 
@@ -229,7 +294,7 @@ def _is_async(bind: object) -> TypeGuard[AsyncBind]:
     )
 
 
-def _mapper(statement: Executable) -> Mapper[Any] | None:
+def _mapper(statement: Any) -> Mapper[Any] | None:
     """Return the mapper of the only class that a statement selects; None if it selects columns.
 
     Raises:
@@ -245,8 +310,6 @@ def _mapper(statement: Executable) -> Mapper[Any] | None:
     if classes and len(mapped) > 1:
         names = ", ".join(str(column["name"]) for column in columns)
         raise TypeError(
-            f"the statement must select one class or only columns, not {names}: select the class"
-            " and reach the others by a path, such as columns=['number', 'customer.name'], or"
-            " select the columns"
+            f"the statement must select one class or only columns, not {names}: {_ONE_CLASS}"
         )
     return classes[0].mapper if classes else None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
-from readers import csv_rows
+from readers import calamine_rows, csv_rows
 
 pytest.importorskip("django", reason="skipped: needs Django")
 
@@ -184,6 +184,22 @@ def test_a_query_that_fails_is_its_error() -> None:
         document(Order.objects.extra(select={"x": "nothing"}))
 
 
+@pytest.mark.parametrize(
+    "rows", [lambda: first(2), lambda: lambda: first(2)], ids=["itself", "a callable"]
+)
+def test_a_queryset_given_as_rows_is_the_same_source(rows: Any) -> None:
+    plain = csv_rows(b"".join(sw.encode(rows())))
+    assert plain == document(first(2))
+    sheet = sw.Sheet("Orders", rows(), columns=["status", "customer"])
+    workbook = b"".join(sw.encode([sheet], "xlsx"))
+    assert calamine_rows(workbook) == [["Status", "Customer"], ["Paid", "Customer Bo"], ["Yes", ""]]
+
+
+def test_objects_in_a_list_have_the_loaded_columns() -> None:
+    rows = csv_rows(b"".join(sw.encode(list(first(1).defer("status")))))
+    assert rows == [["id", "number", "customer_id"], ["1", "N1", "2"]]
+
+
 def test_a_queryset_keeps_no_rows() -> None:
     queryset = Order.objects.all()
     assert len(document(queryset)) == COUNT + 1
@@ -199,7 +215,7 @@ def test_a_queryset_keeps_no_rows() -> None:
 
     tracemalloc.start()
     try:
-        whole = peak(Order.objects.all(), columns=["id", "number"])
+        whole = peak(lambda: list(Order.objects.all()), columns=["id", "number"])
         rows = source.rows(Order.objects.all(), batch=100)
         assert peak(rows, columns=["id", "number"]) < whole / 2
     finally:

@@ -288,6 +288,67 @@ def test_what_a_sessionmaker_does_to_its_statements_is_done(engine: Any) -> None
         assert len(document(source.rows(bind, select(Order.id)))) == COUNT // 2 + 1
 
 
+GIVEN: dict[str, Callable[[Any], Any]] = {
+    "query": lambda session: session.query(Order).filter(Order.id <= 2),
+    "scalars": lambda session: session.scalars(OBJECTS),
+    "result": lambda session: session.execute(OBJECTS),
+    "list": lambda session: session.scalars(OBJECTS).all(),
+    "callable": lambda session: lambda: session.execute(OBJECTS),
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_what_a_session_gives_are_rows_with_the_columns_of_the_mapping(
+    engine: Any, kind: str
+) -> None:
+    with Session(engine) as session:
+        assert document(GIVEN[kind](session)) == [
+            ["zone", "id", "amount", "customer_id"],
+            ["EU", "1", "0.25", "2"],
+            ["EU", "2", "0.5", "1"],
+        ]
+
+
+def test_a_result_of_columns_has_their_names(engine: Any) -> None:
+    with engine.connect() as connection:
+        assert document(connection.execute(NAMES))[:2] == [["id", "name"], ["1", "Bo"]]
+        assert document(connection.execute(NAMES.where(Order.id < 0))) == [["id", "name"]]
+        assert document(connection.execute(NAMES).mappings())[0] == ["id", "name"]
+
+
+def test_a_query_is_read_by_the_batch(engine: Any) -> None:
+    seen: list[int] = []
+    event.listen(engine, "before_execute", lambda *args: seen.append(args[-1]["yield_per"]))
+    with Session(engine) as session:
+        document(session.query(Order))
+    assert seen == [1000]
+
+
+def test_a_result_with_an_object_among_others_is_an_error_that_tells_the_way(engine: Any) -> None:
+    with Session(engine) as session:
+        result = session.execute(select(Order, Customer).join(Customer))
+        with pytest.raises(sw.EncodeError, match=r"row 1 holds Order .*select the columns"):
+            document(result)
+
+
+def test_a_statement_is_no_rows_and_the_message_says_what_is() -> None:
+    for statement in (NAMES, text("select 1")):
+        with pytest.raises(TypeError, match=r"not a statement .*sqlalchemy\.rows\(engine"):
+            sw.Export(statement)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_result_that_is_in_memory_is_told_once(
+    engine: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    source._warn_once.cache_clear()
+    with engine.connect() as connection:
+        document(connection.execute(NAMES, execution_options={"yield_per": 10}))
+        assert not caplog.records
+        for _ in range(2):
+            document(connection.execute(NAMES))
+    assert ["yield_per" in record.message for record in caplog.records] == [True]
+
+
 def test_the_objects_of_a_batch_are_all_that_is_held(engine: Any) -> None:
     def peak(rows: Any) -> int:
         gc.collect()
@@ -302,7 +363,7 @@ def test_the_objects_of_a_batch_are_all_that_is_held(engine: Any) -> None:
     try:
         peak(source.rows(engine, statement))
         with Session(engine) as session:
-            whole = peak(session.scalars(statement))
+            whole = peak(lambda: session.scalars(statement).all())
         assert peak(source.rows(engine, statement, batch=100)) < whole / 2
     finally:
         tracemalloc.stop()
