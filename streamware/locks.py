@@ -1,7 +1,7 @@
 """Locks that no forked child finds held by a thread that does not exist in it.
 
-A child has only the thread that forked.  The re-entrant locks that this thread holds it also
-releases, in the child as well.  All others are made free there, before anything else runs.
+A child has only the thread that forked, which releases the re-entrant locks that it holds, in the
+child as well.  All other locks are made free there, before anything else runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def condition() -> Condition:
 
 
 def generation() -> int:
-    """Return a number that is another one in each forked child."""
+    """Return a number that differs in each forked child; objects compare it with that of their birth."""
     return _forks
 
 

@@ -57,7 +57,7 @@ CONVERSIONS = {
     "formula": Conversion(
         "CSV, TSV, XML, JSON, NDJSON, ODS",
         "A `Formula` was written as its text; in ODS only its value was written, because the"
-        " formula has no translation, such as one with the column of a table.",
+        " formula has no translation, such as one with a whole column of a table.",
     ),
     "formula_text": Conversion(
         "CSV, TSV",

@@ -101,9 +101,8 @@ class Driver:
             format, options, gate=gate, open_spool=open_spool or self._own.spool, locale=locale
         )
         self.asynchronous = async_sources(rows)  # the async rows passed open, until they are read
-        self.lock: AbstractContextManager[Any] = fork_safe(
-            RLock()
-        )  # guards the document, never a pull
+        # Guards the document, never a pull.
+        self.lock: AbstractContextManager[Any] = fork_safe(RLock())
         self._rows: Rows | None = checked(rows)  # as passed; None once they are opened or closed
         self._options = options  # sheet_by, chunk_size and flush_interval
         self._bridge = bridge  # turns asynchronous rows into ordinary ones

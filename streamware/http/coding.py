@@ -40,10 +40,10 @@ class Gzip:
 
 
 def recodes(frame: FrameType) -> bool:
-    """Return whether a middleware runs there that compresses whatever has a `Content-Encoding`.
+    """Return whether a frame is a middleware that compresses what has a `Content-Encoding` already.
 
-    There is no way to ask it.  So each counts that is named after a compression, unless it is known
-    to leave alone what is compressed.
+    There is no way to ask it.  So every middleware counts that is named after a compression, unless
+    it is known to leave compressed bodies alone.
     """
     code = frame.f_code
     arguments = code.co_varnames[: code.co_argcount]

@@ -2,7 +2,7 @@
 
 Some WSGI servers put it into the environ.  Any other is found among the descriptors of this
 process by its two ends, which no other connection has.  Other threads may close it at any moment,
-and its number may be given to another file.  So it is always checked that it is the same file.
+and its number may be given to another file.  So each use checks that it is still the same file.
 
 Source: Linux, `tcp(7)`, `poll(2)`, `struct tcp_info`.
 """
@@ -22,7 +22,7 @@ from typing import Any
 from streamware.scratch.forks import identity, still
 
 _GIVEN = ("gunicorn.socket", "werkzeug.socket")
-_TOLD = "waitress.client_disconnected"
+_REPORTED = "waitress.client_disconnected"
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
 _FEW = 256  # descriptors, among which a connection is found in about a millisecond
 _RDHUP = getattr(select, "POLLRDHUP", 0)  # the client has closed its end; Linux only
@@ -36,25 +36,25 @@ class Connection:
 
     Args:
         descriptor: Its descriptor, which the server closes; -1 if it is not known.
-        told: Says what the server knows of the client's leaving.
+        reported: Returns whether the server knows that the client has left.
 
     Raises:
         OSError: The descriptor is not open.
     """
 
-    __slots__ = ("_descriptor", "_identity", "_told")
+    __slots__ = ("_descriptor", "_identity", "_reported")
 
-    def __init__(self, descriptor: int, told: Callable[[], object] = lambda: False) -> None:
+    def __init__(self, descriptor: int, reported: Callable[[], object] = lambda: False) -> None:
         self._descriptor = descriptor
         self._identity = (0, 0) if descriptor < 0 else identity(os.fstat(descriptor))
-        self._told = told
+        self._reported = reported
 
     def has_left(self) -> bool:
         """Return whether the client has closed its end, or the server the connection.
 
         A client that has only shut down its sending half has left, too, as servers see it.
         """
-        if self._told():
+        if self._reported():
             return True
         if self._descriptor < 0 or (poll := _poll()) is None:
             return False
@@ -102,10 +102,10 @@ def from_environ(environ: Mapping[str, Any]) -> Callable[[], Connection | None]:
             known = Connection(descriptor)
             return lambda: known
     client = environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT")
-    port, told = environ.get("SERVER_PORT"), environ.get(_TOLD)
-    if told is None:
+    port, reported = environ.get("SERVER_PORT"), environ.get(_REPORTED)
+    if reported is None:
         return lambda: _find(client, port)
-    return lambda: Connection(_find_descriptor(client, port), told)
+    return lambda: Connection(_find_descriptor(client, port), reported)
 
 
 def from_scope(scope: Mapping[str, Any]) -> Callable[[], Connection | None]:

@@ -115,11 +115,11 @@ class DisconnectWatcher:
             Exception: What `work` raised, or the server's `receive`.
         """
         loop = asyncio.get_running_loop()
-        begun, wanted = False, True
+        started, wanted = False, True
 
         async def run() -> None:
-            nonlocal begun
-            begun = True
+            nonlocal started
+            started = True
             if not wanted:
                 loop.call_soon(cancel)
             await work
@@ -127,7 +127,7 @@ class DisconnectWatcher:
         def cancel() -> None:
             nonlocal wanted
             wanted = False
-            if begun and not task.cancelling():  # a second one would interrupt its cleanup
+            if started and not task.cancelling():  # a second one would interrupt its cleanup
                 task.cancel()
 
         task = loop.create_task(run())
@@ -138,7 +138,7 @@ class DisconnectWatcher:
             self.unwatch(cancel)
             cancel()
             await asyncio.wait({task})
-            if not begun:  # something else has cancelled it, before its first step
+            if not started:  # something else has cancelled it, before its first step
                 task = loop.create_task(run())
                 await asyncio.wait({task})
         if not task.cancelled():

@@ -1,8 +1,8 @@
 """Relays: middlewares that run the application in a task of their own, and pass its messages on.
 
-Starlette's `BaseHTTPMiddleware` and `@app.middleware("http")` are such.  Since Starlette 0.46 they
-end a body as if it were complete, whatever the application raised after the status, and raise that
-only then.  Several around one another hide it from each other.  So an export that fails late puts
+Starlette's `BaseHTTPMiddleware` and `@app.middleware("http")` are relays.  Since Starlette 0.46 they
+end a body as if it were complete even if the application raised an error after the status, and
+raise the error only then.  A relay inside another hides it from the outer one.  So an export that fails late puts
 its error among the messages for each relay of its request: a relay raises it when it reads the
 message, and so never sends the end.
 """
@@ -74,8 +74,9 @@ async def _send_error(stream: Any, error: Exception) -> None:
 def _streams(scope: MutableMapping[str, Any]) -> list[Any]:
     """Return the message stream of every relay around this application.
 
-    They are those in whose tasks this one was started, and those that have got the same headers:
-    other middlewares copy the scope, and some replace the headers in it, or start tasks.
+    A relay is around it if this task was started in the relay's, or if it got the same headers.
+    Either alone is not enough: some middlewares replace the headers in the scope, others start
+    tasks.
     """
     if "anyio" not in sys.modules:  # Starlette needs it
         return []
@@ -135,7 +136,7 @@ def _tasks_around() -> set[int]:
 def _frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """Yield the frames of a task's coroutines, as far as they await each other."""
     if task is asyncio.current_task():
-        yield from _stack()  # a coroutine that runs does not tell what it awaits
+        yield from _stack()  # a running coroutine does not show what it awaits
         return
     awaited: Any = task.get_coro()
     while awaited is not None:

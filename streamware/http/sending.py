@@ -33,7 +33,7 @@ class Sending:
     Attributes:
         connection: The connection; None if it is not known.
         searched: Whether it was looked for.
-        is_file: Whether the server sends a file on its own.
+        is_file: Whether the server sends a file by itself.
     """
 
     __slots__ = (
@@ -60,7 +60,7 @@ class Sending:
         self._expire = expire  # cancels the document if its time is over
         self._find = find  # finds the connection
         self._since: float | None = None  # when bytes were last passed to the server; see `asked`
-        self.is_file = False  # whether the server sends a file on its own
+        self.is_file = False  # whether the server sends a file by itself
         self._taken: int | None = None  # bytes that the client had taken at the last look
         self._moved = 0.0  # when that number had grown
 
@@ -70,19 +70,19 @@ class Sending:
         return self._since is not None
 
     def passed(self, *, is_file: bool = False) -> None:
-        """Note that the server is given bytes, or a file to send on its own."""
+        """Note that the server is given bytes, or a file that it sends by itself."""
         self.is_file = is_file
         self._since = monotonic()
 
     def asked(self) -> None:
-        """Note that the server asks for more, so has passed on what it was given."""
+        """Note that the server asks for more, and so has passed on what it was given."""
         self._since = None
 
     def search(self, *, if_quick: bool = False) -> None:
         """Find the connection.
 
         Args:
-            if_quick: Leave it, if the process has so many descriptors that it may take long.
+            if_quick: Only if the process has few descriptors; among many it may take long.
         """
         if if_quick and not is_quickly_found():
             return
@@ -90,7 +90,7 @@ class Sending:
         self.searched = True
 
     def overdue(self) -> LimitError | None:
-        """Return the limit that is exceeded by the client's taking nothing; None if none is."""
+        """Return the limit that the client exceeds by taking nothing; None if it exceeds none."""
         since, now = self._since, monotonic()
         if since is None:
             return None
@@ -99,7 +99,7 @@ class Sending:
             if self._taken is not None:
                 self._moved = now
             self._taken = taken
-        if self.is_file and taken is None:  # nothing tells whether the server gets on
+        if self.is_file and taken is None:  # nothing shows whether the server makes progress
             return None
         waited, bound = now - max(since, self._moved), self._limits.stall_seconds
         if bound is not None and waited >= bound:

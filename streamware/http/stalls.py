@@ -23,7 +23,7 @@ class StallTimer:
         sending: What is known of the response.
 
     Attributes:
-        overdue: The limit that the client exceeded by taking nothing.
+        overdue: The limit that the client exceeded by taking nothing; None if it takes bytes.
     """
 
     __slots__ = ("_search", "_send", "_sending", "_task", "_timer", "overdue")

@@ -220,7 +220,7 @@ class Body(ContextIterator):
     Args:
         job: Makes the document.
         scratch: The ledger that the environ names.
-        late: What the environ has to note a failure in, once the status was sent.
+        late: Notes a failure after the status; the one that the environ names.
         find: Finds the connection.
 
     Attributes:
@@ -334,7 +334,7 @@ class Body(ContextIterator):
         return chunk
 
     def unwanted(self) -> None:
-        """Raise what ended it if a server goes on although its connection was broken."""
+        """Raise what ended it, if a server asks for more although its connection was broken."""
         if self._overdue is not None:
             raise self._overdue
 

@@ -113,7 +113,7 @@ def _has_value(cell: Any) -> bool:
 
 
 def _size_of(batch: Any) -> int | None:
-    """Return the bytes of the values of a record batch; None if its buffers do not tell."""
+    """Return the bytes of the values of a record batch; None if its buffers do not show them."""
     sizes = [_column_size(column) for column in batch.columns]
     known = [size for size in sizes if size is not None]
     return sum(known) if len(known) == len(sizes) else None

@@ -21,7 +21,7 @@ from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CELLS = 10_240  # in a batch, of any kind
-_FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # a batch may have so many rows if they have so many cells
+_FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # a batch may have 4 rows if together they have at most 65,536 cells
 _WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
 
 
@@ -121,7 +121,7 @@ class RowBatcher:
             room: The characters that they may have.
 
         Returns:
-            What is left of `room`, and whether there were so many rows.
+            What is left of `room`, and whether `most` rows were there.
         """
         append, weigher, gap = self.pending.append, self._weigher, self._gap
         texts, others, looked = weigher.texts, weigher.others, gap

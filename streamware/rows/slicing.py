@@ -1,7 +1,7 @@
 """Reads a table that is in memory as rows, a slice at a time, so that few Python objects are made.
 
-The slices are bounded by the bytes of their buffers, and by the text that the objects then have:
-equal texts of a dictionary are stored once, and are many objects.
+The slices are bounded by the bytes of their buffers, or if these are not known, by the text of
+the objects: equal texts of a dictionary are stored once, and become many objects.
 """
 
 from __future__ import annotations
@@ -41,5 +41,5 @@ def sliced_rows(
         columns = read(start, stop)
         yield from zip(*columns, strict=True)
         start = stop
-        long = sum(map(made, columns)) > MOST_CHARACTERS if size is None else False
+        long = size is None and sum(map(made, columns)) > MOST_CHARACTERS
         rows = max(1, rows // 2) if long else min(2 * rows, _MOST)

@@ -179,7 +179,7 @@ class OpenRows:
 
 
 def _count(rows: object) -> int | None:
-    """Return the number of rows where it can be told for sure; the `len()` of a class may lie."""
+    """Return the number of rows if it is certain; the `len()` of other classes may be wrong."""
     if type(rows) in (list, tuple):
         return len(rows)  # type: ignore[arg-type]  # a list or a tuple
     return rows.count if isinstance(rows, (ArrowRows, FrameRows)) else None

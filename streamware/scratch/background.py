@@ -1,4 +1,4 @@
-"""Background: what removes many bytes runs on a thread of its own, never on an event loop's.
+"""Background: runs what removes many bytes on a thread of its own, never on an event loop's.
 
 The kernel frees the space of a file while its last descriptor is closed, while it is unlinked or
 while it is cut.  That takes half a second for each gigabyte, during which no other task would run.

@@ -1,4 +1,4 @@
-"""Mount: whether a directory is on disk or in memory, as far as the system tells."""
+"""Mount: whether a directory is on disk or in memory, as far as the system shows."""
 
 from __future__ import annotations
 

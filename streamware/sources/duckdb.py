@@ -1,7 +1,7 @@
 """DuckDB: the rows of a query, a batch at a time.
 
 Each export has a cursor of its own, which DuckDB makes as another connection to the same database,
-so that the application's goes on undisturbed.
+so that the application's own is not disturbed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """psycopg 3: the rows of a query, from a cursor on the PostgreSQL server, with and without asyncio.
 
 An ordinary cursor receives the whole result with `execute`.  A named one, which is used here, is
-open in a transaction, so the export sees one state of the database.  pgbouncer may pool by
-transaction.
+open in a transaction, so the export sees one state of the database, also behind pgbouncer that
+pools by transaction.
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ class Source:
     """Rows that can be opened again and again.  Iterating a source opens and closes it, too.
 
     Args:
-        connect: Connects on the thread that reads; returns the results, which are not begun, and
-            what cancels them.  It leaves to its argument whatever has to be closed.
+        connect: Connects on the thread that reads; returns the results, which are not started,
+            and what cancels them.  What has to be closed it leaves to its argument.
         prepare: Is given the caller's columns, or None; returns the source and the columns to use.
     """
 

@@ -1,8 +1,8 @@
-"""SQLite: the rows of a query, by `sqlite3`, or for an event loop by `aiosqlite`.
+"""SQLite: the rows of a query, by `sqlite3`.
 
 SQLite makes a row when it is asked for one, so memory is constant with any cursor.  On a connection
 of its own an export sees one state of the database from its first row to its last, and may run on
-another thread than the view.
+another thread than the view: also beside an event loop, where the export has a thread of its own.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ ABSENT = (
 COMPACT = (
     "`Xlsx(compact=True)` leaves out the references of cells, which the standard allows. Of"
     " the readers that are not in this suite, pyexcel, fastexcel and hucre read such files."
-    " These do not:\n"
+    " These readers do not:\n"
     "without an error, no rows or only one: xlsx2csv, luckyexcel, opensheet, SheetReader,"
     " Perl's Spreadsheet::XLSX\n"
     "never ending, or ending the process: xlsx-stream-reader, excel-row-stream\n"

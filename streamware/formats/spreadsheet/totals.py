@@ -24,7 +24,8 @@ from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import MOMENTS, NUMBERS, Kind
 from streamware.values.numbers import orjson
 
-# SUBTOTAL passes over a formula that is one; what of a formula with one inside, nobody documents.
+# SUBTOTAL leaves out a formula that is a SUBTOTAL; whether it counts a formula that only contains
+# one is not documented.
 _SUBTOTAL = re.compile(rb"""\s*SUBTOTAL\s*\((?:[^()"']|"[^"]*"|'[^']*')*\)\s*""", re.IGNORECASE)
 _NESTED = re.compile(rb"\b(?:SUBTOTAL|AGGREGATE)\s*\(", re.IGNORECASE)
 _FUNCTIONS = {"sum": 109, "average": 101, "count": 103}

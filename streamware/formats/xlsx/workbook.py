@@ -44,7 +44,7 @@ class Listed:
 
     Attributes:
         name: Its name in the workbook.
-        order: How many sheets were begun up to this one; 0 is the index.
+        order: How many sheets were started up to this one; 0 is the index.
         family: The order of the sheet whose rows it continues, or its own order.
         number: Number of its part, which is that of its tab, from 1; 0 as long as it is unknown.
         rows: The number of its data rows, once it has ended.

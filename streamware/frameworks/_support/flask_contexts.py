@@ -11,8 +11,9 @@ the rows are closed, the context is bound again, torn down, and unbound.
 A teardown function may reset a context variable that was set before the view.  Only the very
 `contextvars.Context` in which it was set allows that.  No other has this one's tokens: if
 resetting one succeeds, this is the request's own.  So contexts are torn down when the server asks
-for a chunk or closes the response.  Is that always in another `Context`, because a server
-changes threads between chunks, it happens in a copy of the request's when the response is closed.
+for a chunk or closes the response.  If that is always in another `Context`, because a server
+changes threads between chunks, they are torn down in a copy of the request's when it closes the
+response.
 
 With `delivery="buffer"` rows are opened, and a connection put into `g`, on a thread of their own.
 That thread calls the `teardown_appcontext` functions, once Flask is done with the request; the
@@ -86,7 +87,7 @@ class Contexts:
         return True
 
     def restore(self) -> None:
-        """Let Flask tear the contexts down, as no one holds them any more."""
+        """Let Flask tear the contexts down: nothing holds them any more."""
         for context in self._contexts:
             vars(context).pop("pop", None)
 
@@ -96,7 +97,7 @@ class Contexts:
         run(self._tear_down, partial(_request_calls, self._contexts[-1]), error)
 
     def tear_down_app(self, error: BaseException | None, *, own: bool) -> None:
-        """Call what Flask calls when it pops an application context that no one else has pushed."""
+        """Call what Flask calls when it pops an application context, unless it is pushed elsewhere."""
         if not _pushes(self._contexts[0]):
             run = _call if own else self._copy.copy().run
             run(self._tear_down, partial(_app_calls, self._contexts[0]), error)
@@ -183,7 +184,7 @@ class FlaskContextHold:
             contexts.tear_down_app(error, own=True)
 
     def release(self, error: BaseException | None, *, last: bool) -> None:
-        """Release the contexts, and tear down those that no one else holds.  Idempotent.
+        """Release the contexts, and tear down those that no other export holds.  Idempotent.
 
         While Flask is still handling the request, it tears them down as usual.
 
