@@ -29,7 +29,7 @@ def condition() -> Condition:
 
 
 def generation() -> int:
-    """Return a number that differs in each forked child; objects compare it with that of their birth."""
+    """Return a number that differs in each forked child."""
     return _forks
 
 

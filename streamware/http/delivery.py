@@ -144,7 +144,7 @@ def _warn_once(silent: str, chosen: str) -> None:
     logger.warning(
         "over %s a client would not notice that a download was cut short, so"
         " Settings.silent_transport ('%s') decides; to avoid that, use a proxy that speaks HTTP/1.1"
-        " (nginx: proxy_http_version 1.1), another server, or a format whose end is recognized"
+        " (nginx: proxy_http_version 1.1), another server, or a format whose end is recognised"
         " (xlsx, xml, json)",
         silent,
         chosen,

@@ -1,10 +1,10 @@
 """Relays: middlewares that run the application in a task of their own, and pass its messages on.
 
-Starlette's `BaseHTTPMiddleware` and `@app.middleware("http")` are relays.  Since Starlette 0.46 they
-end a body as if it were complete even if the application raised an error after the status, and
-raise the error only then.  A relay inside another hides it from the outer one.  So an export that fails late puts
-its error among the messages for each relay of its request: a relay raises it when it reads the
-message, and so never sends the end.
+Starlette's `BaseHTTPMiddleware` and `@app.middleware("http")` are relays.  Since Starlette 0.46
+they end a body as if it were complete even if the application raised an error after the status, and
+raise the error only then.  A relay inside another hides it from the outer one.  So an export that
+fails late puts its error among the messages for each relay of its request: a relay raises it when
+it reads the message, and so never sends the end.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CELLS = 10_240  # in a batch, of any kind
-_FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # a batch may have 4 rows if together they have at most 65,536 cells
+_FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # however wide, 4 rows are a batch up to this many cells
 _WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
 
 

@@ -4,6 +4,7 @@
 
     sw.Export(sqlalchemy.rows(engine, select(Order.number, Customer.name).join(Customer)))
 
-Every one opens a connection of its own when the export begins, reads in batches through a cursor
-on the server where the driver has one, and closes both on every path.
+Each opens a connection of its own when the export begins, reads in batches through a cursor on the
+server where the driver has one, and closes both on every path.  `source` has what they share;
+`dbapi` is for the drivers that have no module.
 """

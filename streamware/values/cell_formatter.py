@@ -337,7 +337,7 @@ class CellFormatter:
         return Kind.TEXT, b"Infinity" if value > 0 else self._signed("-Infinity")
 
     def _signed(self, text: str) -> bytes:
-        """Write a text that was made here: it may start with a sign, and is never refused for it."""
+        """Write a text that was made here; it may start with a sign, and is not refused for it."""
         if text[0] == "-" and self.guard is not None and self._values.formula_text == "guard":
             self._converted["formula_text"] += 1
             text = "'" + text

@@ -15,7 +15,7 @@ from streamware.formats.spreadsheet.functions import LATER
 _OF_WORKSHEETS = frozenset({"FILTER", "SORT"})  # in macro sheets these are other functions
 
 _CALLED = re.compile(r"(?<![A-Z0-9.])[A-Z0-9.]++(?=\()")
-# No character is looked at twice, whatever the formula: what is not closed extends to the last one.
+# No character is looked at twice, whatever the formula: what is not closed goes to the end.
 _TOKENS = re.compile(
     r"""
     "(?:[^"]|"")*+"?          # a text

@@ -97,7 +97,7 @@ class Contexts:
         run(self._tear_down, partial(_request_calls, self._contexts[-1]), error)
 
     def tear_down_app(self, error: BaseException | None, *, own: bool) -> None:
-        """Call what Flask calls when it pops an application context, unless it is pushed elsewhere."""
+        """Call what Flask calls when it pops an application context; not if it is still pushed."""
         if not _pushes(self._contexts[0]):
             run = _call if own else self._copy.copy().run
             run(self._tear_down, partial(_app_calls, self._contexts[0]), error)
