@@ -68,20 +68,20 @@ async def respond(answerer: Answerer, scope: Scope, receive: Receive, send: Send
             await answer_absent_client(send)
     except BaseException as error:
         if started:
-            await _break_transfer(scope, error)
+            await _break_transfer(scope, send, error)
         raise
     finally:
         if outer is None:
             watcher.close()
 
 
-async def _break_transfer(scope: Scope, error: BaseException) -> None:
+async def _break_transfer(scope: Scope, send: Send, error: BaseException) -> None:
     """Tell the middlewares around the application that its body must not be ended as complete."""
     kind = type(error).__name__
     failure = error if isinstance(error, Exception) else RuntimeError(f"{kind} ended the export")
     if late := _from_middleware(scope).get("late_failure"):
         late.note(failure)
-    if (telling := break_relays(scope, failure)) and failure is error:
+    if (telling := break_relays(send, failure)) and failure is error:
         # A middleware in between could end the body as soon as this raises.
         await asyncio.wait(telling)
 

@@ -5,16 +5,22 @@ they end a body as if it were complete even if the application raised an error a
 raise the error only then.  A relay inside another hides it from the outer one.  So an export that
 fails late puts its error among the messages for each relay of its request: a relay raises it when
 it reads the message, and so never sends the end.
+
+The relays of a request are found by following its messages: from each `send` to what it calls,
+until that is the stream of a relay, and on from the relay's own `send`.  Comparing scopes or tasks
+would miss some: middlewares copy the scope and start tasks.  The tasks are used where a middleware
+sends through a queue, which cannot be followed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
-from functools import cache
-from types import CodeType, FrameType
+from functools import cache, partial
+from types import CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
@@ -23,19 +29,22 @@ _TASK = "coro"
 _NAMES = frozenset({"self", "scope", "send_stream"})
 """What it refers to: the relay, the scope that the application got, the stream of its messages."""
 _MODULE = "starlette.middleware.base"
+_MOST = 2000  # objects that are looked at on the way of a message
+
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _outside: WeakKeyDictionary[object, bool] = WeakKeyDictionary()  # what `is_below` found
 _sending: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task alive
 
 
-def break_relays(scope: MutableMapping[str, Any], error: Exception) -> list[asyncio.Task[None]]:
-    """Make every relay around this application raise `error` instead of ending the body.
+def break_relays(send: _Send, error: Exception) -> list[asyncio.Task[None]]:
+    """Make every relay that gets what `send` sends raise `error` instead of ending the body.
 
     Return the tasks that pass it to them: a relay takes it once it has sent what came before.
     """
     loop = asyncio.get_running_loop()
     # While there is a clone, the stream does not end, although the application closes its own.
-    clones = [stream.clone() for stream in _streams(scope)]
+    clones = [stream.clone() for stream in _streams(send)]
     tasks = [loop.create_task(_send_error(clone, error)) for clone in clones]
     for task in tasks:
         _sending.add(task)
@@ -71,33 +80,68 @@ async def _send_error(stream: Any, error: Exception) -> None:
         await stream.send(_Failure(error))
 
 
-def _streams(scope: MutableMapping[str, Any]) -> list[Any]:
-    """Return the message stream of every relay around this application.
-
-    A relay is around it if this task was started in the relay's, or if it got the same headers.
-    Either alone is not enough: some middlewares replace the headers in the scope, others start
-    tasks.
-    """
+def _streams(send: _Send) -> list[Any]:
+    """Return the message stream of every relay that gets what `send` sends."""
     if "anyio" not in sys.modules:  # Starlette needs it
         return []
-    relays = {task: frame.f_locals for task, frame in _relays()}
     around = _tasks_around()
-    own = [scope, *(names["scope"] for task, names in relays.items() if id(task) in around)]
-    headers = [each.get("headers") for each in own]
-    found = relays.values()
-    return [
-        names["send_stream"]
-        for names in found
-        if any(names["scope"].get("headers") is each for each in headers)
-    ]
-
-
-def _relays() -> Iterator[tuple[asyncio.Task[Any], FrameType]]:
-    """Yield each task that runs an application for a relay, with the frame that has the names."""
+    starts: list[Any] = [send]
+    relays: dict[int, tuple[int, int]] = {}  # by the stream: the relay and its scope, by their ids
+    sends: dict[tuple[int, int], _Send] = {}  # what a relay sends to
     for task in asyncio.all_tasks():
         for frame in _frames(task):
+            if not _is_task(frame.f_code) and not _is_call(frame.f_code):
+                continue
+            names = frame.f_locals
+            key = (id(names["self"]), id(names["scope"]))
             if _is_task(frame.f_code):
-                yield task, frame
+                relays[id(names["send_stream"])] = key
+                starts += [names["send_stream"]] if id(task) in around else []
+            else:
+                sends[key] = names["send"]
+    found = []
+    for start in starts:  # it grows
+        for each in _way(start):
+            if (relay := relays.pop(id(each), None)) is not None:
+                found.append(each)
+                starts.append(sends.get(relay))
+    return found
+
+
+def _way(start: object) -> Iterator[object]:
+    """Yield what a message may pass from `start` on: what it calls, what that calls, and so on."""
+    seen: dict[int, object] = {}
+    waiting = deque([start])
+    while waiting and len(seen) < _MOST:
+        each = waiting.popleft()  # the nearest first
+        if id(each) not in seen:
+            seen[id(each)] = each
+            yield each
+            waiting += _parts(each)
+
+
+def _parts(call: object) -> list[object]:
+    """Return what a callable, or the object of a method, may call in turn."""
+    if isinstance(call, FunctionType):
+        return [cell.cell_contents for cell in call.__closure__ or () if _is_filled(cell)]
+    if isinstance(call, MethodType):
+        return [call.__func__, call.__self__]
+    if isinstance(call, partial):
+        return [call.func, *call.args]
+    if isinstance(call, (type, ModuleType)):
+        return []
+    slots = [name for kind in type(call).__mro__ for name in getattr(kind, "__slots__", ())]
+    values = [getattr(call, name, None) for name in slots]
+    values += getattr(call, "__dict__", {}).values()
+    return [value for value in values if callable(value)]
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:  # the variable has no value yet
+        return False
+    return True
 
 
 def is_below(is_meant: Callable[[FrameType], bool]) -> bool:
@@ -154,6 +198,11 @@ def _stack() -> Iterator[FrameType]:
 
 def _is_task(code: CodeType) -> bool:
     return code.co_name == _TASK and set(code.co_freevars) >= _NAMES
+
+
+def _is_call(code: CodeType) -> bool:
+    """Return whether it is that of a relay that awaits its task, and passes the messages on."""
+    return code.co_name == "__call__" and _has_task(code)
 
 
 @cache

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -62,6 +63,55 @@ class Tasked(Layer):
         await asyncio.create_task(self.app(scope, receive, send))
 
 
+class Grouped(Layer):
+    """Runs the application in a task group, with headers of its own."""
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        scope = {**scope, "headers": [*scope["headers"]]}
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.app(scope, receive, send))
+            with suppress(Exception):
+                await task
+
+
+class Responder:
+    """Sends as a method of an object that has no `__dict__`."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+
+    async def pass_on(self, message: Message) -> None:
+        await self._send(message)
+
+
+class Objects(Layer):
+    """Sends by a method, in a task, with headers of its own."""
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        scope = {**scope, "headers": [*scope["headers"]]}
+        passing = partial(Responder.pass_on, Responder(send))
+        await asyncio.create_task(self.app(scope, receive, passing))
+
+
+class Queued(Layer):
+    """Has a queue of its own, from which it sends, and headers of its own."""
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        queue = asyncio.Queue[Message]()
+
+        async def pass_on() -> None:
+            while True:
+                await send(await queue.get())
+
+        sending = asyncio.create_task(pass_on())
+        try:
+            await self.app({**scope, "headers": []}, receive, queue.put)
+        finally:
+            sending.cancel()
+
+
 class Swallowing(Layer):
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         with suppress(Broken):
@@ -95,6 +145,13 @@ STACKS: dict[str, list[Any]] = {
     "a task between": [Passing, Tasked, Passing],
     "a task between, and a copied scope inside": [Passing, Tasked, Passing, Copying],
     "a task inside": [Passing, Passing, Tasked],
+    "a task around a copied scope": [Passing, Copying, Tasked],
+    "a task between that has a copied scope": [Passing, Tasked, Copying, Passing, Copying],
+    "a task group": [Passing, Grouped],
+    "task groups between": [Passing, Grouped, Passing, Grouped, Passing],
+    "a method between": [Passing, Objects, Passing],
+    "methods inside": [Passing, Passing, Objects, Objects],
+    "a queue between": [Passing, Queued, Passing],
     "a body that is passed on": [Passing, Streaming],
     "swallowed inside": [Passing, Swallowing],
     "swallowed between": [Passing, Swallowing, Passing],
