@@ -1,7 +1,7 @@
-"""Adoption: what databases call rows, read the right way, or refused with the way that is right.
+"""Adoption: makes sources of what ORMs offer as rows, or says in an error what to pass instead.
 
-The obvious line of an ORM reads a whole result into memory, so it is replaced by the source that
-does not.  Classes are recognised by their names: a library that is not there is not imported.
+Iterated as it is, a QuerySet or a query reads its whole result into memory; a source does not.
+Classes are recognised by their names: a library that is not there is not imported.
 """
 
 from __future__ import annotations

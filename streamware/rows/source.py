@@ -93,7 +93,7 @@ def open_rows(opener: Any) -> Any:
 def _opened(rows: Rows, columns: Columns) -> tuple[Any, Columns]:
     """Return what `rows` open, unless an event loop has to, and the columns that their source has.
 
-    A source is told of the columns first, so that it selects what they need.
+    A source gets the caller's columns first, so that it selects what they need.
     """
     source: Any = adopted(rows)
     if is_opener(source) and not is_source(source) and not opens_async(source):
