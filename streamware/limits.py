@@ -34,9 +34,9 @@ class Limits:
             pull that is blocked when they are over is interrupted: asynchronous rows by a
             cancellation, others by `Export(cancel=)`.  So is, over HTTP, sending to a client that
             then has taken nothing for a second.
-        stall_seconds: Over HTTP, seconds in which the client takes no byte.  Then the connection
-            is broken, and the outcome is "client gone".  While the client waits for rows, they do
-            not count.
+        stall_seconds: Over HTTP, seconds, above 0, in which the client takes no byte.  Then the
+            connection is broken, and the outcome is "client gone".  While the client waits for
+            rows, they do not count.
         cell_characters: Characters (code points) in one text cell.
         scratch_bytes: Bytes on disk that the export's own spools hold at a time, with what is
             reserved ahead for them; not what the rows take from `current_scratch()`.
@@ -60,8 +60,9 @@ class Limits:
             if isinstance(bound, bool) or not isinstance(bound, (int, float)):
                 kind = type(bound).__name__
                 raise TypeError(f"Limits({field.name}=…) must be a number or None, not {kind}")
-            if not bound >= 0:
-                raise ValueError(f"Limits({field.name}=…) must be 0 or more, not {bound}")
+            if not bound >= 0 or (field.name == "stall_seconds" and not bound):
+                least = "above 0, or None" if field.name == "stall_seconds" else "0 or more"
+                raise ValueError(f"Limits({field.name}=…) must be {least}, not {bound}")
             if field.name.endswith("seconds") and bound > _FOREVER:  # no float may be so large
                 object.__setattr__(self, field.name, inf)
         status = self.status

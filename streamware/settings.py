@@ -123,8 +123,11 @@ class Settings:
             raise TypeError(f"Settings(observers=…) must be a list of Observers, not {kind}")
         object.__setattr__(self, "observers", tuple(self.observers))
         for observer in self.observers:
-            if not callable(getattr(observer, "done", None)):
-                self._refuse("observers", "Observers, with the methods of `sw.Observer`")
+            missing = [name for name in _NOTIFIED if not callable(getattr(observer, name, None))]
+            if missing:
+                self._refuse(
+                    "observers", f"Observers with all methods of sw.Observer, also {missing[0]}()"
+                )
 
     def _directory(self) -> str:
         """Return the absolute path, because a process may change its working directory.
@@ -159,6 +162,7 @@ class Settings:
         raise ValueError(f"Settings({name}=…){source} must be {expected}, not {value!r}")
 
 
+_NOTIFIED = ("opened", "first_byte", "progress", "done")  # the methods of an Observer
 _CHOICES = {
     "memory_backed": ("warn", "refuse"),
     "silent_transport": ("spool", "stream", "refuse"),

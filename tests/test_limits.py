@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event, active_count
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from weakref import ref
 
@@ -468,3 +468,25 @@ def test_an_error_of_another_document_keeps_no_rows_alive() -> None:
         assert kept() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("pause", [0.05, 0.3])
+def test_the_time_is_checked_after_every_pull_however_many_rows_a_batch_may_have(
+    pause: float,
+) -> None:
+    pulled: list[int] = []
+
+    def rows() -> Iterator[tuple[int]]:
+        for at in range(100):
+            sleep(pause)
+            pulled.append(at)
+            yield (at,)
+
+    with pytest.raises(sw.LimitError, match="seconds"):
+        b"".join(sw.encode(rows, limits=sw.Limits(seconds=0.2)))
+    assert len(pulled) <= 0.2 / pause + 1.5
+
+
+def test_a_stall_of_no_time_is_refused_with_what_switches_it_off() -> None:
+    with pytest.raises(ValueError, match=r"stall_seconds=…\) must be above 0, or None, not 0"):
+        sw.Limits(stall_seconds=0)

@@ -345,8 +345,9 @@ class Driver:
         due = monotonic() + interval
         early = True  # the first bytes are sent at once
         while not batcher.ended:
+            document.check_time()
             with document.callers_code():
-                batcher.pull(due)
+                batcher.pull(min(due, monotonic() + document.time_left))
             late = monotonic() > due
             for _ in self._encode(batcher, late=late):
                 if document.size >= self._options.chunk_size:

@@ -50,4 +50,12 @@ def _connector(path: str) -> Callable[[], sqlite3.Connection]:
             " has it, opened with check_same_thread=False"
         )
     uri = path if path.startswith("file:") else Path(path).absolute().as_uri() + "?mode=ro"
-    return partial(sqlite3.connect, uri, uri=True, check_same_thread=False)
+    return partial(_connect, uri)
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(uri, uri=True, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        error.add_note(f"while opening {uri}")
+        raise

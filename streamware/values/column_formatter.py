@@ -79,6 +79,9 @@ class FormattedColumn:
     numbers: Sequence[float] | None = None
 
 
+_ISO = frozenset({"date", "datetime", "time", "duration"})  # kinds that texts have in ISO 8601
+
+
 class ColumnFormatter:
     """Writes the cells of one column, batch after batch, always by the same rules.
 
@@ -428,7 +431,9 @@ class ColumnFormatter:
             # contains the value.
             if failed:
                 break
-        raise self._single.error(cell, f"cannot be read as {reader.kind}")
+        expected = "; a text must be in ISO 8601" if reader.kind in _ISO else ""
+        remedy = f"cannot be read as {reader.kind}{expected}, or pass convert= for its column"
+        raise self._single.error(cell, remedy)
 
     # Functions, not bound methods: those would be stored once for every column.
     _BY_TYPE: ClassVar[dict[type, Callable[[ColumnFormatter, Any], FormattedColumn | None]]] = {

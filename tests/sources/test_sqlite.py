@@ -83,8 +83,9 @@ def test_a_query_without_rows_still_has_a_header(database: Path) -> None:
 
 def test_a_missing_file_is_an_error_and_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(sqlite3.OperationalError) as caught:
         b"".join(sw.encode(sqlite.rows(path, "select 1")))
+    assert "none.db" in caught.value.__notes__[0]
     assert not path.exists()
 
 
