@@ -42,7 +42,10 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SHAPE = str.maketrans("0123456789", "1" * 10)
+_SEPARATOR = b"\x1f"  # between the formulas of a blob
+_DIGITS = bytes.maketrans(b"0123456789", b"1" * 10)
+_SHORT_TEXT = re.compile(rb'"[^"\x1f]*+"')
+_MAX_SHAPE = 1024  # bytes of a shape that is remembered
 # What cannot be a token, by its first character.
 _ODD = {
     ";": "has a semicolon between arguments; in a file it is a comma in every language",
@@ -60,20 +63,51 @@ _ODD = {
 
 
 def problem_of(text: str) -> str | None:
-    """Return what is wrong with a formula without its `=`, or None.
-
-    Formulas often differ in their numbers only, so that most need no check of their own.
-    """
+    """Return what is wrong with a formula without its `=`, or None."""
     if len(text) > MAX_FORMULA // 2 and units(text) > MAX_FORMULA:
         return f"has more than {MAX_FORMULA} characters"
-    if len(text) <= MAX_TEXT:
-        return _problem_of_shape(text.translate(_SHAPE))
+    blob = text.encode("utf-8", "surrogatepass")
+    return syntax_problem(text) if _SEPARATOR in blob else _problem_of_shape(_shapes(blob))
+
+
+def any_problem(blob: bytes) -> bool:
+    """Return whether something is wrong with any of some formulas, each without its `=`.
+
+    Args:
+        blob: The formulas, separated by U+001F; none is too long.
+    """
+    return any(map(_problem_of_shape, set(_shapes(blob).split(_SEPARATOR))))
+
+
+def syntax_problem(text: str) -> str | None:
+    """Return what is wrong with a formula, but for its length, by reading all its tokens."""
     return _Syntax().problem(text)
 
 
-@lru_cache(maxsize=1024)
-def _problem_of_shape(text: str) -> str | None:
-    return _Syntax().problem(text)
+def _shapes(blob: bytes) -> bytes:
+    """Return formulas that have the same problem, if any, and of which a column has few.
+
+    The formulas of a column differ in their numbers and texts.  All digits are alike but that of
+    `#DIV/0!`; all texts are, too, where none can be too long, and where their quotes cannot be in
+    the name of a sheet or of a column.
+    """
+    blob = blob.replace(b"#DIV/0!", b"#REF!").translate(_DIGITS)
+    if b'"' in blob and b"'" not in blob and b"[" not in blob:
+        longest = max(map(len, blob.split(_SEPARATOR)))
+        if longest <= MAX_TEXT:  # a text has at most as many UTF-16 units as bytes of UTF-8
+            return _SHORT_TEXT.sub(b'""', blob)
+    return blob
+
+
+def _problem_of_shape(shape: bytes) -> str | None:
+    return (_remembered if len(shape) <= _MAX_SHAPE else _decoded)(shape)
+
+
+def _decoded(shape: bytes) -> str | None:
+    return syntax_problem(shape.decode("utf-8", "surrogatepass"))
+
+
+_remembered = lru_cache(maxsize=512)(_decoded)
 
 
 def has_columns_of_tables(text: str) -> bool:

@@ -9,7 +9,7 @@ import re
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -611,6 +611,27 @@ class CellFormatter:
             if isinstance(value, type_):
                 return formatter
         return CellFormatter._lazy_text if is_lazy_text(value) else CellFormatter._other
+
+
+def plain_formulas(texts: Sequence[str], bound: int | None) -> bytes | None:
+    """Return formulas, separated by U+001F and without their `=`; None if any needs care.
+
+    Args:
+        texts: The formulas.
+        bound: The most characters that one may have, or None.
+    """
+    texts = [text.removeprefix("=") for text in texts]
+    longest = max(map(len, texts))
+    if longest > MAX_FORMULA // 2 or (bound is not None and longest > bound):
+        return None  # half as many characters may have too many UTF-16 units
+    if "" in texts or any(map(str.isspace, {text[0] for text in texts})):
+        return None
+    try:
+        blob = "\x1f".join(texts).encode()
+    except UnicodeEncodeError:
+        return None
+    odd = blob.translate(None, _plain(b"", spreadsheet=True))
+    return blob if odd == SEPARATOR * (len(texts) - 1) else None
 
 
 @cache

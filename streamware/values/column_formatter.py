@@ -27,7 +27,8 @@ from zoneinfo import ZoneInfo
 from streamware.errors import StreamwareError
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
-from streamware.values import Values
+from streamware.model.formula import any_problem
+from streamware.values import Formula, Values
 from streamware.values.cell_formatter import (
     CONTROLS,
     DIGITS,
@@ -36,6 +37,7 @@ from streamware.values.cell_formatter import (
     UTF16_CELL,
     CellFormatter,
     TextRules,
+    plain_formulas,
     unix_lines,
 )
 from streamware.values.dates import (
@@ -53,6 +55,8 @@ _CONTROLS_ONLY = bytes(set(range(256)) - set(CONTROLS))
 _NO_SIGNS = bytes(set(range(256)) - set(SIGN_BYTES))
 _FIRST_CHARACTER = itemgetter(slice(1))
 _ZONE = attrgetter("tzinfo")
+_FORMULA, _CACHED, _IS_ARRAY = map(attrgetter, ("text", "cached", "array"))
+_CACHEABLE = frozenset({str, int, float, bool, None.__class__})
 _FEWEST = 8  # cells from which grouping them by their types pays
 # Zones that always have an offset; a date-time in any other may be naive.
 _OFFSETS = frozenset({timezone, ZoneInfo, None.__class__})
@@ -383,6 +387,30 @@ class ColumnFormatter:
             self._converted["text_of_object"] += len(cells)
         return formatted
 
+    def _formulas(self, cells: Sequence[Formula]) -> FormattedColumn | None:
+        texts, values = list(map(_FORMULA, cells)), list(map(_CACHED, cells))
+        types = set(map(type, values))
+        if (
+            not self._text_rules.spreadsheet
+            or set(map(type, texts)) != {str}
+            or len(types) != 1
+            or not types <= _CACHEABLE
+            or "" in values  # a formula can have an empty text, but a cell cannot
+            or any(map(_IS_ARRAY, cells))
+        ):
+            return None
+        blob = plain_formulas(texts, self._cell_characters)
+        if blob is None or (self._text_rules.serials and any_problem(blob)):
+            return None
+        cached: FormattedColumn | None = FormattedColumn(Kind.EMPTY, [b""] * len(cells))
+        if values[0] is not None:
+            cached = self._one_type(values, types.pop(), sparse=False)
+        if cached is None or cached.kind is None:
+            return None
+        between = SEPARATOR + cached.kind.value.encode() + SEPARATOR
+        pairs = zip(blob.split(SEPARATOR), cached.tokens, strict=True)
+        return FormattedColumn(Kind.FORMULA, [text + between + value for text, value in pairs])
+
     # Cell by cell
 
     def _one_by_one(self, cells: Sequence[object]) -> FormattedColumn:
@@ -445,6 +473,7 @@ class ColumnFormatter:
         date: _dates,
         datetime: _datetimes,
         uuid.UUID: _uuids,
+        Formula: _formulas,
     }
 
 

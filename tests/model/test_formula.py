@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.formula import Tokenizer
 
-from streamware.model.formula import has_columns_of_tables, problem_of
+from streamware.model.formula import (
+    any_problem,
+    has_columns_of_tables,
+    problem_of,
+    syntax_problem,
+)
 
 VALID = r"""
 A1 | A1+B1 | SUM(A1:B2) | IF(A1>0,"yes","no") | IF(A1,,) | NOW() | -A1 | +A1 | --A1 | 1+-1 | A1=B1
@@ -16,6 +21,7 @@ A1:INDEX(B:B,3) | INDEX(A:A,1):INDEX(A:A,2) | SUM((A1,B1)) | A1:B2 B1:C3 | {1,2;
 [@[a b]] | SUM(Table1[[#All],[a]:[b]]) | Table1[it''s] | Table1['[x']] | _xlfn.IFS(A1,2) | "a""b"
 LET(x,1,x+1) | LAMBDA(x,x+1)(3) | "a"&"b" | .5 | 1e5 | 1E-5 | AND(TRUE,FALSE) | SUM( A1 , B1 )
 ((A1+1)*2) | Größe*2 | \name | TEXT(A1,"0,00;-0") | COUNTIFS(A:A,"<>"&B1) | T.TEST(A1:A2,B1:B2,1,2)
+#DIV/0! | IF(A1=0,#DIV/0!,LOG10(B20)) | Sheet10!A10 | 'It''s 10'!$A$10 | [10]Sheet1!A1
 SUM (A1) | IF(A1="","",A1) | HYPERLINK("http://x;y","a")
 """
 
@@ -54,6 +60,7 @@ def test_a_formula_that_a_file_may_hold_has_no_problem(formula: str) -> None:
         ("{1,2;3}", "has an array whose rows have different lengths"),
         ("@A1", "has an @ outside of brackets"),
         ("A1#", "has a # after a cell"),
+        ("#DIV/5!", "has a # after a cell"),
         ("[@a", "has a bracket that is not closed"),
         ("a]", "has a bracket that is not open"),
         ("“x”", "has a character that only a text in quotes can have"),
@@ -115,6 +122,22 @@ def test_any_text_is_judged_and_what_is_allowed_has_tokens(text: str) -> None:
         items = Tokenizer("=" + text).items  # it raises for what it cannot read
         opened = [item.subtype for item in items if item.type in ("FUNC", "PAREN")]
         assert opened.count("OPEN") == opened.count("CLOSE")
+
+
+PIECES = st.sampled_from(
+    """A1 $20 #DIV/0! #DIV/5! #REF! # /0! ' " "" "a" 'b'! [ ] [@c] {1,2} { } "a ( ) , ; 1.5E10 . E
+    x é ! + \"\"\" """.split()
+    + [" ", "\x1f", "\ud800", f'"{"t" * 200}"', '"' + "🙂" * 100, '"' + "u" * 256]
+)
+
+
+@given(st.lists(st.lists(PIECES | FORMULAS, max_size=8).map("".join), min_size=1, max_size=4))
+def test_formulas_that_are_remembered_are_judged_as_if_each_were_read(formulas: list[str]) -> None:
+    found = [syntax_problem(formula) for formula in formulas]
+    assert [problem_of(formula) for formula in formulas] == found
+    kept = [formula.replace("\x1f", "").replace("\ud800", "") for formula in formulas]
+    blob = "\x1f".join(kept).encode()
+    assert any_problem(blob) == any(syntax_problem(formula) for formula in kept)
 
 
 @pytest.mark.parametrize("part", ["A1+", "(", "[", "'", '"', "A ", "1", "{1,", "SUM(", "-", " "])

@@ -166,7 +166,9 @@ def _folded(title: str) -> str:
 
 def _formulas(cells: FormattedColumn) -> list[tuple[int, str]]:
     """Return the row, from 0, and the text of each formula with brackets."""
-    if cells.kinds is None and cells.kind is not Kind.FORMULA:
+    if Kind.FORMULA not in (cells.kinds or (cells.kind,)):
+        return []
+    if b"[" not in b"".join(filter(None, cells.tokens)):
         return []
     kinds = cells.kinds or repeat(Kind.FORMULA)
     return [

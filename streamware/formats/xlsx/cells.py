@@ -19,7 +19,7 @@ from streamware.formats.text import MARKUP
 from streamware.formats.xlsx.address import Address
 from streamware.formats.xlsx.attachments import Attachments
 from streamware.formats.xlsx.context import WorkbookContext
-from streamware.formats.xlsx.functions import prefixed
+from streamware.formats.xlsx.functions import in_files
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import AROUND, VALUE
 from streamware.model.cell import Cell
@@ -27,7 +27,7 @@ from streamware.model.columns import Column
 from streamware.values.cell_formatter import SEPARATOR, TextRules
 from streamware.values.column_formatter import FormattedColumn
 from streamware.values.dates import EPOCH_1904
-from streamware.values.kinds import Kind
+from streamware.values.kinds import NUMBERS, Kind
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _STRIPPED = b" \t\n\r"
@@ -137,9 +137,10 @@ class CellWriter:
             return ()
         if formatted.kinds and self._are_plain(formatted.kinds, tokens):
             return (self._mixed(formatted.kinds, tokens, numbers),)
-        if kind is None or kind is Kind.FORMULA:
-            kinds = formatted.kinds or repeat(Kind.FORMULA)
-            return (list(map(self._cell, kinds, tokens, numbers)),)
+        if kind is Kind.FORMULA:
+            return self._formula_column(formatted, numbers)
+        if kind is None:
+            return (list(map(self._cell, formatted.kinds or (), tokens, numbers)),)
         if self._address is not None and kind is not Kind.EMPTY:
             return self._link_column(self._address, kind, tokens, numbers)
         before, after = self._markup.around[kind]
@@ -204,6 +205,23 @@ class CellWriter:
             return (start + before, tokens, after)
         return (start, numbers, before, tokens, after)
 
+    def _formula_column(
+        self, formatted: FormattedColumn, numbers: Sequence[bytes]
+    ) -> Sequence[Part]:
+        tokens = formatted.tokens
+        fields = [] if formatted.sparse else SEPARATOR.join(tokens).split(SEPARATOR)
+        kinds = fields[1::3]  # three fields of each formula, but four of an array
+        alike = len(fields) == 3 * len(tokens) and kinds.count(kinds[0]) == len(kinds)
+        if not alike or self._address is not None:
+            return (list(map(self._cell, repeat(Kind.FORMULA), tokens, numbers)),)
+        valued = Kind(fields[1].decode())
+        markup = self._markup.plain[valued if valued in NUMBERS else Kind.FORMULA]
+        reference = (self._start,) if self._compact else (self._start, numbers)
+        before, formulas = markup + _TYPED[valued] + b"><f>", in_files(fields[::3])
+        if valued is Kind.EMPTY:
+            return (*reference, before, formulas, b"</f></c>")
+        return (*reference, before, formulas, b"</f><v>", fields[2::3], b"</v></c>")
+
     def _link_column(
         self, address: Address, kind: Kind, tokens: Sequence[Any], numbers: Sequence[bytes]
     ) -> Sequence[Part]:
@@ -263,12 +281,8 @@ class CellWriter:
         if formula is not None:
             return start + _TYPED[kind] + b">" + formula + b"<v>" + token + b"</v></c>"
         if kind is Kind.FORMULA:
-            # Programs do not read escapes of ST_Xstring in a formula, although the schema allows
-            # them.
             text, value_kind, cached, *array = token.split(SEPARATOR)
-            text = prefixed(text.decode()).encode()
-            for mark, reference in MARKUP:
-                text = text.replace(mark, reference)
+            (text,) = in_files([text])
             valued = Kind(value_kind.decode())
             value = b"" if valued is Kind.EMPTY else b"<v>" + cached + b"</v>"
             opened = b"><f>"

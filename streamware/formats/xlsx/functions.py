@@ -9,8 +9,11 @@ Source: [MS-XLSX] §2.2.2.3 (future functions).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from streamware.formats.spreadsheet.functions import LATER
+from streamware.formats.text import MARKUP
+from streamware.values.cell_formatter import SEPARATOR
 
 _OF_WORKSHEETS = frozenset({"FILTER", "SORT"})  # in macro sheets these are other functions
 
@@ -33,9 +36,25 @@ def prefixed(formula: str) -> str:
     A prefix that is given already stays.  Parameters of LET and LAMBDA, which are `_xlpm.x` in a
     file, and functions passed by name, `_xleta.SUM`, are not changed.
     """
-    if "(" not in formula or LATER.isdisjoint(_CALLED.findall(formula.upper())):
-        return formula  # the usual case; this check takes a fraction of the time of the cell
-    return _TOKENS.sub(_renamed, formula)
+    return _TOKENS.sub(_renamed, formula) if _has_later(formula) else formula
+
+
+def in_files(formulas: Sequence[bytes]) -> list[bytes]:
+    """Return formulas as XML, with the prefixes of their functions.
+
+    Programs do not read escapes of ST_Xstring in a formula, although the schema allows them.
+    """
+    blob = SEPARATOR.join(formulas)
+    if _has_later(blob.decode()):
+        blob = SEPARATOR.join([prefixed(formula.decode()).encode() for formula in formulas])
+    for mark, reference in MARKUP:
+        blob = blob.replace(mark, reference)
+    return blob.split(SEPARATOR)
+
+
+def _has_later(formulas: str) -> bool:
+    """Return whether a later function may be in any formula; it takes little time."""
+    return "(" in formulas and not LATER.isdisjoint(_CALLED.findall(formulas.upper()))
 
 
 def _renamed(found: re.Match[str]) -> str:

@@ -1124,3 +1124,15 @@ def test_empty_texts_among_other_types_are_blank_cells(form: str, other: object)
     blank = 4 + 3 * (other is None)
     assert made.rows()[-1][1] == len(rows) - blank
     assert sum(row[1] == "" for row in made.rows()[1:]) == blank
+
+
+@pytest.mark.parametrize("cached", [None, 3, "x<y", True, timedelta(hours=1), float("nan")])
+@pytest.mark.parametrize("compact", [False, True])
+def test_formulas_of_a_column_are_written_as_each_alone(cached: Any, compact: bool) -> None:
+    texts = ["=A1&B1", "=IFS(A2<1,2)", '="<"', "=[@a]", "=#DIV/0!"]
+    cells = [sw.Formula(text, cached) for text in texts]
+    together = Writer(compact=compact).xml(*[(cell,) for cell in cells])
+    # A column with a formula of another kind of value is written cell by cell.
+    other = sw.Formula("=1", "other" if cached == 3 else 3)
+    mixed = Writer(compact=compact).xml(*[(cell,) for cell in (*cells, other)])
+    assert mixed.splitlines()[: len(cells)] == together.splitlines()
