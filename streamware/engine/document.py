@@ -22,6 +22,7 @@ from streamware.rows.grouping import SheetGrouper
 from streamware.rows.source import OpenRows
 from streamware.rows.table import Table
 from streamware.rows.weighing import Sizer
+from streamware.values.lazy_text import is_lazy_text
 
 
 class DocumentWriter:
@@ -61,8 +62,9 @@ class DocumentWriter:
         self._closed = False  # whether `close` was called, so that the encoder aborts once
         self._out: list[bytes] = []  # bytes that are ready
         self._digest = hashlib.sha256()  # of all that was taken
+        spells = options.values.other == "str"
         # Returns the characters of a cell.
-        self.cell_size = Sizer(spelled=options.values.other == "str")
+        self.cell_size = Sizer(spelled=lambda cell: spells or is_lazy_text(cell))
         self._table: Table | None = None  # lays out the rows of the sheet that was started last
         self._grouper: SheetGrouper | None = None  # in place of _table if sheets are interleaved
         self._unwritten: list[DeferredFile] = []  # scratch files with pending writes

@@ -16,6 +16,7 @@ from enum import Enum
 from functools import lru_cache
 from itertools import cycle
 from operator import attrgetter, itemgetter
+from pathlib import PurePath
 from sys import getsizeof
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,8 @@ MOST_CHARACTERS = 262_144  # of text in a batch
 _ITEM = 8  # characters that any item of a nested value counts for
 _NUMBER = 256  # bytes of memory from which a number counts; each is 2.4 digits
 _TEXT = (str, bytes, bytearray)
+_HOLDERS = (*_TEXT, list, dict, tuple)  # types that may hold text, of the attributes of an object
+_LENGTHS = frozenset(type_.__len__ for type_ in _TEXT)  # that tell the truth
 _SMALL = frozenset(
     (None.__class__, bool, float, complex, date, datetime, time, timedelta, UUID, range)
 )
@@ -50,18 +53,18 @@ class Sizer:
     """Returns about how many characters a cell takes: in memory, or once it is text.
 
     Args:
-        spelled: Whether objects of unknown types will be written as their `str()`.
+        spelled: Returns whether an object of an unknown type will be written as its `str()`.
     """
 
-    def __init__(self, *, spelled: bool = False) -> None:
-        self._spelled = spelled
+    def __init__(self, *, spelled: Callable[[object], bool] | None = None) -> None:
+        self._spelled = spelled  # whether an object of an unknown type is written as its `str()`
         self._by_type: dict[type, Callable[[Any], int]] = dict.fromkeys(_SMALL, _nothing)
 
     def __call__(self, cell: object) -> int:
         """Return the characters of a cell; of a nested value, at most those that fill a batch."""
         measure = self._by_type.get(type(cell))
         if measure is None:
-            measure = self._by_type[type(cell)] = self._measure_of(type(cell))
+            measure = self._by_type[type(cell)] = self._measure_of(cell)
         return measure(cell)
 
     def column(self, cells: Iterable[object]) -> int:
@@ -75,13 +78,16 @@ class Sizer:
         """Return the characters of all cells of a row."""
         return sum([self(cell) for _, cell in _items(row)])
 
-    def _measure_of(self, type_: type) -> Callable[[Any], int]:
+    def _measure_of(self, cell: object) -> Callable[[Any], int]:
+        type_ = type(cell)
         if issubclass(type_, Enum):
             return lambda cell: self(cell.value)
         if issubclass(type_, _TEXT):
-            return str.__len__ if issubclass(type_, str) else len
+            return _length
         if issubclass(type_, (int, Decimal)):
             return _digits
+        if issubclass(type_, PurePath):
+            return lambda cell: len(str(cell))
         if issubclass(type_, Cell):
             return lambda cell: sum(map(self, (cell.note, cell.url, _value(cell))))
         if issubclass(type_, (list, tuple, set, frozenset, Mapping)):
@@ -90,7 +96,7 @@ class Sizer:
             return _bytes
         if issubclass(type_, tuple(_SMALL - {None.__class__, bool, range})):
             return _nothing
-        return self._spelling if self._spelled else _attributes
+        return self._spelling if self._spelled and self._spelled(cell) else _attributes
 
     def _spelling(self, cell: object) -> int:
         try:
@@ -182,7 +188,7 @@ class RowWeigher:
             return False
         makes_defaults = hasattr(type(row), "__missing__")  # row[key] would change it
         indexed = hasattr(row, "__getitem__") and not makes_defaults
-        self._known[key] = by_length = indexed and isinstance(cell, _TEXT)
+        self._known[key] = by_length = indexed and _tells_length(kind)
         if by_length:
             if not before:
                 self.texts.append(key)
@@ -206,7 +212,11 @@ def _cells(row: Any) -> Sequence[Any]:
 
 
 def _items(row: Any) -> Iterable[tuple[Any, Any]]:
-    """Return the cells of a row with their keys; of an object, its attributes."""
+    """Return the cells of a row with their keys; of an object, its attributes.
+
+    Private ones are often what a property returns.  They count if they are texts or containers: the
+    state of an ORM is no cell.
+    """
     if isinstance(row, Mapping):
         with suppress(Exception):  # of the caller's code: raised again where cells are read
             return list(row.items())
@@ -214,11 +224,12 @@ def _items(row: Any) -> Iterable[tuple[Any, Any]]:
     if hasattr(row, "__len__"):
         return enumerate(row)
     type_: Any = type(row)
-    slots = [name for name in _slots(type_) if hasattr(row, name)]
+    found = dict(getattr(row, "__dict__", ()))
+    found.update((name, getattr(row, name)) for name in _slots(type_) if hasattr(row, name))
     return [
-        (name, getattr(row, name))
-        for name in (*getattr(row, "__dict__", ()), *slots)
-        if not name.startswith("_")
+        (name, value)
+        for name, value in found.items()
+        if not name.startswith("_") or isinstance(value, _HOLDERS)
     ]
 
 
@@ -226,7 +237,8 @@ def _items(row: Any) -> Iterable[tuple[Any, Any]]:
 def _slots(type_: Any) -> list[str]:
     """Return the names in `__slots__` of a class and of its bases."""
     slots = [getattr(class_, "__slots__", ()) for class_ in type_.__mro__]
-    return [name for names in slots for name in ([names] if isinstance(names, str) else names)]
+    names = [name for names in slots for name in ([names] if isinstance(names, str) else names)]
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 def _none(row: object) -> Sequence[Any]:
@@ -245,7 +257,23 @@ def _digits(cell: object) -> int:
     return 0 if memory <= _NUMBER else 3 * memory
 
 
+def _length(cell: Any) -> int:
+    """Return the length of a text, whatever the class of the caller says."""
+    if isinstance(cell, str):
+        return str.__len__(cell)
+    return (bytes if isinstance(cell, bytes) else bytearray).__len__(cell)
+
+
+def _tells_length(type_: type) -> bool:
+    """Return whether `len(cell or "")` is the length of a text of this type."""
+    honest = getattr(type_, "__len__", None) in _LENGTHS and not hasattr(type_, "__bool__")
+    return honest and issubclass(type_, _TEXT)
+
+
 def _bytes(cell: Any) -> int:
+    """Return the bytes of a memoryview, or of an array; of one of objects, their characters."""
+    if getattr(getattr(cell, "dtype", None), "hasobject", False):
+        return _nested(cell)
     return int(cell.nbytes) if cell.nbytes > _NUMBER else 0
 
 
@@ -257,7 +285,7 @@ def _value(cell: Cell) -> object:
 def _attributes(cell: object) -> int:
     """Return the characters of the texts that an object of an unknown type has."""
     found = [value for _, value in _items(cell)] if not hasattr(cell, "__len__") else []
-    return sum(_nested(value) for value in found if isinstance(value, (*_TEXT, list, dict, tuple)))
+    return sum(_nested(value) for value in found if isinstance(value, _HOLDERS))
 
 
 def _nested(cell: Any) -> int:
@@ -270,7 +298,7 @@ def _nested(cell: Any) -> int:
     while rest and length < MOST_CHARACTERS:
         item = rest.pop()
         if isinstance(item, _TEXT):
-            length += len(item)
+            length += _length(item)
         elif isinstance(item, (list, tuple, set, frozenset, Mapping)):
             length += _ITEM * len(item)
             if length < MOST_CHARACTERS:
@@ -281,6 +309,10 @@ def _nested(cell: Any) -> int:
             rest += (item.value, *((item.note, item.url) if isinstance(item, Cell) else ()))
         elif isinstance(item, (int, Decimal)):
             length += _digits(item)
-        elif isinstance(item, memoryview):
+        elif isinstance(item, PurePath):
+            length += len(str(item))
+        elif hasattr(item, "nbytes"):
             length += item.nbytes
+            if getattr(getattr(item, "dtype", None), "hasobject", False):
+                rest.append(item.tolist())
     return length

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from itertools import accumulate, chain, groupby
+from pathlib import PurePosixPath
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,25 @@ LONG = "x" * 5000
 
 class Text(str):
     __slots__ = ()
+
+
+class Lying(str):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Doubtful(Text):
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class LyingBytes(bytes):
+    def __len__(self) -> int:
+        return 1
 
 
 class Level(Enum):
@@ -84,7 +104,11 @@ def test_the_text_of_a_row_of_sqlite_counts() -> None:
     [
         pytest.param(LONG, id="text"),
         pytest.param(Text(LONG), id="of a subclass"),
+        pytest.param(Lying(LONG), id="with another length"),
         pytest.param(LONG.encode(), id="bytes"),
+        pytest.param(LyingBytes(LONG.encode()), id="bytes with another length"),
+        pytest.param(PurePosixPath(LONG), id="path"),
+        pytest.param([PurePosixPath(LONG)], id="path in a list"),
         pytest.param(bytearray(5000), id="bytearray"),
         pytest.param(memoryview(bytes(5000)), id="memoryview"),
         pytest.param(Level.HIGH, id="enum"),
@@ -95,6 +119,7 @@ def test_the_text_of_a_row_of_sqlite_counts() -> None:
         pytest.param(sw.Formula("A1", cached=Text(LONG)), id="cached value"),
         pytest.param(sw.Cell(sw.Formula("A1", cached=LONG)), id="formula in a cell"),
         pytest.param([LONG], id="list"),
+        pytest.param([Lying(LONG)], id="list with another length"),
         pytest.param([[[[[[Text(LONG)]]]]]], id="deep"),
         pytest.param({LONG: 1}, id="key"),
         pytest.param({"a": {"b": {"c": {"d": Level.HIGH}}}}, id="dict"),
@@ -126,14 +151,16 @@ def test_an_ordinary_cell_weighs_nothing(cell: object) -> None:
 
 def test_an_object_weighs_its_text_if_it_will_be_written() -> None:
     assert size(Told()) == 0
-    assert Sizer(spelled=True)(Told()) == len(LONG)
-    assert Sizer(spelled=True)(Broken()) == 0
+    assert Sizer(spelled=lambda _: True)(Told()) == len(LONG)
+    assert Sizer(spelled=lambda _: True)(Broken()) == 0
 
 
 def test_numpy_scalars_and_arrays_weigh_their_bytes() -> None:
     numpy = pytest.importorskip("numpy")
     assert size(numpy.str_(LONG)) == len(LONG)
     assert size(numpy.zeros(5000, dtype="u1")) == 5000
+    texts = numpy.array([LONG], dtype=object)
+    assert len(LONG) <= size(texts) == size([texts]) - 8 < 1.1 * len(LONG)
     assert size(numpy.float64(1)) == size(numpy.int64(1)) == 0
 
 
@@ -162,13 +189,22 @@ def test_cells_within_each_other_are_not_looked_into_for_ever() -> None:
 def test_an_attribute_that_is_made_is_not_called() -> None:
     class Row:
         def __init__(self) -> None:
-            self.a, self._hidden = "abc", "hidden"
+            self.a, self._state = "abc", object()
 
         @property
         def made(self) -> str:
             raise AssertionError
 
     assert weight(Row()) == 3
+
+
+def test_a_private_attribute_from_which_a_property_may_be_made_counts() -> None:
+    class Model:
+        def __init__(self) -> None:
+            self.__data__ = {"a": LONG}
+            self._text = LONG
+
+    assert 2 * len(LONG) <= weight(Model()) <= 2.1 * len(LONG)
 
 
 # Which cells of rows count
@@ -189,8 +225,8 @@ SHAPES: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
 @pytest.mark.parametrize(
     "cell",
-    [LONG, Text(LONG), [LONG], sw.Cell(LONG), 10**5000],
-    ids=["text", "of a subclass", "list", "cell", "number"],
+    [LONG, Text(LONG), Lying(LONG), Doubtful(LONG), [LONG], sw.Cell(LONG), 10**5000],
+    ids=["text", "of a subclass", "with another length", "false", "list", "cell", "number"],
 )
 def test_a_long_cell_counts_once_it_was_seen(shape: Callable[..., Any], cell: Any) -> None:
     weigher = RowWeigher(Sizer())

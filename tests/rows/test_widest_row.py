@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,16 @@ MOST = 8 * 2**20
 
 class Text(str):
     __slots__ = ()
+
+
+class Lying(str):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return 1
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class Level(Enum):
@@ -42,6 +53,16 @@ class Made:
     @property
     def b(self) -> object:
         return text(self.a) if self._b else "a"
+
+
+class Stored:
+    """A row whose cells are properties of what it keeps, as peewee's models do."""
+
+    def __init__(self, a: int, b: object) -> None:
+        self.__data__ = {"a": a, "b": b}
+
+    a = property(lambda self: self.__data__["a"])
+    b = property(lambda self: self.__data__["b"])
 
 
 @dataclass
@@ -70,6 +91,9 @@ CELLS: dict[str, tuple[Callable[[int], object], object]] = {
     "text and numbers in turn": (lambda at: text(at) if at % 2 else at, 1),
     "numbers and texts in turn": (lambda at: at if at % 2 else Text(text(at)), 1.5),
     "every third": (lambda at: text(at) if at % 3 == 1 else None, None),
+    "with another length": (lambda at: Lying(text(at)), Lying("a")),
+    "with another length after nothing": (lambda at: Lying(text(at)), None),
+    "path": (lambda at: PurePosixPath(text(at)), PurePosixPath("a")),
     "bytes": (lambda at: text(at).encode(), b"a"),
     "bytearray": (lambda at: bytearray(LENGTH), bytearray(1)),
     "memoryview": (lambda at: memoryview(text(at).encode()), memoryview(b"a")),
@@ -92,6 +116,7 @@ SHAPES: dict[str, Callable[[int, object], Any]] = {
     "objects": lambda a, b: SimpleNamespace(a=a, b=b),
     "dataclasses": Row,
     "slots": Slotted,
+    "stored": Stored,
     "properties": lambda a, b: Made(a, len(str(b)) > 1),
 }
 FORMS = ("csv", "json", "ndjson", "xml", "xlsx", "ods")
@@ -130,6 +155,20 @@ def peak(given: Iterator[Any], form: str = "csv", **options: Any) -> int:
 @pytest.mark.parametrize("name", CELLS)
 def test_memory_is_bounded_whatever_the_type_of_a_cell(name: str, first: int) -> None:
     assert peak(rows(*CELLS[name], first)) < MOST
+
+
+@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+def test_memory_is_bounded_for_lazy_translations(first: int) -> None:
+    functional = pytest.importorskip("django.utils.functional", reason="needs django")
+    made = functional.lazy(text, str)
+    assert peak(rows(made, 1, first), values=sw.Values()) < MOST
+
+
+@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+def test_memory_is_bounded_for_arrays_of_objects(first: int) -> None:
+    numpy = pytest.importorskip("numpy", reason="needs numpy")
+    made = rows(lambda at: numpy.array([text(at)], dtype=object), 1, first)
+    assert peak(made) < MOST
 
 
 @pytest.mark.parametrize("form", FORMS)
