@@ -36,6 +36,45 @@ _GRACE = 1.0
 """Seconds that sending it may take: a few servers wait for a client that has gone."""
 
 
+class CancellableTask:
+    """A task that `cancel` cancels at most once, and not before its first step.
+
+    Before that, not even a `finally` would run, and a second cancellation would interrupt the
+    cleanup.
+
+    Args:
+        work: Makes what the task awaits.
+
+    Attributes:
+        started: Whether the first step was taken.
+        task: The task.
+    """
+
+    __slots__ = ("_wanted", "_work", "started", "task")
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self.started = False
+        self._work = work
+        self._wanted = True  # whether it was not cancelled
+        self.start()
+
+    def start(self) -> None:
+        """Make the task; once more, if something else has cancelled it before its first step."""
+        self.task = asyncio.get_running_loop().create_task(self._run())
+
+    def cancel(self, *ignored: object) -> None:
+        """Cancel it, with or after its first step.  Idempotent."""
+        self._wanted = False
+        if self.started and not self.task.done() and not self.task.cancelling():
+            self.task.cancel()
+
+    async def _run(self) -> None:
+        self.started = True
+        if not self._wanted:
+            asyncio.get_running_loop().call_soon(self.cancel)
+        await self._work()
+
+
 class DisconnectWatcher:
     """The owner of one request's `receive`.
 
@@ -114,33 +153,18 @@ class DisconnectWatcher:
         Raises:
             Exception: What `work` raised, or the server's `receive`.
         """
-        loop = asyncio.get_running_loop()
-        started, wanted = False, True
-
-        async def run() -> None:
-            nonlocal started
-            started = True
-            if not wanted:
-                loop.call_soon(cancel)
-            await work
-
-        def cancel() -> None:
-            nonlocal wanted
-            wanted = False
-            if started and not task.cancelling():  # a second one would interrupt its cleanup
-                task.cancel()
-
-        task = loop.create_task(run())
-        self.watch(cancel)
+        running = CancellableTask(lambda: work)
+        self.watch(running.cancel)
         try:
-            await asyncio.wait({task})
+            await asyncio.wait({running.task})
         finally:
-            self.unwatch(cancel)
-            cancel()
-            await asyncio.wait({task})
-            if not started:  # something else has cancelled it, before its first step
-                task = loop.create_task(run())
-                await asyncio.wait({task})
+            self.unwatch(running.cancel)
+            running.cancel()
+            await asyncio.wait({running.task})
+            if not running.started:  # something else has cancelled it, before its first step
+                running.start()
+                await asyncio.wait({running.task})
+        task = running.task
         if not task.cancelled():
             task.result()
             return

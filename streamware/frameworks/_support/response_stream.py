@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Self
 
-from streamware.http.disconnect import CLIENT_LEFT, Message, Receive, Scope, Send
+from streamware.http.disconnect import (
+    CLIENT_LEFT,
+    CancellableTask,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 
 _GRACE = 0.5
 """Seconds for a framework to return from sending to a client that has left."""
@@ -39,11 +47,9 @@ class ResponseStream:
     ) -> None:
         self._wanted = asyncio.Event()  # set while the framework waits for a message
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()  # None is the end
-        self._begun = False  # whether the application was called
-        self._wanted_no_more = False  # whether it is to be cancelled
         # The application's task.
-        self._task = asyncio.ensure_future(self._run(application, scope, receive or _never))
-        self._task.add_done_callback(self._ended)
+        self._running = CancellableTask(partial(application, scope, receive or _never, self._send))
+        self._running.task.add_done_callback(self._ended)
         self._sending = False  # whether the framework has a chunk, and sends it
         self._stuck: asyncio.TimerHandle | None = None  # cancels the owner, which is still sending
         self._owner: asyncio.Task[Any] | None = asyncio.current_task()  # the request's task
@@ -87,18 +93,7 @@ class ResponseStream:
     async def close(self) -> None:
         """Cancel the application, and wait until everything is closed.  Idempotent."""
         self._cancel()
-        await asyncio.wait({self._task})
-
-    async def _run(
-        self,
-        application: Callable[[Scope, Receive, Send], Awaitable[None]],
-        scope: Scope,
-        receive: Receive,
-    ) -> None:
-        self._begun = True
-        if self._wanted_no_more:
-            asyncio.get_running_loop().call_soon(self._cancel)
-        await application(scope, receive, self._send)
+        await asyncio.wait({self._running.task})
 
     async def _next(self) -> Message | None:
         """Return the next message; once the application has returned, always None."""
@@ -109,7 +104,7 @@ class ResponseStream:
         message = await self._messages.get()
         if message is None:
             self._messages.put_nowait(None)
-            self._task.result()
+            self._running.task.result()
         return message
 
     async def _send(self, message: Message) -> None:
@@ -121,11 +116,7 @@ class ResponseStream:
     def _cancel(self, *ignored: object) -> None:
         if self._stuck is not None:
             self._stuck.cancel()
-        self._wanted_no_more = True
-        # Before its first step, not even a `finally` of the application would run, and a second
-        # cancellation would interrupt the closing of the rows.
-        if self._begun and not self._task.done() and not self._task.cancelling():
-            self._task.cancel()
+        self._running.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._messages.put_nowait(None)
