@@ -28,6 +28,7 @@ from streamware.model.utf16 import units
 from streamware.values import Formula, Values
 from streamware.values.dates import (
     EPOCH,
+    EPOCH_1904,
     FIRST_DATE,
     FIRST_DATE_1904,
     FIRST_GREGORIAN,
@@ -71,7 +72,8 @@ MOST_DIGITS = 10_000
 _TOO_LARGE = 10**MOST_DIGITS
 _LARGEST_DOUBLE = int(sys.float_info.max)
 _DAY = timedelta(days=1)
-_TOO_LONG = timedelta(days=2_958_466)  # the last serial, 9999-12-31, is one less
+# Days of a duration that is beyond the last serial, that of 9999-12-31.
+_TOO_LONG = {epoch: (date.max - epoch.date()).days + 1 for epoch in (EPOCH, EPOCH_1904)}
 
 
 class Escape(Protocol):
@@ -448,12 +450,14 @@ class CellFormatter:
             if self._negative == "number":
                 return Kind.NEGATIVE, repr(value / _DAY).encode()
             return Kind.TEXT, iso_duration(value).encode()
-        if not -_TOO_LONG <= value < _TOO_LONG:
+        days = value / _DAY  # of the last moment of a day it is rounded to the next one
+        too_long = _TOO_LONG[self._text_rules.epoch]
+        if not -too_long <= days < too_long:
             self._converted["negative_duration" if negative else "long_duration"] += 1
             return Kind.TEXT, iso_duration(value).encode()
         if self._text_rules.iso:
             return Kind.DURATION, clock_duration(value).encode()
-        return Kind.DURATION, repr(value / _DAY).encode()
+        return Kind.DURATION, repr(days).encode()
 
     def _formula(self, value: Formula) -> tuple[Kind, bytes]:
         """Write the unescaped text, and the kind and text of the value, separated by U+001F.

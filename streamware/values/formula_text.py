@@ -19,9 +19,13 @@ DELIMITERS = ",;\t|"
 _STRONG = "=@＝＠"  # noqa: RUF001 - the full-width signs are meant
 _WEAK = "+-＋－"  # noqa: RUF001 - signs that are in text for other reasons, too
 _BREAKS = "\r\n"
-_INVISIBLE = "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-# What a program may remove before it looks at the first character.
-_BLANK = " \t\r\n\x85\xa0\u2002\u2003\u2009\u2028\u2029\u202f\u3000" + _INVISIBLE
+# Soft hyphen, zero-width characters, and those that set the direction of text.
+_INVISIBLE = "".join(
+    map(chr, (0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F)))
+) + "".join(map(chr, (*range(0x2060, 0x2070), 0xFEFF)))
+# What a program may remove before it looks at the first character: every blank of Unicode, too.
+_BLANK = " \t\r\n\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + _INVISIBLE
+_BLANK += "".join(map(chr, range(0x2000, 0x200B)))
 
 STARTS = frozenset(_STRONG + _WEAK + _BLANK)
 """The first characters of texts that may start like a formula."""

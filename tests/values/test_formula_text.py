@@ -20,6 +20,7 @@ from streamware.values.formula_text import FormulaGuard
 GUARD = FormulaGuard(",").guarded
 SIGNS = "=+-@＝＋－＠"
 BEFORE = ["", " ", "\xa0", "\u3000", "\u200b", "\ufeff", "\xad", " \ufeff \u200b"]
+BEFORE += ["\u1680", "\u2000", "\u2007", "\u200a", "\u205f", "\u061c", "\u180e", "\u202e", "\u2066"]
 
 
 @pytest.mark.parametrize("sign", SIGNS)

@@ -159,3 +159,13 @@ def test_what_has_no_average_is_called_what_it_is(value: object, named: str) -> 
             columns=[sw.Column(0, "a", total="average")],
             values=sw.Values(non_finite="text"),
         )
+
+
+def test_a_duration_is_text_where_excel_shows_no_serial() -> None:
+    last_moment = timedelta(days=1) - timedelta(microseconds=1)
+    for choice, days in (("text", 2_958_465), ("1904", 2_957_003)):  # of 9999-12-31
+        longest = timedelta(days=days)
+        made = overtime(choice, [longest, longest + last_moment, longest + timedelta(days=1)])
+        values = [cell.value for cell in cells(made)]
+        assert values == [longest, f"P{days}DT23H59M59.999999S", f"P{days + 1}D"]
+        assert made.converted == {"long_duration": 2}
