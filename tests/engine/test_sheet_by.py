@@ -19,7 +19,7 @@ import streamware as sw
 import streamware.formats.xlsx.workbook
 from drive import Clock
 from fakes import Broken, Rows, aorders, until
-from readers import libreoffice_csv, ooxml_errors
+from readers import libreoffice_csv, ooxml_errors, openpyxl_book
 from streamware.formats.protocol import Format
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import ScratchPool, scratch_pool
@@ -54,6 +54,15 @@ def of(rows: list[dict[str, Any]], region: str) -> list[list[Any]]:
 
 def split(rows: list[dict[str, Any]], **options: Any) -> Workbook:
     return workbook(rows, sheet_by="region", columns=["id", "note"], **options)
+
+
+def linked(sheets: int, count: int) -> Iterator[dict[str, Any]]:
+    """Rows of many sheets, each with a link and a note of its own."""
+    for at in range(count):
+        for sheet in range(sheets):
+            url = f"https://example.com/orders/{sheet}/{at}"
+            cell = sw.Cell(f"order {at}", url=url, note=f"checked {sheet} {at}")
+            yield {"region": f"S{sheet}", "order": cell}
 
 
 # What is in the sheets
@@ -553,3 +562,33 @@ def test_a_row_that_does_not_fit_is_told_with_its_sheet() -> None:
         match=r"^sheet 'b': row 1 must be a sequence, a mapping or an object, not int",
     ):
         b"".join(sw.encode([sw.Sheet("b", [1])], "xlsx"))
+
+
+def test_links_and_notes_of_many_sheets_are_where_they_belong(tmp_path: Path) -> None:
+    made = workbook(linked(7, 300), sheet_by="region")
+    book = openpyxl_book(made.data)
+    for number, sheet in enumerate(book.worksheets):
+        cells = [row[1] for row in sheet.iter_rows(min_row=2)]
+        assert len(cells) == 300
+        for at, cell in enumerate(cells):
+            assert cell.value == f"order {at}"
+            assert cell.hyperlink.target == f"https://example.com/orders/{number}/{at}"
+            assert cell.comment.text == f"checked {number} {at}"
+    assert made.converted == {}
+    assert libreoffice_csv(made.data, tmp_path, sheet=7)[-1][1] == "order 299"
+    assert ooxml_errors(made.data, tmp_path) == []
+
+
+def test_links_and_notes_of_many_sheets_do_not_wait_in_memory() -> None:
+    def peak(rows: Iterator[dict[str, Any]]) -> int:
+        tracemalloc.start()
+        with sw.encode(rows, "xlsx", sheet_by="region") as encoding:
+            for _ in encoding:
+                pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(linked(2, 30))  # what is made once
+    plain = peak(row | {"order": row["order"].value} for row in linked(20, 800))
+    assert peak(linked(20, 800)) < plain + 20 * 90_000

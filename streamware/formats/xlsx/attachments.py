@@ -6,12 +6,14 @@ Source: ECMA-376 Part 2 §9.3 (relationships); Part 1 §12.3 (the parts of Sprea
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
 
 from streamware.formats.spreadsheet.reference import column_letters
-from streamware.formats.xlsx.links import Links
-from streamware.formats.xlsx.notes import Notes
+from streamware.formats.xlsx.links import Links, LinksMark
+from streamware.formats.xlsx.notes import Notes, NotesMark
 from streamware.formats.xlsx.parts import NOTES_TYPE, TABLE_TYPE, Part, Relation, relations_of
+from streamware.formats.xlsx.records import RecordFile
 
 
 class Attachments:
@@ -19,14 +21,17 @@ class Attachments:
 
     Args:
         converted: Counts the links and notes that are left out.
-        table: Whether the sheet is a table.
+        file: Takes the links and notes until the end of the sheet; None to keep them in memory.
+        table: Whether the sheet is a table, or its style.
     """
 
-    def __init__(self, converted: Counter[str], *, table: bool) -> None:
+    def __init__(
+        self, converted: Counter[str], file: RecordFile | None = None, *, table: bool | str
+    ) -> None:
         self._converted = converted  # counts links and notes that are left out
-        self._table = table  # whether the sheet is a table
-        self._links = Links()  # of single cells
-        self._notes = Notes()  # of single cells
+        self._table = bool(table)  # whether the sheet is a table
+        self._links = Links(file)  # of single cells
+        self._notes = Notes(file)  # of single cells
 
     def add_link(self, row: int, column: int, url: str) -> bool:
         """Make a cell a link; if that is impossible, count it and return False.
@@ -52,18 +57,18 @@ class Attachments:
         if not self._notes.add(row, column, text):
             self._converted["note"] += 1
 
-    def mark(self) -> tuple[int, int]:
-        """Return the number of links and of notes, for `rewind`."""
+    def mark(self) -> tuple[LinksMark, NotesMark]:
+        """Return the state, for `rewind`."""
         return self._links.mark(), self._notes.mark()
 
-    def rewind(self, mark: tuple[int, int]) -> None:
+    def rewind(self, mark: tuple[LinksMark, NotesMark]) -> None:
         """Remove the links and notes that were added after `mark`."""
         links, notes = mark
         self._links.rewind(links)
         self._notes.rewind(notes)
 
-    def hyperlinks(self) -> str:
-        """Return the element `hyperlinks`; empty if there are none."""
+    def hyperlinks(self) -> Iterator[bytes]:
+        """Yield the element `hyperlinks`, in pieces; nothing if there are none."""
         return self._links.element()
 
     def references(self) -> str:

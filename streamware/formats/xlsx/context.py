@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from streamware.formats.protocol import Context
+from streamware.formats.xlsx.records import RecordFile
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import StyleRegistry
 
@@ -19,11 +20,14 @@ class WorkbookContext:
         export: The context of the export.
         registry: The styles of the workbook.
         strings: The table of shared strings; None if texts are inline.
+        records: Takes the links and notes of sheets that are open together, until they end; None
+            if one sheet follows another, or there is no place for scratch files.
     """
 
     export: Context
     registry: StyleRegistry
     strings: SharedStrings | None = None
+    records: RecordFile | None = None
 
     @property
     def compact(self) -> bool:

@@ -17,11 +17,13 @@ from streamware.formats.spreadsheet.reference import column_letters
 from streamware.formats.spreadsheet.sheet import MAX_ROWS
 from streamware.formats.text import legal
 from streamware.formats.xlsx.parts import in_pieces
+from streamware.formats.xlsx.records import Mark, RecordFile, Records
 from streamware.model.sheet_options import MAX_COLUMNS
 
 MAX_NOTES = 65_530  # of a sheet
-MAX_BYTES = 4 * 2**20  # of their text
+MAX_BYTES = 4 * 2**20  # of their text in memory
 
+_BETWEEN = "\x1f"  # the fields of a note: no legal text contains it
 _LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _BLOCK = 1024  # ids of shapes come in blocks, which the drawing lists
 _BLOCKS = MAX_NOTES // _BLOCK + 1
@@ -58,14 +60,25 @@ class _Note(NamedTuple):
     text: str
 
 
+class NotesMark(NamedTuple):
+    """The state of `Notes`, to which `rewind` returns."""
+
+    size: int
+    notes: Mark
+
+
 class Notes:
     """The notes of one sheet.
 
-    Memory holds at most `MAX_NOTES` of them, with at most `MAX_BYTES` of text.
+    Without a file, memory holds at most `MAX_NOTES` of them, with at most `MAX_BYTES` of text.
+
+    Args:
+        file: Takes what waits for the end of the sheet; None to keep it in memory.
     """
 
-    def __init__(self) -> None:
-        self._notes: list[_Note] = []
+    def __init__(self, file: RecordFile | None = None) -> None:
+        self._spooled = file is not None  # whether there is a file
+        self._notes = Records(file)  # row, column and text, with `_BETWEEN` between them
         self._size = 0  # bytes of their text
 
     def __bool__(self) -> bool:
@@ -79,24 +92,26 @@ class Notes:
             column: Column of the cell, from 0.
             text: The note.
         """
-        size = self._size + len(text.encode("utf-8", "replace"))
-        if len(self._notes) >= MAX_NOTES or size > MAX_BYTES:
+        text = legal(text).replace("\r\n", "\n").replace("\r", "\n")
+        size = self._size + len(text.encode())
+        if len(self._notes) >= MAX_NOTES or (size > MAX_BYTES and not self._spooled):
             return False
-        self._notes.append(_Note(row, column, text))
+        self._notes.add(f"{row}{_BETWEEN}{column}{_BETWEEN}{text}")
         self._size = size
         return True
 
-    def mark(self) -> int:
-        """Return the number of notes, for `rewind`."""
-        return len(self._notes)
+    def mark(self) -> NotesMark:
+        """Return the state, for `rewind`."""
+        return NotesMark(self._size, self._notes.mark())
 
-    def rewind(self, mark: int) -> None:
+    def rewind(self, mark: NotesMark) -> None:
         """Remove the notes that were added after `mark`."""
-        del self._notes[mark:]
+        self._size = mark.size
+        self._notes.rewind(mark.notes)
 
     def part(self) -> Iterator[bytes]:
         """Yield the part with their texts, in pieces."""
-        return in_pieces(chain([_HEAD], map(_comment, self._notes), [_FOOT]))
+        return in_pieces(chain([_HEAD], map(_comment, self._read()), [_FOOT]))
 
     def drawing(self, number: int) -> Iterator[bytes]:
         """Yield the part with their boxes, in pieces.
@@ -106,14 +121,18 @@ class Notes:
         """
         first = (number - 1) * _BLOCKS + 1
         blocks = range(first, first + len(self._notes) // _BLOCK + 1)
-        shapes = (_shape(first * _BLOCK + at, note) for at, note in enumerate(self._notes, 1))
+        shapes = (_shape(first * _BLOCK + at, note) for at, note in enumerate(self._read(), 1))
         head = _DRAWING.format(",".join(map(str, blocks)))
         return in_pieces(chain([head], shapes, ["</xml>"]))
 
+    def _read(self) -> Iterator[_Note]:
+        for record in self._notes:
+            row, column, text = record.split(_BETWEEN)
+            yield _Note(int(row), int(column), text)
+
 
 def _comment(note: _Note) -> str:
-    text = legal(note.text).replace("\r\n", "\n").replace("\r", "\n")
-    text = escape(_LOOKS_ESCAPED.sub("_x005F_", text))
+    text = escape(_LOOKS_ESCAPED.sub("_x005F_", note.text))
     reference = f"{column_letters(note.column)}{note.row}"
     return (
         f'<comment ref="{reference}" authorId="0">'  # exceljs needs a run, which Excel writes too

@@ -7,7 +7,7 @@ Source: ECMA-376 Part 1 §18.3.1.99 (worksheet): the order of its elements.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
@@ -79,7 +79,7 @@ class SheetWriter:
         self._options = options  # of the sheet
         self._workbook = workbook  # what all sheets share
         # Links, notes and the table.
-        self._attachments = Attachments(workbook.converted, table=bool(options.table))
+        self._attachments = Attachments(workbook.converted, workbook.records, table=options.table)
         self._totals = Totals(name, head.columns)  # of the rows so far
         # Formulas with columns of the table.
         self._references = TableFormulas(name, head, table=bool(options.table))
@@ -195,14 +195,18 @@ class SheetWriter:
                 converted.pop(name, None)
             converted.update(self._before.counts)
 
-    def bottom(self) -> bytes:
-        """Return everything after the last data row."""
+    def keep(self) -> None:
+        """Let go of what `undo` needs, which may be as much as the sheet keeps in memory."""
+        self._before = None
+
+    def bottom(self) -> Iterator[bytes]:
+        """Yield everything after the last data row, in pieces."""
         options = self._options
         merged = "".join(f'<mergeCell ref="{cells}"/>' for cells in self._heading.merged)
         if merged:
             merged = f'<mergeCells count="{len(self._heading.merged)}">{merged}</mergeCells>'
         filtered = self._filtered()
-        return (
+        yield (
             self._totals_row()
             + "</sheetData>"
             + protection(options.protect, self._name)
@@ -210,11 +214,9 @@ class SheetWriter:
             + merged
             + self._rules.formats(self._data_rows)
             + self._rules.validations(self._data_rows)
-            + self._attachments.hyperlinks()
-            + page.setup(options)
-            + self._attachments.references()
-            + "</worksheet>"
         ).encode()
+        yield from self._attachments.hyperlinks()
+        yield (page.setup(options) + self._attachments.references() + "</worksheet>").encode()
 
     def attachments(self, number: int) -> list[parts.Part]:
         """Return the parts that belong to the sheet, after `bottom` was called.
@@ -343,6 +345,6 @@ class _Snapshot(NamedTuple):
     """
 
     last: int
-    attachments: tuple[int, int]
+    attachments: Any
     totals: Any
     counts: dict[str, int]

@@ -23,6 +23,7 @@ from streamware.formats.xlsx import parts, properties
 from streamware.formats.xlsx.context import WorkbookContext
 from streamware.formats.xlsx.functions import prefixed
 from streamware.formats.xlsx.index import NAME, index_sheet
+from streamware.formats.xlsx.records import RecordFile
 from streamware.formats.xlsx.sheet import SheetWriter
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import StyleRegistry
@@ -102,15 +103,15 @@ class OpenSheet:
         if self.size + len(xml) > MAX_SHEET and not first:
             self.writer.undo()
             return None
+        self.writer.keep()
         return xml
 
-    def end(self) -> bytes:
-        """Return the XML after its last row, and complete what the workbook lists."""
-        xml = self.writer.bottom()
+    def end(self) -> Iterator[bytes]:
+        """Yield the XML after its last row, and complete what the workbook lists."""
+        yield from self.writer.bottom()
         self.listed.rows = self.writer.last - self.writer.above
         self.listed.names = self.writer.defined_names()
         self.listed.formulas = self.writer.formulas
-        return xml
 
 
 class XlsxEncoder:
@@ -118,7 +119,8 @@ class XlsxEncoder:
 
     Memory holds one block of XML and the state of deflate, whatever the number of rows.  If the
     rows of several sheets come in one pass, the first sheet is written into the zip.  Each of the
-    others is deflated into a spool, which takes 256 KiB plus what the spool keeps in memory.
+    others is deflated into a spool, which takes 256 KiB plus what the spool keeps in memory.  Their
+    links and notes wait in one more spool.
 
     Args:
         options: Options of the workbook.
@@ -130,11 +132,13 @@ class XlsxEncoder:
         self._options = options  # of the workbook
         self._columns = tuple(columns)  # of the sheet if there are no rows
         self._zip = ZipWriter(options.compression)  # the file
+        spooled = context.interleaved and context.open_spool
         # What the sheets share.
         self._workbook = WorkbookContext(
             context,
             StyleRegistry(Styles(), compact=options.compact),
             SharedStrings() if options.strings == "shared" else None,
+            RecordFile(spooled) if spooled else None,
         )
         self._names = SheetNames()  # of all sheets so far
         # The sheet that lists the others; its name is taken first, so that no other gets it.
@@ -188,6 +192,7 @@ class XlsxEncoder:
                 yield from self._zip.copy(sheet.part, sheet.spooled)
             yield self._attach(sheet)
             self._waiting.popleft()
+        self._close_records()
         yield from self._last_parts()
 
     def abort(self) -> None:
@@ -197,6 +202,11 @@ class XlsxEncoder:
             spooled = self._waiting.popleft().spooled
             if spooled is not None:
                 spooled.close()
+        self._close_records()
+
+    def _close_records(self) -> None:
+        if self._workbook.records is not None:
+            self._workbook.records.close()
 
     # The parts
 
@@ -354,7 +364,7 @@ class XlsxEncoder:
 
     def _end(self, sheet: OpenSheet) -> bytes:
         """Close a sheet; return its end, and the parts that belong to it."""
-        out = self._put(sheet, sheet.end())
+        out = b"".join([self._put(sheet, xml) for xml in sheet.end()])
         del self._open[sheet.writer.head]
         if sheet.spooled is None:
             return out + self._zip.close() + self._attach(sheet)
