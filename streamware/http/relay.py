@@ -55,7 +55,7 @@ def break_relays(send: _Send, error: Exception) -> list[asyncio.Task[None]]:
 def unknown_relay() -> str | None:
     """Return the name of relays that `break_relays` would not find; None if there are none."""
     module = sys.modules.get(_MODULE)
-    if module is None or _has_task(module.BaseHTTPMiddleware.__call__.__code__):
+    if module is None or any(map(_has_task, _codes(module.BaseHTTPMiddleware.__call__))):
         return None
     return "this version of Starlette's BaseHTTPMiddleware"
 
@@ -203,6 +203,21 @@ def _is_task(code: CodeType) -> bool:
 def _is_call(code: CodeType) -> bool:
     """Return whether it is that of a relay that awaits its task, and passes the messages on."""
     return code.co_name == "__call__" and _has_task(code)
+
+
+def _codes(function: Any) -> Iterator[CodeType]:
+    """Yield the code of a function, and of what it wraps: Sentry and others replace methods."""
+    rest, seen = [function], set[int]()
+    while rest:
+        found = rest.pop()
+        if id(found) in seen or not isinstance(getattr(found, "__code__", None), CodeType):
+            continue
+        seen.add(id(found))
+        yield found.__code__
+        rest.append(getattr(found, "__wrapped__", None))
+        for cell in getattr(found, "__closure__", None) or ():
+            with suppress(ValueError):  # it is empty
+                rest.append(cell.cell_contents)
 
 
 @cache

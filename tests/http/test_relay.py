@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import pytest
@@ -249,6 +249,23 @@ async def test_nothing_is_left_to_send() -> None:
 
 
 def test_the_installed_starlette_is_known() -> None:
+    assert relay.unknown_relay() is None
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_known_starlette_is_known_although_an_observer_has_wrapped_it(
+    named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = base.BaseHTTPMiddleware.__call__
+
+    async def observed(self: Any, scope: Any, receive: Any, send: Any) -> None:  # as Sentry does
+        await call(self, scope, receive, send)
+
+    async def observed_again(*given: Any) -> None:
+        await observed(*given)
+
+    wrapped = wraps(call)(lambda *given: None) if named else observed_again
+    monkeypatch.setattr(base.BaseHTTPMiddleware, "__call__", wrapped)
     assert relay.unknown_relay() is None
 
 
