@@ -51,6 +51,8 @@ _DECIMALS = re.compile(
     "(?:[0#?,]*0[0#?,]*,[0#?]{1,2}|[0#?,]*,(?:00|[0#?]{4,})|[0#?,]*0[0,]*[#?][0#?,]*|,[0#?]+)\\Z"
 )
 _BLANK_GROUPS = re.compile("(?<=[#0])[ '\u2019\u00a0\u202f](?=[#0]{3})")
+# Groups as in Switzerland, France or Sweden: a code has literals there, as in '5 and 1234'567.
+_OTHER_GROUPS = re.compile("(?<![#0?])#[ '\u2019\u00a0\u202f]##0")
 _ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]")
 _TIME = re.compile("[ymdhs]")
 _PLACEHOLDERS = re.compile(r"[ymdhsegb]+", re.IGNORECASE)
@@ -85,7 +87,7 @@ def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it che
         )
     if not _is_english(format):
         raise ValueError(
-            f"the number format {format!r} has points and commas as in other languages; write"
+            f"the number format {format!r} has separators as in other languages; write"
             f" {_in_english(format)!r}: in a code the point is always decimal and the comma groups"
             " digits, and programs show both as in the reader's language"
         )
@@ -124,9 +126,11 @@ def _problem(code: str) -> str | None:
 
 
 def _is_english(code: str) -> bool:
-    """Return whether no comma of the code can only be meant as a decimal comma."""
-    rest = _LITERALS.sub(" ", code)
-    return not _DECIMAL_SECONDS.search(rest) and all(map(_is_grouped, _DIGITS.findall(rest)))
+    """Return whether nothing in the code can only be meant as in another language."""
+    rest = _LITERALS.sub("x", code)
+    if _DECIMAL_SECONDS.search(rest) or _OTHER_GROUPS.search(rest):
+        return False
+    return all(map(_is_grouped, _DIGITS.findall(rest)))
 
 
 def _is_grouped(digits: str) -> bool:
@@ -146,7 +150,9 @@ def _in_english(code: str) -> str:
     at, swapped = 0, ""
     for found in [*_LITERALS.finditer(code), None]:
         end = len(code) if found is None else found.start()
-        swapped += code[at:end].translate(str.maketrans(".,", ",."))
+        piece = code[at:end]
+        decimal_comma = _OTHER_GROUPS.search(piece) is None or "," in piece
+        swapped += piece.translate(str.maketrans(".,", ",.")) if decimal_comma else piece
         if found is not None:
             swapped += found[0]
             at = found.end()
