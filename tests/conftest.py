@@ -20,6 +20,7 @@ import streamware.engine.driver
 import streamware.engine.lifecycle
 import streamware.rows.batching
 from drive import Clock
+from streamware.http.watchdog import watchdog
 
 GRACE = 2.0
 """Seconds for threads and servers to finish; the library itself promises one."""
@@ -100,6 +101,7 @@ def nothing_left_behind(
     threads = set(threading.enumerate())
     descriptors = _descriptors()
     yield
+    watchdog.hurry()  # its thread would end by itself, half a second later
     if request.node.stash.get(_failed, False):
         return
     _nothing("descriptors", lambda: sorted((_descriptors() - descriptors).elements()))

@@ -24,6 +24,7 @@ from streamware.scratch.forks import identity, still
 _GIVEN = ("gunicorn.socket", "werkzeug.socket")
 _REPORTED = "waitress.client_disconnected"
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
+_UNKNOWN = -1, (0, 0)  # a descriptor, and what its file is known by
 _FEW = 256  # descriptors, among which a connection is found in about a millisecond
 _RDHUP = getattr(select, "POLLRDHUP", 0)  # the client has closed its end; Linux only
 _GONE = _RDHUP | getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
@@ -36,17 +37,17 @@ class Connection:
 
     Args:
         descriptor: Its descriptor, which the server closes; -1 if it is not known.
+        known: The identity of its file.
         reported: Returns whether the server knows that the client has left.
-
-    Raises:
-        OSError: The descriptor is not open.
     """
 
     __slots__ = ("_descriptor", "_identity", "_reported")
 
-    def __init__(self, descriptor: int, reported: Callable[[], object] = lambda: False) -> None:
+    def __init__(
+        self, descriptor: int, known: tuple[int, int], reported: Callable[[], object] | None = None
+    ) -> None:
         self._descriptor = descriptor
-        self._identity = (0, 0) if descriptor < 0 else identity(os.fstat(descriptor))
+        self._identity = known
         self._reported = reported
 
     def has_left(self) -> bool:
@@ -54,7 +55,7 @@ class Connection:
 
         A client that has only shut down its sending half has left, too, as servers see it.
         """
-        if self._reported():
+        if self._reported is not None and self._reported():
             return True
         if self._descriptor < 0 or (poll := _poll()) is None:
             return False
@@ -99,13 +100,11 @@ def from_environ(environ: Mapping[str, Any]) -> Callable[[], Connection | None]:
             descriptor = next((socket.fileno() for socket in given), -1)
     if descriptor >= 0:
         with suppress(OSError):
-            known = Connection(descriptor)
+            known = Connection(descriptor, identity(os.fstat(descriptor)))
             return lambda: known
     client = environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT")
     port, reported = environ.get("SERVER_PORT"), environ.get(_REPORTED)
-    if reported is None:
-        return lambda: _find(client, port)
-    return lambda: Connection(_find_descriptor(client, port), reported)
+    return lambda: _find(client, port, reported)
 
 
 def from_scope(scope: Mapping[str, Any]) -> Callable[[], Connection | None]:
@@ -117,33 +116,39 @@ def from_scope(scope: Mapping[str, Any]) -> Callable[[], Connection | None]:
     return lambda: _find((ends[0][0], ends[0][1]), ends[1][1])
 
 
-def _find(client: tuple[Any, Any], port: Any) -> Connection | None:
-    """Return the connection of a client to a port of this process; None if it has none."""
-    with suppress(OSError):
-        descriptor = _find_descriptor(client, port)
-        return None if descriptor < 0 else Connection(descriptor)
-    return None
+def _find(
+    client: tuple[Any, Any], port: Any, reported: Callable[[], object] | None = None
+) -> Connection | None:
+    """Return the connection of a client to a port of this process; None if nothing is known."""
+    descriptor, known = _find_descriptor(client, port)
+    return None if descriptor < 0 and reported is None else Connection(descriptor, known, reported)
 
 
-def _find_descriptor(client: tuple[Any, Any], port: Any) -> int:
-    """Return the descriptor of a connection, or -1."""
+def _find_descriptor(client: tuple[Any, Any], port: Any) -> tuple[int, tuple[int, int]]:
+    """Return the descriptor of a connection and the identity of its file; -1 if it is unknown."""
     try:
         peer, own = _end((str(client[0]), int(client[1]))), int(port)
     except (TypeError, ValueError):  # a Unix socket, or a proxy that named its client only
-        return -1
+        return _UNKNOWN
     if peer is None:
-        return -1
+        return _UNKNOWN
     for descriptor in _descriptors():
         with suppress(OSError):
-            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                continue
-        with suppress(OSError), _borrowed(descriptor) as borrowed:
-            name = borrowed.getpeername()
-            # The ports first: they differ for nearly all, and are compared at once.
-            same = isinstance(name, tuple) and name[1:2] == peer[1:] and _end(name) == peer
-            if same and borrowed.getsockname()[1] == own:
-                return descriptor
-    return -1
+            status = os.fstat(descriptor)
+            if stat.S_ISSOCK(status.st_mode) and _has_ends(descriptor, peer, own):
+                known = identity(status)
+                # Else it was closed in between, and these are the ends of another connection.
+                return (descriptor, known) if still(descriptor, known) else _UNKNOWN
+    return _UNKNOWN
+
+
+def _has_ends(descriptor: int, peer: tuple[str, int], own: int) -> bool:
+    """Return whether a socket connects an address with a port of this process."""
+    with _borrowed(descriptor) as borrowed:
+        name = borrowed.getpeername()
+        # The ports first: they differ for nearly all, and are compared at once.
+        same = isinstance(name, tuple) and name[1:2] == peer[1:] and _end(name) == peer
+        return same and borrowed.getsockname()[1] == own
 
 
 def is_quickly_found() -> bool:

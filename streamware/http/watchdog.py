@@ -1,7 +1,8 @@
 """Watchdog: looks twice a second at every response that a WSGI server is sending.
 
 While a WSGI server sends, or waits for rows, no code of ours runs on its thread.  So one thread of
-the process looks at all responses.  It exists as long as there are any.
+the process looks at all responses.  It ends when it finds none, half a second after the last: to
+start and end it with each response would cost as much as a small export.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
-from time import sleep
 from typing import Protocol
 from weakref import ref
 
@@ -17,7 +17,6 @@ from streamware.http.sending import TICK
 from streamware.locks import fork_safe
 from streamware.scratch.forks import watch
 
-_LINGER = 0.01  # seconds for which the thread outlives the last response
 logger = logging.getLogger("streamware")
 
 
@@ -40,13 +39,12 @@ class Watchdog:
         self._responses: dict[int, ref[Watched]] = {}
         self._lock = fork_safe(threading.Lock())  # guards the thread; never taken by a finalizer
         self._thread: threading.Thread | None = None
-        self._ending = threading.Event()  # set when there is nothing left to look at
+        self._early = threading.Event()  # set when the next look shall not wait
 
     def add(self, response: Watched) -> None:
         """Look at a response until it is removed."""
         self._responses[id(response)] = ref(response)
         with self._lock:
-            self._ending.clear()
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="streamware", daemon=True)
                 with suppress(RuntimeError):  # too many threads: the response does without
@@ -56,18 +54,19 @@ class Watchdog:
     def remove(self, response: Watched) -> None:
         """Stop looking at a response.  Idempotent; never waits, so a finalizer may call it."""
         self._responses.pop(id(response), None)
-        if not self._responses:
-            self._ending.set()
+
+    def hurry(self) -> None:
+        """Look at once: if there is nothing to look at, the thread ends."""
+        self._early.set()
 
     def _run(self) -> None:
         while True:
-            if self._ending.wait(TICK):
-                sleep(_LINGER)  # a busy server has another response by then
+            self._early.wait(TICK)
+            self._early.clear()
             with self._lock:
                 if not self._responses:
                     self._thread = None
                     return
-                self._ending.clear()
             for key, reference in list(self._responses.items()):
                 response = reference()
                 if response is None:

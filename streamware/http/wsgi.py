@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from contextvars import Context, copy_context
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -253,6 +254,7 @@ class Body(ContextIterator):
         self._sending = Sending(bounds, self._document.expire, find)  # what the client takes
         self._overdue: LimitError | None = None  # the limit that it exceeded by taking nothing
         self._cut_at: float | None = None  # when the connection was broken
+        self._cutting = RLock()  # held while it is broken; re-entrant for finalizers
         super().__init__()
         # Rows are opened, pulled and closed in this context, whichever thread the server uses.
         self._run(CURRENT.set, self._lease.scratch)
@@ -349,16 +351,34 @@ class Body(ContextIterator):
             return
         if not sending.searched:
             sending.search()
-        self.left = sending.connection is not None and sending.connection.has_left()
-        if not self.left:
-            self._overdue = sending.overdue()
-            if self._overdue is None:
-                return
-            self._error, self._sent = self._overdue, False
-        self._cut_at = monotonic()
-        if sending.connection is not None:
-            # Also if the client has sent a FIN: it may still read what would look complete.
-            sending.connection.cut()
+        left = sending.connection is not None and sending.connection.has_left()
+        overdue = None if left else sending.overdue()
+        if (left or overdue is not None) and self._cut(overdue):
+            self._interrupt()
+
+    def _cut(self, overdue: LimitError | None) -> bool:
+        """Break the connection, unless the response has ended: it may serve the next request.
+
+        Args:
+            overdue: The limit that the client exceeded; None if it has left.
+        """
+        with self._cutting:
+            if self._over:
+                return False
+            self._cut_at = monotonic()
+            if overdue is None:
+                self.left = True
+            else:
+                self._overdue = self._error = overdue
+                self._sent = False
+            if self._sending.connection is not None:
+                # Also if the client has sent a FIN: it may still read what would look complete.
+                self._sending.connection.cut()
+        return True
+
+    def _interrupt(self) -> None:
+        """End what is in flight although its connection is broken."""
+        sending = self._sending
         if self.left and not sending.is_waiting:
             self._document.cancel()
             run(self._document.interrupt)  # elsewhere, because it may block
@@ -378,7 +398,8 @@ class Body(ContextIterator):
     def end(self) -> None:
         """Close the rows."""
         watchdog.remove(self)
-        self._context = copy_context()
+        with self._cutting:  # it is over: once this was free, nothing breaks the connection
+            self._context = copy_context()
         self._chunks.close()
 
     def leave(self) -> None:

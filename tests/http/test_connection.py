@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -209,6 +210,39 @@ def test_a_connection_that_the_server_has_closed_is_left(pair: Pair) -> None:
         found.cut()
         one.sendall(b"x")
         assert other.recv(1) == b"x"
+
+
+@pytest.mark.parametrize("told", [None, lambda: True])
+@pytest.mark.parametrize("reused", [True, False])
+def test_a_connection_that_is_closed_while_it_is_found_is_not_another_one(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, told: Any, reused: bool
+) -> None:
+    """The server closes it, and perhaps gets the next client under the same number."""
+    other, next_of = connected()
+    real, number = module._borrowed, pair[1].fileno()
+
+    @contextmanager
+    def borrowed(descriptor: int) -> Iterator[Any]:
+        with real(descriptor) as made:
+            yield made
+        if descriptor == number:
+            monkeypatch.setattr(module, "_borrowed", real)
+            pair[1].close()
+            if reused:
+                os.dup2(next_of.fileno(), number)
+
+    monkeypatch.setattr(module, "_borrowed", borrowed)
+    with other, next_of:
+        given = {} if told is None else {"waitress.client_disconnected": told}
+        found = from_environ({**ends(pair), **given})()
+        assert module._borrowed is real
+        if found is not None:
+            assert found.has_left()
+            found.cut()
+        next_of.sendall(b"x")
+        assert other.recv(1) == b"x"
+        if reused:
+            os.close(number)
 
 
 def test_what_a_server_has_closed_before_is_not_given() -> None:

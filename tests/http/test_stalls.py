@@ -14,7 +14,7 @@ import pytest
 
 import streamware as sw
 from fakes import PATIENCE, Connection, Rows, asgi_get, environ, orders
-from streamware.http import sending, stalls, watchdog, wsgi
+from streamware.http import connection, sending, stalls, watchdog, wsgi
 from streamware.http.admission import admission
 from streamware.scratch.pool import _pools
 
@@ -260,7 +260,8 @@ def test_a_client_that_takes_nothing_is_cut_off(
     server = serving(app, given)
     server.join()
     server.close()
-    assert isinstance(server.error, OSError)  # its call of `send` has failed
+    # Its call of `send` has failed; or the next chunk, if it was between two calls.
+    assert isinstance(server.error, (OSError, sw.LimitError))
     assert (receipts[-1].outcome, rows.closed) == ("client gone", 1)
     assert (receipts[-1].problem or "").startswith("Limits.stall_seconds: 0.")
     assert admission(settings).active == 0
@@ -381,3 +382,31 @@ def test_no_thread_is_left(settings: sw.Settings) -> None:
     server.join()
     server.close()
     until(lambda: threading.active_count() <= before)
+
+
+def test_the_next_request_on_a_connection_is_not_hit_by_a_look_at_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, server = socket.socketpair()
+    looking, ended = threading.Event(), threading.Event()
+
+    class Slow(connection.Connection):
+        """The look at the client takes until the response has ended."""
+
+        def has_left(self) -> bool:
+            looking.set()
+            assert ended.wait(PATIENCE)
+            return True
+
+    status = os.fstat(server.fileno())
+    found = Slow(server.fileno(), (status.st_dev, status.st_ino))
+    monkeypatch.setattr(wsgi, "from_environ", lambda _: lambda: found)
+    with client, server:
+        body: Any = sw.Export(orders(3)).wsgi(environ(), lambda *_: len)
+        assert looking.wait(PATIENCE)
+        assert b"".join(body)
+        body.close()
+        ended.set()
+        until(lambda: watchdog.watchdog._thread is None)
+        server.sendall(b"the next response")
+        assert client.recv(100) == b"the next response"
