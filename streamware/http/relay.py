@@ -29,6 +29,9 @@ _TASK = "coro"
 _NAMES = frozenset({"self", "scope", "send_stream"})
 """What it refers to: the relay, the scope that the application got, the stream of its messages."""
 _MODULE = "starlette.middleware.base"
+_BRIDGES = ("a2wsgi.", "anyio.", "asgiref.", "hypercorn.", "uvicorn.")
+"""What runs a WSGI application on a thread beside an event loop; Starlette uses anyio for that."""
+_PATIENCE = 1.0  # seconds that an event loop has to answer
 _MOST = 2000  # objects that are looked at on the way of a message
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -58,6 +61,39 @@ def unknown_relay() -> str | None:
     if module is None or any(map(_has_task, _codes(module.BaseHTTPMiddleware.__call__))):
         return None
     return "this version of Starlette's BaseHTTPMiddleware"
+
+
+def is_beside() -> bool:
+    """Return whether there are relays in the event loop beside which a bridge runs this thread.
+
+    They may be around the bridge.  Also True if the loop is not found, or does not answer.
+    """
+    loop = next(filter(None, map(_loop_of, _stack())), None)
+    if loop is None:
+        return True
+    # Not from here: the task of the bridge may not have come to wait for this thread yet.
+    found = asyncio.run_coroutine_threadsafe(_has_relays(), loop)
+    try:
+        return found.result(_PATIENCE)
+    except Exception:  # noqa: BLE001 - then it is not known
+        found.cancel()
+        return True
+
+
+async def _has_relays() -> bool:
+    tasks = asyncio.all_tasks()
+    return any(_is_task(frame.f_code) for task in tasks for frame in _frames(task))
+
+
+def _loop_of(frame: FrameType) -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that a frame of a bridge, or of the thread it uses, knows."""
+    if not str(frame.f_globals.get("__name__")).startswith(_BRIDGES):
+        return None
+    names = frame.f_locals
+    known = [names.get("loop"), getattr(names.get("self"), "loop", None)]
+    for each in _way(names.get("send")):  # hypercorn's
+        known += [each, getattr(each, "_loop", None)]
+    return next((each for each in known if isinstance(each, asyncio.AbstractEventLoop)), None)
 
 
 class _Failure(dict[str, Any]):
@@ -117,7 +153,8 @@ def _way(start: object) -> Iterator[object]:
         if id(each) not in seen:
             seen[id(each)] = each
             yield each
-            waiting += _parts(each)
+            with suppress(Exception):  # some objects raise when they are asked for an attribute
+                waiting += _parts(each)
 
 
 def _parts(call: object) -> list[object]:

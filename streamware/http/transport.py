@@ -17,6 +17,8 @@ from importlib import metadata
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from streamware.http import relay
+
 _HTTP_1_0 = ("1.0", "1", "0.9")  # granian gives "HTTP/1", without a minor version
 _GRANIAN_BREAKS = (2, 8, 9)
 """The first version of granian whose WSGI side breaks the transfer."""
@@ -46,7 +48,7 @@ def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
         return "SCGI"
     elif software.startswith(_FRONTS):
         return "FastCGI"
-    elif not software and _RELAYS in sys.modules and _is_bridged(environ):
+    elif not software and _RELAYS in sys.modules and _is_bridged(environ) and relay.is_beside():
         return "Starlette around a WSGI application"
     version = str(environ.get("SERVER_PROTOCOL", "")).upper().removeprefix("HTTP/")
     return "HTTP/1.0" if version in _HTTP_1_0 else None

@@ -320,10 +320,8 @@ class Body(ContextIterator):
     def step(self) -> bytes:
         """Return the next chunk, or `END`."""
         chunk, self._first = self._first, b""
-        if chunk:
-            return chunk
         try:
-            chunk = next(self._chunks, self.END)
+            chunk = chunk or next(self._chunks, self.END)
             self._watch.look()
         except BaseException as error:
             if self.left and isinstance(error, _INTERRUPTED):
@@ -333,6 +331,9 @@ class Body(ContextIterator):
                 self._late.note(error)
             raise
         self._sent = chunk is self.END
+        if not self._sent and isinstance(self._chunks, Spooled):
+            # A server need not ask for more than `Content-Length` (PEP 3333).
+            self._sent = self._chunks.content.is_read
         return chunk
 
     def unwanted(self) -> None:

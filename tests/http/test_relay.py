@@ -1,6 +1,7 @@
 """An export that fails late below middlewares that run it in a task of their own."""
 
 import asyncio
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial, wraps
@@ -285,3 +286,49 @@ async def test_below_a_starlette_that_is_not_known_auto_spools(
         "this version of Starlette's BaseHTTPMiddleware would hide that it was cut"
     )
     assert "BaseHTTPMiddleware a client would not notice" in caplog.text
+
+
+def bridged(name: str, app: Any) -> Any:
+    """The ASGI application that a bridge makes of a WSGI application."""
+    module, kind = name.split(":")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return vars(pytest.importorskip(module))[kind](app)
+
+
+BRIDGES = (
+    "a2wsgi.wsgi:WSGIMiddleware",
+    "asgiref.wsgi:WsgiToAsgi",
+    "hypercorn.middleware.wsgi:AsyncioWSGIMiddleware",
+    "starlette.middleware.wsgi:WSGIMiddleware",
+    "uvicorn.middleware.wsgi:_WSGIMiddleware",
+)
+
+
+@pytest.fixture(scope="module")
+def asgiref_thread() -> None:
+    """The thread that asgiref keeps for the process."""
+    sync = pytest.importorskip("asgiref.sync")
+    asyncio.run(sync.sync_to_async(lambda: None)())
+
+
+@pytest.mark.usefixtures("asgiref_thread")
+@pytest.mark.parametrize("name", BRIDGES)
+@pytest.mark.parametrize(
+    ("stack", "delivery"),
+    [([], "stream"), ([Tasked], "stream"), ([Passing], "spool"), ([Tasked, Passing], "spool")],
+)
+async def test_a_wsgi_application_in_a_bridge_is_spooled_below_relays_only(
+    name: str, stack: list[Any], delivery: str
+) -> None:
+    receipts: list[sw.Receipt] = []
+    app = sw.Export(orders(10), format="csv", on_done=receipts.append)
+    connection = Connection(headers={"host": "shop"})
+    connection.scope |= {"root_path": "", "server": ("shop", 80)}
+    bridge = bridged(name, app)
+    await below(stack, bridge)(connection.scope, connection.receive, connection.send)
+    body = b"".join(message.get("body", b"") for message in connection.sent)
+    assert len(csv_rows(body)) == 10
+    assert [(each.delivery, each.outcome) for each in receipts] == [(delivery, "complete")]
+    if (executor := getattr(bridge, "executor", None)) is not None:
+        executor.shutdown()
