@@ -152,6 +152,7 @@ def test_no_program_finds_a_formula_whatever_it_splits_at(
             assert not re.match(r"[+-][a-z]", shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delimiter", ",;\t")
 @pytest.mark.parametrize("written", ",;")
 def test_libreoffice_finds_no_formula(delimiter: str, written: str, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def calculated(form: sw.Format, folder: Path) -> list[str]:
     return libreoffice_csv(data, folder, 1, f"book{form.extension}")[0]
 
 
+@pytest.mark.slow
 def test_libreoffice_calculates_the_same_as_in_a_workbook_of_excel(tmp_path: Path) -> None:
     ours, excels = calculated(sw.Ods(), tmp_path), calculated(sw.Xlsx(), tmp_path)
     assert dict(zip(FORMULAS, ours[2:], strict=True)) == dict(

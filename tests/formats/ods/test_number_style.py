@@ -41,6 +41,7 @@ def shown(form: sw.Format, folder: Path) -> list[list[str]]:
     return libreoffice_csv(data, folder, 1, f"book{form.extension}")
 
 
+@pytest.mark.slow
 def test_libreoffice_shows_numbers_as_in_a_workbook_of_excel(tmp_path: Path) -> None:
     ours, excels = shown(sw.Ods(), tmp_path), shown(sw.Xlsx(), tmp_path)
     different = [
