@@ -65,8 +65,8 @@ class CancellableTask:
     def cancel(self, *ignored: object) -> None:
         """Cancel it, with or after its first step.  Idempotent."""
         self._wanted = False
-        if self.started and not self.task.done() and not self.task.cancelling():
-            self.task.cancel()
+        if self.started and not self.task.cancelling():
+            self.task.cancel()  # of one that has failed: asyncio then does not log its error
 
     async def _run(self) -> None:
         self.started = True
