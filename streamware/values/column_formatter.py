@@ -264,22 +264,18 @@ class ColumnFormatter:
             formatted.sparse = True
         return formatted
 
-    def _texts(self, cells: Sequence[str]) -> FormattedColumn | None:
+    def _texts(self, cells: Sequence[str], *, exact: bool = True) -> FormattedColumn | None:
         try:
             blob = "\x1f".join(cells).encode()
         except UnicodeEncodeError:
             return None
-        # A text has at most as many characters, and UTF-16 units, as bytes of UTF-8.
-        bound = self._cell_characters
-        if bound is not None and len(blob) > bound and max(map(len, cells)) > bound:
-            return None
-        if (
-            self._text_rules.spreadsheet
-            and len(blob) > UTF16_CELL
-            and max(map(len, cells)) > UTF16_CELL // 2
-        ):
-            return None
         kept = blob.translate(None, self._plain)
+        bound = self._cell_characters
+        if not exact and (len(kept) >= len(cells) or bound is not None or len(blob) > UTF16_CELL):
+            # The methods of a subclass may return anything; joining calls none of them.
+            cells = list(map(str.__str__, cells))
+        if self._has_long(cells, len(blob)):
+            return None
         guard = self._single.guard
         if guard is not None and len(kept) >= len(cells):
             # What is not next to each other in the short `kept` is not so in `blob`.
@@ -302,6 +298,15 @@ class ColumnFormatter:
             blob, kept = unix_lines(blob), kept.replace(b"\r", b"\n")
         return self._text_column(self._text_rules.escape(blob, kept, self._converted))
 
+    def _has_long(self, cells: Sequence[str], size: int) -> bool:
+        """Return whether a text may be too long; all have that many bytes of UTF-8."""
+        # A text has at most as many characters, and UTF-16 units, as bytes of UTF-8.
+        bound = self._cell_characters
+        if bound is not None and size > bound and max(map(len, cells)) > bound:
+            return True
+        spreadsheet = self._text_rules.spreadsheet and size > UTF16_CELL
+        return spreadsheet and max(map(len, cells)) > UTF16_CELL // 2
+
     def _text_column(self, tokens: list[Any]) -> FormattedColumn:
         """Return a column of texts; in a spreadsheet an empty text is an empty cell."""
         if self._text_rules.spreadsheet and not all(tokens):
@@ -309,8 +314,7 @@ class ColumnFormatter:
         return FormattedColumn(Kind.TEXT, tokens)
 
     def _subclass_texts(self, cells: Sequence[str]) -> FormattedColumn | None:
-        # The methods of a subclass may return anything.
-        return self._texts(list(map(str.__str__, cells)))
+        return self._texts(cells, exact=False)
 
     def _ints(self, cells: Sequence[int]) -> FormattedColumn | None:
         try:
