@@ -1,4 +1,4 @@
-"""Django's responses within Sentry, WhiteNoise and Django's own middlewares."""
+"""Django's responses within Sentry, OpenTelemetry, WhiteNoise and Django's own middlewares."""
 
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 import sentry_sdk
+from django.conf import settings
 from django.test import override_settings
+from opentelemetry import trace
+from opentelemetry.instrumentation.django import DjangoInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sentry_sdk.transport import Transport
 
 import streamware as sw
@@ -105,3 +111,35 @@ async def test_a_late_failure_is_reported(sent: list[str], tmp_path: Path) -> No
         await Site("asgi").get(view, middleware=STACK)
     assert outcomes == ["source error"]
     assert sorted(sent) == ["event", "transaction"]
+
+
+@pytest.mark.parametrize("under", ["wsgi", "wsgi, async", "asgi", "asgi, async"])
+async def test_rows_are_within_the_one_span_of_opentelemetry(under: str) -> None:
+    finished, spans = InMemorySpanExporter(), TracerProvider()
+    spans.add_span_processor(SimpleSpanProcessor(finished))
+    outcomes, seen = list[str](), list[int]()
+
+    def rows() -> Iterator[Any]:
+        seen.append(trace.get_current_span().get_span_context().span_id)
+        yield from orders(5000)
+
+    def view(request: Any) -> Any:
+        return ExportResponse(
+            request,
+            rows,
+            columns=COLUMNS,
+            format="csv",
+            on_done=lambda receipt: outcomes.append(receipt.outcome),
+        )
+
+    with override_settings(MIDDLEWARE=[]):
+        DjangoInstrumentor().instrument(tracer_provider=spans)
+        try:
+            for _ in range(2):  # the second one has no parent, either
+                await Site(under).get(view, middleware=settings.MIDDLEWARE)
+        finally:
+            DjangoInstrumentor().uninstrument()
+    ended = finished.get_finished_spans()
+    assert [span.parent for span in ended] == [None, None]
+    assert [span.context.span_id for span in ended] == seen
+    assert outcomes == ["complete", "complete"]
