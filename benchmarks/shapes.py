@@ -21,10 +21,10 @@ from typing import Any
 import streamware as sw
 from benchmarks.table import conditions, table
 
-ROWS, ROUNDS = 10_000, 5
+ROWS, ROUNDS = 3000, 3
 COLUMNS, WIDE = 10, 16_000
 LENGTH = 200_000  # characters of a long cell
-LONG_ROWS = 3000
+LONG_ROWS = 300
 
 
 class Text(str):
