@@ -42,7 +42,7 @@ from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
 from streamware.values.lazy_text import is_lazy_text
 from streamware.values.nested import ADDRESSES, compact_json
-from streamware.values.numbers import digits
+from streamware.values.numbers import MOST_DIGITS, digits, has_too_many_digits
 from streamware.values.scalars import (
     is_null,
     is_text_of_pandas,
@@ -67,9 +67,6 @@ DIGITS = 15
 """Decimal digits of a number that a spreadsheet stores and shows (Microsoft's limits page)."""
 UTF16_CELL = 32_767
 """UTF-16 units in a spreadsheet's cell (Microsoft's limits page)."""
-MOST_DIGITS = 10_000
-"""Digits that an integer may have: finding them takes quadratic time, here up to 2 ms."""
-_TOO_LARGE = 10**MOST_DIGITS
 _LARGEST_DOUBLE = int(sys.float_info.max)
 _DAY = timedelta(days=1)
 # Days of a duration that is beyond the last serial, that of 9999-12-31.
@@ -303,7 +300,7 @@ class CellFormatter:
         return Kind.BOOL, self._text_rules.true if value else self._text_rules.false
 
     def _int(self, value: int) -> tuple[Kind, bytes]:
-        if abs(value) >= _TOO_LARGE:
+        if has_too_many_digits(value):
             raise self.error(value, f"has more than {MOST_DIGITS:,} digits; pass it as text")
         token = digits(value)
         if self.largest is not None and abs(value) > self.largest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 from streamware.values import Values
 from streamware.values.dates import in_zone, iso_duration, naive
-from streamware.values.numbers import digits
+from streamware.values.numbers import MOST_DIGITS, digits, has_too_many_digits
 from streamware.values.scalars import (
     is_null,
     is_numpy_scalar,
@@ -52,7 +53,8 @@ NUMBERS = SPANS | MOMENTS | {Kind.NUMBER}
 
 
 # A number as a JSON or CSV document has it, not as Python does: no underscores, no `inf`.
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# It gives no digit back, which would take quadratic time.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _TIMED = frozenset({"date", "datetime", "time", "duration"})  # the kinds for which NaT is the null
 _BLANKS = " \t\r\n"
 _FINER = re.compile("[.,][0-9]{6}[0-9]*[1-9]")  # a fraction of a second that is cut
@@ -192,7 +194,8 @@ class KindReader:
         if isinstance(cell, Enum):
             return cell
         if isinstance(cell, Integral):
-            return digits(int(cell)).decode()
+            whole = int(cell)
+            return whole if has_too_many_digits(whole) else digits(whole).decode()
         if isinstance(cell, (Real, Decimal)):
             return str(cell) if isfinite(cell) else cell
         if isinstance(cell, datetime):
@@ -235,10 +238,10 @@ def read_number(text: str) -> int | Decimal:
     """
     if not _NUMBER.fullmatch(text):
         raise ValueError
-    try:
-        return int(text)
-    except ValueError:  # it has a fraction, or more digits than `int` takes
-        return Decimal(text)
+    if len(text) <= MOST_DIGITS:
+        with suppress(ValueError):  # it has a fraction, or more digits than `int` takes
+            return int(text)
+    return Decimal(text)
 
 
 def _is_not_a_number(cell: object) -> bool:

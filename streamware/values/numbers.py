@@ -16,8 +16,18 @@ except ImportError:  # no wheel for this platform: slower, with the same result
     orjson = None
 
 
+MOST_DIGITS = 10_000
+"""Digits that an integer may have: finding them takes quadratic time, here up to 2 ms."""
+_TOO_LARGE = int(10**MOST_DIGITS)
+
+
+def has_too_many_digits(value: int) -> bool:
+    """Return whether an integer has more than `MOST_DIGITS`."""
+    return abs(value) >= _TOO_LARGE
+
+
 def digits(value: int) -> bytes:
-    """Return all digits of an integer, however many."""
+    """Return all digits of an integer; the time grows with the square of their number."""
     try:
         return b"%d" % value
     except ValueError:  # CPython limits the digits of str(int), which takes quadratic time

@@ -4,6 +4,7 @@
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
+from time import process_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -284,3 +285,17 @@ def test_an_error_inside_a_value_names_its_cell(kind: Any) -> None:
         document([(None,), (Broken(),)], columns=columns, values=sw.Values(other="str"))
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("end", ["x", ".5.", "e", "e+"])
+def test_a_long_text_that_is_no_number_is_refused_at_once(end: str) -> None:
+    start = process_time()
+    with pytest.raises(sw.CellError, match=r"row 1, column a: .* cannot be read as number"):
+        read_as("number", "1" * 200_000 + end)
+    assert process_time() - start < 1
+
+
+@pytest.mark.parametrize("zeros", [10_000, 1_000_000])
+def test_an_integer_of_too_many_digits_is_no_text_either(zeros: int) -> None:
+    with pytest.raises(sw.CellError, match="has more than 10,000 digits"):
+        read_as("text", -(10**zeros))
