@@ -81,7 +81,7 @@ async def _break_transfer(scope: Scope, send: Send, error: BaseException) -> Non
     failure = error if isinstance(error, Exception) else RuntimeError(f"{kind} ended the export")
     if late := _from_middleware(scope).get("late_failure"):
         late.note(failure)
-    if (telling := break_relays(send, failure)) and failure is error:
+    if (telling := break_relays(scope, send, failure)) and failure is error:
         # A middleware in between could end the body as soon as this raises.
         await asyncio.wait(telling)
 

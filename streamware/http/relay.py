@@ -40,14 +40,16 @@ _outside: WeakKeyDictionary[object, bool] = WeakKeyDictionary()  # what `is_belo
 _sending: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task alive
 
 
-def break_relays(send: _Send, error: Exception) -> list[asyncio.Task[None]]:
+def break_relays(
+    scope: MutableMapping[str, Any], send: _Send, error: Exception
+) -> list[asyncio.Task[None]]:
     """Make every relay that gets what `send` sends raise `error` instead of ending the body.
 
     Return the tasks that pass it to them: a relay takes it once it has sent what came before.
     """
     loop = asyncio.get_running_loop()
     # While there is a clone, the stream does not end, although the application closes its own.
-    clones = [stream.clone() for stream in _streams(send)]
+    clones = [stream.clone() for stream in _streams(scope, send)]
     tasks = [loop.create_task(_send_error(clone, error)) for clone in clones]
     for task in tasks:
         _sending.add(task)
@@ -116,8 +118,12 @@ async def _send_error(stream: Any, error: Exception) -> None:
         await stream.send(_Failure(error))
 
 
-def _streams(send: _Send) -> list[Any]:
-    """Return the message stream of every relay that gets what `send` sends."""
+def _streams(scope: MutableMapping[str, Any], send: _Send) -> list[Any]:
+    """Return the message stream of every relay that gets what `send` sends.
+
+    Where a framework takes the body from an iterator, `send` leads nowhere; then the same headers,
+    a list that each request has for itself, show which relays are those of the request.
+    """
     if "anyio" not in sys.modules:  # Starlette needs it
         return []
     around = _tasks_around()
@@ -132,7 +138,8 @@ def _streams(send: _Send) -> list[Any]:
             key = (id(names["self"]), id(names["scope"]))
             if _is_task(frame.f_code):
                 relays[id(names["send_stream"])] = key
-                starts += [names["send_stream"]] if id(task) in around else []
+                same = names["scope"].get("headers") is scope.get("headers")
+                starts += [names["send_stream"]] if same or id(task) in around else []
             else:
                 sends[key] = names["send"]
     found = []

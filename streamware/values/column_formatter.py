@@ -15,14 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
 from itertools import compress, repeat
 from operator import attrgetter, is_, itemgetter
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from streamware.errors import StreamwareError
 from streamware.model.cell import Cell
@@ -58,8 +57,9 @@ _ZONE = attrgetter("tzinfo")
 _FORMULA, _CACHED, _IS_ARRAY = map(attrgetter, ("text", "cached", "array"))
 _CACHEABLE = frozenset({str, int, float, bool, None.__class__})
 _FEWEST = 8  # cells from which grouping them by their types pays
-# Zones that always have an offset; a date-time in any other may be naive.
-_OFFSETS = frozenset({timezone, ZoneInfo, None.__class__})
+# Zones that always have an offset; a date-time in any other may be naive.  By name: importing
+# zoneinfo takes time, and fails where sysconfig does.
+_OFFSETS = frozenset({"datetime.timezone", "zoneinfo.ZoneInfo", "builtins.NoneType"})
 
 
 @dataclass(slots=True)
@@ -357,7 +357,8 @@ class ColumnFormatter:
         naive = zones.count(None)
         if naive == len(zones):
             return self._naive(cells, Kind.DATETIME)
-        if naive or self._values.aware == "text" or not _OFFSETS.issuperset(map(type, zones)):
+        kinds = {f"{kind.__module__}.{kind.__name__}" for kind in set(map(type, zones))}
+        if naive or self._values.aware == "text" or not kinds <= _OFFSETS:
             return None
         zone = self._values.timezone
         elsewhere = len(zones) - zones.count(zone)
