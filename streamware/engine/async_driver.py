@@ -76,6 +76,13 @@ class Drivable(Protocol):
     def cancel(self) -> None:
         """Have `advance` end with the pull in flight."""
 
+    @property
+    def interruptible(self) -> bool:
+        """Whether `interrupt` has something to call."""
+
+    def interrupt(self) -> None:
+        """Interrupt a blocked pull, if it can be; from another thread."""
+
     def close(self) -> None:
         """Close the rows."""
 
@@ -86,20 +93,12 @@ class AsyncDriver:
     Args:
         make: Makes the driver, which is called from threads.
         flush_interval: Seconds after which a slow source's rows are flushed.
-        cancel: Interrupts a blocked pull, from another thread.
     """
 
-    def __init__(
-        self,
-        make: Callable[[Bridge], Drivable],
-        *,
-        flush_interval: float,
-        cancel: Callable[[], object] | None = None,
-    ) -> None:
+    def __init__(self, make: Callable[[Bridge], Drivable], *, flush_interval: float) -> None:
         self._bridges = AsyncRowBridges()  # between the tasks that read async rows and the worker
         self._driver = make(self._bridges)  # what the threads run
         self._flush_interval = flush_interval  # seconds until a slow source's rows are flushed
-        self._cancel = cancel  # interrupts a blocked pull
         self._worker = Worker()  # pulls and encodes; stopped when this is closed
         self._helper = Worker()  # flushes while the worker is blocked in a pull
         self._ready: deque[bytes] = deque()  # chunks to yield
@@ -273,10 +272,8 @@ class AsyncDriver:
                 self._filling.add_done_callback(mark_retrieved)
         self._bridges.cancel()
         endings = [self._worker.stop(self._driver.close), self._helper.stop(lambda: None)]
-        if pulling and self._cancel is not None:
-            thread = Thread(
-                target=call_logged, args=(self._cancel,), name="streamware", daemon=True
-            )
+        if pulling and self._driver.interruptible:
+            thread = Thread(target=self._driver.interrupt, name="streamware", daemon=True)
             call_logged(thread.start)  # if there are too many threads, the pull ends by itself
         return [ending for ending in endings if ending is not None]
 

@@ -19,25 +19,19 @@ class Deadline:
     interrupted.  The timer is a thread as long as it runs.
 
     Args:
-        seconds: Seconds from `start` to the interruption; None if only `strike` interrupts.
         interrupt: Interrupts a pull; called on the timer's thread.
 
     Attributes:
         struck: Whether `interrupt` was called because the time was over.
     """
 
-    def __init__(self, seconds: float | None, interrupt: Callable[[], object]) -> None:
+    def __init__(self, interrupt: Callable[[], object]) -> None:
         self.struck = False  # whether the time was over
         self._interrupt = interrupt  # interrupts a pull
         self._pulling = False  # whether a pull is under way
         self._generation = generation()  # of the process that has the timer
         self._lock = fork_safe(RLock())  # held while it interrupts, and while a pull ends
-        self._timer: Timer | None = None  # none without a time
-        if seconds is not None:
-            # What is longer than a thread can wait, some 292 years, is never over.
-            self._timer = Timer(min(seconds, TIMEOUT_MAX), self._expire)  # a thread once started
-            self._timer.name = "streamware"
-            self._timer.daemon = True
+        self._timer: Timer | None = None  # a thread once started
 
     def __enter__(self) -> None:
         self._pulling = True
@@ -46,9 +40,13 @@ class Deadline:
         with self._lock:
             self._pulling = False
 
-    def start(self) -> None:
-        """Start the timer."""
-        if self._timer is not None:
+    def start(self, seconds: float) -> None:
+        """Start the timer, unless it runs: it interrupts a pull after that many seconds."""
+        if self._timer is None:
+            # What is longer than a thread can wait, some 292 years, is never over.
+            self._timer = Timer(max(0, min(seconds, TIMEOUT_MAX)), self._expire)
+            self._timer.name = "streamware"
+            self._timer.daemon = True
             self._timer.start()
 
     def stop(self) -> None:

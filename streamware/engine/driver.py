@@ -16,8 +16,9 @@ encodes.  Rows are closed on the thread that is in `advance`; if none is, on the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from threading import RLock
@@ -111,9 +112,10 @@ class Driver:
         self._batcher: RowBatcher | None = None  # of the table that is being read
         self._unfinished = False  # whether rows were taken from it and are not encoded yet
         self._failure: BaseException | None = None  # found by another thread; advance raises it
-        self._deadline: Deadline | None = None  # interrupts a blocked pull
-        if cancel is not None:
-            self._deadline = Deadline(options.limits.seconds, cancel)  # starts with the rows
+        self._cancel = cancel  # the caller's; None: that of the source that is being read
+        # Interrupts a blocked pull.  It does not refer to this driver: a cycle would keep a dropped
+        # one from being closed.
+        self._deadline = Deadline(partial(_cancel_pull, cancel, self._opened))
         self._generation = generation()  # of the process that made it
         # What advance runs; None after the last row and once it is closed.  It is set last: the
         # finalizer of a driver whose arguments were wrong has nothing to close.
@@ -151,7 +153,7 @@ class Driver:
         if steps is None:
             return False
         try:
-            with self._deadline or nullcontext():
+            with self._deadline:
                 self.document.check_time()
                 for _ in steps:
                     return not self.lifecycle.is_over or self._stop_reading()
@@ -230,10 +232,19 @@ class Driver:
         self.lifecycle.cancel()
         return error
 
+    @property
+    def interruptible(self) -> bool:
+        """Whether the caller or a source that is being read has a `cancel`."""
+        return self._cancel is not None or any(rows.cancel for rows in self._opened)
+
     def interrupt(self) -> None:
-        """Interrupt a blocked pull, if there is a `cancel`; from another thread."""
-        if self._deadline is not None:
-            self._deadline.strike()
+        """Interrupt a blocked pull, if it is `interruptible`; from another thread."""
+        self._deadline.strike()
+
+    def _watch_time(self) -> None:
+        """Have a pull interrupted when the time is over; beside an event loop, the loop does it."""
+        if self._bridge is None and self._options.limits.seconds is not None:
+            self._deadline.start(self.time_left)
 
     def close(self) -> None:
         """Close the rows, at the end or before it.
@@ -255,7 +266,7 @@ class Driver:
 
     def _fail(self, error: BaseException) -> None:
         """Close it; raise the cause if `error` is only what an interrupted source made of it."""
-        if self._failure is None and self._deadline is not None and self._deadline.struck:
+        if self._failure is None and self._deadline.struck:
             self._failure = self.document.overdue()
         cause = (self._failure if isinstance(error, (Exception, Cancelled)) else None) or error
         self._end(cause)
@@ -285,8 +296,8 @@ class Driver:
 
     def _read(self) -> Generator[None, None, None]:
         """Read all rows; yield whenever the document has something to send."""
-        if self._deadline is not None:
-            self._deadline.start()  # may fail; the rows are still to be closed then
+        if self._cancel is not None:
+            self._watch_time()  # may fail; the rows are still to be closed then
         rows, self._rows = self._rows, None
         if rows is None:
             raise Cancelled  # another thread is closing them
@@ -316,6 +327,8 @@ class Driver:
         with self.document.callers_code():
             opened = OpenRows(rows, self._bridge, columns)
         self._opened.append(opened)
+        if opened.cancel is not None:
+            self._watch_time()
         return opened
 
     def _read_sheets(self, sheets: Iterator[Any]) -> Generator[None, None, None]:
@@ -393,8 +406,14 @@ class Driver:
             closing.callback(self._own.close, self.receipt)
             while self._opened:
                 closing.callback(self._opened.pop(0).close)
-            if self._deadline is not None:
-                closing.callback(self._deadline.stop)
+            closing.callback(self._deadline.stop)
+
+
+def _cancel_pull(cancel: Callable[[], object] | None, opened: Sequence[OpenRows]) -> None:
+    """Interrupt a pull by the caller's `cancel`, or else by that of the innermost source."""
+    cancels = [cancel, *(rows.cancel for rows in reversed(opened))]
+    if found := next(filter(None, cancels), None):
+        found()
 
 
 _END = object()

@@ -15,7 +15,6 @@ from threading import Thread, current_thread
 from typing import Self
 
 from streamware.engine.async_driver import AsyncDriver, mark_retrieved
-from streamware.engine.deadline import call_logged
 from streamware.engine.worker import Worker
 from streamware.errors import StateError
 from streamware.http.delivery import Chunks
@@ -40,7 +39,6 @@ class Buffered:
             context of the first `next`.
         ring: The ring between producer and reader.
         on_closed: Called on the producer thread when the rows are closed, with what ended them.
-        cancel: Interrupts a blocked pull; called from another thread.
 
     Attributes:
         receipt: The figures of what was made; the client may have received less.
@@ -51,13 +49,11 @@ class Buffered:
         chunks: Chunks,
         ring: Ring,
         on_closed: Callable[[BaseException | None], object],
-        cancel: Callable[[], object] | None = None,
     ) -> None:
         self.receipt = chunks.receipt  # of what was made; the client may have received less
         self._chunks = chunks  # the document; used by the producer alone once there is one
         self._ring = ring  # the producer puts chunks in, the reader takes them out
         self._on_closed = on_closed  # called when the rows are closed
-        self._cancel = cancel  # interrupts a blocked pull
         self._thread: Thread | None = None  # the producer, from the first `next` on
         self._news = condition()  # notified when the ring or one of the next three changes
         self._ended = False  # whether the producer has closed the rows
@@ -103,8 +99,8 @@ class Buffered:
         self._chunks.close()
         if self._thread is None:
             return
-        if not self._ended and self._cancel is not None:
-            call_logged(self._cancel)
+        if not self._ended:
+            self._chunks.interrupt()
         if self._thread is not current_thread():
             with self._news:
                 self._news.wait_for(lambda: self._ended)

@@ -119,7 +119,6 @@ class Bundle(Application):
         driver = ZipDriver(members, large=self._large)
         return Job(
             make=driver.prepare,
-            cancel=driver.interrupt,
             on_done=self._on_done,
             settings=self._settings,
         )
@@ -199,11 +198,16 @@ class ZipDriver:
                 member.reported = quota is not None
         return self
 
+    @property
+    def interruptible(self) -> bool:
+        """Whether the rows of the current entry have a `cancel`."""
+        current = self._current
+        return current is not None and current.interruptible
+
     def interrupt(self) -> None:
-        """Interrupt a blocked pull of the current entry, if it has a `cancel`; from any thread."""
-        for member in self._members[:1]:
-            if member.started and member.job is not None and member.job.cancel is not None:
-                member.job.cancel()
+        """Interrupt a blocked pull of the current entry; from another thread."""
+        if (current := self._current) is not None:
+            current.interrupt()
 
     def __iter__(self) -> ZipDriver:
         return self

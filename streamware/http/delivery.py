@@ -65,9 +65,6 @@ class Chunks(Drivable, Protocol):
     def receipt(self) -> Receipt:
         """Its figures so far."""
 
-    def interrupt(self) -> None:
-        """Interrupt a blocked pull, if the rows have a `cancel`; from another thread."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -76,7 +73,6 @@ class Job:
     Attributes:
         make: Makes the document.  It can read asynchronous rows if given a bridge, and has
             scratch if given a quota.
-        cancel: Interrupts a blocked pull; called from another thread.
         on_done: Called with the receipt when the export has ended.
         settings: Its settings; None: those of the request, else those of the environment.
         limits: Its limits; None: those of its settings.
@@ -85,7 +81,6 @@ class Job:
     """
 
     make: Callable[[Bridge | None, ExportQuota | None], Chunks]
-    cancel: Callable[[], object] | None = None
     on_done: Callable[[Receipt], object] | None = None
     settings: Settings | None = None
     limits: Limits | None = None
@@ -101,7 +96,6 @@ class Job:
         return AsyncDriver(
             lambda bridge: self.make(bridge, quota),
             flush_interval=FLUSH_INTERVAL,
-            cancel=self.cancel,
         )
 
     def bounds(self, settings: Settings) -> Limits:

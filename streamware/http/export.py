@@ -215,7 +215,6 @@ class Export(Application):
             make=lambda bridge, quota: self._driver(
                 format_, bridge, quota, Gzip() if gzip else None, locale=locale, zone=zone
             ),
-            cancel=self._cancel,
             on_done=self._on_done,
             settings=self._settings,
             limits=self._limits,
@@ -256,8 +255,7 @@ class Export(Application):
             coder=coder,
             open_spool=None if quota is None else quota.spool,
             locale=locale,
-            # Beside an event loop it is the loop that watches the time.
-            cancel=self._cancel if bridge is None else None,
+            cancel=self._cancel,
         )
 
     def _entry(self, name: str) -> Entry:

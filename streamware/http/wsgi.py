@@ -426,8 +426,7 @@ class Body(ContextIterator):
         if mode == "spool":
             self._chunks = Spooled(document, quota.spool(), self._on_rows_closed)
         elif mode == "buffer":
-            cancel = self._job.cancel
-            self._chunks = Buffered(document, quota.ring(), self._on_producer_closed, cancel)
+            self._chunks = Buffered(document, quota.ring(), self._on_producer_closed)
             self._on_holds(lambda hold: hold.share())
 
     def _on_rows_closed(self) -> None:

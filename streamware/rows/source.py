@@ -20,6 +20,7 @@ from streamware.model.columns import Column, Sheet, names_of
 from streamware.rows.adoption import adopted
 from streamware.rows.arrow import ArrowRows, speaks_arrow
 from streamware.rows.frame import FrameRows, is_frame
+from streamware.sources.source import Reader
 
 logger = logging.getLogger("streamware")
 
@@ -140,6 +141,10 @@ class OpenRows:
     def __init__(self, rows: Rows, bridge: Bridge | None = None, columns: Columns = None) -> None:
         source: Any
         source, self.columns = _opened(rows, columns)  # with what the source knows of them
+        # Interrupts a pull that blocks; only a source's own `cancel` is known to do that.
+        self.cancel: Callable[[], object] | None = (
+            source.cancel if isinstance(source, Reader) else None
+        )
         self.iterator: Iterator[Any] = iter(())  # the rows
         try:
             if opens_async(source) or (is_async(source) and not is_iterable(source)):

@@ -28,17 +28,17 @@ class Interrupt:
 
 def test_a_pull_that_is_blocked_is_interrupted_from_another_thread() -> None:
     interrupt = Interrupt()
-    deadline = Deadline(0.01, interrupt)
+    deadline = Deadline(interrupt)
     with deadline:
-        deadline.start()
+        deadline.start(0.01)
         assert interrupt.called.wait(PATIENCE)
     assert (interrupt.threads, deadline.struck) == (["streamware"], True)
 
 
 def test_a_pull_that_has_ended_is_not() -> None:
     interrupt = Interrupt()
-    deadline = Deadline(0.05, interrupt)
-    deadline.start()
+    deadline = Deadline(interrupt)
+    deadline.start(0.05)
     with deadline:
         pass
     time.sleep(0.1)
@@ -53,9 +53,9 @@ def test_a_pull_does_not_end_while_it_is_being_interrupted() -> None:
         time.sleep(0.05)
         order.append("interrupted")
 
-    deadline = Deadline(0.01, interrupt)
+    deadline = Deadline(interrupt)
     with deadline:
-        deadline.start()
+        deadline.start(0.01)
         assert begun.wait(PATIENCE)
     order.append("ended")
     assert order == ["interrupted", "ended"]
@@ -69,9 +69,9 @@ def test_the_rows_are_not_closed_while_they_are_being_interrupted() -> None:
         time.sleep(0.05)
         order.append("interrupted")
 
-    deadline = Deadline(0.01, interrupt)
+    deadline = Deadline(interrupt)
     with deadline:
-        deadline.start()
+        deadline.start(0.01)
         assert begun.wait(PATIENCE)
         deadline.stop()
         order.append("stopped")
@@ -80,8 +80,8 @@ def test_the_rows_are_not_closed_while_they_are_being_interrupted() -> None:
 
 def test_a_deadline_that_was_stopped_leaves_no_thread() -> None:
     before = threading.active_count()
-    deadline = Deadline(PATIENCE, Interrupt())
-    deadline.start()
+    deadline = Deadline(Interrupt())
+    deadline.start(PATIENCE)
     assert threading.active_count() == before + 1
     deadline.stop()
     deadline.stop()
@@ -92,14 +92,14 @@ def test_a_deadline_that_was_stopped_leaves_no_thread() -> None:
 
 
 def test_a_deadline_that_was_never_started_can_be_stopped() -> None:
-    Deadline(PATIENCE, Interrupt()).stop()
+    Deadline(Interrupt()).stop()
 
 
 def test_an_interruption_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     interrupt = Interrupt(Broken())
-    deadline = Deadline(0.01, interrupt)
+    deadline = Deadline(interrupt)
     with deadline:
-        deadline.start()
+        deadline.start(0.01)
         assert interrupt.called.wait(PATIENCE)
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (logging.WARNING, "cancelling the rows of an export failed")

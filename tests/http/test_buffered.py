@@ -13,6 +13,8 @@ import streamware as sw
 from drive import async_driver, driver
 from fakes import PATIENCE, Broken, Gate, Rows
 from oracle import storing
+from streamware.engine.driver import Driver
+from streamware.engine.options import resolve
 from streamware.http.buffered import AsyncBuffered, Buffered
 from streamware.scratch.ledger import Scratch
 
@@ -132,9 +134,8 @@ def test_a_pull_that_is_blocked_is_interrupted(scratch: Scratch) -> None:
         assert go.wait(PATIENCE)
 
     finished = list[int]()
-    chunks = Buffered(
-        driver(rows(), "csv"), scratch.ring(), lambda _: finished.append(1), cancel=go.set
-    )
+    document = Driver(rows(), sw.Csv(), resolve({}), cancel=go.set)
+    chunks = Buffered(document, scratch.ring(), lambda _: finished.append(1))
     next(chunks)
     blocked.wait(PATIENCE)
     chunks.close()

@@ -1,5 +1,6 @@
 """SQLite and, because its driver is the one that is always there, any PEP 249 driver."""
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from werkzeug.test import Client
 
 import streamware as sw
+from fakes import PATIENCE, asgi_get, wsgi_get
 from readers import csv_rows
 from streamware.sources import dbapi, sqlite
 
@@ -185,3 +187,33 @@ def test_a_reader_can_interrupt_its_query(connections: Connections) -> None:
         list(reader)
     reader.close()
     timer.join()
+
+
+ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+
+
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+@pytest.mark.parametrize("get", [wsgi_get, asgi_get])
+def test_a_query_that_is_too_slow_is_interrupted_without_a_cancel_of_the_caller(
+    database: Path, get: Any, delivery: Any
+) -> None:
+    rows = sqlite.rows(database, ENDLESS)
+    export = sw.Export(rows, delivery=delivery, limits=sw.Limits(seconds=0.2))
+    reply = get(export)
+    assert reply.status == 503
+
+
+def test_a_slow_query_of_a_sheet_is_interrupted_too(database: Path) -> None:
+    sheets = [sw.Sheet("Orders", sqlite.rows(database, ENDLESS))]
+    with pytest.raises(sw.LimitError, match="seconds"):
+        b"".join(sw.encode(sheets, "xlsx", limits=sw.Limits(seconds=0.2)))
+
+
+async def test_a_slow_query_ends_with_the_task_that_waits_for_it(database: Path) -> None:
+    encoding = sw.aencode(sqlite.rows(database, ENDLESS))
+    task = asyncio.create_task(anext(aiter(encoding)))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(encoding.aclose(), PATIENCE)
