@@ -1,6 +1,7 @@
 """JSON and NDJSON, as the json module of the standard library reads them."""
 
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -114,8 +115,9 @@ def test_text_survives(rows: list[Any]) -> None:
 
 
 def paired(text: str) -> str:
-    """Two surrogates beside each other are the one character that they are in JSON."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    """Two surrogates beside each other are the one character that they are in JSON; one is lost."""
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return re.sub("[\ud800-\udfff]", "\ufffd", joined)
 
 
 @given(st.lists(st.text(st.characters())))
@@ -158,7 +160,8 @@ def test_dates_survive(rows: list[Any]) -> None:
 )
 def test_nested_values_survive(value: object) -> None:
     assert json_rows(column([value], "json").data) == [{"a": value}]
-    assert json.loads(csv_rows(column([value]).data)[1][0]) == value
+    # The guard may put an apostrophe into a text that would be a formula with another delimiter.
+    assert json.loads(csv_rows(column([value], sw.Csv(guard=False)).data)[1][0]) == value
 
 
 def test_an_array_that_was_cut_is_not_valid() -> None:

@@ -62,6 +62,7 @@ def test_columns_of_the_row_are_written_as_files_have_them(
         assert [float(each) for each in shown] == values
 
 
+@pytest.mark.slow
 def test_ods_has_the_cells_themselves(tmp_path: Path) -> None:
     for table in (True, False):
         made = made_of("=[@Price]+SUM([@[Price]:[No. of items]])", sw.Ods(table=table))

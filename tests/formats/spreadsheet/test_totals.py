@@ -157,6 +157,7 @@ def test_a_formula_without_a_value_counts(values: list[Any], expected: object) -
     assert made.sheet().findall(f".//{MAIN}row")[-1].findtext(f".//{MAIN}v") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "name"), [("xlsx", "sum"), ("xlsx", "count"), ("ods", "average")])
 def test_programs_calculate_the_totals_that_are_stored(
     form: str, name: Any, tmp_path: Path
