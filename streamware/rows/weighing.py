@@ -128,6 +128,7 @@ class RowWeigher:
         self._size = size  # of a cell
         self._gap = 1  # rows up to the next one that `watch` looks at
         self._known: dict[Any, bool] = {}  # the keys that count, and whether by their `len`
+        self._filled: set[Any] = set()  # the keys at which there was anything but None
         # The types of rows without a cell that might have to count, by which most rows pass.  Of
         # their numbers one is looked at in turn, because its type does not show its length.
         self._ordinary: dict[tuple[type, ...], Iterator[int]] = {}
@@ -181,14 +182,17 @@ class RowWeigher:
 
     def _count(self, row: Any, key: Any, cell: object) -> bool:
         """Have the cell at `key` count if it may be long; return whether it did not before."""
+        if cell is None:
+            return self._count_empty(row, key)
+        if key not in self._filled:
+            self._filled.add(key)
+            self._forget(key)
         kind, before = type(cell), self._known.get(key)
         small = kind in _SMALL or (kind in (int, Decimal) and getsizeof(cell) <= _NUMBER)
-        if before is False or cell is None or (small and not before):
+        if before is False or (small and not before):
             self._flat &= before is None or kind in _FLAT
             return False
-        makes_defaults = hasattr(type(row), "__missing__")  # row[key] would change it
-        indexed = hasattr(row, "__getitem__") and not makes_defaults
-        self._known[key] = by_length = indexed and _tells_length(kind)
+        self._known[key] = by_length = _access(row)[1] and _tells_length(kind)
         if by_length:
             if not before:
                 self.texts.append(key)
@@ -198,13 +202,41 @@ class RowWeigher:
             self.texts.remove(key)
         self.others.append(key)
         self._flat &= kind in _FLAT
+        self._set_reach(row)
+        return before is None
+
+    def _count_empty(self, row: Any, key: Any) -> bool:
+        """Have a cell that is None count; return False, as it holds nothing.
+
+        A text of any length may follow, and as long as all are None, it costs next to nothing.
+        """
+        if key not in self._known and key not in self._filled:
+            self._known[key] = by_length = _access(row)[1]
+            (self.texts if by_length else self.others).append(key)
+            if not by_length:
+                self._set_reach(row)
+        return False
+
+    def _forget(self, key: Any) -> None:
+        """Have the cell at `key` no longer count, if it did while it was None."""
+        if key in self._known:
+            (self.texts if self._known.pop(key) else self.others).remove(key)
+
+    def _set_reach(self, row: Any) -> None:
+        """Have `_reach` return the cells at `others` of rows like this one."""
+        makes_defaults, indexed = _access(row)
         if makes_defaults:
             self._reach = lambda row: [row.get(key) for key in self.others]
-        else:  # a getter of one key returns a bare cell
+        elif self.others:  # a getter of one key returns a bare cell
             getter = itemgetter if indexed else attrgetter
             first, *more = self.others
             self._reach = getter(first, *more) if more else lambda row: (getter(first)(row),)
-        return before is None
+
+
+def _access(row: object) -> tuple[bool, bool]:
+    """Return whether reading an unknown key changes a row, and whether its cells are `row[key]`."""
+    makes_defaults = hasattr(type(row), "__missing__")
+    return makes_defaults, hasattr(row, "__getitem__") and not makes_defaults
 
 
 def _cells(row: Any) -> Sequence[Any]:

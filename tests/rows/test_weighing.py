@@ -230,12 +230,23 @@ SHAPES: dict[str, Callable[[Any, Any], Any]] = {
 )
 def test_a_long_cell_counts_once_it_was_seen(shape: Callable[..., Any], cell: Any) -> None:
     weigher = RowWeigher(Sizer())
-    assert not weigher.look(shape(1, None))
+    assert not weigher.look(shape(1, 1.5))
     assert weigher.weigh(shape(1, cell)) == 0
     assert weigher.look(shape(2, cell))
     assert not weigher.look(shape(3, cell))
     assert size(cell) <= weigher.weigh(shape(4, cell)) <= 1.2 * size(cell) + 100 or cell == 10**5000
     assert weigher.weigh(shape(5, None)) == weigher.weigh(shape(5, 1)) == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_a_long_text_counts_at_once_where_there_was_nothing(shape: Callable[..., Any]) -> None:
+    weigher = RowWeigher(Sizer())
+    for at in range(3):
+        assert not weigher.look(shape(at, None))
+        assert weigher.weigh(shape(at, None)) == 0
+    assert weigher.weigh(shape(3, LONG)) >= len(LONG)
+    weigher.look(shape(4, 1.5))
+    assert weigher.weigh(shape(5, 2.5)) == 0
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
