@@ -259,7 +259,11 @@ def start_apache(gateway: Gateway, folder: Path, running: ExitStack) -> int:
     of root.
     """
     script, configuration = folder / "application.py", folder / "apache.conf"
-    paths = [str(TESTS), str(TESTS.parent), *(path for path in sys.path if "-packages" in path)]
+    paths = [
+        str(TESTS),
+        str(TESTS.parent),
+        *(path for path in sys.path if path.endswith("-packages")),
+    ]
     behind = reserve()
     running.callback(behind.close)
     arguments = [gateway, str(behind.getsockname()[1])]
