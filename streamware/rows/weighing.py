@@ -35,7 +35,7 @@ _SMALL = frozenset(
 )
 # Types whose memory `getsizeof` returns, and about as many characters.
 _FLAT = _SMALL | {str, bytes, bytearray, int, Decimal}
-_BARE = 49  # bytes of a text without characters
+_BARE = getsizeof("")  # bytes of a text without characters
 _MOST_SHAPES = 64  # sequences of types that are remembered
 
 # fmt: off
