@@ -242,12 +242,7 @@ class CellFormatter:
         if self._text_rules.spreadsheet:
             text = self._for_spreadsheet(text)
         if self.guard is not None:
-            guarded = self.guard.guarded(text)
-            if guarded is not text:
-                if self._values.formula_text == "error":
-                    raise self.error(text, "starts like a formula")
-                self._converted["formula_text"] += 1
-                text = guarded
+            text = self._harmless(text, self.guard.guarded(text))
         blob = text.encode()
         return self._text_rules.escape(blob, blob.translate(None, self.plain), self._converted)[0]
 
@@ -534,6 +529,8 @@ class CellFormatter:
             )
             text = compact_json(safe) or ""
         if not self._text_rules.json:
+            if self.guard is not None:
+                text = self._harmless(text, self.guard.guarded_json(text))
             return self._text(text)
         if FORBIDDEN.search(text):
             notation = self._text_rules.escaped
@@ -544,6 +541,14 @@ class CellFormatter:
             else:
                 text = self._without_forbidden(text)
         return Kind.JSON, text.encode()
+
+    def _harmless(self, text: str, guarded: str) -> str:
+        """Return the guarded text; count it, or refuse it, if the guard had to change it."""
+        if guarded is not text:
+            if self._values.formula_text == "error":
+                raise self.error(text, "starts like a formula")
+            self._converted["formula_text"] += 1
+        return guarded
 
     def _nested_int(self, token: str) -> int | str:
         value = int(token)

@@ -44,6 +44,8 @@ _NUMBER_OR_PHONE = re.compile(rf"{_NUMBER}\Z|{_PHONE}\Z")
 _PIECE = re.compile(rf'(?:{_NUMBER}|{_PHONE})["\]}} ]*(?:[,;\t|\r\n]|\Z)')
 _LINE = re.compile(r"[^\r\n]*")
 _CALL = re.compile(r"\w\s*\(|\|")  # of a function, or of a program by DDE
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_JSON_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in _STRONG + _WEAK}
 
 
 class FormulaGuard:
@@ -87,6 +89,15 @@ class FormulaGuard:
                 pieces += [text[done:at], "'"]
                 done = at
         return "".join([*pieces, text[done:]]) if pieces else text
+
+    def guarded_json(self, text: str) -> str:
+        """Return JSON of the same value with escapes for the signs in its texts; itself as above.
+
+        An apostrophe would change the value.
+        """
+        if self.guarded(text) is text:
+            return text
+        return _JSON_TEXT.sub(lambda found: found[0].translate(_JSON_ESCAPES), text)
 
     def _starts_cell(self, text: str, before: str, at: int) -> bool:
         """Return whether a cell could start with the sign at `at`.
