@@ -31,6 +31,7 @@ ROW = len(CELL)
 MANY = 200_000
 """Rows of an export that is left: more than any buffer takes, but not without end, for servers
 that never tell."""
+SPOOLED_ROWS = 60  # of a spool that drips
 FILE = 16_000
 """Rows of an export that is finished before it is sent, or while nobody reads."""
 FAIL = 1300
@@ -186,7 +187,7 @@ CELLS: tuple[Cell, ...] = (
     Cell(
         name="spool that drips, FIN",
         how="fin",
-        asked={"rows": 60, "drip": 1, **SPOOL},
+        asked={"rows": SPOOLED_ROWS, "drip": 1, **SPOOL},
         interface="WSGI",
         first=False,
         wait=0.4,
