@@ -24,6 +24,7 @@ settings.configure(
     INSTALLED_APPS=["django_orders"],
     ROOT_URLCONF=Urls,
     SECRET_KEY="for tests only",
+    STATIC_URL="/static/",
     TIME_ZONE="UTC",
     USE_TZ=True,
 )
@@ -63,9 +64,10 @@ class Site:
         method: str = "GET",
         middleware: Sequence[str] = (),
         headers: dict[str, str] | None = None,
+        urls: Sequence[Any] = (),
     ) -> Any:
         seen = asynchronous(view) if self.async_view else view
-        Urls.urlpatterns[:] = [path("orders", seen)]
+        Urls.urlpatterns[:] = [path("orders", seen), *urls]
         django.urls.clear_url_caches()
         with override_settings(MIDDLEWARE=list(middleware)):
             handler = ASGIHandler() if self.asgi else WSGIHandler()

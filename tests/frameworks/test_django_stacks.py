@@ -1,24 +1,23 @@
 """Django's responses within Sentry, OpenTelemetry, WhiteNoise and Django's own middlewares."""
 
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sentry_sdk
 from django.conf import settings
 from django.test import override_settings
+from django.urls import include, path
 from opentelemetry import trace
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sentry_sdk.transport import Transport
 
 import streamware as sw
 from django_site import Site  # first, as it configures Django
 from fakes import failing, orders
+from observed import kinds, sentry
 from streamware.frameworks.django import ExportResponse
 
 STACK = [
@@ -38,33 +37,27 @@ async def aorders() -> AsyncIterator[Any]:
         yield order
 
 
-class Recording(Transport):
-    """What is sent to Sentry."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[str] = []
-
-    def capture_envelope(self, envelope: Any) -> None:
-        self.sent += [item.type for item in envelope.items]
-
-
 @pytest.fixture
-def sent() -> Iterator[list[str]]:
-    """What is sent to Sentry: "transaction" and "event" (an error)."""
-    transport = Recording()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        sentry_sdk.init(
-            "https://key@localhost/1",
-            transport=transport,
-            traces_sample_rate=1.0,
-            auto_session_tracking=False,  # it and the next have threads
-            enable_backpressure_handling=False,
+def sent() -> Iterator[list[Any]]:
+    """What is sent to Sentry."""
+    with sentry() as envelopes:
+        yield envelopes
+
+
+def view(rows: Any, outcomes: list[str], **options: Any) -> Any:
+    """A view that exports `rows`, and tells how that ended."""
+
+    def respond(request: Any) -> Any:
+        return ExportResponse(
+            request,
+            rows,
+            columns=COLUMNS,
+            format="csv",
+            on_done=lambda receipt: outcomes.append(receipt.outcome),
+            **options,
         )
-    yield transport.sent
-    sentry_sdk.get_client().close()
-    sentry_sdk.Scope.get_global_scope().set_client(None)
+
+    return respond
 
 
 @pytest.mark.parametrize(
@@ -76,41 +69,24 @@ def sent() -> Iterator[list[str]]:
     ],
 )
 async def test_a_document_is_whole_and_one_transaction(
-    under: str, rows: Any, sent: list[str], tmp_path: Path
+    under: str, rows: Any, sent: list[Any], tmp_path: Path
 ) -> None:
     outcomes = list[str]()
 
-    def view(request: Any) -> Any:
-        return ExportResponse(
-            request,
-            rows,
-            columns=COLUMNS,
-            format="csv",
-            on_done=lambda receipt: outcomes.append(receipt.outcome),
-        )
-
     with override_settings(STATIC_ROOT=str(tmp_path), STATIC_URL="/static/"):
-        response = await Site(under).get(view, middleware=STACK)
+        response = await Site(under).get(view(rows, outcomes), middleware=STACK)
     assert response.content == b"".join(sw.encode(orders(5000), "csv", columns=COLUMNS))
     assert outcomes == ["complete"]
-    assert sent == ["transaction"]
+    assert kinds(sent) == ["transaction"]
 
 
-async def test_a_late_failure_is_reported(sent: list[str], tmp_path: Path) -> None:
+async def test_a_late_failure_is_reported(sent: list[Any], tmp_path: Path) -> None:
     outcomes = list[str]()
 
-    def view(request: Any) -> Any:
-        return ExportResponse(
-            request,
-            lambda: failing(20_000),
-            format="csv",
-            on_done=lambda receipt: outcomes.append(receipt.outcome),
-        )
-
     with override_settings(STATIC_ROOT=str(tmp_path), STATIC_URL="/static/"):
-        await Site("asgi").get(view, middleware=STACK)
+        await Site("asgi").get(view(lambda: failing(20_000), outcomes), middleware=STACK)
     assert outcomes == ["source error"]
-    assert sorted(sent) == ["event", "transaction"]
+    assert sorted(kinds(sent)) == ["event", "transaction"]
 
 
 @pytest.mark.parametrize("under", ["wsgi", "wsgi, async", "asgi", "asgi, async"])
@@ -123,23 +99,40 @@ async def test_rows_are_within_the_one_span_of_opentelemetry(under: str) -> None
         seen.append(trace.get_current_span().get_span_context().span_id)
         yield from orders(5000)
 
-    def view(request: Any) -> Any:
-        return ExportResponse(
-            request,
-            rows,
-            columns=COLUMNS,
-            format="csv",
-            on_done=lambda receipt: outcomes.append(receipt.outcome),
-        )
-
     with override_settings(MIDDLEWARE=[]):
         DjangoInstrumentor().instrument(tracer_provider=spans)
         try:
             for _ in range(2):  # the second one has no parent, either
-                await Site(under).get(view, middleware=settings.MIDDLEWARE)
+                await Site(under).get(view(rows, outcomes), middleware=settings.MIDDLEWARE)
         finally:
             DjangoInstrumentor().uninstrument()
     ended = finished.get_finished_spans()
     assert [span.parent for span in ended] == [None, None]
     assert [span.context.span_id for span in ended] == seen
     assert outcomes == ["complete", "complete"]
+
+
+TOOLBAR = {
+    "DEBUG_TOOLBAR_CONFIG": {
+        "SHOW_TOOLBAR_CALLBACK": lambda request: True,
+        "IS_RUNNING_TESTS": False,
+    },
+    "INSTALLED_APPS": [*settings.INSTALLED_APPS, "django.contrib.staticfiles", "debug_toolbar"],
+    "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+}
+
+
+@pytest.mark.parametrize("under", ["wsgi", "wsgi, async", "asgi", "asgi, async"])
+@pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
+async def test_the_debug_toolbar_reads_no_rows_of_an_export(under: str, delivery: Any) -> None:
+    outcomes = list[str]()
+    with override_settings(**TOOLBAR):
+        response = await Site(under).get(
+            view(lambda: orders(5000), outcomes, delivery=delivery),
+            middleware=["debug_toolbar.middleware.DebugToolbarMiddleware"],
+            urls=[path("__debug__/", include("debug_toolbar.urls"))],
+        )
+    assert response.status_code == 200
+    assert response.content == b"".join(sw.encode(orders(5000), "csv", columns=COLUMNS))
+    assert "server-timing" in response.headers  # the toolbar was there
+    assert outcomes == ["complete"]

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sentry_sdk
+from sentry_sdk.integrations.flask import FlaskIntegration
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client
 
 import streamware as sw
+from observed import sentry
 from readers import csv_rows
 
 flask = pytest.importorskip("flask")
@@ -112,35 +115,17 @@ def test_the_middleware_of_opentelemetry_sees_one_span(
 def test_sentry_has_a_transaction_for_each_request_and_scopes_do_not_leak(
     make: Any, delivery: Any
 ) -> None:
-    sentry_sdk = pytest.importorskip("sentry_sdk")
-    from sentry_sdk.integrations.flask import FlaskIntegration
-
-    sent: list[Any] = []
-
-    class Transport(sentry_sdk.transport.Transport):  # type: ignore[misc,name-defined]
-        def capture_envelope(self, envelope: Any) -> None:
-            sent.append(envelope)
-
-    sentry_sdk.init(
-        dsn="http://key@127.0.0.1:9/1",
-        transport=Transport,
-        traces_sample_rate=1.0,
-        enable_backpressure_handling=False,  # it would start a thread
-        auto_session_tracking=False,  # the same
+    with sentry(
         integrations=[FlaskIntegration()],
         default_integrations=False,
         auto_enabling_integrations=False,
-    )
-    try:
+    ) as sent:
         app = shop(make, delivery)
         app.before_request(lambda: sentry_sdk.set_tag("who", flask.request.args.get("who")))
         client = Client(app)
         assert len(csv_rows(client.get("/orders?who=a", buffered=True).data)) == ROWS
         assert client.get("/plain?who=b", buffered=True).data == b"plain"
         assert sentry_sdk.get_isolation_scope()._tags == {}
-    finally:
-        sentry_sdk.get_client().close()
-        sentry_sdk.get_global_scope().set_client(None)
     names = [event["transaction"] for one in sent if (event := one.get_transaction_event())]
     assert names == ["orders", "plain"]
     parents = [

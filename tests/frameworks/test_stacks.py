@@ -3,20 +3,19 @@
 import gzip
 import logging
 import time
-import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-import sentry_sdk
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sentry_sdk.transport import Transport
 
 import streamware as sw
 from apps.built import with_defaults
 from fakes import Broken, Reply, Rows, asgi_get, failing, orders, wsgi_get
+from observed import kinds, sentry
 
 COLUMNS = ["id", "order"]
 Make = Callable[[Any], Any]
@@ -139,9 +138,8 @@ def starlette_sentry(make: Make, spans: Any) -> Any:
     return starlette_app(make)
 
 
-def fastapi_otel(make: Make, spans: Any) -> Any:
+def fastapi_app(make: Make) -> Any:
     import fastapi
-    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
     from streamware.frameworks.fastapi import ExportResponse
 
@@ -151,8 +149,19 @@ def fastapi_otel(make: Make, spans: Any) -> Any:
     async def view() -> Any:
         return make(ExportResponse)
 
+    return app
+
+
+def fastapi_otel(make: Make, spans: Any) -> Any:
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+    app = fastapi_app(make)
     FastAPIInstrumentor.instrument_app(app, tracer_provider=spans)
     return app
+
+
+def fastapi_sentry(make: Make, spans: Any) -> Any:
+    return fastapi_app(make)
 
 
 def asgi_otel(make: Make, spans: Any) -> Any:
@@ -176,6 +185,7 @@ ASGI = (
     starlette_raw_context,
     starlette_sentry,
     fastapi_otel,
+    fastapi_sentry,
     asgi_otel,
     asgi_sentry,
 )
@@ -207,41 +217,11 @@ class Site:
         self.outcomes.append(receipt.outcome)
 
 
-class Recording(Transport):
-    """What is sent to Sentry."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[str] = []
-
-    def capture_envelope(self, envelope: Any) -> None:
-        self.sent += [item.type for item in envelope.items]
-
-
-@pytest.fixture
-def sentry() -> Iterator[list[str]]:
-    """What is sent to Sentry: "transaction" and "event" (an error)."""
-    transport = Recording()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        sentry_sdk.init(
-            "https://key@localhost/1",
-            transport=transport,
-            traces_sample_rate=1.0,
-            auto_session_tracking=False,  # it and the next have threads
-            enable_backpressure_handling=False,
-        )
-    yield transport.sent
-    sentry_sdk.get_client().close()
-    sentry_sdk.Scope.get_global_scope().set_client(None)
-
-
 @pytest.fixture(params=[*WSGI, *ASGI], ids=lambda stack: stack.__name__)
 def site(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Site]:
-    named = request.param.__name__
-    sent = request.getfixturevalue("sentry") if named.endswith("sentry") else []
-    made = Site(request.param, sent)
-    yield made
+    watched = request.param.__name__.endswith("sentry")
+    with ExitStack() as stack:
+        yield Site(request.param, stack.enter_context(sentry()) if watched else [])
     loud = [record for record in caplog.records if record.levelno >= logging.WARNING]
     said = [record.getMessage() for record in loud if record.name.startswith("opentelemetry")]
     assert said == []  # such as "Failed to detach context"
@@ -275,8 +255,7 @@ def test_the_document_is_whole(site: Site, format_: str, compress: Any) -> None:
     roots = [span for span in site.finished.get_finished_spans() if span.parent is None]
     assert len(roots) == site.name.endswith("otel")
     assert all((span.end_time or 0) > closed[0] for span in roots)
-    assert site.sent.count("transaction") == site.name.endswith("sentry")
-    assert "event" not in site.sent
+    assert kinds(site.sent) == ["transaction"] * site.name.endswith("sentry")
 
 
 def test_a_failure_at_once_is_a_500(site: Site) -> None:
