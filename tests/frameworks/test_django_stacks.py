@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.test import override_settings
-from django.urls import include, path
+from django.urls import clear_url_caches, include, path
 from opentelemetry import trace
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,8 +17,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import streamware as sw
-from django_site import Site  # first, as it configures Django
-from fakes import failing, orders
+from apps.built import with_defaults
+from django_site import Site, Urls  # first, as it configures Django
+from fakes import Rows, asgi_get, failing, orders, wsgi_get
 from observed import kinds, sentry
 from streamware.frameworks.django import ExportResponse
 
@@ -136,3 +139,18 @@ async def test_the_debug_toolbar_reads_no_rows_of_an_export(under: str, delivery
     assert response.content == b"".join(sw.encode(orders(5000), "csv", columns=COLUMNS))
     assert "server-timing" in response.headers  # the toolbar was there
     assert outcomes == ["complete"]
+
+
+@pytest.mark.parametrize("under", ["wsgi", "asgi"])
+@pytest.mark.parametrize("delivery", ["stream", "buffer"])
+def test_rows_are_closed_when_the_client_leaves(under: str, delivery: Any, tmp_path: Path) -> None:
+    outcomes, rows = list[str](), Rows(orders(10**6))
+    respond = view(lambda: rows, outcomes, delivery=delivery)
+    Urls.urlpatterns[:] = [path("", respond)]
+    clear_url_caches()
+    with override_settings(MIDDLEWARE=STACK, STATIC_ROOT=str(tmp_path)):
+        if under == "wsgi":
+            wsgi_get(WSGIHandler(), leave_after=1)
+        else:
+            asgi_get(with_defaults(ASGIHandler()), leave_after=1)
+    assert (rows.closed, outcomes) == (1, ["client gone"])
