@@ -18,7 +18,7 @@ from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
-from sqlalchemy import Connection, Engine, Executable, Result, inspect, text
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Result, inspect, text
 from sqlalchemy.orm import Mapper, Query, Session, scoped_session, sessionmaker
 
 from streamware.errors import EncodeError
@@ -145,10 +145,15 @@ def _from_result(result: Result[Any]) -> Generator[Sequence[Any] | None, None, N
 
 
 def _is_streamed(result: Any) -> bool:
-    """Return whether a result is read from a cursor on the server, or is small anyway."""
+    """Return whether a result is read as it is asked for rows.
+
+    By default that of objects is not, and that of columns only from SQLite.
+    """
     context = getattr(getattr(result, "raw", result), "context", None)
     options = getattr(context, "execution_options", {})
-    return bool(options.get("yield_per") or options.get("stream_results"))
+    if options.get("yield_per") or options.get("stream_results"):
+        return True
+    return isinstance(result, CursorResult) and result.dialect.name == "sqlite"
 
 
 @cache
