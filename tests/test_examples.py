@@ -1,5 +1,6 @@
 import ast
 import asyncio
+import os
 import re
 import socket
 import sys
@@ -70,8 +71,8 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def files(folder: Path) -> list[str]:
-    """Their names, at any depth."""
-    return [path.name for path in folder.rglob("*") if path.is_file()]
+    """Their names, at any depth; a folder may be removed meanwhile."""
+    return [name for _, _, names in os.walk(folder) for name in names]
 
 
 def are_orders(rows: list[list[Any]]) -> bool:
