@@ -89,6 +89,14 @@ def usual_log_levels() -> None:
     logging.getLogger("streamware").setLevel(logging.NOTSET)
 
 
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Record the test's own messages: what earlier tests dropped in cycles logs before it."""
+    gc.collect()
+    caplog.clear()
+    return caplog
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(
     request: pytest.FixtureRequest, temporary_folders: Path, monkeypatch: pytest.MonkeyPatch
