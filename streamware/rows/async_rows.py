@@ -3,13 +3,14 @@
 One task opens, reads and closes the rows, all in one context, and passes them on in lists; the
 thread that encodes iterates them like ordinary rows.  While it encodes one list, the task reads the
 next one and then waits, so that the source is read no faster than the client takes the document.
+The readers of `streamware.sources` give lists themselves, each a batch of their driver.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from queue import SimpleQueue
@@ -22,6 +23,7 @@ from streamware.model.columns import Sheet, names_of
 from streamware.rows.batching import FIRST_ROWS, MOST_ROWS
 from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener, open_rows
 from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
+from streamware.sources.source import AsyncReader
 
 _SLICE = 0.0005  # seconds of reading after which other tasks get a turn
 
@@ -132,27 +134,42 @@ class AsyncRowBridge:
             await aclose(opened)
 
     async def _pull(self, rows: Any) -> None:
-        iterator = aiter(rows) if hasattr(rows, "__aiter__") else _each(rows)
-        size, room, turn = FIRST_ROWS, MOST_CHARACTERS, monotonic() + _SLICE
-        weigh = RowWeigher(Sizer()).watch
+        batched = isinstance(rows, AsyncReader)
+        iterator: AsyncIterator[Any]
+        if batched:
+            iterator = rows.batches()
+        else:
+            iterator = aiter(rows) if hasattr(rows, "__aiter__") else _each(rows)
         try:
-            async for row in iterator:
-                self._check()
-                self._partial.append(row)
-                room -= weigh(row)
-                if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
-                    await self._put_and_wait()
-                    size, room = min(2 * size, MOST_ROWS), MOST_CHARACTERS
-                    turn = monotonic() + _SLICE
-                elif monotonic() > turn:
-                    await asyncio.sleep(0)
-                    turn = monotonic() + _SLICE
+            await (self._pull_batches if batched else self._pull_rows)(iterator)
             self._check()
             self._look_for_names()
         finally:
             self._reading = False
             if iterator is not rows:
                 await aclose(iterator)
+
+    async def _pull_batches(self, batches: AsyncIterator[Sequence[Any]]) -> None:
+        """Pass on the batches of a source as they are: all of one is in memory when it comes."""
+        async for batch in batches:
+            self._check()
+            self._partial.extend(batch)
+            await self._put_and_wait()
+
+    async def _pull_rows(self, rows: AsyncIterator[Any]) -> None:
+        size, room, turn = FIRST_ROWS, MOST_CHARACTERS, monotonic() + _SLICE
+        weigh = RowWeigher(Sizer()).watch
+        async for row in rows:
+            self._check()
+            self._partial.append(row)
+            room -= weigh(row)
+            if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
+                await self._put_and_wait()
+                size, room = min(2 * size, MOST_ROWS), MOST_CHARACTERS
+                turn = monotonic() + _SLICE
+            elif monotonic() > turn:
+                await asyncio.sleep(0)
+                turn = monotonic() + _SLICE
 
     async def _put_and_wait(self) -> None:
         """Queue the rows read so far as soon as the thread has finished the list before."""

@@ -43,7 +43,7 @@ def rows(connections: Any, query: str, *arguments: object, batch: int = BATCH_RO
         )
     size = check_batch(batch)
 
-    async def open_cursor(stack: AsyncExitStack) -> AsyncResults:
+    async def open_cursor(stack: AsyncExitStack) -> tuple[AsyncResults, None]:
         connection = connections
         if isinstance(connections, str):
             connection = await asyncpg.connect(connections)
@@ -51,7 +51,8 @@ def rows(connections: Any, query: str, *arguments: object, batch: int = BATCH_RO
         elif hasattr(connections, "acquire"):
             connection = await stack.enter_async_context(connections.acquire())
         await stack.enter_async_context(connection.transaction())
-        return _fetched(connection, query, arguments, size)
+        # A call that is cancelled has asyncpg cancel the query.
+        return _fetched(connection, query, arguments, size), None
 
     return AsyncSource(open_cursor)
 

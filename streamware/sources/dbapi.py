@@ -12,10 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
 from streamware.errors import EncodeError
-from streamware.sources.source import BATCH_ROWS, Cancel, Results, Source, check_batch
+from streamware.sources.source import (
+    BATCH_ROWS,
+    AsyncCancel,
+    Cancel,
+    Results,
+    Source,
+    check_batch,
+)
 
 NO_ROWS = "the statement returns no rows; an export needs a query such as SELECT"
 
@@ -103,4 +111,15 @@ def canceller(connection: Any, cursor: Any = None) -> Cancel | None:
         for name in ("interrupt", "cancel_safe", "cancel"):
             if callable(found := getattr(owner, name, None)):
                 return found  # type: ignore[no-any-return]  # it is callable
+    return None
+
+
+def async_canceller(connection: Any) -> AsyncCancel | None:
+    """Return what interrupts a driver beside an event loop; None if nothing but a cancelled task.
+
+    Drivers have `interrupt` (aiosqlite) and `cancel_safe` (psycopg 3).
+    """
+    for name in ("interrupt", "cancel_safe"):
+        if iscoroutinefunction(found := getattr(connection, name, None)):
+            return found
     return None

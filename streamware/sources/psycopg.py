@@ -19,6 +19,7 @@ from psycopg.sql import SQL, Composable
 from streamware.sources.dbapi import described, fetched
 from streamware.sources.source import (
     BATCH_ROWS,
+    AsyncCancel,
     AsyncResults,
     AsyncSource,
     Cancel,
@@ -98,13 +99,13 @@ def _open(
 
 async def _open_async(
     connections: Any, query: Composable, parameters: Parameters, size: int, stack: AsyncExitStack
-) -> AsyncResults:
+) -> tuple[AsyncResults, AsyncCancel]:
     connection = connections
     if not isinstance(connections, AsyncConnection):
         connection = await stack.enter_async_context(connections.connection())
     await stack.enter_async_context(connection.transaction(force_rollback=True))
     cursor = await stack.enter_async_context(connection.cursor(_cursor_name()))
-    return _fetched_async(cursor, query, parameters, size)
+    return _fetched_async(cursor, query, parameters, size), connection.cancel_safe
 
 
 async def _fetched_async(

@@ -7,10 +7,11 @@ everything on the thread or in the task that opened it.  Many requests may read 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, aclosing, closing
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing, suppress
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from streamware.model.columns import Column
 
@@ -37,6 +38,11 @@ Columns = Sequence[Column] | None
 """The columns of an export; None if the caller has chosen none."""
 Cancel = Callable[[], object]
 """Interrupts a driver that blocks; any thread may call it."""
+AsyncCancel = Callable[[], Awaitable[object]]
+"""The same for an event loop."""
+
+T = TypeVar("T")
+_PATIENCE = (0.05, 0.2, 1.0)  # seconds that a call of a driver may still take once it is cancelled
 
 
 class Reader(_Named):
@@ -66,21 +72,60 @@ class Reader(_Named):
 
 
 class AsyncReader(_Named):
-    """Open rows for one pass by an event loop; cancelling its task interrupts the driver."""
+    """Open rows for one pass by an event loop; cancelling its task interrupts the driver.
 
-    def __init__(self, results: AsyncResults, stack: AsyncExitStack) -> None:
+    Args:
+        results: The names and the rows.
+        stack: Closes what is open.
+        cancel: Interrupts the driver; None if cancelling the task that waits for it does.
+    """
+
+    def __init__(
+        self, results: AsyncResults, stack: AsyncExitStack, cancel: AsyncCancel | None = None
+    ) -> None:
         self._results = results
         self._stack = stack
+        self._cancel = cancel
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        self.names = await anext(self._results)
-        async for batch in self._results:
-            for row in batch or ():
+        async for batch in self.batches():
+            for row in batch:
                 yield row
+
+    async def batches(self) -> AsyncIterator[Sequence[Any]]:
+        """Yield the rows in lists, as the driver gives them; this is their one pass, too."""
+        self.names = await _ended(anext(self._results), self._cancel)
+        while batch := await _ended(anext(self._results, None), self._cancel):
+            yield batch
 
     async def aclose(self) -> None:
         """Close the rows, and the connection if it was opened for them.  Idempotent."""
         await self._stack.aclose()
+
+
+async def _ended(pull: Awaitable[T], cancel: AsyncCancel | None) -> T:
+    """Return what a driver gives.  If this is cancelled, the driver's call still ends first.
+
+    A call that is cut off leaves a connection that a pool throws away, or, on a thread of
+    aiosqlite, a query that goes on.  So a short call is waited for, and a long one interrupted.
+    """
+    task = asyncio.ensure_future(pull)
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        try:
+            for patience in _PATIENCE if cancel is not None else _PATIENCE[:1]:
+                done, _ = await asyncio.wait({task}, timeout=patience)
+                if done or cancel is None:
+                    break
+                await cancel()  # again, as the first may have come before the driver had begun
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            with suppress(BaseException):  # what came of it is of no interest any more
+                task.result()
+        raise
+    return task.result()
 
 
 class Source:
@@ -124,7 +169,7 @@ class AsyncSource:
 
     def __init__(
         self,
-        connect: Callable[[AsyncExitStack], Awaitable[AsyncResults]],
+        connect: Callable[[AsyncExitStack], Awaitable[tuple[AsyncResults, AsyncCancel | None]]],
         prepare: Callable[[Columns], tuple[AsyncSource, Columns]] | None = None,
     ) -> None:
         self._connect = connect
@@ -141,7 +186,8 @@ class AsyncSource:
             Exception: What the driver raises.
         """
         async with AsyncExitStack() as stack:
-            return AsyncReader(await self._connect(stack), stack.pop_all())
+            results, cancel = await self._connect(stack)
+            return AsyncReader(results, stack.pop_all(), cancel)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async with aclosing(await self.open_rows()) as reader:

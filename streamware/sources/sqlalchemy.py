@@ -22,9 +22,10 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, Result, ins
 from sqlalchemy.orm import Mapper, Query, Session, scoped_session, sessionmaker
 
 from streamware.errors import EncodeError
-from streamware.sources.dbapi import NO_ROWS, canceller
+from streamware.sources.dbapi import NO_ROWS, async_canceller, canceller
 from streamware.sources.source import (
     BATCH_ROWS,
+    AsyncCancel,
     AsyncResults,
     AsyncSource,
     Cancel,
@@ -250,7 +251,9 @@ def _results(
             yield from objects
 
 
-async def _open_async(bind: Any, query: _Statement, stack: AsyncExitStack) -> AsyncResults:
+async def _open_async(
+    bind: Any, query: _Statement, stack: AsyncExitStack
+) -> tuple[AsyncResults, AsyncCancel | None]:
     from sqlalchemy.ext import asyncio  # noqa: PLC0415 - needs greenlet, which may be missing
 
     if isinstance(bind, asyncio.AsyncEngine):
@@ -261,7 +264,12 @@ async def _open_async(bind: Any, query: _Statement, stack: AsyncExitStack) -> As
         bind = await stack.enter_async_context(bind())
     elif not bind.in_transaction():
         stack.push_async_callback(bind.rollback)
-    return await stack.enter_async_context(aclosing(_results_async(bind, query)))
+    connection: Any = bind
+    if isinstance(bind, asyncio.AsyncSession):
+        connection = await bind.connection(bind_arguments=query.bind_arguments)
+    driver = (await connection.get_raw_connection()).driver_connection
+    results = await stack.enter_async_context(aclosing(_results_async(bind, query)))
+    return results, async_canceller(driver)
 
 
 async def _results_async(

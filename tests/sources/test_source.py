@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
@@ -23,8 +24,8 @@ class Database:
             raise self.error
         return self._results(), None
 
-    async def aconnect(self, stack: AsyncExitStack) -> AsyncIterator[Any]:
-        return self._aresults(stack.enter_context(ExitStack()))
+    async def aconnect(self, stack: AsyncExitStack) -> tuple[AsyncIterator[Any], None]:
+        return self._aresults(stack.enter_context(ExitStack())), None
 
     def _results(self) -> Iterator[Any]:
         self.events.append("execute")
@@ -94,6 +95,62 @@ def test_a_source_that_no_one_reads_connects_to_nothing() -> None:
 def test_an_asynchronous_source_without_an_event_loop_is_an_error_that_says_so() -> None:
     with pytest.raises(sw.StateError, match=r"asynchronous: use sw\.aencode"):
         b"".join(sw.encode(AsyncSource(Database().aconnect)))
+
+
+class Driver:
+    """A driver of an event loop whose call ends when it is told to, or never."""
+
+    def __init__(self, *, interruptible: bool = True) -> None:
+        self.events: list[str] = []
+        self.called = asyncio.Event()
+        self.end = asyncio.Event()
+        self.interruptible = interruptible
+
+    async def connect(self, stack: AsyncExitStack) -> tuple[AsyncIterator[Any], Any]:
+        stack.callback(self.events.append, "close")
+        return self._results(), self._interrupt if self.interruptible else None
+
+    async def _results(self) -> AsyncIterator[Any]:
+        yield ["a"]
+        self.called.set()
+        try:
+            await self.end.wait()
+            self.events.append("end")
+        except asyncio.CancelledError:
+            self.events.append("cut off")
+            raise
+        yield [(1,)]
+
+    async def _interrupt(self) -> None:
+        self.events.append("interrupt")
+        if self.events.count("interrupt") == 2:  # the first one came too early
+            self.end.set()
+
+
+async def cancelled(driver: Driver) -> list[str]:
+    """What happens when the task that waits for the driver is cancelled."""
+    encoding = sw.aencode(AsyncSource(driver.connect))
+    task = asyncio.ensure_future(anext(aiter(encoding)))
+    await driver.called.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await encoding.aclose()
+    return driver.events
+
+
+async def test_a_call_that_ends_soon_is_waited_for_by_a_cancelled_task() -> None:
+    driver = Driver()
+    asyncio.get_running_loop().call_later(0.01, driver.end.set)
+    assert await cancelled(driver) == ["end", "close"]
+
+
+async def test_a_long_call_is_interrupted_until_it_ends() -> None:
+    assert await cancelled(Driver()) == ["interrupt", "interrupt", "end", "close"]
+
+
+async def test_a_call_that_nothing_interrupts_is_cut_off() -> None:
+    assert await cancelled(Driver(interruptible=False)) == ["cut off", "close"]
 
 
 def test_a_batch_is_at_least_a_row() -> None:
