@@ -5,7 +5,8 @@ and Oracle reads from a cursor on the server.  Prefetched relations are loaded a
 
 The columns of model objects are those of the table, with the titles of the admin: `verbose_name`
 in the reader's language.  A field with choices shows their labels, a foreign key the text of its
-object, which is selected with the row.
+object, which is selected with the row, and what a field of another package gives its text.
+Relations to many objects are a text of them all, and are prefetched.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import partial
 from itertools import islice
 from operator import attrgetter, methodcaller
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import connections
-from django.db.models import Model, QuerySet
+from django.db.models import FileField, Model, QuerySet
 from django.db.models.query import RawQuerySet
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 
 from streamware.model.columns import Column
@@ -62,15 +67,28 @@ def _source(queryset: Any, batch: int) -> Source:
 
 def _prepared(queryset: Any, batch: int, columns: Columns) -> tuple[Source, Columns]:
     """Return columns with what the model says of them, and a source that selects what they need."""
-    if _iterable_name(queryset) != "ModelIterable":
+    is_raw = isinstance(queryset, RawQuerySet)
+    if is_raw:
+        if columns is None:
+            return _source(queryset, batch), None
+    elif _iterable_name(queryset) != "ModelIterable":
         return _source(queryset, batch), columns
-    if columns is None:
+    elif columns is None:
         columns = [Column(name) for name in _default_names(queryset)]
     described = [_described(queryset.model, column) for column in columns]
-    paths = [path for _, path in described if path and _is_loaded(queryset, path)]
-    if paths and queryset.query.select_related is not True and not queryset.query.combinator:
+    if not is_raw and not queryset.query.combinator:
+        queryset = _with_relations(queryset, described)
+    return _source(queryset, batch), [each.column for each in described]
+
+
+def _with_relations(queryset: Any, described: Sequence[_Described]) -> Any:
+    """Return a QuerySet that selects and prefetches the relations of the columns."""
+    paths = [each.follows for each in described if each.follows]
+    paths = [path for path in paths if _is_loaded(queryset, path)]
+    if paths and queryset.query.select_related is not True:
         queryset = queryset.select_related(*paths)
-    return _source(queryset, batch), [column for column, _ in described]
+    many = [each.prefetch for each in described if each.prefetch]
+    return queryset.prefetch_related(*many) if many else queryset
 
 
 def _connect(queryset: Any, size: int, stack: ExitStack) -> tuple[Results, Cancel | None]:
@@ -90,27 +108,39 @@ def _results(queryset: Any, size: int) -> Generator[Sequence[Any] | None, None, 
 # What the model says ------------------------------------------------------------------------
 
 
-def _described(model: type[Model], column: Column) -> tuple[Column, str]:
-    """Return a column with its title and with the text of choices and foreign keys.
+class _Described(NamedTuple):
+    """A column with its title and with the text of choices, relations and files.
 
-    The second value is the path of the relations that its cells follow; empty if there are none.
+    Attributes:
+        column: The column.
+        follows: The path of the relations to one object that its cells follow; empty without any.
+        prefetch: The path of a relation that has to be prefetched; empty without one.
     """
+
+    column: Column
+    follows: str = ""
+    prefetch: str = ""
+
+
+def _described(model: type[Model], column: Column) -> _Described:
     if not isinstance(column.key, str):
-        return column, ""
+        return _Described(column)
     *steps, last = column.key.replace("__", ".").split(".")
     for step in steps:
         field = _field(model, step)
         if not _is_single(field, step):
-            return column, ""  # a dict, or a property: the path is read as it is
+            return _Described(column)  # a dict, or a property: the path is read as it is
         model = field.related_model
     field = _field(model, last)
-    follows = [*steps, last] if _is_single(field, last) else steps
-    if column.convert is None or steps:
-        column = replace(column, key=_getter(model, steps, last, field, column.convert is None))
+    as_text = column.convert is None
+    if as_text or steps:
+        column = replace(column, key=_getter(model, steps, last, field, as_text))
     if column.title is None:
         title: Any = partial(_title, model, last, field)
         column = replace(column, title=title)
-    return column, "__".join(follows)
+    follows = [*steps, last] if _is_single(field, last) else steps
+    prefetch = [*steps, last] if _is_prefetched(field) and field.name == last else []
+    return _Described(column, "__".join(follows), "__".join(prefetch))
 
 
 def _getter(
@@ -123,12 +153,16 @@ def _getter(
             read = methodcaller(last)
         elif not steps:
             return last  # an annotation, or a property
-    elif field.many_to_many:
+    elif field.one_to_many or field.many_to_many:
         read = partial(_joined, last)
-    elif as_text and _is_single(field, last):
+    elif as_text and (_is_single(field, last) or _is_generic(field)):
         read = partial(_text_of, last)
     elif as_text and field.choices:
         read = methodcaller(f"get_{last}_display")
+    elif as_text and isinstance(field, FileField):
+        read = partial(_file_name, last)
+    elif as_text and not type(field).__module__.startswith("django.db."):
+        read = partial(_plain, last)
     elif not steps:
         return last
     return partial(_read, tuple(steps), read) if steps else read
@@ -137,19 +171,40 @@ def _getter(
 def _read(steps: Sequence[str], read: Callable[[Any], object], row: Any) -> object:
     """Return the cell at the end of relations; None if one of them leads nowhere."""
     for step in steps:
-        row = getattr(row, step)
+        row = _related(step, row)
         if row is None:
             return None
     return read(row)
 
 
+def _related(name: str, row: Any) -> Any:
+    """Return the object of a relation; None if there is none."""
+    try:
+        return getattr(row, name)
+    except ObjectDoesNotExist:
+        return None
+
+
 def _text_of(name: str, row: Any) -> str | None:
-    related = getattr(row, name)
+    related = _related(name, row)
     return None if related is None else str(related)
 
 
 def _joined(name: str, row: Any) -> str:
     return ", ".join(map(str, getattr(row, name).all()))
+
+
+def _file_name(name: str, row: Any) -> str | None:
+    return getattr(row, name).name or None
+
+
+_PLAIN = (str, int, float, Decimal, date, time, timedelta, UUID, bytes, list, dict, Promise)
+
+
+def _plain(name: str, row: Any) -> object:
+    """Return what a field of another package gives; an object of its own as its text."""
+    value = getattr(row, name)
+    return value if value is None or isinstance(value, _PLAIN) else str(value)
 
 
 def _title(model: type[Model], name: str, field: Any) -> str:
@@ -160,14 +215,18 @@ def _title(model: type[Model], name: str, field: Any) -> str:
 
 
 def _field(model: type[Model], name: str) -> Any:
-    """Return the field of a model; None if it has no such field."""
+    """Return the field behind an attribute of a model, or the relation; None if there is none."""
+    meta = model._meta  # noqa: SLF001 - Django documents it
     if name == "pk":
-        return model._meta.pk  # noqa: SLF001 - Django documents it
+        return meta.pk
+    for relation in meta.related_objects:
+        if relation.get_accessor_name() == name:
+            return relation
     try:
-        field = model._meta.get_field(name)  # noqa: SLF001 - the same
+        field = meta.get_field(name)
     except FieldDoesNotExist:
         return None
-    return None if field.auto_created and not field.concrete else field  # a relation to this model
+    return None if field.auto_created and not field.concrete else field  # of a query only
 
 
 def _is_single(field: Any, name: str) -> bool:
@@ -175,6 +234,16 @@ def _is_single(field: Any, name: str) -> bool:
     if field is None or not field.related_model or name != field.name:
         return False
     return bool(field.many_to_one or field.one_to_one)
+
+
+def _is_generic(field: Any) -> bool:
+    """Return whether a field is a `GenericForeignKey`."""
+    return bool(field.many_to_one and not field.related_model)
+
+
+def _is_prefetched(field: Any) -> bool:
+    """Return whether objects have a relation at no cost of their own only if it is prefetched."""
+    return field is not None and bool(field.one_to_many or field.many_to_many or _is_generic(field))
 
 
 # What Django knows of a QuerySet, some of it without a public name ---------------------------

@@ -1,5 +1,9 @@
-"""Orders with a customer and labels."""
+"""Orders with a customer and labels, some of them with an invoice."""
 
+from typing import Any
+
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.utils.translation import gettext_lazy
 
@@ -32,3 +36,27 @@ class Order(models.Model):  # type: ignore[misc]
     @property
     def half(self) -> float:
         return float(self.id) / 2
+
+
+class Money:
+    """What the field of some other package gives."""
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+
+    def __str__(self) -> str:
+        return f"EUR {self.amount}"
+
+
+class MoneyField(models.IntegerField):  # type: ignore[misc]
+    def from_db_value(self, value: Any, *_: Any) -> Money:
+        return Money(value)
+
+
+class Invoice(models.Model):  # type: ignore[misc]
+    order = models.OneToOneField(Order, on_delete=models.CASCADE)
+    scan = models.FileField(blank=True)
+    amount = MoneyField()
+    kind = models.ForeignKey(ContentType, on_delete=models.CASCADE, null=True)
+    about_id = models.PositiveBigIntegerField(null=True)
+    about = GenericForeignKey("kind", "about_id")

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
 import django_site  # noqa: F401 - it makes the settings
-from django_orders.models import Customer, Label, Order
+from django_orders.models import Customer, Invoice, Label, Order
 from streamware.sources import django as source
 
 COUNT = 1500
@@ -25,10 +25,12 @@ COUNT = 1500
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    from django.contrib.contenttypes.models import ContentType
+
     made = tmp_path_factory.mktemp("django") / "orders.sqlite3"
     connections.settings["default"]["NAME"] = str(made)
     with connection.schema_editor() as editor:
-        for model in (Customer, Label, Order):
+        for model in (ContentType, Customer, Label, Order, Invoice):
             editor.create_model(model)
     ann, bo = (Customer.objects.create(name=name) for name in ("Ann", "Bo"))
     Order.objects.bulk_create(
@@ -37,6 +39,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     label = Label.objects.create(name="new")
     Order.objects.get(id=1).labels.set([label, Label.objects.create(name="big")])
+    about = {"kind": ContentType.objects.get_for_model(Label), "about_id": label.pk}
+    Invoice.objects.create(order_id=1, scan="a/1.pdf", amount=3, **about)
+    Invoice.objects.create(order_id=2, amount=4)
     connections.close_all()
     yield made
     del connections["default"]
@@ -158,6 +163,44 @@ def test_prefetched_relations_are_read_by_the_batch() -> None:
         rows = source.rows(Order.objects.prefetch_related("labels"), batch=500)
         assert len(b"".join(sw.encode(rows, columns=["labels"])).splitlines()) == COUNT + 1
     assert len(queries) == 1 + COUNT // 500
+
+
+def test_relations_to_many_are_prefetched() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        rows = document(first(3), columns=["number", "labels", "invoice.about"])
+    assert rows[1:] == [["N1", "new, big", "new"], ["N2", "", ""], ["N3", "", ""]]
+    assert len(queries) == 3
+
+
+def test_relations_that_lead_here_are_columns() -> None:
+    rows = document(Customer.objects.order_by("id"), columns=["name", "order_set"])
+    assert [len(cells.split(", ")) for _, cells in rows[1:]] == [COUNT // 3] * 2
+    with CaptureQueriesContext(connection) as queries:
+        rows = document(first(3), columns=["invoice", "invoice.scan", "invoice__order__number"])
+    assert rows == [
+        ["Invoice", "Scan", "Order number"],
+        ["Invoice object (1)", "a/1.pdf", "N1"],
+        ["Invoice object (2)", "", "N2"],
+        ["", "", ""],
+    ]
+    assert len(queries) == 1
+
+
+def test_files_and_objects_of_other_packages_are_their_text() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        rows = document(Invoice.objects.order_by("id"), columns=["scan", "amount", "about"])
+    assert rows == [["Scan", "Amount", "About"], ["a/1.pdf", "EUR 3", "new"], ["", "EUR 4", ""]]
+    assert len(queries) == 2
+    assert len(document(Invoice.objects.all())) == 3
+
+
+def test_a_raw_query_has_the_columns_that_are_asked_for() -> None:
+    orders = Order.objects.raw("select * from django_orders_order where id < 3 order by id")
+    assert document(orders, columns=["number", "status", "customer"]) == [
+        ["Order number", "Status", "Customer"],
+        ["N1", "Paid", "Customer Bo"],
+        ["N2", "Yes", ""],
+    ]
 
 
 def test_a_raw_query_has_the_fields_that_it_selects() -> None:
