@@ -6,13 +6,13 @@ Source: ASGI 3 HTTP specification 2.1 to 2.4.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from streamware.engine.async_driver import AsyncDriver
 from streamware.errors import LimitError, StateError, StreamwareError
 from streamware.http.buffered import AsyncBuffered
-from streamware.http.connection import Connection, from_scope
+from streamware.http.connection import Find, from_scope
 from streamware.http.delivery import (
     SCRATCH,
     Answer,
@@ -140,7 +140,7 @@ class Body:
         job: Job,
         lease: ExportLease,
         send: Send,
-        find: Callable[[], Connection | None],
+        find: Find,
     ) -> None:
         self.started = False  # whether the response was started
         self._answer = answer  # the status and the headers

@@ -14,9 +14,9 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from streamware.scratch.forks import identity, still
@@ -26,6 +26,8 @@ _REPORTED = "waitress.client_disconnected"
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
 _UNKNOWN = -1, (0, 0)  # a descriptor, and what its file is known by
 _FEW = 256  # descriptors, among which a connection is found in about a millisecond
+_last = [-1] * 8
+"""Descriptors of connections found last: a server uses the same numbers again and again."""
 _RDHUP = getattr(select, "POLLRDHUP", 0)  # the client has closed its end; Linux only
 _GONE = _RDHUP | getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
 _TCP_INFO = getattr(_socket, "TCP_INFO", None) if sys.platform == "linux" else None
@@ -89,7 +91,14 @@ class Connection:
                 os.close(copy)
 
 
-def from_environ(environ: Mapping[str, Any]) -> Callable[[], Connection | None]:
+Find = Callable[[bool], Connection | None]
+"""Finds a connection; if the argument is True, only where that takes no time.
+
+None means that nothing is known, or that it would have taken time.
+"""
+
+
+def from_environ(environ: Mapping[str, Any]) -> Find:
     """Return what finds the connection of a WSGI request; call this on the request's thread."""
     descriptor = -1
     with suppress(Exception):  # of a server that has changed
@@ -101,45 +110,72 @@ def from_environ(environ: Mapping[str, Any]) -> Callable[[], Connection | None]:
     if descriptor >= 0:
         with suppress(OSError):
             known = Connection(descriptor, identity(os.fstat(descriptor)))
-            return lambda: known
+            return lambda _: known
     client = environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT")
     port, reported = environ.get("SERVER_PORT"), environ.get(_REPORTED)
-    return lambda: _find(client, port, reported)
+    return lambda quickly: _find(client, port, quickly, reported)
 
 
-def from_scope(scope: Mapping[str, Any]) -> Callable[[], Connection | None]:
+def from_scope(scope: Mapping[str, Any]) -> Find:
     """Return what finds the connection of an ASGI request."""
     client, server = scope.get("client"), scope.get("server")
     ends = [end if isinstance(end, (list, tuple)) else () for end in (client, server)]
     if any(len(end) != len(("host", "port")) for end in ends):  # falcon's test client has iterators
-        return lambda: None
-    return lambda: _find((ends[0][0], ends[0][1]), ends[1][1])
+        return lambda _: None
+    return lambda quickly: _find((ends[0][0], ends[0][1]), ends[1][1], quickly)
 
 
 def _find(
-    client: tuple[Any, Any], port: Any, reported: Callable[[], object] | None = None
+    client: tuple[Any, Any],
+    port: Any,
+    quickly: bool,
+    reported: Callable[[], object] | None = None,
 ) -> Connection | None:
     """Return the connection of a client to a port of this process; None if nothing is known."""
-    descriptor, known = _find_descriptor(client, port)
-    return None if descriptor < 0 and reported is None else Connection(descriptor, known, reported)
+    descriptor, known = _find_descriptor(client, port, _FEW if quickly else None)
+    if descriptor < 0 and (reported is None or quickly):
+        return None
+    return Connection(descriptor, known, reported)
 
 
-def _find_descriptor(client: tuple[Any, Any], port: Any) -> tuple[int, tuple[int, int]]:
-    """Return the descriptor of a connection and the identity of its file; -1 if it is unknown."""
+def _find_descriptor(
+    client: tuple[Any, Any], port: Any, most: int | None
+) -> tuple[int, tuple[int, int]]:
+    """Return the descriptor of a connection and the identity of its file; -1 if it is unknown.
+
+    Args:
+        client: The address and the port of the client.
+        port: That of this process.
+        most: Look at the connections found last only, if the process has more descriptors; None if
+            it may have any number.
+    """
     try:
-        peer, own = _end((str(client[0]), int(client[1]))), int(port)
+        peer, own = (str(client[0]), int(client[1])), int(port)
     except (TypeError, ValueError):  # a Unix socket, or a proxy that named its client only
         return _UNKNOWN
-    if peer is None:
-        return _UNKNOWN
-    for descriptor in _descriptors():
+    found = _with_ends(_last, peer, own)
+    if found is None:
+        descriptors = _descriptors()
+        if most is None or len(descriptors) <= most:
+            found = _with_ends(descriptors, peer, own)
+    return found or _UNKNOWN
+
+
+def _with_ends(
+    descriptors: Iterable[int], peer: tuple[str, int], own: int
+) -> tuple[int, tuple[int, int]] | None:
+    """Return which of these descriptors is that connection, and the identity of its file."""
+    for descriptor in descriptors:
+        if descriptor < 0:
+            continue
         with suppress(OSError):
             status = os.fstat(descriptor)
             if stat.S_ISSOCK(status.st_mode) and _has_ends(descriptor, peer, own):
                 known = identity(status)
+                _last[descriptor % len(_last)] = descriptor
                 # Else it was closed in between, and these are the ends of another connection.
                 return (descriptor, known) if still(descriptor, known) else _UNKNOWN
-    return _UNKNOWN
+    return None
 
 
 def _has_ends(descriptor: int, peer: tuple[str, int], own: int) -> bool:
@@ -147,13 +183,10 @@ def _has_ends(descriptor: int, peer: tuple[str, int], own: int) -> bool:
     with _borrowed(descriptor) as borrowed:
         name = borrowed.getpeername()
         # The ports first: they differ for nearly all, and are compared at once.
-        same = isinstance(name, tuple) and name[1:2] == peer[1:] and _end(name) == peer
+        if not isinstance(name, tuple) or name[1:2] != peer[1:]:
+            return False
+        same = name[0] == peer[0] or _host(name[0]) == _host(peer[0]) is not None
         return same and borrowed.getsockname()[1] == own
-
-
-def is_quickly_found() -> bool:
-    """Return whether this process has so few descriptors that a search takes no time."""
-    return len(_descriptors()) <= _FEW
 
 
 def _descriptors() -> list[int]:
@@ -163,15 +196,13 @@ def _descriptors() -> list[int]:
     return []
 
 
-def _end(address: tuple[Any, ...]) -> tuple[str, int] | None:
-    """Return the address and the port of one end; None if it is no IP address."""
+def _host(written: str) -> IPv4Address | IPv6Address | None:
+    """Return an IP address, however it is written; None if it is none."""
     try:
-        host = ip_address(address[0].partition("%")[0])
+        host = ip_address(written.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(host, IPv6Address) and host.ipv4_mapped is not None:
-        host = host.ipv4_mapped
-    return str(host), address[1]
+    return getattr(host, "ipv4_mapped", None) or host
 
 
 @contextmanager

@@ -48,6 +48,7 @@ RETRY_AFTER = 30
 _BUSY = "Too many downloads at once, or no room for another: try again later."
 _TOO_LONG = "This download takes longer than it may."
 _TOO_LARGE = "This download would be larger than it may be."
+_LIMITS = Limits()
 _NO_ROOM = (ENOSPC, EDQUOT, EMFILE, ENFILE)
 _WITH_RETRY_AFTER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -100,7 +101,7 @@ class Job:
 
     def bounds(self, settings: Settings) -> Limits:
         """Return its limits; by default those of its settings, else of `settings`."""
-        return self.limits or (self.settings or settings).limits or Limits()
+        return self.limits or (self.settings or settings).limits or _LIMITS
 
     def mode(self, silent: str | None, settings: Settings) -> tuple[Mode, str | None]:
         """Return how it is sent, and the reason if the transport decided.

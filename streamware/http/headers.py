@@ -176,6 +176,8 @@ def _safe_name(text: str) -> str:
 
 def _drop_invisible(text: str) -> str:
     """Return the text without controls, surrogates and format characters (bidi overrides)."""
+    if text.isprintable():
+        return text
     return "".join(
         char
         for char in text

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from streamware.errors import LimitError
-from streamware.http.connection import Connection, is_quickly_found
+from streamware.http.connection import Connection, Find
 from streamware.limits import Limits
 
 TICK = 0.5
@@ -28,7 +28,7 @@ class Sending:
     Args:
         limits: Those of the export.
         expire: Cancels the document if its time is over, and returns the error.
-        find: Finds the connection; called once, if it is needed.
+        find: Finds the connection.
 
     Attributes:
         connection: The connection; None if it is not known.
@@ -52,7 +52,7 @@ class Sending:
         self,
         limits: Limits,
         expire: Callable[[], LimitError | None],
-        find: Callable[[], Connection | None],
+        find: Find,
     ) -> None:
         self.connection: Connection | None = None  # None if it is not known
         self.searched = False  # whether it was looked for
@@ -82,12 +82,10 @@ class Sending:
         """Find the connection.
 
         Args:
-            if_quick: Only if the process has few descriptors; among many it may take long.
+            if_quick: Only if it takes no time; among many descriptors it may take long.
         """
-        if if_quick and not is_quickly_found():
-            return
-        self.connection = self._find()
-        self.searched = True
+        self.connection = self._find(if_quick)
+        self.searched = self.connection is not None or not if_quick
 
     def overdue(self) -> LimitError | None:
         """Return the limit that the client exceeds by taking nothing; None if it exceeds none."""

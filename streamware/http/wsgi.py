@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from streamware.errors import LimitError, StateError, StreamwareError
 from streamware.http.buffered import Buffered
-from streamware.http.connection import Connection, from_environ
+from streamware.http.connection import Find, from_environ
 from streamware.http.delivery import (
     LATE_FAILURE,
     SCRATCH,
@@ -233,7 +233,7 @@ class Body(ContextIterator):
         job: Job,
         scratch: Scratch | None = None,
         late: LateFailure | None = None,
-        find: Callable[[], Connection | None] = lambda: None,
+        find: Find = lambda _: None,
     ) -> None:
         self.left = False  # whether the client has left
         self._job = job  # makes the document

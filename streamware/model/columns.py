@@ -152,7 +152,7 @@ class Column:
         key = self.key
         if isinstance(key, bool) or not (isinstance(key, (str, int)) or callable(key)):
             raise TypeError(f"key must be a name, a position or a callable, not {key!r}")
-        choose("kind", self.kind, get_args(ColumnKind))
+        choose("kind", self.kind, _KINDS)
         expect(self, "a number", int | float | None, "width")
         expect(self, "True or False", bool, "wrap", "hidden")
         expect(self, "a str", str | None, "url")
@@ -162,13 +162,13 @@ class Column:
             object.__setattr__(self, "format", code_of(self.format))
         if self.width is not None and not 0 < self.width <= 255:
             raise ValueError(f"width must be above 0 and at most 255 characters, not {self.width}")
-        choose("align", self.align, get_args(Align))
-        choose("total", self.total, get_args(Total))
+        choose("align", self.align, _ALIGNS)
+        choose("total", self.total, _TOTALS)
         if self.total in ("sum", "average") and self.kind in ("text", "bool"):
             raise ValueError(f"total must not be {self.total!r} in a column of kind {self.kind!r}")
         if self.total == "sum" and self.kind in ("date", "datetime"):
             raise ValueError(f"total must not be 'sum' in a column of kind {self.kind!r}")
-        if iscoroutinefunction(self.title) or iscoroutinefunction(self.note):
+        if any(map(iscoroutinefunction, filter(callable, (self.title, self.note)))):
             raise TypeError("title and note must be made by an ordinary function, not an async one")
         _check_address(self.url)
         check_note(self.note)
@@ -181,6 +181,9 @@ class Column:
                     f" not {type(rule).__name__}"
                 )
         expect(self, "a Validation", Validation | None, "validation")
+
+
+_KINDS, _ALIGNS, _TOTALS = map(get_args, (ColumnKind, Align, Total))
 
 
 def _check_address(url: str | None) -> None:

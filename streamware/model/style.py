@@ -117,6 +117,7 @@ def expect(options: object, wanted: str, kinds: type | UnionType, *names: str) -
     """
     for name in names:
         value = getattr(options, name)
-        unwanted = isinstance(value, bool) and bool not in (get_args(kinds) or (kinds,))
-        if unwanted or not isinstance(value, kinds):
+        if not isinstance(value, kinds) or (
+            isinstance(value, bool) and bool not in (get_args(kinds) or (kinds,))
+        ):
             raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")

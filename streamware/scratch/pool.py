@@ -108,7 +108,9 @@ def scratch_pool(settings: Settings | None = None) -> ScratchPool:
     """
     if not isinstance(settings, Settings | None):
         raise TypeError(f"settings must be sw.Settings, not {type(settings).__name__}")
-    key = replace(settings or Settings(), values=None, limits=None, observers=())
+    key = settings or Settings()
+    if key.values or key.limits or key.observers:
+        key = replace(key, values=None, limits=None, observers=())
     # No lock, which another thread might hold while this one forks; a pool is cheap to make.
     return _pools.get(key) or _pools.setdefault(key, ScratchPool(key))
 

@@ -47,7 +47,7 @@ def ends(pair: Pair) -> dict[str, Any]:
 
 
 def of(pair: Pair) -> Connection:
-    found = from_environ(ends(pair))()
+    found = from_environ(ends(pair))(False)
     assert found is not None
     return found
 
@@ -57,7 +57,7 @@ def of(pair: Pair) -> Connection:
 
 @pytest.mark.parametrize("key", ["gunicorn.socket", "werkzeug.socket"])
 def test_some_servers_give_it(pair: Pair, key: str) -> None:
-    found = from_environ({key: pair[1]})()
+    found = from_environ({key: pair[1]})(False)
     assert found is not None
     found.cut()
     assert pair[0].recv(1) == b""
@@ -66,7 +66,7 @@ def test_some_servers_give_it(pair: Pair, key: str) -> None:
 def test_uwsgi_gives_it(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     given = types.SimpleNamespace(connection_fd=pair[1].fileno)
     monkeypatch.setitem(sys.modules, "uwsgi", given)
-    found = from_environ({"uwsgi.version": b"2"})()
+    found = from_environ({"uwsgi.version": b"2"})(False)
     assert found is not None
     assert not found.has_left()
 
@@ -88,12 +88,12 @@ def test_others_have_it_among_the_descriptors_of_the_process(pair: Pair) -> None
 def test_an_address_may_be_written_in_several_ways(family: int, host: str, written: str) -> None:
     client, server = connected(family, host)
     with client, server:
-        assert from_environ({**ends((client, server)), "REMOTE_ADDR": written})() is not None
+        assert from_environ({**ends((client, server)), "REMOTE_ADDR": written})(False) is not None
 
 
 def test_a_scope_names_its_ends(pair: Pair) -> None:
     client, own = pair[0].getsockname(), pair[1].getsockname()
-    found = from_scope({"client": client, "server": own})()
+    found = from_scope({"client": client, "server": own})(False)
     assert found is not None
     found.cut()
     assert pair[0].recv(1) == b""
@@ -114,7 +114,7 @@ def test_a_scope_names_its_ends(pair: Pair) -> None:
     ],
 )
 def test_another_connection_is_never_taken_for_it(pair: Pair, change: dict[str, Any]) -> None:
-    assert from_environ({**ends(pair), **change})() is None
+    assert from_environ({**ends(pair), **change})(False) is None
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,54 @@ def test_another_connection_is_never_taken_for_it(pair: Pair, change: dict[str, 
     ],
 )
 def test_a_scope_may_name_none(scope: dict[str, Any]) -> None:
-    assert from_scope(scope)() is None
+    assert from_scope(scope)(False) is None
 
 
 def test_a_connection_to_the_client_s_port_is_not_it(pair: Pair) -> None:
     """One that this process has made, as to a database on the client's host."""
     host, port = pair[1].getsockname()
-    assert from_environ({"REMOTE_ADDR": host, "REMOTE_PORT": port, "SERVER_PORT": port})() is None
+    assert (
+        from_environ({"REMOTE_ADDR": host, "REMOTE_PORT": port, "SERVER_PORT": port})(False) is None
+    )
+
+
+def test_a_descriptor_that_was_found_last_is_found_without_a_list(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server uses few numbers, and a list of all costs more than a small export."""
+    other = connected()
+    with other[0], other[1]:
+        of(pair), of(other)
+        monkeypatch.setattr(module, "_descriptors", lambda: pytest.fail("they were listed"))
+        for found, client in ((of(pair), pair[0]), (of(other), other[0])):
+            assert not found.has_left()
+            client.close()
+            assert found.has_left()
+
+
+def test_a_number_that_has_another_connection_now_is_not_taken_for_it(pair: Pair) -> None:
+    other = connected()
+    with other[0], other[1]:
+        of(pair)
+        gone, number = ends(pair), pair[1].fileno()
+        os.dup2(other[1].fileno(), number)
+        assert from_environ(gone)(False) is None
+        assert from_environ(gone)(True) is None
+        assert of(other) is not None
+
+
+def test_among_many_descriptors_only_those_found_last_are_looked_at_at_once(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FEW", 1)
+    monkeypatch.setattr(module, "_last", [-1] * 8)
+    asked = from_environ({**ends(pair), "waitress.client_disconnected": lambda: False})
+    assert asked(True) is None
+    found = asked(False)
+    assert found is not None
+    assert asked(True) is not None
+    pair[0].close()
+    assert found.has_left()
 
 
 def test_sockets_are_not_touched_where_new_ones_have_a_timeout(
@@ -143,8 +184,8 @@ def test_sockets_are_not_touched_where_new_ones_have_a_timeout(
 ) -> None:
     socket.setdefaulttimeout(5)
     try:
-        assert from_environ(ends(pair))() is None
-        given = from_environ({"gunicorn.socket": pair[1]})()
+        assert from_environ(ends(pair))(False) is None
+        given = from_environ({"gunicorn.socket": pair[1]})(False)
         assert given is not None
         assert given.taken() is None
         assert os.get_blocking(pair[1].fileno())
@@ -189,7 +230,7 @@ def test_a_client_that_has_left_is_seen(pair: Pair, how: str, unread: bytes) -> 
 def test_so_is_one_of_a_unix_socket() -> None:
     client, server = socket.socketpair()
     with client, server:
-        found = from_environ({"gunicorn.socket": server})()
+        found = from_environ({"gunicorn.socket": server})(False)
         assert found is not None
         assert not found.has_left()
         assert found.taken() is None
@@ -234,7 +275,7 @@ def test_a_connection_that_is_closed_while_it_is_found_is_not_another_one(
     monkeypatch.setattr(module, "_borrowed", borrowed)
     with other, next_of:
         given = {} if told is None else {"waitress.client_disconnected": told}
-        found = from_environ({**ends(pair), **given})()
+        found = from_environ({**ends(pair), **given})(False)
         assert module._borrowed is real
         if found is not None:
             assert found.has_left()
@@ -249,12 +290,12 @@ def test_what_a_server_has_closed_before_is_not_given() -> None:
     client, server = connected()
     client.close()
     server.close()
-    assert from_environ({"gunicorn.socket": server})() is None
+    assert from_environ({"gunicorn.socket": server})(False) is None
 
 
 def test_waitress_says_it(pair: Pair) -> None:
     answers = iter([False, True])
-    found = from_environ({"waitress.client_disconnected": lambda: next(answers)})()
+    found = from_environ({"waitress.client_disconnected": lambda: next(answers)})(False)
     assert found is not None
     assert not found.has_left()
     assert found.has_left()

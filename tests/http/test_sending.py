@@ -33,7 +33,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 def sending(wire: Wire, found: Any = "wire", **limits: Any) -> Sending:
     connection: Any = wire if found == "wire" else found
-    made = Sending(sw.Limits(**limits), wire.expire, lambda: connection)
+    made = Sending(sw.Limits(**limits), wire.expire, lambda _: connection)
     made.search()
     return made
 

@@ -400,7 +400,7 @@ def test_the_next_request_on_a_connection_is_not_hit_by_a_look_at_the_last(
 
     status = os.fstat(server.fileno())
     found = Slow(server.fileno(), (status.st_dev, status.st_ino))
-    monkeypatch.setattr(wsgi, "from_environ", lambda _: lambda: found)
+    monkeypatch.setattr(wsgi, "from_environ", lambda _: lambda _: found)
     with client, server:
         body: Any = sw.Export(orders(3)).wsgi(environ(), lambda *_: len)
         assert looking.wait(PATIENCE)
