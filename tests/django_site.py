@@ -29,6 +29,11 @@ settings.configure(
         "django.contrib.sessions",
         "django_orders",
     ],
+    REST_FRAMEWORK={  # its defaults want the users of Django
+        "DEFAULT_AUTHENTICATION_CLASSES": [],
+        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+        "UNAUTHENTICATED_USER": None,
+    },
     ROOT_URLCONF=Urls,
     SECRET_KEY="for tests only",
     STATIC_URL="/static/",

@@ -81,6 +81,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         headers: Headers = (),
         **options: Unpack[ExportOptions],
     ) -> None:
+        request = getattr(request, "_request", request)  # of REST framework, which wraps it
         environ = {**request.META, "REQUEST_METHOD": request.method or "GET"}
         inner = WithHeaders(application(content, options), status, headers)
         zone = timezone.get_current_timezone() if settings.USE_TZ else None
