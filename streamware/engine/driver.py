@@ -20,7 +20,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from inspect import GEN_RUNNING, getgeneratorstate
-from itertools import chain
 from threading import RLock
 from time import monotonic
 from typing import Any, BinaryIO, Protocol, Self
@@ -37,6 +36,7 @@ from streamware.model.columns import Column, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.batching import RowBatcher
 from streamware.rows.source import (
+    END,
     Bridge,
     Cancelled,
     Columns,
@@ -303,10 +303,8 @@ class Driver:
             raise Cancelled  # another thread is closing them
         self.lifecycle.start()
         outer = self._open(rows, self._options.columns)
-        rest = outer.iterator
         with self.document.callers_code():
-            first = next(rest, _END)
-        items = rest if first is _END else chain((first,), rest)
+            first, items = outer.start()
         if isinstance(first, Sheet):
             yield from self._read_sheets(items)
         elif self._options.sheet_by is not None or isinstance(first, Tagged):
@@ -336,8 +334,8 @@ class Driver:
             raise EncodeError("sheet_by= cannot be used with Sheets; leave it out, or pass rows")
         while True:
             with self.document.callers_code():
-                sheet = next(sheets, _END)
-            if sheet is _END:
+                sheet = next(sheets, END)
+            if sheet is END:
                 return
             if not isinstance(sheet, Sheet):
                 raise EncodeError(
@@ -345,8 +343,10 @@ class Driver:
                 )
             own = as_columns(sheet.columns)
             opened = self._open(sheet.rows, self._options.columns if own is None else own)
+            with self.document.callers_code():
+                _, rows = opened.start()
             self.document.start_sheet(sheet, opened)
-            yield from self._read_rows(opened.iterator)
+            yield from self._read_rows(rows)
             self._opened.remove(opened)
             opened.close()
 
@@ -414,9 +414,6 @@ def _cancel_pull(cancel: Callable[[], object] | None, opened: Sequence[OpenRows]
     cancels = [cancel, *(rows.cancel for rows in reversed(opened))]
     if found := next(filter(None, cancels), None):
         found()
-
-
-_END = object()
 
 
 class _OwnScratch:

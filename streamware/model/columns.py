@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from csv import DictReader
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import iscoroutinefunction
@@ -354,10 +355,12 @@ def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | N
 def names_of(source: object) -> list[str] | None:
     """Return the names of the columns, if the source of rows has them, as a DB-API cursor does.
 
-    Source: PEP 249 `Cursor.description`; SQLAlchemy's `Result.keys()`.
+    Source: PEP 249 `Cursor.description`; SQLAlchemy's `Result.keys()`; `csv.DictReader`.
     """
     description = getattr(source, "description", None)
     if isinstance(description, (tuple, list)) and description:
         return [str(item[0]) for item in description]
+    if isinstance(source, DictReader):  # knows them even if no row follows
+        return None if source.fieldnames is None else list(source.fieldnames)
     keys = None if isinstance(source, Mapping) else getattr(source, "keys", None)
     return [str(key) for key in keys()] if callable(keys) else None

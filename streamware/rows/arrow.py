@@ -18,8 +18,9 @@ _SHARED = ("dictionary", "view", "run_end", "union", "extension")
 
 
 def speaks_arrow(rows: object) -> bool:
-    """Return whether `rows` can export itself as an Arrow stream."""
-    return hasattr(rows, "__arrow_c_stream__")
+    """Return whether `rows` can export itself as an Arrow stream, or as an array."""
+    type_ = type(rows)
+    return hasattr(type_, "__arrow_c_stream__") or hasattr(type_, "__arrow_c_array__")
 
 
 def _count(table: object) -> int | None:
@@ -49,7 +50,7 @@ class ArrowRows:
         import pyarrow  # noqa: PLC0415 - needed for Arrow only
 
         self.count = _count(table)
-        self._reader = pyarrow.RecordBatchReader.from_stream(table)
+        self._reader = _reader_of(table, pyarrow)
         self._rows: Generator[tuple[object, ...], None, None] = self._read()
 
     @property
@@ -80,6 +81,26 @@ class ArrowRows:
 
             yield from sliced_rows(batch.num_rows, read, size_of)
             first += batch.num_rows
+
+
+def _reader_of(table: Any, pyarrow: Any) -> Any:
+    """Return a reader of the batches of a table.
+
+    Raises:
+        TypeError: It is a single column without a name.
+    """
+    try:
+        if hasattr(table, "__arrow_c_stream__"):
+            return pyarrow.RecordBatchReader.from_stream(table)
+        batch = pyarrow.record_batch(table)
+    except (pyarrow.ArrowInvalid, TypeError, ValueError):
+        if hasattr(table, "to_frame"):  # a Series of Polars
+            return _reader_of(table.to_frame(), pyarrow)
+        raise TypeError(
+            f"rows must be a table, not a single column ({type(table).__name__}): give it a name,"
+            " such as by pyarrow.table({'name': column})"
+        ) from None
+    return pyarrow.RecordBatchReader.from_batches(batch.schema, [batch])
 
 
 def _cells(column: Any, name: str, first: int) -> Sequence[object]:

@@ -21,7 +21,16 @@ from typing import Any
 from streamware.errors import StateError
 from streamware.model.columns import Sheet, names_of
 from streamware.rows.batching import FIRST_ROWS, MOST_ROWS
-from streamware.rows.source import Cancelled, Rows, aclose, checked, is_opener, open_rows
+from streamware.rows.source import (
+    Cancelled,
+    Rows,
+    aclose,
+    checked,
+    is_opener,
+    is_source,
+    open_rows,
+)
+from streamware.rows.tables import is_piece, is_table
 from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
 from streamware.sources.source import AsyncReader
 
@@ -124,7 +133,7 @@ class AsyncRowBridge:
             if inspect.isawaitable(opened) and not hasattr(opened, "__aiter__"):
                 opened = await opened
                 self._check()
-            opened = [opened] if isinstance(opened, Sheet) else checked(opened)
+            opened = _checked(opened)
             self._source = opened
             self._names = names_of(opened)
             self._opened.set()
@@ -159,11 +168,14 @@ class AsyncRowBridge:
     async def _pull_rows(self, rows: AsyncIterator[Any]) -> None:
         size, room, turn = FIRST_ROWS, MOST_CHARACTERS, monotonic() + _SLICE
         weigh = RowWeigher(Sizer()).watch
+        tables: bool | None = None  # whether the rows are whole tables; None before the first
         async for row in rows:
             self._check()
+            if tables is None:
+                tables = is_piece(row)
             self._partial.append(row)
-            room -= weigh(row)
-            if len(self._partial) >= size or room < 0 or isinstance(row, Sheet):
+            room -= 0 if tables else weigh(row)
+            if len(self._partial) >= size or room < 0 or tables or isinstance(row, Sheet):
                 await self._put_and_wait()
                 size, room = min(2 * size, MOST_ROWS), MOST_CHARACTERS
                 turn = monotonic() + _SLICE
@@ -223,6 +235,14 @@ class AsyncRowBridge:
                 self._loop.call_soon_threadsafe(self._taken)
         if self._error is not None:
             raise self._error
+
+
+def _checked(opened: Any) -> Any:
+    """Return what was opened as something that can be iterated; the thread reads tables."""
+    opened = opened if isinstance(opened, Sheet) else checked(opened)
+    if is_opener(opened) and not is_source(opened):
+        opened = open_rows(opened)
+    return [opened] if isinstance(opened, Sheet) or is_table(opened) else opened
 
 
 async def _each(rows: Iterable[Any]) -> AsyncIterator[Any]:

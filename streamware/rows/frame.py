@@ -12,11 +12,11 @@ from typing import Any
 
 from streamware.rows.slicing import sliced_rows
 
-_CLASSES = frozenset({"DataFrame", "Series"})
+_CLASSES = frozenset({"DataFrame", "Series", "Index"})
 
 
 def is_frame(rows: object) -> bool:
-    """Return whether `rows` is a DataFrame or a Series of pandas, or of a subclass."""
+    """Return whether `rows` is a DataFrame, a Series or an Index of pandas, or of a subclass."""
     return any(
         base.__name__ in _CLASSES and base.__module__.partition(".")[0] == "pandas"
         for base in type(rows).__mro__
@@ -29,12 +29,13 @@ class FrameRows:
     What is missing to pandas (NaN, NaT, NA) is None.
 
     Args:
-        frame: A DataFrame, or a Series, which is a frame of one column.
+        frame: A DataFrame; or a Series, which is a frame of one column, or an Index, which is one
+            of a column for each of its levels.
     """
 
     def __init__(self, frame: Any) -> None:
         if not hasattr(frame, "columns"):
-            frame = frame.to_frame()
+            frame = frame.to_frame() if hasattr(frame, "index") else frame.to_frame(index=False)
         self._frame = frame
         # Positions of the levels of the index that have a name.
         self._levels = [at for at, name in enumerate(frame.index.names) if name is not None]

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from inspect import getattr_static, isroutine
 from operator import attrgetter, itemgetter
+from pathlib import PurePath
 from types import MemberDescriptorType
 from typing import Any, Literal
+from uuid import UUID
 
 from streamware.errors import EncodeError
 from streamware.model.columns import (
@@ -31,6 +36,11 @@ from streamware.model.sheet_options import SheetOptions
 from streamware.rows.declared import declared
 
 _ABSENT = object()
+# Types of values that are no rows.
+_SINGLE = (
+    *(str, bytes, bytearray, int, float, complex, set, frozenset),
+    *(date, time, timedelta, Decimal, UUID, Enum, PurePath),
+)
 
 
 class Layout:
@@ -309,13 +319,12 @@ class Layout:
             return "mapping"
         if isinstance(row, Tagged):
             raise self._error(f"row {number} must not be Tagged: its sheet is already known")
-        if row is None or isinstance(
-            row, (str, bytes, bytearray, int, float, complex, set, frozenset)
-        ):
+        if row is None or isinstance(row, _SINGLE) or _is_scalar(row):
             raise self._error(
-                f"row {number} must be a sequence, a mapping or an object, not {type(row).__name__}"
+                f"row {number} must be a sequence, a mapping or an object, not"
+                f" {type(row).__name__}; for one column pass [(value,) for value in rows]"
             )
-        if hasattr(row, "__len__") and hasattr(row, "__getitem__"):
+        if hasattr(row, "__len__") and hasattr(row, "__getitem__") and not _is_scalar(row):
             if hasattr(row, "iloc") and hasattr(row, "columns"):
                 raise self._error(
                     f"row {number} must not be a {type(row).__name__}, which has rows of its own;"
@@ -377,8 +386,16 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
         return list(row)
     if shape == "sequence":
         names = getattr(row, "_fields", None) or (row.keys() if hasattr(row, "keys") else None)
+        if names is None:  # a record of NumPy
+            names = getattr(getattr(row, "dtype", None), "names", None)
         return None if names is None else [str(name) for name in names]
     return list(declared(row)) if shape == "object" else None
+
+
+def _is_scalar(row: Any) -> bool:
+    """Return whether a row is a single value of NumPy, and not a record with names."""
+    type_ = getattr(row, "dtype", None)
+    return type_ is not None and not getattr(row, "shape", (0,)) and not type_.names
 
 
 def _makes_defaults(type_: type) -> bool:

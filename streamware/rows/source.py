@@ -12,14 +12,14 @@ import inspect
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 from typing import Any
 
 from streamware.errors import StateError
 from streamware.model.columns import Column, Sheet, names_of
-from streamware.rows.adoption import adopted
-from streamware.rows.arrow import ArrowRows, speaks_arrow
-from streamware.rows.frame import FrameRows, is_frame
+from streamware.rows.adoption import adopted, is_object_row
+from streamware.rows.tables import Pieces, TableRows, is_piece, is_table, table_rows
 from streamware.sources.source import Reader
 
 logger = logging.getLogger("streamware")
@@ -41,10 +41,11 @@ def checked(rows: Rows) -> Rows:
     """
     rows = adopted(rows)
     if isinstance(rows, (str, bytes, bytearray, Mapping)):
-        raise TypeError(f"rows must be an iterable of rows, not a single {type(rows).__name__}")
+        kind = type(rows).__name__
+        raise TypeError(f"rows must be an iterable of rows, not a single {kind}{_cure_of(rows)}")
     if (
         isinstance(rows, Sheet)
-        or speaks_arrow(rows)
+        or is_table(rows)
         or is_iterable(rows)
         or is_async(rows)
         or callable(rows)
@@ -55,6 +56,15 @@ def checked(rows: Rows) -> Rows:
         "rows must be an iterable, an async iterable, or a callable that opens one,"
         f" not {type(rows).__name__}"
     )
+
+
+def _cure_of(rows: object) -> str:
+    """Return what to pass in place of a text or a mapping, for a message."""
+    if not isinstance(rows, Mapping):
+        return "" if isinstance(rows, str) else "; read it first"
+    if any(isinstance(column, (list, tuple)) for column in rows.values()):
+        return "; for rows of its lists pass zip(*rows.values()) and columns=list(rows)"
+    return "; for one row pass [row]"
 
 
 def is_iterable(rows: object) -> bool:
@@ -98,7 +108,10 @@ def _opened(rows: Rows, columns: Columns) -> tuple[Any, Columns]:
     """
     source: Any = adopted(rows)
     if is_opener(source) and not is_source(source) and not opens_async(source):
-        source = adopted(open_rows(source))
+        given = open_rows(source)
+        source = adopted(given)
+        if is_opener(source) and not is_source(source):
+            source = open_rows(_not_callable(source, given))
     if is_source(source) and hasattr(source, "prepare"):
         source, known = source.prepare(columns)
         columns = None if known is None else tuple(known)
@@ -106,10 +119,22 @@ def _opened(rows: Rows, columns: Columns) -> tuple[Any, Columns]:
     return open_rows(source) if opens else source, columns
 
 
+def _not_callable(adopted_rows: Any, given: Any) -> Any:
+    """Return what adoption made of what a callable returned; raise TypeError if that is another."""
+    if adopted_rows is given:
+        kind = type(given).__name__
+        raise TypeError(f"the callable given as rows must return rows, not another one ({kind})")
+    return adopted_rows
+
+
 Columns = tuple[Column, ...] | None
 """The columns of a sheet; None if its rows decide."""
 Bridge = Callable[[Any], Iterable[Any]]
 """Turns asynchronous rows into ordinary ones, with the help of an event loop."""
+
+
+END = object()
+"""What stands for a first row where there is none."""
 
 
 class Cancelled(BaseException):
@@ -149,10 +174,8 @@ class OpenRows:
         try:
             if opens_async(source) or (is_async(source) and not is_iterable(source)):
                 source = (bridge or _refuse)(source)
-            if is_frame(source):
-                source = FrameRows(source)
-            elif speaks_arrow(source):
-                source = ArrowRows(source)
+            if is_table(source):
+                source = table_rows(source)
             source = [source] if isinstance(source, Sheet) else checked(source)
             self._names = names_of(source)  # of the columns, if they are known yet
             self.count = _count(source)  # of the rows, if it cannot change
@@ -162,6 +185,25 @@ class OpenRows:
             close(source)
             raise
         self._source = source  # to be closed after the iterator
+        self._pieces: Pieces | None = None  # to be closed before it
+
+    def start(self) -> tuple[object, Iterator[Any]]:
+        """Pull the first row; return it, or `END`, and all rows.
+
+        If the first one is a table, the rows are those of all the tables that come.
+        """
+        rows = self.iterator
+        first = next(rows, END)
+        if is_piece(first):
+            self._pieces = Pieces(first, rows, chosen=self.columns is not None)
+            self._names, self.count = self._pieces.names, None
+            rows = iter(self._pieces)
+            first = next(rows, END)
+        elif is_object_row(first):
+            self._names = None  # its only name is that of the class
+            rows = map(itemgetter(0), rows)
+            first = first[0]  # type: ignore[index]  # a tuple
+        return first, rows if first is END else chain((first,), rows)
 
     @property
     def names(self) -> list[str] | None:
@@ -175,19 +217,20 @@ class OpenRows:
 
         Errors are logged.  May raise only KeyboardInterrupt and the like, after both are closed.
         """
-        iterator, source = self.iterator, self._source
-        self.iterator, self._source = iter(()), ()
+        iterator, source, pieces = self.iterator, self._source, self._pieces
+        self.iterator, self._source, self._pieces = iter(()), (), None
         with ExitStack() as closing:  # last one first; each runs even if an earlier one failed
             if source is not iterator:
                 closing.callback(close, source)
             closing.callback(close, iterator)
+            closing.callback(close, pieces)
 
 
 def _count(rows: object) -> int | None:
     """Return the number of rows if it is certain; the `len()` of other classes may be wrong."""
     if type(rows) in (list, tuple):
         return len(rows)  # type: ignore[arg-type]  # a list or a tuple
-    return rows.count if isinstance(rows, (ArrowRows, FrameRows)) else None
+    return rows.count if isinstance(rows, TableRows) else None
 
 
 def close(rows: object) -> None:

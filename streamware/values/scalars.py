@@ -12,7 +12,15 @@ from typing import Any
 
 _FINE = ("ns", "ps", "fs", "as")  # NumPy's units that are finer than a microsecond
 _CALENDAR = ("Y", "M")  # those without a fixed length, as ISO 8601 names them, too
-_NULLS = frozenset({"NAType", "NaTType"})
+# Of pandas, of masked arrays, and of fields that msgspec leaves out.
+_NULLS = frozenset(
+    {
+        ("pandas", "NAType"),
+        ("pandas", "NaTType"),
+        ("numpy", "MaskedConstant"),
+        ("msgspec", "UnsetType"),
+    }
+)
 _TEXTS = frozenset({"Period", "Interval"})
 
 
@@ -24,9 +32,12 @@ def is_numpy_scalar(value: object) -> bool:
 
 
 def is_null(value: object) -> bool:
-    """Return whether a value is pandas' `NA` or `NaT`, or another time that equals no time."""
+    """Return whether a value says that there is none, as pandas' `NA` and `NaT` do.
+
+    A time of another library that equals no time, not even itself, does so too.
+    """
     type_ = type(value)
-    if type_.__name__ in _NULLS and of_pandas(type_):
+    if (type_.__module__.partition(".")[0], type_.__name__) in _NULLS:
         return True
     return isinstance(value, (datetime, timedelta)) and value != value
 

@@ -92,6 +92,27 @@ def test_a_series_is_one_column() -> None:
     assert table(pd.Series([1, 2], name="a")) == [["a"], ["1"], ["2"]]
 
 
+def test_an_index_is_a_column_for_each_of_its_levels() -> None:
+    assert table(pd.Index(["x"], name="a")) == [["a"], ["x"]]
+    assert table(pd.MultiIndex.from_tuples([(1, "x")], names=["a", None])) == [
+        ["a", "1"],
+        ["1", "x"],
+    ]
+
+
+@pytest.mark.parametrize("pairs", ["iterrows", "items"])
+def test_pairs_with_rows_of_a_frame_are_an_error(pairs: str) -> None:
+    with pytest.raises(sw.EncodeError, match=r"pair with a Series .*; pass the frame itself"):
+        table(getattr(frame(), pairs)())
+
+
+def test_pairs_with_frames_are_an_error() -> None:
+    with pytest.raises(
+        sw.EncodeError, match=r"pair with a DataFrame.*\[sw.Sheet\(str\(key\), group"
+    ):
+        table(iter(frame().groupby("mixed")))
+
+
 def test_an_empty_frame_has_its_header() -> None:
     assert table(frame().iloc[:0]) == EXPECTED[:1]
 
@@ -126,8 +147,8 @@ def test_values_of_arrow_in_a_frame_are_those_of_python() -> None:
 
 
 def test_a_frame_among_the_rows_is_an_error() -> None:
-    with pytest.raises(sw.EncodeError, match="row 1 must not be a DataFrame"):
-        table(iter([frame()]))
+    with pytest.raises(sw.EncodeError, match="row 2 must not be a DataFrame"):
+        table(iter([(1,), frame()]))
 
 
 def test_columns_are_chosen_from_a_frame_with_their_kinds() -> None:
