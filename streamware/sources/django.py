@@ -31,7 +31,15 @@ from django.utils.text import capfirst
 
 from streamware.model.columns import Column
 from streamware.sources.dbapi import canceller
-from streamware.sources.source import BATCH_ROWS, Cancel, Columns, Results, Source, check_batch
+from streamware.sources.source import (
+    BATCH_ROWS,
+    FIRST_ROWS,
+    Cancel,
+    Columns,
+    Results,
+    Source,
+    check_batch,
+)
 
 
 def rows(queryset: Any, *, batch: int = BATCH_ROWS) -> Source:
@@ -101,8 +109,10 @@ def _connect(queryset: Any, size: int, stack: ExitStack) -> tuple[Results, Cance
 def _results(queryset: Any, size: int) -> Generator[Sequence[Any] | None, None, None]:
     fetched = queryset.iterator() if isinstance(queryset, RawQuerySet) else queryset.iterator(size)
     yield None if "Values" not in _iterable_name(queryset) else _value_names(queryset)
-    while batch := list(islice(fetched, size)):
+    rows = min(size, FIRST_ROWS)
+    while batch := list(islice(fetched, rows)):
         yield batch
+        rows = size
 
 
 # What the model says ------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from streamware.model.columns import Column
 
 BATCH_ROWS = 1000
 """Rows that a reader asks its driver for at a time."""
+FIRST_ROWS = 100
+"""Rows of the first batch where making rows takes long: all of them come before the first byte."""
 
 
 class _Named:

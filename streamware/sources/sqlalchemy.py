@@ -25,6 +25,7 @@ from streamware.errors import EncodeError
 from streamware.sources.dbapi import NO_ROWS, async_canceller, canceller
 from streamware.sources.source import (
     BATCH_ROWS,
+    FIRST_ROWS,
     AsyncCancel,
     AsyncResults,
     AsyncSource,
@@ -184,7 +185,12 @@ class _Statement:
     @property
     def options(self) -> dict[str, int]:
         """Execution options: read a batch at a time, from a cursor on the server."""
-        return {"yield_per": self.batch}
+        return {"yield_per": self.batch if self.mapper is None else self.first}
+
+    @property
+    def first(self) -> int:
+        """The number of objects in the first batch."""
+        return min(self.batch, FIRST_ROWS)
 
     @property
     def bind_arguments(self) -> dict[str, Any]:
@@ -244,11 +250,11 @@ def _results(
             yield list(result.keys())
             yield from result.partitions(query.batch)
         else:
-            objects = result.scalars().partitions(query.batch)
-            first = next(objects, ())
+            objects = result.scalars()
+            first = next(objects.partitions(query.first), ())
             yield query.names(first)
             yield first
-            yield from objects
+            yield from objects.yield_per(query.batch).partitions(query.batch)
 
 
 async def _open_async(
@@ -282,11 +288,11 @@ async def _results_async(
             async for batch in result.partitions(query.batch):
                 yield batch
         else:
-            objects = result.scalars().partitions(query.batch)
-            first = await anext(objects, ())
+            objects = result.scalars()
+            first = await anext(objects.partitions(query.first), ())
             yield query.names(first)
             yield first
-            async for batch in objects:
+            async for batch in objects.yield_per(query.batch).partitions(query.batch):
                 yield batch
     finally:
         await result.close()

@@ -3,6 +3,7 @@ import contextlib
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,16 @@ def test_objects_have_the_columns_of_their_class_in_the_order_of_the_mapping(
     assert rows in ([], [["EU", "1", "0.25", "2"], ["EU", "2", "0.5", "1"]])
 
 
+async def test_the_first_batch_beside_a_loop_is_small_too(path: Path) -> None:
+    async with connected(path) as async_engine:
+        statement = select(Order).options(selectinload(Order.lines)).order_by(Order.id)
+        reader = await source.rows(async_engine, statement).open_rows()
+        async with contextlib.aclosing(reader):
+            batches = [[order.id for order in batch] async for batch in reader.batches()]
+    assert [len(batch) for batch in batches] == [100, 1000, 1000, 400]
+    assert list(chain(*batches)) == list(range(1, COUNT + 1))
+
+
 async def test_objects_come_beside_a_loop_with_a_loaded_relationship(path: Path) -> None:
     async with connected(path) as async_engine:
         rows = source.rows(async_engine, OBJECTS)
@@ -321,7 +332,18 @@ def test_a_query_is_read_by_the_batch(engine: Any) -> None:
     event.listen(engine, "before_execute", lambda *args: seen.append(args[-1]["yield_per"]))
     with Session(engine) as session:
         document(session.query(Order))
-    assert seen == [1000]
+    assert seen == [100]  # the first batch; `yield_per` of the result makes it more
+
+
+@pytest.mark.parametrize("option", [joinedload(Order.customer), selectinload(Order.lines)])
+def test_the_first_batch_of_objects_is_small_as_the_first_byte_waits_for_it(
+    engine: Any, option: Any
+) -> None:
+    statement = select(Order).options(option).order_by(Order.id)
+    with contextlib.closing(source.rows(engine, statement).open_rows()) as reader:
+        batches = [[order.id for order in batch] for batch in reader._batches()]
+    assert [len(batch) for batch in batches] == [100, 1000, 1000, 400]
+    assert list(chain(*batches)) == list(range(1, COUNT + 1))
 
 
 def test_a_result_with_an_object_among_others_is_an_error_that_tells_the_way(engine: Any) -> None:
