@@ -269,13 +269,25 @@ async def _open_async(
     elif isinstance(bind, asyncio.async_sessionmaker):
         bind = await stack.enter_async_context(bind())
     elif not bind.in_transaction():
-        stack.push_async_callback(bind.rollback)
+        is_session = isinstance(bind, asyncio.AsyncSession)
+        stack.push_async_callback(partial(bind.run_sync, _end) if is_session else bind.rollback)
     connection: Any = bind
     if isinstance(bind, asyncio.AsyncSession):
         connection = await bind.connection(bind_arguments=query.bind_arguments)
     driver = (await connection.get_raw_connection()).driver_connection
     results = await stack.enter_async_context(aclosing(_results_async(bind, query)))
     return results, async_canceller(driver)
+
+
+def _end(session: Session) -> None:
+    """Roll back what the session has begun, and keep its objects as they are.
+
+    `rollback` would make them read their columns again when the last rows are written, which is
+    after this, and not possible beside an event loop.
+    """
+    begun = session.get_transaction()
+    if begun is not None:
+        begun.close()
 
 
 async def _results_async(

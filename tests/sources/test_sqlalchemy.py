@@ -194,6 +194,25 @@ async def test_objects_come_beside_a_loop_with_a_loaded_relationship(path: Path)
         ]
 
 
+async def test_the_last_rows_of_a_session_are_not_read_again(path: Path) -> None:
+    async with connected(path) as async_engine, AsyncSession(async_engine) as session:
+        known = await session.get(Order, COUNT)
+        await session.rollback()
+        executed: list[str] = []
+        event.listen(
+            async_engine.sync_engine, "before_cursor_execute", lambda *said: executed.append(said[2])
+        )
+        statement = select(Order).options(selectinload(Order.customer)).order_by(Order.id)
+        rows = source.rows(session, statement)
+        document = await adocument(rows, columns=["id", "customer.name"])
+        assert document[-1] == [str(COUNT), "Bo" if COUNT % 2 else "Ann"]
+        assert len(document) == COUNT + 1
+        assert len([each for each in executed if "FROM orders" in each]) == 1
+        assert not session.in_transaction()
+        assert checked_out(async_engine) == 0
+        assert known in session
+
+
 def test_relationships_are_reached_by_a_path(engine: Any) -> None:
     columns = [sw.Column("customer.name", "Customer"), "id"]
     assert document(source.rows(engine, OBJECTS), columns=columns) == [
