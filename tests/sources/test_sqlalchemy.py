@@ -200,7 +200,9 @@ async def test_the_last_rows_of_a_session_are_not_read_again(path: Path) -> None
         await session.rollback()
         executed: list[str] = []
         event.listen(
-            async_engine.sync_engine, "before_cursor_execute", lambda *said: executed.append(said[2])
+            async_engine.sync_engine,
+            "before_cursor_execute",
+            lambda *said: executed.append(said[2]),
         )
         statement = select(Order).options(selectinload(Order.customer)).order_by(Order.id)
         rows = source.rows(session, statement)
