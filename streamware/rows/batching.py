@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from operator import length_hint
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -124,17 +125,20 @@ class RowBatcher:
             What is left of `room`, and whether `most` rows were there.
         """
         append, weigher, gap = self.pending.append, self._weigher, self._gap
-        texts, others, looked = weigher.texts, weigher.others, gap
+        texts, mixed, others, looked = weigher.texts, weigher.mixed, weigher.others, gap
         for row in islice(self._rows, most):
             append(row)
-            text = 0
             try:
-                for key in texts:
-                    text += len(row[key] or "")
-                if others:
-                    text += weigher.weigh_others(row)
+                if type(row) is weigher.whole:
+                    text = len("".join(row)) if weigher.joins else sum(map(length_hint, row))
+                else:
+                    text = 0
+                    for key in texts:
+                        text += len(row[key] or "")
+                    if mixed or others:
+                        text += weigher.weigh_rest(row)
             except (TypeError, ValueError, LookupError, AttributeError):
-                text = self._cell_size.row(row)
+                text = weigher.weigh_unlike(row)
             gap -= 1
             if not gap:
                 gap = next(weigher.gaps)

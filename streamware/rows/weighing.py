@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from itertools import cycle
-from operator import attrgetter, itemgetter
+from operator import attrgetter, itemgetter, length_hint
 from pathlib import PurePath
 from sys import getsizeof
 from typing import Any
@@ -33,10 +33,8 @@ _LENGTHS = frozenset(type_.__len__ for type_ in _TEXT)  # that tell the truth
 _SMALL = frozenset(
     (None.__class__, bool, float, complex, date, datetime, time, timedelta, UUID, range)
 )
-# Types whose memory `getsizeof` returns, and about as many characters.
-_FLAT = _SMALL | {str, bytes, bytearray, int, Decimal}
-_BARE = getsizeof("")  # bytes of a text without characters
 _MOST_SHAPES = 64  # sequences of types that are remembered
+_MOST_PLACES = 4096  # types that are remembered together with their places
 
 # fmt: off
 GAPS = (
@@ -113,37 +111,56 @@ class RowWeigher:
 
     Attributes:
         texts: The keys of the cells that are weighed by their `len`.
+        mixed: The keys of those of which some are texts, and the others weigh nothing.
         others: The keys of the other cells that count.
         gaps: The number of rows up to the next one that `look` should see.
         width: The number of cells in the last row that `look` saw, at least 1.
+        whole: The type of rows of which all cells are weighed in one call; None if there is none.
+        joins: Whether such rows are joined, because all of their cells have been texts so far.
     """
 
     def __init__(self, size: Sizer) -> None:
-        self.texts: list[Any] = []  # keys of the cells that are weighed by their `len`
-        self.others: list[Any] = []  # keys of the other cells that count
+        # The keys of cells are in ordered sets.
+        self.texts: dict[Any, None] = {}  # of the cells that are weighed by their `len`
+        self.mixed: dict[Any, None] = {}  # of those of which some are texts; others weigh nothing
+        self.others: dict[Any, None] = {}  # of the other cells that count
         self.gaps: Iterator[int] = cycle(GAPS)  # rows up to the next one that `look` should see
         self.width = 1  # cells in the last row that `look` saw, at least 1
-        self._reach: Callable[[Any], Sequence[Any]] = _none  # returns the cells at `others`
-        self._flat = True  # whether they had only types of `_FLAT`
+        self.whole: Any = None  # type of rows of which all cells are weighed in one call
+        self.joins = False  # whether they are joined, because all have been texts so far
+        self._mixed_of: Callable[[Any], Iterable[Any]] = _none  # returns the cells at `mixed`
+        self._others_of: Callable[[Any], Iterable[Any]] = _none  # returns the cells at `others`
         self._size = size  # of a cell
         self._gap = 1  # rows up to the next one that `watch` looks at
-        self._known: dict[Any, bool] = {}  # the keys that count, and whether by their `len`
+        self._known: dict[Any, dict[Any, None]] = {}  # the set in which a key is
+        self._moved = False  # whether one has been put into another since the last row
         self._filled: set[Any] = set()  # the keys at which there was anything but None
-        # The types of rows without a cell that might have to count, by which most rows pass.  Of
-        # their numbers one is looked at in turn, because its type does not show its length.
-        self._ordinary: dict[tuple[type, ...], Iterator[int]] = {}
+        # The types of rows without a cell that might have to count, by which most rows pass, and
+        # the places of their numbers.  One is looked at in turn, because its type does not show its
+        # length.
+        self._ordinary: dict[tuple[type, ...], list[int]] = {}
+        self._places: set[tuple[int, type]] = set()  # the same, place by place
+        self._turn = 0  # of the numbers
 
     def weigh(self, row: Any) -> int:
         """Return the characters of the cells of a row that count, or of all if it is unlike."""
-        text = 0
         try:
+            if type(row) is self.whole:
+                return len("".join(row)) if self.joins else sum(map(length_hint, row))
+            text = 0
             for key in self.texts:
                 text += len(row[key] or "")
-            if self.others:
-                text += self.weigh_others(row)
+            if self.mixed or self.others:
+                text += self.weigh_rest(row)
         except (TypeError, ValueError, LookupError, AttributeError):
-            return self._size.row(row)
+            return self.weigh_unlike(row)
         return text
+
+    def weigh_unlike(self, row: Any) -> int:
+        """Return the characters of all cells of a row that cannot be weighed like others."""
+        if self.joins:
+            self.joins, self.whole = False, None
+        return self._size.row(row)
 
     def watch(self, row: Any) -> int:
         """Return the characters of the next row, and look at it when it is its turn."""
@@ -157,80 +174,105 @@ class RowWeigher:
                 return self._size.row(row)
         return self.weigh(row)
 
-    def weigh_others(self, row: Any) -> int:
+    def weigh_rest(self, row: Any) -> int:
         """Return the characters of the cells that are not weighed by their `len`."""
-        cells = self._reach(row)
-        if self._flat:
-            return max(0, sum(map(getsizeof, cells)) - _BARE * len(cells))
-        return sum(map(self._size, cells))
+        text = sum(map(length_hint, self._mixed_of(row)))  # 0 of what has no length
+        return text + sum(map(self._size, self._others_of(row))) if self.others else text
 
     def look(self, row: Any) -> bool:
         """Have the cells of a row count that may be long; return whether there was a new one."""
         cells = row if type(row) is tuple else _cells(row)
         types = tuple(map(type, cells))
         numbers = self._ordinary.get(types)
-        if numbers is not None and getsizeof(cells[next(numbers)]) <= _NUMBER:
-            return False
+        if numbers is None and self._places.issuperset(enumerate(types)):
+            numbers = self._pass(types)
+        if numbers is not None:
+            self._turn += 1
+            at = numbers[self._turn % len(numbers)] if numbers else None
+            if at is None or getsizeof(cells[at]) <= _NUMBER:
+                return False
+        if not self._filled and type(row) in (tuple, list) and _are_texts(types):
+            self.whole, self.joins = type(row), True
         self.width = len(types) or 1
         new = sum(self._count(row, key, cell) for key, cell in _items(row)) > 0
-        if not new and len(self._ordinary) < _MOST_SHAPES:
-            at = [at for at, type_ in enumerate(types) if type_ in (int, Decimal)]
-            short = [at for at, cell in enumerate(cells) if getsizeof(cell) <= _NUMBER]
-            if at or short:
-                self._ordinary[types] = cycle(at or short[:1])
+        if self._moved:
+            self._reach(row)
+        if not new:
+            self._pass(types)
         return new
+
+    def _pass(self, types: tuple[type, ...]) -> list[int]:
+        """Have rows of these types pass; return the places of their numbers."""
+        numbers = [at for at, type_ in enumerate(types) if type_ in (int, Decimal)]
+        if len(self._ordinary) < _MOST_SHAPES:
+            self._ordinary[types] = numbers
+        if len(self._places) + len(types) <= _MOST_PLACES:
+            self._places.update(enumerate(types))
+        return numbers
 
     def _count(self, row: Any, key: Any, cell: object) -> bool:
         """Have the cell at `key` count if it may be long; return whether it did not before."""
+        before = self._known.get(key)
         if cell is None:
-            return self._count_empty(row, key)
+            if before is None and key not in self._filled:
+                # A text of any length may follow.  As long as all are None, it costs little.
+                self._put(key, self.texts if _access(row)[1] else self.mixed)
+            return False
         if key not in self._filled:
             self._filled.add(key)
-            self._forget(key)
-        kind, before = type(cell), self._known.get(key)
-        small = kind in _SMALL or (kind in (int, Decimal) and getsizeof(cell) <= _NUMBER)
-        if before is False or (small and not before):
-            self._flat &= before is None or kind in _FLAT
+            if before is not None:  # it counted while it was None
+                self._take(key)
+                before = None
+        if before is self.others:
             return False
-        self._known[key] = by_length = _access(row)[1] and _tells_length(kind)
-        if by_length:
-            if not before:
-                self.texts.append(key)
-                self._ordinary.clear()  # in which there may be numbers where text is now
-            return not before
-        if before:  # not only text is here: `len` would fail, or be that of a list
-            self.texts.remove(key)
-        self.others.append(key)
-        self._flat &= kind in _FLAT
-        self._set_reach(row)
-        return before is None
+        kind = type(cell)
+        if kind in _SMALL or (kind in (int, Decimal) and getsizeof(cell) <= _NUMBER):
+            if before is self.texts:  # of which `len` would fail
+                self._put(key, self.mixed)
+        elif not _tells_length(kind):
+            self._put(key, self.others)
+        elif before is None:
+            self._put(key, self.texts if _access(row)[1] else self.mixed)
+            self._ordinary.clear()  # in which there may be numbers where text is now
+            self._places.clear()
+        return before is None and key in self._known
 
-    def _count_empty(self, row: Any, key: Any) -> bool:
-        """Have a cell that is None count; return False, as it holds nothing.
+    def _put(self, key: Any, keys: dict[Any, None]) -> None:
+        """Have the cell at `key` be one of those in a set."""
+        self._take(key)
+        keys[key] = None
+        self._known[key] = keys
+        self._moved = True
 
-        A text of any length may follow, and as long as all are None, it costs next to nothing.
-        """
-        if key not in self._known and key not in self._filled:
-            self._known[key] = by_length = _access(row)[1]
-            (self.texts if by_length else self.others).append(key)
-            if not by_length:
-                self._set_reach(row)
-        return False
-
-    def _forget(self, key: Any) -> None:
-        """Have the cell at `key` no longer count, if it did while it was None."""
+    def _take(self, key: Any) -> None:
+        """Have the cell at `key` no longer count."""
         if key in self._known:
-            (self.texts if self._known.pop(key) else self.others).remove(key)
+            del self._known.pop(key)[key]
+            self._moved = True
 
-    def _set_reach(self, row: Any) -> None:
-        """Have `_reach` return the cells at `others` of rows like this one."""
-        makes_defaults, indexed = _access(row)
-        if makes_defaults:
-            self._reach = lambda row: [row.get(key) for key in self.others]
-        elif self.others:  # a getter of one key returns a bare cell
-            getter = itemgetter if indexed else attrgetter
-            first, *more = self.others
-            self._reach = getter(first, *more) if more else lambda row: (getter(first)(row),)
+    def _reach(self, row: Any) -> None:
+        """Have the cells of rows like this one be found."""
+        self._moved = False
+        self._mixed_of = _reach(self.mixed, row)
+        self._others_of = _reach(self.others, row)
+        if not self.joins:
+            all_mixed = len(self.mixed) == self.width and type(row) in (tuple, list)
+            self.whole = type(row) if all_mixed else None
+
+
+def _reach(keys: Iterable[Any], row: Any) -> Callable[[Any], Iterable[Any]]:
+    """Return what returns the cells at `keys` of rows like this one."""
+    makes_defaults, indexed = _access(row)
+    if not keys:
+        return _none
+    if makes_defaults:
+        return lambda row: [row.get(key) for key in keys]
+    getter = itemgetter if indexed else attrgetter
+    first, *more = keys
+    if more:
+        return getter(first, *more)
+    only = getter(first)  # returns a bare cell
+    return lambda row: (only(row),)
 
 
 def _access(row: object) -> tuple[bool, bool]:
@@ -300,6 +342,11 @@ def _tells_length(type_: type) -> bool:
     """Return whether `len(cell or "")` is the length of a text of this type."""
     honest = getattr(type_, "__len__", None) in _LENGTHS and not hasattr(type_, "__bool__")
     return honest and issubclass(type_, _TEXT)
+
+
+def _are_texts(types: Iterable[type]) -> bool:
+    """Return whether `"".join` takes cells of these types, which calls none of their methods."""
+    return all(issubclass(type_, str) for type_ in set(types))
 
 
 def _bytes(cell: Any) -> int:

@@ -258,6 +258,46 @@ def test_a_column_of_texts_and_other_types_counts_exactly(shape: Callable[..., A
         assert weigher.weigh(shape(cell, 1)) == pytest.approx(size(cell), abs=30)
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_texts_among_numbers_count_exactly_and_a_long_number_once_it_was_seen(
+    shape: Callable[..., Any],
+) -> None:
+    weigher = RowWeigher(Sizer())
+    for at in range(4):
+        weigher.look(shape(at, "ab") if at % 2 else shape("ab", 1.5))
+    assert weigher.weigh(shape(LONG, None)) == weigher.weigh(shape(7, Text(LONG))) == len(LONG)
+    assert weigher.weigh(shape(LONG, LONG)) == 2 * len(LONG)
+    long = shape(1, Decimal("1" * 5000))
+    while not weigher.weigh(long):
+        weigher.look(long)
+    assert size(Decimal("1" * 5000)) == weigher.weigh(long)
+    assert weigher.weigh(shape("ab", "abc")) == 5
+
+
+@pytest.mark.parametrize("type_", [tuple, list])
+def test_rows_of_nothing_but_texts_count_exactly(type_: Callable[..., Any]) -> None:
+    weigher = RowWeigher(Sizer())
+    assert weigher.look(type_(["a", Text("b")]))
+    assert weigher.weigh(type_([LONG, Lying(LONG)])) == 2 * len(LONG)
+    for row in ([LONG, None], [LONG, 1.5], [LONG, b"ab"], [LONG, LONG], [LONG]):
+        given = type_(row)
+        assert weigher.weigh(given) == sum(map(size, row))
+        weigher.look(given)
+        assert weigher.weigh({"a": LONG}) == weigher.weigh(SimpleNamespace(a=LONG)) == len(LONG)
+
+
+def test_rows_of_types_in_any_order_are_ordinary_once_each_was_seen_in_its_place() -> None:
+    weigher = RowWeigher(Sizer())
+    rows = [tuple("a" if at >> place & 1 else 1 for place in range(8)) for at in range(256)]
+    for row in rows:
+        weigher.look(row)
+    assert not any(weigher.look(row) for row in rows)
+    assert [weigher.weigh(row) for row in rows] == [row.count("a") for row in rows]
+    assert weigher.weigh((10**5000, *"aaaaaaa")) == 7
+    while not weigher.weigh((10**5000, 1, *"aaaaaa")) > len(LONG) // 2:
+        weigher.look((10**5000, 1, *"aaaaaa"))
+
+
 def test_looking_at_a_defaultdict_does_not_change_it() -> None:
     weigher = RowWeigher(Sizer())
     weigher.look(defaultdict(str, a="x"))
