@@ -79,12 +79,19 @@ CONVERSIONS = {
         _ALL,
         "A time, or a duration in a column of that kind, lost what is finer than a microsecond.",
     ),
+    "month": Conversion(
+        _ALL, "A month of an interval of Arrow was taken for 30 days, as drivers of databases do."
+    ),
     "negative_duration": Conversion(
         _SPREADSHEETS,
         "A negative duration was written as ISO 8601 text or as a number of days: in XLSX any,"
         " unless `Values.negative_duration` is '1904'; in ODS as text, if it is too long.",
     ),
-    "nested": Conversion(_ALL, "A list, a tuple or a dict was written as compact JSON."),
+    "nested": Conversion(
+        _ALL,
+        "A list, a tuple, a set (sorted, if it can be), an array, a dict, a dataclass or a model"
+        " was written as compact JSON.",
+    ),
     "newline": Conversion(_SPREADSHEETS, "Text with CR or CRLF got LF."),
     "non_finite": Conversion(
         _ALL,
@@ -109,8 +116,10 @@ CONVERSIONS = {
     ),
     "text_of_object": Conversion(
         _ALL,
-        "A UUID, an Enum, a path, an IP address, bytes (as base64), a Period or an Interval of"
-        " pandas, or a date beyond the years 1 to 9999 were written as text.",
+        "A UUID, an Enum, a path, an IP address, bytes (as base64), a time zone, a Period or an"
+        " Interval of pandas, a range or bits of PostgreSQL, an address or a secret (as asterisks)"
+        " of pydantic, money, a telephone number, or a date beyond the years 1 to 9999 were written"
+        " as text.",
     ),
     "timezone": Conversion(_ALL, "A date-time was converted to `Values.timezone`."),
     "url": Conversion(

@@ -2,9 +2,9 @@
 
 `column_formatter` writes a column at a time and `cell_formatter` cell by cell, with the same
 result.  Both take the text of numbers, dates and nested values from `numbers`, `dates` and
-`nested`.  `kinds` has the kinds of cells, and reads values as the kind of their column.  `scalars`
-and `lazy_text` recognise values of NumPy, pandas and translations; `formula_text` finds text that
-a spreadsheet would take for a formula.
+`nested`.  `kinds` has the kinds of cells, and reads values as the kind of their column.  `scalars`,
+`objects` and `lazy_text` recognise values of NumPy, pandas, other libraries and translations;
+`formula_text` finds text that a spreadsheet would take for a formula.
 """
 
 from __future__ import annotations

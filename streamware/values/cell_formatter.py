@@ -43,9 +43,10 @@ from streamware.values.kinds import Kind
 from streamware.values.lazy_text import is_lazy_text
 from streamware.values.nested import ADDRESSES, compact_json
 from streamware.values.numbers import MOST_DIGITS, digits, has_too_many_digits
+from streamware.values.objects import cure_of, held_by, is_arrow, text_of
 from streamware.values.scalars import (
     is_null,
-    is_text_of_pandas,
+    listed,
     plain_datetime,
     plain_scalar,
     plain_timedelta,
@@ -501,8 +502,8 @@ class CellFormatter:
     def _scalar(self, value: Any) -> tuple[Kind, bytes]:
         """Write a scalar of NumPy, or a one-dimensional array of it as a list."""
         if getattr(value, "shape", ()):
-            listed = value.tolist() if hasattr(value, "tolist") and value.ndim == 1 else None
-            return self._other(value) if listed is None else self._nested(listed)
+            one = getattr(value, "ndim", 1) == 1 and hasattr(value, "__len__")
+            return self._nested(listed(value)) if one else self._other(value)
         plain = plain_scalar(value, self._converted)
         if isinstance(plain, str) and value.dtype.kind in ("M", "m"):
             return Kind.TEXT, self._signed(plain)
@@ -561,9 +562,20 @@ class CellFormatter:
         if self._values.other == "str":
             self._converted["other"] += 1
             return self._text(str(value))
-        raise self.error(
-            value, 'cannot be written; pass convert= for its column, or Values(other="str")'
-        )
+        raise self.error(value, f"cannot be written; {cure_of(value)}")
+
+    def _text_of(self, value: object) -> tuple[Kind, bytes]:
+        """Write a value of another library whose text is its meaning."""
+        self._converted["text_of_object"] += 1
+        return self._text(text_of(value) or "")
+
+    def _held(self, value: Any) -> tuple[Kind, bytes]:
+        """Write what a value of another library holds: a number, a duration, a list, its fields."""
+        if getattr(value, "months", 0):
+            self._converted["month"] += 1
+        if getattr(value, "nanoseconds", 0) % 1000:
+            self._converted["nanosecond"] += 1
+        return self.cell(held_by(value))
 
     def _lazy_text(self, value: object) -> tuple[Kind, bytes]:
         return self._text(str(value))
@@ -608,15 +620,19 @@ class CellFormatter:
         """Return the method for a type seen for the first time: a subclass, or a rarer type."""
         if is_null(value):  # NaT is an instance of datetime
             return CellFormatter._none
-        if is_text_of_pandas(value):
-            return CellFormatter._object
+        if text_of(value) is not None:
+            return CellFormatter._text_of
+        if is_arrow(value):  # an interval is a tuple, too
+            return CellFormatter._held
         # NumPy is first because its time spans are registered as Integral.
         if hasattr(value, "dtype") and hasattr(value, "item"):
             return CellFormatter._scalar
         for type_, formatter in self._BY_INHERITANCE:
             if isinstance(value, type_):
                 return formatter
-        return CellFormatter._lazy_text if is_lazy_text(value) else CellFormatter._other
+        if is_lazy_text(value):
+            return CellFormatter._lazy_text
+        return CellFormatter._other if held_by(value) is value else CellFormatter._held
 
 
 def plain_formulas(texts: Sequence[str], bound: int | None) -> bytes | None:

@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from numbers import Integral, Real
 from pathlib import PurePath
 from typing import Any
 
 from streamware.values.dates import iso_duration
-from streamware.values.scalars import is_null, is_numpy_scalar, is_text_of_pandas, plain_scalar
+from streamware.values.lazy_text import is_lazy_text
+from streamware.values.objects import held_by, text_of
+from streamware.values.scalars import is_null, is_numpy_scalar, listed, plain_scalar
 
 ADDRESSES = (
     ipaddress.IPv4Address,
@@ -46,20 +49,31 @@ def _json_default(value: Any) -> object:
         return value.isoformat()
     if isinstance(value, timedelta):
         return iso_duration(value)
-    if isinstance(value, (Decimal, uuid.UUID, PurePath, *ADDRESSES)) or is_text_of_pandas(value):
+    if isinstance(value, (Decimal, uuid.UUID, PurePath, *ADDRESSES)) or is_lazy_text(value):
         return str(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, (set, frozenset)):
-        return list(value)
-    raise TypeError
+    if isinstance(value, (Integral, Real)):
+        return int(value) if isinstance(value, Integral) else float(value)
+    text = text_of(value)
+    return _held(value) if text is None else text
 
 
-def _of_numpy(value: Any) -> object:
-    """Return an array as a list, and a scalar as a value of Python."""
-    plain = plain_scalar(value, Counter()) if is_numpy_scalar(value) else value.tolist()
-    if type(plain) is type(value):
+def _held(value: Any) -> object:
+    """Return what is in a container or a record; raise TypeError if a value is neither."""
+    held = held_by(value)
+    if held is value:
         raise TypeError
-    return plain
+    return held
+
+
+def _of_numpy(value: Any) -> Any:
+    """Return an array as a list, and a scalar as a value of Python."""
+    plain: Any = plain_scalar(value, Counter()) if is_numpy_scalar(value) else listed(value)
+    if type(plain) is not type(value):
+        return plain
+    if not isinstance(plain, Real) or getattr(value.dtype, "kind", None) == "m":
+        raise TypeError  # a span without a unit is registered as Integral
+    return float(plain)

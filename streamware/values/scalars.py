@@ -21,7 +21,6 @@ _NULLS = frozenset(
         ("msgspec", "UnsetType"),
     }
 )
-_TEXTS = frozenset({"Period", "Interval"})
 
 
 def is_numpy_scalar(value: object) -> bool:
@@ -40,12 +39,6 @@ def is_null(value: object) -> bool:
     if (type_.__module__.partition(".")[0], type_.__name__) in _NULLS:
         return True
     return isinstance(value, (datetime, timedelta)) and value != value
-
-
-def is_text_of_pandas(value: object) -> bool:
-    """Return whether a value is a Period or an Interval of pandas, whose text is its meaning."""
-    type_ = type(value)
-    return type_.__name__ in _TEXTS and of_pandas(type_)
 
 
 def of_pandas(type_: type) -> bool:
@@ -82,6 +75,13 @@ def plain_scalar(value: Any, converted: Counter[str]) -> object:
         converted["text_of_object"] += 1
         return f"{'-' if found < 0 else ''}P{abs(found)}{unit}"
     return value
+
+
+def listed(array: Any) -> Any:
+    """Return an array of NumPy as a list; its times stay scalars, which `tolist` makes numbers."""
+    if getattr(array.dtype, "kind", None) not in ("M", "m"):
+        return array.tolist() if hasattr(array, "tolist") else array.to_list()  # of Polars
+    return [listed(each) if getattr(each, "shape", ()) else each for each in array]
 
 
 def plain_datetime(value: datetime, converted: Counter[str]) -> datetime | str:

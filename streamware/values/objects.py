@@ -1,0 +1,155 @@
+"""Values of other libraries: those that are texts, those that hold another value, and the rest.
+
+They are recognised by the name of their class and of its library, so that nothing has to be
+installed, and applications that use none of them pay nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import AsyncIterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from typing import Any
+
+# Classes whose text is their meaning, each with its library.
+_TEXTS = frozenset(
+    {
+        ("pandas", "Period"),
+        ("pandas", "Interval"),
+        ("pydantic", "_BaseUrl"),
+        ("pydantic", "_BaseMultiHostUrl"),
+        ("pydantic", "AnyUrl"),
+        ("pydantic", "_SecretBase"),  # its text has asterisks
+        ("pydantic", "NameEmail"),
+        ("pydantic", "Color"),
+        ("pydantic_core", "Url"),
+        ("pydantic_core", "MultiHostUrl"),
+        ("pydantic_extra_types", "Color"),
+        ("yarl", "URL"),
+        ("httpx", "URL"),
+        ("starlette", "URL"),
+        ("netaddr", "BaseIP"),
+        ("netaddr", "EUI"),
+        ("bson", "ObjectId"),
+        ("ulid", "ULID"),
+        ("moneyed", "Money"),
+        ("phonenumber_field", "PhoneNumber"),
+        ("sqlalchemy_utils", "PhoneNumber"),
+        ("zoneinfo", "ZoneInfo"),
+        ("backports", "ZoneInfo"),
+    }
+)
+_RANGES = frozenset(
+    (library, "Range") for library in ("psycopg", "psycopg2", "asyncpg", "sqlalchemy")
+)
+_INTERVAL = "MonthDayNano"  # of pyarrow, in whose module it is not
+_MONTH = 30  # days that drivers of databases take it for
+
+
+def names_of_class(value: object) -> Iterator[tuple[str, str]]:
+    """Yield the library and the name of the class of a value, and of each of its bases."""
+    for class_ in type(value).__mro__:
+        yield class_.__module__.partition(".")[0], class_.__name__
+
+
+def text_of(value: Any) -> str | None:
+    """Return the text of a value whose text is its meaning; None of any other."""
+    for name in names_of_class(value):
+        if name in _TEXTS:
+            return str(value)
+        if name in _RANGES:
+            return _range(value)
+        if name == ("psycopg", "Multirange"):
+            return "{" + ", ".join(map(_range, value)) + "}"
+        if name == ("asyncpg", "BitString"):
+            return str(value.as_string())
+    return None
+
+
+def _range(value: Any) -> str:
+    """Return a range as PostgreSQL writes it, but for a blank."""
+    if value.isempty:
+        return "empty"
+    lower, upper = ("" if end is None else str(end) for end in (value.lower, value.upper))
+    return f"{'[' if value.lower_inc else '('}{lower}, {upper}{']' if value.upper_inc else ')'}"
+
+
+def is_arrow(value: object) -> bool:
+    """Return whether a value is one of pyarrow."""
+    type_ = type(value)
+    return type_.__module__.partition(".")[0] == "pyarrow" or type_.__name__ == _INTERVAL
+
+
+def held_by(value: Any) -> object:
+    """Return the value that an object holds or stands for; the object itself if it is none."""
+    for library, name in names_of_class(value):
+        if name == _INTERVAL:
+            days = _MONTH * value.months + value.days
+            return timedelta(days=days, microseconds=value.nanoseconds // 1000)
+        if library == "pyarrow":
+            if name in ("Scalar", "_Array", "Array", "ChunkedArray"):
+                return value.as_py() if name == "Scalar" else value.to_pylist()
+        elif library == "psycopg" and name == "_JsonWrapper":
+            return value.obj
+        elif library == "asyncpg" and name == "Path":
+            return list(value.points)
+        elif library == "asyncpg" and name == "Record":
+            return dict(value)
+        elif library == "polars" and name == "Series":
+            return value.to_list()
+    if isinstance(value, (AbstractSet, deque)):
+        return _ordered(value)
+    record = _record(value)
+    return value if record is None else record
+
+
+def _ordered(values: Any) -> list[Any]:
+    """Return values as a list; those of a set in their order, if they have one."""
+    if isinstance(values, AbstractSet):
+        try:
+            return sorted(values)
+        except TypeError:
+            pass
+    return list(values)
+
+
+def _record(value: Any) -> dict[str, Any] | None:
+    """Return the fields of an object that declares them; None of others, and of those of an ORM."""
+    type_ = type(value)
+    ours = type_.__module__.startswith("streamware.")  # a Cell or a Formula belongs into no other
+    if ours or hasattr(value, "_sa_instance_state") or isinstance(value, type):
+        return None
+    if hasattr(type_, "__pydantic_serializer__") and hasattr(type_, "model_dump"):
+        by_alias = type_.model_config.get("serialize_by_alias", True)
+        dumped = value.model_dump(by_alias=by_alias)
+        return dumped if isinstance(dumped, dict) else {"root": dumped}
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if hasattr(type_, "__attrs_attrs__"):
+        return {each.name: getattr(value, each.name) for each in type_.__attrs_attrs__}
+    if hasattr(type_, "__struct_encode_fields__"):
+        names = zip(type_.__struct_encode_fields__, type_.__struct_fields__, strict=True)
+        return {title: getattr(value, name) for title, name in names}
+    return None
+
+
+def cure_of(value: Any) -> str:
+    """Return what to do about a value that no document holds, for a message."""
+    libraries = set(names_of_class(value))
+    if inspect.ismethod(value) or inspect.isbuiltin(value) or inspect.isfunction(value):
+        name = getattr(value, "__name__", "name")
+        return f"call it in the column: Column(lambda row: row.{name}(), {name!r})"
+    if inspect.isawaitable(value) or isinstance(value, AsyncIterable):
+        return "await it before the row is given"
+    if hasattr(value, "_sa_instance_state") or ("django", "Model") in libraries:
+        return "name one of its attributes by a path, such as 'customer.name'"
+    if hasattr(type(value), "wkt"):  # GEOS, Shapely
+        return "pass convert=lambda shape: shape and shape.wkt for its column"
+    if hasattr(value, "iloc") or hasattr(value, "__arrow_c_stream__"):
+        return "it is a table of its own; yield its rows"
+    if ("sqlalchemy", "Row") in libraries or isinstance(value, Mapping):
+        return "it is a row of its own; yield rows, not lists of them"
+    return 'pass convert= for its column, or Values(other="str")'
