@@ -137,11 +137,11 @@ def _described(model: type[Model], column: Column) -> _Described:
         return _Described(column)
     *steps, last = column.key.replace("__", ".").split(".")
     for step in steps:
-        field = _field(model, step)
+        field = field_of(model, step)
         if not _is_single(field, step):
             return _Described(column)  # a dict, or a property: the path is read as it is
         model = field.related_model
-    field = _field(model, last)
+    field = field_of(model, last)
     as_text = column.convert is None
     if as_text or steps:
         column = replace(column, key=_getter(model, steps, last, field, as_text))
@@ -172,7 +172,7 @@ def _getter(
     elif as_text and isinstance(field, FileField):
         read = partial(_file_name, last)
     elif as_text and not type(field).__module__.startswith("django.db."):
-        read = partial(_plain, last)
+        read = partial(_plain_value, last)
     elif not steps:
         return last
     return partial(_read, tuple(steps), read) if steps else read
@@ -208,12 +208,15 @@ def _file_name(name: str, row: Any) -> str | None:
     return getattr(row, name).name or None
 
 
+def _plain_value(name: str, row: Any) -> object:
+    return plain(getattr(row, name))
+
+
 _PLAIN = (str, int, float, Decimal, date, time, timedelta, UUID, bytes, list, dict, Promise)
 
 
-def _plain(name: str, row: Any) -> object:
-    """Return what a field of another package gives; an object of its own as its text."""
-    value = getattr(row, name)
+def plain(value: object) -> object:
+    """Return a value that a cell can hold; an object of another package as its text."""
     return value if value is None or isinstance(value, _PLAIN) else str(value)
 
 
@@ -224,7 +227,7 @@ def _title(model: type[Model], name: str, field: Any) -> str:
     return str(capfirst(given or name))
 
 
-def _field(model: type[Model], name: str) -> Any:
+def field_of(model: type[Model], name: str) -> Any:
     """Return the field behind an attribute of a model, or the relation; None if there is none."""
     meta = model._meta  # noqa: SLF001 - Django documents it
     if name == "pk":
