@@ -8,6 +8,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import django
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR, IncorrectLookupParameters
@@ -159,6 +160,7 @@ class ExportActionMixin(_Base):  # type: ignore[misc]  # Django has no types
                 (name, translated("Export as %(format)s", format=_label(format_)))
                 for name, format_ in self._formats().items()
             ],
+            "breadcrumbs_are_a_list": django.VERSION >= (6, 1),
             "column_name": _COLUMN,
             "format_name": _FORMAT,
             "texts": {

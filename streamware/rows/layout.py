@@ -13,7 +13,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from inspect import getattr_static, isroutine
-from operator import attrgetter, itemgetter
+from operator import attrgetter, itemgetter, length_hint
 from pathlib import PurePath
 from types import MemberDescriptorType
 from typing import Any, Literal
@@ -112,14 +112,15 @@ class Layout:
         if list(map(type, rows)).count(self._type) == len(rows):
             if self._takes_rows and set(map(len, rows)) == {self._width}:  # type: ignore[arg-type]
                 return WideRows(rows)
-            columns = self._by_position(rows) if self._shape == "sequence" else self._by_name(rows)
+            by = self._by_position if self._shape == "sequence" else self._by_name
+            columns = by(rows, first)
         if columns is None:
             columns = list(
                 zip(*(self._row(row, first + at) for at, row in enumerate(rows)), strict=True)
             )
         return [
-            cells if column.convert is None else [column.convert(cell) for cell in cells]
-            for column, cells in zip(self.head.columns, columns, strict=True)
+            cells if column.convert is None else self._gathered(column.convert, cells, first, at)
+            for at, (column, cells) in enumerate(zip(self.head.columns, columns, strict=True))
         ]
 
     # The columns, resolved once -------------------------------------------------------------
@@ -171,6 +172,9 @@ class Layout:
             return _reach(first, key, _ABSENT) is _ABSENT
         except _InsideError as error:
             raise self._inside(error, 1) from error.__cause__
+        except Exception as error:
+            _locate(error, 1, key)
+            raise
 
     def _check_position(self, key: Key, first: Row) -> None:
         if self._shape not in ("none", "sequence") and isinstance(key, int):
@@ -223,7 +227,7 @@ class Layout:
 
     # Rows to columns ------------------------------------------------------------------------
 
-    def _by_position(self, rows: Sequence[Row]) -> list[Cells] | None:
+    def _by_position(self, rows: Sequence[Row], first: int) -> list[Cells] | None:
         try:
             columns: list[Cells] = list(zip(*rows, strict=True))
         except ValueError:
@@ -232,22 +236,44 @@ class Layout:
             return columns if len(columns) == self._width else None
         try:
             return [
-                columns[key] if type(key) is int else _gathered(get, rows)
-                for key, get in zip(self.keys, self._getters, strict=True)
+                columns[key] if type(key) is int else self._gathered(get, rows, first, at)
+                for at, (key, get) in enumerate(zip(self.keys, self._getters, strict=True))
             ]
         except (IndexError, _InsideError):
             return None
 
-    def _by_name(self, rows: Sequence[Row]) -> list[Cells] | None:
+    def _by_name(self, rows: Sequence[Row], first: int) -> list[Cells] | None:
         if _makes_defaults(self._type):
             return None
         exact = self._known is not None and self._shape == "mapping"
         if exact and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
             return None
         try:
-            return [_gathered(get, rows) for get in self._getters]
+            return [self._gathered(get, rows, first, at) for at, get in enumerate(self._getters)]
         except (KeyError, AttributeError):  # of a callable, too, which is then called again
             return None
+
+    def _gathered(
+        self, get: Callable[[Any], object], rows: Sequence[Row], first: int, at: int
+    ) -> list[object]:
+        """Return what `get` returns for each row, the first of which has the number `first`.
+
+        Raises:
+            RuntimeError: It raised StopIteration, which must not pass for the end of the rows.
+            Exception: What `get` raises, with a note of the row and the column at position `at`.
+        """
+        left = iter(rows)
+        try:
+            cells = list(map(get, left))
+        except Exception as error:
+            _locate(error, first + len(rows) - length_hint(left) - 1, self._name_at(at))
+            raise
+        if len(cells) != len(rows):
+            raise RuntimeError("a callable or an attribute of a row raised StopIteration")
+        return cells
+
+    def _name_at(self, at: int) -> object:
+        return self.head.columns[at].title or at + 1
 
     def _getter(self, key: Key) -> Callable[[Any], object]:
         if callable(key):
@@ -277,13 +303,16 @@ class Layout:
                 f"row {number} must be like row 1 of type {self._type.__name__}, not"
                 f" {type(row).__name__}; {remedy}"
             )
-        return [self._cell(row, key, number) for key in keys]
+        return [self._cell(row, key, number, at) for at, key in enumerate(keys)]
 
-    def _cell(self, row: Any, key: Key | Callable[[Any], object], number: int) -> object:
+    def _cell(self, row: Any, key: Key | Callable[[Any], object], number: int, at: int) -> object:
         try:
             return key(row) if callable(key) else _reach(row, key, None)
         except _InsideError as error:
             raise self._inside(error, number) from error.__cause__
+        except Exception as error:
+            _locate(error, number, self._name_at(at))
+            raise
 
     def _inside(self, error: _InsideError, number: int) -> EncodeError:
         """Return the error to raise for one that code of the row's own class raised."""
@@ -304,12 +333,12 @@ class Layout:
             cells = "1 cell" if most == 1 else f"{most} cells"
             raise self._error(f"row {number} must have at most {cells}, not {width}")
         return [
-            self._cell(given, key, number)
+            self._cell(given, key, number, at)
             if callable(key)
             else row[key]
             if -width <= key < width  # type: ignore[operator]
             else None
-            for key in keys
+            for at, key in enumerate(keys)
         ]
 
     def _shape_of(self, row: Row, number: int) -> Literal["mapping", "sequence", "object"]:
@@ -403,12 +432,9 @@ def _makes_defaults(type_: type) -> bool:
     return hasattr(type_, "__missing__")
 
 
-def _gathered(get: Callable[[Any], object], rows: Sequence[Row]) -> list[object]:
-    """Return the cell of each row; a StopIteration must not pass for the end of the rows."""
-    cells = list(map(get, rows))
-    if len(cells) != len(rows):
-        raise RuntimeError("a callable or an attribute of a row raised StopIteration")
-    return cells
+def _locate(error: Exception, number: int, column: object) -> None:
+    """Note in an error of the caller's code where it was raised."""
+    error.add_note(f"row {number}, column {column}")
 
 
 def _reach(row: Any, key: Key, default: object) -> object:

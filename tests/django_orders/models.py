@@ -60,3 +60,30 @@ class Invoice(models.Model):  # type: ignore[misc]
     kind = models.ForeignKey(ContentType, on_delete=models.CASCADE, null=True)
     about_id = models.PositiveBigIntegerField(null=True)
     about = GenericForeignKey("kind", "about_id")
+
+
+class Job(models.Model):  # type: ignore[misc]
+    name = models.CharField(max_length=50)
+    state = models.CharField(max_length=1, choices=[("o", gettext_lazy("Yes")), ("p", "Paid")])
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, null=True)
+    placed_at = models.DateTimeField("placed", null=True)
+    day = models.DateField(null=True)
+    total = models.DecimalField(max_digits=9, decimal_places=2)
+    urgent = models.BooleanField(null=True)
+
+    class Meta:
+        verbose_name = "Auftrag"
+        verbose_name_plural = "Aufträge"
+
+    def __str__(self) -> str:
+        return f"Auftrag {self.name}"
+
+    @property
+    def half(self) -> Any:
+        return self.total / 2
+
+
+class UrgentJob(Job):
+    class Meta:
+        proxy = True
+        verbose_name_plural = "urgent jobs"

@@ -133,3 +133,55 @@ def test_what_a_later_row_really_lacks_is_empty(later: object, key: str) -> None
     first = {"a": 1, "empty": 1, "gone": 1, "a.b": 1}
     data = b"".join(sw.encode([first, later], "csv", columns=[key]))
     assert data.split(b"\r\n")[2] == b'""'
+
+
+def fail_at(number: int) -> Callable[[object], object]:
+    """A callable that fails for the row of that number."""
+    seen: list[object] = []
+
+    def call(row: object) -> object:
+        seen.append(row)
+        if len(seen) == number:
+            raise ZeroDivisionError
+        return row
+
+    return call
+
+
+class Share:
+    """A row with a property that fails."""
+
+    def __init__(self, of: int) -> None:
+        self.of = of
+
+    @property
+    def each(self) -> float:
+        return 1 / self.of
+
+
+@pytest.mark.parametrize("number", [1, 8, 9, 700])
+@pytest.mark.parametrize(
+    ("rows", "column"),
+    [
+        ([(1,)] * 800, lambda number: sw.Column(fail_at(number), "Share")),
+        ([{"a": 1}] * 800, lambda number: sw.Column(fail_at(number), "Share")),
+        ([{"a": 1}, (1,)] * 400, lambda number: sw.Column(fail_at(number), "Share")),
+        ([{"a": 1}] * 800, lambda number: sw.Column("a", "Share", convert=fail_at(number))),
+        ([(1,)] * 800, lambda number: sw.Column(0, "Share", convert=fail_at(number))),
+    ],
+    ids=["tuples", "mappings", "mixed", "a conversion", "a conversion of tuples"],
+)
+def test_an_error_of_the_callers_code_has_a_note_of_its_place(
+    rows: list[object], column: Callable[[int], sw.Column], number: int
+) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        b"".join(sw.encode(rows, columns=[column(number)]))
+    assert caught.value.__notes__ == [f"row {number}, column Share"]
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_an_error_of_a_property_has_a_note_of_its_place(before: int) -> None:
+    rows = [Share(1)] * before + [Share(0)]
+    with pytest.raises(ZeroDivisionError) as caught:
+        b"".join(sw.encode(rows, columns=["of", "each"]))
+    assert caught.value.__notes__ == [f"row {before + 1}, column each"]
