@@ -48,6 +48,11 @@ CONVERSIONS = {
         "A date before the format's calendar was written as text: in XLSX before 1 March 1900, in"
         " ODS before 15 October 1582.",
     ),
+    "end_of_day": Conversion(
+        _SPREADSHEETS,
+        "A date-time in the last half second of a day, or in XLSX such a time, lost its fraction:"
+        " programs round to the seconds that they show, and would show the next day.",
+    ),
     "escape": Conversion("XLSX", "Text that looks like an escape, such as `_x0041_`, was escaped."),
     "forbidden": Conversion(
         _ALL,

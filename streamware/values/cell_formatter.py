@@ -32,11 +32,13 @@ from streamware.values.dates import (
     FIRST_DATE,
     FIRST_DATE_1904,
     FIRST_GREGORIAN,
-    cell_serials,
+    Moment,
     clock_duration,
+    datetime_serials,
     in_zone,
     iso_duration,
     naive,
+    on_its_day,
 )
 from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
@@ -403,13 +405,21 @@ class CellFormatter:
     def _encoded_datetime(self, value: datetime, kind: Kind) -> tuple[Kind, bytes]:
         if not self._text_rules.spreadsheet:
             return kind, datetime.isoformat(value).encode()
+        moment = value.replace(tzinfo=None)
+        if value.date() < self._text_rules.first_date:
+            return self._early(datetime.isoformat(moment if self._text_rules.iso else value))
+        shown = self._on_its_day(moment)
         if self._text_rules.iso:
-            text = datetime.isoformat(value.replace(tzinfo=None))
-            return self._early(text) if value.date() < FIRST_GREGORIAN else (kind, text.encode())
-        serial = cell_serials([value.replace(tzinfo=None)], self._text_rules.epoch)[0]
-        if serial < self._text_rules.first_serial:
-            return self._early(datetime.isoformat(value))
+            return kind, datetime.isoformat(shown).encode()
+        (serial,), _ = datetime_serials([shown], self._text_rules.epoch)
         return kind, repr(serial).encode()
+
+    def _on_its_day(self, value: Moment) -> Moment:
+        """Return what a spreadsheet can show of a date-time or a time."""
+        shown = on_its_day(value)
+        if shown is not value:
+            self._converted["end_of_day"] += 1
+        return shown
 
     def _time(self, value: time) -> tuple[Kind, bytes]:
         if not self._text_rules.spreadsheet:
@@ -417,11 +427,12 @@ class CellFormatter:
         if value.utcoffset() is not None:
             self._converted["aware"] += 1
             return Kind.TEXT, time.isoformat(value).encode()
+        shown = value if self._text_rules.iso else self._on_its_day(value)
         moment = timedelta(
-            hours=value.hour,
-            minutes=value.minute,
-            seconds=value.second,
-            microseconds=value.microsecond,
+            hours=shown.hour,
+            minutes=shown.minute,
+            seconds=shown.second,
+            microseconds=shown.microsecond,
         )
         if self._text_rules.iso:
             return Kind.TIME, clock_duration(moment).encode()

@@ -40,10 +40,10 @@ from streamware.values.cell_formatter import (
     unix_lines,
 )
 from streamware.values.dates import (
-    FIRST_GREGORIAN,
     Serials,
-    cell_serials,
+    datetime_serials,
     iso_tokens,
+    shown_iso_tokens,
 )
 from streamware.values.formula_text import SIGN_BYTES, STARTS, FormulaGuard
 from streamware.values.kinds import Kind, KindReader
@@ -377,14 +377,22 @@ class ColumnFormatter:
         return formatted
 
     def _naive(self, cells: Sequence[datetime], kind: Kind) -> FormattedColumn | None:
-        if not self._text_rules.serials:
-            if self._text_rules.iso and min(cells).date() < FIRST_GREGORIAN:
-                return None
+        rules = self._text_rules
+        if not rules.spreadsheet:
             return FormattedColumn(kind, iso_tokens(cells))
-        serials = cell_serials(cells, self._text_rules.epoch)
-        early = min(serials) < self._text_rules.first_serial
-        tokens = None if early else float_tokens(serials)
-        return None if tokens is None else FormattedColumn(kind, tokens)
+        tokens: list[bytes] | None = None
+        lost = 0
+        if rules.serials:
+            serials, lost = datetime_serials(cells, rules.epoch)
+            if min(serials) >= rules.first_serial:
+                tokens = float_tokens(serials)
+        elif min(cells).date() >= rules.first_date:
+            tokens, lost = shown_iso_tokens(cells)
+        if tokens is None:
+            return None
+        if lost:
+            self._converted["end_of_day"] += lost
+        return FormattedColumn(kind, tokens)
 
     def _uuids(self, cells: Sequence[uuid.UUID]) -> FormattedColumn | None:
         formatted = self._texts(list(map(str, cells)))

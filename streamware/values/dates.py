@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import repeat
-from operator import attrgetter, truediv
+from operator import attrgetter, ne, truediv
+from typing import TypeVar
 
 from streamware.values import numbers
 
@@ -19,7 +20,10 @@ EPOCH_1904 = datetime(1904, 1, 1)
 FIRST_DATE_1904 = date(1904, 1, 2)
 # LibreOffice shows earlier days in the Julian calendar, which ISO 8601 does not have.
 FIRST_GREGORIAN = date(1582, 10, 15)
-_LAST_MILLISECOND = 86_399.999 / 86_400  # of a day
+_HALF = 500_000  # microseconds of a second
+_LAST, _LAST_TOKEN = (23, 59, 59), b"T23:59:59."
+_LAST_SECOND, _LATE = 86_399, 86_399.5  # seconds of a day
+Moment = TypeVar("Moment", datetime, time)
 _DATE_CACHE = 4096
 _DAYS = attrgetter("days")
 _SECONDS = attrgetter("seconds")
@@ -43,23 +47,39 @@ class Serials(dict[date, bytes]):
         return serial
 
 
-def datetime_serials(cells: Sequence[datetime], epoch: datetime = EPOCH) -> list[float]:
-    """Return the serials of naive date-times: days since the epoch, with their fraction."""
-    spans = [cell - epoch for cell in cells]
-    if any(map(_MICROSECONDS, spans)):
-        return [s.days + (s.seconds + s.microseconds / 1e6) / 86400 for s in spans]
-    fractions = map(truediv, map(_SECONDS, spans), repeat(86400))
-    return list(map(float.__add__, fractions, map(float, map(_DAYS, spans))))
+def datetime_serials(cells: Sequence[datetime], epoch: datetime = EPOCH) -> tuple[list[float], int]:
+    """Return the serials of naive date-times, and how many lost a fraction as in `on_its_day`.
 
-
-def cell_serials(cells: Sequence[datetime], epoch: datetime) -> list[float]:
-    """Return the same for cells, none of them beyond the last millisecond of the year 9999.
-
-    Readers round to milliseconds, and would round what is later up to a day that there is not.
+    Serials are days since the epoch, with their fraction.
     """
-    serials = datetime_serials(cells, epoch)
-    last = date.max.toordinal() - epoch.toordinal() + _LAST_MILLISECOND
-    return serials if max(serials) <= last else [min(serial, last) for serial in serials]
+    spans = [cell - epoch for cell in cells]
+    days, lost = map(float, map(_DAYS, spans)), 0
+    seconds: Iterable[float] = map(_SECONDS, spans)
+    if any(map(_MICROSECONDS, spans)):
+        seconds = exact = [span.seconds + span.microseconds / 1e6 for span in spans]
+        if max(exact) >= _LATE:
+            seconds = [_LAST_SECOND if second >= _LATE else second for second in exact]
+            lost = sum(second >= _LATE for second in exact)
+    return list(map(float.__add__, map(truediv, seconds, repeat(86400)), days)), lost
+
+
+def on_its_day(cell: Moment) -> Moment:
+    """Return a date-time or a time as a spreadsheet can show it, never as one of the next day.
+
+    Programs round to the seconds that they show, and then the last half second of a day, with
+    which `datetime.combine(day, time.max)` ends, is the next day.
+    """
+    late = cell.microsecond >= _HALF and (cell.hour, cell.minute, cell.second) == _LAST
+    return cell.replace(microsecond=0) if late else cell
+
+
+def shown_iso_tokens(cells: Sequence[datetime]) -> tuple[list[bytes], int]:
+    """Return the texts of naive date-times as `on_its_day` has them, and how many it changed."""
+    tokens = iso_tokens(cells)
+    if _LAST_TOKEN not in b"".join(tokens):
+        return tokens, 0
+    shown = list(map(on_its_day, cells))
+    return iso_tokens(shown), sum(map(ne, cells, shown))
 
 
 def iso_tokens(cells: Sequence[date]) -> list[bytes]:

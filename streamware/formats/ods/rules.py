@@ -177,7 +177,8 @@ class OperandFormatter:
         moment = datetime(moved.year, moved.month, moved.day)  # noqa: DTZ001 - a wall clock has no zone
         if isinstance(moved, datetime):
             moment = moved.replace(tzinfo=None)
-        return f"{datetime_serials([moment])[0]:.15g}"
+        (serial,), _ = datetime_serials([moment])
+        return f"{serial:.15g}"
 
 
 def _key(rule: Validation, cell: str) -> tuple[Validation, str]:

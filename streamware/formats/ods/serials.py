@@ -23,7 +23,8 @@ def serial(kind: Kind, token: bytes) -> bytes:
     if kind in SPANS:
         return repr(parse_duration(token) / _DAY).encode()
     if kind in MOMENTS:
-        return repr(datetime_serials([datetime.fromisoformat(token.decode())])[0]).encode()
+        (number,), _ = datetime_serials([datetime.fromisoformat(token.decode())])
+        return repr(number).encode()
     return token
 
 

@@ -191,7 +191,8 @@ class ColumnRules:
                 f" the first is {rules.first_date}"
             )
         if isinstance(moved, datetime):
-            return repr(datetime_serials([moved.replace(tzinfo=None)], rules.epoch)[0])
+            (serial,), _ = datetime_serials([moved.replace(tzinfo=None)], rules.epoch)
+            return repr(serial)
         return str(moved.toordinal() - rules.epoch.toordinal())
 
 

@@ -135,3 +135,12 @@ def test_any_text_anywhere_makes_a_valid_document(
     for part in list(made.parts)[1:]:
         ET.fromstring(made.parts[part])
     assert len(calamine_names(made.data)) == 1
+
+
+@pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.parametrize("microsecond", [500_000, 999_499, 999_999])
+def test_the_end_of_a_day_is_not_shown_as_the_next_day(microsecond: int, others: int) -> None:
+    moment = datetime(2024, 1, 31, 23, 59, 59, microsecond)
+    made = workbook([(moment,), *[(datetime(2024, 1, 1, 12, 0, 0, 250_000),)] * others], "ods")
+    assert made.rows()[0] == [datetime(2024, 1, 31, 23, 59, 59)]
+    assert made.converted == {"end_of_day": 1}

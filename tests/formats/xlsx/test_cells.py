@@ -9,12 +9,13 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import streamware as sw
-from readers import libreoffice_book, libreoffice_csv, ooxml_errors
+from readers import libreoffice_book, libreoffice_csv, ooxml_errors, openpyxl_rows
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.spreadsheet.column_style import LINK
 from streamware.formats.text import formatters
@@ -415,21 +416,62 @@ def test_a_datetime_is_a_serial_that_shows_as_one() -> None:
 @pytest.mark.parametrize("microsecond", [1, 123_456, 500_000, 999_999])
 @pytest.mark.parametrize("others", [0, 3])
 def test_a_datetime_keeps_its_microseconds(microsecond: int, others: int) -> None:
-    moment = datetime(2024, 5, 17, 23, 59, 59, microsecond)
+    moment = datetime(2024, 5, 17, 23, 58, 59, microsecond)
     made = workbook([(moment,), *[(datetime(2024, 1, 1),)] * others])
     assert datetime(1899, 12, 30) + days(made.number()) == moment
 
 
 @given(st.datetimes(datetime(1900, 3, 1), datetime(2079, 6, 5)))
 def test_any_datetime_keeps_its_microseconds(moment: datetime) -> None:
-    assert datetime(1899, 12, 30) + days(one(moment).number()) == moment
+    assert datetime(1899, 12, 30) + days(one(moment).number()) == on_its_day(moment)
 
 
 @given(st.datetimes(datetime(2079, 6, 6)))
 def test_any_datetime_is_kept_as_well_as_a_double_can(moment: datetime) -> None:
     """Serials from 65,536 on are 1.3 microseconds apart, and 40 at the end."""
     read = datetime(1899, 12, 30) + days(one(moment).number())
-    assert abs(read - moment) <= timedelta(microseconds=20)
+    assert abs(read - on_its_day(moment)) <= timedelta(microseconds=20)
+
+
+def on_its_day(moment: datetime) -> datetime:
+    """The last half second of a day would be shown as the next day."""
+    last = moment.replace(hour=23, minute=59, second=59, microsecond=0)
+    return last if moment - last >= timedelta(milliseconds=500) else moment
+
+
+@pytest.mark.parametrize("negative", ["text", "1904"])
+@pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.parametrize("microsecond", [500_000, 999_000, 999_499, 999_500, 999_999])
+def test_the_end_of_a_day_is_not_shown_as_the_next_day(
+    microsecond: int, others: int, negative: Any
+) -> None:
+    moment = datetime(2024, 1, 31, 23, 59, 59, microsecond)
+    rest = [(datetime(2024, 1, 1, 12, 0, 0, 250_000),)] * others
+    made = workbook([(moment,), *rest], values=sw.Values(negative_duration=negative))
+    shown = datetime(2024, 1, 31, 23, 59, 59)
+    assert made.rows()[0] == [shown]
+    assert openpyxl_rows(made.data)[0] == [shown]
+    assert made.converted == {"end_of_day": 1}
+
+
+def test_neither_is_that_of_another_zone_or_a_styled_one() -> None:
+    moment = datetime(2024, 1, 31, 22, 59, 59, 999_999, UTC)
+    plain = datetime.combine(date(2024, 1, 31), time.max)
+    styled = sw.Cell(plain, style=sw.Style(bold=True))
+    values = sw.Values(timezone=timezone(timedelta(hours=1)))
+    made = workbook(
+        [(moment, styled, np.datetime64(plain))], values=values
+    )
+    shown = datetime(2024, 1, 31, 23, 59, 59)
+    assert made.rows() == [[shown] * 3]
+    assert made.converted == {"end_of_day": 3, "timezone": 1}
+
+
+def test_the_last_time_of_a_day_is_not_shown_as_the_first() -> None:
+    made = workbook([(time.max,), (time(23, 59, 59, 400_000),)])
+    assert made.rows() == [[time(23, 59, 59)], [time(23, 59, 59, 400_000)]]
+    assert openpyxl_rows(made.data) == made.rows()
+    assert made.converted == {"end_of_day": 1}
 
 
 def test_an_aware_datetime_is_moved_to_utc_and_says_so() -> None:
