@@ -459,9 +459,7 @@ def test_neither_is_that_of_another_zone_or_a_styled_one() -> None:
     plain = datetime.combine(date(2024, 1, 31), time.max)
     styled = sw.Cell(plain, style=sw.Style(bold=True))
     values = sw.Values(timezone=timezone(timedelta(hours=1)))
-    made = workbook(
-        [(moment, styled, np.datetime64(plain))], values=values
-    )
+    made = workbook([(moment, styled, np.datetime64(plain))], values=values)
     shown = datetime(2024, 1, 31, 23, 59, 59)
     assert made.rows() == [[shown] * 3]
     assert made.converted == {"end_of_day": 3, "timezone": 1}
