@@ -122,7 +122,7 @@ class DocumentWriter:
             pass
 
     def encode(
-        self, rows: list[Any], *, characters: int = 0, alone: bool = False
+        self, rows: list[Any], *, characters: int = 0, alone: bool = False, last: bool = False
     ) -> Iterator[None]:
         """Encode `rows` batch by batch, so that `take` can be called after each.
 
@@ -130,6 +130,7 @@ class DocumentWriter:
             rows: The next rows.
             characters: About how many characters of text they hold.
             alone: Whether to encode them without others, because they are large.
+            last: Whether it is known that no others follow.
         """
         if not rows:
             return
@@ -137,7 +138,7 @@ class DocumentWriter:
         waiting = 0 if grouper is None else grouper.rows
         self._options.limits.check("rows", self.receipt.rows + waiting + len(rows))
         if grouper is None:
-            yield from self._encode(self._current_table, rows)
+            yield from self._encode(self._current_table, rows, last=last)
             return
         if alone:
             yield from self._encode_all(grouper.rest())
@@ -150,6 +151,8 @@ class DocumentWriter:
         """Encode the rows that wait: the sheet, or all grouped sheets, have no more rows."""
         if self._grouper is not None:
             self._encode_waiting(self._grouper)
+            self._grouper.finish()
+        self._current_table.finish()
         if self._current_table.layout is None and not (self._grouper and self._encoder):
             batch = self._current_table.empty()
             self._append(self._encoder_for(batch).feed(batch))
@@ -288,8 +291,8 @@ class DocumentWriter:
         for table, rows in runs:
             yield from self._encode(table, rows)
 
-    def _encode(self, table: Table, rows: list[Any]) -> Iterator[None]:
-        batches = table.batches(rows)
+    def _encode(self, table: Table, rows: list[Any], *, last: bool = False) -> Iterator[None]:
+        batches = table.batches(rows, last=last)
         while True:
             # The caller's code (attributes, callables, conversions) runs here, outside of the gate.
             with self.callers_code():

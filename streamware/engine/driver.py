@@ -380,7 +380,8 @@ class Driver:
             portions = batcher.portions()
             self._unfinished = True
         for at, (rows, characters) in enumerate(portions):
-            steps = document.encode(rows, characters=characters, alone=at > 0)
+            last = batcher.ended and at == len(portions) - 1
+            steps = document.encode(rows, characters=characters, alone=at > 0, last=last)
             more = True
             while more:
                 with self._encoding():

@@ -88,6 +88,11 @@ class SheetGrouper:
         """Yield all rows that wait."""
         return self._take([name for name, rows in self._waiting.items() if rows])
 
+    def finish(self) -> None:
+        """Raise EncodeError if a chosen column is in none of the rows of a sheet."""
+        for table in self._tables.values():
+            table.finish()
+
     def any_thread(self, row: Any) -> bool:
         """Return whether any thread may find the sheet of rows like `row`, and read their cells."""
         plain = not callable(self._key) and not (isinstance(self._key, str) and "." in self._key)
@@ -125,6 +130,9 @@ class SheetGrouper:
             if names is None and not named:
                 names = [c.key if isinstance(c.key, str) else "" for c in self._columns]
             self._layout = Layout((Column(key),), names, row)
+            self._layout.look_for_unseen(rows)
+            if self._layout.unseen:
+                raise self._layout.missing(len(rows))
         at = self._layout.keys[0]
         if type(at) is int and set(map(type, rows)) == {tuple}:
             with suppress(IndexError):  # some row is shorter: the layout can read it

@@ -33,7 +33,8 @@ from streamware.model.columns import (
     check_note,
 )
 from streamware.model.sheet_options import SheetOptions
-from streamware.rows.declared import declared
+from streamware.rows.batching import FIRST_ROWS
+from streamware.rows.declared import Cell, declared
 
 _ABSENT = object()
 # Types of values that are no rows.
@@ -75,8 +76,12 @@ class Layout:
         self._sheet = name  # for messages
         self._type = type(first)  # type of the rows that can be read a column at a time
         self._shape = "none" if first is _ABSENT else self._shape_of(first, 1)  # shape of these
+        self._declared = declared(first) if self._shape == "object" else {}  # cells of the class
+        own = list(self._declared) if self._declared else _row_names(first, self._shape)
         # Names of the source's columns, or of the cells of the first row.
-        self._names: list[Any] | None = _row_names(first, self._shape) if names is None else names
+        self._names: list[Any] | None = own if names is None else names
+        # The chosen keys that no row had so far; a later row may.
+        self.unseen: list[str | int] = []
         self._chosen = columns is not None  # whether the caller gave columns
         if columns is None:
             columns = self._implied(first)
@@ -142,11 +147,10 @@ class Layout:
             if isinstance(key, bool) or not isinstance(key, (str, int)):
                 kind = type(key).__name__
                 raise self._error(f"the keys of row 1 must be str or int, not {kind}")
-        titles = declared(first) if self._shape == "object" else {}
-        return tuple(
-            Column(key, titles.get(key) if isinstance(key, str) else str(key))
-            for key in self._names
-        )
+        if self._shape == "object":
+            cells = [self._declared.get(name, Cell(name, name)) for name in self._names]
+            return tuple(Column(cell.key, cell.title) for cell in cells)
+        return tuple(Column(key, None if isinstance(key, str) else str(key)) for key in self._names)
 
     def _resolve(self, key: Key, at: int, first: Row) -> Key:
         """Return the key by which rows like the first are read, for the column at `at`."""
@@ -163,13 +167,17 @@ class Layout:
         if self._shape == "sequence":
             return at
         if self._chosen and self._shape != "none" and self._lacks(first, key):
-            names = self._names or [name for name in dir(first) if not name.startswith("_")]
-            raise self._error(f"there is no column {key!r} in row 1; there are: {_listed(names)}")
+            cells = [cell for cell in self._declared.values() if cell.title == key]
+            if cells:  # by the title that its class gives it
+                return cells[0].key
+            self.unseen.append(key)
+        elif self._chosen and key in self._declared:
+            return self._declared[key].key
         return key
 
-    def _lacks(self, first: Row, key: str) -> bool:
+    def _lacks(self, row: Row, key: str | int) -> bool:
         try:
-            return _reach(first, key, _ABSENT) is _ABSENT
+            return _reach(row, key, _ABSENT) is _ABSENT
         except _InsideError as error:
             raise self._inside(error, 1) from error.__cause__
         except Exception as error:
@@ -182,13 +190,39 @@ class Layout:
                 kind = type(first).__name__
                 raise self._error(f"column {key} must be a name: row 1 is of type {kind}")
             if self._shape == "mapping" and key not in first:  # type: ignore[operator]  # a mapping
-                raise self._error(
-                    f"there is no column {key} in row 1; there are: {_listed(self._names or [])}"
-                )
+                self.unseen.append(key)
         if self._shape == "sequence" and isinstance(key, int):
             width = len(first)  # type: ignore[arg-type]  # a sequence
             if not -width <= key < width:
                 raise self._error(f"there is no column {key} in row 1, which has {width} cells")
+
+    def look_for_unseen(self, rows: Sequence[Row]) -> None:
+        """Forget those of the unseen keys that one of these rows has."""
+        for key in list(self.unseen):
+            if any(self._has_key(row, key) for row in rows):
+                self.unseen.remove(key)
+        if self._shape == "mapping" and self.unseen:
+            known = [key for row in rows if isinstance(row, Mapping) for key in row]
+            self._names = list(dict.fromkeys((*(self._names or ()), *known)))
+
+    def missing(self, rows: int) -> EncodeError:
+        """Return the error to raise for a key that none of the first rows has.
+
+        Args:
+            rows: How many they are.
+        """
+        key, after = self.unseen[0], ""
+        names = self._names or [name for name in dir(self._type) if not name.startswith("_")]
+        if rows > 1:
+            after = f" (nor is it in the {rows - 1} rows after it)"
+        if rows >= FIRST_ROWS and isinstance(key, str):
+            after += f"; if later ones have it, pass Column(lambda row: …, {key!r})"
+        return self._error(
+            f"there is no column {key!r} in row 1; there are: {_listed(names)}{after}"
+        )
+
+    def _has_key(self, row: Row, key: str | int) -> bool:
+        return self._shape_of(row, 1) == "sequence" or not self._lacks(row, key)
 
     def _titled(self, columns: tuple[Column, ...]) -> Iterable[Column]:
         bare = all(c.title is None and isinstance(c.key, int) for c in columns)
@@ -418,7 +452,7 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
         if names is None:  # a record of NumPy
             names = getattr(getattr(row, "dtype", None), "names", None)
         return None if names is None else [str(name) for name in names]
-    return list(declared(row)) if shape == "object" else None
+    return None
 
 
 def _is_scalar(row: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from streamware.model.columns import Batch, Cells, Column
 from streamware.model.sheet_options import SheetOptions
-from streamware.rows.batching import spans
+from streamware.rows.batching import FIRST_ROWS, spans
 from streamware.rows.layout import Layout
 from streamware.rows.weighing import MOST_CHARACTERS, Sizer
 
@@ -53,12 +53,21 @@ class Table:
         self._row = 1  # number of the next row
         self._size = size or Sizer()  # of a cell
 
-    def batches(self, rows: list[Any]) -> Iterator[Batch]:
+    def batches(self, rows: list[Any], *, last: bool = False) -> Iterator[Batch]:
         """Yield the next rows in batches; this may call attributes and functions of the caller.
 
         There is one batch, unless such calls return so much text that memory would not be bounded.
+
+        Args:
+            rows: The rows.
+            last: Whether it is known that no others follow.
+
+        Raises:
+            EncodeError: A chosen column is in none of the first rows.
         """
         layout = self.layout or self._make_layout(rows[0])
+        if layout.unseen:
+            self._look_for_unseen(layout, rows, last=last)
         if not layout.made:
             yield self._batch(layout, layout.cells(rows, self._row), len(rows))
             return
@@ -77,10 +86,22 @@ class Table:
                 continue
             made = zip(*(columns[at] for at in layout.made), strict=True)
             weights = [sum(map(self._size, cells)) for cells in made]
-            for first, last in spans(weights):
-                yield self._batch(layout, [cells[first:last] for cells in columns], last - first)
+            for first, stop in spans(weights):
+                yield self._batch(layout, [cells[first:stop] for cells in columns], stop - first)
         if waiting:
             yield self._batch(layout, _joined(waiting), count)
+
+    def finish(self) -> None:
+        """Raise EncodeError if a chosen column is in none of the rows, which were few."""
+        if self.layout is not None and self.layout.unseen:
+            raise self.layout.missing(self._row - 1)
+
+    def _look_for_unseen(self, layout: Layout, rows: list[Any], *, last: bool) -> None:
+        before = self._row - 1
+        layout.look_for_unseen(rows[: FIRST_ROWS - before])
+        seen = before + len(rows)
+        if layout.unseen and (last or seen >= FIRST_ROWS):
+            raise layout.missing(min(seen, FIRST_ROWS))
 
     def empty(self) -> Batch:
         """Return a batch without rows, for a sheet that has none."""

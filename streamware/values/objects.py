@@ -140,7 +140,9 @@ def cure_of(value: Any) -> str:
     """Return what to do about a value that no document holds, for a message."""
     libraries = set(names_of_class(value))
     if inspect.ismethod(value) or inspect.isbuiltin(value) or inspect.isfunction(value):
-        name = getattr(value, "__name__", "name")
+        name = value.__name__
+        if not name.isidentifier():
+            return "call it where the row is made"
         return f"call it in the column: Column(lambda row: row.{name}(), {name!r})"
     if inspect.isawaitable(value) or isinstance(value, AsyncIterable):
         return "await it before the row is given"

@@ -1,12 +1,13 @@
 """A row of any shape becomes cells."""
 
 import sqlite3
+import time
 from collections import ChainMap, OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 import streamware as sw
 from drive import document
-from readers import csv_rows, json_rows, openpyxl_book
+from readers import calamine_rows, csv_rows, json_rows, openpyxl_book
 from streamware.model.columns import as_columns, names_of
 from streamware.rows.layout import Layout
 from workbooks import workbook
@@ -533,3 +534,74 @@ def test_rows_together_give_the_same_cells_as_one_by_one(
 )
 def test_a_source_tells_its_names(source: object, names: list[str] | None) -> None:
     assert names_of(source) == names
+
+
+READERS: dict[str, Any] = {"csv": csv_rows, "xlsx": calamine_rows, "json": json_rows}
+SPARSE: dict[str, Any] = {
+    "dicts": [{"a": 1}, {"a": 2, "b": 3}],
+    "objects": [SimpleNamespace(a=1), SimpleNamespace(a=2, b=3)],
+    "mappings": [MappingProxyType({"a": 1}), MappingProxyType({"a": 2, "b": 3})],
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+@pytest.mark.parametrize("form", ["csv", "xlsx", "json"])
+def test_a_chosen_key_that_the_first_row_lacks_is_empty_there(name: str, form: str) -> None:
+    rows: Any = READERS[form](b"".join(sw.encode(SPARSE[name], form, columns=["a", "b"])))
+    if form == "json":
+        rows = [["a", "b"], *(list(row.values()) for row in rows)]
+    cells = [["" if cell is None else str(cell).removesuffix(".0") for cell in row] for row in rows]
+    assert cells == [["a", "b"], ["1", ""], ["2", "3"]]
+
+
+@pytest.mark.parametrize("path", ["a.b", 7])
+def test_so_is_a_path_or_a_number(path: Any) -> None:
+    rows: list[Any] = [{"a": {}}, {"a": {"b": 1}, 7: 1}]
+    assert b"".join(sw.encode(rows, columns=[path])).split()[1:] == [b'""', b"1"]
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_a_key_that_no_row_has_is_an_error_that_names_all(name: str) -> None:
+    expected = (
+        "there is no column 'c' in row 1; there are: a, b (nor is it in the 1 rows after it)"
+        if name != "objects"
+        else "there is no column 'c' in row 1; there are: a "
+    )
+    encoding = sw.encode(SPARSE[name], columns=["a", "c"])
+    with pytest.raises(sw.EncodeError) as raised:
+        next(encoding)  # before the first byte
+    assert str(raised.value).startswith(expected)
+
+
+def test_a_key_that_comes_after_the_first_rows_is_an_error_with_its_cure() -> None:
+    rows = [*({"a": 1} for _ in range(32)), {"a": 1, "b": 2}]
+    with pytest.raises(
+        sw.EncodeError, match=r"if later ones have it, pass Column\(lambda row: …, 'b'"
+    ):
+        b"".join(sw.encode(rows, columns=["b"]))
+    assert b"".join(sw.encode(rows[1:], columns=["b"])).endswith(b"2\r\n")
+    cured = sw.Column(lambda row: row.get("b"), "b")
+    assert b"".join(sw.encode(rows, columns=[cured])).endswith(b"2\r\n")
+
+
+def test_a_source_that_gives_a_row_at_a_time_has_as_many_rows_to_show_a_key() -> None:
+    def rows(count: int) -> Iterator[Any]:
+        for _ in range(count):
+            time.sleep(0.002)
+            yield {"a": 1}
+        yield {"a": 1, "b": 2}
+
+    slow: Any = {"columns": ["b"], "flush_interval": 0.001}
+    assert b"".join(sw.encode(rows(20), **slow)).endswith(b"2\r\n")
+    with pytest.raises(sw.EncodeError, match="nor is it in the 31 rows after it"):
+        b"".join(sw.encode(rows(32), **slow))
+    with pytest.raises(sw.EncodeError, match="nor is it in the 4 rows after it"):
+        b"".join(sw.encode(islice(rows(9), 5), **slow))
+
+
+def test_a_chosen_key_is_looked_for_in_each_sheet() -> None:
+    rows = [{"s": "x"}, {"s": "y", "b": 1}, {"s": "x", "b": 2}]
+    data = b"".join(sw.encode(rows, "xlsx", columns=["s", "b"], sheet_by="s"))
+    assert calamine_rows(data)[1:] == [["x", ""], ["x", 2]]
+    with pytest.raises(sw.EncodeError, match="there is no column 'c' in row 1"):
+        b"".join(sw.encode(rows, "xlsx", columns=["c"], sheet_by="s"))
