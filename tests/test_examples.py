@@ -85,7 +85,8 @@ def test_an_example_is_short_and_says_how_to_start_it(path: Path) -> None:
     said = ast.get_docstring(ast.parse(text)) or ""
     start = next(line for line in said.splitlines() if line.startswith("Start it: "))
     assert path.stem in start
-    assert len(text.splitlines()) < (70 if "models.Model" in text else 40)
+    most = 90 if "ModelAdmin" in text else 70 if "models.Model" in text else 40
+    assert len(text.splitlines()) < most
 
 
 def commands(path: Path) -> list[str]:
@@ -116,6 +117,13 @@ PORTS = {
 """How the port is given to each program; a script has its own, which is replaced."""
 
 
+def copy_for(path: Path, folder: Path, holder: socket.socket) -> None:
+    """Copy an example to where it runs, with the port of `holder`."""
+    (folder / "examples").mkdir()
+    text = path.read_text(encoding="utf-8").replace("8000", str(holder.getsockname()[1]))
+    (folder / "examples" / path.name).write_text(text, encoding="utf-8")
+
+
 @pytest.mark.servers
 @pytest.mark.parametrize(
     ("path", "command"),
@@ -129,20 +137,20 @@ def test_an_example_starts_as_it_says(path: Path, command: str, tmp_path: Path) 
             pytest.importorskip(name)
     with reserve() as holder:
         text = path.read_text(encoding="utf-8")
-        (tmp_path / "examples").mkdir()
-        copy = text.replace("8000", str(holder.getsockname()[1]))
-        (tmp_path / "examples" / path.name).write_text(copy, encoding="utf-8")
+        copy_for(path, tmp_path, holder)
         (url,) = re.findall(r"Then open http://[\d.:]+(/\w*)", text)
         run = arguments if program == "python" else ["-m", program, *arguments, *PORTS[program]]
-        with ServerProcess(run, tmp_path, ready=url, holder=holder) as server:
-            assert server.get(url).status_code == 200
+        server = ServerProcess(run, tmp_path, ready=url, holder=holder)
+        with server, server.client() as client:  # the admin leads to its login
+            assert client.get(url, follow_redirects=True).status_code == 200
 
 
 def test_every_example_is_run_here() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     assert EXAMPLES
     stems = [path.stem for path in EXAMPLES]
-    assert [it for it in stems if f'get("{it}"' not in here and f'started("{it}"' not in here] == []
+    calls = [f'{call}("{{}}"' for call in ("get", "started", "path_of")]
+    assert [it for it in stems if not any(call.format(it) in here for call in calls)] == []
 
 
 def test_flask_gives_a_workbook_that_says_its_name() -> None:
@@ -446,6 +454,38 @@ def test_rest_framework_gives_all_that_is_found(interface: str, tmp_path: Path) 
         ["999", "Müller & Söhne 999", "124.875"],
     ]
     assert failed.json() == {"detail": "Not found."}
+
+
+def path_of(name: str) -> Path:
+    return EXAMPLES[0].parent / f"{name}.py"
+
+
+@pytest.mark.servers
+def test_the_admin_of_django_exports_the_filtered_list(tmp_path: Path) -> None:
+    """More is in tests/servers/test_django_admin.py, with a browser."""
+    pytest.importorskip("django")
+    with reserve() as holder:
+        example = path_of("django_admin")
+        copy_for(example, tmp_path, holder)
+        server = ServerProcess(
+            [f"examples/{example.name}"], tmp_path, ready="/login/", holder=holder
+        )
+        with server, server.client() as client:
+            page = client.get("/login/").text
+            (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+            user = {"username": "admin", "password": "admin", "csrfmiddlewaretoken": token}
+            assert client.post("/login/?next=/shop/order/", data=user).status_code == 302
+            list_ = client.get("/shop/order/?q=999&status__exact=o").text
+            (link,) = re.findall(r'href="([^"]+)" id="streamware-export"', list_)
+            url = link.replace("&amp;", "&")
+            assert "Export as XLSX" in client.get(url).text
+            response = client.get(f"{url}&_format=csv&_column=id&_column=day&_column=total")
+    assert csv_rows(response.content)[:2] == [
+        ["ID", "Day", "Total"],
+        ["9998", "2026-04-09", "1249.75"],
+    ]
+    assert len(csv_rows(response.content)) == 1 + 5
+    assert 'filename="orders-2' in response.headers["content-disposition"]
 
 
 def started(name: str, interface: str, folder: Path) -> ServerProcess:

@@ -256,7 +256,7 @@ def test_the_page_shows_the_columns_the_formats_and_the_filters() -> None:
         *(("name", "Name"), ("state", "State"), ("customer", "Customer")),
         *(("placed_at", "Placed"), ("total", "Total"), ("urgent", "Urgent")),
     ]
-    assert re.findall(r'name="_format" value="(\w+)">([^<]+)<', page) == [
+    assert re.findall(r'name="_format" value="(\w+)">&ensp;([^<]+)&ensp;<', page) == [
         ("xlsx", "Export as XLSX"),
         ("csv", "Export as CSV"),
     ]
