@@ -396,5 +396,9 @@ def _filename(view: Any) -> str:
         return str(named)
     basename, action = getattr(view, "basename", None), getattr(view, "action", None)
     if basename:
-        return str(basename) if action in (None, "list", "retrieve") else f"{basename}-{action}"
+        return (
+            str(basename)
+            if action in (None, "list", "alist", "retrieve")
+            else f"{basename}-{action}"
+        )
     return (slugify(view.get_view_name()) if hasattr(view, "get_view_name") else "") or "export"

@@ -18,7 +18,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from itertools import islice
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from types import NoneType
 from typing import Any, Literal
 
@@ -250,7 +250,7 @@ def _shown(field: Any) -> tuple[frozenset[type], Callable[[Any], Any]]:
         return frozenset({NoneType, int}), int  # a BigIntegerField makes text of it for JSON
     if method in _SCALAR:
         return frozenset({NoneType, _SCALAR[method]}), field.to_representation
-    if isinstance(field, (fields.JSONField, fields.DictField)):
+    if isinstance(field, _WHOLE):
         return frozenset({NoneType}), field.to_representation
     return frozenset({NoneType}), partial(_joined, field.to_representation)
 
@@ -266,6 +266,8 @@ _SCALAR: dict[Any, type] = {
     fields.CharField.to_representation: str,
     fields.FloatField.to_representation: float,
 }
+_WHOLE = (fields.JSONField, fields.DictField, fields.IntegerField)
+"""Fields whose cells are what they represent, even if it is a list."""
 
 
 def _is_formatted(field: Any) -> bool:
@@ -477,11 +479,17 @@ class _Representation:
         for name in path:
             field = _field(field, name)
         show = _itself if self._nests else _parser(field)
+        if len(path) == 1 and show is _itself:
+            return methodcaller("get", path[0])
+        *outer, last = path
 
         def read(row: Any) -> Any:
-            for name in path:
-                row = row.get(name) if isinstance(row, Mapping) else None
-            return row if row is None else show(row)
+            for name in outer:
+                row = row.get(name)
+                if not isinstance(row, Mapping):
+                    return None
+            cell = row.get(last)
+            return cell if cell is None else show(cell)
 
         return read
 
@@ -497,7 +505,7 @@ def _parser(field: Any) -> Callable[[Any], Any]:
         return _itself if field.localize else partial(_parsed, Decimal)
     if method in _TEMPORAL and not _is_formatted(field):
         return partial(_parsed, _PARSERS[_TEMPORAL[method]])
-    if isinstance(field, (fields.JSONField, fields.DictField)):
+    if method in _SCALAR or isinstance(field, _WHOLE):
         return _itself
     return partial(_joined, _itself)
 
