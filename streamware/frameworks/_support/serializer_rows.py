@@ -30,6 +30,7 @@ from streamware.errors import EncodeError
 from streamware.model.columns import Column, Key
 from streamware.rows.adoption import adopted
 from streamware.rows.source import close, is_source
+from streamware.sources import django
 from streamware.sources.source import Cancel, Results, Source
 
 Titles = Literal["label", "name"]
@@ -39,6 +40,8 @@ Path = tuple[str, ...]
 
 BATCH_ROWS = 100
 """Objects that are represented at a time.  The source below reads larger batches."""
+PREFETCHED_ROWS = 500
+"""Objects that are read at a time with those that `prefetch_related` adds to them."""
 
 
 def serialized(
@@ -105,7 +108,10 @@ def _source(rows: Any, results: Callable[[Iterator[Any]], Results]) -> Source:
     """Return a source that reads `rows` as others read them, and shows them as `results` does."""
 
     def connect(stack: ExitStack) -> tuple[Results, Cancel | None]:
-        opened = adopted(rows() if callable(rows) and not hasattr(rows, "__iter__") else rows)
+        opened = rows() if callable(rows) and not hasattr(rows, "__iter__") else rows
+        if getattr(opened, "_prefetch_related_lookups", None):
+            opened = django.rows(opened, batch=PREFETCHED_ROWS)
+        opened = adopted(opened)
         if is_source(opened):
             opened = opened.open_rows()
         stack.callback(close, opened)
@@ -403,13 +409,18 @@ class _Representation:
     def chosen(self, columns: Sequence[Column], objects: Iterator[Any]) -> Results:
         """Yield the rows of chosen columns."""
         yield None
-        paths = [tuple(c.key.split(".")) if isinstance(c.key, str) else () for c in columns]
-        cells = [self._reader(path) for path in paths]
+        shows = [isinstance(column.key, str) for column in columns]
+        reads: list[Any] = [
+            self._reader(tuple(column.key.split(".")))
+            if isinstance(column.key, str)
+            else column.key
+            for column in columns
+        ]
         for batch in _batches(objects):
             yield [
                 [
-                    read(shown) if isinstance(column.key, str) else column.key(row)  # type: ignore[operator]
-                    for column, read in zip(columns, cells, strict=True)
+                    read(shown if is_shown else row)
+                    for read, is_shown in zip(reads, shows, strict=True)
                 ]
                 for row, shown in zip(batch, map(self._represent, batch), strict=True)
             ]
