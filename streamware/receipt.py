@@ -146,10 +146,13 @@ class Receipt:
     Attributes:
         format: Name of the format, such as "xlsx".
         rows: Data rows written, over all sheets, without headers.
-        bytes: Bytes of the document taken so far.
-        seconds: Seconds from the opening of the rows to the end.
+        bytes: Bytes of the document so far: those that were taken, over HTTP by the server; with
+            delivery "buffer" or "spool" those that were made, which are sent later.
+        seconds: Seconds from the opening of the rows to the end of the document, which with
+            delivery "buffer" or "spool" may be sent for longer.
         first_byte_seconds: Seconds from the opening of the rows to the first bytes that can be
-            sent; for a spooled document, to its end.  None until then.
+            sent, whether or not the client takes them; for a spooled document, to its end.  None
+            until then.
         sha256: Hex digest of the whole document; None unless it is complete.
         converted: How many values were changed when they were written, by the name of the rule;
             `docs/values.md` explains each.

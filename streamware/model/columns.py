@@ -28,6 +28,8 @@ Total = Literal["sum", "average", "count"]
 Row = object
 Cells = Sequence[object]
 
+# An absolute path that does not end as the name of a file.
+_OF_SITE = re.compile(r"/(?!.*\.[A-Za-z0-9]{1,5}\Z)")
 _RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)
 
 MAX_LITERAL = 255  # UTF-16 units of a text in a formula (Microsoft's limits page)
@@ -85,7 +87,10 @@ class Column:
     | "time" | `hh:mm:ss` | 08:30:00 |
     | "duration" | `[h]:mm:ss` | 30:00:00 |
     | "text" | `@` | as it is |
-    | "money:EUR" | `#,##0.00 [$EUR]` | 1,234.57 EUR (any currency of ISO 4217) |
+    | "money:EUR" | `#,##0.00 [$EUR]` | 1,234.57 EUR (any three capital letters) |
+
+    A currency is not checked, as new ones come and others, such as BTC, are in no list.  It has two
+    decimals, unless ISO 4217 gives it none or three.
 
     Raises:
         TypeError: An attribute has the wrong type; a bool does not count as a number.
@@ -199,6 +204,11 @@ def _check_address(url: str | None) -> None:
     if _RUN.match(url):
         raise ValueError(
             f"url must be an address such as 'https://example.com/{{}}', not code as {url!r} is"
+        )
+    if _OF_SITE.match(url):
+        raise ValueError(
+            f"url must begin with the site, as 'https://example.com{url}' does: of {url!r} alone"
+            " programs make the path of a file"
         )
     around = units(url.replace("{}", ""))
     if around >= MAX_LITERAL:

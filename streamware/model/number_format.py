@@ -63,7 +63,8 @@ def code_of(format: str) -> str:  # noqa: A002 - the name of the argument it che
 
     Args:
         format: "integer", "decimal", "percent", "date", "datetime", "time", "duration", "text",
-            "money:" and a currency of ISO 4217 such as "money:EUR"; or a code such as `"0.00"`.
+            "money:" and the three capital letters of a currency such as "money:EUR", which need
+            not be in ISO 4217; or a code such as `"0.00"`.
 
     Raises:
         TypeError: It is not a str.

@@ -37,6 +37,8 @@ def test_a_key_is_a_name_a_position_or_a_callable(key: Any) -> None:
             "total must not be 'average' in a column of kind 'bool'",
         ),
         ({"url": "https://example.com/"}, "url must contain {} for the text of the cell"),
+        ({"url": "/orders/{}"}, "url must begin with the site, as 'https://example.com/orders/{}'"),
+        ({"url": "//example.com/{}/"}, "url must begin with the site"),
         ({"url": "https://example.com/ {}"}, "url must not contain blanks or control characters"),
         ({"url": "x" * 255 + "{}"}, "characters of an address: 255 is over the limit of 255"),
         ({"note": "😀" * 16_384}, "UTF-16 units in a note: 32,768 is over the limit of 32,767"),

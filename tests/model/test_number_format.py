@@ -26,6 +26,7 @@ from workbooks import workbook
         ("money:EUR", "#,##0.00 [$EUR]"),
         ("money:JPY", "#,##0 [$JPY]"),
         ("money:KWD", "#,##0.000 [$KWD]"),
+        ("money:BTC", "#,##0.00 [$BTC]"),  # in no list of currencies
     ],
 )
 def test_a_name_stands_for_a_code(name: str, code: str) -> None:

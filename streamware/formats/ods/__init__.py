@@ -16,10 +16,11 @@ from streamware.formats.ods import parts
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.workbook import OdsEncoder
 from streamware.formats.protocol import Context
-from streamware.formats.spreadsheet.options import WorkbookOptions
+from streamware.formats.spreadsheet.options import WorkbookOptions, explained
 from streamware.model.columns import Column
 
 
+@explained
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ods(WorkbookOptions):
     """A spreadsheet of LibreOffice, with one or more sheets, one after another.

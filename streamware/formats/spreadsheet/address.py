@@ -22,6 +22,8 @@ _WITH_HOST = re.compile(
 _HOSTED = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
 _LINKED = re.compile(r"(?:https?|ftps?)://|mailto:", re.IGNORECASE)
 _RUN = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # schemes that are never links
+OF_SITE = re.compile(r"/(?!.*\.[A-Za-z0-9]{1,5}\Z)", re.DOTALL)
+"""What begins as an absolute path, but does not end as the name of a file."""
 _LOCAL = re.compile(r"\\\\|[A-Za-z]:[\\/]")  # of a server such as \\server\share, or of a drive
 _PATH = re.compile(r"\.{0,2}[\\/]|.*\.[A-Za-z0-9]{1,5}\Z", re.DOTALL)
 _NAME = re.compile(r"[^\W\d][\w.]*")
@@ -35,12 +37,15 @@ def parts_of(url: str) -> tuple[str, str] | None:
 
     Return None for anything but an address.  Text without a scheme is an address if it has no
     blanks, or is the path of a file; `javascript:` and the like are never addresses.  The path of a
-    drive or of a server is written as Excel does: `file:///C:\a.pdf`.
+    drive or of a server is written as Excel does: `file:///C:\a.pdf`.  The path of a web site, such
+    as `/orders/5`, is none: programs would look for a file.
     """
     address, _, place = without_prefix(legal(url)).partition("#")
     address = address.strip()
-    if _RUN.match(address) or (
-        " " in address and not (_SCHEME.match(address) or _PATH.match(address))
+    if (
+        _RUN.match(address)
+        or OF_SITE.match(address)
+        or (" " in address and not (_SCHEME.match(address) or _PATH.match(address)))
     ):
         return None
     if _LOCAL.match(address):

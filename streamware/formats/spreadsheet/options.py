@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from inspect import cleandoc
+from typing import ClassVar, Literal, TypeVar
 
 from streamware.formats.spreadsheet.names import defined_names
 from streamware.formats.spreadsheet.properties import Property, checked
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import expect
+
+
+_ATTRIBUTES = re.compile(r"^Attributes:\n((?: .*\n?|\n)+)", re.MULTILINE)
+_Options = TypeVar("_Options", bound=SheetOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +68,12 @@ class WorkbookOptions(SheetOptions):
             object.__setattr__(self, "properties", checked(self.properties))
         if self.names is not None:
             object.__setattr__(self, "names", defined_names(self.names))
+
+
+def explained(options: type[_Options]) -> type[_Options]:
+    """Return the class, with what its bases say of their attributes in its own docstring."""
+    own, *others = [cleandoc(each.__doc__ or "") for each in options.__mro__]
+    found = zip(options.__mro__[1:], map(_ATTRIBUTES.search, others), strict=True)
+    docs = [f"Attributes of `{base.__name__}`:\n{part[1].rstrip()}" for base, part in found if part]
+    options.__doc__ = "\n\n".join([own, *docs])
+    return options

@@ -127,7 +127,10 @@ class TableFormulas:
                     " SheetOptions(table=True), or the name of a cell such as B2"
                 )
             elif None in self._places(inside[found.end() :] if found else inside):
-                problems.append("refers to a column that the table does not have")
+                titles = ", ".join(self._head.titles or ())
+                problems.append(
+                    f"refers to a column that the table does not have; it has: {titles}"
+                )
             return ""
 
         replace_columns_of_tables(formula, noted)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from streamware.formats.protocol import Context
-from streamware.formats.spreadsheet.options import WorkbookOptions
+from streamware.formats.spreadsheet.options import WorkbookOptions, explained
 from streamware.formats.xlsx.workbook import XlsxEncoder
 from streamware.model.columns import Column
 from streamware.model.style import expect
 
 
+@explained
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xlsx(WorkbookOptions):
     """An Excel workbook of one or more sheets.

@@ -23,6 +23,7 @@ from workbooks import workbook
         ("C:\\a b.pdf", "file:///C:/a%20b.pdf"),
         ("file:///C:\\a b.txt", "file:///C:/a%20b.txt"),
         ("javascript:alert(1)", None),
+        ("/orders/5", None),
         ("not a url", None),
     ],
 )

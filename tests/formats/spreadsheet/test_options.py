@@ -1,5 +1,7 @@
 """The options that both spreadsheet formats have."""
 
+from dataclasses import fields
+from inspect import getdoc
 from typing import Any
 
 import pytest
@@ -17,6 +19,13 @@ def test_both_formats_have_them(form: type[WorkbookOptions]) -> None:
     assert (options.title, options.zoom) == ("Orders", 80)
     assert (options.names, options.properties) == ({"VAT": "0.19"}, {"Rows": 1})
     assert hash(options) == hash(form(title="Orders", zoom=80))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_help_explains_every_option(form: type[WorkbookOptions]) -> None:
+    text = getdoc(form) or ""
+    assert [each.name for each in fields(form) if f"    {each.name}: " not in text] == []
+    assert text.count("\n    zoom: ") == 1
 
 
 @pytest.mark.parametrize("form", FORMATS)

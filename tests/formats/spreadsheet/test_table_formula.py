@@ -88,7 +88,7 @@ def test_each_sheet_has_its_own_table() -> None:
         ("=[@Price]", False, "refers to a column of a table, and the sheet has none; use"),
         ("=SUM([Price])", False, "refers to a column of a table, and the sheet has none; use"),
         ("=[@Cost]", True, "refers to a column that the table does not have"),
-        ("=SUM([Cost])", True, "refers to a column that the table does not have"),
+        ("=SUM([Cost])", True, "refers to a column that the table does not have; it has: Price, "),
     ],
 )
 def test_what_is_not_there_is_refused(formula: str, table: bool, problem: str) -> None:
