@@ -14,7 +14,6 @@ from streamware.formats.spreadsheet.properties import Property, checked
 from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import expect
 
-
 _ATTRIBUTES = re.compile(r"^Attributes:\n((?: .*\n?|\n)+)", re.MULTILINE)
 _Options = TypeVar("_Options", bound=SheetOptions)
 
