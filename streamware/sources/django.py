@@ -26,6 +26,7 @@ from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import connections
 from django.db.models import FileField, Model, QuerySet
 from django.db.models.query import RawQuerySet
+from django.db.transaction import atomic
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 
@@ -40,6 +41,9 @@ from streamware.sources.source import (
     Source,
     check_batch,
 )
+
+_PREFETCHED = 200
+"""Objects whose relations are prefetched at a time; they and what is loaded for them are cycles."""
 
 
 def rows(queryset: Any, *, batch: int = BATCH_ROWS) -> Source:
@@ -102,17 +106,33 @@ def _with_relations(queryset: Any, described: Sequence[_Described]) -> Any:
 def _connect(queryset: Any, size: int, stack: ExitStack) -> tuple[Results, Cancel | None]:
     connection = connections[queryset.db]
     connection.ensure_connection()
+    if _keeps_rows(connection):
+        stack.enter_context(atomic(using=queryset.db))
     results = stack.enter_context(closing(_results(queryset, size)))
     return results, canceller(connection.connection)
 
 
 def _results(queryset: Any, size: int) -> Generator[Sequence[Any] | None, None, None]:
-    fetched = queryset.iterator() if isinstance(queryset, RawQuerySet) else queryset.iterator(size)
+    if isinstance(queryset, RawQuerySet):
+        fetched = queryset.iterator()
+    else:
+        prefetches = queryset._prefetch_related_lookups  # noqa: SLF001 - it has no public name
+        fetched = queryset.iterator(min(size, _PREFETCHED) if prefetches else size)
     yield None if "Values" not in _iterable_name(queryset) else _value_names(queryset)
     rows = min(size, FIRST_ROWS)
     while batch := list(islice(fetched, rows)):
         yield batch
         rows = size
+
+
+def _keeps_rows(connection: Any) -> bool:
+    """Return whether the server would make and keep all rows before it gives the first one.
+
+    Outside of a transaction Django declares cursors of PostgreSQL `WITH HOLD`.
+    """
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        return False
+    return not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
 
 
 # What the model says ------------------------------------------------------------------------
