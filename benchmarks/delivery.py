@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -30,18 +29,18 @@ from statistics import median, quantiles
 from time import perf_counter, sleep
 
 from benchmarks.clients import Download, get, read_slowly, request
+from benchmarks.process import ROOT, TIMEOUT, ServerProcess
 from benchmarks.served import DATABASE, Baseline, State, fill
 from benchmarks.table import conditions, megabytes, table
 
-ROOT = Path(__file__).resolve().parent.parent
 SERVERS = {
     "uvicorn": (
         *("uvicorn", "benchmarks.served:asgi", "--timeout-graceful-shutdown", "1"),
-        *("--log-level", "warning", "--port"),
+        *("--log-level", "warning", "--port", "{port}"),
     ),
     "gunicorn": (
         *("gunicorn", "benchmarks.served:wsgi", "--worker-class", "gthread", "--threads", "8"),
-        *("--graceful-timeout", "1", "--log-level", "warning", "--bind"),
+        *("--graceful-timeout", "1", "--log-level", "warning", "--bind", "127.0.0.1:{port}"),
     ),
 }
 FORMATS = ("csv", "xlsx")
@@ -49,7 +48,6 @@ AT_ONCE = 32
 RATE = 200_000  # bytes per second that a slow client reads
 WINDOW = 2**16  # bytes that its socket receives before it reads
 PING = 0.005  # seconds between two requests of the unrelated view
-TIMEOUT = 30.0
 
 SPEED = 0.85  # the CPU ratio of a download, at least
 FREE = 1.3  # the clock ratio of buffering, at most
@@ -57,57 +55,20 @@ CPU = 1.15  # the CPU ratio of downloads at once, at most
 P99 = 0.025  # seconds that the unrelated view takes, at most
 
 
-class Server:
-    """A server in a process of its own, which is ready.
+class Server(ServerProcess):
+    """A server of `benchmarks.served`.
 
     Attributes:
         name: Name of the server.
-        port: Its port on the loopback interface.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        # Bound, not listening: no one else is given its port, and the server may listen there.
-        self._holder = socket.socket()
-        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._holder.bind(("127.0.0.1", 0))
-        self.port: int = self._holder.getsockname()[1]
-        address = f"127.0.0.1:{self.port}" if name == "gunicorn" else str(self.port)
-        scratch = folder / name
-        scratch.mkdir(mode=0o700, exist_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *SERVERS[name], address],
-            cwd=ROOT,
-            env=os.environ
-            | {
-                DATABASE: str(folder / "table"),
-                "STREAMWARE_SCRATCH_DIR": str(scratch),
-                "STREAMWARE_KEEP_FREE_BYTES": "0",
-            },
-        )
-        self._wait()
+        super().__init__(SERVERS[name], folder, {DATABASE: str(folder / "table")}, ready="/ping")
 
     def state(self) -> State:
         """Return what its process has used so far."""
         return State(**json.loads(get(self.port, "/state")))
-
-    def stop(self) -> None:
-        """Stop it."""
-        self._process.terminate()
-        self._process.wait(TIMEOUT)
-        self._holder.close()
-
-    def _wait(self) -> None:
-        end = perf_counter() + TIMEOUT
-        while perf_counter() < end and self._process.poll() is None:
-            try:
-                get(self.port, "/ping")
-            except OSError:
-                sleep(0.05)
-            else:
-                return
-        self.stop()
-        raise RuntimeError(f"{self.name} does not respond")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -21,16 +22,20 @@ import pytest
 import streamware as sw
 from benchmarks import (
     clients,
+    databases,
     delivery,
     first_chunk,
     loop,
     memory,
     scratch,
     shapes,
+    sources,
     speed,
     workbooks,
 )
 from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.lines import LINES, Line
+from benchmarks.readings import READINGS
 from benchmarks.served import Baseline, State
 from benchmarks.workloads import WORKLOADS, Row, Workload
 from readers import zip_parts
@@ -372,6 +377,59 @@ def test_delivery_prints_a_table(
     assert "| --- | ---: |" in printed
     assert printed.count("\n| csv, ") == 2
     assert printed.count("\n| xlsx, ") == 2
+
+
+LINE = Line("SQLite", "flask", "sw.Export(rows)")
+
+
+@pytest.mark.parametrize(
+    ("memory", "first", "reached"),
+    [(23_000_000, 0.09, True), (25_000_000, 0.09, False), (0, 0.11, False)],
+)
+def test_a_right_line_is_judged_by_its_memory_and_its_first_byte(
+    memory: int, first: float, *, reached: bool
+) -> None:
+    found = {LINE: sources.Served(memory, first, 1)}
+    assert sources.missed(found) == ([] if reached else ["right: `sw.Export(rows)`"])
+    assert sources.missed({replace(LINE, right=False): sources.Served(10**9, 9.0, 1)}) == []
+
+
+def test_figures_are_written_into_the_section_of_their_driver() -> None:
+    page = "".join(f"# {name}\n<!-- measured: {name} -->\nold\n<!-- end -->\n" for name in "AB")
+    found = {replace(LINE, driver="B"): sources.Served(5_100_000, 0.0123, 1)}
+    first, second = sources.documented(page, found).split("# B")
+    assert "old" in first
+    assert "old" not in second
+    assert "| right: `sw.Export(rows)` | Flask, gunicorn | 5 | 12 |\n<!-- end -->" in second
+
+
+def test_cpu_is_that_of_the_quietest_round() -> None:
+    found = {"psycopg": [sources.Cpu(1.0, 1.5, 2.0, 3.0), sources.Cpu(2.0, 1.2, 4.0, 2.5)]}
+    last = sources.report_cpu(found, 1_000_000).splitlines()[-1]
+    assert last == "| psycopg | 1.00 | 1.20 | 2.00 | 2.50 | 1.20 | 1.25 |"
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("part", ["cpu", "lines"])
+def test_sources_are_measured(
+    part: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With every driver whose database is there; docs/databases.md is measured in the same way."""
+    wanted = [*READINGS] if part == "cpu" else ["SQLite", "DuckDB", "Django"]
+    for name, server in (("initdb", "PostgreSQL"), ("mariadbd", "MariaDB")):
+        if databases.program(name) is None:
+            pytest.skip(f"skipped: needs {server}")
+    # In /tmp itself, for a path to a socket is short.
+    with tempfile.TemporaryDirectory(prefix="sources-", dir="/tmp") as folder:
+        monkeypatch.setenv(databases.CACHE, folder)
+        arguments = ["--rows", "300", "--rounds", "1", "--only", part]
+        arguments += [word for name in wanted for word in ("--driver", name)]
+        monkeypatch.setattr(sys, "argv", ["benchmarks.sources", *arguments])
+        sources.main()
+    printed = capfd.readouterr().out
+    lines = len(wanted) if part == "cpu" else sum(line.driver in wanted for line in LINES)
+    table = printed[printed.index("| --- | ---: |") :]
+    assert table.count("\n| ") == lines
 
 
 @pytest.mark.slow
