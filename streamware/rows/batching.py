@@ -137,7 +137,7 @@ class RowBatcher:
                         text += len(row[key] or "")
                     if mixed or others:
                         text += weigher.weigh_rest(row)
-            except (TypeError, ValueError, LookupError, AttributeError):
+            except Exception:  # noqa: BLE001 - of the caller's code: raised again where cells are read
                 text = weigher.weigh_unlike(row)
             gap -= 1
             if not gap:

@@ -35,9 +35,7 @@ def declared(row: Any) -> dict[str, Cell]:
     """
     kind = type(row)
     if hasattr(kind, "__mapper__"):
-        state = row._sa_instance_state  # noqa: SLF001 - `inspect` without the import
-        unloaded = state.unloaded if state.key is not None else ()  # that of a new object is None
-        names = [each.key for each in kind.__mapper__.column_attrs if each.key not in unloaded]
+        names = _loaded(row, kind.__mapper__)
         return {name: Cell(name, name) for name in names}
     if hasattr(kind, "__pydantic_decorators__"):
         return dict(_pydantic(row, kind))
@@ -53,6 +51,18 @@ def declared(row: Any) -> dict[str, Cell]:
     else:
         names = [name for name in _attributes(row) if not name.startswith("_")]
     return {name: Cell(name, name) for name in names}
+
+
+def _loaded(row: Any, mapper: Any) -> list[str]:
+    """Return the columns that SQLAlchemy loaded, or will load again, as a commit expires them."""
+    state = row._sa_instance_state  # noqa: SLF001 - `inspect` without the import
+    unloaded = state.unloaded if state.key is not None else ()  # that of a new object is None
+    expired = state.expired_attributes
+    return [
+        each.key
+        for each in mapper.column_attrs
+        if each.key not in unloaded or (each.key in expired and not each.deferred)
+    ]
 
 
 def _attributes(row: Any) -> Iterator[str]:

@@ -35,6 +35,7 @@ from streamware.model.columns import (
 from streamware.model.sheet_options import SheetOptions
 from streamware.rows.batching import FIRST_ROWS
 from streamware.rows.declared import Cell, declared
+from streamware.rows.unloaded import remedy
 
 _ABSENT = object()
 # Types of values that are no rows.
@@ -181,7 +182,8 @@ class Layout:
         except _InsideError as error:
             raise self._inside(error, 1) from error.__cause__
         except Exception as error:
-            _locate(error, 1, key)
+            if made := self._explained(error, first, key, 1, key):
+                raise made from error
             raise
 
     def _check_position(self, key: Key, first: Row) -> None:
@@ -300,7 +302,10 @@ class Layout:
         try:
             cells = list(map(get, left))
         except Exception as error:
-            _locate(error, first + len(rows) - length_hint(left) - 1, self._name_at(at))
+            read = len(rows) - length_hint(left) - 1  # rows before this one
+            key, column = self.keys[at], self._name_at(at)
+            if made := self._explained(error, rows[read], key, first + read, column):
+                raise made from error
             raise
         if len(cells) != len(rows):
             raise RuntimeError("a callable or an attribute of a row raised StopIteration")
@@ -330,12 +335,12 @@ class Layout:
                     ' (to leave it out, pass Values(extra="ignore"))'
                 )
         elif not hasattr(row, "__getitem__") and any(isinstance(key, int) for key in keys):
-            remedy = "name the columns with columns= to mix them"
+            cure = "name the columns with columns= to mix them"
             if isinstance(row, Sheet):
-                remedy = "pass only Sheets, or none"
+                cure = "pass only Sheets, or none"
             raise self._error(
                 f"row {number} must be like row 1 of type {self._type.__name__}, not"
-                f" {type(row).__name__}; {remedy}"
+                f" {type(row).__name__}; {cure}"
             )
         return [self._cell(row, key, number, at) for at, key in enumerate(keys)]
 
@@ -345,8 +350,19 @@ class Layout:
         except _InsideError as error:
             raise self._inside(error, number) from error.__cause__
         except Exception as error:
-            _locate(error, number, self._name_at(at))
+            if made := self._explained(error, row, key, number, self._name_at(at)):
+                raise made from error
             raise
+
+    def _explained(
+        self, error: Exception, row: Any, key: object, number: int, column: object
+    ) -> Exception | None:
+        """Return what to raise for an error of the caller's code; None: itself, with a note."""
+        place = f"row {number}, column {column}"
+        if cure := remedy(error, row, key):
+            return self._error(f"{place}: {cure}")
+        error.add_note(place)
+        return None
 
     def _inside(self, error: _InsideError, number: int) -> EncodeError:
         """Return the error to raise for one that code of the row's own class raised."""
@@ -464,11 +480,6 @@ def _is_scalar(row: Any) -> bool:
 def _makes_defaults(type_: type) -> bool:
     """Return whether rows of this type are like a defaultdict, which reading a key changes."""
     return hasattr(type_, "__missing__")
-
-
-def _locate(error: Exception, number: int, column: object) -> None:
-    """Note in an error of the caller's code where it was raised."""
-    error.add_note(f"row {number}, column {column}")
 
 
 def _reach(row: Any, key: Key, default: object) -> object:

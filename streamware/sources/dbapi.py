@@ -1,21 +1,28 @@
-"""Any PEP 249 driver: the rows of a query, by `fetchmany` from a cursor of the caller's choice.
+"""Any PEP 249 driver: the rows of a query, by `fetchmany`, left on the server until then if it can.
 
-Most drivers read the whole result on `execute` unless they are given a cursor that leaves it on the
-server, so that is the one thing to look up:
+    dbapi.rows(connect, query)        # PyMySQL, mysqlclient, psycopg2, python-oracledb, pyodbc …
 
-    dbapi.rows(connect, query, cursor_factory=lambda con: con.cursor("export"))        # psycopg2
-    dbapi.rows(connect, query, cursor_factory=lambda con: con.cursor(SSCursor))        # PyMySQL
-    dbapi.rows(connect, query)                                          # python-oracledb, pyodbc
+Some drivers read the whole result on `execute` unless they are given another cursor.  Those of
+PyMySQL, mysqlclient and psycopg2 are chosen here; for others there is `cursor_factory`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
+from uuid import uuid4
 
 from streamware.errors import EncodeError
+from streamware.sources.mysql import (
+    close_killed,
+    is_mysql,
+    killed_if_unread,
+    killer,
+    unbuffered_cursor,
+)
 from streamware.sources.source import (
     BATCH_ROWS,
     AsyncCancel,
@@ -53,7 +60,8 @@ def rows(
             and left open.
         query: A statement that returns rows.
         parameters: As the driver takes them; None for none.
-        cursor_factory: Is given the connection and returns the cursor; by default its `cursor()`.
+        cursor_factory: Is given the connection and returns the cursor; by default its `cursor()`,
+            or `SSCursor` (PyMySQL, mysqlclient) or a named cursor (psycopg2).
         batch: Rows that the driver is asked for at a time.
 
     Raises:
@@ -69,25 +77,58 @@ def rows(
 
     def open_cursor(stack: ExitStack) -> tuple[Results, Cancel | None]:
         connection: Any = connect
+        kill: Cancel | None = None
         if not hasattr(connect, "cursor"):
             connection = stack.enter_context(closing(connect()))
-        cursor = stack.enter_context(closing(make(connection)))
+            kill = killer(connection, connect) if is_mysql(connection) else None
+        cursor = make(connection)
+        if kill is None:
+            stack.enter_context(closing(cursor))
+        else:
+            stack.callback(close_killed, cursor)
         cursor.arraysize = size
-        return fetched(cursor, query, parameters, size), canceller(connection, cursor)
+        results = stack.enter_context(closing(fetched(cursor, query, parameters, size, kill)))
+        return results, kill or canceller(connection, cursor)
 
     return Source(open_cursor)
 
 
-def fetched(cursor: Any, query: Any, parameters: object, size: int) -> Results:
-    """Execute a query; yield the names of its columns, and then its rows in batches."""
+def fetched(
+    cursor: Any, query: Any, parameters: object, size: int, kill: Cancel | None = None
+) -> Generator[Sequence[Any], None, None]:
+    """Execute a query; yield the names of its columns, and then its rows in batches.
+
+    If it is closed before, `kill` ends the query of a driver that would read all the rest.
+    """
     cursor.execute(query, *(() if parameters is None else (parameters,)))
-    yield described(cursor)
-    while batch := cursor.fetchmany(size):
-        yield batch
+    fetch = partial(cursor.fetchmany, size)
+    # A named cursor of psycopg2 has its columns only with its first rows.
+    first = fetch() if cursor.description is None and _is_named(cursor) else None
+    with killed_if_unread(kill, fetch):
+        yield described(cursor)
+        batch = fetch() if first is None else first
+        while batch:
+            yield batch
+            batch = fetch()
 
 
 def _cursor(connection: Any) -> Any:
+    """Return a cursor that leaves the rows on the server, where that is known how."""
+    if is_mysql(connection):
+        return unbuffered_cursor(connection)
+    if type(connection).__module__.startswith("psycopg2"):
+        # Without a transaction a cursor is kept only if it is declared so.
+        return connection.cursor(cursor_name(), withhold=connection.autocommit)
     return connection.cursor()
+
+
+def cursor_name() -> str:
+    """Return a name for a cursor on the server that no other has."""
+    return f"streamware_{uuid4().hex}"
+
+
+def _is_named(cursor: object) -> bool:
+    return isinstance(getattr(cursor, "name", None), str)
 
 
 def described(cursor: Any) -> list[str]:

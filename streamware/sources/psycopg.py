@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString, overload
-from uuid import uuid4
 
 from psycopg import AsyncConnection, Connection, connect
 from psycopg.sql import SQL, Composable
 
-from streamware.sources.dbapi import described, fetched
+from streamware.sources.dbapi import cursor_name, described, fetched
 from streamware.sources.source import (
     BATCH_ROWS,
     AsyncCancel,
@@ -93,7 +92,7 @@ def _open(
     elif not isinstance(connections, Connection):
         connection = stack.enter_context(connections.connection())
     stack.enter_context(connection.transaction(force_rollback=True))
-    cursor = stack.enter_context(connection.cursor(_cursor_name()))
+    cursor = stack.enter_context(connection.cursor(cursor_name()))
     return fetched(cursor, query, parameters, size), connection.cancel_safe
 
 
@@ -104,7 +103,7 @@ async def _open_async(
     if not isinstance(connections, AsyncConnection):
         connection = await stack.enter_async_context(connections.connection())
     await stack.enter_async_context(connection.transaction(force_rollback=True))
-    cursor = await stack.enter_async_context(connection.cursor(_cursor_name()))
+    cursor = await stack.enter_async_context(connection.cursor(cursor_name()))
     return _fetched_async(cursor, query, parameters, size), connection.cancel_safe
 
 
@@ -119,7 +118,3 @@ async def _fetched_async(
 
 def _is_pool(connections: object, method: str) -> bool:
     return hasattr(type(connections), method) and hasattr(connections, "connection")
-
-
-def _cursor_name() -> str:
-    return f"streamware_{uuid4().hex}"

@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, aclosing, closing
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Result, inspect, text
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Result, event, inspect, text
+from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, ResourceClosedError
 from sqlalchemy.orm import Mapper, Query, Session, scoped_session, sessionmaker
+from sqlalchemy.util import greenlet_spawn
 
-from streamware.errors import EncodeError
+from streamware.errors import EncodeError, StateError
 from streamware.sources.dbapi import NO_ROWS, async_canceller, canceller
+from streamware.sources.eager import eagerly
+from streamware.sources.mysql import is_mysql, killed_if_unread, killer
 from streamware.sources.source import (
     BATCH_ROWS,
     FIRST_ROWS,
@@ -58,6 +62,18 @@ AsyncBind: TypeAlias = (
 _ONE_CLASS = (
     "select the class and reach others by a path, such as columns=['number', 'customer.name'], or"
     " select the columns"
+)
+_CLOSED = (
+    "the session or connection is closed: pass the engine or a sessionmaker, so that each export"
+    " has a session of its own"
+)
+_ASYNC_DRIVER = (
+    "the engine's driver is asynchronous: make the engine by create_async_engine, and export by"
+    " sw.aencode or in an ASGI application"
+)
+_ONE_QUERY = (
+    "a connection of MySQL gives the rows of one query at a time: pass the engine or a sessionmaker"
+    " instead of the session, or load relationships by joinedload"
 )
 Parameters = Mapping[str, Any] | None
 
@@ -95,7 +111,7 @@ def rows(
     Source: SQLAlchemy, "Fetching Large Result Sets with Yield Per".
     """
     executable = text(statement) if isinstance(statement, str) else statement
-    query = _Statement(executable, parameters, check_batch(batch), _mapper(executable))
+    query = _Statement(executable, parameters, check_batch(batch), _entity(executable))
     if isinstance(bind, (Engine, Connection, Session, sessionmaker, scoped_session)):
         return _source(bind, query)
     if _is_async(bind):
@@ -114,7 +130,7 @@ def query_rows(query: Query[Any], *, batch: int = BATCH_ROWS) -> Source:
     Raises:
         TypeError: It selects more beside a class.
     """
-    return _source(query.session, _Statement(query.statement, None, batch, _mapper(query)))
+    return _source(query.session, _Statement(query.statement, None, batch, _entity(query)))
 
 
 def result_rows(result: Result[Any]) -> Reader:
@@ -172,25 +188,40 @@ class _Statement:
     """A statement with its parameters, and how its result is read.
 
     Attributes:
-        mapper: That of the class of its objects; None: rows of columns.
+        entity: The class of its objects, or an alias of it; None: rows of columns.
         named: Whether objects come with the names of their columns, as the caller chose none.
     """
 
-    statement: Executable
+    statement: Any
     parameters: Parameters
     batch: int
-    mapper: Mapper[Any] | None
+    entity: Any
     named: bool = True
+
+    @property
+    def mapper(self) -> Mapper[Any] | None:
+        """The mapper of the class of its objects."""
+        return None if self.entity is None else inspect(self.entity).mapper
+
+    def prepared(self, columns: Columns) -> _Statement:
+        """Return the statement for the caller's columns, which loads what they need."""
+        if columns is None or self.entity is None:
+            return replace(self, named=columns is None)
+        return replace(self, named=False, statement=eagerly(self.statement, self.entity, columns))
 
     @property
     def options(self) -> dict[str, int]:
         """Execution options: read a batch at a time, from a cursor on the server."""
-        return {"yield_per": self.batch if self.mapper is None else self.first}
+        return {"yield_per": self.batch if self.entity is None else self.first}
 
     @property
     def first(self) -> int:
         """The number of objects in the first batch."""
         return min(self.batch, FIRST_ROWS)
+
+    def rows(self, result: Any) -> Any:
+        """Return the rows of a result, or the objects in them."""
+        return result if self.entity is None else result.scalars()
 
     @property
     def bind_arguments(self) -> dict[str, Any]:
@@ -211,79 +242,159 @@ class _Statement:
 
 def _source(bind: Any, query: _Statement) -> Source:
     def prepare(columns: Columns) -> tuple[Source, Columns]:
-        return _source(bind, replace(query, named=columns is None)), columns
+        return _source(bind, query.prepared(columns)), columns
 
     return Source(partial(_open, bind, query), prepare)
 
 
 def _async_source(bind: Any, query: _Statement) -> AsyncSource:
     def prepare(columns: Columns) -> tuple[AsyncSource, Columns]:
-        return _async_source(bind, replace(query, named=columns is None)), columns
+        return _async_source(bind, query.prepared(columns)), columns
 
     return AsyncSource(partial(_open_async, bind, query), prepare)
 
 
 def _open(bind: Any, query: _Statement, stack: ExitStack) -> tuple[Results, Cancel | None]:
-    if isinstance(bind, Engine):
-        bind = stack.enter_context(Session(bind))
-    elif isinstance(bind, scoped_session):
-        bind = stack.enter_context(bind.session_factory())
-    elif isinstance(bind, sessionmaker):
-        bind = stack.enter_context(bind())
-    elif not bind.in_transaction():
-        stack.callback(bind.rollback)
-    connection: Any = bind
+    with _telling():
+        executor, connection, arguments = _connected(bind, query, stack)
+        driver = connection.connection.driver_connection
+    kill = killer(driver, partial(_another, connection.engine)) if is_mysql(driver) else None
+    streaming = None if kill is None else (connection, kill)
+    results = stack.enter_context(closing(_results(executor, query, arguments, streaming)))
+    return results, kill or canceller(driver)
+
+
+def _connected(
+    bind: Any, query: _Statement, stack: ExitStack
+) -> tuple[Session | Connection, Connection, dict[str, Any]]:
+    """Return what executes the statement, on which connection, and its arguments for that."""
+    if isinstance(bind, Connection):
+        if not bind.in_transaction():
+            stack.callback(bind.rollback)
+        return bind, bind, {}
     if isinstance(bind, Session):
-        connection = bind.connection(bind_arguments=query.bind_arguments)
-    results = stack.enter_context(closing(_results(bind, query)))
-    return results, canceller(connection.connection.driver_connection)
+        if not bind.in_transaction():
+            stack.callback(_end, bind)
+        return bind, bind.connection(bind_arguments=query.bind_arguments), {}
+    session: Session = Session(bind) if isinstance(bind, Engine) else _factory(bind)()
+    engine = session.get_bind(**query.bind_arguments)
+    if _is_alone(engine, query):
+        connection = stack.enter_context(_aside(engine).connect())
+        return stack.enter_context(session), connection, {"bind_arguments": {"bind": connection}}
+    stack.enter_context(session)
+    return session, session.connection(bind_arguments=query.bind_arguments), {}
+
+
+def _factory(bind: Any) -> Any:
+    """Return what makes a session of its own for an export."""
+    return getattr(bind, "session_factory", bind)
+
+
+def _is_alone(engine: Engine | Connection, query: _Statement) -> TypeGuard[Engine]:
+    """Return whether objects need a second connection for what is loaded with them.
+
+    On one of MySQL a second query would end the first one, of which nothing would tell.
+    """
+    mysql = engine.dialect.name in ("mysql", "mariadb")
+    return mysql and query.entity is not None and isinstance(engine, Engine)
+
+
+def _aside(engine: Engine) -> Engine:
+    """Return what a session takes for another engine: it has one connection for each."""
+    return engine.execution_options()
+
+
+def _another(engine: Engine) -> Any:
+    """Return a new connection of the driver, without the engine's pool, which may be empty."""
+    connection = engine.pool.recreate().connect()
+    connection.detach()  # so that closing it does not give it back
+    return connection
 
 
 def _results(
-    bind: Session | Connection, query: _Statement
+    executor: Session | Connection,
+    query: _Statement,
+    arguments: dict[str, Any],
+    streaming: tuple[Connection, Cancel] | None,
 ) -> Generator[Sequence[Any] | None, None, None]:
-    result = bind.execute(query.statement, query.parameters, execution_options=query.options)
-    with closing(result):
-        if not getattr(result, "returns_rows", True):
-            raise EncodeError(NO_ROWS)
-        if query.mapper is None:
-            yield list(result.keys())
-            yield from result.partitions(query.batch)
-        else:
-            objects = result.scalars()
-            first = next(objects.partitions(query.first), ())
-            yield query.names(first)
-            yield first
-            yield from objects.yield_per(query.batch).partitions(query.batch)
+    """Execute a statement; yield the names of its columns, and then its rows in batches.
+
+    Args:
+        executor: What executes it.
+        query: The statement.
+        arguments: Those of `execute`.
+        streaming: A connection that gives the rows of one query at a time, and what ends it.
+    """
+    connection, kill = streaming or (None, None)
+    options = query.options
+    with _telling():
+        result: Any = executor.execute(
+            query.statement, query.parameters, execution_options=options, **arguments
+        )
+        with closing(result):
+            if not getattr(result, "returns_rows", True):
+                raise EncodeError(NO_ROWS)
+            rows = query.rows(result)
+            rest = rows.partitions(query.batch)
+            with _undisturbed(connection), killed_if_unread(kill, partial(next, rest, None)):
+                if query.entity is None:
+                    yield list(result.keys())
+                else:
+                    first = next(rows.partitions(query.first), ())
+                    yield query.names(first)
+                    yield first
+                    rows.yield_per(query.batch)
+                for batch in rest:  # noqa: UP028 - `yield from` would close it before the kill
+                    yield batch
 
 
 async def _open_async(
     bind: Any, query: _Statement, stack: AsyncExitStack
 ) -> tuple[AsyncResults, AsyncCancel | None]:
+    with _telling():
+        executor, connection, arguments = await _connected_async(bind, query, stack)
+        driver = (await connection.get_raw_connection()).driver_connection
+    streaming, kill = None, None
+    if is_mysql(driver):
+        another = partial(_another, connection.sync_engine)
+        kill = partial(greenlet_spawn, killer(driver, another))
+        streaming = (connection.sync_connection, kill)
+    results = _results_async(executor, query, arguments, streaming)
+    await stack.enter_async_context(aclosing(results))
+    return results, kill or async_canceller(driver)
+
+
+async def _connected_async(
+    bind: Any, query: _Statement, stack: AsyncExitStack
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Do what `_connected` does, for an event loop."""
     from sqlalchemy.ext import asyncio  # noqa: PLC0415 - needs greenlet, which may be missing
 
-    if isinstance(bind, asyncio.AsyncEngine):
-        bind = await stack.enter_async_context(asyncio.AsyncSession(bind))
-    elif isinstance(bind, asyncio.async_scoped_session):
-        bind = await stack.enter_async_context(bind.session_factory())
-    elif isinstance(bind, asyncio.async_sessionmaker):
-        bind = await stack.enter_async_context(bind())
-    elif not bind.in_transaction():
-        is_session = isinstance(bind, asyncio.AsyncSession)
-        stack.push_async_callback(partial(bind.run_sync, _end) if is_session else bind.rollback)
-    connection: Any = bind
+    if isinstance(bind, asyncio.AsyncConnection):
+        if not bind.in_transaction():
+            stack.push_async_callback(bind.rollback)
+        return bind, bind, {}
     if isinstance(bind, asyncio.AsyncSession):
-        connection = await bind.connection(bind_arguments=query.bind_arguments)
-    driver = (await connection.get_raw_connection()).driver_connection
-    results = await stack.enter_async_context(aclosing(_results_async(bind, query)))
-    return results, async_canceller(driver)
+        if not bind.in_transaction():
+            stack.push_async_callback(bind.run_sync, _end)
+        return bind, await bind.connection(bind_arguments=query.bind_arguments), {}
+    is_engine = isinstance(bind, asyncio.AsyncEngine)
+    session = asyncio.AsyncSession(bind) if is_engine else _factory(bind)()
+    engine = session.get_bind(**query.bind_arguments)
+    if _is_alone(engine, query):
+        connection = asyncio.AsyncEngine(_aside(engine)).connect()
+        await stack.enter_async_context(connection)
+        arguments = {"bind_arguments": {"bind": connection.sync_connection}}
+        return await stack.enter_async_context(session), connection, arguments
+    await stack.enter_async_context(session)
+    return session, await session.connection(bind_arguments=query.bind_arguments), {}
 
 
 def _end(session: Session) -> None:
     """Roll back what the session has begun, and keep its objects as they are.
 
-    `rollback` would make them read their columns again when the last rows are written, which is
-    after this, and not possible beside an event loop.
+    `rollback` would make them read their columns again, also those that the caller has; and the
+    last rows are written after this, where that is not possible beside an event loop.
     """
     begun = session.get_transaction()
     if begun is not None:
@@ -291,23 +402,70 @@ def _end(session: Session) -> None:
 
 
 async def _results_async(
-    bind: AsyncSession | AsyncConnection, query: _Statement
+    executor: AsyncSession | AsyncConnection,
+    query: _Statement,
+    arguments: dict[str, Any],
+    streaming: tuple[Connection, AsyncCancel] | None,
 ) -> AsyncGenerator[Sequence[Any] | None, None]:
-    result = await bind.stream(query.statement, query.parameters, execution_options=query.options)
+    """Do what `_results` does, for an event loop."""
+    connection, kill = streaming or (None, None)
+    options = query.options
+    with _telling():
+        result: Any = await executor.stream(
+            query.statement, query.parameters, execution_options=options, **arguments
+        )
+        rows = query.rows(result)
+        rest = rows.partitions(query.batch)
+        try:
+            with _undisturbed(connection):
+                if query.entity is None:
+                    yield list(result.keys())
+                else:
+                    first = await anext(rows.partitions(query.first), ())
+                    yield query.names(first)
+                    yield first
+                    rows.yield_per(query.batch)
+                async for batch in rest:
+                    yield batch
+        except (GeneratorExit, StateError):  # before it has all rows
+            if kill is not None:
+                await kill()
+                with suppress(Exception):
+                    while await anext(rest, None):
+                        pass
+            raise
+        finally:
+            await result.close()
+
+
+@contextmanager
+def _undisturbed(connection: Connection | None) -> Iterator[None]:
+    """Refuse other statements while rows are read from a connection; None: they are harmless."""
+    if connection is None:
+        yield
+        return
+
+    def refuse(*_: object) -> None:
+        raise StateError(_ONE_QUERY)
+
+    event.listen(connection, "before_cursor_execute", refuse)
     try:
-        if query.mapper is None:
-            yield list(result.keys())
-            async for batch in result.partitions(query.batch):
-                yield batch
-        else:
-            objects = result.scalars()
-            first = await anext(objects.partitions(query.first), ())
-            yield query.names(first)
-            yield first
-            async for batch in objects.yield_per(query.batch).partitions(query.batch):
-                yield batch
+        yield
     finally:
-        await result.close()
+        event.remove(connection, "before_cursor_execute", refuse)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say what to do about an error that SQLAlchemy raises for want of an open session."""
+    try:
+        yield
+    except MissingGreenlet as error:
+        raise StateError(_ASYNC_DRIVER) from error
+    except InvalidRequestError as error:
+        if isinstance(error, ResourceClosedError) or "permanently closed" in str(error):
+            raise StateError(_CLOSED) from error
+        raise
 
 
 def _is_async(bind: object) -> TypeGuard[AsyncBind]:
@@ -325,22 +483,22 @@ def _is_async(bind: object) -> TypeGuard[AsyncBind]:
     )
 
 
-def _mapper(statement: Any) -> Mapper[Any] | None:
-    """Return the mapper of the only class that a statement selects; None if it selects columns.
+def _entity(statement: Any) -> Any:
+    """Return the only class that a statement selects, or its alias; None if it selects columns.
 
     Raises:
         TypeError: It selects more beside a class.
     """
     columns = getattr(statement, "column_descriptions", ())
-    mapped = [inspect(column["expr"], raiseerr=False) for column in columns]
-    classes = [
-        each
-        for each in mapped
-        if getattr(each, "is_mapper", False) or getattr(each, "is_aliased_class", False)
-    ]
-    if classes and len(mapped) > 1:
+    classes = [column["expr"] for column in columns if _is_class(column["expr"])]
+    if classes and len(columns) > 1:
         names = ", ".join(str(column["name"]) for column in columns)
         raise TypeError(
             f"the statement must select one class or only columns, not {names}: {_ONE_CLASS}"
         )
-    return classes[0].mapper if classes else None
+    return classes[0] if classes else None
+
+
+def _is_class(selected: object) -> bool:
+    found = inspect(selected, raiseerr=False)
+    return getattr(found, "is_mapper", False) or getattr(found, "is_aliased_class", False)

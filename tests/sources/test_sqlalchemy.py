@@ -411,12 +411,3 @@ def test_the_objects_of_a_batch_are_all_that_is_held(engine: Any) -> None:
         assert peak(source.rows(engine, statement, batch=100)) < whole / 2
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-async def test_an_async_relationship_that_is_not_loaded_is_an_error(path: Path) -> None:
-    async with connected(path) as async_engine:
-        rows = source.rows(async_engine, select(Order))
-        with pytest.raises(Exception, match="greenlet"):
-            await adocument(rows, columns=["customer.name"])
-    gc.collect()  # SQLAlchemy leaves a coroutine behind
