@@ -182,7 +182,7 @@ class Layout:
         except _InsideError as error:
             raise self._inside(error, 1) from error.__cause__
         except Exception as error:
-            if made := self._explained(error, first, key, 1, key):
+            if made := self._explained(error, row, key, 1, key):
                 raise made from error
             raise
 

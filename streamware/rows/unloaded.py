@@ -18,13 +18,14 @@ def remedy(error: BaseException, row: Any, key: object) -> str | None:
         return None
     owner, name = _missing(row, key)
     named = re.search(r"attribute '(\w+)'", str(error)) or re.search(r"'\w+\.(\w+)'", str(error))
-    name = name or (named and named[1]) or "a value"
+    name = name or (named[1] if named else "a value")
     kind = type(owner).__name__
     mapper = getattr(type(owner), "__mapper__", None)
     if mapper is None or name not in mapper.column_attrs.keys():  # noqa: SIM118 - it is no mapping
+        which = "…" if mapper is None else f"{kind}.{name}"
         return (
             f"{name} of {kind} was not selected with the row and cannot be loaded now: add"
-            f" .options(selectinload({kind}.{name})) to the statement"
+            f" .options(selectinload({which})) to the statement"
         )
     if owner._sa_instance_state.expired:  # noqa: SLF001 - `inspect` without the import
         return (
