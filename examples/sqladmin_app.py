@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from sqladmin import Admin, ModelView
 from sqladmin.authentication import AuthenticationBackend
 from sqladmin.filters import OperationColumnFilter
-from sqlalchemy import ForeignKey, insert
+from sqlalchemy import ForeignKey, insert, tuple_
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 from starlette.applications import Starlette
@@ -46,7 +46,8 @@ class ExportView(ModelView):
             elif value or (value is None and hasattr(each, "default_value")):
                 query = await each.get_filtered_query(query, value, self.model)
         if term := request.query_params.get("search"):
-            query = self.search_query(query, term)
+            found = self.search_query(query, term).with_only_columns(*self.pk_columns)
+            query = query.where(tuple_(*self.pk_columns).in_(found))  # once, if a join has it twice
         paths = {name.partition(".")[0] for name in self.get_export_columns()}
         related = [each for each in self.model.__mapper__.relationships if each.key in paths]
         query = query.options(*(selectinload(each.class_attribute) for each in related))

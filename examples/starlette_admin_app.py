@@ -58,8 +58,10 @@ class ExportView(ModelView):
             rows = sqlalchemy.rows(engine, query.options(*map(selectinload, related)))
         fields = self.get_fields_list(request)
         fields = [each for each in fields if each.name in form.getlist("fields")] or fields
+        keys = [(each.getter and partial(each.getter, request)) or each.name for each in fields]
         columns = [
-            sw.Column(each.name, str(each.label), convert=partial(text, request)) for each in fields
+            sw.Column(key, str(each.label), convert=partial(text, request))
+            for key, each in zip(keys, fields, strict=True)
         ]
         filename = form.get("filename") or self.key
         return ExportResponse(rows, columns=columns, filename=filename, format=form["format"])

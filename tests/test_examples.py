@@ -327,6 +327,17 @@ def test_fastapi_gives_objects_of_the_session_that_a_dependency_has() -> None:
     driven("fastapi_sqlalchemy_app", drive)
 
 
+RECIPES = ("flask_admin_app", "sqladmin_app", "starlette_admin_app")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_recipe_of_the_docs_is_that_of_the_example(name: str) -> None:
+    docs = (EXAMPLES[0].parents[1] / "docs" / "admin-tools.md").read_text(encoding="utf-8")
+    example = EXAMPLES[0].with_name(f"{name}.py").read_text(encoding="utf-8")
+    recipes = re.findall(r"```python\n(.*?)```", docs, flags=re.DOTALL)
+    assert [recipe for recipe in recipes if recipe.strip() in example]
+
+
 LARGEST = [
     [9999, "Müller & Söhne 9999", 1249.875],
     [9998, "Müller & Söhne 9998", 1249.75],
