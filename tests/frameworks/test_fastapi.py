@@ -1,6 +1,7 @@
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -153,6 +154,42 @@ async def test_a_dependency_with_yield_ends_after_the_rows() -> None:
 
     await get(app)
     assert events == ["rows of session", "session ended"]
+
+
+@pytest.mark.parametrize("scope", ["function", "request"])
+@pytest.mark.parametrize("used", [False, True])
+async def test_the_session_of_a_dependency_is_right_whenever_that_closes_it(
+    scope: Any, used: bool, tmp_path: Path
+) -> None:
+    """With the view, as FastAPI 0.106 to 0.117 did, or after the response."""
+    pytest.importorskip("greenlet")
+    sa = pytest.importorskip("sqlalchemy")
+    from streamware.sources import sqlalchemy
+
+    asyncio_ = pytest.importorskip("sqlalchemy.ext.asyncio")
+    app, engine = FastAPI(), asyncio_.create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/a")
+    table = sa.Table("orders", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+    registry = pytest.importorskip("sqlalchemy.orm").registry()
+    order: Any = registry.map_imperatively(type("Order", (), {}), table).class_
+    async with engine.begin() as connection:
+        await connection.run_sync(table.metadata.create_all)
+        await connection.execute(sa.insert(table), [{"id": n} for n in range(1, 2001)])
+
+    async def session() -> Any:
+        async with asyncio_.AsyncSession(engine) as made:
+            yield made
+
+    @app.get("/orders")
+    async def orders(db: Annotated[Any, Depends(session, scope=scope)]) -> ExportResponse:
+        if used:
+            await db.get(order, 2000)
+        return ExportResponse(sqlalchemy.rows(db, sa.select(order)), format="csv")
+
+    rows = csv_rows((await get(app)).content)
+    assert (rows[-1], len(rows)) == (["2000"], 2001)
+    assert engine.pool.checkedout() == 0
+    await engine.dispose()
+    registry.dispose()
 
 
 async def test_an_async_source_and_a_bundle_are_responses_too() -> None:
