@@ -7,13 +7,20 @@ Source: the Arrow PyCapsule interface (`__arrow_c_stream__`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from streamware.errors import CellError
 from streamware.rows.slicing import sliced_rows
 
 # Words in the names of types whose equal values are stored once, or whose slices have all bytes.
+_UNKNOWN = "is known to its library only; cast the column to a plain type, or leave it out"
+_KNOWN = ("arrow.json", "arrow.uuid", "arrow.bool8", "arrow.fixed_shape_tensor")
+_IN_STORAGE = ("arrow.json",)  # extension types whose storage is the value, if nobody knows them
+_FINE = ("timestamp[ns", "time64[ns", "duration[ns")  # types of nanoseconds
+_OTHER_KEYS = re.compile("map<(?!(?:large_)?string|u?int)")  # a map whose keys are no texts
 _SHARED = ("dictionary", "view", "run_end", "union", "extension")
 
 
@@ -50,6 +57,7 @@ class ArrowRows:
         import pyarrow  # noqa: PLC0415 - needed for Arrow only
 
         self.count = _count(table)
+        self._pyarrow = pyarrow
         self._reader = _reader_of(table, pyarrow)
         self._rows: Generator[tuple[object, ...], None, None] = self._read()
 
@@ -66,9 +74,17 @@ class ArrowRows:
         self._rows.close()
         self._reader.close()
 
+    def _refuse_unknown(self) -> None:
+        """Raise CellError if only its library knows what the values of a column are."""
+        for field in self._reader.schema:
+            if kind := _unknown(field, self._pyarrow):
+                raise CellError(1, field.name, kind, _UNKNOWN)
+
     def _read(self) -> Any:
         names, first = self._reader.schema.names, 1
         for batch in self._reader:
+            if first == 1 and batch.num_rows:
+                self._refuse_unknown()
 
             def read(
                 start: int, stop: int, batch: Any = batch, first: int = first
@@ -93,7 +109,9 @@ def _reader_of(table: Any, pyarrow: Any) -> Any:
         if hasattr(table, "__arrow_c_stream__"):
             return pyarrow.RecordBatchReader.from_stream(table)
         batch = pyarrow.record_batch(table)
-    except (pyarrow.ArrowInvalid, TypeError, ValueError):
+    except pyarrow.ArrowInvalid as error:
+        if "non-struct" not in str(error):
+            raise
         if hasattr(table, "to_frame"):  # a Series of Polars
             return _reader_of(table.to_frame(), pyarrow)
         raise TypeError(
@@ -101,6 +119,25 @@ def _reader_of(table: Any, pyarrow: Any) -> Any:
             " such as by pyarrow.table({'name': column})"
         ) from None
     return pyarrow.RecordBatchReader.from_batches(batch.schema, [batch])
+
+
+def _unknown(field: Any, pyarrow: Any) -> str | None:
+    """Return the extension type in a field whose values are not those of its storage, or None."""
+    name = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+    if name and name not in _IN_STORAGE:
+        return f"extension<{name}>"
+    return _unknown_type(field.type, pyarrow)
+
+
+def _unknown_type(type_: Any, pyarrow: Any) -> str | None:
+    if isinstance(type_, pyarrow.BaseExtensionType):
+        opaque = type_.extension_name == "arrow.opaque" and "binary" not in str(type_.storage_type)
+        known = opaque or type_.extension_name in _KNOWN
+        return None if known else f"extension<{type_.extension_name}>"
+    if pyarrow.types.is_dictionary(type_) or pyarrow.types.is_run_end_encoded(type_):
+        return _unknown_type(type_.value_type, pyarrow)
+    inner = (_unknown(type_.field(at), pyarrow) for at in range(type_.num_fields))
+    return next(filter(None, inner), None)
 
 
 def _cells(column: Any, name: str, first: int) -> Sequence[object]:
@@ -115,14 +152,95 @@ def _cells(column: Any, name: str, first: int) -> Sequence[object]:
         CellError: Python has no such date or duration.
     """
     try:
-        cells: Sequence[object] = column.to_pylist()
+        return _values(column)
     except (OverflowError, ValueError):
-        row = first + next(at for at, cell in enumerate(column) if not _has_value(cell))
+        row = first + next((at for at, cell in enumerate(column) if not _has_value(cell)), 0)
+    kind, problem = str(column.type), "is beyond what Python can hold; cast the column to text"
+    if "struct<" in kind:
+        problem = "cannot be a value of Python; do two of its fields have the same name?"
+    raise CellError(row, name, kind, problem)
+
+
+def _values(column: Any) -> Sequence[object]:
+    kind = str(column.type)
+    if kind.startswith(_FINE):
+        return _rounded(column)
+    cells: list[object]
+    if "map<" in kind and not _OTHER_KEYS.search(kind):
+        cells = [_of_map(cell) for cell in column]
     else:
-        return cells
-    raise CellError(
-        row, name, str(column.type), "is beyond what Python can hold; cast the column to text"
+        cells = column.to_pylist()
+    if "month_day_nano" in kind and kind != "month_day_nano_interval":
+        return [_with_spans(cell) for cell in cells]
+    return cells
+
+
+def _of_map(cell: Any) -> object:
+    """Return a value with maps in it, which are dicts unless a key is twice in one."""
+    try:
+        return cell.as_py(maps_as_pydicts="strict")
+    except (KeyError, TypeError, ValueError):
+        return cell.as_py()
+
+
+def _with_spans(cell: Any) -> object:
+    """Return a nested value with durations in place of Arrow's intervals, which are tuples."""
+    if isinstance(cell, dict):
+        return {key: _with_spans(value) for key, value in cell.items()}
+    if isinstance(cell, list):
+        return [_with_spans(value) for value in cell]
+    if hasattr(cell, "nanoseconds") and isinstance(cell, tuple):
+        months, days, fine = cell
+        return timedelta(days=30 * months + days, microseconds=fine // 1000)
+    return cell
+
+
+class _FineDatetime(datetime):
+    """A date-time that has lost nanoseconds, which is counted when it is written."""
+
+    nanosecond = 1
+
+
+class _FineTime(time):
+    """The same of a time."""
+
+    nanosecond = 1
+
+
+class _FineDuration(timedelta):
+    """The same of a duration."""
+
+    nanoseconds = 1
+
+
+def _rounded(column: Any) -> Sequence[object]:
+    """Return the cells of a column of nanoseconds, which Python does not have."""
+    fine = column.cast("int64").to_pylist()
+    micros = [None if value is None else value // 1000 for value in fine]
+    cells: list[Any] = _of_micros(column.type, micros).to_pylist()
+    for at, value in enumerate(fine):
+        if value is not None and value % 1000:
+            cells[at] = _marked(cells[at])
+    return cells
+
+
+def _of_micros(type_: Any, values: Sequence[int | None]) -> Any:
+    import pyarrow  # noqa: PLC0415 - needed for Arrow only
+
+    plain = pyarrow.array(values, "int64")
+    if pyarrow.types.is_timestamp(type_):
+        return plain.cast(pyarrow.timestamp("us", type_.tz))
+    return plain.cast(
+        pyarrow.time64("us") if pyarrow.types.is_time(type_) else pyarrow.duration("us")
     )
+
+
+def _marked(cell: Any) -> object:
+    if isinstance(cell, datetime):
+        return _FineDatetime.combine(cell.date(), cell.timetz())
+    if isinstance(cell, time):
+        return _FineTime(cell.hour, cell.minute, cell.second, cell.microsecond)
+    return _FineDuration(cell.days, cell.seconds, cell.microseconds)
 
 
 def _has_value(cell: Any) -> bool:

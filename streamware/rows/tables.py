@@ -13,7 +13,30 @@ from streamware.rows.array import ArrayRows, is_structured
 from streamware.rows.arrow import ArrowRows, speaks_arrow
 from streamware.rows.frame import FrameRows, is_frame
 
-TableRows: TypeAlias = ArrayRows | ArrowRows | FrameRows
+# Types of Polars that Arrow does not have; of an object it would get the address.
+_ODD_TYPES = ("Object", "Int128")
+
+
+class PlainRows:
+    """The rows of a frame of Polars, as tuples that it makes itself.
+
+    Args:
+        frame: A DataFrame.
+
+    Attributes:
+        count: The number of rows.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        self.count = frame.height
+        self.description = [(name,) for name in frame.columns]
+        self._rows = frame.iter_rows()
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        return iter(self._rows)
+
+
+TableRows: TypeAlias = ArrayRows | ArrowRows | FrameRows | PlainRows
 _ITERROWS = (
     "row 1 is a pair with a {} of pandas, as iterrows() and items() give; pass the frame itself"
 )
@@ -36,6 +59,9 @@ def table_rows(table: Any) -> TableRows:
     """
     if is_frame(table):
         return FrameRows(table)
+    types = " ".join(map(str, getattr(table, "dtypes", ())))
+    if any(type_ in types for type_ in _ODD_TYPES):
+        return PlainRows(table)
     return ArrowRows(table) if speaks_arrow(table) else ArrayRows(table)
 
 

@@ -438,6 +438,12 @@ class CellFormatter:
             return Kind.TIME, clock_duration(moment).encode()
         return Kind.TIME, repr(moment / _DAY).encode()
 
+    def _time_like(self, value: time) -> tuple[Kind, bytes]:
+        """Write an instance of a subclass of `time`, such as one that has lost nanoseconds."""
+        if getattr(value, "nanosecond", 0):
+            self._converted["nanosecond"] += 1
+        return self._time(value)
+
     def _duration_like(self, value: timedelta) -> tuple[Kind, bytes]:
         """Write an instance of a subclass of `timedelta`, such as pandas' Timedelta."""
         if is_null(value):
@@ -620,7 +626,7 @@ class CellFormatter:
         (Real, _real),
         (datetime, _datetime_like),
         (date, _date),
-        (time, _time),
+        (time, _time_like),
         (timedelta, _duration_like),
         ((uuid.UUID, PurePath, *ADDRESSES), _object),
         ((bytes, bytearray, memoryview), _bytes),
