@@ -7,11 +7,13 @@ column at a time.  `rows.layout` turns one into the other.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from csv import DictReader
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from inspect import iscoroutinefunction
+from itertools import repeat
 from typing import Any, Literal, get_args
 
 from streamware.errors import LimitError
@@ -223,6 +225,22 @@ def check_note(note: object) -> None:
     # A lazy translation can be of any class, and converting it here would translate it too early.
     elif note is not None and not callable(note) and type(note).__module__ == "builtins":
         raise TypeError(f"note must be a str, not {type(note).__name__}")
+
+
+def bare_columns(keys: Sequence[Key], titles: Iterable[str | None]) -> tuple[Column, ...]:
+    """Return columns with keys and titles that are known to be right, and with nothing else.
+
+    One call of `Column` each would cost more than writing a hundred cells of each.
+    """
+    values: dict[str, Iterable[object]] = {"key": keys, "title": titles}
+    columns = list(map(object.__new__, repeat(Column, len(keys))))
+    for field in fields(Column):
+        its = values.get(field.name, repeat(getattr(_BARE, field.name)))
+        deque(map(getattr(Column, field.name).__set__, columns, its), maxlen=0)
+    return tuple(columns)
+
+
+_BARE = Column(0)
 
 
 @dataclass(frozen=True, slots=True)

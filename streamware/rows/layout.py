@@ -13,6 +13,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from inspect import getattr_static, isroutine
+from itertools import repeat
 from operator import attrgetter, itemgetter, length_hint
 from pathlib import PurePath
 from types import MemberDescriptorType
@@ -30,6 +31,7 @@ from streamware.model.columns import (
     Sheet,
     Tagged,
     WideRows,
+    bare_columns,
     check_note,
 )
 from streamware.model.sheet_options import SheetOptions
@@ -87,19 +89,18 @@ class Layout:
         if columns is None:
             columns = self._implied(first)
         # Where the cells of each column are in rows like the first.
-        self.keys: list[Key] = [
-            self._resolve(column.key, at, first) for at, column in enumerate(columns)
-        ]
-        self._getters = [self._getter(key) for key in self.keys]  # return the cells at these keys
+        self.keys: list[Key] = self._resolved(columns, first)
         # Where they are in rows of another shape: by name, if there are names.
-        self._named_keys = [self._name_of(column.key) for column in columns]
+        self._named_keys = self._names_of(columns)
         strict = extra == "error" and not self._chosen
         # The keys that a mapping may have; None if others are ignored.
         self._known = dict.fromkeys(self._named_keys) if strict else None
         self._width = self._expected_width(columns)  # the most cells of a sequence; None: any
+        # Return the cells at the keys, unless rows are read as they are.
+        self._getters = list(map(self._getter, self.keys)) if self._width is None else []
         self.head = Head(name, tuple(self._titled(columns)), options, count)  # of every batch
         # Positions of the columns whose cells code of the caller may make, when they are read.
-        self.made = [at for at, column in enumerate(columns) if self._is_made(column)]
+        self.made = self._made(columns)
         # Whether rows like the first are passed on as they are, because they are so wide.
         self._takes_rows = (
             self._type in (tuple, list)
@@ -134,11 +135,11 @@ class Layout:
     def _implied(self, first: Row) -> tuple[Column, ...]:
         """Return the columns that the source or the first row has."""
         if self._names is not None and self._shape in ("none", "sequence"):
-            return tuple(Column(at, name) for at, name in enumerate(self._names))
+            return bare_columns(range(len(self._names)), self._names)
         if self._shape == "none":
             return ()
         if self._shape == "sequence":
-            return tuple(map(Column, range(len(first))))  # type: ignore[arg-type]  # it has a length
+            return bare_columns(range(len(first)), repeat(None))  # type: ignore[arg-type]  # it has a length
         if not self._names:
             raise self._error(
                 f"columns= must be given: row 1 is of type {type(first).__name__},"
@@ -151,7 +152,14 @@ class Layout:
         if self._shape == "object":
             cells = [self._declared.get(name, Cell(name, name)) for name in self._names]
             return tuple(Column(cell.key, cell.title) for cell in cells)
-        return tuple(Column(key, None if isinstance(key, str) else str(key)) for key in self._names)
+        named = (key if isinstance(key, str) else str(key) for key in self._names)
+        return bare_columns(self._names, named)
+
+    def _resolved(self, columns: Sequence[Column], first: Row) -> list[Key]:
+        """Return the keys by which rows like the first are read."""
+        if not self._chosen and (self._shape != "sequence" or len(columns) <= len(first)):  # type: ignore[arg-type]  # it has a length
+            return [column.key for column in columns]
+        return [self._resolve(column.key, at, first) for at, column in enumerate(columns)]
 
     def _resolve(self, key: Key, at: int, first: Row) -> Key:
         """Return the key by which rows like the first are read, for the column at `at`."""
@@ -246,6 +254,12 @@ class Layout:
             return names[key] if names is not None and inside else f"Column {at + 1}"
         name = getattr(key, "__name__", "<")
         return f"Column {at + 1}" if name.startswith("<") else name
+
+    def _made(self, columns: Sequence[Column]) -> list[int]:
+        """Return the positions of the columns whose cells code of the caller may make."""
+        if not self._chosen and self._shape == "sequence":
+            return []
+        return [at for at, column in enumerate(columns) if self._is_made(column)]
 
     def _is_made(self, column: Column) -> bool:
         """Return whether code of the caller may make the cells of a column."""
@@ -415,12 +429,16 @@ class Layout:
     def _error(self, problem: str) -> EncodeError:
         return EncodeError(problem if self._sheet is None else f"sheet {self._sheet!r}: {problem}")
 
-    def _name_of(self, key: Key) -> Key:
-        """Return the key for a mapping or an object, if row 1 was a sequence."""
+    def _names_of(self, columns: Sequence[Column]) -> list[Key]:
+        """Return the keys for a mapping or an object, if row 1 was a sequence."""
+        keys = [column.key for column in columns]
         names = self._names
-        if self._shape != "sequence" or names is None or not isinstance(key, int):
-            return key
-        return names[key] if -len(names) <= key < len(names) else key
+        if self._shape != "sequence" or names is None:
+            return keys
+        width = len(names)
+        return [
+            names[key] if isinstance(key, int) and -width <= key < width else key for key in keys
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +462,8 @@ def replace_title(column: Column, title: object) -> Column:
 
     If the title or the note is a callable or a lazy translation, it becomes text here.
     """
+    if type(title) is str and title is column.title and column.note is None:
+        return column
     renamed = copy(column)
     object.__setattr__(renamed, "title", _resolved_text(title))
     if column.note is not None:
