@@ -8,14 +8,14 @@ far apart, so that no pattern in the rows can hide from it for long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from itertools import cycle
-from operator import attrgetter, itemgetter, length_hint
+from itertools import compress, cycle, repeat
+from operator import attrgetter, contains, is_, itemgetter, length_hint, not_
 from pathlib import PurePath
 from sys import getsizeof
 from typing import Any
@@ -34,7 +34,12 @@ _SMALL = frozenset(
     (None.__class__, bool, float, complex, date, datetime, time, timedelta, UUID, range)
 )
 _MOST_SHAPES = 64  # sequences of types that are remembered
-_MOST_PLACES = 4096  # types that are remembered together with their places
+_NUMBERS = frozenset((int, Decimal))
+# Types of cells that need no look where there were only such.
+_EMPTY = frozenset((None.__class__,))
+_TEXTS = frozenset((None.__class__, str))
+_LIGHT = _SMALL | _NUMBERS
+_MIXED = _LIGHT | {str}
 
 # fmt: off
 GAPS = (
@@ -45,6 +50,18 @@ GAPS = (
 
 Of long cells that come in every n-th row, for any n up to 13, at most 33 come before one is seen.
 """
+
+
+class _All(frozenset[type]):
+    """All types."""
+
+    __slots__ = ()
+
+    def __contains__(self, type_: object) -> bool:
+        return True
+
+
+_ALL = _All()
 
 
 class Sizer:
@@ -65,16 +82,22 @@ class Sizer:
             measure = self._by_type[type(cell)] = self._measure_of(cell)
         return measure(cell)
 
-    def column(self, cells: Iterable[object]) -> int:
+    def column(self, cells: Sequence[object]) -> int:
         """Return the characters of some cells."""
-        types = set(map(type, cells))
-        if types <= _SMALL:
-            return 0
-        return sum(map(len, cells)) if types == {str} else sum(map(self, cells))  # type: ignore[arg-type]  # all are str
+        types = list(map(type, cells))
+        different = set(types)
+        if not different <= _MIXED:
+            return sum(map(self, cells))
+        text = sum(map(length_hint, cells)) if str in different else 0
+        for type_ in different & _NUMBERS:
+            numbers = list(compress(cells, map(is_, types, repeat(type_))))
+            if max(map(getsizeof, numbers)) > _NUMBER:
+                text += sum(map(_digits, numbers))
+        return text
 
     def row(self, row: object) -> int:
         """Return the characters of all cells of a row."""
-        return sum([self(cell) for _, cell in _items(row)])
+        return self.column(_keys_and_cells(row)[1])
 
     def _measure_of(self, cell: object) -> Callable[[Any], int]:
         type_ = type(cell)
@@ -136,11 +159,16 @@ class RowWeigher:
         self._moved = False  # whether one has been put into another since the last row
         self._filled: set[Any] = set()  # the keys at which there was anything but None
         # The types of rows without a cell that might have to count, by which most rows pass, and
-        # the places of their numbers.  One is looked at in turn, because its type does not show its
-        # length.
+        # the places of their numbers.
         self._ordinary: dict[tuple[type, ...], list[int]] = {}
-        self._places: set[tuple[int, type]] = set()  # the same, place by place
-        self._turn = 0  # of the numbers
+        # The types at a key that need no look, by key, and by the set in which the key is.
+        self._passed: dict[Any, Container[Any]] = {}
+        self._passing: dict[int, Container[Any]] = {
+            id(self.texts): _TEXTS,
+            id(self.mixed): _MIXED,
+            id(self.others): _ALL,
+        }
+        self._turn = 0  # of the numbers, of which one in each row is looked at: types do not tell
 
     def weigh(self, row: Any) -> int:
         """Return the characters of the cells of a row that count, or of all if it is unlike."""
@@ -181,61 +209,62 @@ class RowWeigher:
 
     def look(self, row: Any) -> bool:
         """Have the cells of a row count that may be long; return whether there was a new one."""
-        cells = row if type(row) is tuple else _cells(row)
+        cells = row if type(row) is tuple else _keys_and_cells(row)[1]
         types = tuple(map(type, cells))
         numbers = self._ordinary.get(types)
-        if numbers is None and self._places.issuperset(enumerate(types)):
-            numbers = self._pass(types)
         if numbers is not None:
             self._turn += 1
-            at = numbers[self._turn % len(numbers)] if numbers else None
-            if at is None or getsizeof(cells[at]) <= _NUMBER:
+            if not numbers or getsizeof(cells[numbers[self._turn % len(numbers)]]) <= _NUMBER:
                 return False
+        return self._look_at(row, types)
+
+    def _look_at(self, row: Any, types: tuple[type, ...]) -> bool:
+        """Look at the cells of types that were not at their key before, and at all numbers."""
+        keys, cells = _keys_and_cells(row)
         if not self._filled and type(row) in (tuple, list) and _are_texts(types):
             self.whole, self.joins = type(row), True
         self.width = len(types) or 1
-        new = sum(self._count(row, key, cell) for key, cell in _items(row)) > 0
+        passed = map(contains, map(self._passed.get, keys, repeat(())), types)
+        looked_at = list(compress(zip(keys, cells, strict=True), map(not_, passed)))
+        numbers = [at for at, type_ in enumerate(types) if type_ in _NUMBERS]
+        if numbers and max([getsizeof(cells[at]) for at in numbers]) > _NUMBER:
+            looked_at += [(keys[at], cells[at]) for at in numbers]
+        indexed = _access(row)[1]
+        new = sum([self._count(key, cell, indexed=indexed) for key, cell in looked_at]) > 0
         if self._moved:
             self._reach(row)
-        if not new:
-            self._pass(types)
+        if not new and len(self._ordinary) < _MOST_SHAPES:
+            self._ordinary[types] = numbers
         return new
 
-    def _pass(self, types: tuple[type, ...]) -> list[int]:
-        """Have rows of these types pass; return the places of their numbers."""
-        numbers = [at for at, type_ in enumerate(types) if type_ in (int, Decimal)]
-        if len(self._ordinary) < _MOST_SHAPES:
-            self._ordinary[types] = numbers
-        if len(self._places) + len(types) <= _MOST_PLACES:
-            self._places.update(enumerate(types))
-        return numbers
-
-    def _count(self, row: Any, key: Any, cell: object) -> bool:
+    def _count(self, key: Any, cell: object, *, indexed: bool) -> bool:
         """Have the cell at `key` count if it may be long; return whether it did not before."""
         before = self._known.get(key)
         if cell is None:
             if before is None and key not in self._filled:
                 # A text of any length may follow.  As long as all are None, it costs little.
-                self._put(key, self.texts if _access(row)[1] else self.mixed)
+                self._put(key, self.texts if indexed else self.mixed)
+                self._passed[key] = _EMPTY
             return False
         if key not in self._filled:
             self._filled.add(key)
             if before is not None:  # it counted while it was None
                 self._take(key)
                 before = None
+        kind: Any = type(cell)
         if before is self.others:
-            return False
-        kind = type(cell)
-        if kind in _SMALL or (kind in (int, Decimal) and getsizeof(cell) <= _NUMBER):
+            pass
+        elif kind in _SMALL or (kind in _NUMBERS and getsizeof(cell) <= _NUMBER):
             if before is self.texts:  # of which `len` would fail
                 self._put(key, self.mixed)
         elif not _tells_length(kind):
             self._put(key, self.others)
         elif before is None:
-            self._put(key, self.texts if _access(row)[1] else self.mixed)
+            self._put(key, self.texts if indexed else self.mixed)
             self._ordinary.clear()  # in which there may be numbers where text is now
-            self._places.clear()
-        return before is None and key in self._known
+        now = self._known.get(key)
+        self._passed[key] = _LIGHT if now is None else self._passing[id(now)]
+        return before is None and now is not None
 
     def _put(self, key: Any, keys: dict[Any, None]) -> None:
         """Have the cell at `key` be one of those in a set."""
@@ -281,8 +310,13 @@ def _access(row: object) -> tuple[bool, bool]:
     return makes_defaults, hasattr(row, "__getitem__") and not makes_defaults
 
 
-def _cells(row: Any) -> Sequence[Any]:
-    return list(row.values()) if type(row) is dict else [cell for _, cell in _items(row)]
+def _keys_and_cells(row: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    if type(row) in (tuple, list):
+        return range(len(row)), row
+    if type(row) is dict:
+        return list(row), list(row.values())
+    items = list(_items(row))
+    return [key for key, _ in items], [cell for _, cell in items]
 
 
 def _items(row: Any) -> Iterable[tuple[Any, Any]]:
@@ -338,6 +372,7 @@ def _length(cell: Any) -> int:
     return (bytes if isinstance(cell, bytes) else bytearray).__len__(cell)
 
 
+@lru_cache(maxsize=256)
 def _tells_length(type_: type) -> bool:
     """Return whether `len(cell or "")` is the length of a text of this type."""
     honest = getattr(type_, "__len__", None) in _LENGTHS and not hasattr(type_, "__bool__")
