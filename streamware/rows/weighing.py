@@ -161,8 +161,8 @@ class RowWeigher:
         # The types of rows without a cell that might have to count, by which most rows pass, and
         # the places of their numbers.
         self._ordinary: dict[tuple[type, ...], list[int]] = {}
-        # The types at a key that need no look, by key, and by the set in which the key is.
-        self._passed: dict[Any, Container[Any]] = {}
+        self._passed: dict[Any, Container[Any]] = {}  # the types at a key that need no look
+        # The same by the set in which the key is.
         self._passing: dict[int, Container[Any]] = {
             id(self.texts): _TEXTS,
             id(self.mixed): _MIXED,
@@ -224,18 +224,38 @@ class RowWeigher:
         if not self._filled and type(row) in (tuple, list) and _are_texts(types):
             self.whole, self.joins = type(row), True
         self.width = len(types) or 1
-        passed = map(contains, map(self._passed.get, keys, repeat(())), types)
-        looked_at = list(compress(zip(keys, cells, strict=True), map(not_, passed)))
         numbers = [at for at, type_ in enumerate(types) if type_ in _NUMBERS]
-        if numbers and max([getsizeof(cells[at]) for at in numbers]) > _NUMBER:
-            looked_at += [(keys[at], cells[at]) for at in numbers]
-        indexed = _access(row)[1]
-        new = sum([self._count(key, cell, indexed=indexed) for key, cell in looked_at]) > 0
+        long = bool(numbers) and max([getsizeof(cells[at]) for at in numbers]) > _NUMBER
+        if not self._passed and not long and type(row) in (tuple, list) and set(types) <= _MIXED:
+            new = self._count_first(types)
+        else:
+            passed = map(contains, map(self._passed.get, keys, repeat(())), types)
+            looked_at = list(compress(zip(keys, cells, strict=True), map(not_, passed)))
+            looked_at += [(keys[at], cells[at]) for at in numbers if long]
+            indexed = _access(row)[1]
+            new = sum([self._count(key, cell, indexed=indexed) for key, cell in looked_at]) > 0
         if self._moved:
             self._reach(row)
         if not new and len(self._ordinary) < _MOST_SHAPES:
             self._ordinary[types] = numbers
         return new
+
+    def _count_first(self, types: tuple[type, ...]) -> bool:
+        """Have the cells of a first row count whose types are ordinary; return whether any is text.
+
+        It is what `_count` does with each of them, which takes too long for thousands.
+        """
+        texts = dict.fromkeys([at for at, type_ in enumerate(types) if type_ is str])
+        empty = dict.fromkeys([at for at, type_ in enumerate(types) if type_ is None.__class__])
+        self.texts.update(texts | empty)
+        self._known.update(dict.fromkeys(self.texts, self.texts))
+        self._filled.update(range(len(types)))
+        self._filled.difference_update(empty)
+        self._passed.update(dict.fromkeys(range(len(types)), _LIGHT))
+        self._passed.update(dict.fromkeys(texts, _TEXTS))
+        self._passed.update(dict.fromkeys(empty, _EMPTY))
+        self._moved = True
+        return bool(texts)
 
     def _count(self, key: Any, cell: object, *, indexed: bool) -> bool:
         """Have the cell at `key` count if it may be long; return whether it did not before."""
