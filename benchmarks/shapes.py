@@ -13,6 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from importlib.util import find_spec
 from statistics import median
@@ -34,10 +35,18 @@ class Text(str):
 
 
 CELLS: dict[str, Callable[[int], object]] = {
+    "str": lambda _: "abc",
     "int and str": lambda at: at if at % 2 else "abc",
+    "int and str, in any order": lambda at: at if at * at % 7 % 2 else "abc",
+    "str, rarely int": lambda at: "abc" if at % 50 else at,
+    "int, float and str": lambda at: (at, "abc", 1.5)[at % 3],
+    "date and str": lambda at: date(2024, 5, 6) if at % 2 else "abc",
+    "bool and int": lambda at: at if at % 2 else True,
     "int and float": lambda at: at if at % 2 else at / 7,
     "int and Decimal": lambda at: at if at % 2 else Decimal(at) / 4,
     "a subclass of str": lambda _: Text("abc"),
+    "a subclass of str, and int": lambda at: Text("abc") if at % 2 else at,
+    "50 % None": lambda at: None if at % 2 else "abc",
     "80 % None": lambda at: None if at % 5 else "abc",
     "six types": lambda at: (at, "abc", 1.5, None, True, Decimal("1.5"))[at % 6],
 }
@@ -92,10 +101,14 @@ CASES: dict[str, Case] = {
     for form, rival in RIVALS.items()
     for name, cell in CELLS.items()
 } | {
-    f"{WIDE:,} columns, {form}": Case(
-        _made(lambda at: at if at % 3 else f"text {at}", WIDE), form, rival, WIDE, 0.004
+    f"{WIDE:,} columns, {rows} rows, {form}": Case(
+        _made(lambda at: at if at % 3 else f"text {at}", WIDE), form, rival, WIDE, rows / ROWS
     )
-    for form, rival in RIVALS.items()
+    for form, rival, rows in (
+        ("csv", write_csv, 12),
+        ("csv", write_csv, 200),
+        ("xlsx", write_xlsx, 12),
+    )
 }
 GROWING: dict[str, Callable[[int], object]] = {
     "equal sheet names": lambda n: _drain([sw.Sheet("a", [(1,)])] * n, "xlsx"),
