@@ -255,7 +255,8 @@ class CsvEncoder:
 
     def feed(self, batch: Batch) -> bytes:
         """Return a line for each row."""
-        if self._is_uneven and self._plain is not None and batch.count:
+        # A row with a very long text comes alone, and orjson reserves eight times its length.
+        if self._is_uneven and self._plain is not None and batch.count > 1:
             written = self._plain.lines(batch)
             if written is not None:
                 return written
