@@ -78,7 +78,7 @@ def rows(
     def open_cursor(stack: ExitStack) -> tuple[Results, Cancel | None]:
         connection: Any = connect
         kill: Cancel | None = None
-        if not hasattr(connect, "cursor"):
+        if not hasattr(connect, "cursor") or isinstance(connect, type):
             connection = stack.enter_context(closing(connect()))
             kill = killer(connection, connect) if is_mysql(connection) else None
         cursor = make(connection)

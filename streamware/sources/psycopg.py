@@ -13,8 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString, overload
 
 from psycopg import AsyncConnection, Connection, connect
+from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Composable
 
+from streamware.errors import StateError
 from streamware.sources.dbapi import cursor_name, described, fetched
 from streamware.sources.source import (
     BATCH_ROWS,
@@ -91,6 +93,7 @@ def _open(
         connection = stack.enter_context(closing(connect(connections)))
     elif not isinstance(connections, Connection):
         connection = stack.enter_context(connections.connection())
+    _check(connection)
     stack.enter_context(connection.transaction(force_rollback=True))
     cursor = stack.enter_context(connection.cursor(cursor_name()))
     return fetched(cursor, query, parameters, size), connection.cancel_safe
@@ -102,6 +105,7 @@ async def _open_async(
     connection = connections
     if not isinstance(connections, AsyncConnection):
         connection = await stack.enter_async_context(connections.connection())
+    _check(connection)
     await stack.enter_async_context(connection.transaction(force_rollback=True))
     cursor = await stack.enter_async_context(connection.cursor(cursor_name()))
     return _fetched_async(cursor, query, parameters, size), connection.cancel_safe
@@ -114,6 +118,15 @@ async def _fetched_async(
     yield described(cursor)
     while batch := await cursor.fetchmany(size):
         yield batch
+
+
+def _check(connection: Any) -> None:
+    """Raise StateError if the caller's transaction has failed, in which no query can run."""
+    if connection.info.transaction_status == TransactionStatus.INERROR:
+        raise StateError(
+            "the connection is in a transaction that has failed: call its rollback() before the"
+            " export, or pass a pool or a connection string"
+        )
 
 
 def _is_pool(connections: object, method: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, aclosing, closing, suppress
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager, suppress
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -43,6 +43,11 @@ Cancel = Callable[[], object]
 AsyncCancel = Callable[[], Awaitable[object]]
 """The same for an event loop."""
 
+_UNUSABLE = ("closed", "not open", "no active connection", "transaction is aborted")
+_INSTEAD = (
+    "if the connection was passed to the source: pass what opens one (an engine, a pool, a path, a"
+    " callable), so that each export has one of its own"
+)
 T = TypeVar("T")
 _PATIENCE = (0.05, 0.2, 1.0)  # seconds that a call of a driver may still take once it is cancelled
 
@@ -65,8 +70,9 @@ class Reader(_Named):
         return chain.from_iterable(self._batches())
 
     def _batches(self) -> Iterator[Sequence[Any]]:
-        self.names = next(self._results)
-        yield from self._results  # type: ignore[misc]  # only the first item can be None
+        with _telling():
+            self.names = next(self._results)
+            yield from self._results  # type: ignore[misc]  # only the first item can be None
 
     def close(self) -> None:
         """Close the rows, and the connection if it was opened for them.  Idempotent."""
@@ -96,13 +102,25 @@ class AsyncReader(_Named):
 
     async def batches(self) -> AsyncIterator[Sequence[Any]]:
         """Yield the rows in lists, as the driver gives them; this is their one pass, too."""
-        self.names = await _ended(anext(self._results), self._cancel)
-        while batch := await _ended(anext(self._results, None), self._cancel):
-            yield batch
+        with _telling():
+            self.names = await _ended(anext(self._results), self._cancel)
+            while batch := await _ended(anext(self._results, None), self._cancel):
+                yield batch
 
     async def aclose(self) -> None:
         """Close the rows, and the connection if it was opened for them.  Idempotent."""
         await self._stack.aclose()
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Add what to pass instead to the error of a driver that cannot use the connection it got."""
+    try:
+        yield
+    except Exception as error:
+        if any(said in str(error) for said in _UNUSABLE):
+            error.add_note(_INSTEAD)
+        raise
 
 
 async def _ended(pull: Awaitable[T], cancel: AsyncCancel | None) -> T:
@@ -157,7 +175,7 @@ class Source:
         Raises:
             Exception: What the driver raises.
         """
-        with ExitStack() as stack:
+        with _telling(), ExitStack() as stack:
             results, cancel = self._connect(stack)
             return Reader(results, stack.pop_all(), cancel)
 
@@ -187,9 +205,10 @@ class AsyncSource:
         Raises:
             Exception: What the driver raises.
         """
-        async with AsyncExitStack() as stack:
-            results, cancel = await self._connect(stack)
-            return AsyncReader(results, stack.pop_all(), cancel)
+        with _telling():
+            async with AsyncExitStack() as stack:
+                results, cancel = await self._connect(stack)
+                return AsyncReader(results, stack.pop_all(), cancel)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async with aclosing(await self.open_rows()) as reader:

@@ -1,45 +1,125 @@
-"""SQLite: the rows of a query, by `sqlite3`.
+"""SQLite: the rows of a query, by `sqlite3` or, beside an event loop, by `aiosqlite`.
 
 SQLite makes a row when it is asked for one, so memory is constant with any cursor.  On a connection
 of its own an export sees one state of the database from its first row to its last, and may run on
 another thread than the view: also beside an event loop, where the export has a thread of its own.
+So a path is read by `sqlite3` everywhere; aiosqlite is for connections that exist.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
+from inspect import isawaitable, iscoroutinefunction
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from streamware.sources import dbapi
-from streamware.sources.source import Source
+from streamware.sources.dbapi import described
+from streamware.sources.source import (
+    BATCH_ROWS,
+    AsyncCancel,
+    AsyncResults,
+    AsyncSource,
+    Columns,
+    Source,
+    check_batch,
+)
 
-Database = str | PathLike[str] | sqlite3.Connection | Callable[[], sqlite3.Connection]
+if TYPE_CHECKING:
+    import aiosqlite
+
+Database: TypeAlias = (
+    "str | PathLike[str] | sqlite3.Connection"
+    " | Callable[[], sqlite3.Connection | Awaitable[aiosqlite.Connection]]"
+)
 """A file, a callable that connects, or a connection."""
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
+@overload
 def rows(
-    database: Database, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
-) -> Source:
+    database: Database, query: str, parameters: Parameters = (), *, batch: int = ...
+) -> Source: ...
+@overload
+def rows(
+    database: aiosqlite.Connection, query: str, parameters: Parameters = (), *, batch: int = ...
+) -> AsyncSource: ...
+def rows(
+    database: Any, query: str, parameters: Parameters = (), *, batch: int = BATCH_ROWS
+) -> Source | AsyncSource:
     """Return the rows of a query as a source: tuples, or what `row_factory` makes.
 
     Args:
         database: A path, which has to exist and is opened read-only, or a `file:` URI; a callable
-            that returns a connection, which is closed at the end; or a connection, which is used
-            and left open.
+            that returns a connection (of aiosqlite: or what is awaited for one), which is closed
+            at the end; or a connection of `sqlite3` or aiosqlite, which is used and left open.
         query: A statement that returns rows.
         parameters: A sequence for `?`, a mapping for `:name`.
+        batch: Rows read at a time.
 
     Raises:
         TypeError: `database` is something else.
-        ValueError: It is an in-memory database, which another connection cannot see.
+        ValueError: It is an in-memory database, which another connection cannot see; `batch` is
+            below 1.
     """
+    size = check_batch(batch)
     if isinstance(database, (str, PathLike)):
-        return dbapi.rows(_connector(fspath(database)), query, parameters)
-    return dbapi.rows(database, query, parameters)
+        database = _connector(fspath(database))
+    elif _is_async(database) or iscoroutinefunction(database):
+        return AsyncSource(partial(_open_async, database, query, parameters, size))
+    elif isinstance(database, type) or (callable(database) and not hasattr(database, "cursor")):
+        return _Called(database, query, parameters, size)
+    return dbapi.rows(database, query, parameters, batch=size)
+
+
+class _Called(Source):
+    """The rows of what a callable connects to; its result shows whether an event loop has to."""
+
+    def __init__(
+        self, connect: Callable[[], Any], query: str, parameters: Parameters, size: int
+    ) -> None:
+        self._connects = connect
+        self._arguments = query, parameters, size
+
+    def prepare(self, columns: Columns) -> tuple[Source, Columns]:
+        """Return itself and the columns."""
+        return self, columns
+
+    def open_rows(self) -> Any:
+        """Connect; return the rows, or the source that an event loop has to open."""
+        query, parameters, size = self._arguments
+        made = self._connects()
+        if isawaitable(made):
+            return AsyncSource(partial(_open_async, lambda: made, query, parameters, size))
+        return dbapi.rows(lambda: made, query, parameters, batch=size).open_rows()
+
+
+async def _open_async(
+    database: Any, query: str, parameters: Parameters, size: int, stack: AsyncExitStack
+) -> tuple[AsyncResults, AsyncCancel]:
+    connection = database
+    if not _is_async(database):  # it connects
+        connection = await database()
+        stack.push_async_callback(connection.close)
+    results = _results(connection, query, parameters, size)
+    return await stack.enter_async_context(aclosing(results)), connection.interrupt
+
+
+async def _results(
+    connection: Any, query: str, parameters: Parameters, size: int
+) -> AsyncGenerator[Sequence[Any], None]:
+    async with connection.execute(query, parameters) as cursor:
+        yield described(cursor)
+        while batch := await cursor.fetchmany(size):
+            yield batch
+
+
+def _is_async(database: object) -> bool:
+    return type(database).__module__.partition(".")[0] == "aiosqlite"
 
 
 def _connector(path: str) -> Callable[[], sqlite3.Connection]:
