@@ -16,9 +16,15 @@ from readers import csv_rows
 psycopg = pytest.importorskip("psycopg", reason="skipped: needs psycopg")
 psycopg_pool = pytest.importorskip("psycopg_pool", reason="skipped: needs psycopg_pool")
 asyncpg = pytest.importorskip("asyncpg", reason="skipped: needs asyncpg")
+pytest.importorskip("sqlalchemy", reason="skipped: needs SQLAlchemy")
+pytest.importorskip("greenlet", reason="skipped: needs greenlet")
+
+from sqlalchemy import create_engine  # noqa: E402
+from sqlalchemy.ext.asyncio import create_async_engine  # noqa: E402
 
 from streamware.sources import asyncpg as asyncpg_source  # noqa: E402
 from streamware.sources import psycopg as psycopg_source  # noqa: E402
+from streamware.sources import sqlalchemy as sqlalchemy_source  # noqa: E402
 
 pytestmark = pytest.mark.servers
 
@@ -135,11 +141,19 @@ def test_a_slow_query_is_cancelled_by_its_reader(server: Cluster) -> None:
     assert states(server) == []
 
 
-@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+@pytest.mark.parametrize(
+    "driver", ["psycopg", "asyncpg", "postgresql+psycopg", "postgresql+asyncpg"]
+)
 async def test_a_slow_query_ends_with_the_task_that_waits_for_it(
     server: Cluster, driver: str
 ) -> None:
     async def run() -> None:
+        if "+" in driver:
+            engine = create_async_engine(f"{driver}://postgres@/postgres?host={server.folder}")
+            try:
+                await adocument(sqlalchemy_source.rows(engine, SLOW))
+            finally:
+                await engine.dispose()
         if driver == "asyncpg":
             url = f"postgresql://postgres@/postgres?host={server.folder}"
             await adocument(asyncpg_source.rows(url, SLOW))
@@ -164,3 +178,184 @@ def test_something_else_is_a_type_error(target: Any) -> None:
         psycopg_source.rows(target, "select 1")
     with pytest.raises(TypeError, match=type(target).__name__):
         asyncpg_source.rows(target, "select 1")
+
+
+@pytest.mark.parametrize("pool", ["ConnectionPool", "NullConnectionPool"])
+def test_pools_have_all_connections_back_after_broken_downloads(server: Cluster, pool: str) -> None:
+    with getattr(psycopg_pool, pool)(server.conninfo, min_size=0, max_size=2) as made:
+        rows = psycopg_source.rows(made, QUERY, [100_000])
+        for _ in range(50):
+            encoding = sw.encode(rows)
+            next(encoding)
+            encoding.close()
+        assert document(psycopg_source.rows(made, QUERY, [2])) == EXPECTED
+    assert all_gone(server)
+
+
+@pytest.mark.parametrize("pool", ["AsyncConnectionPool", "AsyncNullConnectionPool"])
+async def test_async_pools_have_all_connections_back_after_broken_downloads(
+    server: Cluster, pool: str
+) -> None:
+    async with getattr(psycopg_pool, pool)(server.conninfo, min_size=0, max_size=2) as made:
+        rows = psycopg_source.rows(made, QUERY, [100_000])
+        for _ in range(50):
+            async with sw.aencode(rows) as encoding:
+                await anext(aiter(encoding))
+        assert await adocument(psycopg_source.rows(made, QUERY, [2])) == EXPECTED
+    assert await asyncio.to_thread(all_gone, server)
+
+
+async def test_a_pool_of_asyncpg_has_all_connections_back_after_broken_downloads(
+    server: Cluster,
+) -> None:
+    async with asyncpg.create_pool(url(server), min_size=0, max_size=2) as pool:
+        rows = asyncpg_source.rows(pool, DOLLAR, 100_000)
+        for _ in range(50):
+            async with sw.aencode(rows) as encoding:
+                await anext(aiter(encoding))
+        assert await adocument(asyncpg_source.rows(pool, DOLLAR, 2)) == EXPECTED
+        assert pool.get_size() == pool.get_idle_size() == 1
+    assert await asyncio.to_thread(all_gone, server)
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_engines_have_all_connections_back_after_broken_downloads(
+    server: Cluster, driver: str
+) -> None:
+    engine = create_async_engine(f"postgresql+{driver}://postgres@/postgres?host={server.folder}")
+    rows = sqlalchemy_source.rows(engine, QUERY.replace("%s", "100000"))
+    for _ in range(50):
+        async with sw.aencode(rows) as encoding:
+            await anext(aiter(encoding))
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a pool with a queue
+    assert len(await adocument(sqlalchemy_source.rows(engine, "select 1 as a"))) == 2
+    await engine.dispose()
+    assert await asyncio.to_thread(all_gone, server)
+
+
+def terminate(server: Cluster) -> None:
+    """End all other connections."""
+    with closing(server.connect()) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
+
+
+def lost(server: Cluster, rows: Any) -> None:
+    """Read rows, and end their connection in the middle."""
+    encoding = sw.encode(rows, chunk_size=1000)
+    next(encoding)
+    terminate(server)
+    try:
+        for _ in encoding:
+            pass
+    finally:
+        assert encoding.receipt.outcome == "source error"
+
+
+def all_gone(server: Cluster) -> bool:
+    """Whether all connections end soon."""
+    end = time.monotonic() + 2
+    while states(server):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def url(server: Cluster) -> str:
+    """What asyncpg finds it by."""
+    return f"postgresql://postgres@/postgres?host={server.folder}"
+
+
+def test_a_lost_connection_breaks_the_transfer_and_the_pool_recovers(server: Cluster) -> None:
+    engine = create_engine(f"postgresql+psycopg://postgres@/postgres?host={server.folder}")
+    with psycopg_pool.ConnectionPool(server.conninfo, min_size=1, max_size=1) as pool:
+        for make, count in (
+            (lambda query: sqlalchemy_source.rows(engine, query), 300_000),
+            (lambda query: psycopg_source.rows(pool, query), 300_000),
+        ):
+            with pytest.raises(Exception, match=r"terminat|closed|lost"):
+                lost(server, make(QUERY.replace("%s", str(count))))
+            for _ in range(2):
+                assert document(make(QUERY.replace("%s", "2"))) == EXPECTED
+    engine.dispose()
+    assert all_gone(server)
+
+
+async def test_a_lost_connection_of_asyncpg_does_too(server: Cluster) -> None:
+    engine = create_async_engine(f"postgresql+asyncpg://postgres@/postgres?host={server.folder}")
+    async with asyncpg.create_pool(url(server), min_size=1, max_size=1) as pool:
+        for make in (
+            lambda query: sqlalchemy_source.rows(engine, query),
+            lambda query: asyncpg_source.rows(pool, query),
+        ):
+            encoding = sw.aencode(make(QUERY.replace("%s", "300000")), chunk_size=1000)
+            await anext(aiter(encoding))
+            await asyncio.to_thread(terminate, server)
+            with pytest.raises(Exception, match=r"terminat|closed|lost"):
+                async for _ in encoding:
+                    pass
+            assert encoding.receipt.outcome == "source error"
+            await encoding.aclose()
+            assert await adocument(make(QUERY.replace("%s", "2"))) == EXPECTED
+    await engine.dispose()
+    assert await asyncio.to_thread(all_gone, server)
+
+
+def test_rows_are_what_the_connection_makes_of_them(server: Cluster) -> None:
+    class Order:
+        def __init__(self, number: int, customer: str) -> None:
+            self.number, self.customer = number, customer
+
+    for factory in (
+        psycopg.rows.tuple_row,
+        psycopg.rows.dict_row,
+        psycopg.rows.namedtuple_row,
+        psycopg.rows.class_row(Order),
+    ):
+        with psycopg.connect(server.conninfo, row_factory=factory) as connection:
+            assert document(psycopg_source.rows(connection, QUERY, [2])) == EXPECTED
+
+
+def test_a_transaction_that_has_failed_is_an_error_that_says_what_to_do(server: Cluster) -> None:
+    with closing(server.connect()) as connection:
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            connection.execute("select * from nothing")
+        with pytest.raises(sw.StateError, match=r"has failed: call its rollback\(\)"):
+            document(psycopg_source.rows(connection, QUERY, [2]))
+        connection.rollback()
+        assert document(psycopg_source.rows(connection, QUERY, [2])) == EXPECTED
+
+
+async def test_it_is_beside_an_event_loop_too(server: Cluster) -> None:
+    async with await psycopg.AsyncConnection.connect(server.conninfo) as connection:
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            await connection.execute("select * from nothing")
+        with pytest.raises(sw.StateError, match=r"has failed: call its rollback\(\)"):
+            await adocument(psycopg_source.rows(connection, QUERY, [2]))
+        await connection.rollback()
+
+
+async def test_a_transaction_of_asyncpg_that_has_failed_says_what_to_do(server: Cluster) -> None:
+    connection = await asyncpg.connect(url(server))
+    transaction = connection.transaction()
+    await transaction.start()
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await connection.execute("select * from nothing")
+    with pytest.raises(asyncpg.InFailedSQLTransactionError) as caught:
+        await adocument(asyncpg_source.rows(connection, DOLLAR, 2))
+    assert "pass what opens one" in caught.value.__notes__[0]
+    await transaction.rollback()
+    await connection.close()
+
+
+def test_a_closed_connection_is_an_error_that_says_what_to_pass(server: Cluster) -> None:
+    connection = server.connect()
+    connection.close()
+    pool = psycopg_pool.ConnectionPool(server.conninfo, open=False)
+    for target in (connection, pool):
+        with pytest.raises(Exception, match=r"closed|not open") as caught:
+            document(psycopg_source.rows(target, QUERY, [2]))
+        assert "pass" in caught.value.__notes__[0]
