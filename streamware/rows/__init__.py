@@ -4,5 +4,5 @@
 come by `arrow`, `frame` or `array`, all by `slicing`, and asynchronous rows by `async_rows`.
 `batching` pulls as many as memory allows, which `weighing` estimates.  `grouping` sorts rows into
 several sheets; `table` numbers those of one, and `layout` finds their cells, with the columns that
-a class has `declared`.
+a class has `declared`; `unloaded` says what to do about a cell that cannot be read.
 """

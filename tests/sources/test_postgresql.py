@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
@@ -180,9 +180,12 @@ def test_something_else_is_a_type_error(target: Any) -> None:
         asyncpg_source.rows(target, "select 1")
 
 
+POOLS: dict[str, Any] = vars(psycopg_pool)
+
+
 @pytest.mark.parametrize("pool", ["ConnectionPool", "NullConnectionPool"])
 def test_pools_have_all_connections_back_after_broken_downloads(server: Cluster, pool: str) -> None:
-    with getattr(psycopg_pool, pool)(server.conninfo, min_size=0, max_size=2) as made:
+    with POOLS[pool](server.conninfo, min_size=0, max_size=2) as made:
         rows = psycopg_source.rows(made, QUERY, [100_000])
         for _ in range(50):
             encoding = sw.encode(rows)
@@ -196,7 +199,7 @@ def test_pools_have_all_connections_back_after_broken_downloads(server: Cluster,
 async def test_async_pools_have_all_connections_back_after_broken_downloads(
     server: Cluster, pool: str
 ) -> None:
-    async with getattr(psycopg_pool, pool)(server.conninfo, min_size=0, max_size=2) as made:
+    async with POOLS[pool](server.conninfo, min_size=0, max_size=2) as made:
         rows = psycopg_source.rows(made, QUERY, [100_000])
         for _ in range(50):
             async with sw.aencode(rows) as encoding:
@@ -287,10 +290,11 @@ def test_a_lost_connection_breaks_the_transfer_and_the_pool_recovers(server: Clu
 async def test_a_lost_connection_of_asyncpg_does_too(server: Cluster) -> None:
     engine = create_async_engine(f"postgresql+asyncpg://postgres@/postgres?host={server.folder}")
     async with asyncpg.create_pool(url(server), min_size=1, max_size=1) as pool:
-        for make in (
+        makers: list[Callable[[str], Any]] = [
             lambda query: sqlalchemy_source.rows(engine, query),
             lambda query: asyncpg_source.rows(pool, query),
-        ):
+        ]
+        for make in makers:
             encoding = sw.aencode(make(QUERY.replace("%s", "300000")), chunk_size=1000)
             await anext(aiter(encoding))
             await asyncio.to_thread(terminate, server)
