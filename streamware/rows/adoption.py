@@ -96,6 +96,12 @@ def _result(rows: Any) -> Any:
     return sqlalchemy.result_rows(rows)
 
 
+def _filtered(rows: Any) -> Any:
+    from streamware.sources import sqlalchemy  # noqa: PLC0415 - it imports SQLAlchemy
+
+    return sqlalchemy.told(rows)
+
+
 def _statement(rows: Any) -> Any:
     raise TypeError(
         f"rows must be rows, not a statement ({type(rows).__name__}): pass"
@@ -228,6 +234,7 @@ _ADOPT: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("django", "BaseManager"): _queryset,
     ("sqlalchemy", "Query"): _query,
     ("sqlalchemy", "Result"): _result,
+    ("sqlalchemy", "FilterResult"): _filtered,  # of `scalars`, `mappings`, and all of asyncio's
     ("sqlalchemy", "Executable"): _statement,
     ("sqlalchemy", "FromClause"): _refused(_TABLE),
     ("sqlalchemy", "Engine"): _refused(_BIND),

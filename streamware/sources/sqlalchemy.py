@@ -19,6 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Result, event, inspect, text
+from sqlalchemy.engine import FilterResult
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, ResourceClosedError
 from sqlalchemy.orm import Mapper, Query, Session, scoped_session, sessionmaker
 from sqlalchemy.util import greenlet_spawn
@@ -162,16 +163,26 @@ def _from_result(result: Result[Any]) -> Generator[Sequence[Any] | None, None, N
             yield [row[0] for row in batch]
 
 
+def told(result: FilterResult[Any]) -> FilterResult[Any]:
+    """Return what `scalars`, `mappings` or a stream gives as it is; the log says what is due."""
+    if not _is_streamed(result._real_result):  # noqa: SLF001 - it has no public name
+        _warn_once()
+    return result
+
+
 def _is_streamed(result: Any) -> bool:
     """Return whether a result is read as it is asked for rows.
 
-    By default that of objects is not, and that of columns only from SQLite.
+    By default that of objects is not, not even beside an event loop, and that of columns only from
+    SQLite.
     """
     context = getattr(getattr(result, "raw", result), "context", None)
     options = getattr(context, "execution_options", {})
-    if options.get("yield_per") or options.get("stream_results"):
+    if options.get("yield_per"):
         return True
-    return isinstance(result, CursorResult) and result.dialect.name == "sqlite"
+    if not isinstance(result, CursorResult):
+        return False
+    return bool(options.get("stream_results")) or result.dialect.name == "sqlite"
 
 
 @cache

@@ -393,6 +393,40 @@ def test_a_result_that_is_in_memory_is_told_once(
     assert ["yield_per" in record.message for record in caplog.records] == [True]
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda session: session.scalars(OBJECTS),
+        lambda session: session.execute(OBJECTS, execution_options={"stream_results": True}),
+        lambda session: session.execute(NAMES).mappings(),
+        lambda session: lambda: session.scalars(OBJECTS),
+    ],
+    ids=["scalars", "stream_results of objects", "mappings", "callable"],
+)
+def test_every_kind_of_result_that_is_in_memory_is_told(
+    engine: Any, read: Callable[[Any], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    source._warn_once.cache_clear()
+    with Session(engine) as session:
+        document(read(session), columns=["id"])
+        assert ["yield_per" in record.message for record in caplog.records] == [True]
+        source._warn_once.cache_clear()
+        document(session.scalars(OBJECTS, execution_options={"yield_per": 10}), columns=["id"])
+    assert len(caplog.records) == 1
+
+
+async def test_an_asynchronous_stream_of_objects_is_in_memory_too(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source._warn_once.cache_clear()
+    async with connected(path) as async_engine, AsyncSession(async_engine) as session:
+        streamed = await session.stream_scalars(OBJECTS, execution_options={"yield_per": 10})
+        assert len(await adocument(streamed, columns=["id"])) == 3
+        assert not caplog.records
+        assert len(await adocument(await session.stream_scalars(OBJECTS), columns=["id"])) == 3
+    assert ["yield_per" in record.message for record in caplog.records] == [True]
+
+
 def test_the_objects_of_a_batch_are_all_that_is_held(engine: Any) -> None:
     def peak(rows: Any) -> int:
         gc.collect()
