@@ -97,9 +97,11 @@ def _with_relations(queryset: Any, described: Sequence[_Described]) -> Any:
     """Return a QuerySet that selects and prefetches the relations of the columns."""
     paths = [each.follows for each in described if each.follows]
     paths = [path for path in paths if _is_loaded(queryset, path)]
-    if paths and queryset.query.select_related is not True:
-        queryset = queryset.select_related(*paths)
     many = [each.prefetch for each in described if each.prefetch]
+    if queryset.query.select_for_update:  # which an outer join may not be a part of
+        many += paths
+    elif paths and queryset.query.select_related is not True:
+        queryset = queryset.select_related(*paths)
     return queryset.prefetch_related(*many) if many else queryset
 
 

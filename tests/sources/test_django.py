@@ -89,6 +89,13 @@ def test_foreign_keys_cost_no_further_queries() -> None:
     assert len(queries) == 2
 
 
+def test_rows_that_are_locked_are_not_joined() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        rows = document(first(3).select_for_update(), columns=["number", "customer__name"])
+    assert rows[1:] == [["N1", "Bo"], ["N2", ""], ["N3", "Ann"]]
+    assert ["JOIN" in query["sql"] for query in queries] == [False, False]
+
+
 def test_only_the_relations_that_are_needed_are_joined() -> None:
     with CaptureQueriesContext(connection) as queries:
         document(first(3), columns=["number"])
