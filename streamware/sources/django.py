@@ -107,8 +107,11 @@ def _with_relations(queryset: Any, described: Sequence[_Described]) -> Any:
 
 def _connect(queryset: Any, size: int, stack: ExitStack) -> tuple[Results, Cancel | None]:
     connection = connections[queryset.db]
+    is_ours = connection.connection is None  # opened for these rows alone
     connection.ensure_connection()
-    if _keeps_rows(connection):
+    # What others write through their connection must not be a part of our transaction: it would
+    # hold their locks as long as the download takes, such as that of the row of a session.
+    if is_ours and _keeps_rows(connection):
         stack.enter_context(atomic(using=queryset.db))
     results = stack.enter_context(closing(_results(queryset, size)))
     return results, canceller(connection.connection)

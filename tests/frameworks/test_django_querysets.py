@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
+from postgresql import Cluster, cluster
 from readers import calamine_rows, csv_rows
 
 pytest.importorskip("django", reason="skipped: needs Django")
@@ -15,6 +16,7 @@ pytest.importorskip("django_site")  # it makes the settings, which the imports b
 
 from django.db import connection, connections, transaction
 from django.db.models import Count, F, Prefetch, Sum, Value
+from django.test import RequestFactory
 from django.utils.translation import override
 
 from django_orders.models import Customer, Label, Order
@@ -203,3 +205,100 @@ async def test_a_query_that_fails_is_a_500(site: Site) -> None:
         return ExportResponse(request, Order.objects.extra(where=["nothing"]), format="csv")
 
     assert (await site.get(view)).status_code == 500
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    pytest.importorskip("psycopg", reason="skipped: needs psycopg")
+    with cluster() as made:
+        connections.settings["postgresql"] = {
+            **connections.settings["default"],
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": "postgres",
+            "USER": "postgres",
+            "HOST": str(made.folder),
+        }
+        try:
+            with connections["postgresql"].schema_editor() as editor:
+                for model in (Customer, Label, Order):
+                    editor.create_model(model)
+            ann = Customer.objects.using("postgresql").create(name="Ann")
+            orders = [Order(id=n, number=f"N{n}", customer=ann) for n in range(1, 5001)]
+            Order.objects.using("postgresql").bulk_create(orders)
+            connections.close_all()
+            yield made
+        finally:
+            del connections["postgresql"], connections.settings["postgresql"]
+
+
+def blocked(server: Cluster) -> bool:
+    """Whether the name of the customer cannot be changed, as a transaction has changed it."""
+    import psycopg
+
+    with server.connect() as other:
+        other.execute("set lock_timeout = '300ms'")
+        try:
+            other.execute("update django_orders_customer set name = 'Bo'")
+        except psycopg.errors.LockNotAvailable:
+            return True
+    return False
+
+
+@pytest.mark.servers
+def test_what_is_written_beside_the_rows_is_not_a_part_of_their_transaction(
+    server: Cluster,
+) -> None:
+    """As the session is, which its middleware saves when the first chunk is made."""
+    deliveries: list[Any] = ["stream", "buffer"]
+    for delivery in deliveries:
+        customers = Customer.objects.using("postgresql")
+        assert customers.count() == 1  # so that there is a connection of the request
+        response = ExportResponse(
+            RequestFactory().get("/"),
+            Order.objects.using("postgresql"),
+            format="csv",
+            delivery=delivery,
+        )
+        response.render()
+        body = iter(response.streaming_content)
+        next(body)
+        customers.update(name="Cy")
+        assert not blocked(server)
+        response.close()
+        assert customers.get().name == "Bo"
+        connections["postgresql"].close()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("is_open", [False, True])
+def test_postgresql_reads_from_a_cursor_of_the_server(server: Cluster, is_open: bool) -> None:
+    orders = Order.objects.using("postgresql").order_by("id")
+    if is_open:
+        assert orders.count() == 5000
+    with server.connect() as other:
+        other.autocommit = True
+        chunks = iter(sw.encode(orders, columns=["number", "customer"]))
+        first = next(chunks)
+        connection = connections["postgresql"].connection
+        held = connection.execute("select is_holdable from pg_cursors").fetchone()
+        assert held == (is_open,)
+        rows = csv_rows(b"".join([first, *chunks]))
+    assert (len(rows), rows[-1]) == (5001, ["N5000", "Customer Bo"])
+
+
+@pytest.mark.servers
+def test_rows_are_locked_within_a_transaction(server: Cluster) -> None:
+    orders = Order.objects.using("postgresql").select_for_update()
+    with transaction.atomic("postgresql"):
+        rows = csv_rows(b"".join(sw.encode(orders, columns=["number", "customer.name"])))
+    assert (len(rows), rows[1][1]) == (5001, "Bo")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("method", ["stream", "spool"])
+def test_distinct_rows_are_those_of_the_database(server: Cluster, method: Any) -> None:
+    orders = Order.objects.using("postgresql").order_by("customer", "id").distinct("customer")
+    export = sw.Export(orders, format="csv", delivery=method)
+    body = export.wsgi({"REQUEST_METHOD": "GET"}, lambda *_: lambda _: None)
+    assert len(csv_rows(b"".join(body))) == 2
+    body.close()  # type: ignore[attr-defined]
