@@ -18,6 +18,7 @@ They then write what the view puts into its `Response`, which is in memory, and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from http import HTTPStatus
 from typing import Any, ClassVar, Unpack
 
@@ -27,6 +28,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.text import slugify
 from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.settings import api_settings
 
 from streamware.engine.sync import encode
 from streamware.formats.csv import Csv, Tsv
@@ -118,7 +120,7 @@ class ExportRenderer(BaseRenderer):  # type: ignore[misc]  # REST framework has 
 
     def _chunks(self, data: Any, view: Any) -> Iterable[bytes]:
         nests = _nests(self.export_format)
-        titles: Titles = "name" if nests else getattr(view, "export_titles", "label")
+        titles = _titles(self.export_format, getattr(view, "export_titles", "label"))
         values = Values()
         if settings.USE_TZ:
             values = in_default_zone(values, timezone.get_current_timezone())
@@ -252,7 +254,8 @@ class ExportMixin:
             are left as they are.
         export_columns: Columns in place of all fields: names of fields, dotted below nested
             serializers, or callables of the object, or `Column` of either.
-        export_titles: What is in the header: "label", the labels of the fields, or "name".
+        export_titles: What is in the header: "label", the labels of the fields, or "name".  XML
+            and NDJSON always have names.
         export_filename: Name of the download; by default the basename of the route, or the name
             of the view.
 
@@ -287,8 +290,8 @@ class ExportMixin:
     @property
     def is_export(self) -> bool:
         """Whether the client has asked for one of our formats."""
-        view: Any = self
-        return isinstance(getattr(view.request, "accepted_renderer", None), ExportRenderer)
+        request = getattr(self, "request", None)
+        return isinstance(getattr(request, "accepted_renderer", None), ExportRenderer)
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Answer with a download if the client asks for one, else as without the mixin."""
@@ -309,6 +312,13 @@ class ExportMixin:
         """Return a page, but None, which means no pagination, where a client wants a download."""
         return None if self.is_export else super().paginate_queryset(queryset)  # type: ignore[misc]
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return the context; in a download, links lead to the objects, not to their downloads."""
+        context: dict[str, Any] = super().get_serializer_context()  # type: ignore[misc]
+        if self.is_export:
+            context |= {"format": None, "request": _without_format(context["request"])}
+        return context
+
     def export(self, queryset: Any, **options: Unpack[ExportOptions]) -> ExportResponse:
         """Return the download of a queryset, or of other objects that the serializer takes.
 
@@ -324,13 +334,13 @@ class ExportMixin:
         merged: ExportOptions = {**self.get_export_options(), **options}
         merged.setdefault("formats", self.export_formats)
         renderer = getattr(view.request, "accepted_renderer", None)
-        nests = _nests(getattr(renderer, "export_format", None))
+        format_ = getattr(renderer, "export_format", None)
         rows, columns = serialized(
             queryset,
             view.get_serializer(queryset, many=True),
             columns=merged.pop("columns", self.export_columns),
-            titles="name" if nests else self.export_titles,
-            nests=nests,
+            titles=_titles(format_, self.export_titles),
+            nests=_nests(format_),
         )
         merged["columns"] = columns
         return ExportResponse(view.request, rows, **merged)
@@ -372,6 +382,21 @@ def _nests(format_: Format | None) -> bool:
     return isinstance(format_, (Json, Ndjson))
 
 
+def _titles(format_: Format | None, chosen: Titles) -> Titles:
+    """Return what is in the header; programs want names, which no language changes."""
+    return "name" if isinstance(format_, (Json, Ndjson, Xml)) else chosen
+
+
+def _without_format(request: Any) -> Any:
+    """Return a copy of a request whose query names no format."""
+    made = object.__new__(type(request))
+    vars(made).update(vars(request))
+    made._request = copy(request._request)  # noqa: SLF001 - REST framework documents it
+    made._request.GET = request.GET.copy()
+    made._request.GET.pop(api_settings.URL_FORMAT_OVERRIDE, None)
+    return made
+
+
 def _is_message(response: Any, request: Any) -> bool:
     """Return whether the data of a response are no rows: an error, or what `OPTIONS` tells."""
     failed = response is not None and response.status_code >= HTTPStatus.BAD_REQUEST
@@ -388,6 +413,10 @@ def _listed(data: Any, view: Any) -> Any:
     except (KeyError, TypeError):  # it is no page
         return data
     return found if isinstance(found, (list, tuple)) else data
+
+
+_PLAIN = ("list", "alist", "retrieve", "create", "update", "partial_update")
+"""The actions after which no file is named."""
 
 
 def _filename(view: Any) -> str:

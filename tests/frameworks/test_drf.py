@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -641,6 +641,41 @@ def test_a_key_that_comes_late_is_an_error_that_names_the_cure() -> None:
     with pytest.raises(sw.EncodeError, match=r"row 151 has a new key 'b'.*export_columns"):
         listed(Late, range(200))
     assert csv_rows(listed(Late, range(200), export_columns=["a", "b"]))[-1] == ["199", "1"]
+
+
+@pytest.mark.parametrize("url", ["/linked/?format=csv", "/linked.csv"])
+async def test_links_lead_to_the_objects_and_not_to_downloads_of_them(url: str) -> None:
+    class Linked(serializers.HyperlinkedModelSerializer):  # type: ignore[misc]
+        class Meta:
+            model = Order
+            fields = ("url", "number")
+            extra_kwargs: ClassVar[Any] = {"url": {"view_name": "linked-detail"}}
+
+    class Orders(OrderViewSet):
+        serializer_class = Linked
+
+    router = routers.DefaultRouter()
+    router.register("linked", Orders, basename="linked")
+    rows = csv_rows((await get(url, router.urls)).content)
+    assert rows[1] == ["http://test/linked/1/", "N1"]
+
+
+async def test_xml_has_names_whatever_the_language() -> None:
+    (first, *_) = xml_rows((await get("/orders/?format=xml")).content)
+    assert list(first) == [
+        "id",
+        "number",
+        "status",
+        "customer.id",
+        "customer.name",
+        "labels",
+        "small",
+    ]
+
+
+def test_a_wrong_choice_of_titles_is_an_error() -> None:
+    with pytest.raises(ValueError, match="export_titles must be 'label' or 'name', not 'labels'"):
+        listed(OrderSerializer, Order.objects.all(), export_titles="labels")
 
 
 # Views without the mixin ----------------------------------------------------------------------

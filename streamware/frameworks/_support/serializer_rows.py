@@ -20,7 +20,7 @@ from functools import partial
 from itertools import islice
 from operator import attrgetter, methodcaller
 from types import NoneType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from django.core.exceptions import FieldDoesNotExist
 from django.utils.dateparse import parse_date, parse_datetime, parse_duration, parse_time
@@ -65,8 +65,10 @@ def serialized(
         nests: Whether the format has objects within objects, as JSON has.
 
     Raises:
-        ValueError: A column is not a field of the serializer.
+        ValueError: A column is not a field of the serializer, or `titles` is neither.
     """
+    if titles not in get_args(Titles):
+        raise ValueError(f"export_titles must be 'label' or 'name', not {titles!r}")
     child = getattr(serializer, "child", serializer)
     chosen = None if columns is None else [_column(each) for each in columns]
     if not nests and _is_plain(serializer) and _is_direct(child):
