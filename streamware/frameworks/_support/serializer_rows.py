@@ -30,7 +30,6 @@ from streamware.errors import EncodeError
 from streamware.model.columns import Column, Key
 from streamware.rows.adoption import adopted
 from streamware.rows.source import close, is_source
-from streamware.sources import django
 from streamware.sources.source import Cancel, Results, Source
 
 Titles = Literal["label", "name"]
@@ -40,8 +39,6 @@ Path = tuple[str, ...]
 
 BATCH_ROWS = 100
 """Objects that are represented at a time.  The source below reads larger batches."""
-PREFETCHED_ROWS = 500
-"""Objects that are read at a time with those that `prefetch_related` adds to them."""
 
 
 def serialized(
@@ -110,10 +107,7 @@ def _source(rows: Any, results: Callable[[Iterator[Any]], Results]) -> Source:
     """Return a source that reads `rows` as others read them, and shows them as `results` does."""
 
     def connect(stack: ExitStack) -> tuple[Results, Cancel | None]:
-        opened = rows() if callable(rows) and not hasattr(rows, "__iter__") else rows
-        if getattr(opened, "_prefetch_related_lookups", None):
-            opened = django.rows(opened, batch=PREFETCHED_ROWS)
-        opened = adopted(opened)
+        opened = adopted(rows() if callable(rows) and not hasattr(rows, "__iter__") else rows)
         if is_source(opened):
             opened = opened.open_rows()
         stack.callback(close, opened)
