@@ -319,6 +319,9 @@ class Body(ContextIterator):
 
     def step(self) -> bytes:
         """Return the next chunk, or `END`."""
+        if self._cut_at is not None:  # and the server has not noticed, as beside an event loop
+            self.unwanted()
+            return self.END
         chunk, self._first = self._first, b""
         try:
             chunk = chunk or next(self._chunks, self.END)

@@ -219,13 +219,16 @@ class Server:
         body: Any = self._app(self.environ, self._start_response)
         try:
             for chunk in body:
-                self.socket.sendall(chunk)
+                self._send(chunk)
             self.ended = True
         except Exception as error:  # noqa: BLE001 - of the socket, or of the rows
             self.error = error
         finally:
             if hasattr(body, "close"):
                 body.close()
+
+    def _send(self, chunk: bytes) -> None:
+        self.socket.sendall(chunk)
 
     def _start_response(self, status: str, *_: object) -> Any:
         self.status = status
@@ -311,6 +314,42 @@ def test_rows_of_a_client_that_cannot_be_cut_off_are_closed_anyway(
     server.close()
     assert isinstance(server.error, sw.LimitError)  # so that the body does not look complete
     assert not server.ended
+
+
+class Deaf(Server):
+    """A server that asks for more although its connection is broken, as bridges to ASGI do."""
+
+    def _send(self, chunk: bytes) -> None:
+        with suppress(OSError):
+            self.socket.sendall(chunk)
+
+
+@pytest.mark.parametrize(
+    ("how", "delivery"),
+    # Such a server takes all of a spool before anybody looks.
+    [*(("stalls", each) for each in DELIVERIES), ("leaves", "stream"), ("leaves", "buffer")],
+)
+def test_no_more_rows_are_read_for_a_broken_connection(
+    settings: sw.Settings, how: str, delivery: Any
+) -> None:
+    receipts: list[sw.Receipt] = []
+    rows = Rows(noise())
+    export = sw.Export(
+        lambda: rows,
+        delivery=delivery,
+        settings=settings,
+        limits=sw.Limits(stall_seconds=STALL if how == "stalls" else None),
+        on_done=receipts.append,
+        compress="off",
+    )
+    server = Deaf(export)
+    server.client.recv(1)
+    if how == "leaves":
+        server.client.close()
+    server.join()
+    server.close()
+    assert (receipts[0].outcome, rows.closed) == ("client gone", 1)
+    assert server.ended == (how == "leaves")  # else it is told, so that it breaks the transfer
 
 
 def test_the_time_of_the_export_ends_a_send_of_wsgi(settings: sw.Settings) -> None:
