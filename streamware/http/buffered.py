@@ -105,7 +105,7 @@ class Buffered:
             with self._news:
                 self._news.wait_for(lambda: self._ended)
         error, self._error = self._error, None
-        if error is not None and not isinstance(error, Exception):
+        if error is not None and not isinstance(error, (Exception, Cancelled)):
             raise error
 
     def join(self) -> None:

@@ -117,6 +117,18 @@ def test_a_client_that_leaves_ends_the_rows_and_frees_the_ring(scratch: Scratch)
     assert list(chunks) == []
 
 
+def test_closing_raises_nothing_if_the_document_was_cancelled(scratch: Scratch) -> None:
+    """As the watchdog does when the client has left."""
+    document = driver(Rows((at,) for at in range(10**9)), "csv")
+    finished = list[int]()
+    chunks = Buffered(document, scratch.ring(), lambda _: finished.append(1))
+    next(chunks)
+    document.cancel()
+    until(lambda: finished)
+    chunks.close()
+    assert chunks.receipt.outcome == "closed"
+
+
 def test_closed_before_it_began_it_starts_no_thread(scratch: Scratch) -> None:
     rows, finished = Rows(wide(MANY)), list[int]()
     chunks = buffered(rows, scratch, finished)
