@@ -3,8 +3,9 @@
 Over HTTP/1.1 and later it usually does, because the last chunk is missing.  HTTP/1.0 ends every
 body by closing the connection, complete or not.  Some servers end every body as if it were
 complete, even if the application raised; measured: wsgiref, uWSGI, mod_wsgi in daemon mode,
-granian's WSGI side before 2.8.9, and CGI, FastCGI and SCGI behind Apache.  So do middlewares of
-Starlette around a bridge from ASGI to WSGI; what is about them in ASGI alone is in `relay`.
+granian's WSGI side before 2.8.9, and CGI, FastCGI and SCGI behind Apache.  So do Werkzeug's
+debugger, and middlewares of Starlette around a bridge from ASGI to WSGI; what is about them in ASGI
+alone is in `relay`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ _GRANIAN_BREAKS = (2, 8, 9)
 # Servers that run no Python, so that something is between them and the application, unless there
 # is a key that says what; prefixes of SERVER_SOFTWARE, in lower case.
 _FRONTS = ("apache", "nginx", "lighttpd", "litespeed", "openlitespeed", "microsoft-iis", "caddy")
+_TELLING = {
+    "uwsgi.version": "uWSGI",
+    "werkzeug.debug.preserve_context": "Werkzeug's debugger",
+}
+"""Keys of the environ that tell what hides it."""
 _RELAYS = "starlette.middleware.base"
 """The module whose middlewares end a body politely, if it is loaded at all."""
 
@@ -32,8 +38,8 @@ _RELAYS = "starlette.middleware.base"
 def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
     """Return what would hide from a WSGI client that a body was cut; None if nothing."""
     software = str(environ.get("SERVER_SOFTWARE") or "").lower()
-    if "uwsgi.version" in environ:
-        return "uWSGI"
+    if named := next((name for key, name in _TELLING.items() if key in environ), None):
+        return named
     if software.startswith("wsgiserver/"):
         return "wsgiref"
     if software.startswith("granian") and _granian() < _GRANIAN_BREAKS:

@@ -6,6 +6,8 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import pytest
+from werkzeug.debug import DebuggedApplication
+from werkzeug.test import Client
 
 from streamware.http import transport
 from streamware.http.transport import silent_asgi, silent_wsgi
@@ -34,6 +36,7 @@ APACHE = {
         ({"SERVER_PROTOCOL": "HTTP/1.1", "uwsgi.version": b"2.0.31"}, "uWSGI"),
         ({**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": ""}, None),
         ({"mod_wsgi.process_group": "localhost:80"}, "mod_wsgi's daemon mode"),
+        ({"werkzeug.debug.preserve_context": print}, "Werkzeug's debugger"),
         (
             {**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": "site"},
             "mod_wsgi's daemon mode",
@@ -134,3 +137,22 @@ def test_asgi_servers_hide_it_over_http_1_0_only_unless_they_are_on_a_wsgi_serve
     scope: dict[str, Any], reason: str | None
 ) -> None:
     assert silent_asgi(scope) == reason
+
+
+_told: list[str | None] = []
+
+
+def _telling(environ: Any, start_response: Any) -> list[bytes]:
+    _told.append(silent_wsgi(environ))
+    start_response("200 OK", [])
+    return []
+
+
+_debugged = DebuggedApplication(_telling, evalex=True)  # keeps shared memory as long as it lives
+
+
+def test_the_debugger_of_werkzeug_is_known() -> None:
+    """As it runs with `flask run --debug`: it ends a body whose rows have failed."""
+    Client(_telling).get("/")
+    Client(_debugged).get("/")
+    assert _told == [None, "Werkzeug's debugger"]
