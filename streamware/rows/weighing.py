@@ -97,7 +97,7 @@ class Sizer:
 
     def row(self, row: object) -> int:
         """Return the characters of all cells of a row."""
-        return self.column(_keys_and_cells(row)[1])
+        return self.column(_cells(row))
 
     def _measure_of(self, cell: object) -> Callable[[Any], int]:
         type_ = type(cell)
@@ -209,7 +209,7 @@ class RowWeigher:
 
     def look(self, row: Any) -> bool:
         """Have the cells of a row count that may be long; return whether there was a new one."""
-        cells = row if type(row) is tuple else _keys_and_cells(row)[1]
+        cells = row if type(row) is tuple else _cells(row)
         types = tuple(map(type, cells))
         numbers = self._ordinary.get(types)
         if numbers is not None:
@@ -328,6 +328,10 @@ def _access(row: object) -> tuple[bool, bool]:
     """Return whether reading an unknown key changes a row, and whether its cells are `row[key]`."""
     makes_defaults = hasattr(type(row), "__missing__")
     return makes_defaults, hasattr(row, "__getitem__") and not makes_defaults
+
+
+def _cells(row: Any) -> Sequence[Any]:
+    return list(row.values()) if type(row) is dict else _keys_and_cells(row)[1]
 
 
 def _keys_and_cells(row: Any) -> tuple[Sequence[Any], Sequence[Any]]:
