@@ -58,8 +58,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
 
     Args:
         request: The request to answer.
-        content: Rows, as for `Export`, such as `Order.objects.values("id", "total").iterator`;
-            or an existing `Export` or `Bundle`.
+        content: A QuerySet, a manager, or other rows, as for `Export`; or an existing `Export` or
+            `Bundle`.
         status: Status code of the download; by default 200, or that of an existing `Export`.
         headers: Further headers, as for `Export`.
         options: As for `Export`.

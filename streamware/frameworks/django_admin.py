@@ -33,6 +33,7 @@ from streamware.model.columns import Column
 _Base: Any = ModelAdmin if TYPE_CHECKING else object
 
 _COLUMN, _FORMAT = "_column", "_format"  # in the query; no field of a model is called like this
+_FORMATS = ("xlsx", "csv")
 _NOT_FILTERS = (_COLUMN, _FORMAT, ALL_VAR, ERROR_FLAG, IS_POPUP_VAR, PAGE_VAR, TO_FIELD_VAR)
 _TEMPLATES = files("streamware.frameworks._support") / "admin_templates"
 
@@ -53,12 +54,13 @@ class ExportActionMixin(_Base):  # type: ignore[misc]  # Django has no types
     before the first bytes is that of the view; a later one breaks the download.
 
     Attributes:
-        export_formats: The formats, as for `Export`.
+        export_formats: The formats, as for `Export`; by default "xlsx" and "csv".
         export_columns: The columns, if they are not those of the list: names as in
             `list_display`, paths of relations, callables of the object, or `Column`s.
     """
 
-    export_formats: Sequence[str | Format] = ("xlsx", "csv")
+    # Without a value: django-import-export has classes of its own under this name.
+    export_formats: Sequence[str | Format]
     export_columns: Sequence[Column | str | Callable[[Any], object]] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -97,7 +99,7 @@ class ExportActionMixin(_Base):  # type: ignore[misc]  # Django has no types
         if self.actions is None or IS_POPUP_VAR in request.GET:
             return actions
         if self.has_export_permission(request):
-            for format_ in lookup_all(self.export_formats):
+            for format_ in self._formats().values():
                 action = self.get_action(_action(format_), **where)
                 if action is not None:  # it is for the list, not for the page of an object
                     actions[_action_name(format_)] = action
@@ -194,7 +196,10 @@ class ExportActionMixin(_Base):  # type: ignore[misc]  # Django has no types
         return self._export(request, queryset, format_, columns.values(), request.get_full_path())
 
     def _formats(self) -> dict[Any, Format]:
-        return {format_.name: format_ for format_ in lookup_all(self.export_formats)}
+        given: Any = getattr(self, "export_formats", _FORMATS)
+        if given and all(isinstance(one, type) and not hasattr(one, "encoder") for one in given):
+            given = _FORMATS
+        return {format_.name: format_ for format_ in lookup_all(given)}
 
     def _url_name(self, view: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{view}"

@@ -217,6 +217,13 @@ def test_the_actions_can_be_changed_by_the_admin() -> None:
     assert re.findall(r'<option value="(\w+)"', page) == ["mark", "export_as_xlsx"]
 
 
+@pytest.mark.parametrize("formats", ["xlsx", [], ["nothing"], [sw.Csv]])
+def test_formats_that_are_none_are_an_error(formats: Any) -> None:
+    mount(export_formats=formats)
+    with pytest.raises((TypeError, ValueError), match="format"):
+        login().get(PAGE)
+
+
 # The link ------------------------------------------------------------------------------------
 
 
@@ -503,6 +510,8 @@ def test_the_template_of_another_mixin_stays() -> None:
     own += "<li>Import</li>{% endblock %}"
 
     class Importing:
+        export_formats = (dict, list)  # classes, as django-import-export has them
+
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self.change_list_template = engines["django"].from_string(own)
