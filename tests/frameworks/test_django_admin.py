@@ -395,6 +395,7 @@ def method(call: Callable[[Any], object], **display: Any) -> Any:
         ("several", "Several", "1, b"),
         ("lazy", "Lazy", "Yes"),
         ("when", "When", "2026-04-01"),
+        ("marked", "In EUR", "3"),
     ],
 )
 def test_a_column_has_what_the_list_shows(column: Any, title: str, cell: str) -> None:
@@ -413,6 +414,7 @@ def test_a_column_has_what_the_list_shows(column: Any, title: str, cell: str) ->
         several=method(lambda job: [1, "b"], description=gettext_lazy("several")),
         lazy=method(lambda job: gettext_lazy("Yes"), description="lazy"),
         when=method(lambda job: job.day, description="when"),
+        marked=method(lambda job: job.id, description=mark_safe("in <abbr>EUR</abbr>")),
     )
     assert csv_rows(body(selected(3))) == [[title], [cell]]
 

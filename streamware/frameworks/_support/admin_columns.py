@@ -57,7 +57,8 @@ def _label(admin: Any, key: Key) -> tuple[str, Any]:
         label, shown = label_for_field(key, admin.model, admin, return_attr=True)
     except AttributeError:  # it is an annotation, or, before Django 5.1, the path of a relation
         label, shown = pretty_name(str(key).replace(".", " ")), None
-    return capfirst(" ".join(str(label).split())), shown
+    text = text_of(label) if isinstance(label, SafeString) else str(label)
+    return capfirst(" ".join(text.split())), shown
 
 
 def _reader(admin: Any, key: Key) -> Callable[[Any], object] | None:
