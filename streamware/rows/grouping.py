@@ -137,7 +137,7 @@ class SheetGrouper:
         if type(at) is int and set(map(type, rows)) == {tuple}:
             with suppress(IndexError):  # some row is shorter: the layout can read it
                 return list(map(itemgetter(at), rows))
-        return self._layout.cells(rows, self._row)[0]
+        return self._layout.cells_of_few(rows, self._row)[0]
 
     def _names_of_tags(self, sheets: Sequence[Any]) -> list[str]:
         """Return the names of `sheets`, some of which may be a `Sheet` with columns or options."""

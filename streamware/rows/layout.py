@@ -7,6 +7,7 @@ batch whose rows are all like the first is read by one C call a column; any othe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from datetime import date, time, timedelta
@@ -37,6 +38,7 @@ from streamware.model.columns import (
 from streamware.model.sheet_options import SheetOptions
 from streamware.rows.batching import FIRST_ROWS
 from streamware.rows.declared import Cell, declared
+from streamware.rows.held import UnheldError, is_in_dict, is_slot
 from streamware.rows.unloaded import remedy
 
 _ABSENT = object()
@@ -99,8 +101,10 @@ class Layout:
         # Return the cells at the keys, unless rows are read as they are.
         self._getters = list(map(self._getter, self.keys)) if self._width is None else []
         self.head = Head(name, tuple(self._titled(columns)), options, count)  # of every batch
+        # Positions of the columns whose cells are in the `__dict__` of an object.
+        self._in_dict = self._found(first, is_in_dict)
         # Positions of the columns whose cells code of the caller may make, when they are read.
-        self.made = self._made(columns)
+        self.made = self._made(columns, self._in_dict | self._found(first, is_slot))
         # Whether rows like the first are passed on as they are, because they are so wide.
         self._takes_rows = (
             self._type in (tuple, list)
@@ -109,10 +113,22 @@ class Layout:
             and not self.made
         )
 
+    def cells_of_few(self, rows: Sequence[Row], first: int) -> Sequence[Cells]:
+        """Return what `cells` returns, for as few rows as may be read whatever code makes of them.
+
+        Raises:
+            EncodeError: As `cells`.
+        """
+        try:
+            return self.cells(rows, first)
+        except UnheldError:
+            return self.cells(rows, first)
+
     def cells(self, rows: Sequence[Row], first: int) -> Sequence[Cells]:
         """Return the columns of `rows`, the first of which has the number `first`.
 
         Raises:
+            UnheldError: They lack what those before held; `made` has changed.
             EncodeError: A row cannot be a row, or has more cells or other keys than it may.
         """
         columns = None
@@ -255,11 +271,22 @@ class Layout:
         name = getattr(key, "__name__", "<")
         return f"Column {at + 1}" if name.startswith("<") else name
 
-    def _made(self, columns: Sequence[Column]) -> list[int]:
+    def _found(self, first: Row, holds: Callable[[Any, str], bool]) -> set[int]:
+        """Return the positions of the columns whose cells an object like the first one holds."""
+        if self._shape != "object":
+            return set()
+        keys = enumerate(self.keys)
+        return {at for at, key in keys if isinstance(key, str) and holds(first, key)}
+
+    def _made(self, columns: Sequence[Column], held: set[int]) -> list[int]:
         """Return the positions of the columns whose cells code of the caller may make."""
         if not self._chosen and self._shape == "sequence":
             return []
-        return [at for at, column in enumerate(columns) if self._is_made(column)]
+        return [
+            at
+            for at, column in enumerate(columns)
+            if column.convert or (at not in held and self._is_made(column))
+        ]
 
     def _is_made(self, column: Column) -> bool:
         """Return whether code of the caller may make the cells of a column."""
@@ -298,10 +325,31 @@ class Layout:
         exact = self._known is not None and self._shape == "mapping"
         if exact and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
             return None
+        held = self._held(rows) if self._in_dict else {}
         try:
-            return [self._gathered(get, rows, first, at) for at, get in enumerate(self._getters)]
+            return [
+                held[at] if at in held else self._gathered(get, rows, first, at)
+                for at, get in enumerate(self._getters)
+            ]
         except (KeyError, AttributeError):  # of a callable, too, which is then called again
             return None
+
+    def _held(self, rows: Sequence[Row]) -> dict[int, list[object]]:
+        """Return the columns whose cells these objects hold in their `__dict__`.
+
+        Raises:
+            UnheldError: One of them lacks some, which code may make from now on.
+        """
+        held: dict[int, list[object]] = {}
+        dicts = list(map(vars, rows))
+        for at in self._in_dict:
+            with suppress(KeyError):
+                held[at] = list(map(itemgetter(self.keys[at]), dicts))
+        if lacking := self._in_dict - held.keys():
+            self._in_dict -= lacking
+            self.made = sorted(lacking.union(self.made))
+            raise UnheldError
+        return held
 
     def _gathered(
         self, get: Callable[[Any], object], rows: Sequence[Row], first: int, at: int

@@ -7,12 +7,14 @@ because a layout can be made only when the first row is there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Literal
 
 from streamware.model.columns import Batch, Cells, Column
 from streamware.model.sheet_options import SheetOptions
 from streamware.rows.batching import FIRST_ROWS, spans
+from streamware.rows.held import UnheldError
 from streamware.rows.layout import Layout
 from streamware.rows.weighing import MOST_CHARACTERS, Sizer
 
@@ -69,13 +71,16 @@ class Table:
         if layout.unseen:
             self._look_for_unseen(layout, rows, last=last)
         if not layout.made:
-            yield self._batch(layout, layout.cells(rows, self._row), len(rows))
-            return
+            with suppress(UnheldError):
+                columns = layout.cells(rows, self._row)
+            if not layout.made:
+                yield self._batch(layout, columns, len(rows))
+                return
         waiting: list[Sequence[Cells]] = []  # the columns of some rows each
         count, room = 0, MOST_CHARACTERS  # rows that wait; characters that they may still have
         for start in range(0, len(rows), _SLICE):
             some = rows[start : start + _SLICE]
-            columns = layout.cells(some, self._row + count)
+            columns = layout.cells_of_few(some, self._row + count)
             text = sum([self._size.column(columns[at]) for at in layout.made])
             if waiting and text > room:
                 yield self._batch(layout, _joined(waiting), count)

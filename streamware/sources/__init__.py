@@ -6,5 +6,6 @@
 
 Each opens a connection of its own when the export begins, reads in batches through a cursor on the
 server where the driver has one, and closes both on every path.  `source` has what they share;
-`dbapi` is for the drivers that have no module.
+`dbapi` is for the drivers that have no module.  `mysql` says how a query of MySQL ends early, and
+`eager` what SQLAlchemy has to load for the chosen columns.
 """
