@@ -372,7 +372,7 @@ def stall(server: Any, count: int, seconds: float) -> list[Any]:
 def assert_others_are_served(server: Any, stalled: list[Any]) -> None:
     """Another client gets its download, and nothing is held for those that stall any more."""
     watched = [*OURS, "all tasks"]
-    # A connection that is not found stays open; waitress closes one late, if it has much to send.
+    # A connection that is not found stays open; waitress kept one for 30 s, once.
     if server.setup.tells != "by a write" and server.setup.name != "waitress":
         watched.append("descriptors")
     other = begin(server, Cell(name="", how="all", asked={"rows": 3000, **STREAM}), "other")
