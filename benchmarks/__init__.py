@@ -8,9 +8,11 @@
 | `loop` | How long do exports delay the other tasks of an event loop? |
 | `delivery` | What does delivery over HTTP cost? |
 | `scratch` | What do scratch files cost? |
+| `sources` | What do rows of a database cost, and which line of a view takes constant memory? |
 | `shapes` | What do wide, mixed and sparse tables, equal names and long cells cost? |
 | `workbooks` | What do the features of workbooks cost? |
 
 The others are their parts: `workloads` (the rows), `contenders` (the other libraries), `child`
-(one run in a process of its own), `served` and `clients` (for `delivery`), and `table`.
+(one run in a process of its own), `process`, `served` and `clients` (for `delivery`), `databases`,
+`models`, `django_models`, `lines`, `readings` and `served_…` (for `sources`), and `table`.
 """

@@ -169,9 +169,7 @@ LINES = (
         "MySQL and MariaDB",
         "flask",
         wrong=[f"executed(connect().cursor(), {SQL})"],
-        right=[
-            f"dbapi.rows(connect, {SQL}, cursor_factory=lambda con: con.cursor(SSCursor))",
-        ],
+        right=[f"dbapi.rows(connect, {SQL})"],
     ),
 )
 

@@ -135,11 +135,7 @@ def mariadb_source(where: Databases) -> Any:
 
     from streamware.sources import dbapi
 
-    return dbapi.rows(
-        lambda: pymysql.connect(**where.mariadb),
-        QUERY,
-        cursor_factory=lambda connection: connection.cursor(pymysql.cursors.SSCursor),
-    )
+    return dbapi.rows(lambda: pymysql.connect(**where.mariadb), QUERY)
 
 
 @reading("PyMySQL, SSCursor", "mariadb", mariadb_source)

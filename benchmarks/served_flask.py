@@ -11,7 +11,6 @@ import psycopg as psycopg_driver
 import pymysql
 from flask import Flask
 from psycopg_pool import ConnectionPool
-from pymysql.cursors import SSCursor
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import joinedload, selectinload, sessionmaker
 
@@ -58,7 +57,7 @@ def duckdb_names() -> dict[str, Any]:
 
 def mariadb_names() -> dict[str, Any]:
     connect = partial(pymysql.connect, **where.mariadb)
-    return {"dbapi": dbapi, "connect": connect, "executed": executed, "SSCursor": SSCursor}
+    return {"dbapi": dbapi, "connect": connect, "executed": executed}
 
 
 def executed(cursor: Any, query: str) -> Any:
