@@ -383,8 +383,16 @@ def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | N
 def names_of(source: object) -> list[str] | None:
     """Return the names of the columns, if the source of rows has them, as a DB-API cursor does.
 
+    A generator has those of the cursor whose method it is.
+
     Source: PEP 249 `Cursor.description`; SQLAlchemy's `Result.keys()`; `csv.DictReader`.
     """
+    frame = getattr(source, "gi_frame", None) or getattr(source, "ag_frame", None)
+    if frame is not None:  # that of a method of a cursor, such as psycopg's `stream`
+        source, code = frame.f_locals.get("self"), frame.f_code
+        started = len(frame.f_locals) > code.co_argcount + code.co_kwonlyargcount
+        if not started or not hasattr(source, "fetchmany"):
+            return None
     description = getattr(source, "description", None)
     if isinstance(description, (tuple, list)) and description:
         return [str(item[0]) for item in description]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from inspect import GEN_CREATED, getgeneratorstate
+from types import GeneratorType
 from typing import Any
 
 from streamware.errors import EncodeError
@@ -36,6 +38,9 @@ def adopted(rows: Any) -> Any:
         raise TypeError(f"rows must be rows, not the class {rows.__name__}: {_OF_CLASS}")
     if _is_cursor(rows):
         return _fetched(rows)
+    queryset = _iterated(rows)  # whose truth would be a query
+    if queryset is not None:
+        return _queryset(queryset)
     if _is_connection(rows):
         raise _no_rows(rows, _OF_CONNECTION.format(_source_of(rows)))
     return rows
@@ -82,6 +87,20 @@ def _queryset(rows: Any) -> Any:
     from streamware.sources import django  # noqa: PLC0415 - it imports Django
 
     return django.rows(rows)
+
+
+def _iterated(rows: Any) -> Any:
+    """Return the QuerySet of which `rows` is `values_list(…).iterator()`, not started, or None.
+
+    Its rows have no names, and the QuerySet knows them.
+    """
+    if type(rows) is not GeneratorType or getgeneratorstate(rows) != GEN_CREATED:
+        return None
+    if rows.__name__ != "_iterator" or rows.gi_frame is None:
+        return None
+    owner = rows.gi_frame.f_locals.get("self")
+    kind = getattr(getattr(owner, "_iterable_class", None), "__name__", "")
+    return owner if kind == "ValuesListIterable" else None
 
 
 def _query(rows: Any) -> Any:

@@ -23,12 +23,14 @@ from streamware.model.columns import Sheet, names_of
 from streamware.rows.batching import FIRST_ROWS, MOST_ROWS
 from streamware.rows.source import (
     Cancelled,
+    Handed,
     Rows,
     aclose,
     checked,
     is_opener,
     is_source,
     open_rows,
+    opens_async,
 )
 from streamware.rows.tables import is_piece, is_table
 from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
@@ -173,6 +175,7 @@ class AsyncRowBridge:
             self._check()
             if tables is None:
                 tables = is_piece(row)
+                self._look_for_names()  # some sources no longer know them after the last row
             self._partial.append(row)
             room -= 0 if tables else weigh(row)
             if len(self._partial) >= size or room < 0 or tables or isinstance(row, Sheet):
@@ -238,8 +241,10 @@ class AsyncRowBridge:
 
 
 def _checked(opened: Any) -> Any:
-    """Return what was opened as something that can be iterated; the thread reads tables."""
+    """Return what was opened as an iterable; tables and sources are read by the thread."""
     opened = opened if isinstance(opened, Sheet) else checked(opened)
+    if is_source(opened) and not opens_async(opened):
+        return [Handed(opened)]
     if is_opener(opened) and not is_source(opened):
         opened = open_rows(opened)
     return [opened] if isinstance(opened, Sheet) or is_table(opened) else opened

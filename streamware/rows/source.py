@@ -137,6 +137,13 @@ END = object()
 """What stands for a first row where there is none."""
 
 
+class Handed:
+    """A source that an async callable returned: it reads on a thread, so the loop hands it over."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+
 class Cancelled(BaseException):
     """The document was cancelled.  It is raised inside the engine, never to the caller."""
 
@@ -185,7 +192,7 @@ class OpenRows:
             close(source)
             raise
         self._source = source  # to be closed after the iterator
-        self._pieces: Pieces | None = None  # to be closed before it
+        self._pieces: Pieces | OpenRows | None = None  # to be closed before it
 
     def start(self) -> tuple[object, Iterator[Any]]:
         """Pull the first row; return it, or `END`, and all rows.
@@ -199,6 +206,12 @@ class OpenRows:
             self._names, self.count = self._pieces.names, None
             rows = iter(self._pieces)
             first = next(rows, END)
+        elif type(first) is Handed:
+            self._pieces = inner = OpenRows(first.source, columns=self.columns)
+            self.columns, self.cancel = inner.columns, inner.cancel
+            started = inner.start()
+            self._names = inner.names
+            return started
         elif is_object_row(first):
             self._names = None  # its only name is that of the class
             rows = map(itemgetter(0), rows)

@@ -45,7 +45,7 @@ from streamware.values.kinds import Kind
 from streamware.values.lazy_text import is_lazy_text
 from streamware.values.nested import ADDRESSES, compact_json
 from streamware.values.numbers import MOST_DIGITS, digits, has_too_many_digits
-from streamware.values.objects import cure_of, held_by, is_arrow, text_of
+from streamware.values.objects import cure_of, held_by, stands_for_another, text_of
 from streamware.values.scalars import (
     is_null,
     listed,
@@ -639,7 +639,7 @@ class CellFormatter:
             return CellFormatter._none
         if text_of(value) is not None:
             return CellFormatter._text_of
-        if is_arrow(value):  # an interval is a tuple, too
+        if stands_for_another(value):  # an interval is a tuple, too
             return CellFormatter._held
         # NumPy is first because its time spans are registered as Integral.
         if hasattr(value, "dtype") and hasattr(value, "item"):

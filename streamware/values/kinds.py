@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 from streamware.values import Values
 from streamware.values.dates import in_zone, iso_duration, naive
 from streamware.values.numbers import MOST_DIGITS, digits, has_too_many_digits
-from streamware.values.objects import held_by, is_arrow
+from streamware.values.objects import held_by, stands_for_another
 from streamware.values.scalars import (
     is_null,
     is_numpy_scalar,
@@ -96,7 +96,7 @@ class KindReader:
             cell = plain_scalar(cell, self._converted)
             if is_numpy_scalar(cell) and getattr(cell.dtype, "kind", None) == "m":
                 raise TypeError  # a span without a unit
-        if is_arrow(cell):
+        if stands_for_another(cell):
             cell = held_by(cell)
         if is_null(cell):
             if self.kind not in _TIMED and isinstance(cell, (datetime, timedelta)):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import AsyncIterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
+from operator import attrgetter, methodcaller
 from typing import Any
 
 # Classes whose text is their meaning, each with its library.
@@ -77,29 +78,39 @@ def _range(value: Any) -> str:
     return f"{'[' if value.lower_inc else '('}{lower}, {upper}{']' if value.upper_inc else ')'}"
 
 
-def is_arrow(value: object) -> bool:
-    """Return whether a value is one of pyarrow."""
+def stands_for_another(value: object) -> bool:
+    """Return whether a value is one of pyarrow, or a lazy object of Django."""
     type_ = type(value)
+    if type_.__module__ == "django.utils.functional":
+        return any(base.__name__ == "LazyObject" for base in type_.__mro__)
     return type_.__module__.partition(".")[0] == "pyarrow" or type_.__name__ == _INTERVAL
+
+
+def _duration(value: Any) -> timedelta:
+    days = _MONTH * value.months + value.days
+    return timedelta(days=days, microseconds=value.nanoseconds // 1000)
+
+
+# How the value is read that objects of these libraries hold.
+_HOLDERS: dict[tuple[str, str], Callable[[Any], object]] = {
+    ("builtins", _INTERVAL): _duration,
+    ("pyarrow", _INTERVAL): _duration,
+    ("pyarrow", "Scalar"): methodcaller("as_py"),
+    ("pyarrow", "Array"): methodcaller("to_pylist"),
+    ("pyarrow", "ChunkedArray"): methodcaller("to_pylist"),
+    ("polars", "Series"): methodcaller("to_list"),
+    ("psycopg", "_JsonWrapper"): attrgetter("obj"),
+    ("asyncpg", "Path"): lambda path: list(path.points),
+    ("asyncpg", "Record"): dict,
+    ("django", "LazyObject"): lambda lazy: lazy.__reduce__()[1][0],  # by which it is pickled
+}
 
 
 def held_by(value: Any) -> object:
     """Return the value that an object holds or stands for; the object itself if it is none."""
-    for library, name in names_of_class(value):
-        if name == _INTERVAL:
-            days = _MONTH * value.months + value.days
-            return timedelta(days=days, microseconds=value.nanoseconds // 1000)
-        if library == "pyarrow":
-            if name in ("Scalar", "_Array", "Array", "ChunkedArray"):
-                return value.as_py() if name == "Scalar" else value.to_pylist()
-        elif library == "psycopg" and name == "_JsonWrapper":
-            return value.obj
-        elif library == "asyncpg" and name == "Path":
-            return list(value.points)
-        elif library == "asyncpg" and name == "Record":
-            return dict(value)
-        elif library == "polars" and name == "Series":
-            return value.to_list()
+    for name in names_of_class(value):
+        if (read := _HOLDERS.get(name)) is not None:
+            return read(value)
     if isinstance(value, (AbstractSet, deque)):
         return _ordered(value)
     record = _record(value)

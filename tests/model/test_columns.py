@@ -1,6 +1,7 @@
 """What the caller says of columns and sheets."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -126,3 +127,41 @@ def test_a_title_is_not_awaited(name: str) -> None:
         TypeError, match="column a: title and note must be made by an ordinary function"
     ):
         sw.Column("a", **given)
+
+
+class StreamingCursor:
+    """As psycopg's, whose `stream` is a generator of plain tuples."""
+
+    def __init__(self) -> None:
+        self.description = [("of an earlier query",)]
+
+    def fetchmany(self) -> None:
+        raise AssertionError
+
+    def stream(self, query: str, *, size: int = 1) -> Iterator[tuple[int, ...]]:
+        row = (len(query), size)
+        self.description = [("a",), ("b",)]
+        yield from [row, row]
+
+    async def astream(self, query: str) -> AsyncIterator[tuple[int, ...]]:
+        row = (len(query), 2)
+        self.description = [("a",), ("b",)]
+        yield row
+
+
+def test_a_generator_of_a_cursor_has_the_names_of_the_cursor() -> None:
+    assert b"".join(sw.encode(StreamingCursor().stream("select"))) == b"a,b\r\n6,1\r\n6,1\r\n"
+
+    async def read() -> bytes:
+        rows = StreamingCursor().astream("select")
+        return b"".join([chunk async for chunk in sw.aencode(rows)])
+
+    assert asyncio.run(read()) == b"a,b\r\n6,2\r\n"
+
+
+def test_another_generator_has_no_names() -> None:
+    def rows(self: Any) -> Iterator[tuple[int]]:
+        number = 1
+        yield (number,)
+
+    assert b"".join(sw.encode(rows(7))) == b"1\r\n"

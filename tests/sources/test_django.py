@@ -1,6 +1,8 @@
+import asyncio
 import gc
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +272,26 @@ def test_a_queryset_keeps_no_rows() -> None:
         assert peak(rows, columns=["id", "number"]) < whole / 2
     finally:
         tracemalloc.stop()
+
+
+async def returned(rows: Any) -> Any:
+    return rows
+
+
+def test_a_queryset_that_an_async_callable_returns_is_read_on_a_thread() -> None:
+    async def read(rows: Any) -> list[list[str]]:
+        return csv_rows(b"".join([chunk async for chunk in sw.aencode(rows, columns=["number"])]))
+
+    queryset = Order.objects.order_by("pk")
+    expected = csv_rows(b"".join(sw.encode(queryset, columns=["number"])))
+    assert len(expected) > 1
+    assert asyncio.run(read(partial(returned, queryset))) == expected
+    assert asyncio.run(read(returned(queryset))) == expected
+    assert asyncio.run(read(returned(queryset.none()))) == expected[:1]
+    gc.collect()  # Django's connections of threads that have ended
+
+
+@pytest.mark.parametrize("most", [2, 0])
+def test_the_iterator_of_values_list_has_its_names(most: int) -> None:
+    rows = Order.objects.values_list("number", "pk")[:most].iterator()
+    assert csv_rows(b"".join(sw.encode(rows)))[0] == ["number", "pk"]

@@ -186,6 +186,13 @@ def test_a_series_inside_a_row_is_a_list() -> None:
     assert texts([pl.Series([1, 2])])[2] == [[1, 2]]
 
 
+def test_a_lazy_object_of_django_is_what_it_stands_for() -> None:
+    functional = pytest.importorskip("django.utils.functional", reason="skipped: needs Django")
+    for made, expected in (("ä", "ä"), (7, "7"), ([1], "[1]")):
+        lazy = functional.SimpleLazyObject(lambda made=made: made)
+        assert texts(lazy)[0] == expected
+
+
 class Order:
     def get_status_display(self) -> str:
         return "Paid"
