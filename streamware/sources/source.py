@@ -155,7 +155,13 @@ class Source:
         connect: Connects on the thread that reads; returns the results, which are not started,
             and what cancels them.  What has to be closed it leaves to its argument.
         prepare: Is given the caller's columns, or None; returns the source and the columns to use.
+
+    Attributes:
+        total: The rows that are expected, for a progress bar; None if nobody has counted them.
+            Whoever has may set it: no source asks its database by itself.
     """
+
+    total: int | None = None
 
     def __init__(
         self,
@@ -167,7 +173,11 @@ class Source:
 
     def prepare(self, columns: Columns) -> tuple[Source, Columns]:
         """Return the source that has the cells of `columns`, and the columns of the export."""
-        return (self, columns) if self._prepare is None else self._prepare(columns)
+        if self._prepare is None:
+            return self, columns
+        source, columns = self._prepare(columns)
+        source.total = self.total
+        return source, columns
 
     def open_rows(self) -> Reader:
         """Connect on this thread, and return the rows, which the caller closes.
@@ -187,6 +197,8 @@ class Source:
 class AsyncSource:
     """Rows that an event loop can open again and again; see `Source`."""
 
+    total: int | None = None
+
     def __init__(
         self,
         connect: Callable[[AsyncExitStack], Awaitable[tuple[AsyncResults, AsyncCancel | None]]],
@@ -197,7 +209,11 @@ class AsyncSource:
 
     def prepare(self, columns: Columns) -> tuple[AsyncSource, Columns]:
         """Return the source that has the cells of `columns`, and the columns of the export."""
-        return (self, columns) if self._prepare is None else self._prepare(columns)
+        if self._prepare is None:
+            return self, columns
+        source, columns = self._prepare(columns)
+        source.total = self.total
+        return source, columns
 
     async def open_rows(self) -> AsyncReader:
         """Connect in this task, and return the rows, which the caller closes.

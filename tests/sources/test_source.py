@@ -153,6 +153,16 @@ async def test_a_call_that_nothing_interrupts_is_cut_off() -> None:
     assert await cancelled(Driver(interruptible=False)) == ["cut off", "close"]
 
 
+def test_the_rows_that_are_expected_are_known_of_a_prepared_source_too() -> None:
+    def prepare(columns: Any) -> Any:
+        return Source(Database().connect), columns
+
+    source = Source(Database().connect, prepare)
+    assert source.total is source.prepare(None)[0].total is None
+    source.total = 3
+    assert source.prepare(None)[0].total == 3
+
+
 def test_a_batch_is_at_least_a_row() -> None:
     assert check_batch(1) == 1
     with pytest.raises(ValueError, match="batch must be at least 1, not 0"):

@@ -445,3 +445,46 @@ def test_the_objects_of_a_batch_are_all_that_is_held(engine: Any) -> None:
         assert peak(source.rows(engine, statement, batch=100)) < whole / 2
     finally:
         tracemalloc.stop()
+
+
+def test_flask_sqlalchemy_s_session_finds_the_database_of_each_class(tmp_path: Path) -> None:
+    flask = pytest.importorskip("flask", reason="skipped: needs Flask")
+    flask_sqlalchemy = pytest.importorskip("flask_sqlalchemy", reason="skipped: needs it")
+    app = flask.Flask("orders")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/main.db"
+    app.config["SQLALCHEMY_BINDS"] = {"archive": f"sqlite:///{tmp_path}/archive.db"}
+    db = flask_sqlalchemy.SQLAlchemy(app)
+
+    class Now(db.Model):  # type: ignore[name-defined, misc]  # a class that is made here
+        id = db.Column(db.Integer, primary_key=True)
+
+    class Then(db.Model):  # type: ignore[name-defined, misc]  # the same
+        __bind_key__ = "archive"
+        id = db.Column(db.Integer, primary_key=True)
+
+    with app.app_context():
+        db.create_all()
+        db.session.add_all([Now(id=1), Then(id=2), Then(id=3)])
+        db.session.commit()
+        for statement, ids in ((select(Now), ["1"]), (select(Then.id), ["2", "3"])):
+            assert document(source.rows(db.session, statement)) == [["id"], *([n] for n in ids)]
+        assert document(Then.query) == [["id"], ["2"], ["3"]]
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+    gc.collect()
+
+
+def test_a_session_of_another_thread_is_read_where_the_driver_lets_it(engine: Any) -> None:
+    memory = create_engine("sqlite://")
+    with Session(memory) as session, Session(engine) as other:
+        session.execute(text("create table t as select 1 as a"))
+        other.execute(text("select 1"))
+
+        async def read(rows: Any) -> list[list[str]]:
+            return await adocument(rows)
+
+        assert len(asyncio.run(read(source.rows(other, NAMES)))) == 4
+        with pytest.raises(sw.StateError, match="another thread"):
+            asyncio.run(read(source.rows(session, "select a from t")))
+    memory.dispose()
