@@ -152,7 +152,7 @@ def _from_result(result: Result[Any]) -> Generator[Sequence[Any] | None, None, N
     first = next(batches, ())
     mapped = [cell for row in first[:1] for cell in row if hasattr(cell, "_sa_instance_state")]
     if not mapped:
-        yield list(result.keys())
+        yield list(result.keys()) if first else _names_without_rows(result)
         yield first
         yield from batches
     elif len(first[0]) > 1:
@@ -161,6 +161,20 @@ def _from_result(result: Result[Any]) -> Generator[Sequence[Any] | None, None, N
         yield None
         for batch in chain([first], batches):
             yield [row[0] for row in batch]
+
+
+def _names_without_rows(result: Any) -> list[str]:
+    """Return the names of a result without rows: of one class, those of its columns."""
+    context = getattr(getattr(result, "raw", result), "context", None)
+    found = [each["expr"] for each in _descriptions(getattr(context, "invoked_statement", None))]
+    mapper: Any = inspect(found[0], raiseerr=False) if len(found) == 1 else None
+    if not getattr(mapper, "is_mapper", False):
+        return list(result.keys())
+    return [each.key for each in mapper.column_attrs if not each.deferred]
+
+
+def _descriptions(statement: Any) -> Sequence[Any]:
+    return getattr(statement, "column_descriptions", ())
 
 
 def told(result: FilterResult[Any]) -> FilterResult[Any]:

@@ -367,6 +367,17 @@ def test_the_first_batch_of_objects_is_small_as_the_first_byte_waits_for_it(
     assert list(chain(*batches)) == list(range(1, COUNT + 1))
 
 
+@pytest.mark.parametrize("options", [{}, {"yield_per": 10}])
+def test_a_result_of_objects_without_rows_has_the_columns_of_their_class(
+    engine: Any, options: Any
+) -> None:
+    with Session(engine) as session:
+        found = session.execute(OBJECTS, execution_options=options)
+        header = document(found)[0]
+        none = OBJECTS.where(Order.id < 0)
+        assert document(session.execute(none, execution_options=options)) == [header]
+
+
 def test_a_result_with_an_object_among_others_is_an_error_that_tells_the_way(engine: Any) -> None:
     with Session(engine) as session:
         result = session.execute(select(Order, Customer).join(Customer))
