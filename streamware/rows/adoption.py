@@ -52,7 +52,7 @@ def is_object_row(row: Any) -> bool:
     Raises:
         EncodeError: It holds others beside an object.
     """
-    if not isinstance(row, tuple) or not hasattr(row, "_mapping"):
+    if not hasattr(type(row), "_mapping"):
         return False
     mapped = [cell for cell in row if hasattr(cell, "_sa_instance_state")]
     if mapped and len(row) > 1:
@@ -70,7 +70,7 @@ def _no_rows(rows: Any, cure: str) -> TypeError:
 
 
 def _article(name: str) -> str:
-    return f"an {name}" if name[:1] in "AEIOU" else f"a {name}"
+    return f"an {name}" if name[:1] in "AEIOUaeiou" else f"a {name}"
 
 
 def _refused(cure: str) -> Callable[[Any], Any]:

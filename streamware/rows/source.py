@@ -192,6 +192,7 @@ class OpenRows:
             close(source)
             raise
         self._source = source  # to be closed after the iterator
+        self._of_objects = False  # whether each row is an object, whose only name is its class's
         self._pieces: Pieces | OpenRows | None = None  # to be closed before it
 
     def start(self) -> tuple[object, Iterator[Any]]:
@@ -213,7 +214,7 @@ class OpenRows:
             self._names = inner.names
             return started
         elif is_object_row(first):
-            self._names = None  # its only name is that of the class
+            self._names, self._of_objects = None, True
             rows = map(itemgetter(0), rows)
             first = first[0]  # type: ignore[index]  # a tuple
         return first, rows if first is END else chain((first,), rows)
@@ -221,7 +222,7 @@ class OpenRows:
     @property
     def names(self) -> list[str] | None:
         """Names of the columns, if the source has them; some do only after the first row."""
-        if self._names is None:
+        if self._names is None and not self._of_objects:
             self._names = names_of(self._source)
         return self._names
 

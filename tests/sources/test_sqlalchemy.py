@@ -367,6 +367,29 @@ def test_the_first_batch_of_objects_is_small_as_the_first_byte_waits_for_it(
     assert list(chain(*batches)) == list(range(1, COUNT + 1))
 
 
+def test_rows_that_hold_one_object_are_that_object(engine: Any) -> None:
+    with Session(engine) as session:
+        expected = document(session.scalars(OBJECTS))
+        assert len(expected) > 2
+        for rows in (
+            session.execute(OBJECTS).all(),
+            iter(session.execute(OBJECTS)),
+            (row for row in session.execute(OBJECTS)),
+        ):
+            assert document(rows) == expected
+        several = iter(session.execute(select(Order, Customer).join(Customer)))
+        with pytest.raises(sw.EncodeError, match="row 1 holds an Order among others: select the"):
+            document(several)
+
+
+async def test_a_streamed_result_of_objects_is_read_beside_an_event_loop(path: Path) -> None:
+    async with connected(path) as async_engine, AsyncSession(async_engine) as session:
+        expected = await adocument(source.rows(async_engine, OBJECTS))
+        assert await adocument(await session.stream(OBJECTS)) == expected
+        assert await adocument(session.stream(OBJECTS)) == expected
+        assert await adocument(lambda: session.stream(OBJECTS)) == expected
+
+
 @pytest.mark.parametrize("options", [{}, {"yield_per": 10}])
 def test_a_result_of_objects_without_rows_has_the_columns_of_their_class(
     engine: Any, options: Any
