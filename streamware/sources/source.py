@@ -134,7 +134,8 @@ async def _ended(pull: Awaitable[T], cancel: AsyncCancel | None) -> T:
         await asyncio.wait({task})
     except asyncio.CancelledError:
         try:
-            for patience in _PATIENCE if cancel is not None else _PATIENCE[:1]:
+            # Cut off as it loads more, a greenlet of SQLAlchemy may crash the interpreter.
+            for patience in _PATIENCE if cancel is not None else _PATIENCE[-1:]:
                 done, _ = await asyncio.wait({task}, timeout=patience)
                 if done or cancel is None:
                     break
