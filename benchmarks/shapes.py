@@ -34,6 +34,14 @@ class Text(str):
     __slots__ = ()
 
 
+class Named(list[Any]):
+    """A row whose cells have names, as those of a cursor have."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__([(1,) * columns])
+        self.description = [(str(at),) for at in range(columns)]
+
+
 CELLS: dict[str, Callable[[int], object]] = {
     "str": lambda _: "abc",
     "int and str": lambda at: at if at % 2 else "abc",
@@ -113,6 +121,7 @@ CASES: dict[str, Case] = {
 GROWING: dict[str, Callable[[int], object]] = {
     "equal sheet names": lambda n: _drain([sw.Sheet("a", [(1,)])] * n, "xlsx"),
     "equal titles": lambda n: _drain([(1,) * n], "json", columns=[sw.Column(0, "a")] * n),
+    "chosen columns": lambda n: _drain(Named(10 * n), "csv", columns=list(map(str, range(10 * n)))),
     "integers of 5,000 digits": lambda n: _drain([(10**4999,)] * n, "csv"),
 }
 LONG: dict[str, Callable[[int], object]] = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from inspect import getattr_static, isroutine
 from itertools import repeat
 from operator import attrgetter, itemgetter, length_hint
@@ -34,6 +34,7 @@ from streamware.model.columns import (
     WideRows,
     bare_columns,
     check_note,
+    copied,
 )
 from streamware.model.sheet_options import SheetOptions
 from streamware.rows.batching import FIRST_ROWS
@@ -183,11 +184,11 @@ class Layout:
             self._check_position(key, first)
             return key
         if self._names is not None and self._shape in ("none", "sequence"):
-            if key in self._names:
-                return self._names.index(key)
+            if key in self._positions:
+                return self._positions[key]
             head, dot, rest = key.partition(".")
-            if dot and head in self._names:
-                return _Path(key, self._names.index(head), rest)
+            if dot and head in self._positions:
+                return _Path(key, self._positions[head], rest)
             raise self._error(f"there is no column {key!r}; there are: {_listed(self._names)}")
         if self._shape == "sequence":
             return at
@@ -199,6 +200,11 @@ class Layout:
         elif self._chosen and key in self._declared:
             return self._declared[key].key
         return key
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        """The position of each name; of equal ones that of the first."""
+        return {name: at for at, name in reversed(list(enumerate(self._names or ())))}
 
     def _lacks(self, row: Row, key: str | int) -> bool:
         try:
@@ -512,7 +518,7 @@ def replace_title(column: Column, title: object) -> Column:
     """
     if type(title) is str and title is column.title and column.note is None:
         return column
-    renamed = copy(column)
+    renamed = copied(column)
     object.__setattr__(renamed, "title", _resolved_text(title))
     if column.note is not None:
         object.__setattr__(renamed, "note", _resolved_text(column.note))
@@ -522,6 +528,8 @@ def replace_title(column: Column, title: object) -> Column:
 
 def _resolved_text(text: object) -> str:
     """Return a text as a `str`, called or translated; some lazy translations are callable, too."""
+    if type(text) is str:
+        return text
     makes = callable(text) and type(text).__str__ is object.__str__
     made = text() if makes or isroutine(text) else text  # type: ignore[operator]  # it is callable
     return str.__str__(made) if issubclass(type(made), str) else str(made)

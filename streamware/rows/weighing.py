@@ -22,7 +22,7 @@ from typing import Any
 from uuid import UUID
 
 from streamware.model.cell import Cell
-from streamware.model.columns import Sheet, Tagged
+from streamware.model.columns import WIDE, Sheet, Tagged
 
 MOST_CHARACTERS = 262_144  # of text in a batch
 _ITEM = 8  # characters that any item of a nested value counts for
@@ -40,6 +40,7 @@ _EMPTY = frozenset((None.__class__,))
 _TEXTS = frozenset((None.__class__, str))
 _LIGHT = _SMALL | _NUMBERS
 _MIXED = _LIGHT | {str}
+_WEIGHTLESS = _LIGHT - _EMPTY
 
 # fmt: off
 GAPS = (
@@ -187,7 +188,7 @@ class RowWeigher:
     def weigh_unlike(self, row: Any) -> int:
         """Return the characters of all cells of a row that cannot be weighed like others."""
         if self.joins:
-            self.joins, self.whole = False, None
+            self.joins, self.whole = False, None if self._filled else self.whole
         return self._size.row(row)
 
     def watch(self, row: Any) -> int:
@@ -220,10 +221,15 @@ class RowWeigher:
 
     def _look_at(self, row: Any, types: tuple[type, ...]) -> bool:
         """Look at the cells of types that were not at their key before, and at all numbers."""
+        self.width = len(types) or 1
+        if self.width > WIDE and type(row) in (tuple, list) and self._takes_whole(row, types):
+            new = self.whole is None
+            if new:
+                self.whole, self.joins = type(row), _are_texts(types)
+            return new
         keys, cells = _keys_and_cells(row)
         if not self._filled and type(row) in (tuple, list) and _are_texts(types):
             self.whole, self.joins = type(row), True
-        self.width = len(types) or 1
         numbers = [at for at, type_ in enumerate(types) if type_ in _NUMBERS]
         long = bool(numbers) and max([getsizeof(cells[at]) for at in numbers]) > _NUMBER
         if not self._passed and not long and type(row) in (tuple, list) and set(types) <= _MIXED:
@@ -239,6 +245,22 @@ class RowWeigher:
         if not new and len(self._ordinary) < _MOST_SHAPES:
             self._ordinary[types] = numbers
         return new
+
+    def _takes_whole(self, row: Any, types: tuple[type, ...]) -> bool:
+        """Return whether all cells of rows like this very wide one are weighed in one call.
+
+        That takes longer than weighing some of them, but knowing these takes longer still.
+        """
+        different = set(types)
+        if (
+            self.whole not in (None, type(row))
+            or (self.whole is None and different <= _WEIGHTLESS)
+            or not all(map(_is_hinted, different))
+            or (self.texts or self.mixed or self.others)
+        ):
+            return False
+        numbers = compress(row, map(_NUMBERS.__contains__, types))
+        return max(map(getsizeof, numbers), default=0) <= _NUMBER
 
     def _count_first(self, types: tuple[type, ...]) -> bool:
         """Have the cells of a first row count whose types are ordinary; return whether any is text.
@@ -397,6 +419,11 @@ def _tells_length(type_: type) -> bool:
     """Return whether `len(cell or "")` is the length of a text of this type."""
     honest = getattr(type_, "__len__", None) in _LENGTHS and not hasattr(type_, "__bool__")
     return honest and issubclass(type_, _TEXT)
+
+
+def _is_hinted(type_: type) -> bool:
+    """Return whether `length_hint` tells the length of the text of a short cell of this type."""
+    return type_ in _LIGHT or _tells_length(type_)
 
 
 def _are_texts(types: Iterable[type]) -> bool:

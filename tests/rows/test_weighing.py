@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 
 import streamware as sw
+from streamware.model.columns import WIDE
 from streamware.rows.weighing import GAPS, MOST_CHARACTERS, RowWeigher, Sizer
 
 LONG = "x" * 5000
@@ -284,6 +285,52 @@ def test_rows_of_nothing_but_texts_count_exactly(type_: Callable[..., Any]) -> N
         assert weigher.weigh(given) == sum(map(size, row))
         weigher.look(given)
         assert weigher.weigh({"a": LONG}) == weigher.weigh(SimpleNamespace(a=LONG)) == len(LONG)
+
+
+@pytest.mark.parametrize("type_", [tuple, list])
+def test_very_wide_rows_count_exactly_wherever_their_texts_are(type_: Callable[..., Any]) -> None:
+    weigher = RowWeigher(Sizer())
+    assert not weigher.look(type_(range(WIDE + 1)))
+    assert weigher.weigh(type_(["ab"] * (WIDE + 1))) == 0
+    assert weigher.look(type_(["ab", *range(WIDE)]))
+    for cells in ([None, 1.5, "abc", Text(LONG)], ["a"] * 4, [1] * 4, [b"ab", True, None, LONG]):
+        row = type_(cells * WIDE)
+        assert weigher.weigh(row) == sum(map(size, row))
+        assert not weigher.look(row)
+    assert not any([weigher.texts, weigher.mixed, weigher.others])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [[LONG], Lying(LONG), sw.Cell(LONG), Decimal("1" * 4000)],
+    ids=["list", "with another length", "cell", "number"],
+)
+@pytest.mark.parametrize("before", ["a", 1, None, ("a", None, 1)])
+def test_a_long_cell_of_any_type_counts_in_very_wide_rows(before: Any, cell: Any) -> None:
+    weigher = RowWeigher(Sizer())
+    common = ((before if isinstance(before, tuple) else (before,)) * WIDE)[:WIDE]
+    for _ in range(3):
+        weigher.look((*common, before))
+    row = (*common, cell, "abc", 1)
+    assert weigher.look(row) or weigher.weigh(row) >= size(cell)
+    weigher.look(row)
+    assert weigher.weigh(row) >= size(cell)
+    for _ in range(3):
+        weigher.weigh(row)
+        assert not weigher.look(row)
+
+
+def test_very_wide_rows_of_nothing_but_texts_may_have_other_cells_later() -> None:
+    weigher = RowWeigher(Sizer())
+    assert weigher.look(("a",) * (WIDE + 1))
+    assert weigher.joins
+    assert weigher.weigh(("abc",) * (WIDE + 1)) == 3 * (WIDE + 1)
+    row = (LONG, None, *["ab"] * (WIDE - 1))
+    assert weigher.weigh(row) == weigher.weigh(row) == size(LONG) + 2 * (WIDE - 1)
+    assert not weigher.look(row)
+    assert weigher.look([LONG] * (WIDE + 1))
+    assert weigher.weigh([LONG] * (WIDE + 1)) == len(LONG) * (WIDE + 1)
+    assert weigher.weigh(row) == size(LONG) + 2 * (WIDE - 1)
 
 
 def test_rows_of_types_in_any_order_are_ordinary_once_each_was_seen_in_its_place() -> None:
