@@ -154,13 +154,18 @@ class Column:
         try:
             self._check()
         except (TypeError, ValueError) as wrong:
-            wrong.args = (f"column {getattr(key, '__name__', key)}: {wrong}",)
+            named = key if isinstance(key, (str, int)) else getattr(key, "__name__", title)
+            if isinstance(named, (str, int)):
+                wrong.args = (f"column {named}: {wrong}",)
             raise
 
     def _check(self) -> None:
         key = self.key
         if isinstance(key, bool) or not (isinstance(key, (str, int)) or callable(key)):
-            raise TypeError(f"key must be a name, a position or a callable, not {key!r}")
+            raise TypeError(
+                f"key must be a name, a position or a callable, not {type(key).__name__}"
+                + _cure_of(key)
+            )
         choose("kind", self.kind, _KINDS)
         expect(self, "a number", int | float | None, "width")
         expect(self, "True or False", bool, "wrap", "hidden")
@@ -193,6 +198,15 @@ class Column:
 
 
 _KINDS, _ALIGNS, _TOTALS = map(get_args, (ColumnKind, Align, Total))
+
+
+def _cure_of(key: object) -> str:
+    """Return what to pass in place of a column of SQLAlchemy or Django, for a message."""
+    for owner, attribute in ((key, "key"), (key, "name"), (getattr(key, "field", None), "name")):
+        name = getattr(owner, attribute, None)
+        if isinstance(name, str):
+            return f"; pass its name, {name!r}"
+    return ""
 
 
 def _check_address(url: str | None) -> None:

@@ -35,7 +35,9 @@ def adopted(rows: Any) -> Any:
         if adopt is not None:
             return adopt(rows)
     if isinstance(rows, type) and not any(hasattr(rows, name) for name in _OPENED):
-        raise TypeError(f"rows must be rows, not the class {rows.__name__}: {_OF_CLASS}")
+        raise TypeError(
+            f"rows must be an iterable of rows, not the class {rows.__name__}: {_OF_CLASS}"
+        )
     if _is_cursor(rows):
         return _fetched(rows)
     queryset = _iterated(rows)  # whose truth would be a query
@@ -66,7 +68,8 @@ def is_object_row(row: Any) -> bool:
 
 def _no_rows(rows: Any, cure: str) -> TypeError:
     """Return the error to raise for something that is no rows."""
-    return TypeError(f"rows must be rows, not {_article(type(rows).__name__)}: {cure}")
+    kind = _article(type(rows).__name__)
+    return TypeError(f"rows must be an iterable of rows, not {kind}: {cure}")
 
 
 def _article(name: str) -> str:
@@ -123,7 +126,7 @@ def _filtered(rows: Any) -> Any:
 
 def _statement(rows: Any) -> Any:
     raise TypeError(
-        f"rows must be rows, not a statement ({type(rows).__name__}): pass"
+        f"rows must be an iterable of rows, not a statement ({type(rows).__name__}): pass"
         " streamware.sources.sqlalchemy.rows(engine, statement)"
     )
 
@@ -135,6 +138,10 @@ _TABLE = "pass streamware.sources.sqlalchemy.rows(engine, select(table))"
 
 _OF_CONNECTION = "pass streamware.sources.{}.rows(connection, 'SELECT …')"
 _POOL = "pass streamware.sources.{}.rows(pool, 'SELECT …')"
+_UNEXECUTED = (
+    "it has executed no query; pass it when it has, or"
+    " streamware.sources.{}.rows(connection, 'SELECT …')"
+)
 _SOURCES = {"psycopg": "psycopg", "sqlite3": "sqlite", "aiosqlite": "sqlite", "asyncpg": "asyncpg"}
 
 
@@ -174,12 +181,14 @@ class _Fetched:
 
 def _fetched(cursor: Any) -> _Fetched:
     if not cursor.description:
-        raise _no_rows(
-            cursor,
-            "it has executed no query; pass what its execute() returns, or"
-            " streamware.sources.dbapi.rows(connection, 'SELECT …')",
-        )
+        raise _no_rows(cursor, _UNEXECUTED.format("dbapi"))
     return _Fetched(cursor)
+
+
+def _sqlite(cursor: Any) -> Any:
+    if cursor.description is None:
+        raise _no_rows(cursor, _UNEXECUTED.format("sqlite"))
+    return cursor
 
 
 def _duckdb(connection: Any) -> Any:
@@ -268,6 +277,8 @@ _ADOPT: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("sqlalchemy", "async_scoped_session"): _refused(_BIND),
     ("psycopg_pool", "BasePool"): _refused(_POOL.format("psycopg")),
     ("asyncpg", "Pool"): _refused(_POOL.format("asyncpg")),
+    ("sqlite3", "Cursor"): _sqlite,
+    ("aiosqlite", "Cursor"): _sqlite,
     ("duckdb", "DuckDBPyConnection"): _duckdb,
     ("_duckdb", "DuckDBPyConnection"): _duckdb,
     ("duckdb", "DuckDBPyRelation"): _relation,

@@ -86,8 +86,8 @@ class Layout:
         own = list(self._declared) if self._declared else _row_names(first, self._shape)
         # Names of the source's columns, or of the cells of the first row.
         self._names: list[Any] | None = own if names is None else names
-        # The chosen keys that no row had so far; a later row may.
-        self.unseen: list[str | int] = []
+        # The chosen keys that no row had so far, with what to say of each; a later row may.
+        self.unseen: dict[str | int, str] = {}
         self._chosen = columns is not None  # whether the caller gave columns
         if columns is None:
             columns = self._implied(first)
@@ -196,7 +196,7 @@ class Layout:
             cells = [cell for cell in self._declared.values() if cell.title == key]
             if cells:  # by the title that its class gives it
                 return cells[0].key
-            self.unseen.append(key)
+            self.unseen[key] = _said_of(first, key)
         elif self._chosen and key in self._declared:
             return self._declared[key].key
         return key
@@ -222,7 +222,7 @@ class Layout:
                 kind = type(first).__name__
                 raise self._error(f"column {key} must be a name: row 1 is of type {kind}")
             if self._shape == "mapping" and key not in first:  # type: ignore[operator]  # a mapping
-                self.unseen.append(key)
+                self.unseen[key] = ""
         if self._shape == "sequence" and isinstance(key, int):
             width = len(first)  # type: ignore[arg-type]  # a sequence
             if not -width <= key < width:
@@ -232,7 +232,7 @@ class Layout:
         """Forget those of the unseen keys that one of these rows has."""
         for key in list(self.unseen):
             if any(self._has_key(row, key) for row in rows):
-                self.unseen.remove(key)
+                del self.unseen[key]
         if self._shape == "mapping" and self.unseen:
             known = [key for row in rows if isinstance(row, Mapping) for key in row]
             self._names = list(dict.fromkeys((*(self._names or ()), *known)))
@@ -243,15 +243,14 @@ class Layout:
         Args:
             rows: How many they are.
         """
-        key, after = self.unseen[0], ""
-        names = self._names or [name for name in dir(self._type) if not name.startswith("_")]
-        if rows > 1:
-            after = f" (nor is it in the {rows - 1} rows after it)"
-        if rows >= FIRST_ROWS and isinstance(key, str):
-            after += f"; if later ones have it, pass Column(lambda row: …, {key!r})"
-        return self._error(
-            f"there is no column {key!r} in row 1; there are: {_listed(names)}{after}"
-        )
+        key, said = next(iter(self.unseen.items()))
+        if not said:
+            names = self._names or [name for name in dir(self._type) if not name.startswith("_")]
+            said = f"there are: {_listed(names)}"
+        where = f"the first {rows} rows" if rows > 1 else "row 1"
+        if rows >= FIRST_ROWS and isinstance(key, str) and not self._declared:
+            said += f"; if later ones have it, pass Column(lambda row: …, {key!r})"
+        return self._error(f"there is no column {key!r} in {where}; {said}")
 
     def _has_key(self, row: Row, key: str | int) -> bool:
         return self._shape_of(row, 1) == "sequence" or not self._lacks(row, key)
@@ -622,6 +621,21 @@ def _has(row: object, name: str, error: AttributeError) -> bool:
     if found is _ABSENT:  # `__getattr__` was asked, and may have failed to find another name
         return error.name is not None and error.name != name
     return not isinstance(found, MemberDescriptorType)
+
+
+def _said_of(row: object, key: str) -> str:
+    """Return what to say of a path that a row lacks; nothing if it ends at the row itself."""
+    with suppress(Exception):  # of the caller's code, which has been called before
+        path = key.replace("__", ".")
+        if path != key and _reach(row, path, _ABSENT) is not _ABSENT:
+            return f"a path has dots: {path!r}"
+        *steps, last = key.split(".")
+        for step, after in zip(steps, [*steps[1:], last], strict=True):
+            row = _step(row, step)
+            if row is not _ABSENT and _step(row, after) is _ABSENT:
+                names = {} if isinstance(row, Mapping) else declared(row)
+                return f"{step} has no {after!r}" + (f"; it has: {_listed(names)}" if names else "")
+    return ""
 
 
 def _listed(names: Iterable[object]) -> str:

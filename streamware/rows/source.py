@@ -54,14 +54,21 @@ def checked(rows: Rows) -> Rows:
         return rows
     raise TypeError(
         "rows must be an iterable, an async iterable, or a callable that opens one,"
-        f" not {type(rows).__name__}"
+        f" not {type(rows).__name__}{_cure_of(rows)}"
     )
 
 
 def _cure_of(rows: object) -> str:
-    """Return what to pass in place of a text or a mapping, for a message."""
+    """Return what to pass in place of what is no rows, for a message."""
+    if isinstance(rows, str):
+        is_query = rows.lstrip()[:6].lower() in ("select", "with a")
+        return "; pass rows(connection, query) of streamware.sources" if is_query else ""
+    if isinstance(rows, int):  # as PyMySQL's `execute` returns
+        return "; pass the cursor, and not what its execute() returned"
     if not isinstance(rows, Mapping):
-        return "" if isinstance(rows, str) else "; read it first"
+        if isinstance(rows, (bytes, bytearray)):
+            return "; read it first"
+        return "; for one row pass [row]" if hasattr(rows, "__dict__") else ""
     if any(isinstance(column, (list, tuple)) for column in rows.values()):
         return "; for rows of its lists pass zip(*rows.values()) and columns=list(rows)"
     return "; for one row pass [row]"

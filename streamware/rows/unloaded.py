@@ -18,11 +18,12 @@ def remedy(error: BaseException, row: Any, key: object) -> str | None:
         return None
     owner, name = _missing(row, key)
     named = re.search(r"attribute '(\w+)'", str(error)) or re.search(r"'\w+\.(\w+)'", str(error))
-    name = name or (named[1] if named else "a value")
+    name = name or (named[1] if named else _unloaded(owner))
     kind = type(owner).__name__
     mapper = getattr(type(owner), "__mapper__", None)
     if mapper is None or name not in mapper.column_attrs.keys():  # noqa: SIM118 - it is no mapping
-        which = "…" if mapper is None else f"{kind}.{name}"
+        which = "…" if mapper is None or name is None else f"{kind}.{name}"
+        name = name or "a related value"
         return (
             f"{name} of {kind} was not selected with the row and cannot be loaded now: add"
             f" .options(selectinload({which})) to the statement"
@@ -36,6 +37,13 @@ def remedy(error: BaseException, row: Any, key: object) -> str | None:
         f"{name} of {kind} is deferred and cannot be loaded now: add"
         f" .options(undefer({kind}.{name})) to the statement"
     )
+
+
+def _unloaded(owner: Any) -> str | None:
+    """Return the relationship that an object has not loaded, if it is the only one."""
+    relationships = getattr(getattr(type(owner), "__mapper__", None), "relationships", ())
+    missing = [each.key for each in relationships if each.key not in vars(owner)]
+    return missing[0] if len(missing) == 1 else None
 
 
 def _says_unloaded(error: BaseException) -> bool:

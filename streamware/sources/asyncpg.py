@@ -13,7 +13,13 @@ import asyncpg
 
 from streamware.errors import EncodeError
 from streamware.sources.dbapi import NO_ROWS
-from streamware.sources.source import BATCH_ROWS, AsyncResults, AsyncSource, check_batch
+from streamware.sources.source import (
+    BATCH_ROWS,
+    AsyncResults,
+    AsyncSource,
+    check_batch,
+    check_query,
+)
 
 
 def rows(connections: Any, query: str, *arguments: object, batch: int = BATCH_ROWS) -> AsyncSource:
@@ -27,7 +33,7 @@ def rows(connections: Any, query: str, *arguments: object, batch: int = BATCH_RO
         batch: Rows read at a time.
 
     Raises:
-        TypeError: `connections` is something else.
+        TypeError: `connections` or `query` is something else.
         ValueError: `batch` is below 1.
 
     Source: asyncpg, "Cursors".
@@ -41,6 +47,7 @@ def rows(connections: Any, query: str, *arguments: object, batch: int = BATCH_RO
             "connections must be a connection string, a pool or a connection of asyncpg, not"
             f" {type(connections).__name__}"
         )
+    check_query(query)
     size = check_batch(batch)
 
     async def open_cursor(stack: AsyncExitStack) -> tuple[AsyncResults, None]:

@@ -247,9 +247,11 @@ def plain(value: object) -> object:
 
 def _title(model: type[Model], name: str, field: Any) -> str:
     """Return the title that the admin shows, in the language of this thread."""
+    if field is None and name.startswith("get_") and name.endswith("_display"):
+        field = field_of(model, name.removeprefix("get_").removesuffix("_display"))
     named = field if field is not None else getattr(model, name, None)
     given = getattr(named, "verbose_name", None) or getattr(named, "short_description", None)
-    return str(capfirst(given or name))
+    return str(capfirst(given or name.replace("_", " ")))
 
 
 def field_of(model: type[Model], name: str) -> Any:

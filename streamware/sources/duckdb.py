@@ -14,7 +14,14 @@ from typing import Any
 import duckdb
 
 from streamware.sources.dbapi import fetched
-from streamware.sources.source import BATCH_ROWS, Cancel, Results, Source, check_batch
+from streamware.sources.source import (
+    BATCH_ROWS,
+    Cancel,
+    Results,
+    Source,
+    check_batch,
+    check_query,
+)
 
 
 def rows(
@@ -34,12 +41,13 @@ def rows(
         batch: Rows read at a time.
 
     Raises:
-        TypeError: `database` is something else.
+        TypeError: `database` or `query` is something else; `parameters` is a single value.
         ValueError: `batch` is below 1.
     """
     if not isinstance(database, (str, PathLike, duckdb.DuckDBPyConnection)):
         kind = type(database).__name__
         raise TypeError(f"database must be a connection of DuckDB or a path, not {kind}")
+    check_query(query, parameters)
     size = check_batch(batch)
 
     def open_cursor(stack: ExitStack) -> tuple[Results, Cancel]:

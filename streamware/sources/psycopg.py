@@ -27,6 +27,7 @@ from streamware.sources.source import (
     Results,
     Source,
     check_batch,
+    check_query,
 )
 
 if TYPE_CHECKING:
@@ -68,11 +69,12 @@ def rows(
         batch: Rows read at a time.
 
     Raises:
-        TypeError: `connections` is something else.
+        TypeError: `connections` or `query` is something else; `parameters` is a single value.
         ValueError: `batch` is below 1.
 
     Source: psycopg 3, "Server-side cursors"; PostgreSQL, DECLARE.
     """
+    check_query("" if isinstance(query, Composable) else query, parameters)
     statement = query if isinstance(query, Composable) else SQL(query)
     size = check_batch(batch)
     if isinstance(connections, AsyncConnection) or _is_pool(connections, "__aenter__"):

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager, suppress
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from streamware.model.columns import Column
 
@@ -47,6 +47,10 @@ _UNUSABLE = ("closed", "not open", "no active connection", "transaction is abort
 _INSTEAD = (
     "if the connection was passed to the source: pass what opens one (an engine, a pool, a path, a"
     " callable), so that each export has one of its own"
+)
+_RETURNED = (
+    "a source is the rows of an export: return ExportResponse(source, …) of the framework, or, in"
+    " Flask and Starlette, sw.Export(source, …)"
 )
 T = TypeVar("T")
 _PATIENCE = (0.05, 0.2, 1.0)  # seconds that a call of a driver may still take once it is cancelled
@@ -118,7 +122,8 @@ def _telling() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if any(said in str(error) for said in _UNUSABLE):
+        text = str(error)
+        if "pool" not in text and any(said in text for said in _UNUSABLE):
             error.add_note(_INSTEAD)
         raise
 
@@ -149,7 +154,28 @@ async def _ended(pull: Awaitable[T], cancel: AsyncCancel | None) -> T:
     return task.result()
 
 
-class Source:
+class _Unreturned:
+    """What is no response; a framework that is given it is told what to return instead."""
+
+    __slots__ = ()  # and no `__dict__`, of which FastAPI would make JSON
+
+    if not TYPE_CHECKING:  # type checkers would accept any attribute because of it
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "keys":  # FastAPI calls `dict`, which looks for it
+                return _refuse
+            said = (
+                f"; {_RETURNED}" if name in ("status_code", "headers", "_resource_closers") else ""
+            )
+            text = f"{type(self).__name__!r} object has no attribute {name!r}{said}"
+            raise AttributeError(text, name=name, obj=self)
+
+
+def _refuse() -> NoReturn:
+    raise TypeError(_RETURNED)
+
+
+class Source(_Unreturned):
     """Rows that can be opened again and again.  Iterating a source opens and closes it, too.
 
     Args:
@@ -162,7 +188,7 @@ class Source:
             Whoever has may set it: no source asks its database by itself.
     """
 
-    total: int | None = None
+    __slots__ = ("_connect", "_prepare", "total")
 
     def __init__(
         self,
@@ -171,6 +197,7 @@ class Source:
     ) -> None:
         self._connect = connect
         self._prepare = prepare
+        self.total: int | None = None
 
     def prepare(self, columns: Columns) -> tuple[Source, Columns]:
         """Return the source that has the cells of `columns`, and the columns of the export."""
@@ -195,10 +222,10 @@ class Source:
             yield from reader
 
 
-class AsyncSource:
+class AsyncSource(_Unreturned):
     """Rows that an event loop can open again and again; see `Source`."""
 
-    total: int | None = None
+    __slots__ = ("_connect", "_prepare", "total")
 
     def __init__(
         self,
@@ -207,6 +234,7 @@ class AsyncSource:
     ) -> None:
         self._connect = connect
         self._prepare = prepare
+        self.total: int | None = None
 
     def prepare(self, columns: Columns) -> tuple[AsyncSource, Columns]:
         """Return the source that has the cells of `columns`, and the columns of the export."""
@@ -231,6 +259,22 @@ class AsyncSource:
         async with aclosing(await self.open_rows()) as reader:
             async for row in reader:
                 yield row
+
+
+def check_query(query: object, parameters: object = None) -> None:
+    """Check what a driver is asked.
+
+    Raises:
+        TypeError: The query is no text, or the parameters are a single value.
+    """
+    if not isinstance(query, (str, bytes)):
+        raise TypeError(f"query must be a str, such as 'SELECT …', not {type(query).__name__}")
+    is_single = isinstance(parameters, (str, bytes)) or not hasattr(parameters, "__getitem__")
+    if parameters is not None and is_single:
+        kind = type(parameters).__name__
+        raise TypeError(
+            f"parameters must be a list, a tuple or a mapping, not {kind}: pass [value]"
+        )
 
 
 def check_batch(rows: int) -> int:

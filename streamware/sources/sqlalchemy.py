@@ -111,7 +111,7 @@ def rows(
 
     Source: SQLAlchemy, "Fetching Large Result Sets with Yield Per".
     """
-    executable = text(statement) if isinstance(statement, str) else statement
+    executable = text(statement) if isinstance(statement, str) else _checked(statement)
     query = _Statement(executable, parameters, check_batch(batch), _entity(executable))
     if isinstance(bind, (Engine, Connection, Session, sessionmaker, scoped_session)):
         return _source(bind, query)
@@ -120,7 +120,26 @@ def rows(
     raise TypeError(
         "the first argument must be an engine, a sessionmaker, a session, a scoped session or a"
         f" connection of SQLAlchemy, not {type(bind).__name__}"
+        + ("; pass db.session" if hasattr(type(bind), "engines") else "")  # Flask-SQLAlchemy
     )
+
+
+def _checked(statement: Any) -> Executable:
+    """Return the statement.
+
+    Raises:
+        TypeError: It is something that is taken for one.
+    """
+    kind, cure = type(statement).__name__, "pass one, such as select(…)"
+    if isinstance(statement, Query):
+        cure = "pass its .statement, or the query itself in place of rows(…)"
+    elif isinstance(statement, (Result, FilterResult)):
+        cure = "pass what was executed"
+    elif isinstance(statement, type):
+        kind, cure = f"the class {statement.__name__}", f"pass select({statement.__name__})"
+    elif isinstance(statement, Executable):
+        return statement
+    raise TypeError(f"statement must be a statement of SQLAlchemy or a str, not {kind}: {cure}")
 
 
 def query_rows(query: Query[Any], *, batch: int = BATCH_ROWS) -> Source:

@@ -27,6 +27,7 @@ from streamware.sources.source import (
     Columns,
     Source,
     check_batch,
+    check_query,
 )
 
 if TYPE_CHECKING:
@@ -62,10 +63,11 @@ def rows(
         batch: Rows read at a time.
 
     Raises:
-        TypeError: `database` is something else.
+        TypeError: `database` or `query` is something else; `parameters` is a single value.
         ValueError: It is an in-memory database, which another connection cannot see; `batch` is
             below 1.
     """
+    check_query(query, parameters)
     size = check_batch(batch)
     if isinstance(database, (str, PathLike)):
         database = _connector(fspath(database))
@@ -79,9 +81,12 @@ def rows(
 class _Called(Source):
     """The rows of what a callable connects to; its result shows whether an event loop has to."""
 
+    __slots__ = ("_arguments", "_connects")
+
     def __init__(
         self, connect: Callable[[], Any], query: str, parameters: Parameters, size: int
     ) -> None:
+        self.total = None
         self._connects = connect
         self._arguments = query, parameters, size
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,16 @@ def test_columns_are_a_list(columns: Any) -> None:
 def test_a_key_is_a_name_a_position_or_a_callable(key: Any) -> None:
     with pytest.raises(TypeError, match="key must be a name, a position or a callable"):
         sw.Column(key)
+
+
+def test_the_error_for_a_column_of_a_mapper_has_the_name_to_pass() -> None:
+    field: Any = SimpleNamespace(name="number")
+    keys: list[Any] = [SimpleNamespace(key="number"), field, SimpleNamespace(field=field)]
+    for key in keys:
+        with pytest.raises(
+            TypeError, match=r"^key must .* SimpleNamespace; pass its name, 'number'"
+        ):
+            sw.encode([], columns=[key])
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,10 @@ class Connection:
         ([UUID(int=1)], "not UUID; for one column pass"),
         ([Path("a")], "Path; for one column pass"),
         (Connection(), "pass streamware.sources.dbapi.rows(connection, 'SELECT …')"),
-        (Cursor(), "it has executed no query; pass what its execute() returns"),
+        (Cursor(), "it has executed no query; pass it when it has, or streamware.sources.dbapi"),
+        (Order(), "not Order; for one row pass [row]"),
+        (7, "not int; pass the cursor, and not what its execute() returned"),
+        (" SELECT 1", "not a single str; pass rows(connection, query) of streamware.sources"),
     ],
 )
 def test_what_is_no_rows_is_an_error_that_says_what_is(rows: Any, cure: str) -> None:
@@ -112,6 +115,15 @@ def test_what_is_no_rows_is_an_error_that_says_what_is(rows: Any, cure: str) -> 
 def test_connections_name_their_source() -> None:
     connection = sqlite3.connect(":memory:")
     assert "streamware.sources.sqlite.rows(connection, 'SELECT …')" in error_of(connection)
+    connection.close()
+
+
+def test_a_cursor_of_sqlite_that_has_executed_no_query_is_no_empty_document() -> None:
+    connection = sqlite3.connect(":memory:")
+    cursor = connection.cursor()
+    assert "streamware.sources.sqlite.rows(connection, 'SELECT …')" in error_of(cursor)
+    assert "it has executed no query" in error_of(cursor.execute("create table t (a)"))
+    assert b"".join(sw.encode(cursor.execute("select a from t"))) == b"a\r\n"
     connection.close()
 
 

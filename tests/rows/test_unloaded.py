@@ -60,7 +60,7 @@ class Order:
             DetachedInstanceError(""),
             SimpleNamespace(order=Order()),
             "order.id",
-            "a value of SimpleNamespace",
+            "a related value of SimpleNamespace",
         ),
     ],
 )
@@ -68,6 +68,22 @@ def test_the_remedy_names_what_was_not_loaded(
     error: Exception, row: Any, key: object, said: str
 ) -> None:
     assert said in (remedy(error, row, key) or "")
+
+
+def test_what_a_property_needs_is_the_only_relationship_that_is_not_loaded() -> None:
+    class Related(Order):
+        __mapper__ = SimpleNamespace(
+            column_attrs={},
+            attrs={},
+            relationships=[SimpleNamespace(key="customer"), SimpleNamespace(key="lines")],
+        )
+
+    def said(row: Any) -> str:
+        return remedy(MissingGreenlet(""), row, "label") or ""
+
+    assert "selectinload(Related.customer)" in said(Related(lines=[]))
+    assert "a related value of Related" in said(Related())
+    assert "selectinload(…)" in said(Related())
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_only_the_relations_that_are_needed_are_joined() -> None:
         ("number", "Order number", "N1"),
         ("pk", "ID", "1"),
         ("status", "Status", "Paid"),
-        ("get_status_display", "Get_status_display", "Paid"),
+        ("get_status_display", "Status", "Paid"),
         ("customer", "Customer", "Customer Bo"),
         ("customer_id", "Customer", "2"),
         ("customer.name", "Name", "Bo"),

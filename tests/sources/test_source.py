@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
-from streamware.sources.source import AsyncSource, Source, check_batch
+from streamware.sources.source import AsyncSource, Source, check_batch, check_query
 
 
 class Database:
@@ -161,6 +161,29 @@ def test_the_rows_that_are_expected_are_known_of_a_prepared_source_too() -> None
     assert source.total is source.prepare(None)[0].total is None
     source.total = 3
     assert source.prepare(None)[0].total == 3
+
+
+@pytest.mark.parametrize("kind", [Source, AsyncSource])
+def test_a_source_that_a_view_returns_says_what_to_return(kind: Any) -> None:
+    source = kind(Database().connect)
+    with pytest.raises(TypeError, match=r"return ExportResponse\(source, …\)"):  # of FastAPI
+        dict(source)
+    with pytest.raises(TypeError):
+        vars(source)
+    with pytest.raises(AttributeError, match=r"'status_code'; .*ExportResponse"):  # of Django
+        getattr(source, "status_code")  # noqa: B009 - type checkers know that there is none
+    with pytest.raises(AttributeError, match=r"no attribute 'colour'$"):
+        getattr(source, "colour")  # noqa: B009
+
+
+def test_a_query_and_its_parameters_are_what_drivers_take() -> None:
+    for parameters in (None, [1], (1,), {"a": 1}):
+        check_query("select 1", parameters)
+    with pytest.raises(TypeError, match=r"query must be a str, such as 'SELECT …', not list"):
+        check_query([])
+    for single in (1, "abc", {1}):
+        with pytest.raises(TypeError, match=r"parameters must be a list, .*: pass \[value\]"):
+            check_query("select 1", single)
 
 
 def test_a_batch_is_at_least_a_row() -> None:

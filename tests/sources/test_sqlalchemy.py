@@ -248,6 +248,19 @@ def test_a_class_beside_something_else_is_refused_with_what_to_do(
         source.rows(engine, statement)
 
 
+def test_what_is_no_statement_is_an_error_that_says_what_is(engine: Any) -> None:
+    with Session(engine) as session, session.execute(select(Order)) as result:
+        cases: list[tuple[Any, str]] = [
+            (Order, "not the class Order: pass select"),
+            (session.query(Order), "not Query: pass its .statement, or the query itself"),
+            (result, "Result: pass what was executed"),
+            (session, "not Session: pass one, such as select"),
+        ]
+        for wrong, cure in cases:
+            with pytest.raises(TypeError, match=f"statement must be .*{cure}"):
+                source.rows(engine, wrong)
+
+
 def test_statements_without_rows_are_refused(engine: Any) -> None:
     with pytest.raises(sw.EncodeError, match="returns no rows"):
         document(source.rows(engine, text("delete from customers where id = 99")))
