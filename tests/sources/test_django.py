@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from functools import partial
@@ -282,12 +283,15 @@ def test_a_queryset_that_an_async_callable_returns_is_read_on_a_thread() -> None
     async def read(rows: Any) -> list[list[str]]:
         return csv_rows(b"".join([chunk async for chunk in sw.aencode(rows, columns=["number"])]))
 
+    before = set(threading.enumerate())
     queryset = Order.objects.order_by("pk")
     expected = csv_rows(b"".join(sw.encode(queryset, columns=["number"])))
     assert len(expected) > 1
     assert asyncio.run(read(partial(returned, queryset))) == expected
     assert asyncio.run(read(returned(queryset))) == expected
     assert asyncio.run(read(returned(queryset.none()))) == expected[:1]
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
     gc.collect()  # Django's connections of threads that have ended
 
 
