@@ -181,7 +181,7 @@ def test_the_workbook_is_valid_and_opens(tmp_path: Path) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("abcd"), st.integers() | st.text()), max_size=200),
+    st.lists(st.tuples(st.sampled_from("abcd"), st.integers() | st.text()), max_size=60),
     st.sampled_from([1, 7, 10**6]),
 )
 def test_no_row_is_lost_or_in_a_wrong_sheet(rows: list[tuple[str, Any]], chunk_size: int) -> None:
@@ -564,6 +564,7 @@ def test_a_row_that_does_not_fit_is_told_with_its_sheet() -> None:
         b"".join(sw.encode([sw.Sheet("b", [1])], "xlsx"))
 
 
+@pytest.mark.slow
 def test_links_and_notes_of_many_sheets_are_where_they_belong(tmp_path: Path) -> None:
     made = workbook(linked(7, 300), sheet_by="region")
     book = openpyxl_book(made.data)
@@ -579,6 +580,7 @@ def test_links_and_notes_of_many_sheets_are_where_they_belong(tmp_path: Path) ->
     assert ooxml_errors(made.data, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_links_and_notes_of_many_sheets_do_not_wait_in_memory() -> None:
     def peak(rows: Iterator[dict[str, Any]]) -> int:
         tracemalloc.start()

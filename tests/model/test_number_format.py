@@ -170,6 +170,7 @@ def test_any_code_is_taken_as_it_is_or_refused(code: str) -> None:
     assert problem is None or repr(code) in problem
 
 
+@pytest.mark.slow
 def test_named_formats_show_what_they_say(tmp_path: Path) -> None:
     formats = ["integer", "decimal", "percent", "money:EUR", "duration", "date"]
     columns = [sw.Column(at, name, format=name) for at, name in enumerate(formats)]

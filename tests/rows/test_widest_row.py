@@ -18,6 +18,7 @@ import streamware as sw
 
 LENGTH = 200_000
 ROWS, FIRST_WIDE = 120, 60
+FIRST = [pytest.param(0, marks=pytest.mark.slow), FIRST_WIDE]  # of the rows that are wide
 MOST = 8 * 2**20
 
 
@@ -152,7 +153,7 @@ def peak(given: Iterator[Any], form: str = "csv", **options: Any) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+@pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", CELLS)
 def test_memory_is_bounded_whatever_the_type_of_a_cell(name: str, first: int) -> None:
     if name == "path" and sys.version_info[:2] == (3, 12):
@@ -160,14 +161,14 @@ def test_memory_is_bounded_whatever_the_type_of_a_cell(name: str, first: int) ->
     assert peak(rows(*CELLS[name], first)) < MOST
 
 
-@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+@pytest.mark.parametrize("first", FIRST)
 def test_memory_is_bounded_for_lazy_translations(first: int) -> None:
     functional = pytest.importorskip("django.utils.functional", reason="needs django")
     made = functional.lazy(text, str)
     assert peak(rows(made, 1, first), values=sw.Values()) < MOST
 
 
-@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+@pytest.mark.parametrize("first", FIRST)
 def test_memory_is_bounded_for_arrays_of_objects(first: int) -> None:
     numpy = pytest.importorskip("numpy", reason="needs numpy")
     made = rows(lambda at: numpy.array([text(at)], dtype=object), 1, first)
@@ -180,7 +181,7 @@ def test_memory_is_bounded_in_every_format(name: str, form: str) -> None:
     assert peak(rows(*CELLS[name], FIRST_WIDE), form) < MOST
 
 
-@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+@pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_memory_is_bounded_whatever_the_shape_of_a_row(shape: str, first: int) -> None:
     made = rows(lambda at: Text(text(at)), 1, first, SHAPES[shape])
@@ -188,7 +189,7 @@ def test_memory_is_bounded_whatever_the_shape_of_a_row(shape: str, first: int) -
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+@pytest.mark.parametrize("first", FIRST)
 def test_what_a_conversion_makes_is_bounded(first: int, form: str) -> None:
     columns = [
         sw.Column(0, "a", convert=lambda at: Text(text(at)) if at >= first else at),
@@ -212,7 +213,7 @@ def test_rows_of_several_sheets_are_bounded(form: str, tagged: bool) -> None:
         assert peak(given, form, sheet_by=lambda row: f"{row[0] % 7}") < MOST
 
 
-@pytest.mark.parametrize("first", [0, FIRST_WIDE])
+@pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", ["of a subclass after numbers", "deep", "object"])
 def test_asynchronous_rows_are_bounded(name: str, first: int) -> None:
     async def source() -> AsyncIterator[Any]:

@@ -679,6 +679,7 @@ print(held)
 """
 
 
+@pytest.mark.slow
 @needs_linux
 def test_children_forked_while_requests_come_and_go_hold_nothing(folder: Path) -> None:
     assert ran(RACE, folder).stdout == "0\n"

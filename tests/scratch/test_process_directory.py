@@ -610,6 +610,7 @@ print(held)
 """
 
 
+@pytest.mark.slow
 @needs_fork
 @needs_linux
 def test_children_forked_while_threads_make_and_remove_hold_nothing(folder: Path) -> None:

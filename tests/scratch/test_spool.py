@@ -1307,6 +1307,7 @@ def test_a_failure_after_the_close_is_told_as_it_is(quota: FakeQuota, disk: Disk
     assert quota.empty
 
 
+@pytest.mark.slow
 def test_many_closes_among_many_writes_leave_nothing(quota: FakeQuota) -> None:
     for _ in range(200):
         spool = quota.spool(100)

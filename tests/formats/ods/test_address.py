@@ -46,6 +46,7 @@ def test_the_address_of_a_column_can_be_a_file(template: str, written: str) -> N
     assert f"HYPERLINK(&quot;{address}&quot;" in made.parts["content.xml"].decode()
 
 
+@pytest.mark.slow
 def test_libreoffice_goes_where_the_links_lead(tmp_path: Path) -> None:
     urls = ["a b.pdf", "../b.pdf", "internal:Other sheet!B2", "\\\\server\\share\\x.pdf"]
     rows = [(sw.Cell(url, url=url),) for url in urls]

@@ -132,6 +132,7 @@ def test_what_a_spreadsheet_cannot_hold_is_counted(
     assert made.converted == converted
 
 
+@pytest.mark.slow
 def test_libreoffice_reads_durations_back(tmp_path: Path) -> None:
     spans = [timedelta(hours=-1.5), timedelta(days=30_000), timedelta(0)]
     column = [sw.Column(0, format="[h]:mm:ss")]

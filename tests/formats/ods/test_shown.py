@@ -67,6 +67,7 @@ def texts(data: bytes) -> list[list[str]]:
     return [[str(cell) for cell in row.getElementsByType(TableCell)] for row in rows]
 
 
+@pytest.mark.slow
 def test_a_cell_has_the_text_that_libreoffice_shows(tmp_path: Path) -> None:
     data = ods([[value for value, _ in FORMATS]], [code for _, code in FORMATS])
     (shown,) = libreoffice_csv(data, tmp_path, name="book.ods")[1:]

@@ -163,6 +163,7 @@ def test_a_constant_is_no_name(form: Any, name: str) -> None:
         form(names={name: "1"})
 
 
+@pytest.mark.slow
 def test_a_sheet_named_like_an_escape_is_loaded_everywhere(tmp_path: Path) -> None:
     made = workbook([sw.Sheet("_x003A__x002F_", [(1,)])], sw.Xlsx(index=True))
     assert made.rows("Index") == [["-x003A_-x002F_", 1]]

@@ -130,6 +130,7 @@ def test_an_array_formula_is_one(compact: bool, tmp_path: Path) -> None:
     assert libreoffice_csv(made.data, tmp_path)[-1] == ["4", "5", "26"]
 
 
+@pytest.mark.slow
 def test_an_array_formula_of_ods_is_one(tmp_path: Path) -> None:
     rows = [(2, 3, None), (4, 5, sw.Formula("=SUM(A1:A2*B1:B2)", array=True))]
     made = workbook(rows, "ods", columns=[0, 1, 2])

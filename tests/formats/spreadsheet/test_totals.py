@@ -262,6 +262,7 @@ def test_an_empty_text_counts_as_nothing(form: str, name: Any, values: list[Any]
         assert made.rows()[-1][1] == expected
 
 
+@pytest.mark.slow
 def test_a_sum_over_empty_texts_is_calculated_alike(tmp_path: Path) -> None:
     made = totalled([1, "", 4, None], "average")
     assert libreoffice_csv(made.data, tmp_path)[-1] == ["", "2.5"]

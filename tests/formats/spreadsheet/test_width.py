@@ -55,6 +55,7 @@ def printed(data: bytes, extension: str, tmp_path: Path) -> str:
     return found.stdout.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [sw.Xlsx(), sw.Ods()], ids=["xlsx", "ods"])
 def test_what_comes_after_the_first_rows_has_room(form: Any, tmp_path: Path) -> None:
     rows = [dict.fromkeys(LAST)] * 40 + [LAST]
@@ -64,6 +65,7 @@ def test_what_comes_after_the_first_rows_has_room(form: Any, tmp_path: Path) -> 
     assert "Wednesday, 25 September 2024" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [sw.Xlsx, sw.Ods], ids=["xlsx", "ods"])
 def test_what_is_no_text_in_a_title_row_has_room(form: Any, tmp_path: Path) -> None:
     large = sw.Cell(1234567, sw.Style(format="money:EUR", bold=True, size=16))
@@ -75,6 +77,7 @@ def test_what_is_no_text_in_a_title_row_has_room(form: Any, tmp_path: Path) -> N
     assert "1,234,567.00 EUR" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["xlsx", "ods"])
 def test_a_cells_own_format_has_room(form: str, tmp_path: Path) -> None:
     cell = sw.Cell(1234567, sw.Style(format="money:EUR"))
@@ -90,6 +93,7 @@ def test_a_character_of_east_asia_counts_twice(text: str, width: int) -> None:
     assert text_width(text) == width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["xlsx", "ods"])
 def test_titles_and_texts_of_east_asia_have_room(form: str, tmp_path: Path) -> None:
     rows = [{"x": "東京都" * 8, "顧客の名前" * 4: "a"}]

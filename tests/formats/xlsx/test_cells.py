@@ -1060,6 +1060,7 @@ def test_links_together_are_those_one_by_one(rows: list[object], compact: bool) 
     assert together.converted == alone.converted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["xlsx", "ods"])
 def test_a_cell_may_be_the_address_it_leads_to(form: str, tmp_path: Path) -> None:
     address = "https://example.com/a%20b?c=1&d=ü#e"

@@ -134,6 +134,7 @@ FORMULAS = [
 ]
 
 
+@pytest.mark.slow
 def test_libreoffice_calculates_what_has_it(tmp_path: Path) -> None:
     made = workbook([(2, 3, *(sw.Formula(text) for text, _ in FORMULAS))])
     (shown,) = libreoffice_csv(made.data, tmp_path)

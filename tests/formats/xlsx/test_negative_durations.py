@@ -81,6 +81,7 @@ def test_a_workbook_from_1904_has_negative_durations() -> None:
     assert made.converted == {}
 
 
+@pytest.mark.slow
 def test_libreoffice_shows_negative_durations(tmp_path: Path) -> None:
     shown = libreoffice_csv(overtime("1904", format="[h]:mm").data, tmp_path)
     assert [row[0] for row in shown][1:4] == ["-1:30", "3:00", "-30:00"]

@@ -167,6 +167,7 @@ def test_a_cell_may_be_one_of_some_choices() -> None:
     assert found.allowBlank is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["xlsx", "ods"])
 def test_choices_may_be_in_other_cells(form: str, tmp_path: Path) -> None:
     given = ["=Lookup!$A$1:$A$70", ["='A & B'!$A$1:$A$70"], "=OFFSET(Lookup!$A$1,0,0,3,1)"]

@@ -339,6 +339,7 @@ def test_a_sheet_with_everything_is_valid(
     assert made.rows()[-1][2] == sum(n / 8 for n in range(count))
 
 
+@pytest.mark.slow
 def test_libreoffice_shows_a_sheet_with_everything(tmp_path: Path) -> None:
     made = workbook(orders(10), replace(ALL, table=True), columns=COLUMNS)
     shown = libreoffice_csv(made.data, tmp_path)

@@ -130,6 +130,7 @@ def without_values(data: bytes) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_libreoffice_calculates_the_totals_of_a_table(tmp_path: Path) -> None:
     data = without_values(totalled().data)
     assert libreoffice_csv(data, tmp_path)[-1] == ["20", "", "19"]

@@ -295,6 +295,7 @@ def test_any_table_is_read_as_it_was(table: list[tuple[object, ...]]) -> None:
     assert found + [[""] * 3] * (len(rows) - len(found)) == expected
 
 
+@pytest.mark.slow
 def test_libreoffice_and_csv_show_the_same_table(tmp_path: Path) -> None:
     rows = [
         {
