@@ -98,7 +98,7 @@ class Sizer:
 
     def row(self, row: object) -> int:
         """Return the characters of all cells of a row."""
-        return self.column(_keys_and_cells(row)[1])
+        return self.column(_cells(row))
 
     def _measure_of(self, cell: object) -> Callable[[Any], int]:
         type_ = type(cell)
@@ -210,7 +210,7 @@ class RowWeigher:
 
     def look(self, row: Any) -> bool:
         """Have the cells of a row count that may be long; return whether there was a new one."""
-        cells = row if type(row) is tuple else _keys_and_cells(row)[1]
+        cells = row if type(row) is tuple else _cells(row)
         types = tuple(map(type, cells))
         numbers = self._ordinary.get(types)
         if numbers is not None:
@@ -352,6 +352,10 @@ def _access(row: object) -> tuple[bool, bool]:
     return makes_defaults, hasattr(row, "__getitem__") and not makes_defaults
 
 
+def _cells(row: Any) -> Sequence[Any]:
+    return list(row.values()) if type(row) is dict else _keys_and_cells(row)[1]
+
+
 def _keys_and_cells(row: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     if type(row) in (tuple, list):
         return range(len(row)), row
@@ -458,22 +462,40 @@ def _nested(cell: Any) -> int:
     rest = [cell]
     while rest and length < MOST_CHARACTERS:
         item = rest.pop()
-        if isinstance(item, _TEXT):
-            length += _length(item)
-        elif isinstance(item, (list, tuple, set, frozenset, Mapping)):
+        type_ = type(item)
+        if type_ is str:
+            length += len(item)
+        elif type_ in _SMALL:
+            continue
+        elif type_ is dict or type_ is list:
             length += _ITEM * len(item)
             if length < MOST_CHARACTERS:
-                with suppress(Exception):  # of the caller's code: raised again where it is written
-                    rest += item
-                    rest += item.values() if isinstance(item, Mapping) else ()
-        elif isinstance(item, (Enum, Cell)):
-            rest += (item.value, *((item.note, item.url) if isinstance(item, Cell) else ()))
-        elif isinstance(item, (int, Decimal)):
-            length += _digits(item)
-        elif isinstance(item, PurePath):
-            length += len(str(item))
-        elif hasattr(item, "nbytes"):
-            length += item.nbytes
-            if getattr(getattr(item, "dtype", None), "hasobject", False):
-                rest.append(item.tolist())
+                rest += item
+                rest += item.values() if type_ is dict else ()
+        else:
+            length += _odd(item, rest, MOST_CHARACTERS - length)
     return length
+
+
+def _odd(item: Any, rest: list[Any], room: int) -> int:
+    """Return the characters of an item of a rarer type, and append what it holds to `rest`."""
+    if isinstance(item, _TEXT):
+        return _length(item)
+    if isinstance(item, (list, tuple, set, frozenset, Mapping)):
+        length = _ITEM * len(item)
+        if length < room:
+            with suppress(Exception):  # of the caller's code: raised again where it is written
+                rest += item
+                rest += item.values() if isinstance(item, Mapping) else ()
+        return length
+    if isinstance(item, (Enum, Cell)):
+        rest += (item.value, *((item.note, item.url) if isinstance(item, Cell) else ()))
+    elif isinstance(item, (int, Decimal)):
+        return _digits(item)
+    elif isinstance(item, PurePath):
+        return len(str(item))
+    elif hasattr(item, "nbytes"):
+        if getattr(getattr(item, "dtype", None), "hasobject", False):
+            rest.append(item.tolist())
+        return int(item.nbytes)
+    return 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import re
 import uuid
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -17,6 +19,7 @@ from typing import Any
 
 from streamware.values.dates import iso_duration
 from streamware.values.lazy_text import is_lazy_text
+from streamware.values.numbers import orjson
 from streamware.values.objects import held_by, text_of
 from streamware.values.scalars import is_null, is_numpy_scalar, listed, plain_scalar
 
@@ -30,8 +33,25 @@ ADDRESSES = (
 )
 
 
+# What orjson writes otherwise than the standard library: exponents, small numbers, and NaN as null.
+# The same bytes may be in a text, which is then only written more slowly.
+_OTHERWISE = re.compile(rb"[0-9][eE][+-]?[0-9]|0\.0000|null")
+_PASSED_ON = (  # to `_json_default`, as the standard library does
+    0
+    if orjson is None
+    else orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+
+
 def compact_json(value: object) -> str | None:
     """Return JSON text without blanks; None if JSON cannot hold something inside."""
+    if orjson is not None:
+        with suppress(TypeError, ValueError, RecursionError):  # the standard library may know it
+            blob: bytes = orjson.dumps(value, default=_json_default, option=_PASSED_ON)
+            if not _OTHERWISE.search(blob):
+                return blob.decode()
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_default)
     except (TypeError, ValueError, RecursionError):
