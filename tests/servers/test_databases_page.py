@@ -90,7 +90,7 @@ async def fastapi_get(part: str, names: dict[str, Any]) -> list[list[str]]:
 
 def test_objects_of_a_sessionmaker(engine: Any) -> None:
     found = flask_get(
-        "sqlalchemy.rows(Session, statement)", ORM | {"Session": sessionmaker(engine)}
+        "sqlalchemy.rows(Session, select(Order))", ORM | {"Session": sessionmaker(engine)}
     )
     assert found[:2] == [
         ["number", "placed", "customer.name", "total"],
@@ -121,7 +121,7 @@ def test_objects_of_flask_sqlalchemy(where: Databases, path: str, first: list[st
     db.init_app(app)
     columns = ["number", "placed", "customer.name", "total"]
     names = ORM | {"app": app, "db": db, "columns": columns, "sqlalchemy": sqlalchemy}
-    exec(block(PAGE, "Order.query.options"), names)
+    exec(block(PAGE, "Order.query.where"), names)
     found = csv_rows(app.test_client().get(path, buffered=True).data)
     assert found[1] == first
     assert len(found) == ORDERS + 1
