@@ -18,7 +18,7 @@ from streamware.formats.localized import LocaleFormatter, Rewrite, languages, wi
 from streamware.formats.plain_lines import PlainLines
 from streamware.formats.protocol import Context
 from streamware.formats.text import formatters, label
-from streamware.model.columns import WIDE, Batch, Column, WideRows
+from streamware.model.columns import WIDE, Batch, Column, RowColumns
 from streamware.model.style import expect
 from streamware.values.cell_formatter import SEPARATOR, TextRules
 from streamware.values.column_formatter import ColumnFormatter
@@ -276,7 +276,7 @@ class CsvEncoder:
 
     def _wide_lines(self, batch: Batch) -> bytes:
         columns = batch.columns
-        rows = columns.rows if isinstance(columns, WideRows) else zip(*columns, strict=True)
+        rows = columns.rows if isinstance(columns, RowColumns) else zip(*columns, strict=True)
         cells = list(chain.from_iterable(rows))
         tokens = self._columns[0].cells(cells, batch.first, self._names)
         width = len(self._names)

@@ -17,7 +17,7 @@ from itertools import chain, compress, repeat
 from operator import attrgetter, is_
 from typing import Any
 
-from streamware.model.columns import Batch, WideRows
+from streamware.model.columns import Batch, RowColumns
 from streamware.values.cell_formatter import SEPARATOR
 from streamware.values.formula_text import SIGN_BYTES, STARTS, FormulaGuard
 from streamware.values.numbers import orjson
@@ -67,7 +67,7 @@ class PlainLines:
             self._rest -= 1
             return None
         columns = batch.columns
-        rows = columns.rows if isinstance(columns, WideRows) else list(zip(*columns, strict=True))
+        rows = columns.rows if isinstance(columns, RowColumns) else list(zip(*columns, strict=True))
         lines = self._written(rows, len(columns))
         self._skipped = 0 if lines else min(4 * self._skipped + 1, _MOST_SKIPPED)
         self._rest = self._skipped

@@ -361,13 +361,14 @@ class Batch:
 
 
 WIDE = 512
-"""Columns from which rows are passed on, and may be written, row by row."""
+"""Columns from which rows are weighed whole, and may be written row by row."""
 
 
-class WideRows(Sequence[Cells]):
-    """The columns of rows that all have a cell in each of very many columns.
+class RowColumns(Sequence[Cells]):
+    """The columns of rows that all have a cell in each.
 
-    They are made only if something asks for them: columns of a few cells cost more than the cells.
+    They are made only if something asks for them: what writes rows as they are does without, and of
+    thousands of columns with a few cells each one costs more than its cells.
 
     Args:
         rows: The rows, tuples or lists.

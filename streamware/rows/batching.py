@@ -124,21 +124,22 @@ class RowBatcher:
         Returns:
             What is left of `room`, and whether `most` rows were there.
         """
-        append, weigher, gap = self.pending.append, self._weigher, self._gap
-        texts, mixed, others, looked = weigher.texts, weigher.mixed, weigher.others, gap
+        append, weigher, gap, looked = self.pending.append, self._weigher, self._gap, self._gap
+        texts, whole, rest = weigher.texts, weigher.whole, weigher.has_rest
         for row in islice(self._rows, most):
             append(row)
             try:
-                if type(row) is weigher.whole:
+                if type(row) is whole:
                     text = len("".join(row)) if weigher.joins else sum(map(length_hint, row))
                 else:
                     text = 0
                     for key in texts:
                         text += len(row[key] or "")
-                    if mixed or others:
+                    if rest:
                         text += weigher.weigh_rest(row)
             except Exception:  # noqa: BLE001 - of the caller's code: raised again where cells are read
                 text = weigher.weigh_unlike(row)
+                whole = weigher.whole
             gap -= 1
             if not gap:
                 gap = next(weigher.gaps)
@@ -146,6 +147,7 @@ class RowBatcher:
                 if weigher.look(row):
                     text = self._cell_size.row(row)
                     self._unweighed |= self._started
+                whole, rest = weigher.whole, weigher.has_rest
             room -= text
             if room < 0 or monotonic() > self._due:
                 self._gap = gap

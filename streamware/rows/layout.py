@@ -23,15 +23,14 @@ from uuid import UUID
 
 from streamware.errors import EncodeError
 from streamware.model.columns import (
-    WIDE,
     Cells,
     Column,
     Head,
     Key,
     Row,
+    RowColumns,
     Sheet,
     Tagged,
-    WideRows,
     bare_columns,
     check_note,
     copied,
@@ -106,13 +105,8 @@ class Layout:
         self._in_dict = self._found(first, is_in_dict)
         # Positions of the columns whose cells code of the caller may make, when they are read.
         self.made = self._made(columns, self._in_dict | self._found(first, is_slot))
-        # Whether rows like the first are passed on as they are, because they are so wide.
-        self._takes_rows = (
-            self._type in (tuple, list)
-            and self._width is not None
-            and self._width > WIDE
-            and not self.made
-        )
+        # Whether rows like the first are passed on as they are.
+        self._takes_rows = self._type in (tuple, list) and self._width is not None and not self.made
 
     def cells_of_few(self, rows: Sequence[Row], first: int) -> Sequence[Cells]:
         """Return what `cells` returns, for as few rows as may be read whatever code makes of them.
@@ -135,7 +129,7 @@ class Layout:
         columns = None
         if list(map(type, rows)).count(self._type) == len(rows):
             if self._takes_rows and set(map(len, rows)) == {self._width}:  # type: ignore[arg-type]
-                return WideRows(rows)
+                return RowColumns(rows)
             by = self._by_position if self._shape == "sequence" else self._by_name
             columns = by(rows, first)
         if columns is None:

@@ -179,7 +179,7 @@ class RowWeigher:
             text = 0
             for key in self.texts:
                 text += len(row[key] or "")
-            if self.mixed or self.others:
+            if self.has_rest:
                 text += self.weigh_rest(row)
         except (TypeError, ValueError, LookupError, AttributeError):
             return self.weigh_unlike(row)
@@ -202,6 +202,11 @@ class RowWeigher:
             if self.look(row):
                 return self._size.row(row)
         return self.weigh(row)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether there are cells that are not weighed by their `len`."""
+        return bool(self.mixed or self.others)
 
     def weigh_rest(self, row: Any) -> int:
         """Return the characters of the cells that are not weighed by their `len`."""

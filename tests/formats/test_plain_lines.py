@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import streamware as sw
 from streamware.formats.plain_lines import PlainLines
 from streamware.formats.protocol import Context
-from streamware.model.columns import Batch, Column, Head, WideRows
+from streamware.model.columns import Batch, Column, Head, RowColumns
 from streamware.receipt import Receipt
 from streamware.values.formula_text import guard_of
 
@@ -38,7 +38,7 @@ class Level(StrEnum):
 
 def batch(rows: list[tuple[Any, ...]], *, wide: bool = False) -> Batch:
     columns = tuple(map(Column, range(len(rows[0]))))
-    return Batch(Head(None, columns), 1, len(rows), WideRows(rows) if wide else list(zip(*rows)))  # noqa: B905
+    return Batch(Head(None, columns), 1, len(rows), RowColumns(rows) if wide else list(zip(*rows)))  # noqa: B905
 
 
 def at_once(rows: list[tuple[Any, ...]], form: sw.Csv, **options: Any) -> bytes | None:
