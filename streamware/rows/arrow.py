@@ -54,8 +54,11 @@ class ArrowRows:
     """
 
     def __init__(self, table: Any) -> None:
-        import pyarrow  # noqa: PLC0415 - needed for Arrow only
-
+        try:
+            import pyarrow  # noqa: PLC0415 - needed for Arrow only
+        except ImportError as error:
+            kind = type(table).__name__
+            raise ImportError(f"a {kind} is read by pyarrow: pip install pyarrow") from error
         self.count = _count(table)
         self._pyarrow = pyarrow
         self._reader = _reader_of(table, pyarrow)

@@ -190,6 +190,7 @@ def test_arrows_files_and_datasets_are_rows_more_than_once(tmp_path: Path) -> No
 
 def test_duckdbs_relations_and_executed_connections_are_rows() -> None:
     duckdb = pytest.importorskip("duckdb", reason="skipped: needs duckdb")
+    pytest.importorskip("pyarrow", reason="skipped: needs pyarrow")
     with duckdb.connect() as connection:
         assert "streamware.sources.duckdb.rows(connection" in error_of(connection)
         relation = connection.sql(f'select {2**128 - 1}::uhugeint as huge, \'101\'::bit as "b"""')

@@ -18,6 +18,13 @@ def table() -> Any:
     return pyarrow.table({"id": [1, 2], "day": days, "name": ["a,b", "ü"]})
 
 
+def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pyarrow.table({"a": [1]})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r"^a Table is read by pyarrow: pip install pyarrow$"):
+        b"".join(sw.encode(table))
+
+
 def test_an_arrow_table_is_read_by_rows_under_its_own_names() -> None:
     expected = 'id,day,name\r\n1,2024-02-29,"a,b"\r\n2,,ü\r\n'
     assert b"".join(sw.encode(table(), "csv")).decode() == expected
