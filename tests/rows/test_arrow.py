@@ -1,4 +1,5 @@
 import datetime
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
