@@ -279,6 +279,7 @@ async def returned(rows: Any) -> Any:
     return rows
 
 
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")  # CPython 3.13
 def test_a_queryset_that_an_async_callable_returns_is_read_on_a_thread() -> None:
     async def read(rows: Any) -> list[list[str]]:
         return csv_rows(b"".join([chunk async for chunk in sw.aencode(rows, columns=["number"])]))
