@@ -80,12 +80,12 @@ CONVERSIONS = {
     "long_text": Conversion(
         _SPREADSHEETS, "Text over 32,767 UTF-16 units was cut, and ends in an ellipsis."
     ),
+    "month": Conversion(
+        _ALL, "A month of an interval of Arrow was taken for 30 days, as drivers of databases do."
+    ),
     "nanosecond": Conversion(
         _ALL,
         "A time, or a duration in a column of that kind, lost what is finer than a microsecond.",
-    ),
-    "month": Conversion(
-        _ALL, "A month of an interval of Arrow was taken for 30 days, as drivers of databases do."
     ),
     "negative_duration": Conversion(
         _SPREADSHEETS,

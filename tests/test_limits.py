@@ -215,6 +215,14 @@ THEN = [
 ]
 
 
+def test_a_source_that_ends_when_it_is_interrupted_was_not_complete(clock: Any) -> None:
+    """Also if the timer is ahead of the clock by which an export knows that its time is over."""
+    rows = Blocked(5, partial(orders, 0))
+    limits = sw.Limits(seconds=0.05, status=None)
+    reply = wsgi_get(sw.Export(rows, limits=limits, cancel=rows.interrupted.set))
+    assert isinstance(reply.error, sw.LimitError)
+
+
 @pytest.mark.parametrize("then", THEN)
 @pytest.mark.parametrize("get", [wsgi_get, asgi_get])
 def test_a_pull_that_is_blocked_before_the_first_byte_is_a_503(get: Get, then: Any) -> None:

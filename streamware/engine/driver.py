@@ -315,6 +315,8 @@ class Driver:
         more = True
         while more:
             with self._encoding():
+                if self._deadline.struck:  # a source that was interrupted may simply end
+                    raise self.document.overdue()
                 self.document.check_time()
                 more = self.document.finish()
             if more and self.document.size >= self._options.chunk_size:

@@ -26,11 +26,9 @@ _GRANIAN_BREAKS = (2, 8, 9)
 # Servers that run no Python, so that something is between them and the application, unless there
 # is a key that says what; prefixes of SERVER_SOFTWARE, in lower case.
 _FRONTS = ("apache", "nginx", "lighttpd", "litespeed", "openlitespeed", "microsoft-iis", "caddy")
-_TELLING = {
-    "uwsgi.version": "uWSGI",
-    "werkzeug.debug.preserve_context": "Werkzeug's debugger",
-}
-"""Keys of the environ that tell what hides it."""
+_DEBUGGER = "werkzeug.debug.preserve_context"
+"""A key of the environ, set by Werkzeug's debugger; also by test clients of Flask, which have no
+connection."""
 _RELAYS = "starlette.middleware.base"
 """The module whose middlewares end a body politely, if it is loaded at all."""
 
@@ -38,8 +36,10 @@ _RELAYS = "starlette.middleware.base"
 def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
     """Return what would hide from a WSGI client that a body was cut; None if nothing."""
     software = str(environ.get("SERVER_SOFTWARE") or "").lower()
-    if named := next((name for key, name in _TELLING.items() if key in environ), None):
-        return named
+    if "uwsgi.version" in environ:
+        return "uWSGI"
+    if _DEBUGGER in environ and "REMOTE_PORT" in environ:
+        return "Werkzeug's debugger"
     if software.startswith("wsgiserver/"):
         return "wsgiref"
     if software.startswith("granian") and _granian() < _GRANIAN_BREAKS:

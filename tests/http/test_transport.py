@@ -36,7 +36,11 @@ APACHE = {
         ({"SERVER_PROTOCOL": "HTTP/1.1", "uwsgi.version": b"2.0.31"}, "uWSGI"),
         ({**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": ""}, None),
         ({"mod_wsgi.process_group": "localhost:80"}, "mod_wsgi's daemon mode"),
-        ({"werkzeug.debug.preserve_context": print}, "Werkzeug's debugger"),
+        (
+            {"werkzeug.debug.preserve_context": print, "REMOTE_PORT": 50000},
+            "Werkzeug's debugger",
+        ),
+        ({"werkzeug.debug.preserve_context": print}, None),  # a test client of Flask
         (
             {**APACHE, "mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": "site"},
             "mod_wsgi's daemon mode",
@@ -153,6 +157,7 @@ _debugged = DebuggedApplication(_telling, evalex=True)  # keeps shared memory as
 
 def test_the_debugger_of_werkzeug_is_known() -> None:
     """As it runs with `flask run --debug`: it ends a body whose rows have failed."""
-    Client(_telling).get("/")
-    Client(_debugged).get("/")
+    connection = {"REMOTE_PORT": 50000}
+    Client(_telling).get("/", environ_overrides=connection)
+    Client(_debugged).get("/", environ_overrides=connection)
     assert _told == [None, "Werkzeug's debugger"]
