@@ -33,13 +33,17 @@ _RELAYS = "starlette.middleware.base"
 """The module whose middlewares end a body politely, if it is loaded at all."""
 
 
+def _named(environ: Mapping[str, Any]) -> str | None:
+    if _DEBUGGER in environ and "REMOTE_PORT" in environ:
+        return "Werkzeug's debugger"
+    return "uWSGI" if "uwsgi.version" in environ else None
+
+
 def silent_wsgi(environ: Mapping[str, Any]) -> str | None:
     """Return what would hide from a WSGI client that a body was cut; None if nothing."""
     software = str(environ.get("SERVER_SOFTWARE") or "").lower()
-    if "uwsgi.version" in environ:
-        return "uWSGI"
-    if _DEBUGGER in environ and "REMOTE_PORT" in environ:
-        return "Werkzeug's debugger"
+    if named := _named(environ):
+        return named
     if software.startswith("wsgiserver/"):
         return "wsgiref"
     if software.startswith("granian") and _granian() < _GRANIAN_BREAKS:
