@@ -8,7 +8,9 @@ far apart, so that no pattern in the rows can hide from it for long.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -23,12 +25,14 @@ from uuid import UUID
 
 from streamware.model.cell import Cell
 from streamware.model.columns import WIDE, Sheet, Tagged
+from streamware.model.holders import is_record, reader_of
 
 MOST_CHARACTERS = 262_144  # of text in a batch
 _ITEM = 8  # characters that any item of a nested value counts for
 _NUMBER = 256  # bytes of memory from which a number counts; each is 2.4 digits
 _TEXT = (str, bytes, bytearray)
 _HOLDERS = (*_TEXT, list, dict, tuple)  # types that may hold text, of the attributes of an object
+_CONTAINERS = (list, tuple, AbstractSet, deque)  # that are written as JSON, as mappings are
 _LENGTHS = frozenset(type_.__len__ for type_ in _TEXT)  # that tell the truth
 _SMALL = frozenset(
     (None.__class__, bool, float, complex, date, datetime, time, timedelta, UUID, range)
@@ -112,10 +116,12 @@ class Sizer:
             return lambda cell: len(str(cell))
         if issubclass(type_, Cell):
             return lambda cell: sum(map(self, (cell.note, cell.url, _value(cell))))
-        if issubclass(type_, (list, tuple, set, frozenset, Mapping)):
+        if issubclass(type_, (*_CONTAINERS, Mapping)) or is_record(cell):
             return _nested
         if hasattr(type_, "nbytes"):  # a memoryview, or something of NumPy
             return _bytes
+        if reader_of(cell) is not None:
+            return _nested
         if issubclass(type_, tuple(_SMALL - {None.__class__, bool, range})):
             return _nothing
         return self._spelling if self._spelled and self._spelled(cell) else _attributes
@@ -484,23 +490,39 @@ def _nested(cell: Any) -> int:
 
 def _odd(item: Any, rest: list[Any], room: int) -> int:
     """Return the characters of an item of a rarer type, and append what it holds to `rest`."""
-    if isinstance(item, _TEXT):
+    kind = type(item)  # what `isinstance` asks, a lazy object of Django evaluates
+    if issubclass(kind, _TEXT):
         return _length(item)
-    if isinstance(item, (list, tuple, set, frozenset, Mapping)):
+    if issubclass(kind, (int, Decimal)):
+        return _digits(item)
+    if issubclass(kind, (*_CONTAINERS, Mapping)):
         length = _ITEM * len(item)
         if length < room:
             with suppress(Exception):  # of the caller's code: raised again where it is written
                 rest += item
-                rest += item.values() if isinstance(item, Mapping) else ()
+                rest += item.values() if issubclass(kind, Mapping) else ()
         return length
-    if isinstance(item, (Enum, Cell)):
-        rest += (item.value, *((item.note, item.url) if isinstance(item, Cell) else ()))
-    elif isinstance(item, (int, Decimal)):
-        return _digits(item)
-    elif isinstance(item, PurePath):
+    if issubclass(kind, PurePath):
         return len(str(item))
-    elif hasattr(item, "nbytes"):
+    if hasattr(kind, "nbytes"):
         if getattr(getattr(item, "dtype", None), "hasobject", False):
             rest.append(item.tolist())
         return int(item.nbytes)
-    return 0
+    held = _held(item)
+    rest += held
+    return _ITEM * len(held)
+
+
+def _held(item: Any) -> Sequence[Any]:
+    """Return what a cell, a record or an object of another library holds; nothing of others."""
+    kind = type(item)
+    if issubclass(kind, Cell):
+        return item.value, item.note, item.url
+    if issubclass(kind, Enum):
+        return (item.value,)
+    if is_record(item):
+        return [value for _, value in _items(item)]
+    if (read := reader_of(item)) is not None:
+        with suppress(Exception):  # of the caller's code: raised again where it is written
+            return (read(item),)
+    return ()

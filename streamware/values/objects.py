@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
-from datetime import timedelta
-from operator import attrgetter, methodcaller
 from typing import Any
+
+from streamware.model.holders import INTERVAL, is_record, names_of_class, reader_of
 
 # Classes whose text is their meaning, each with its library.
 _TEXTS = frozenset(
@@ -46,14 +46,6 @@ _TEXTS = frozenset(
 _RANGES = frozenset(
     (library, "Range") for library in ("psycopg", "psycopg2", "asyncpg", "sqlalchemy")
 )
-_INTERVAL = "MonthDayNano"  # of pyarrow, in whose module it is not
-_MONTH = 30  # days that drivers of databases take it for
-
-
-def names_of_class(value: object) -> Iterator[tuple[str, str]]:
-    """Yield the library and the name of the class of a value, and of each of its bases."""
-    for class_ in type(value).__mro__:
-        yield class_.__module__.partition(".")[0], class_.__name__
 
 
 def text_of(value: Any) -> str | None:
@@ -83,34 +75,13 @@ def stands_for_another(value: object) -> bool:
     type_ = type(value)
     if type_.__module__ == "django.utils.functional":
         return any(base.__name__ == "LazyObject" for base in type_.__mro__)
-    return type_.__module__.partition(".")[0] == "pyarrow" or type_.__name__ == _INTERVAL
-
-
-def _duration(value: Any) -> timedelta:
-    days = _MONTH * value.months + value.days
-    return timedelta(days=days, microseconds=value.nanoseconds // 1000)
-
-
-# How the value is read that objects of these libraries hold.
-_HOLDERS: dict[tuple[str, str], Callable[[Any], object]] = {
-    ("builtins", _INTERVAL): _duration,
-    ("pyarrow", _INTERVAL): _duration,
-    ("pyarrow", "Scalar"): methodcaller("as_py"),
-    ("pyarrow", "Array"): methodcaller("to_pylist"),
-    ("pyarrow", "ChunkedArray"): methodcaller("to_pylist"),
-    ("polars", "Series"): methodcaller("to_list"),
-    ("psycopg", "_JsonWrapper"): attrgetter("obj"),
-    ("asyncpg", "Path"): lambda path: list(path.points),
-    ("asyncpg", "Record"): dict,
-    ("django", "LazyObject"): lambda lazy: lazy.__reduce__()[1][0],  # by which it is pickled
-}
+    return type_.__module__.partition(".")[0] == "pyarrow" or type_.__name__ == INTERVAL
 
 
 def held_by(value: Any) -> object:
     """Return the value that an object holds or stands for; the object itself if it is none."""
-    for name in names_of_class(value):
-        if (read := _HOLDERS.get(name)) is not None:
-            return read(value)
+    if (read := reader_of(value)) is not None:
+        return read(value)
     if isinstance(value, (AbstractSet, deque)):
         return _ordered(value)
     record = _record(value)
@@ -129,10 +100,9 @@ def _ordered(values: Any) -> list[Any]:
 
 def _record(value: Any) -> dict[str, Any] | None:
     """Return the fields of an object that declares them; None of others, and of those of an ORM."""
-    type_ = type(value)
-    ours = type_.__module__.startswith("streamware.")  # a Cell or a Formula belongs into no other
-    if ours or hasattr(value, "_sa_instance_state") or isinstance(value, type):
+    if not is_record(value):
         return None
+    type_ = type(value)
     if hasattr(type_, "__pydantic_serializer__") and hasattr(type_, "model_dump"):
         by_alias = type_.model_config.get("serialize_by_alias", True)
         dumped = value.model_dump(by_alias=by_alias)

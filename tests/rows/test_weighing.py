@@ -1,7 +1,7 @@
 """How much text rows hold, whatever the types of their cells."""
 
 import sqlite3
-from collections import UserDict, defaultdict, namedtuple
+from collections import UserDict, defaultdict, deque, namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -376,3 +376,66 @@ def test_no_period_hides_from_the_weigher(period: int) -> None:
         seen = [at in looks for at in range(phase, max(looks), period)]
         unseen = [len(list(run)) for found, run in groupby(seen) if not found]
         assert max(unseen) <= 33
+
+
+# What holds others
+
+
+@dataclass
+class Record:
+    held: object
+
+
+@dataclass(slots=True)
+class Holding:
+    held: object
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        deque([LONG]),
+        {LONG: 1}.keys(),
+        Record(Record(LONG)),
+        Record([Holding(Record(LONG))]),
+        [Holding(LONG)],
+        {"a": (Record(LONG),)},
+        deque([{1: Holding(LONG)}]),
+    ],
+)
+def test_all_that_is_written_as_json_counts(cell: object) -> None:
+    assert Sizer()(cell) >= len(LONG)
+
+
+HOLDING: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "scalar of Arrow": ("pyarrow", lambda of: of.scalar(LONG)),
+    "nested scalar of Arrow": ("pyarrow", lambda of: [of.scalar({"a": [LONG]})]),
+    "series of Polars": ("polars", lambda of: of.Series([LONG])),
+    "struct": ("msgspec", lambda of: [of.defstruct("Made", ["a"])(LONG)]),
+    "class of attrs": ("attrs", lambda of: [of.make_class("Made", ["a"])(LONG)]),
+    "model": ("pydantic", lambda of: [of.create_model("Made", a=str)(a=LONG)]),
+    "record in a model": (
+        "pydantic",
+        lambda of: of.create_model("Made", a=object)(a=Record(LONG)),
+    ),
+    "JSON of psycopg": ("psycopg.types.json", lambda of: of.Jsonb(Record(LONG))),
+    "lazy text": ("django.utils.functional", lambda of: [of.SimpleLazyObject(lambda: LONG)]),
+    "lazy record": (
+        "django.utils.functional",
+        lambda of: of.SimpleLazyObject(lambda: Record(LONG)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_so_does_what_objects_of_libraries_hold(name: str) -> None:
+    library, make = HOLDING[name]
+    assert Sizer()(make(pytest.importorskip(library, reason=f"needs {library}"))) >= len(LONG)
+
+
+def test_what_fails_or_holds_itself_ends() -> None:
+    endless = Record(None)
+    endless.held = [endless]
+    assert Sizer()(endless) >= MOST_CHARACTERS
+    functional = pytest.importorskip("django.utils.functional", reason="needs django")
+    assert Sizer()(functional.SimpleLazyObject(lambda: 1 / 0)) == 0

@@ -106,6 +106,7 @@ CELLS: dict[str, tuple[Callable[[int], object], object]] = {
     "deep": (lambda at: [[[[[[text(at)]]]]]], None),
     "dict": (lambda at: {"a": {"b": {"c": {"d": Text(text(at))}}}}, 1),
     "mapping": (lambda at: UserDict(a=text(at)), {}),
+    "records": (lambda at: [Slotted(at, Row(at, text(at)))], None),
     "decimal": (lambda at: Decimal("1" * LENGTH), Decimal(1)),
     "enum": (lambda at: Level.HIGH, Level.LOW),
     "object": (lambda at: Lazy(), 1),
