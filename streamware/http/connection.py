@@ -26,6 +26,7 @@ _REPORTED = "waitress.client_disconnected"
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
 _UNKNOWN = -1, (0, 0)  # a descriptor, and what its file is known by
 _FEW = 256  # descriptors, among which a connection is found in about a millisecond
+_SHARED = ("2", "2.0", "3", "3.0")  # versions of HTTP with which responses share a connection
 _last = [-1] * 8
 """Descriptors of connections found last: a server uses the same numbers again and again."""
 _RDHUP = getattr(select, "POLLRDHUP", 0)  # the client has closed its end; Linux only
@@ -117,7 +118,13 @@ def from_environ(environ: Mapping[str, Any]) -> Find:
 
 
 def from_scope(scope: Mapping[str, Any]) -> Find:
-    """Return what finds the connection of an ASGI request."""
+    """Return what finds the connection of an ASGI request.
+
+    Over HTTP/2 it is not looked for: it has other responses, which it would break, and whose bytes
+    would hide that the client takes nothing of this one.
+    """
+    if str(scope.get("http_version")) in _SHARED:
+        return lambda _: None
     client, server = scope.get("client"), scope.get("server")
     ends = [end if isinstance(end, (list, tuple)) else () for end in (client, server)]
     if any(len(end) != len(("host", "port")) for end in ends):  # falcon's test client has iterators

@@ -99,6 +99,14 @@ def test_a_scope_names_its_ends(pair: Pair) -> None:
     assert pair[0].recv(1) == b""
 
 
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_a_connection_of_several_responses_is_left_alone(pair: Pair, version: str) -> None:
+    client, own = pair[0].getsockname(), pair[1].getsockname()
+    scope = {"client": client, "server": own}
+    assert from_scope({**scope, "http_version": "1.1"})(False) is not None
+    assert from_scope({**scope, "http_version": version})(False) is None
+
+
 @pytest.mark.parametrize(
     "change",
     [
