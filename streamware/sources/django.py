@@ -108,6 +108,8 @@ def _with_relations(queryset: Any, described: Sequence[_Described]) -> Any:
 def _connect(queryset: Any, size: int, stack: ExitStack) -> tuple[Results, Cancel | None]:
     connection = connections[queryset.db]
     is_ours = connection.connection is None  # opened for these rows alone
+    if is_ours:  # on a thread that Django may not know of; it is kept for CONN_MAX_AGE
+        stack.callback(connection.close_if_unusable_or_obsolete)
     connection.ensure_connection()
     # What others write through their connection must not be a part of our transaction: it would
     # hold their locks as long as the download takes, such as that of the row of a session.
@@ -121,8 +123,9 @@ def _results(queryset: Any, size: int) -> Generator[Sequence[Any] | None, None, 
     if isinstance(queryset, RawQuerySet):
         fetched = queryset.iterator()
     else:
-        prefetches = queryset._prefetch_related_lookups  # noqa: SLF001 - it has no public name
-        fetched = queryset.iterator(min(size, _PREFETCHED) if prefetches else size)
+        if queryset._prefetch_related_lookups:  # noqa: SLF001 - it has no public name
+            size = min(size, _PREFETCHED)
+        fetched = queryset.iterator(size)
     yield None if "Values" not in _iterable_name(queryset) else _value_names(queryset)
     rows = min(size, FIRST_ROWS)
     while batch := list(islice(fetched, rows)):

@@ -3,6 +3,7 @@ import gc
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -279,7 +280,6 @@ async def returned(rows: Any) -> Any:
     return rows
 
 
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")  # CPython 3.13
 def test_a_queryset_that_an_async_callable_returns_is_read_on_a_thread() -> None:
     async def read(rows: Any) -> list[list[str]]:
         return csv_rows(b"".join([chunk async for chunk in sw.aencode(rows, columns=["number"])]))
@@ -294,6 +294,31 @@ def test_a_queryset_that_an_async_callable_returns_is_read_on_a_thread() -> None
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
     gc.collect()  # Django's connections of threads that have ended
+
+
+@pytest.mark.parametrize("age", [0, None])
+def test_a_connection_that_was_opened_for_the_rows_is_closed_as_that_of_a_request(
+    monkeypatch: pytest.MonkeyPatch, age: int | None
+) -> None:
+    kept: list[bool] = []
+
+    def read() -> None:
+        connection = connections["default"]
+        monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", age)
+        assert len(list(source.rows(Order.objects.all()))) == COUNT
+        kept.append(connection.connection is not None)
+        connection.close()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    assert kept == [age is None]
+
+
+def test_objects_with_prefetched_relations_are_in_memory_two_hundred_at_a_time() -> None:
+    rows = source.rows(Order.objects.prefetch_related("labels")).open_rows()
+    with closing(rows):
+        assert [len(batch) for batch in rows._batches()] == [100] + [200] * 7
 
 
 @pytest.mark.parametrize("most", [2, 0])
