@@ -466,7 +466,7 @@ async def _results_async(
                 if query.entity is None:
                     yield list(result.keys())
                 else:
-                    first = await anext(rows.partitions(query.first), ())
+                    first = await anext(rows.partitions(query.first), None) or ()  # () breaks it
                     yield query.names(first)
                     yield first
                     rows.yield_per(query.batch)

@@ -184,6 +184,16 @@ async def test_the_first_batch_beside_a_loop_is_small_too(path: Path) -> None:
     assert list(chain(*batches)) == list(range(1, COUNT + 1))
 
 
+@pytest.mark.parametrize("statement", [OBJECTS, NAMES])
+async def test_a_statement_without_rows_has_its_columns_beside_a_loop(
+    path: Path, statement: Any
+) -> None:
+    async with connected(path) as async_engine:
+        rows = await adocument(source.rows(async_engine, statement.where(Order.id < 0)))
+    assert len(rows) == 1
+    assert "id" in rows[0]
+
+
 async def test_objects_come_beside_a_loop_with_a_loaded_relationship(path: Path) -> None:
     async with connected(path) as async_engine:
         rows = source.rows(async_engine, OBJECTS)
