@@ -8,6 +8,7 @@ everything on the thread or in the task that opened it.  Many requests may read 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager, suppress
 from itertools import chain
@@ -47,6 +48,11 @@ _UNUSABLE = ("closed", "not open", "no active connection", "transaction is abort
 _INSTEAD = (
     "if the connection was passed to the source: pass what opens one (an engine, a pool, a path, a"
     " callable), so that each export has one of its own"
+)
+_CHANGES = re.compile(r"\bCURSOR (WITH HOLD )?FOR\s+(insert|update|delete|merge|create|call)\b", re.I)
+_ONLY_READS = (
+    "the statement is read through a cursor on the server, which takes only one such as SELECT or"
+    " VALUES: execute it yourself, and pass the rows that it returns"
 )
 _RETURNED = (
     "a source is the rows of an export: return ExportResponse(source, …) of the framework, or, in"
@@ -125,6 +131,8 @@ def _telling() -> Iterator[None]:
         text = str(error)
         if "pool" not in text and any(said in text for said in _UNUSABLE):
             error.add_note(_INSTEAD)
+        elif _CHANGES.search(text):
+            error.add_note(_ONLY_READS)
         raise
 
 

@@ -536,7 +536,11 @@ class CellFormatter:
         self._converted["nested"] += 1
         text = compact_json(value)
         if text is None:
-            raise self.error(value, "has something inside that JSON cannot hold")
+            raise self.error(
+                value,
+                "has something inside that JSON cannot hold; convert= of the column may make a"
+                " value of it, such as convert=len",
+            )
         big = self._values.big_int == "text" and _MANY_DIGITS.search(text)
         if big or "NaN" in text or "Infinity" in text:
             # JSON has no such numbers: each becomes what `Values.non_finite` says, or null.

@@ -129,6 +129,26 @@ async def test_asyncpg_says_of_a_statement_without_rows_that_it_has_none(server:
     assert states(server) == []
 
 
+@pytest.mark.parametrize("ending", ["", " returning n"])
+def test_a_statement_that_writes_is_told_what_a_cursor_on_the_server_takes(
+    server: Cluster, ending: str
+) -> None:
+    with closing(server.connect()) as connection:
+        connection.execute("create table if not exists written (n int)")
+        connection.commit()
+    statement = f"insert into written values (1){ending}"
+    engine = create_engine("postgresql+psycopg://", creator=server.connect)
+    for rows in (
+        psycopg_source.rows(server.conninfo, statement),  # type: ignore[arg-type]
+        sqlalchemy_source.rows(engine, statement),
+    ):
+        with pytest.raises(Exception, match="syntax error") as caught:
+            document(rows)
+        assert "SELECT or VALUES: execute it yourself" in caught.value.__notes__[0]
+    engine.dispose()
+    assert states(server) == []
+
+
 def test_a_slow_query_is_cancelled_by_its_reader(server: Cluster) -> None:
     reader = psycopg_source.rows(server.conninfo, SLOW).open_rows()
     assert reader.cancel is not None
