@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Select, inspect
-from sqlalchemy.orm import Mapper, joinedload, selectinload, undefer
+from sqlalchemy.orm import Mapper, defaultload, joinedload, selectinload, undefer
 
 from streamware.model.columns import Column
 
@@ -43,6 +43,41 @@ def eagerly(statement: Any, entity: Any, columns: Sequence[Column]) -> Any:
         if steps[0] not in said and (option := _option(entity, steps, joins=joins)):
             statement = statement.options(option)
     return statement
+
+
+def in_batches(statement: Any, entity: Any) -> Any:
+    """Return a statement of one class that selects the collections which its mapping would join.
+
+    With `relationship(lazy="joined")` or `"subquery"` for a collection, SQLAlchemy reads a result
+    only as a whole.
+
+    Args:
+        statement: Selects the class.
+        entity: The class, or an alias of it.
+    """
+    if not hasattr(statement, "options"):
+        return statement
+    mapper: Mapper[Any] = inspect(entity).mapper
+    said = set(_mentioned(statement))
+    options = list(_selected(mapper, entity, said, None, frozenset([mapper])))
+    return statement.options(*options) if options else statement
+
+
+def _selected(
+    mapper: Mapper[Any], entity: Any, said: set[str], above: Any, within: frozenset[Any]
+) -> Iterator[Any]:
+    """Yield options for the collections of a class, and of the classes that it joins."""
+    for related in mapper.relationships:
+        attribute, inner = getattr(entity, related.key), related.mapper
+        joins = related.lazy in ("joined", False)
+        if related.key in said or not (joins or related.lazy in ("subquery", "selectin")):
+            continue
+        load = defaultload if above is None else above.defaultload
+        if related.uselist and related.lazy != "selectin":
+            load = selectinload if above is None else above.selectinload
+            yield load(attribute)
+        if inner not in within:
+            yield from _selected(inner, inner.class_, said, load(attribute), within | {inner})
 
 
 def _is_set(value: object) -> bool:

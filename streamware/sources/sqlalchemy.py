@@ -26,7 +26,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from streamware.errors import EncodeError, StateError
 from streamware.sources.dbapi import NO_ROWS, async_canceller, canceller
-from streamware.sources.eager import eagerly
+from streamware.sources.eager import eagerly, in_batches
 from streamware.sources.mysql import is_mysql, killed_if_unread, killer
 from streamware.sources.source import (
     BATCH_ROWS,
@@ -113,7 +113,7 @@ def rows(
     Source: SQLAlchemy, "Fetching Large Result Sets with Yield Per".
     """
     executable = text(statement) if isinstance(statement, str) else _checked(statement)
-    query = _Statement(executable, parameters, check_batch(batch), _entity(executable))
+    query = _prepared(executable, parameters, check_batch(batch), _entity(executable))
     if isinstance(bind, (Engine, Connection, Session, sessionmaker, scoped_session)):
         return _source(bind, query)
     if _is_async(bind):
@@ -151,7 +151,7 @@ def query_rows(query: Query[Any], *, batch: int = BATCH_ROWS) -> Source:
     Raises:
         TypeError: It selects more beside a class.
     """
-    return _source(query.session, _Statement(query.statement, None, batch, _entity(query)))
+    return _source(query.session, _prepared(query.statement, None, batch, _entity(query)))
 
 
 def result_rows(result: Result[Any]) -> Reader:
@@ -283,6 +283,12 @@ class _Statement:
             for attribute in self.mapper.column_attrs
             if attribute.key not in unloaded and (first or not attribute.deferred)
         ]
+
+
+def _prepared(statement: Any, parameters: Parameters, batch: int, entity: Any) -> _Statement:
+    if entity is not None:
+        statement = in_batches(statement, entity)
+    return _Statement(statement, parameters, batch, entity)
 
 
 def _source(bind: Any, query: _Statement) -> Source:

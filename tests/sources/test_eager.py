@@ -36,6 +36,8 @@ from sqlalchemy.orm import (  # noqa: E402
     with_polymorphic,
 )
 
+from sqlalchemy.pool import StaticPool  # noqa: E402
+
 from streamware.sources import sqlalchemy as source  # noqa: E402
 
 
@@ -369,4 +371,57 @@ def test_an_asynchronous_driver_on_an_ordinary_engine_is_an_error_that_says_so(p
     engine = create_engine(f"sqlite+aiosqlite:///{path}")
     with pytest.raises(sw.StateError, match="create_async_engine"):
         document(source.rows(engine, PLAIN))
+    engine.dispose()
+
+
+# Collections that the mapping joins -------------------------------------------------------------
+
+
+class Shop(Base):
+    __tablename__ = "shops"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sales: Mapped[list["Sale"]] = relationship(lazy="joined", order_by="Sale.id")
+    visits: Mapped[list["Visit"]] = relationship(lazy="subquery")
+
+
+class Sale(Base):
+    __tablename__ = "sales"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+
+
+class Guest(Base):
+    __tablename__ = "guests"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    shop: Mapped[Shop] = relationship(lazy="joined")
+
+
+class Visit(Base):
+    __tablename__ = "visits"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_collections_that_a_mapping_joins_are_selected_a_batch_at_a_time(batch: int) -> None:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        for n in (1, 2, 3):
+            shop = Shop(id=n, sales=[Sale() for _ in range(n)], visits=[Visit()])
+            session.add(Guest(id=n, shop=shop))
+        session.commit()
+    counts = [
+        sw.Column("id"),
+        sw.Column("sales", convert=len),
+        sw.Column("visits", convert=len),
+    ]
+    of_shops = source.rows(engine, select(Shop).order_by(Shop.id), batch=batch)
+    assert document(of_shops, columns=counts)[1:] == [["1", "1", "1"], ["2", "2", "1"], ["3", "3", "1"]]
+    of_guests = source.rows(engine, select(Guest).order_by(Guest.id), batch=batch)
+    of_shop = [sw.Column("id"), sw.Column(lambda guest: len(guest.shop.sales), "Sales")]
+    assert document(of_guests, columns=of_shop)[1:] == [["1", "1"], ["2", "2"], ["3", "3"]]
+    with Session(engine) as session:
+        assert len(document(session.query(aliased(Shop)), columns=counts)) == 4
     engine.dispose()
