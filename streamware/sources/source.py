@@ -49,7 +49,9 @@ _INSTEAD = (
     "if the connection was passed to the source: pass what opens one (an engine, a pool, a path, a"
     " callable), so that each export has one of its own"
 )
-_CHANGES = re.compile(r"\bCURSOR (WITH HOLD )?FOR\s+(insert|update|delete|merge|create|call)\b", re.I)
+_CHANGES = re.compile(
+    r"\bCURSOR (WITH HOLD )?FOR\s+(insert|update|delete|merge|create|call)\b", re.IGNORECASE
+)
 _ONLY_READS = (
     "the statement is read through a cursor on the server, which takes only one such as SELECT or"
     " VALUES: execute it yourself, and pass the rows that it returns"

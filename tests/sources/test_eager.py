@@ -35,7 +35,6 @@ from sqlalchemy.orm import (  # noqa: E402
     undefer,
     with_polymorphic,
 )
-
 from sqlalchemy.pool import StaticPool  # noqa: E402
 
 from streamware.sources import sqlalchemy as source  # noqa: E402
@@ -418,7 +417,11 @@ def test_collections_that_a_mapping_joins_are_selected_a_batch_at_a_time(batch: 
         sw.Column("visits", convert=len),
     ]
     of_shops = source.rows(engine, select(Shop).order_by(Shop.id), batch=batch)
-    assert document(of_shops, columns=counts)[1:] == [["1", "1", "1"], ["2", "2", "1"], ["3", "3", "1"]]
+    assert document(of_shops, columns=counts)[1:] == [
+        ["1", "1", "1"],
+        ["2", "2", "1"],
+        ["3", "3", "1"],
+    ]
     of_guests = source.rows(engine, select(Guest).order_by(Guest.id), batch=batch)
     of_shop = [sw.Column("id"), sw.Column(lambda guest: len(guest.shop.sales), "Sales")]
     assert document(of_guests, columns=of_shop)[1:] == [["1", "1"], ["2", "2"], ["3", "3"]]
