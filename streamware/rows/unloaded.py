@@ -6,6 +6,7 @@ Errors are recognised by the names of their classes: no library is imported for 
 from __future__ import annotations
 
 import re
+from traceback import clear_frames
 from typing import Any
 
 _SOURCE = "pass streamware.sources.sqlalchemy.rows(engine, statement)"
@@ -16,6 +17,7 @@ def remedy(error: BaseException, row: Any, key: object) -> str | None:
     """Return what was missing in a row of SQLAlchemy and how to load it; None for other errors."""
     if not _says_unloaded(error):
         return None
+    _clear(error)
     owner, name = _missing(row, key)
     named = re.search(r"attribute '(\w+)'", str(error)) or re.search(r"'\w+\.(\w+)'", str(error))
     name = name or (named[1] if named else _unloaded(owner))
@@ -37,6 +39,18 @@ def remedy(error: BaseException, row: Any, key: object) -> str | None:
         f"{name} of {kind} is deferred and cannot be loaded now: add"
         f" .options(undefer({kind}.{name})) to the statement"
     )
+
+
+def _clear(error: BaseException) -> None:
+    """Have the frames of an error hold nothing.
+
+    They may hold the greenlet of a thread that ends before they do, and then CPython 3.11 crashes
+    when they are collected.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        clear_frames(each.__traceback__)
+        each = each.__cause__ or each.__context__
 
 
 def _unloaded(owner: Any) -> str | None:
