@@ -47,10 +47,9 @@ def _clear(error: BaseException) -> None:
     They may hold the greenlet of a thread that ends before they do, and then CPython 3.11 crashes
     when they are collected.
     """
-    each: BaseException | None = error
-    while each is not None:
-        clear_frames(each.__traceback__)
-        each = each.__cause__ or each.__context__
+    for each in (error, error.__cause__, error.__context__):
+        if each is not None:
+            clear_frames(each.__traceback__)
 
 
 def _unloaded(owner: Any) -> str | None:

@@ -139,7 +139,7 @@ def test_a_statement_that_writes_is_told_what_a_cursor_on_the_server_takes(
     statement = f"insert into written values (1){ending}"
     engine = create_engine("postgresql+psycopg://", creator=server.connect)
     for rows in (
-        psycopg_source.rows(server.conninfo, statement),  # type: ignore[arg-type]
+        psycopg_source.rows(server.conninfo, statement),
         sqlalchemy_source.rows(engine, statement),
     ):
         with pytest.raises(Exception, match="syntax error") as caught:
