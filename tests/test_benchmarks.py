@@ -421,6 +421,7 @@ def test_sources_are_measured(
             pytest.skip(f"skipped: needs {server}")
     # In /tmp itself, for a path to a socket is short.
     with tempfile.TemporaryDirectory(prefix="sources-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)  # the servers have users of their own
         monkeypatch.setenv(databases.CACHE, folder)
         arguments = ["--rows", "300", "--rounds", "1", "--only", part]
         arguments += [word for name in wanted for word in ("--driver", name)]

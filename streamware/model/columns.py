@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from csv import DictReader
 from dataclasses import dataclass, fields
-from functools import cached_property
 from inspect import iscoroutinefunction
 from itertools import repeat
 from operator import attrgetter
@@ -376,10 +375,14 @@ class RowColumns(Sequence[Cells]):
 
     def __init__(self, rows: Sequence[Any]) -> None:
         self.rows = rows
+        self._made: list[Cells] | None = None
 
-    @cached_property
+    @property
     def _columns(self) -> list[Cells]:
-        return list(zip(*self.rows, strict=True))
+        # Before CPython 3.12 `cached_property` has a lock, which a forked child may find held.
+        if self._made is None:
+            self._made = list(zip(*self.rows, strict=True))
+        return self._made
 
     def __len__(self) -> int:
         return len(self.rows[0])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cached_property
 from inspect import getattr_static, isroutine
 from itertools import repeat
 from operator import attrgetter, itemgetter, length_hint
@@ -85,6 +84,7 @@ class Layout:
         own = list(self._declared) if self._declared else _row_names(first, self._shape)
         # Names of the source's columns, or of the cells of the first row.
         self._names: list[Any] | None = own if names is None else names
+        self._position_of: dict[Any, int] | None = None  # of each name, once asked for
         # The chosen keys that no row had so far, with what to say of each; a later row may.
         self.unseen: dict[str | int, str] = {}
         self._chosen = columns is not None  # whether the caller gave columns
@@ -195,10 +195,13 @@ class Layout:
             return self._declared[key].key
         return key
 
-    @cached_property
+    @property
     def _positions(self) -> dict[str, int]:
         """The position of each name; of equal ones that of the first."""
-        return {name: at for at, name in reversed(list(enumerate(self._names or ())))}
+        if self._position_of is None:
+            names = reversed(list(enumerate(self._names or ())))
+            self._position_of = {name: at for at, name in names}
+        return self._position_of
 
     def _lacks(self, row: Row, key: str | int) -> bool:
         try:

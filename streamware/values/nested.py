@@ -45,17 +45,32 @@ _PASSED_ON = (  # to `_json_default`, as the standard library does
 )
 
 
+_LONG = 65_536  # characters of a text
+
+
 def compact_json(value: object) -> str | None:
     """Return JSON text without blanks; None if JSON cannot hold something inside."""
     if orjson is not None:
         with suppress(TypeError, ValueError, RecursionError):  # the standard library may know it
-            blob: bytes = orjson.dumps(value, default=_json_default, option=_PASSED_ON)
-            if not _OTHERWISE.search(blob):
-                return blob.decode()
+            if not _has_long(value):
+                blob: bytes = orjson.dumps(value, default=_json_default, option=_PASSED_ON)
+                if not _OTHERWISE.search(blob):
+                    return blob.decode()
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_default)
     except (TypeError, ValueError, RecursionError):
         return None
+
+
+def _has_long(value: Any) -> bool:
+    """Return whether a long text is inside, for which orjson would reserve eight times its size."""
+    for item in value.values() if type(value) is dict else value if type(value) is list else ():
+        if type(item) is str:
+            if len(item) > _LONG:
+                return True
+        elif type(item) in (list, dict) and _has_long(item):
+            return True
+    return False
 
 
 def _json_default(value: Any) -> object:

@@ -378,8 +378,12 @@ async def test_a_transaction_of_asyncpg_that_has_failed_says_what_to_do(server: 
 def test_a_closed_connection_is_an_error_that_says_what_to_pass(server: Cluster) -> None:
     connection = server.connect()
     connection.close()
+    with pytest.raises(psycopg.OperationalError, match="closed") as caught:
+        document(psycopg_source.rows(connection, QUERY, [2]))
+    assert "pass" in caught.value.__notes__[0]
+
+
+def test_a_pool_that_is_not_open_says_so_itself(server: Cluster) -> None:
     pool = psycopg_pool.ConnectionPool(server.conninfo, open=False)
-    for target in (connection, pool):
-        with pytest.raises(Exception, match=r"closed|not open") as caught:
-            document(psycopg_source.rows(target, QUERY, [2]))
-        assert "pass" in caught.value.__notes__[0]
+    with pytest.raises(psycopg_pool.PoolClosed, match="not open"):
+        document(psycopg_source.rows(pool, QUERY, [2]))
