@@ -249,10 +249,16 @@ def _mariadb(folder: Path) -> Iterator[None]:
             shutil.chown(data, "mysql")
         options = ("--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db")
         _run(folder, "mysql", "mariadb-install-db", *options, f"--datadir={data}")
-    command = [server, "--no-defaults", f"--datadir={data}", f"--socket={_socket(folder)}"]
+    # TMPDIR may be a folder where only the caller may write.
+    command = [server, "--no-defaults", f"--datadir={data}", f"--tmpdir={data}"]
     with (data / "log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--skip-networking", f"--pid-file={data}/pid"],
+            [
+                *command,
+                f"--socket={_socket(folder)}",
+                "--skip-networking",
+                f"--pid-file={data}/pid",
+            ],
             stdout=log,
             stderr=log,
             **_as_user("mysql"),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from streamware.model.columns import Key
 
 
-class Cell(NamedTuple):
+class DeclaredCell(NamedTuple):
     """Where a declared cell is, and what it is called.
 
     Attributes:
@@ -26,7 +26,7 @@ class Cell(NamedTuple):
     title: str | None
 
 
-def declared(row: Any) -> dict[str, Cell]:
+def declared(row: Any) -> dict[str, DeclaredCell]:
     """Return the attributes of a row object that are cells, by their names.
 
     Dataclasses, attrs: the fields.  msgspec: the fields, under their encoded names.  pydantic: what
@@ -36,12 +36,12 @@ def declared(row: Any) -> dict[str, Cell]:
     kind = type(row)
     if hasattr(kind, "__mapper__"):
         names = _loaded(row, kind.__mapper__)
-        return {name: Cell(name, name) for name in names}
+        return {name: DeclaredCell(name, name) for name in names}
     if hasattr(kind, "__pydantic_decorators__"):
         return dict(_pydantic(row, kind))
     if hasattr(kind, "__struct_encode_fields__"):
         titles = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
-        return {name: Cell(name, title) for name, title in titles.items()}
+        return {name: DeclaredCell(name, title) for name, title in titles.items()}
     if is_dataclass(row):
         names = [field.name for field in fields(row)]
     elif hasattr(kind, "__attrs_attrs__"):
@@ -50,7 +50,7 @@ def declared(row: Any) -> dict[str, Cell]:
         names = [each.attname for each in meta.concrete_fields if each.attname in vars(row)]
     else:
         names = [name for name in _attributes(row) if not name.startswith("_")]
-    return {name: Cell(name, name) for name in names}
+    return {name: DeclaredCell(name, name) for name in names}
 
 
 def _loaded(row: Any, mapper: Any) -> list[str]:
@@ -78,7 +78,7 @@ def _attributes(row: Any) -> Iterator[str]:
 # pydantic -----------------------------------------------------------------------------------
 
 
-def _pydantic(row: Any, kind: Any) -> Iterator[tuple[str, Cell]]:
+def _pydantic(row: Any, kind: Any) -> Iterator[tuple[str, DeclaredCell]]:
     """Yield the cells of a model or a dataclass of pydantic, by its rules of serialization."""
     if getattr(kind, "__pydantic_root_model__", False):
         yield from _of_root(row.root)
@@ -87,7 +87,7 @@ def _pydantic(row: Any, kind: Any) -> Iterator[tuple[str, Cell]]:
     dumps = hasattr(kind, "model_dump")
     if decorators.model_serializers and dumps:
         for name in _dumped(row):
-            yield name, Cell(partial(_dumped_cell, name), name)
+            yield name, DeclaredCell(partial(_dumped_cell, name), name)
         return
     serialized = {
         name for each in decorators.field_serializers.values() for name in each.info.fields
@@ -96,9 +96,12 @@ def _pydantic(row: Any, kind: Any) -> Iterator[tuple[str, Cell]]:
         if getattr(field, "exclude", None):
             continue
         custom = dumps and (not serialized.isdisjoint((name, "*")) or _is_custom(field))
-        yield name, Cell(partial(_serialized, name) if custom else name, _title(kind, name, field))
+        yield (
+            name,
+            DeclaredCell(partial(_serialized, name) if custom else name, _title(kind, name, field)),
+        )
     for name in getattr(row, "__pydantic_extra__", None) or ():
-        yield name, Cell(name, name)
+        yield name, DeclaredCell(name, name)
 
 
 def _fields(kind: Any) -> dict[str, Any]:
@@ -139,20 +142,20 @@ def _dumped_cell(name: str, row: Any) -> object:
     return _dumped(row).get(name)
 
 
-def _of_root(root: Any) -> Iterator[tuple[str, Cell]]:
+def _of_root(root: Any) -> Iterator[tuple[str, DeclaredCell]]:
     """Yield the cells of what a root model holds: a mapping, a sequence, a model or one value."""
     if isinstance(root, Mapping):
         for key in root:
-            yield str(key), Cell(partial(_of_mapping, key), str(key))
+            yield str(key), DeclaredCell(partial(_of_mapping, key), str(key))
     elif isinstance(root, (list, tuple)):
         for at in range(len(root)):
-            yield str(at), Cell(partial(_at, at), None)
+            yield str(at), DeclaredCell(partial(_at, at), None)
     elif cells := declared(root):
         for name, cell in cells.items():
             key = f"root.{cell.key}" if isinstance(cell.key, str) else partial(_within, cell.key)
-            yield name, Cell(key, cell.title)
+            yield name, DeclaredCell(key, cell.title)
     else:
-        yield "root", Cell(attrgetter("root"), "root")
+        yield "root", DeclaredCell(attrgetter("root"), "root")
 
 
 def _of_mapping(key: Any, row: Any) -> object:

@@ -36,7 +36,7 @@ from streamware.model.columns import (
 )
 from streamware.model.sheet_options import SheetOptions
 from streamware.rows.batching import FIRST_ROWS
-from streamware.rows.declared import Cell, declared
+from streamware.rows.declared import DeclaredCell, declared
 from streamware.rows.held import UnheldError, is_in_dict, is_slot
 from streamware.rows.unloaded import remedy
 
@@ -161,7 +161,7 @@ class Layout:
                 kind = type(key).__name__
                 raise self._error(f"the keys of row 1 must be str or int, not {kind}")
         if self._shape == "object":
-            cells = [self._declared.get(name, Cell(name, name)) for name in self._names]
+            cells = [self._declared.get(name, DeclaredCell(name, name)) for name in self._names]
             return tuple(Column(cell.key, cell.title) for cell in cells)
         named = (key if isinstance(key, str) else str(key) for key in self._names)
         return bare_columns(self._names, named)

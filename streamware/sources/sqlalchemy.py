@@ -15,7 +15,6 @@ from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequen
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Result, event, inspect, text
@@ -155,11 +154,7 @@ def query_rows(query: Query[Any], *, batch: int = BATCH_ROWS) -> Source:
 
 
 def result_rows(result: Result[Any]) -> Reader:
-    """Return the rows of a result, or the objects of the only class in it.
-
-    Raises, with the first row:
-        EncodeError: A row holds an object beside something else.
-    """
+    """Return the rows of a result; of one class, each holds nothing but an object."""
     if not _is_streamed(result):
         _warn_once()
     with ExitStack() as stack:
@@ -170,17 +165,9 @@ def result_rows(result: Result[Any]) -> Reader:
 def _from_result(result: Result[Any]) -> Generator[Sequence[Any] | None, None, None]:
     batches = result.partitions(BATCH_ROWS)
     first = next(batches, ())
-    mapped = [cell for row in first[:1] for cell in row if hasattr(cell, "_sa_instance_state")]
-    if not mapped:
-        yield list(result.keys()) if first else _names_without_rows(result)
-        yield first
-        yield from batches
-    elif len(first[0]) > 1:
-        raise EncodeError(f"row 1 holds {type(mapped[0]).__name__} among others: {_ONE_CLASS}")
-    else:
-        yield None
-        for batch in chain([first], batches):
-            yield [row[0] for row in batch]
+    yield list(result.keys()) if first else _names_without_rows(result)
+    yield first
+    yield from batches
 
 
 def _names_without_rows(result: Any) -> list[str]:

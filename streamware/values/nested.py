@@ -31,8 +31,6 @@ ADDRESSES = (
     ipaddress.IPv4Network,
     ipaddress.IPv6Network,
 )
-
-
 # What orjson writes otherwise than the standard library: exponents, small numbers, and NaN as null.
 # The same bytes may be in a text, which is then only written more slowly.
 _OTHERWISE = re.compile(rb"[0-9][eE][+-]?[0-9]|0\.0000|null")
@@ -43,16 +41,15 @@ _PASSED_ON = (  # to `_json_default`, as the standard library does
     | orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-
-
 _LONG = 65_536  # characters of a text
+_LISTED = (list, dict)  # types whose items are looked at
 
 
 def compact_json(value: object) -> str | None:
     """Return JSON text without blanks; None if JSON cannot hold something inside."""
     if orjson is not None:
         with suppress(TypeError, ValueError, RecursionError):  # the standard library may know it
-            if not _has_long(value):
+            if not (type(value) in _LISTED and _has_long(value)):
                 blob: bytes = orjson.dumps(value, default=_json_default, option=_PASSED_ON)
                 if not _OTHERWISE.search(blob):
                     return blob.decode()
@@ -64,11 +61,10 @@ def compact_json(value: object) -> str | None:
 
 def _has_long(value: Any) -> bool:
     """Return whether a long text is inside, for which orjson would reserve eight times its size."""
-    for item in value.values() if type(value) is dict else value if type(value) is list else ():
-        if type(item) is str:
-            if len(item) > _LONG:
-                return True
-        elif type(item) in (list, dict) and _has_long(item):
+    for item in value.values() if type(value) is dict else value:
+        if type(item) is str and len(item) > _LONG:
+            return True
+        if type(item) in _LISTED and _has_long(item):
             return True
     return False
 

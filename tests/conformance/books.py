@@ -172,6 +172,12 @@ def fractions() -> Book:
     )
 
 
+@book("the end of a day")
+def ends() -> Book:
+    last = [datetime(2024, 2, 29, 23, 59, 59), datetime(9999, 12, 31, 23, 59, 59)]
+    return one_column([moment.replace(microsecond=999_999) for moment in last], last)
+
+
 @book("durations")
 def durations() -> Book:
     return one_column(

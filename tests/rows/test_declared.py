@@ -19,7 +19,7 @@ from pydantic import (
 
 import streamware as sw
 from readers import calamine_rows, csv_rows
-from streamware.rows.declared import Cell, declared
+from streamware.rows.declared import DeclaredCell, declared
 
 
 @dataclass
@@ -70,8 +70,8 @@ def test_a_pydantic_model_shows_what_it_serialises() -> None:
 
 def test_an_object_without_a_declaration_has_its_attributes() -> None:
     assert declared(Plain(1, "Ann")) == {
-        "number": Cell("number", "number"),
-        "name": Cell("name", "name"),
+        "number": DeclaredCell("number", "number"),
+        "name": DeclaredCell("name", "name"),
     }
     assert declared(object()) == {}
 

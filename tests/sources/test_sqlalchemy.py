@@ -427,7 +427,7 @@ def test_a_result_of_objects_without_rows_has_the_columns_of_their_class(
 def test_a_result_with_an_object_among_others_is_an_error_that_tells_the_way(engine: Any) -> None:
     with Session(engine) as session:
         result = session.execute(select(Order, Customer).join(Customer))
-        with pytest.raises(sw.EncodeError, match=r"row 1 holds Order .*select the columns"):
+        with pytest.raises(sw.EncodeError, match=r"row 1 holds an Order .*select the columns"):
             document(result)
 
 
