@@ -96,9 +96,12 @@ class Buffered:
             self._closed = True
             self._ring.close()
             self._news.notify_all()
-        self._chunks.close()
         if self._thread is None:
+            self._chunks.close()
             return
+        # Only the producer closes the rows, also if it is not in a pull at the moment: drivers of
+        # databases refuse another thread, and what it has begun may end only there.
+        self._chunks.cancel()
         if not self._ended:
             self._chunks.interrupt()
         if self._thread is not current_thread():

@@ -155,6 +155,40 @@ def test_a_pull_that_is_blocked_is_interrupted(scratch: Scratch) -> None:
     assert finished == [1]
 
 
+def test_the_rows_are_closed_where_they_were_opened(tmp_path: Path) -> None:
+    """Also if the client leaves while their thread is between two pulls, waiting for room."""
+    folder = tmp_path / "small"
+    folder.mkdir(mode=0o700)
+    threads = list[threading.Thread]()
+
+    def rows() -> Iterator[tuple[int, str]]:
+        threads.append(threading.current_thread())
+        try:
+            yield from wide(10**9)
+        finally:
+            threads.append(threading.current_thread())
+
+    with storing(folder, request_bytes=1, spool_memory=100_000) as scratch_pool:
+        scratch = Scratch(scratch_pool)
+        waits, ring = threading.Event(), scratch.ring()
+        put = ring.put
+
+        def tell(chunk: bytes) -> bool:
+            kept = put(chunk)
+            if not kept:
+                waits.set()
+            return kept
+
+        ring.put = tell  # type: ignore[method-assign]
+        chunks = Buffered(driver(rows, "csv"), ring, lambda _: None)
+        next(chunks)
+        assert waits.wait(PATIENCE)
+        chunks.close()
+        scratch.close()
+    opened, closed = threads
+    assert opened is closed is not threading.current_thread()
+
+
 def test_rows_bound_to_a_thread_are_an_error_that_names_the_callable(scratch: Scratch) -> None:
     sqlite3 = pytest.importorskip("sqlite3")
     connection = sqlite3.connect(":memory:")
