@@ -7,7 +7,7 @@ column at a time.  `rows.layout` turns one into the other.
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from csv import DictReader
 from dataclasses import dataclass, fields
@@ -411,6 +411,16 @@ def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | N
     if {str, int}.issuperset(map(type, given)):
         return bare_columns(given, repeat(None))  # type: ignore[arg-type]  # a list of keys
     return tuple(c if isinstance(c, Column) else Column(c) for c in given)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names that are all different, as SQLAlchemy makes those of columns."""
+    seen: Counter[str] = Counter()
+    made = []
+    for name in names:
+        made.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return made
 
 
 def names_of(source: object) -> list[str] | None:

@@ -15,6 +15,7 @@ from types import GeneratorType
 from typing import Any
 
 from streamware.errors import EncodeError
+from streamware.model.columns import Column, numbered
 
 _BATCH = 1000  # rows that a cursor or a file is asked for at a time
 _OPENED = (
@@ -64,6 +65,66 @@ def is_object_row(row: Any) -> bool:
             " columns"
         )
     return bool(mapped)
+
+
+def nested_columns(row: Any) -> tuple[Column, ...] | None:
+    """Return the columns of a row of SQLAlchemy that holds rows, of a `Bundle`; None of others."""
+    if not hasattr(type(row), "_mapping") or not any(map(_is_of_sqlalchemy, row)):
+        return None
+    cells = list(_nested(row if len(row) > 1 else row[0], () if len(row) > 1 else (0,)))
+    titles = numbered([name for name, _ in cells])
+    return tuple(
+        Column(partial(_cell_at, path), title)
+        for title, (_, path) in zip(titles, cells, strict=True)
+    )
+
+
+def _nested(row: Any, path: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the name of each cell, and the positions that lead to it."""
+    names = row._fields or ("_no_label",) * len(row)  # as SQLAlchemy calls them
+    for at, (name, cell) in enumerate(zip(names, row, strict=True)):
+        if _is_of_sqlalchemy(cell):
+            yield from ((f"{name}.{inner}", steps) for inner, steps in _nested(cell, (*path, at)))
+        else:
+            yield name, (*path, at)
+
+
+def _cell_at(path: tuple[int, ...], row: Any) -> object:
+    for at in path:
+        row = row[at]
+    return row
+
+
+def _is_of_sqlalchemy(row: object) -> bool:
+    return hasattr(type(row), "_mapping") and hasattr(row, "_fields")
+
+
+def check_single(row: Any) -> None:
+    """Check that a first row is no list of rows, such as `partitions` and pages give.
+
+    Raises:
+        EncodeError: It is one.
+    """
+    kinds = set(map(type, row)) if type(row) in (list, tuple) else set()
+    if len(kinds) == 1 and _is_row(row[0], listed=type(row) is list):
+        raise EncodeError(_LISTED.format(f"a {type(row).__name__}"))
+    for base in type(row).__mro__:
+        if (base.__module__.partition(".")[0], base.__name__) in _OF_ROWS:
+            raise EncodeError(_LISTED.format(_article(type(row).__name__)))
+
+
+def _is_row(cell: Any, *, listed: bool) -> bool:
+    """Return whether a cell of a first row is a row itself; that of a pair may be an object."""
+    if hasattr(type(cell), "_mapping") or type(cell).__module__ == "sqlite3":
+        return True
+    return listed and (hasattr(cell, "_sa_instance_state") or hasattr(type(cell), "_meta"))
+
+
+_OF_ROWS = {("django", "QuerySet"), ("django", "Page")}
+_LISTED = (
+    "row 1 is {} of rows: pass the rows themselves, such as a result in place of its partitions(),"
+    " or itertools.chain.from_iterable(lists)"
+)
 
 
 def _no_rows(rows: Any, cure: str) -> TypeError:
@@ -116,12 +177,6 @@ def _result(rows: Any) -> Any:
     from streamware.sources import sqlalchemy  # noqa: PLC0415 - it imports SQLAlchemy
 
     return sqlalchemy.result_rows(rows)
-
-
-def _filtered(rows: Any) -> Any:
-    from streamware.sources import sqlalchemy  # noqa: PLC0415 - it imports SQLAlchemy
-
-    return sqlalchemy.told(rows)
 
 
 def _statement(rows: Any) -> Any:
@@ -183,6 +238,14 @@ def _fetched(cursor: Any) -> _Fetched:
     if not cursor.description:
         raise _no_rows(cursor, _UNEXECUTED.format("dbapi"))
     return _Fetched(cursor)
+
+
+def _executed(cursor: Any) -> Any:
+    """Return a cursor of Django that has executed a query."""
+    # A named cursor of psycopg2 has its columns only with its first rows.
+    if cursor.description is None and not getattr(cursor, "name", None):
+        raise _no_rows(cursor, _UNEXECUTED.format("dbapi"))
+    return cursor
 
 
 def _sqlite(cursor: Any) -> Any:
@@ -260,9 +323,15 @@ _ADOPT: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("django", "QuerySet"): _queryset,
     ("django", "RawQuerySet"): _queryset,
     ("django", "BaseManager"): _queryset,
+    ("django", "Paginator"): _refused("pass its object_list"),
+    ("django", "ConnectionProxy"): _refused(_OF_CONNECTION.format("dbapi")),
+    ("django", "ConnectionHandler"): _refused(
+        "pass streamware.sources.dbapi.rows(connections['default'], 'SELECT …')"
+    ),
+    ("django", "CursorWrapper"): _executed,
     ("sqlalchemy", "Query"): _query,
     ("sqlalchemy", "Result"): _result,
-    ("sqlalchemy", "FilterResult"): _filtered,  # of `scalars`, `mappings`, and all of asyncio's
+    ("sqlalchemy", "FilterResult"): _result,  # of `scalars`, `mappings`, and all of asyncio's
     ("sqlalchemy", "Executable"): _statement,
     ("sqlalchemy", "FromClause"): _refused(_TABLE),
     ("sqlalchemy", "Engine"): _refused(_BIND),

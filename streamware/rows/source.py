@@ -18,9 +18,9 @@ from typing import Any
 
 from streamware.errors import StateError
 from streamware.model.columns import Column, Sheet, names_of
-from streamware.rows.adoption import adopted, is_object_row
+from streamware.rows.adoption import adopted, check_single, is_object_row, nested_columns
 from streamware.rows.tables import Pieces, TableRows, is_piece, is_table, table_rows
-from streamware.sources.source import Reader
+from streamware.sources.source import Reader, telling
 
 logger = logging.getLogger("streamware")
 
@@ -30,6 +30,10 @@ Rows = Iterable[Any] | AsyncIterable[Any] | Awaitable[Any] | Callable[[], Any] |
 _SYNC_REMEDY = (
     "these rows are asynchronous: use sw.aencode, or serve the export from an ASGI application;"
     " under WSGI give an ordinary iterable, or a callable that opens one"
+)
+_LATE = (
+    "rows are read when the view has returned: pass what opens the cursor or the session, such as"
+    " rows(…) of streamware.sources, or a generator that opens and closes it"
 )
 
 
@@ -208,7 +212,8 @@ class OpenRows:
         If the first one is a table, the rows are those of all the tables that come.
         """
         rows = self.iterator
-        first = next(rows, END)
+        with telling(_LATE):
+            first = next(rows, END)
         if is_piece(first):
             self._pieces = Pieces(first, rows, chosen=self.columns is not None)
             self._names, self.count = self._pieces.names, None
@@ -224,6 +229,10 @@ class OpenRows:
             self._names, self._of_objects = None, True
             rows = map(itemgetter(0), rows)
             first = first[0]  # type: ignore[index]  # a tuple
+        elif self.columns is None:
+            self.columns = nested_columns(first)
+        if first is not END and (self.columns is None or any(map(_is_named, self.columns))):
+            check_single(first)
         return first, rows if first is END else chain((first,), rows)
 
     @property
@@ -245,6 +254,11 @@ class OpenRows:
                 closing.callback(close, source)
             closing.callback(close, iterator)
             closing.callback(close, pieces)
+
+
+def _is_named(column: Column) -> bool:
+    """Return whether a column names a cell that is written as it is."""
+    return isinstance(column.key, str) and column.convert is None
 
 
 def _count(rows: object) -> int | None:

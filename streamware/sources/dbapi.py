@@ -57,11 +57,12 @@ def rows(
 
     Args:
         connect: Returns a connection, which is closed at the end; or a connection, which is used
-            and left open.
+            and left open.  In place of one of Django, that of the thread that reads is used, and
+            is Django's to close.
         query: A statement that returns rows.
         parameters: As the driver takes them; None for none.
         cursor_factory: Is given the connection and returns the cursor; by default its `cursor()`,
-            or `SSCursor` (PyMySQL, mysqlclient) or a named cursor (psycopg2).
+            or `SSCursor` (PyMySQL, mysqlclient) or a named cursor (psycopg2, Django).
         batch: Rows that the driver is asked for at a time.
 
     Raises:
@@ -79,8 +80,12 @@ def rows(
         connection: Any = connect
         kill: Cancel | None = None
         if not hasattr(connect, "cursor") or isinstance(connect, type):
-            connection = stack.enter_context(closing(connect()))
+            connection = connect()
+            if not _is_django(connection):
+                stack.enter_context(closing(connection))
             kill = killer(connection, connect) if is_mysql(connection) else None
+        if of_django := _is_django(connection):
+            connection = _of_this_thread(connection, stack)
         cursor = make(connection)
         if kill is None:
             stack.enter_context(closing(cursor))
@@ -88,9 +93,25 @@ def rows(
             stack.callback(close_killed, cursor)
         cursor.arraysize = size
         results = stack.enter_context(closing(fetched(cursor, query, parameters, size, kill)))
-        return results, kill or canceller(connection, cursor)
+        driver = connection.connection if of_django else connection
+        return results, kill or canceller(driver, cursor)
 
     return Source(open_cursor)
+
+
+def _is_django(connection: Any) -> bool:
+    return hasattr(connection, "chunked_cursor") and hasattr(connection, "alias")
+
+
+def _of_this_thread(connection: Any, stack: ExitStack) -> Any:
+    """Return the connection that Django has on this thread for the database of another one."""
+    from django.db import connections  # noqa: PLC0415 - whoever has such a connection imported it
+
+    if not connection.allow_thread_sharing:
+        connection = connections[connection.alias]
+    if connection.connection is None:  # opened for these rows alone
+        stack.callback(connection.close_if_unusable_or_obsolete)
+    return connection
 
 
 def fetched(
@@ -119,6 +140,8 @@ def _cursor(connection: Any) -> Any:
     if type(connection).__module__.startswith("psycopg2"):
         # Without a transaction a cursor is kept only if it is declared so.
         return connection.cursor(cursor_name(), withhold=connection.autocommit)
+    if _is_django(connection) and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return connection.chunked_cursor()
     return connection.cursor()
 
 

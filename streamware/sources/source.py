@@ -82,7 +82,7 @@ class Reader(_Named):
         return chain.from_iterable(self._batches())
 
     def _batches(self) -> Iterator[Sequence[Any]]:
-        with _telling():
+        with telling():
             self.names = next(self._results)
             yield from self._results  # type: ignore[misc]  # only the first item can be None
 
@@ -114,7 +114,7 @@ class AsyncReader(_Named):
 
     async def batches(self) -> AsyncIterator[Sequence[Any]]:
         """Yield the rows in lists, as the driver gives them; this is their one pass, too."""
-        with _telling():
+        with telling():
             self.names = await _ended(anext(self._results), self._cancel)
             while batch := await _ended(anext(self._results, None), self._cancel):
                 yield batch
@@ -125,14 +125,14 @@ class AsyncReader(_Named):
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
-    """Add what to pass instead to the error of a driver that cannot use the connection it got."""
+def telling(instead: str = _INSTEAD) -> Iterator[None]:
+    """Add what to pass instead to the error of a driver that cannot use what it got."""
     try:
         yield
     except Exception as error:
-        text = str(error)
-        if "pool" not in text and any(said in text for said in _UNUSABLE):
-            error.add_note(_INSTEAD)
+        text, notes = str(error), getattr(error, "__notes__", ())
+        if "pool" not in text and any(said in text for said in _UNUSABLE) and not notes:
+            error.add_note(instead)
         elif _CHANGES.search(text):
             error.add_note(_ONLY_READS)
         raise
@@ -223,7 +223,7 @@ class Source(_Unreturned):
         Raises:
             Exception: What the driver raises.
         """
-        with _telling(), ExitStack() as stack:
+        with telling(), ExitStack() as stack:
             results, cancel = self._connect(stack)
             return Reader(results, stack.pop_all(), cancel)
 
@@ -260,7 +260,7 @@ class AsyncSource(_Unreturned):
         Raises:
             Exception: What the driver raises.
         """
-        with _telling():
+        with telling():
             async with AsyncExitStack() as stack:
                 results, cancel = await self._connect(stack)
                 return AsyncReader(results, stack.pop_all(), cancel)

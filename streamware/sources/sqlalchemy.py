@@ -15,15 +15,27 @@ from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequen
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Result, event, inspect, text
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Result,
+    event,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.engine import FilterResult
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, ResourceClosedError
-from sqlalchemy.orm import Mapper, Query, Session, scoped_session, sessionmaker
+from sqlalchemy.orm import Bundle, Mapper, Query, Session, scoped_session, sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
 from streamware.errors import EncodeError, StateError
+from streamware.model.columns import numbered
 from streamware.sources.dbapi import NO_ROWS, async_canceller, canceller
 from streamware.sources.eager import eagerly, in_batches
 from streamware.sources.mysql import is_mysql, killed_if_unread, killer
@@ -31,6 +43,7 @@ from streamware.sources.source import (
     BATCH_ROWS,
     FIRST_ROWS,
     AsyncCancel,
+    AsyncReader,
     AsyncResults,
     AsyncSource,
     Cancel,
@@ -153,52 +166,99 @@ def query_rows(query: Query[Any], *, batch: int = BATCH_ROWS) -> Source:
     return _source(query.session, _prepared(query.statement, None, batch, _entity(query)))
 
 
-def result_rows(result: Result[Any]) -> Reader:
-    """Return the rows of a result; of one class, each holds nothing but an object."""
-    if not _is_streamed(result):
+def result_rows(result: Any) -> Reader | AsyncReader:
+    """Return the rows of a result, or of its `scalars` or `mappings`; the log says what is due."""
+    whole = getattr(result, "_real_result", None) or result  # of which others are filters
+    context = getattr(getattr(whole, "raw", whole), "context", None)
+    options = getattr(context, "execution_options", {})
+    if not _is_streamed(whole, options):
         _warn_once()
-    with ExitStack() as stack:
-        stack.enter_context(closing(result))
-        return Reader(stack.enter_context(closing(_from_result(result))), stack.pop_all())
+    size = options.get("yield_per") or BATCH_ROWS
+    statement = getattr(context, "invoked_statement", None)
+    if iscoroutinefunction(result.close):
+        astack = AsyncExitStack()
+        astack.push_async_callback(result.close)
+        return AsyncReader(_from_async_result(result, statement, size), astack)
+    stack = ExitStack()
+    stack.enter_context(closing(result))
+    results = stack.enter_context(closing(_from_result(result, statement, size)))
+    return Reader(results, stack)
 
 
-def _from_result(result: Result[Any]) -> Generator[Sequence[Any] | None, None, None]:
-    batches = result.partitions(BATCH_ROWS)
+def _from_result(
+    result: Any, statement: Any, size: int
+) -> Generator[Sequence[Any] | None, None, None]:
+    batches = result.partitions(size)
     first = next(batches, ())
-    yield list(result.keys()) if first else _names_without_rows(result)
+    yield _names_of(result) if first else _names_without_rows(result, statement)
     yield first
     yield from batches
 
 
-def _names_without_rows(result: Any) -> list[str]:
+async def _from_async_result(result: Any, statement: Any, size: int) -> AsyncResults:
+    batches = result.partitions(size)
+    first = await anext(batches, None) or ()  # () breaks it
+    yield _names_of(result) if first else _names_without_rows(result, statement)
+    yield first
+    async for batch in batches:
+        yield batch
+
+
+def _names_of(result: Any) -> list[str] | None:
+    """Return the names of the columns of a result; None of `scalars`."""
+    return list(result.keys()) if hasattr(result, "keys") else None
+
+
+def _names_without_rows(result: Any, statement: Any) -> list[str] | None:
     """Return the names of a result without rows: of one class, those of its columns."""
-    context = getattr(getattr(result, "raw", result), "context", None)
-    found = [each["expr"] for each in _descriptions(getattr(context, "invoked_statement", None))]
-    mapper: Any = inspect(found[0], raiseerr=False) if len(found) == 1 else None
-    if not getattr(mapper, "is_mapper", False):
-        return list(result.keys())
-    return [each.key for each in mapper.column_attrs if not each.deferred]
+    if not hasattr(result, "mappings") and hasattr(result, "keys"):  # it gives mappings
+        return _names_of(result)
+    found = [each["expr"] for each in _descriptions(statement)]
+    if len(found) == 1 and _is_class(found[0]):
+        columns = inspect(found[0]).mapper.column_attrs
+        return [each.key for each in columns if not each.deferred]
+    return _names_in_bundles(statement) or _names_of(result)
+
+
+def _names_in_bundles(statement: Any) -> list[str]:
+    """Return the names of the columns of a statement with a `Bundle`; none of others.
+
+    They are those that its rows have if there are any.
+    """
+    described = _descriptions(statement)
+    if not any(isinstance(each["expr"], Bundle) for each in described):
+        return []
+    if len(described) == 1:
+        return numbered(list(_names_inside(described[0]["expr"])))
+    return numbered(
+        [f"{each['name']}{name}" for each in described for name in _names_within(each["expr"])]
+    )
+
+
+def _names_inside(bundle: Any) -> Iterator[str]:
+    for selected in bundle.columns.values():
+        name = select(selected).column_descriptions[0]["name"]
+        yield from (f"{name}{inner}" for inner in _names_within(selected))
+
+
+def _names_within(selected: Any) -> Iterator[str]:
+    """Yield what follows the name of each column: with a dot that in a bundle, else nothing."""
+    if isinstance(selected, Bundle):
+        yield from (f".{name}" for name in _names_inside(selected))
+    else:
+        yield ""
 
 
 def _descriptions(statement: Any) -> Sequence[Any]:
     return getattr(statement, "column_descriptions", ())
 
 
-def told(result: FilterResult[Any]) -> FilterResult[Any]:
-    """Return what `scalars`, `mappings` or a stream gives as it is; the log says what is due."""
-    if not _is_streamed(result._real_result):  # noqa: SLF001 - it has no public name
-        _warn_once()
-    return result
-
-
-def _is_streamed(result: Any) -> bool:
+def _is_streamed(result: Any, options: Mapping[str, Any]) -> bool:
     """Return whether a result is read as it is asked for rows.
 
     By default that of objects is not, not even beside an event loop, and that of columns only from
     SQLite.
     """
-    context = getattr(getattr(result, "raw", result), "context", None)
-    options = getattr(context, "execution_options", {})
     if options.get("yield_per"):
         return True
     if not isinstance(result, CursorResult):
@@ -244,7 +304,12 @@ class _Statement:
     @property
     def options(self) -> dict[str, int]:
         """Execution options: read a batch at a time, from a cursor on the server."""
-        return {"yield_per": self.batch if self.entity is None else self.first}
+        return {"yield_per": self.first if self.peeks else self.batch}
+
+    @property
+    def peeks(self) -> bool:
+        """Whether the names of the columns depend on whether there are rows."""
+        return self.entity is not None or (self.named and bool(_names_in_bundles(self.statement)))
 
     @property
     def first(self) -> int:
@@ -260,9 +325,11 @@ class _Statement:
         """What a session finds the statement's engine by."""
         return {"clause": self.statement, "mapper": self.mapper}
 
-    def names(self, first: Sequence[Any]) -> list[str] | None:
-        """Return the names of the columns of objects: those that are loaded with the row."""
-        if self.mapper is None or not self.named:
+    def names(self, first: Sequence[Any], result: Any) -> list[str] | None:
+        """Return the names of the columns; of objects, those that are loaded with the row."""
+        if self.mapper is None:
+            return _names_of(result) if first else _names_in_bundles(self.statement)
+        if not self.named:
             return None
         unloaded = inspect(first[0]).unloaded if first else ()
         return [
@@ -375,11 +442,11 @@ def _results(
             rows = query.rows(result)
             rest = rows.partitions(query.batch)
             with _undisturbed(connection), killed_if_unread(kill, partial(next, rest, None)):
-                if query.entity is None:
-                    yield list(result.keys())
+                if not query.peeks:
+                    yield _names_of(result)
                 else:
                     first = next(rows.partitions(query.first), ())
-                    yield query.names(first)
+                    yield query.names(first, result)
                     yield first
                     rows.yield_per(query.batch)
                 for batch in rest:  # noqa: UP028 - `yield from` would close it before the kill
@@ -456,11 +523,11 @@ async def _results_async(
         rest = rows.partitions(query.batch)
         try:
             with _undisturbed(connection):
-                if query.entity is None:
-                    yield list(result.keys())
+                if not query.peeks:
+                    yield _names_of(result)
                 else:
                     first = await anext(rows.partitions(query.first), None) or ()  # () breaks it
-                    yield query.names(first)
+                    yield query.names(first, result)
                     yield first
                     rows.yield_per(query.batch)
                 async for batch in rest:

@@ -46,6 +46,7 @@ _TEXTS = frozenset(
 _RANGES = frozenset(
     (library, "Range") for library in ("psycopg", "psycopg2", "asyncpg", "sqlalchemy")
 )
+_ROWS = frozenset({("sqlalchemy", "Row"), ("sqlite3", "Row"), ("asyncpg", "Record")})
 
 
 def text_of(value: Any) -> str | None:
@@ -133,6 +134,6 @@ def cure_of(value: Any) -> str:
         return "pass convert=lambda shape: shape and shape.wkt for its column"
     if hasattr(value, "iloc") or hasattr(value, "__arrow_c_stream__"):
         return "it is a table of its own; yield its rows"
-    if ("sqlalchemy", "Row") in libraries or isinstance(value, Mapping):
+    if not libraries.isdisjoint(_ROWS) or isinstance(value, Mapping):
         return "it is a row of its own; yield rows, not lists of them"
     return 'pass convert= for its column, or Values(other="str")'

@@ -15,13 +15,15 @@ from readers import calamine_rows, csv_rows
 
 pytest.importorskip("django", reason="skipped: needs Django")
 
-from django.db import DatabaseError, connection, connections
+from django.core.paginator import Paginator
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.models import Count, F
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
 import django_site  # noqa: F401 - it makes the settings
 from django_orders.models import Customer, Invoice, Label, Order
+from streamware.sources import dbapi
 from streamware.sources import django as source
 
 COUNT = 1500
@@ -325,3 +327,63 @@ def test_objects_with_prefetched_relations_are_in_memory_two_hundred_at_a_time()
 def test_the_iterator_of_values_list_has_its_names(most: int) -> None:
     rows = Order.objects.values_list("number", "pk")[:most].iterator()
     assert csv_rows(b"".join(sw.encode(rows)))[0] == ["number", "pk"]
+
+
+QUERY = "select id, number from django_orders_order where id < %s order by id"
+EXPECTED = [["id", "number"], ["1", "N1"], ["2", "N2"]]
+
+
+def written(rows: Any) -> list[list[str]]:
+    return csv_rows(b"".join(sw.encode(rows)))
+
+
+def test_a_query_is_read_by_the_connection_of_the_thread_that_reads() -> None:
+    """Also if another thread's was passed, which Django refuses there."""
+    given: list[Any] = [connection, connections["default"], lambda: connections["default"]]
+    for one in given:
+        rows = dbapi.rows(one, QUERY, [3])
+        assert written(rows) == EXPECTED
+        found: list[object] = []
+
+        def read(rows: Any = rows, found: list[object] = found) -> None:
+            found += written(rows)
+            connections.close_all()
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+        assert found == EXPECTED
+
+
+def test_a_query_leaves_the_transaction_that_it_is_in() -> None:
+    with transaction.atomic():
+        for one in (connection, lambda: connections["default"]):
+            assert written(dbapi.rows(one, QUERY, [3])) == EXPECTED
+            assert connection.in_atomic_block
+        Order.objects.filter(id=1).exists()
+
+
+def test_what_django_has_in_place_of_rows_is_an_error_that_says_what_to_pass() -> None:
+    orders = Order.objects.order_by("id")
+    of_connection = r"pass streamware\.sources\.dbapi\.rows\(connection, 'SELECT …'\)"
+    for rows, cure in (
+        (connection, of_connection),
+        (connections["default"], of_connection),
+        (connections, r"dbapi\.rows\(connections\['default'\], 'SELECT …'\)"),
+        (connection.cursor(), "it has executed no query"),
+        (Paginator(orders, 5), "pass its object_list"),
+        ((page.object_list for page in Paginator(orders, 5)), "row 1 is a QuerySet of rows"),
+        ((list(page) for page in Paginator(orders, 5)), "row 1 is a list of rows"),
+        (Paginator(orders, 5).__iter__(), "row 1 is a Page of rows"),
+    ):
+        with pytest.raises((TypeError, sw.EncodeError), match=cure):
+            written(rows)
+
+
+def test_a_cursor_that_was_closed_before_is_an_error_that_says_what_to_pass() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select 1 as a")
+    with pytest.raises(Exception, match="closed cursor") as raised:
+        written(cursor)
+    assert "rows are read when the view has returned" in raised.value.__notes__[0]
+    assert written(connection.cursor().execute("select 1 as a")) == [["a"], ["1"]]

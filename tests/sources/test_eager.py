@@ -1,7 +1,6 @@
 """Objects of SQLAlchemy: what their chosen columns load, and what says how to load the rest."""
 
 import gc
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -330,7 +329,6 @@ def test_values_that_expired_are_columns_all_the_same(engine: Any) -> None:
         (True, "id", r"row 1, column id: .*expire_on_commit=False"),
     ],
 )
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython 3.11 may crash as it collects it")
 async def test_beside_an_event_loop_nothing_is_loaded_later(
     path: Path, column: str, message: str, *, expires: bool
 ) -> None:

@@ -3,6 +3,7 @@ import contextlib
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from sqlalchemy.ext.asyncio import (  # noqa: E402
     create_async_engine,
 )
 from sqlalchemy.orm import (  # noqa: E402
+    Bundle,
     DeclarativeBase,
     Mapped,
     Session,
@@ -422,6 +424,124 @@ def test_a_result_of_objects_without_rows_has_the_columns_of_their_class(
         header = document(found)[0]
         none = OBJECTS.where(Order.id < 0)
         assert document(session.execute(none, execution_options=options)) == [header]
+
+
+@pytest.mark.parametrize("options", [{}, {"yield_per": 10}])
+def test_what_filters_a_result_without_objects_has_the_same_columns(
+    engine: Any, options: Any
+) -> None:
+    none = OBJECTS.where(Order.id < 0)
+    with Session(engine) as session:
+        header = document(session.scalars(OBJECTS))[0]
+        assert document(session.scalars(none, execution_options=options)) == [header]
+        assert document(lambda: session.scalars(none, execution_options=options)) == [header]
+        of_alias = select(aliased(Order)).where(text("false"))
+        assert document(session.execute(of_alias, execution_options=options)) == [header]
+
+
+@pytest.mark.parametrize("options", [{}, {"yield_per": 10}])
+async def test_a_stream_without_objects_has_the_columns_of_their_class(
+    path: Path, options: Any
+) -> None:
+    none = OBJECTS.where(Order.id < 0)
+    async with connected(path) as async_engine, AsyncSession(async_engine) as session:
+        header = (await adocument(await session.stream(OBJECTS)))[0]
+        streams = [session.stream, session.stream_scalars]
+        reads: list[Any] = [*streams, *([] if options else [session.execute, session.scalars])]
+        for read in reads:
+            assert await adocument(await read(none, execution_options=options)) == [header]
+
+
+def test_a_streamed_result_is_read_as_many_rows_at_a_time_as_it_was_told(engine: Any) -> None:
+    made: list[int] = []
+
+    def loaded(order: Order, _: object) -> None:
+        made.append(order.id)
+
+    event.listen(Order, "load", loaded)
+    with Session(engine) as session:
+        rows = session.scalars(OBJECTS, execution_options={"yield_per": 10})
+        with closing(sw.encode(rows)) as encoding:
+            next(encoding)
+    event.remove(Order, "load", loaded)
+    assert len(made) <= 50
+
+
+BUNDLES: dict[str, tuple[Callable[[], Any], list[str]]] = {
+    "alone": (lambda: select(Bundle("place", Order.id, Order.zone)), ["id", "zone"]),
+    "beside a column": (
+        lambda: select(Bundle("place", Order.id, Order.zone), Order.amount),
+        ["place.id", "place.zone", "amount"],
+    ),
+    "two": (
+        lambda: select(Bundle("place", Order.zone), Bundle("sum", Order.amount)),
+        ["place.zone", "sum.amount"],
+    ),
+    "one within another": (
+        lambda: select(Bundle("place", Order.id, Bundle("sum", Order.amount, Order.zone))),
+        ["id", "sum.amount", "sum.zone"],
+    ),
+    "expressions": (
+        lambda: select(Bundle("sums", Order.id + 1, Order.id + 2), Order.id + 3),
+        ["sums._no_label", "sums._no_label_1", "_no_label"],
+    ),
+    "a name twice": (
+        lambda: select(Bundle("both", Order.id, Customer.id)).join(Customer),
+        ["id", "id_1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+@pytest.mark.parametrize("kind", BUNDLES)
+def test_bundles_have_columns_by_themselves(engine: Any, kind: str, rows: int) -> None:
+    make, names = BUNDLES[kind]
+    statement = make().order_by(Order.id).limit(rows)
+    made = document(source.rows(engine, statement))
+    assert (made[0], len(made)) == (names, rows + 1)
+    assert all(len(row) == len(names) for row in made)
+    with Session(engine) as session:
+        assert document(session.execute(statement)) == made
+        assert document(session.execute(statement, execution_options={"yield_per": 1})) == made
+
+
+def test_a_query_of_a_bundle_has_its_columns(engine: Any) -> None:
+    with Session(engine) as session:
+        query: Any = session.query(Bundle("place", Order.id, Order.zone)).order_by(Order.id)
+        assert document(query.limit(1)) == [["id", "zone"], ["1", "EU"]]
+        assert document(query.limit(0)) == [["id", "zone"]]
+
+
+def test_columns_of_bundles_may_be_chosen(engine: Any) -> None:
+    statement = BUNDLES["two"][0]()
+    for rows in (0, 2):
+        made = document(source.rows(engine, statement.limit(rows)), columns=["sum.amount"])
+        assert (made[0], len(made)) == (["sum.amount"], rows + 1)
+
+
+async def test_bundles_have_columns_beside_an_event_loop(path: Path) -> None:
+    statement: Any = select(Bundle("place", Order.id, Order.zone)).order_by(Order.id)
+    async with connected(path) as async_engine, AsyncSession(async_engine) as session:
+        for limit, expected in ((1, [["id", "zone"], ["1", "EU"]]), (0, [["id", "zone"]])):
+            limited = statement.limit(limit)
+            assert await adocument(source.rows(async_engine, limited)) == expected
+            assert await adocument(session.stream(limited)) == expected
+
+
+def test_lists_of_rows_are_an_error_that_says_what_to_pass(engine: Any) -> None:
+    message = r"row 1 is a list of rows: pass .*in place of its partitions\(\)"
+    with Session(engine) as session:
+        for make in (
+            lambda: session.execute(OBJECTS).partitions(10),
+            lambda: session.scalars(OBJECTS).partitions(10),
+            lambda: session.execute(NAMES).partitions(10),
+        ):
+            for columns in (None, ["id", "zone"]):
+                with pytest.raises(sw.EncodeError, match=message):
+                    document(make(), columns=columns)
+        counted = [sw.Column(len, "Orders")]
+        counts = document(session.scalars(OBJECTS.limit(2)).partitions(2), columns=counted)
+        assert counts == [["Orders"], ["2"]]
 
 
 def test_a_result_with_an_object_among_others_is_an_error_that_tells_the_way(engine: Any) -> None:
