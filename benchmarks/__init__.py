@@ -11,8 +11,10 @@
 | `sources` | What do rows of a database cost, and which line of a view takes constant memory? |
 | `shapes` | What do wide, mixed and sparse tables, equal names and long cells cost? |
 | `workbooks` | What do the features of workbooks cost? |
+| `instructions` | How many instructions does a row take, and have they become more? |
 
-The others are their parts: `workloads` (the rows), `contenders` (the other libraries), `child`
-(one run in a process of its own), `process`, `served` and `clients` (for `delivery`), `databases`,
-`models`, `django_models`, `lines`, `readings` and `served_…` (for `sources`), and `table`.
+The others are their parts: `paths` (the compiled kernel, or Python alone), `workloads` (the rows),
+`contenders` (the other libraries), `child` (one run in a process of its own), `process`, `served`
+and `clients` (for `delivery`), `databases`, `models`, `django_models`, `lines`, `readings` and
+`served_…` (for `sources`), and `table`.
 """

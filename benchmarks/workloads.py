@@ -1,18 +1,22 @@
 """The workloads: generators of tuples that are the same in every run.
 
+`WORKLOADS` are the tables that contenders are compared with; `SHAPES` are tables that a way for
+plain columns does not fit, or barely.
+
 Values that are expensive to make are taken from pools, so that a row takes only 1 to 2.5 µs.  The
 sizes of the pools are primes, so that rows do not repeat within the window of deflate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from random import Random
 from typing import TypeAlias
+from uuid import UUID
 
 Row: TypeAlias = tuple[object, ...]
 
@@ -116,11 +120,100 @@ def strings(n: int) -> Iterator[Row]:
         yield f"s{at}", word, name, phrase, seven, note, eleven, f"{at:x}", "pending", "€ 12 & up"
 
 
+# Shapes -------------------------------------------------------------------------------------
+
+_MOMENT = datetime.fromisoformat("2024-05-06T07:08")
+_MIXED = (7, "abc", 1.5, None, True, Decimal("1.50"), date(2024, 5, 6), _MOMENT)
+_LONG = ('Leave it at the door, ring twice; "thanks", and call before. ' * 34)[:2000]
+_CUSTOMER, _NOTE, _NUMBER = 2, 9, 1
+
+
+def sparse(n: int) -> Iterator[Row]:
+    """Yield rows of ten columns, half of them integers and half texts, that are 80 % None."""
+    for at in range(n):
+        yield tuple([(at if k % 2 else "abc") if not (at + k) % 5 else None for k in range(10)])
+
+
+def integers(n: int) -> Iterator[Row]:
+    """Yield rows of ten integers of several lengths."""
+    for at in range(n):
+        yield at, 7 * at, at % 97, -at, 1_000_003 * at, at % 2, at >> 3, at ^ 5555, 5, 10**9 + at
+
+
+def mixed_numbers(n: int) -> Iterator[Row]:
+    """Yield rows of ten columns, each of integers and floats."""
+    for at in range(n):
+        yield tuple([at if (at + k) % 2 else at / 7 for k in range(10)])
+
+
+def mixed_types(n: int) -> Iterator[Row]:
+    """Yield rows of ten columns, each with values of eight types."""
+    for at in range(n):
+        yield tuple([_MIXED[(3 * at + k) % 8] for k in range(10)])
+
+
+def wide(n: int) -> Iterator[Row]:
+    """Yield rows of a hundred columns: ten orders side by side."""
+    for row in orders(n):
+        yield row * 10
+
+
+def long_text(n: int) -> Iterator[Row]:
+    """Yield rows with a text of 2 kB."""
+    for at in range(n):
+        yield at, f"{at:08}{_LONG}", "x"
+
+
+def signs(n: int) -> Iterator[Row]:
+    """Yield orders with three texts that begin with a sign, as formulas do."""
+    for row in orders(n):
+        yield _with(row, (_NUMBER, _CUSTOMER, _NOTE), "-")
+
+
+def control(n: int) -> Iterator[Row]:
+    """Yield orders, of which 1 % have a control character."""
+    for at, row in enumerate(orders(n)):
+        yield row if at % 100 else _with(row, (_NOTE,), "a\x01")
+
+
+def edges(n: int) -> Iterator[Row]:
+    """Yield orders, of which 1 % have a text that begins with a blank."""
+    for at, row in enumerate(orders(n)):
+        yield row if at % 100 else _with(row, (_NOTE,), " ")
+
+
+def uuids(n: int) -> Iterator[Row]:
+    """Yield orders whose number is a UUID."""
+    numbers = [UUID(int=at * _HASH & _MASK) for at in range(997)]
+    for at, row in enumerate(orders(n)):
+        yield (row[0], numbers[at % 997], *row[2:])
+
+
+def _with(row: Row, columns: Sequence[int], before: str) -> Row:
+    cells = list(row)
+    for column in columns:
+        cells[column] = f"{before}{cells[column]}"
+    return tuple(cells)
+
+
+_ORDER = ("id", "number", "customer", "amount", "price", "paid", "day", "created", "qty", "note")
+_TEN = tuple(f"c{at}" for at in range(1, 11))
+
 WORKLOADS = {
-    "orders": Workload(
-        ("id", "number", "customer", "amount", "price", "paid", "day", "created", "qty", "note"),
-        orders,
-    ),
+    "orders": Workload(_ORDER, orders),
     "numbers": Workload(tuple(f"n{at}" for at in range(1, 21)), numbers),
     "strings": Workload(tuple(f"s{at}" for at in range(1, 11)), strings),
 }
+SHAPES = {
+    "80 % None": Workload(_TEN, sparse),
+    "integers": Workload(_TEN, integers),
+    "integers and floats": Workload(_TEN, mixed_numbers),
+    "eight types": Workload(_TEN, mixed_types),
+    "100 columns": Workload(tuple(f"{t}{at}" for at in range(10) for t in _ORDER), wide),
+    "texts of 2 kB": Workload(("id", "text", "x"), long_text),
+    "signs": Workload(_ORDER, signs),
+    "control characters": Workload(_ORDER, control),
+    "blanks at edges": Workload(_ORDER, edges),
+    "UUID": Workload(_ORDER, uuids),
+}
+ALL = WORKLOADS | SHAPES

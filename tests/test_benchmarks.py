@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import runpy
 import socket
@@ -15,6 +16,7 @@ from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -25,8 +27,10 @@ from benchmarks import (
     databases,
     delivery,
     first_chunk,
+    instructions,
     loop,
     memory,
+    paths,
     scratch,
     shapes,
     sources,
@@ -37,7 +41,7 @@ from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.lines import LINES, Line
 from benchmarks.readings import READINGS
 from benchmarks.served import Baseline, State
-from benchmarks.workloads import WORKLOADS, Row, Workload
+from benchmarks.workloads import ALL, WORKLOADS, Row, Workload
 from readers import zip_parts
 from streamware.scratch.pool import _pools
 
@@ -127,7 +131,7 @@ def test_our_workbook_opens_in_openpyxl(tmp_path: Path) -> None:
 
 
 def test_the_rows_are_the_same_in_every_run() -> None:
-    for workload in WORKLOADS.values():
+    for workload in ALL.values():
         rows = list(workload.rows(FEW))
         assert rows == list(workload.rows(FEW))
         assert {len(row) for row in rows} == {len(workload.titles)}
@@ -139,6 +143,79 @@ def test_an_order_has_the_cells_it_is_described_with() -> None:
     assert [type(cell) for cell in rows[1]] == kinds
     assert sum(row[8] is None for row in rows) == 200
     assert {len(str(row[1])) for row in rows} == {33}
+
+
+def test_shapes_have_the_cells_they_are_named_after() -> None:
+    cells = {name: [cell for row in ALL[name].rows(500) for cell in row] for name in ALL}
+    assert cells["80 % None"].count(None) == 4000
+    assert {type(cell) for cell in cells["integers"]} == {int}
+    assert {type(cell) for cell in cells["integers and floats"]} == {int, float}
+    assert len({type(cell) for cell in cells["eight types"]}) == 8
+    assert sum(str(cell).startswith("-") for cell in cells["signs"]) == 1500
+    assert sum("\x01" in str(cell) for cell in cells["control characters"]) == 5
+    assert sum(str(cell).startswith(" ") for cell in cells["blanks at edges"]) == 5
+    assert sum(isinstance(cell, UUID) for cell in cells["UUID"]) == 500
+    assert max(len(str(cell)) for cell in cells["texts of 2 kB"]) == 2008
+
+
+def test_a_path_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in paths.available():
+        monkeypatch.setenv(paths.SWITCH, "1" if path == paths.KERNEL else "0")
+        assert paths.ran(path, "benchmarks.paths").decode().strip() == path
+
+
+def test_a_mark_stands_before_and_after_each_piece_that_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    marks: list[None] = []
+    monkeypatch.setattr(os, "getppid", lambda: marks.append(None))
+    few = {name: replace(case, few=1, many=2) for name, case in instructions.CASES.items()}
+    monkeypatch.setattr(instructions, "CASES", few)
+    instructions.run_pieces()
+    assert len(marks) == 4 * len(few)
+    pieces = [1_000, 100, 1_000, 130] * len(few)
+    assert instructions.by_case(pieces) == dict.fromkeys(few, 30.0)
+
+
+COUNTED = {"pure": {"a": 100.0, "b": 106.0, "c": 94.0, "new": 1.0}}
+STORED = {"pure": {"a": 100.0, "b": 100.0, "c": 100.0}, "kernel": {"a": 1.0}}
+
+
+def test_a_count_that_has_grown_is_told_from_one_that_is_out_of_date() -> None:
+    assert instructions.grown(COUNTED, STORED) == [
+        "b (pure): 106 instructions where 100 are stored"
+    ]
+    assert instructions.shrunk(COUNTED, STORED) == ["c (pure)"]
+    assert "| b | pure | 106 | 100 | 1.060 |" in instructions.report(COUNTED, STORED)
+
+
+def test_counts_of_another_python_or_machine_are_not_compared() -> None:
+    here = instructions.conditions_here()
+    assert instructions.incomparable(here) is None
+    assert "CPython 3.10" in (instructions.incomparable(here | {"python": "3.10.1"}) or "")
+    assert "for vax" in (instructions.incomparable(here | {"machine": "vax"}) or "")
+
+
+def test_a_path_that_was_not_counted_keeps_its_stored_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instructions, "STORED", tmp_path / "counts.json")
+    instructions.write({"kernel": {"a": 1.2}, "pure": {"a": 3.4}})
+    instructions.write({"pure": {"a": 5.0}})
+    stored = json.loads((tmp_path / "counts.json").read_text("utf-8"))
+    assert stored["counts"] == {"kernel": {"a": 1}, "pure": {"a": 5}}
+
+
+def test_counts_that_have_grown_fail_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(instructions, "STORED", tmp_path / "counts.json")
+    monkeypatch.setattr(instructions, "measure", lambda: COUNTED)
+    instructions.write({"pure": {"a": 100.0, "b": 101.0}})
+    assert instructions.check() == 0
+    instructions.write({"pure": {"a": 95.0, "b": 101.0}})
+    assert instructions.check() == 1
+    assert "a (pure): 100 instructions where 95 are stored" in capsys.readouterr().out
 
 
 def test_speed_compares_streamware_with_others() -> None:
