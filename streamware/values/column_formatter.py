@@ -20,7 +20,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from itertools import compress, repeat
-from operator import attrgetter, is_, itemgetter
+from operator import attrgetter, is_, itemgetter, not_
 from typing import Any, ClassVar
 
 from streamware.errors import StreamwareError
@@ -28,6 +28,7 @@ from streamware.model.cell import Cell
 from streamware.model.columns import Column
 from streamware.model.formula import any_problem
 from streamware.values import Formula, Values
+from streamware.values.care import OFFSETS, careful, zone_name
 from streamware.values.cell_formatter import (
     CONTROLS,
     DIGITS,
@@ -57,9 +58,6 @@ _ZONE = attrgetter("tzinfo")
 _FORMULA, _CACHED, _IS_ARRAY = map(attrgetter, ("text", "cached", "array"))
 _CACHEABLE = frozenset({str, int, float, bool, None.__class__})
 _FEWEST = 8  # cells from which grouping them by their types pays
-# Zones that always have an offset; a date-time in any other may be naive.  By name: importing
-# zoneinfo takes time, and fails where sysconfig does.
-_OFFSETS = frozenset({"datetime.timezone", "zoneinfo.ZoneInfo", "builtins.NoneType"})
 
 
 @dataclass(slots=True)
@@ -81,6 +79,10 @@ class FormattedColumn:
     kinds: list[Kind] | None = None
     styled: dict[int, Cell] | None = None
     numbers: Sequence[float] | None = None
+
+
+class _Careful:
+    """Stands for the type of a cell that needs care."""
 
 
 _ISO = frozenset({"date", "datetime", "time", "duration"})  # kinds that texts have in ISO 8601
@@ -156,10 +158,10 @@ class ColumnFormatter:
             if not types:
                 return FormattedColumn(Kind.EMPTY, [None] * len(cells), sparse=True)
         if len(types) == 1:
-            formatted = self._one_type(cells, types.pop(), sparse=sparse)
+            formatted = self._one_type(cells, *types, sparse=sparse)
             if formatted is not None:
                 return formatted
-        elif len(cells) >= _FEWEST:
+        if len(cells) >= _FEWEST:
             return self._by_type(cells, listed, sorted(types, key=listed.index))
         return self._one_by_one(cells)
 
@@ -190,32 +192,36 @@ class ColumnFormatter:
         else:
             self._single.row = first + at
 
-    # A column of several types
+    # A column of several types, or with cells that need care
 
     def _by_type(
-        self, cells: Sequence[Any], types: Sequence[type], different: Sequence[type]
+        self, cells: Sequence[Any], types: list[type], different: Sequence[type]
     ) -> FormattedColumn:
-        """Format the cells of each type together, and then the rest one by one, in its order.
+        """Format the cells of each type together, and those that need care one by one.
 
         Args:
             cells: The cells.
-            types: Their types.
+            types: Their types; those of cells that need care are replaced.
             different: The types, each once, except that of None.
         """
-        kinds = {None.__class__: Kind.EMPTY}
-        followings: dict[type, Iterator[Any]] = {None.__class__: repeat(None)}
+        kinds = {None.__class__: Kind.EMPTY, _Careful: Kind.EMPTY}
+        followings: dict[type, Iterator[Any]] = {each: repeat(None) for each in kinds}
         rest: list[int] = []  # places of cells that need care
         sparse = None.__class__ in types
         for type_ in different:
-            its = list(map(is_, types, repeat(type_)))
-            formatted = self._one_type(list(compress(cells, its)), type_, sparse=False)
+            places = list(compress(range(len(cells)), map(is_, types, repeat(type_))))
+            own = [cells[at] for at in places]
+            # A single type has been tried.
+            formatted = self._one_type(own, type_, sparse=False) if len(different) > 1 else None
             if formatted is None or formatted.kind is None:
-                rest += compress(range(len(cells)), its)
-                kinds[type_], followings[type_] = Kind.EMPTY, repeat(None)
-                continue
-            kinds[type_] = formatted.kind
-            sparse |= formatted.sparse  # an empty text
-            followings[type_] = iter(formatted.tokens)
+                formatted, its = self._but_careful(own, type_)
+                for at in its:
+                    types[places[at]] = _Careful
+                    rest.append(places[at])
+            if formatted is not None and formatted.kind is not None:
+                kinds[type_] = formatted.kind
+                sparse |= formatted.sparse  # an empty text
+                followings[type_] = iter(formatted.tokens)
         tokens = list(map(next, map(followings.__getitem__, types)))
         if rest:
             listed = list(map(kinds.__getitem__, types))
@@ -227,6 +233,18 @@ class ColumnFormatter:
             return FormattedColumn(only.pop(), tokens, sparse=sparse)
         listed = list(map(kinds.__getitem__, types))
         return FormattedColumn(None, tokens, sparse=sparse, kinds=listed)
+
+    def _but_careful(
+        self, cells: Sequence[Any], type_: type
+    ) -> tuple[FormattedColumn | None, Sequence[int]]:
+        """Format the cells of a type but those that need care; return the places of these, too."""
+        found = careful(type_, cells, self._text_rules, self._values, bound=self._cell_characters)
+        if found is not None and not all(found):
+            others = list(compress(cells, map(not_, found)))
+            formatted = self._one_type(others, type_, sparse=False)
+            if formatted is not None and formatted.kind is not None:
+                return formatted, list(compress(range(len(cells)), found))
+        return None, range(len(cells))
 
     # A column with a Cell in it
 
@@ -357,8 +375,8 @@ class ColumnFormatter:
         naive = zones.count(None)
         if naive == len(zones):
             return self._naive(cells, Kind.DATETIME)
-        kinds = {f"{kind.__module__}.{kind.__name__}" for kind in set(map(type, zones))}
-        if naive or self._values.aware == "text" or not kinds <= _OFFSETS:
+        kinds = set(map(zone_name, set(map(type, zones))))
+        if naive or self._values.aware == "text" or not kinds <= OFFSETS:
             return None
         zone = self._values.timezone
         elsewhere = len(zones) - zones.count(zone)

@@ -31,6 +31,7 @@ from streamware.values.kinds import NUMBERS, Kind
 
 _LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 _STRIPPED = b" \t\n\r"
+_PRESERVE = b' xml:space="preserve">'
 _SHARED = b' t="s"><v>'
 # The type attribute of a formula's cell, by the kind of its value.
 _TYPED = dict.fromkeys(Kind, b"") | {Kind.TEXT: b' t="str"', Kind.BOOL: b' t="b"'}
@@ -135,7 +136,7 @@ class CellWriter:
             return (self._styled_column(formatted, numbers),)
         if kind is Kind.EMPTY and not self._compact:
             return ()
-        if formatted.kinds and self._are_plain(formatted.kinds, tokens):
+        if formatted.kinds and self._are_plain(formatted.kinds):
             return (self._mixed(formatted.kinds, tokens, numbers),)
         if kind is Kind.FORMULA:
             return self._formula_column(formatted, numbers)
@@ -150,26 +151,30 @@ class CellWriter:
                 return (list(map(self._cell, repeat(kind), tokens, numbers)),)
             tokens, before, after = ids, self._markup.plain[kind] + _SHARED, VALUE[1]
         elif kind is Kind.TEXT and _has_edge_blanks(tokens):
-            return (list(map(self._cell, repeat(kind), tokens, numbers)),)
+            tokens = [None if token is None else _in_tag(token) for token in tokens]
+            before = before[:-1]
         return self._column(tokens, numbers, before, after, formatted.sparse)
 
     # A column of several kinds
 
-    def _are_plain(self, kinds: Sequence[Kind], tokens: Sequence[bytes | None]) -> bool:
+    def _are_plain(self, kinds: Sequence[Kind]) -> bool:
         """Return whether every cell is only its value within the markup of its kind."""
-        found = set(kinds)
-        if self._address is not None or Kind.FORMULA in found:
+        if self._address is not None or Kind.FORMULA in kinds:
             return False
-        if Kind.TEXT not in found:
-            return True
-        pairs = zip(kinds, tokens, strict=True)
-        texts = [token for kind, token in pairs if kind is Kind.TEXT]
-        return self.strings is None and not _has_edge_blanks(texts)
+        return self.strings is None or Kind.TEXT not in kinds
 
     def _mixed(
         self, kinds: Sequence[Kind], tokens: Sequence[bytes | None], numbers: Sequence[bytes]
     ) -> list[bytes]:
         around, start = self._markup.around, self._start
+        texts = [token for kind, token in zip(kinds, tokens, strict=True) if kind is Kind.TEXT]
+        if texts and _has_edge_blanks(texts):
+            before, after = around[Kind.TEXT]
+            around = around | {Kind.TEXT: (before[:-1], after)}
+            tokens = [
+                token if token is None or kind is not Kind.TEXT else _in_tag(token)
+                for kind, token in zip(kinds, tokens, strict=True)
+            ]
         if self._compact:
             cells = {
                 kind: start + before + b"%b" + after for kind, (before, after) in around.items()
@@ -239,6 +244,11 @@ class CellWriter:
     def _styled_column(self, formatted: FormattedColumn, numbers: Sequence[bytes]) -> list[bytes]:
         stylings, self._stylings = self._stylings, {}
         kinds = formatted.kinds or [formatted.kind or Kind.EMPTY] * len(numbers)
+        if self._are_plain(kinds):
+            cells = self._mixed(kinds, formatted.tokens, numbers)
+            for row, styling in stylings.items():
+                cells[row] = self._xml(kinds[row], formatted.tokens[row], numbers[row], *styling)
+            return cells
         return [
             self._xml(kind, token, number, *stylings[row])
             if row in stylings
@@ -336,8 +346,12 @@ def text_value(token: bytes, strings: SharedStrings | None) -> bytes:
     number = None if strings is None else strings.id(token)
     if number is not None:
         return _SHARED + number + b"</v></c>"
-    space = b' xml:space="preserve"' if token.strip(_STRIPPED) != token else b""
-    return b' t="inlineStr"><is><t' + space + b">" + token + b"</t></is></c>"
+    return b' t="inlineStr"><is><t' + _in_tag(token) + b"</t></is></c>"
+
+
+def _in_tag(token: bytes) -> bytes:
+    """Return a text with the rest of the tag `t` before it, which says whether to keep blanks."""
+    return (_PRESERVE if token.strip(_STRIPPED) != token else b">") + token
 
 
 def _has_edge_blanks(tokens: Sequence[bytes | None]) -> bool:

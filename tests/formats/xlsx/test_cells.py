@@ -32,6 +32,7 @@ from streamware.formats.xlsx.context import WorkbookContext
 from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import StyleRegistry
 from streamware.formats.xlsx.styles import Styles
+from streamware.values.kinds import Kind
 from workbooks import days, one, workbook
 
 SUMMER = timezone(timedelta(hours=2), "CEST")
@@ -78,6 +79,31 @@ class Level(IntEnum):
 )
 def test_text_is_read_as_it_was(text: str) -> None:
     assert one(text).rows() == [[text]]
+
+
+@pytest.mark.parametrize("compact", [False, True], ids=["", "compact"])
+@pytest.mark.parametrize(
+    "beside", [(), (None,), (7, ""), (sw.Cell("d", style=sw.Style(bold=True)),)]
+)
+def test_one_cell_that_differs_leaves_the_others_to_be_written_together(
+    beside: tuple[object, ...], *, compact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = CellWriter._cell
+    singly = []
+
+    def recorded(self: CellWriter, kind: Kind, token: bytes | None, number: bytes) -> bytes:
+        singly.append(token)
+        return write(self, kind, token, number)
+
+    monkeypatch.setattr(CellWriter, "_cell", recorded)
+    cells = [" a", "b", "c\n", *beside] * 3
+    made = workbook([(cell, 0) for cell in cells], sw.Xlsx(compact=compact))
+    values = [cell.value if isinstance(cell, sw.Cell) else cell for cell in cells]
+    assert [row[0] for row in made.rows()] == [value or "" for value in values]
+    assert made.parts["xl/worksheets/sheet1.xml"].count(b' xml:space="preserve"') == 6
+    assert singly == []
+    bold = [made.cell(f"A{at}").font.bold for at in range(1, len(cells) + 1)]
+    assert bold == [isinstance(cell, sw.Cell) for cell in cells]
 
 
 @pytest.mark.parametrize("strings", ["inline", "shared"])
