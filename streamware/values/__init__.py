@@ -1,10 +1,11 @@
 """How does a value become text?  By one policy, `Values`, which all formats share.
 
 `column_formatter` writes a column at a time and `cell_formatter` cell by cell, with the same
-result; `care` finds the cells of a column that have to be written so.  Both take the text of numbers, dates and nested values from `numbers`, `dates` and
-`nested`.  `kinds` has the kinds of cells, and reads values as the kind of their column.  `scalars`,
-`objects` and `lazy_text` recognise values of NumPy, pandas, other libraries and translations;
-`formula_text` finds text that a spreadsheet would take for a formula.
+result; `care` finds the cells of a column that have to be written so.  Both take the text of
+numbers, dates and nested values from `numbers`, `dates` and `nested`.  `kinds` has the kinds of
+cells, and reads values as the kind of their column.  `scalars`, `objects` and `lazy_text` recognise
+values of NumPy, pandas, other libraries and translations; `formula_text` finds text that a
+spreadsheet would take for a formula.
 """
 
 from __future__ import annotations
