@@ -13,6 +13,13 @@ from functools import partial
 from itertools import chain
 from typing import ClassVar, Literal, Self
 
+from streamware.formats.kernel_rows import (
+    KINDS,
+    KernelColumn,
+    KernelRow,
+    KernelRows,
+    kernel_rows,
+)
 from streamware.formats.language import LANGUAGES, MAX_TAG, fallbacks, language_of
 from streamware.formats.localized import LocaleFormatter, Rewrite, languages, with_comma
 from streamware.formats.plain_lines import PlainLines
@@ -20,7 +27,7 @@ from streamware.formats.protocol import Context
 from streamware.formats.text import formatters, label
 from streamware.model.columns import WIDE, Batch, Column, RowColumns
 from streamware.model.style import expect
-from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
 from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
@@ -184,7 +191,7 @@ class Tsv(Csv):
     extension: ClassVar[str] = ".tsv"
 
 
-class CsvEscape:
+class CsvEscape(Escape):
     """Quotes the cells that need it, and doubles the quotes in them (RFC 4180 §2.5 to 2.7).
 
     Args:
@@ -194,6 +201,10 @@ class CsvEscape:
 
     def __init__(self, delimiter: str, *, always: bool) -> None:
         self.care = b'"\r\n' + delimiter.encode()
+        if always:
+            self.replacements = ((b'"', b'""'),)
+        else:
+            self.quoted = self.care
         self._always = always
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
@@ -218,6 +229,7 @@ class CsvEncoder:
         self._options = options  # of the format, with the reader's language applied
         self._delimiter = options.delimiter.encode()  # between the cells of a line
         self._line_end = options.line_end.encode()  # after each line
+        self._alone = len(columns) == 1  # readers skip a blank line, so an empty cell is quoted
         # Titles of the columns that have one.
         self._titles = [column.title for column in columns if column.title is not None]
         escape = CsvEscape(options.delimiter, always=options.quoting != "minimal")
@@ -242,6 +254,8 @@ class CsvEncoder:
         self._is_uneven = by_rows  # whether that is faster than writing column by column
         title = Column(0, "title")
         formatter = formatters([title], context, text_rules)[0]
+        # Writes rows in which few cells need care; None without the kernel.
+        self._rows = None if locale else self._kernel_rows(columns, context, text_rules, null)
         # Writes the titles.
         self._header = _CsvColumn(formatter, _rewrites(options, None, title), null)
 
@@ -255,6 +269,10 @@ class CsvEncoder:
 
     def feed(self, batch: Batch) -> bytes:
         """Return a line for each row."""
+        if self._rows is not None and batch.count:
+            written = self._rows.write(batch, batch.first)
+            if written is not None:
+                return written
         # A row with a very long text comes alone, and orjson reserves eight times its length.
         if self._is_uneven and self._plain is not None and batch.count > 1:
             written = self._plain.lines(batch)
@@ -269,10 +287,38 @@ class CsvEncoder:
         if not columns:
             return self._line_end * batch.count
         self._is_uneven = 4 * sum(column.uneven for column in self._columns) >= len(columns)
-        if len(columns) == 1:  # readers skip a blank line
+        if self._alone:
             columns = [[cell or b'""' for cell in columns[0]]]
         lines = map(self._delimiter.join, zip(*columns, strict=True))
         return self._line_end.join([*lines, b""])
+
+    def _kernel_rows(
+        self, columns: Sequence[Column], context: Context, text_rules: TextRules, null: bytes
+    ) -> KernelRows | None:
+        if self._alone:
+            null = null or b'""'
+        quoted = _quoted_kinds(self._options)
+        stated = []
+        for at, column in enumerate(columns):
+            delimiter = self._delimiter if at else b""
+            around = {
+                kind: (delimiter + b'"', b'"') if kind in quoted else (delimiter, b"")
+                for kind in KINDS
+            }
+            stated.append(KernelColumn(column=column, empty=delimiter + null, around=around))
+        row = KernelRow(
+            start=b"", end=self._line_end, decimal=self._options.decimal, asks_empty=self._alone
+        )
+        return kernel_rows(row, stated, self._pieces, text_rules=text_rules, context=context)
+
+    def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
+        if self._names:
+            tokens = self._columns[0].cells(cells, first, self._names[at : at + 1])
+        else:
+            tokens = self._columns[at].cells(cells, first)
+        if at:
+            return [self._delimiter + token for token in tokens]
+        return [token or b'""' for token in tokens] if self._alone else tokens
 
     def _wide_lines(self, batch: Batch) -> bytes:
         columns = batch.columns
@@ -383,9 +429,7 @@ def _rewrites(
 ) -> Mapping[Kind, Rewrite]:
     """Return how to rewrite each kind of cells of a column; others stay as they are."""
     rewrites: dict[Kind, Rewrite] = {}
-    quoted = set() if options.quoting == "minimal" else set(Kind) - {Kind.EMPTY}
-    if options.quoting == "text":
-        quoted.discard(Kind.NUMBER)
+    quoted = _quoted_kinds(options)
     if locale is not None:
         grouped = column.format is not None and _GROUPS.search(column.format) is not None
         rewrites |= locale.rewrites(grouped=grouped)
@@ -397,6 +441,14 @@ def _rewrites(
     for kind in quoted:
         rewrites[kind] = _chain(rewrites[kind], _quote) if kind in rewrites else _quote
     return rewrites
+
+
+def _quoted_kinds(options: Csv) -> set[Kind]:
+    """Return the kinds of cells that are always in quotes."""
+    quoted = set() if options.quoting == "minimal" else set(Kind) - {Kind.EMPTY}
+    if options.quoting == "text":
+        quoted.discard(Kind.NUMBER)
+    return quoted
 
 
 def _chain(first: Rewrite, second: Rewrite) -> Rewrite:

@@ -15,7 +15,7 @@ from streamware.errors import CellError
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.text import formatters, unique
 from streamware.model.columns import Batch, Column
-from streamware.values.cell_formatter import SEPARATOR, SURROGATES, TextRules
+from streamware.values.cell_formatter import SEPARATOR, SURROGATES, Escape, TextRules
 from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
@@ -65,15 +65,21 @@ class Ndjson:
         return JsonEncoder(columns, context, array=False)
 
 
-class JsonEscape:
+class JsonEscape(Escape):
     """Escapes quotation mark, backslash and control characters (RFC 8259 §7)."""
 
     care = b'"\\\n\r\t'
-    _REPLACE = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t"))
+    replacements = (
+        (b"\\", b"\\\\"),
+        (b'"', b'\\"'),
+        (b"\n", b"\\n"),
+        (b"\r", b"\\r"),
+        (b"\t", b"\\t"),
+    )
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
         """Return the cells, ready to go between quotation marks."""
-        for old, new in self._REPLACE:
+        for old, new in self.replacements:
             if old in kept:
                 blob = blob.replace(old, new)
         return blob.split(SEPARATOR)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from streamware.formats.protocol import Context
 from streamware.formats.text import formatters
 from streamware.model.columns import Batch, Column
-from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
 from streamware.values.column_formatter import FormattedColumn
 
 
@@ -72,7 +72,7 @@ class TextColumns:
         return [self._null if token is None else token for token in formatted.tokens]
 
 
-class _Escapes:
+class _Escapes(Escape):
     """Replaces single characters in one pass, so that their order does not matter."""
 
     def __init__(self, escapes: Mapping[str, str]) -> None:

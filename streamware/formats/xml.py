@@ -16,7 +16,7 @@ from streamware.errors import EncodeError
 from streamware.formats.protocol import Context, Part, interleave
 from streamware.formats.text import MARKUP, formatters, unique
 from streamware.model.columns import Batch, Column
-from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
 from streamware.values.column_formatter import ColumnFormatter
 from streamware.values.kinds import Kind
 
@@ -98,19 +98,19 @@ def names(columns: Sequence[Column]) -> list[str]:
     )
 
 
-class XmlEscape:
+class XmlEscape(Escape):
     """Escapes markup (XML 1.0 §2.4), and CR, which a parser would read as LF (§2.11)."""
 
     def __init__(self, *, attribute: bool) -> None:
         # §3.3.3: a parser reads white space in an attribute as blanks, unless it is a reference.
-        self._replace = [*MARKUP, (b"\r", b"&#13;")]
+        self.replacements = [*MARKUP, (b"\r", b"&#13;")]
         if attribute:
-            self._replace += [(b'"', b"&quot;"), (b"\n", b"&#10;"), (b"\t", b"&#9;")]
-        self.care = b"".join(old for old, _ in self._replace)
+            self.replacements += [(b'"', b"&quot;"), (b"\n", b"&#10;"), (b"\t", b"&#9;")]
+        self.care = b"".join(old for old, _ in self.replacements)
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
         """Return the cells, ready to go between tags or between quotes."""
-        for old, new in self._replace:
+        for old, new in self.replacements:
             if old in kept:
                 blob = blob.replace(old, new)
         return blob.split(SEPARATOR)

@@ -81,6 +81,12 @@ class Escape(Protocol):
 
     care: bytes
     """The ASCII bytes that are escaped; a blob without any of them needs no escaping."""
+    replacements: Sequence[tuple[bytes, bytes]] = ()
+    """Those that are always replaced in the same way, each with what replaces it."""
+    quoted: bytes = b""
+    """Those that put their cell in quotes."""
+    looked_at: bytes = b""
+    """Those after which the text decides."""
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
         """Split `blob` at U+001F and escape its cells; `kept` has only the bytes that need care."""

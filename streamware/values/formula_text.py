@@ -27,6 +27,8 @@ _INVISIBLE = "".join(
 _BLANK = " \t\r\n\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + _INVISIBLE
 _BLANK += "".join(map(chr, range(0x2000, 0x200B)))
 
+SIGNS = b"=@+-"
+"""The ASCII signs that start a formula."""
 STARTS = frozenset(_STRONG + _WEAK + _BLANK)
 """The first characters of texts that may start like a formula."""
 SIGN_BYTES = b"=@+-\t\r\xef"
@@ -35,7 +37,6 @@ SIGN_BYTES = b"=@+-\t\r\xef"
 The last one is the first of full-width signs.
 """
 
-_ASCII_SIGNS = b"=@+-"
 _FULL_WIDTH = re.compile(rb"\xef\xbc[\x8b\x8d\x9d\xa0]")
 _NUMBER = r"[+-][.,]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?%?"
 _PHONE = r"\+[0-9(][0-9 ().-]*"
@@ -56,6 +57,7 @@ class FormulaGuard:
 
     Attributes:
         ends: What may end a cell inside of a text.
+        removed: What may be between that and a sign, besides everything beyond ASCII.
     """
 
     def __init__(self, delimiter: str) -> None:
@@ -66,9 +68,10 @@ class FormulaGuard:
         signs = re.escape(_STRONG + _WEAK)
         self._signs = re.compile(f"(?<![{before}])[{before}]++(?=[{signs}])")
         # What may be between them in a blob is removed, and a sign after the end of a cell is `;=`.
-        self._removed = b' "' + b"\t" * (delimiter == "\t") + bytes(range(0x80, 0x100))
-        signs_and_ends = b"=" * len(_ASCII_SIGNS) + b";" * len(self.ends)
-        self._unified = bytes.maketrans(_ASCII_SIGNS + self.ends, signs_and_ends)
+        self.removed = b' "' + b"\t" * (delimiter == "\t")
+        self._removed = self.removed + bytes(range(0x80, 0x100))
+        signs_and_ends = b"=" * len(SIGNS) + b";" * len(self.ends)
+        self._unified = bytes.maketrans(SIGNS + self.ends, signs_and_ends)
 
     def finds(self, blob: bytes) -> bool:
         """Return whether there may be a formula inside of a text of a blob."""

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 
 from streamware.formats.text import MARKUP, unescaped
-from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
 
 LINE = b"</text:p><text:p>"
 """A line break: a cell has a paragraph for each line."""
@@ -22,7 +22,7 @@ _SPACES = re.compile(rb'<text:s text:c="([0-9]+)"/>')
 _COLLAPSIBLE = (b"  ", SEPARATOR + b" ", b" " + SEPARATOR, b"\n ", b" \n")
 
 
-class CellText:
+class CellText(Escape):
     """Escapes markup, and writes line breaks and blanks that would be lost as elements."""
 
     care = b"&<>\n "

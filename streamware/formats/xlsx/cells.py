@@ -24,7 +24,7 @@ from streamware.formats.xlsx.strings import SharedStrings
 from streamware.formats.xlsx.style_registry import AROUND, VALUE
 from streamware.model.cell import Cell
 from streamware.model.columns import Column
-from streamware.values.cell_formatter import SEPARATOR, TextRules
+from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
 from streamware.values.column_formatter import FormattedColumn
 from streamware.values.dates import EPOCH_1904
 from streamware.values.kinds import NUMBERS, Kind
@@ -37,10 +37,12 @@ _SHARED = b' t="s"><v>'
 _TYPED = dict.fromkeys(Kind, b"") | {Kind.TEXT: b' t="str"', Kind.BOOL: b' t="b"'}
 
 
-class CellText:
+class CellText(Escape):
     """Escapes markup, and text that looks like an escape of ST_Xstring."""
 
     care = b"&<>_"
+    replacements = MARKUP
+    looked_at = b"_"
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
         """Return the cells of `blob`, escaped for the element `t`."""

@@ -1,0 +1,297 @@
+"""KernelRows: has the compiled kernel write the rows of a format.
+
+The kernel writes cells of ordinary types that need no care.  Python is asked for every other cell:
+what is counted in the receipt, guarded, refused or of another type is decided in one place.  A
+column in which many cells had to be asked for is from then on written by Python as a whole, and the
+kernel puts it between the others.
+
+If a cell cannot be written, or changes more than its own place, the batch is written without the
+kernel, after the counters were put back.  So errors are the same, and come in the same order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date
+from operator import itemgetter
+from typing import Any
+
+from streamware.errors import StreamwareError
+from streamware.formats.protocol import Context
+from streamware.kernel import native
+from streamware.model.columns import Batch, Column, RowColumns
+from streamware.values import Values
+from streamware.values.cell_formatter import CONTROLS, DIGITS, UTF16_CELL, TextRules
+from streamware.values.formula_text import SIGN_BYTES, SIGNS, STARTS, FormulaGuard, guard_of
+from streamware.values.kinds import Kind
+
+Around = tuple[bytes, bytes]
+"""What stands before and after the text of a cell."""
+Pieces = Callable[[int, Sequence[object], int, int], Sequence[bytes]]
+"""Returns all that rows have for some cells of a column.
+
+Its arguments are the position of the column, the cells, and the number of the row of the first: in
+its sheet, for messages, and in the document.
+"""
+
+KINDS = (
+    Kind.TEXT,
+    Kind.NUMBER,
+    Kind.BOOL,
+    Kind.DATE,
+    Kind.DATETIME,
+    Kind.ZONED,
+    Kind.TIME,
+    Kind.DURATION,
+)
+"""The kinds of cells that the kernel writes, besides empty ones."""
+
+_LONGEST = 16_000  # characters of a text that the kernel writes; it reserves six bytes for each
+_MOST_SKIPPED = 64  # batches
+_FEWEST_ASKED = 8  # cells of a column in a batch, of which a fourth were asked for, or more
+_UNIX_EPOCH = date(1970, 1, 1)
+
+# What the kernel calls the types of values, and what becomes of a character of text (kernel/*.hpp).
+_STR, _INT, _FLOAT, _BOOL, _DATE, _NAIVE, _UTC, _DECIMAL, _TIME, _DELTA = (
+    1 << n for n in range(10)
+)
+_QUOTED, _UNDERSCORE, _ASKED = 252, 253, 254
+_SIGN, _END, _REMOVED, _START, _CARE = 1, 2, 4, 8, 16
+
+# The types that a column has whose kind the caller gave; others are read as that kind.
+_TYPES_OF_KIND = {
+    None: (1 << 10) - 1,
+    "text": _STR,
+    "number": _INT | _FLOAT | _DECIMAL,
+    "bool": _BOOL,
+    "date": _DATE,
+    "datetime": _NAIVE | _UTC,
+    "time": _TIME,
+    "duration": _DELTA,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelColumn:
+    """The markup of a column.
+
+    Attributes:
+        column: The column.
+        empty: An empty cell.
+        around: What stands around the text of the other cells, by their kind.
+        spaced: The same for a text with blanks at its edges, if that differs.
+        reference: What stands before the number of the row, which is before `around`; None if cells
+            have no number.
+    """
+
+    column: Column
+    empty: bytes
+    around: Mapping[Kind, Around]
+    spaced: Around | None = None
+    reference: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelRow:
+    """The markup of a row.
+
+    Attributes:
+        start: What a row starts with.
+        number: What follows the number of the row, which follows `start`; None if rows have none.
+        end: What ends a row.
+        decimal: The decimal sign.
+        asks_empty: Whether Python writes an empty text.
+    """
+
+    start: bytes
+    end: bytes
+    number: bytes | None = None
+    decimal: str = "."
+    asks_empty: bool = False
+
+
+def kernel_rows(
+    row: KernelRow,
+    columns: Sequence[KernelColumn],
+    pieces: Pieces,
+    *,
+    text_rules: TextRules,
+    context: Context,
+) -> KernelRows | None:
+    """Return what writes the rows of a table by the kernel; None without one.
+
+    Args:
+        row: The markup of rows.
+        columns: That of the columns.
+        pieces: Writes cells in Python.
+        text_rules: How the format wants values written.
+        context: The context of the encoder.
+    """
+    if native is None:
+        return None
+    return KernelRows(row, columns, pieces, text_rules=text_rules, context=context)
+
+
+class KernelRows:
+    """Writes the rows of one table; see `kernel_rows`."""
+
+    def __init__(
+        self,
+        row: KernelRow,
+        columns: Sequence[KernelColumn],
+        pieces: Pieces,
+        *,
+        text_rules: TextRules,
+        context: Context,
+    ) -> None:
+        values, longest = context.values, context.limits.cell_characters or _LONGEST
+        types = _types(values, text_rules)
+        self._plan: Any = native.Plan(  # type: ignore[union-attr]  # `kernel_rows` has looked
+            row=(row.start, row.number, row.end),
+            columns=[_stated(column, types) for column in columns],
+            text=_text(
+                text_rules,
+                values,
+                min(_LONGEST, longest),
+                edges=any(column.spaced for column in columns),
+                asks_empty=row.asks_empty,
+            ),
+            values=_values(text_rules, values, row.decimal),
+        )
+        self._width = len(columns)
+        self._converted = (
+            context.receipt.converted
+        )  # counts the values that are not written as they came
+        self._pieces = pieces  # writes cells in Python
+        self._asked: Counter[int] = Counter()  # cells of each column, in this batch
+        self._spliced: set[int] = set()  # the columns that Python writes as a whole
+        self._first = self._number = 0  # of the first row of this batch, as in `Pieces`
+        self._skipped = 0  # batches that were not tried after the last one that failed
+        self._rest = 0  # batches that are still not to be tried
+
+    def write(self, batch: Batch, first: int) -> bytes | None:
+        """Return the rows of a batch; None if they have to be written without the kernel.
+
+        Args:
+            batch: The batch.
+            first: The number of its first row in the document, where rows are numbered.
+        """
+        if self._rest:
+            self._rest -= 1
+            return None
+        before = dict(self._converted)
+        self._asked.clear()
+        self._first, self._number = batch.first, first
+        try:
+            written = self._written(batch, first)
+        # Of a cell; or a row has changed while it was read.
+        except (StreamwareError, IndexError, ValueError):
+            self._converted.clear()
+            self._converted.update(before)
+            self._skipped = self._rest = min(4 * self._skipped + 1, _MOST_SKIPPED)
+            return None
+        self._skipped = 0
+        for at, count in self._asked.items():
+            if count >= _FEWEST_ASKED and 4 * count >= batch.count:
+                self._spliced.add(at)
+        return written
+
+    def _written(self, batch: Batch, first: int) -> bytes:
+        columns = batch.columns
+        by_rows = isinstance(columns, RowColumns)
+        lines = columns.rows if isinstance(columns, RowColumns) else _in_lists(columns)
+        spliced: list[Sequence[bytes] | None] | None = None
+        if self._spliced:
+            spliced = [None] * self._width
+            for at in self._spliced:
+                cells = list(map(itemgetter(at), lines)) if by_rows else lines[at]
+                spliced[at] = self._pieces(at, cells, batch.first, first)
+        written: bytes = self._plan.write(lines, by_rows, spliced, first, batch.count, self._ask)
+        return written
+
+    def _ask(self, at: int, row: int, value: object) -> bytes:
+        self._asked[at] += 1
+        (piece,) = self._pieces(at, [value], self._first + row, self._number + row)
+        return piece
+
+
+def _in_lists(columns: Iterable[Sequence[object]]) -> list[Any]:
+    return [cells if type(cells) in (list, tuple) else list(cells) for cells in columns]
+
+
+# What the kernel is told ----------------------------------------------------------------------
+
+
+def _stated(column: KernelColumn, types: int) -> tuple[bytes | None, int, tuple[Around, ...]]:
+    text = column.around[Kind.TEXT]
+    others = [column.around[kind] for kind in KINDS if kind is not Kind.TEXT]
+    known = types & _TYPES_OF_KIND[column.column.kind]
+    return column.reference, known, ((column.empty, b""), text, column.spaced or text, *others)
+
+
+def _types(values: Values, text_rules: TextRules) -> int:
+    """Return the types that are written as they are, unless the column has a kind."""
+    types = (1 << 10) - 1
+    if values.decimal == "text":
+        types &= ~_DECIMAL
+    if values.aware == "text" or values.timezone != UTC:
+        types &= ~_UTC
+    if text_rules.iso:  # shown in another way than they are stored
+        types &= ~(_DATE | _NAIVE | _UTC | _TIME | _DELTA)
+    return types
+
+
+def _values(
+    text_rules: TextRules, values: Values, decimal: str
+) -> tuple[bytes, bytes, tuple[int, int, int] | None, int, int, str]:
+    serials = None
+    if text_rules.serials:
+        epoch = text_rules.epoch.date()
+        beyond = (date.max - epoch).days + 1
+        serials = ((epoch - _UNIX_EPOCH).days, text_rules.first_serial, beyond)
+    largest = text_rules.largest(values)
+    digits = 0 if largest is None else DIGITS
+    return text_rules.true, text_rules.false, serials, largest or 0, digits, decimal
+
+
+def _text(
+    text_rules: TextRules, values: Values, longest: int, *, edges: bool, asks_empty: bool
+) -> tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool, bool]:
+    escape, spreadsheet = text_rules.escape, text_rules.spreadsheet
+    actions = bytearray(128)
+    for byte in CONTROLS + b"\r" * spreadsheet:
+        actions[byte] = _ASKED
+    replacements = [b""]  # no action has the number 0
+    for old, new in escape.replacements:
+        actions[old[0]] = len(replacements)
+        replacements.append(new)
+    for byte in escape.quoted:
+        actions[byte] = _QUOTED
+    for byte in escape.looked_at:
+        actions[byte] = _UNDERSCORE
+    guards = text_rules.formulas and values.formula_text != "off"
+    guarded, starts = _guarded(guard_of(text_rules.delimiter)) if guards else (None, "")
+    most = min(longest, UTF16_CELL // 2) if spreadsheet else longest
+    return (
+        bytes(actions), tuple(replacements), guarded, starts, most, edges, spreadsheet, asks_empty,
+    )  # fmt: skip
+
+
+def _guarded(guard: FormulaGuard) -> tuple[bytes, str]:
+    """Return what ASCII characters mean to the guard, and which others may start a formula."""
+    meanings = bytearray(128)
+    starts = "".join(STARTS)
+    given = (
+        (_SIGN, SIGNS),
+        (_END, guard.ends),
+        (_REMOVED, guard.removed),
+        (_START, starts.encode("ascii", "ignore")),
+        (_CARE, SIGN_BYTES),
+    )
+    for meaning, characters in given:
+        for byte in characters:
+            if byte < len(meanings):
+                meanings[byte] |= meaning
+    return bytes(meanings), "".join(each for each in starts if not each.isascii())

@@ -1,0 +1,24 @@
+from collections.abc import Callable, Sequence
+from typing import Self
+
+VERSION: int
+
+class Plan:
+    def __new__(
+        cls,
+        *,
+        row: tuple[bytes, bytes | None, bytes],
+        columns: Sequence[tuple[bytes | None, int, tuple[tuple[bytes, bytes], ...]]],
+        text: tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool, bool],
+        values: tuple[bytes, bytes, tuple[int, int, int] | None, int, int, str],
+    ) -> Self: ...
+    def write(
+        self,
+        lines: Sequence[Sequence[object]],
+        by_rows: bool,
+        spliced: list[Sequence[bytes] | None] | None,
+        first: int,
+        count: int,
+        ask: Callable[[int, int, object], bytes],
+        /,
+    ) -> bytes: ...

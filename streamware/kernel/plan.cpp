@@ -1,0 +1,339 @@
+#define PY_SSIZE_T_CLEAN
+#include "plan.hpp"
+
+#include "cells.hpp"
+
+#include <algorithm>
+#include <memory>
+
+PyTypeObject *plan_type = nullptr;
+
+namespace {
+
+struct PlanObject {
+    PyObject_HEAD
+    Plan *plan;
+};
+
+// Owns a reference.
+class Reference {
+public:
+    explicit Reference(PyObject *owned) : object_(owned) {}
+    Reference(const Reference &) = delete;
+    Reference &operator=(const Reference &) = delete;
+    ~Reference() { Py_XDECREF(object_); }
+    PyObject *get() const { return object_; }
+    explicit operator bool() const { return object_ != nullptr; }
+
+private:
+    PyObject *object_;
+};
+
+// What Python states ---------------------------------------------------------------------------
+
+bool read_bytes(PyObject *given, std::string &into) {
+    char *data = nullptr;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(given, &data, &size) < 0) return false;
+    into.assign(data, static_cast<size_t>(size));
+    return true;
+}
+
+bool read_column(PyObject *given, ColumnPlan &column) {
+    PyObject *reference, *markup;
+    if (!PyArg_ParseTuple(given, "OIO!", &reference, &column.types, &PyTuple_Type, &markup)) {
+        return false;
+    }
+    column.numbered = reference != Py_None;
+    if (column.numbered && !read_bytes(reference, column.reference)) return false;
+    if (PyTuple_GET_SIZE(markup) != KINDS) {
+        PyErr_Format(PyExc_ValueError, "a column must have the markup of %d kinds", int{KINDS});
+        return false;
+    }
+    for (int kind = 0; kind < KINDS; ++kind) {
+        PyObject *before, *after;
+        Markup &read = column.markup[static_cast<size_t>(kind)];
+        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(markup, kind), "OO", &before, &after)
+            || !read_bytes(before, read.before) || !read_bytes(after, read.after)) {
+            return false;
+        }
+        const size_t size = read.before.size() + read.after.size() + column.reference.size();
+        column.longest = std::max(column.longest, size);
+    }
+    return true;
+}
+
+bool read_columns(PyObject *given, std::vector<ColumnPlan> &columns) {
+    Reference list(PySequence_Fast(given, "columns must be a sequence"));
+    if (!list) return false;
+    columns.resize(static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get())));
+    for (size_t at = 0; at < columns.size(); ++at) {
+        PyObject *item = PySequence_Fast_GET_ITEM(list.get(), static_cast<Py_ssize_t>(at));
+        if (!read_column(item, columns[at])) return false;
+    }
+    return true;
+}
+
+bool read_row(PyObject *given, Plan &plan) {
+    PyObject *start, *number, *end;
+    if (!PyArg_ParseTuple(given, "OOO", &start, &number, &end)) return false;
+    plan.numbered = number != Py_None;
+    return read_bytes(start, plan.row_start) && read_bytes(end, plan.row_end)
+        && (!plan.numbered || read_bytes(number, plan.row_number));
+}
+
+// The meaning of each ASCII character.
+bool read_table(PyObject *given, std::array<uint8_t, 128> &table) {
+    std::string bytes;
+    if (!read_bytes(given, bytes)) return false;
+    if (bytes.size() != table.size()) {
+        PyErr_SetString(PyExc_ValueError, "a table must have 128 bytes");
+        return false;
+    }
+    std::copy(bytes.begin(), bytes.end(), table.begin());
+    return true;
+}
+
+bool read_replacements(PyObject *given, TextRules &rules) {
+    const Py_ssize_t count = PyTuple_GET_SIZE(given);
+    rules.longest = 4;  // of any character in UTF-8
+    for (Py_ssize_t at = 0; at < count; ++at) {
+        std::string &read = rules.replacements.emplace_back();
+        if (!read_bytes(PyTuple_GET_ITEM(given, at), read)) return false;
+        rules.longest = std::max(rules.longest, read.size());
+    }
+    for (const uint8_t action : rules.actions) {
+        if (action < QUOTED && action > PLAIN && action >= count) {
+            PyErr_SetString(PyExc_ValueError, "a table must name known replacements only");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool read_text(PyObject *given, TextRules &rules) {
+    PyObject *actions, *replacements, *guarded, *starts;
+    int edges, blank, asked;
+    if (!PyArg_ParseTuple(given, "OO!OOnppp", &actions, &PyTuple_Type, &replacements, &guarded,
+            &starts, &rules.most, &edges, &blank, &asked)
+        || !read_table(actions, rules.actions) || !read_replacements(replacements, rules)) {
+        return false;
+    }
+    rules.edges = edges;
+    rules.empty_blank = blank;
+    rules.empty_asked = asked;
+    rules.guards = guarded != Py_None;
+    if (rules.guards) {
+        if (!read_table(guarded, rules.guarded)) return false;
+        std::string text;
+        Reference encoded(PyUnicode_AsUTF32String(starts));
+        if (!encoded || !read_bytes(encoded.get(), text)) return false;
+        rules.starts.resize(text.size() / 4);
+        std::memcpy(rules.starts.data(), text.data(), rules.starts.size() * 4);
+        std::sort(rules.starts.begin(), rules.starts.end());  // the byte order mark is one, too
+    }
+    for (size_t at = 0; at < rules.plain.size(); ++at) {
+        rules.plain[at] = rules.actions[at] == PLAIN && rules.guarded[at] == 0;
+    }
+    return true;
+}
+
+bool read_values(PyObject *given, ValueRules &rules) {
+    PyObject *yes, *no, *serials;
+    int decimal;
+    long long largest;
+    if (!PyArg_ParseTuple(given, "OOOLnC", &yes, &no, &serials, &largest, &rules.digits, &decimal)
+        || !read_bytes(yes, rules.yes) || !read_bytes(no, rules.no)) {
+        return false;
+    }
+    rules.largest = largest;
+    rules.decimal = static_cast<char>(decimal);
+    rules.serials = serials != Py_None;
+    long long epoch, first, beyond;
+    if (!rules.serials) return true;
+    if (!PyArg_ParseTuple(serials, "LLL", &epoch, &first, &beyond)) return false;
+    rules.epoch = epoch;
+    rules.first = first;
+    rules.beyond = beyond;
+    return true;
+}
+
+// Rows -----------------------------------------------------------------------------------------
+
+// The cells of a batch, in rows or in columns.  Code of the caller that runs in between may change
+// rows that are lists, so their lengths are looked at again for each cell.
+struct Cells {
+    PyObject *const *lines;  // the rows, or the columns
+    PyObject *spliced;       // for each column None, or a list of what Python has written; or NULL
+    Py_ssize_t count;
+    bool by_rows;
+};
+
+// Return a borrowed reference; NULL with the error set if there is none.
+PyObject *item(PyObject *line, Py_ssize_t at) {
+    if (PyTuple_CheckExact(line)) {
+        if (at < PyTuple_GET_SIZE(line)) return PyTuple_GET_ITEM(line, at);
+    } else if (PyList_CheckExact(line)) {
+        if (at < PyList_GET_SIZE(line)) return PyList_GET_ITEM(line, at);
+    } else {
+        PyErr_Format(PyExc_TypeError, "cells must be in tuples or lists, not in %s",
+            Py_TYPE(line)->tp_name);
+        return nullptr;
+    }
+    PyErr_SetString(PyExc_IndexError, "a row or a column is too short");
+    return nullptr;
+}
+
+bool is_of_width(PyObject *row, Py_ssize_t width) {
+    const Py_ssize_t given = PyTuple_CheckExact(row) ? PyTuple_GET_SIZE(row)
+        : PyList_CheckExact(row)                     ? PyList_GET_SIZE(row)
+                                                     : -1;
+    if (given == width) return true;
+    PyErr_Format(PyExc_ValueError, "a row must be a tuple or a list of %zd cells", width);
+    return false;
+}
+
+class BatchWriter {
+public:
+    BatchWriter(Plan &plan, Buffer &out, const Cells &cells, PyObject *ask)
+        : plan_(plan), cells_(cells), ask_(ask), writer_(plan, out) {}
+
+    // False with the error set.
+    bool write(int64_t first) {
+        for (Py_ssize_t row = 0; row < cells_.count; ++row) {
+            writer_.start_row(first + row);
+            if (!write_row(row)) return false;
+            writer_.end_row();
+        }
+        return true;
+    }
+
+private:
+    const Plan &plan_;
+    const Cells &cells_;
+    PyObject *ask_;
+    CellWriter writer_;
+
+    bool write_row(Py_ssize_t row) {
+        const auto width = static_cast<Py_ssize_t>(plan_.columns.size());
+        PyObject *line = cells_.by_rows ? cells_.lines[row] : nullptr;
+        if (line != nullptr && !is_of_width(line, width)) return false;
+        for (Py_ssize_t at = 0; at < width; ++at) {
+            PyObject *spliced = cells_.spliced ? PyList_GET_ITEM(cells_.spliced, at) : Py_None;
+            if (spliced != Py_None) {
+                PyObject *written = item(spliced, row);
+                if (written == nullptr || !writer_.splice(written)) return false;
+                continue;
+            }
+            PyObject *value = line != nullptr ? item(line, at) : item(cells_.lines[at], row);
+            if (value == nullptr || !write_cell(at, row, value)) return false;
+        }
+        return true;
+    }
+
+    bool write_cell(Py_ssize_t at, Py_ssize_t row, PyObject *value) {
+        const Written outcome = writer_.write(plan_.columns[static_cast<size_t>(at)], value);
+        if (outcome == Written::DONE) return true;
+        if (outcome == Written::FAILED) return false;
+        Py_INCREF(value);  // code of the caller may drop it meanwhile
+        Reference written(PyObject_CallFunction(ask_, "nnO", at, row, value));
+        Py_DECREF(value);
+        return written && writer_.splice(written.get());
+    }
+};
+
+// `write(lines, by_rows, spliced, first, count, ask)`
+PyObject *write(PyObject *self, PyObject *args) {
+    PyObject *given, *spliced, *ask;
+    Py_ssize_t count;
+    long long first;
+    int by_rows;
+    if (!PyArg_ParseTuple(args, "OpOLnO", &given, &by_rows, &spliced, &first, &count, &ask)) {
+        return nullptr;
+    }
+    Plan &plan = *reinterpret_cast<PlanObject *>(self)->plan;
+    const auto width = static_cast<Py_ssize_t>(plan.columns.size());
+    Reference lines(PySequence_Fast(given, "cells must be a list of rows or columns"));
+    if (!lines) return nullptr;
+    if (PySequence_Fast_GET_SIZE(lines.get()) != (by_rows ? count : width)) {
+        return PyErr_Format(PyExc_ValueError, "there must be %zd rows or %zd columns", count, width);
+    }
+    if (spliced != Py_None && (!PyList_CheckExact(spliced) || PyList_GET_SIZE(spliced) != width)) {
+        return PyErr_Format(PyExc_ValueError, "spliced must be a list of %zd columns", width);
+    }
+    const Cells cells{PySequence_Fast_ITEMS(lines.get()), spliced == Py_None ? nullptr : spliced,
+        count, by_rows != 0};
+    try {
+        Buffer out;  // taken, and not used in place: what is asked may write another batch
+        out.swap(plan.kept);
+        const bool done = BatchWriter(plan, out, cells, ask).write(first);
+        PyObject *bytes = done
+            ? PyBytes_FromStringAndSize(out.data(), static_cast<Py_ssize_t>(out.size()))
+            : nullptr;
+        out.clear();
+        out.swap(plan.kept);
+        return bytes;
+    } catch (const std::bad_alloc &) {
+        return PyErr_NoMemory();
+    }
+}
+
+// The type -------------------------------------------------------------------------------------
+
+PyObject *make(PyTypeObject *type, PyObject *args, PyObject *named) {
+    static const char *names[] = {"row", "columns", "text", "values", nullptr};
+    PyObject *row, *columns, *text, *values;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$OOOO:Plan", const_cast<char **>(names), &row,
+            &columns, &text, &values)) {
+        return nullptr;
+    }
+    try {
+        auto plan = std::make_unique<Plan>();
+        if (!read_row(row, *plan) || !read_columns(columns, plan->columns)
+            || !read_text(text, plan->text) || !read_values(values, plan->values)) {
+            return nullptr;
+        }
+        PyObject *self = type->tp_alloc(type, 0);
+        if (self == nullptr) return nullptr;
+        reinterpret_cast<PlanObject *>(self)->plan = plan.release();
+        return self;
+    } catch (const std::bad_alloc &) {
+        return PyErr_NoMemory();
+    }
+}
+
+void destroy(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    delete reinterpret_cast<PlanObject *>(self)->plan;
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyMethodDef methods[] = {
+    {"write", write, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot slots[] = {
+    {Py_tp_new, reinterpret_cast<void *>(make)},
+    {Py_tp_dealloc, reinterpret_cast<void *>(destroy)},
+    {Py_tp_methods, methods},
+    {0, nullptr},
+};
+
+PyType_Spec spec = {
+    "streamware.kernel._native.Plan",
+    sizeof(PlanObject),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    slots,
+};
+
+}  // namespace
+
+int add_plan_type(PyObject *module) {
+    PyObject *made = PyType_FromSpec(&spec);
+    if (made == nullptr) return -1;
+    Py_XSETREF(plan_type, reinterpret_cast<PyTypeObject *>(made));
+    return PyModule_AddObjectRef(module, "Plan", made);
+}

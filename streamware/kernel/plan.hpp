@@ -1,0 +1,67 @@
+// Plan: how the cells of one table are written, learned once from Python.
+
+#pragma once
+
+#include "buffer.hpp"
+#include "text.hpp"
+
+#include <Python.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// The kinds of cells, in the order in which Python states their markup.
+enum Kind { EMPTY, TEXT, SPACED, NUMBER, BOOL, DATE, DATETIME, ZONED, TIME, DURATION, KINDS };
+
+// The types of values that a column may have, as bits.
+enum Type : unsigned {
+    IS_STR = 1,
+    IS_INT = 2,
+    IS_FLOAT = 4,
+    IS_BOOL = 8,
+    IS_DATE = 16,
+    IS_NAIVE = 32,
+    IS_UTC = 64,
+    IS_DECIMAL = 128,
+    IS_TIME = 256,
+    IS_TIMEDELTA = 512,
+};
+
+struct Markup {
+    std::string before, after;
+};
+
+struct ColumnPlan {
+    std::string reference;  // before the number of the row, if `numbered`
+    bool numbered = false;
+    unsigned types = 0;
+    std::array<Markup, KINDS> markup;
+    size_t longest = 0;  // bytes of the longest markup, and of the reference
+};
+
+struct ValueRules {
+    std::string yes, no;
+    bool serials = false;        // whether dates are numbers, and no ISO 8601 text
+    int64_t epoch = 0;           // days from 1970-01-01 to the day whose serial is 0
+    int64_t first = 0;           // the first serial that is written here
+    int64_t beyond = 0;          // the first serial that is not
+    int64_t largest = 0;         // the largest integer; 0: any of 64 bits
+    Py_ssize_t digits = 0;       // characters of a Decimal; 0: any number
+    char decimal = '.';          // the decimal sign of numbers
+};
+
+struct Plan {
+    std::string row_start, row_number, row_end;  // `row_number` follows the number of the row
+    bool numbered = false;
+    std::vector<ColumnPlan> columns;
+    TextRules text;
+    ValueRules values;
+    Buffer kept;
+};
+
+extern PyTypeObject *plan_type;
+
+// Make the type `Plan`; -1 with the error set if that fails.
+int add_plan_type(PyObject *module);
