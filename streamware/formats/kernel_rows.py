@@ -160,10 +160,9 @@ class KernelRows:
             ),
             values=_values(text_rules, values, row.decimal),
         )
-        self._width = len(columns)
-        self._converted = (
-            context.receipt.converted
-        )  # counts the values that are not written as they came
+        self._width = len(columns)  # the number of columns
+        # Counts the values that are not written as they came.
+        self._converted = context.receipt.converted
         self._pieces = pieces  # writes cells in Python
         self._asked: Counter[int] = Counter()  # cells of each column, in this batch
         self._spliced: set[int] = set()  # the columns that Python writes as a whole

@@ -1,0 +1,269 @@
+"""The compiled kernel writes the bytes that Python writes, with the same counters and errors."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import streamware as sw
+from streamware.formats import kernel_rows as module
+from streamware.kernel import native
+
+pytestmark = pytest.mark.skipif(native is None, reason="skipped: needs the compiled kernel")
+
+
+class Outcome(NamedTuple):
+    """What an export came to."""
+
+    data: bytes
+    error: str
+    converted: dict[str, int]
+
+
+def outcome(rows: Sequence[Any], form: Any, options: dict[str, Any]) -> Outcome:
+    encoding = sw.encode(iter(rows), form, **options)
+    chunks, error = list[bytes](), ""
+    try:
+        chunks.extend(encoding)
+    except (sw.StreamwareError, TypeError, ValueError, RuntimeError, Broken) as failed:
+        error = f"{type(failed).__name__}: {failed}"
+    return Outcome(b"".join(chunks), error, dict(encoding.receipt.converted))
+
+
+def both(rows: Sequence[Any], form: Any = "csv", **options: Any) -> Outcome:
+    """Write the rows with the kernel and without it; return what both came to."""
+    compiled = outcome(rows, form, options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "native", None)
+        pure = outcome(rows, form, options)
+    assert compiled == pure
+    return compiled
+
+
+class Broken(Exception):
+    """Raised by the code of a value."""
+
+
+class Hostile:
+    def __str__(self) -> str:
+        raise Broken
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise Broken
+
+
+class Number(int):
+    def __repr__(self) -> str:
+        raise Broken
+
+    __str__ = __repr__
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Odd(float):
+    def __float__(self) -> float:
+        raise Broken
+
+
+texts = st.one_of(
+    st.text(max_size=12),
+    st.text(
+        st.sampled_from(
+            " \t\r\n\"',;|=+-@_x0041&<>\\\x1f\x00\ufeff\ufffe\uffff\ud800é€😀\uff1d\uff0d"
+        ),
+        max_size=9,
+    ),
+    st.sampled_from(
+        ["=1+1", "a;=b", "_x0041_", "_x004_", " edge", "edge\n", "-1", "+49 30", "@x", ""]
+    ),
+)
+moments = st.datetimes() | st.sampled_from(
+    [
+        "1899-12-31",
+        "1900-02-28T23:00",
+        "1900-03-01",
+        "2024-01-01T23:59:59.499999",
+        "2024-01-01T23:59:59.500000",
+        "9999-12-31T23:59:59.999999",
+        "0001-01-01",
+    ]
+).map(datetime.fromisoformat)
+floats = st.floats() | st.sampled_from(
+    [0.0, -0.0, 1e16, 9999999999999998.0, 1e-4, 9.999e-5, 5e-324, 1.7976931348623157e308, 0.1, 1e15]
+)
+ordinary = st.one_of(
+    st.none(),
+    texts,
+    st.integers(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([10**15, 10**15 + 1, -(10**15) - 1, 2**53, 2**63, -(2**63), 2**64]),
+    floats,
+    st.booleans(),
+    st.dates(),
+    moments,
+    moments.map(lambda moment: moment.replace(tzinfo=UTC)),
+    moments.map(lambda moment: moment.replace(tzinfo=timezone(timedelta(hours=2)))),
+    st.decimals(),
+    st.sampled_from(
+        [Decimal("1E+5"), Decimal("-0"), Decimal("123456789012345.6"), Decimal("sNaN")]
+    ),
+    st.times(),
+    st.timedeltas(),
+    st.sampled_from([timedelta(0), timedelta(1), timedelta(days=3_000_000), timedelta(-1)]),
+)
+others = st.sampled_from(
+    [
+        UUID(int=5),
+        [1, "=x"],
+        {"a": None},
+        b"bytes",
+        Color.RED,
+        Text("text"),
+        Number(5),
+        Odd(2),
+        sw.Cell("styled", style=sw.Style(bold=True)),
+        sw.Cell(5),
+        sw.Formula("=A1+1", 5),
+        Hostile(),
+        object(),
+        range(3),
+    ]
+)
+values = st.builds(
+    sw.Values,
+    aware=st.sampled_from(["convert", "text"]),
+    timezone=st.sampled_from([UTC, timezone(timedelta(hours=-3))]),
+    formula_text=st.sampled_from(["guard", "off", "error"]),
+    big_int=st.sampled_from(["auto", "text", "number"]),
+    decimal=st.sampled_from(["number", "text"]),
+    negative_duration=st.sampled_from(["text", "number", "1904"]),
+    non_finite=st.sampled_from(["empty", "text", "error"]),
+    forbidden=st.sampled_from(["replace", "drop", "error", "escape"]),
+    other=st.sampled_from(["error", "str"]),
+)
+csv_formats = st.builds(
+    sw.Csv,
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    quoting=st.sampled_from(["minimal", "text", "all"]),
+    line_end=st.sampled_from(["\r\n", "\n"]),
+    null=st.sampled_from(["", "NULL"]),
+    guard=st.booleans(),
+)
+forms: st.SearchStrategy[Any] = csv_formats
+shapes: list[Callable[[list[Any]], Any]] = [
+    tuple,
+    list,
+    lambda row: {f"c{at}": cell for at, cell in enumerate(row)},
+]
+
+
+@st.composite
+def tables(draw: st.DrawFn, cells: st.SearchStrategy[Any]) -> list[list[Any]]:
+    """Rows in which each column is of one kind, or of any."""
+    width = draw(st.integers(1, 5))
+    kinds = [
+        draw(st.sampled_from([cells, texts, floats, st.integers(), moments])) for _ in range(width)
+    ]
+    rows = draw(st.lists(st.tuples(*kinds), min_size=1, max_size=12))
+    return [list(row) for row in rows]
+
+
+@given(tables(ordinary), forms, values, st.sampled_from(shapes))
+def test_ordinary_values_are_the_same_bytes(
+    rows: list[list[Any]], form: Any, values: sw.Values, shape: Callable[[list[Any]], Any]
+) -> None:
+    both([shape(row) for row in rows], form, values=values)
+
+
+@given(tables(ordinary | others), forms, values)
+def test_values_that_need_care_are_the_same_bytes_or_the_same_error(
+    rows: list[list[Any]], form: Any, values: sw.Values
+) -> None:
+    both([tuple(row) for row in rows], form, values=values)
+
+
+@given(st.lists(st.tuples(ordinary, ordinary), min_size=1, max_size=5), st.data())
+def test_columns_whose_kind_is_given_are_read_as_it(rows: list[Any], data: st.DataObject) -> None:
+    kinds = ["text", "number", "bool", "date", "datetime", "time", "duration"]
+    columns = [sw.Column(at, kind=data.draw(st.sampled_from(kinds))) for at in range(2)]
+    both(rows, data.draw(forms), columns=columns)
+
+
+@settings(max_examples=500)
+@given(floats)
+def test_a_double_is_written_as_its_repr(number: float) -> None:
+    written = both([(number, 1)]).data
+    if number - number == 0:
+        assert written == f"{number!r},1\r\n".encode()
+
+
+def test_a_column_in_which_many_cells_are_asked_for_is_spliced() -> None:
+    rows = [(at, UUID(int=at), "text", None) for at in range(3000)]
+    done = both(rows)
+    assert done.converted == {"text_of_object": 3000}
+    assert done.data.endswith(b"2999,00000000-0000-0000-0000-000000000bb7,text,\r\n")
+
+
+def test_the_error_is_that_of_the_first_column_and_its_counters_too() -> None:
+    rows = [(at, float("nan"), "ok") for at in range(50)]
+    rows += [(1, object(), "ok"), (object(), 1, "\x00")]  # type: ignore[list-item]
+    done = both([(1, 2.0, "x"), *rows])
+    assert "row 53, column 1" in done.error
+
+
+class Clearing(tzinfo):
+    """Empties the row when it is asked for its offset."""
+
+    def __init__(self, row: list[Any]) -> None:
+        self.row = row
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        self.row.clear()
+        return timedelta(0)
+
+    dst = utcoffset
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "clearing"
+
+
+def test_a_row_that_changes_while_it_is_read_is_no_crash() -> None:
+    rows = list[list[Any]]()
+    for at in range(40):
+        row: list[Any] = [at, None, "x" * 10, at]
+        row[1] = datetime(2024, 1, 1, tzinfo=Clearing(row))
+        rows.append(row)
+    assert outcome(rows, "csv", {}).error or len(rows[-1]) == 0
+
+
+def test_a_cell_may_write_another_document() -> None:
+    class Nested:
+        def __str__(self) -> str:
+            return str(len(b"".join(sw.encode([(1, "x" * 100)] * 900, "csv"))))
+
+    rows = [(at, Nested(), "y" * 50) for at in range(200)]
+    lines = both(rows, values=sw.Values(other="str")).data.split()
+    assert lines[7] == b"7,93600," + b"y" * 50
+
+
+def test_a_long_text_is_written_in_python() -> None:
+    rows = [("x" * size, "\u20ac" * size) for size in (15_999, 16_000, 16_001, 70_000)]
+    assert len(both(rows).data) == sum(4 * len(row[0]) + 3 for row in rows)
+
+
+def test_the_bound_of_a_text_is_kept() -> None:
+    limits = sw.Limits(cell_characters=5)
+    assert "LimitError" in both([("12345", 1), ("123456", 1)], limits=limits).error
