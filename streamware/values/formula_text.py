@@ -64,13 +64,15 @@ class FormulaGuard:
         others = "".join(each for each in DELIMITERS if each != delimiter)
         before = re.escape(others + _BLANK + '"')
         self.ends = (others + _BREAKS).encode()  # what may end a cell inside of a text
-        self._split = re.compile(f"[{re.escape(others + _BREAKS)}]").split
+        self._split = re.compile(f"[{re.escape(others + _BREAKS)}]").split  # at those
         signs = re.escape(_STRONG + _WEAK)
+        # Finds what is before a sign inside of a text.
         self._signs = re.compile(f"(?<![{before}])[{before}]++(?=[{signs}])")
-        # What may be between them in a blob is removed, and a sign after the end of a cell is `;=`.
-        self.removed = b' "' + b"\t" * (delimiter == "\t")
+        self.removed = b' "' + b"\t" * (delimiter == "\t")  # what may be between end and sign
+        # In a blob that is removed, and a sign after the end of a cell is `;=`.
         self._removed = self.removed + bytes(range(0x80, 0x100))
         signs_and_ends = b"=" * len(SIGNS) + b";" * len(self.ends)
+        # What makes each sign and each end the same.
         self._unified = bytes.maketrans(SIGNS + self.ends, signs_and_ends)
 
     def finds(self, blob: bytes) -> bool:
