@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TypeAlias
 
+from streamware import __version__, kernel
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import reap
 from streamware.scratch.removal import counted
@@ -22,7 +23,18 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m streamware", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m streamware",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # else the version is wrapped, too
+    )
+    path = f"pure Python ({kernel.absent})" if kernel.absent else "compiled kernel"
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"streamware {__version__}, {path}",
+        help="print the version, and whether rows are written by the compiled kernel",
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_demo(commands)
     _add_reap(commands)

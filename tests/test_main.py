@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from children import PATIENCE, environment
+from streamware import __version__, kernel
 from streamware.__main__ import main
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import ProcessDirectory
@@ -89,6 +90,24 @@ def test_reap_says_what_is_wrong_with_the_environment(
         "STREAMWARE_SPOOL_MEMORY in the environment must be a whole number, not 'lots'"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("absent", "path"),
+    [
+        ("", "compiled kernel"),
+        ("STREAMWARE_PURE is set", "pure Python (STREAMWARE_PURE is set)"),
+        ("x" * 200, f"pure Python ({'x' * 200})"),
+    ],
+)
+def test_the_version_says_what_writes_the_rows(
+    absent: str, path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kernel, "absent", absent)
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"streamware {__version__}, {path}\n"
 
 
 def test_the_command_line_reaps(folder: Path) -> None:
