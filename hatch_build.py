@@ -18,7 +18,9 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 KERNEL = Path("streamware/kernel")
-OPTIONS = ["/O2", "/std:c++17"] if sys.platform == "win32" else ["-O2", "-std=c++17", "-g0"]
+OPTIONS = (
+    ["/O2", "/std:c++17", "/utf-8"] if sys.platform == "win32" else ["-O2", "-std=c++17", "-g0"]
+)
 
 
 class KernelHook(BuildHookInterface[Any]):
