@@ -9,6 +9,10 @@ the same result.
 from __future__ import annotations
 
 import os
+import sys
+import zlib
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 VERSION = 1
@@ -21,14 +25,26 @@ absent: str
 def _load() -> tuple[ModuleType | None, str]:
     if os.environ.get("STREAMWARE_PURE", "").strip() not in ("", "0"):
         return None, "STREAMWARE_PURE is set"
+    sources = _checksum()
+    if sources:
+        # A checkout is imported from its own folder, but `pip install .` compiles into another.
+        __path__.extend(str(Path(folder, "streamware", "kernel")) for folder in sys.path)
     try:
-        from streamware.kernel import _native  # noqa: PLC0415 - it may be absent
+        loaded = import_module("streamware.kernel._native")
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError)
-        return None, "it was not compiled" if missing else str(error)
-    if _native.VERSION != VERSION:
-        return None, "it was compiled from other sources: install streamware again"
-    return _native, ""
+        return None, "no kernel was compiled" if missing else str(error)
+    # A module that was compiled by hand has 0, and a wheel is without sources.
+    changed = sources and getattr(loaded, "SOURCES", -1) not in (0, sources)
+    if changed or loaded.VERSION != VERSION:
+        return None, f"{loaded.__file__} is of other sources: install streamware again"
+    return loaded, ""
+
+
+def _checksum() -> int:
+    """Return that of the sources beside this file, made as in `hatch_build.py`; 0 without any."""
+    sources = sorted(Path(__file__).parent.glob("*.[ch]pp"))
+    return zlib.crc32(b"".join(path.read_bytes() for path in sources)) >> 1
 
 
 native, absent = _load()

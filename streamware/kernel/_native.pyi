@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from typing import Self
 
+SOURCES: int
 VERSION: int
 
 class Plan:

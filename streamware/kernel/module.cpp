@@ -10,6 +10,11 @@ namespace {
 // What the Python side was written for; `streamware.kernel` compares it with its own.
 constexpr int VERSION = 1;
 
+// The checksum of the sources, from `hatch_build.py`; 0 if something else compiled them.
+#ifndef STREAMWARE_SOURCES
+#define STREAMWARE_SOURCES 0
+#endif
+
 int execute(PyObject *module) {
     // Types of the standard library are kept in static variables: one interpreter may use them.
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
@@ -17,6 +22,7 @@ int execute(PyObject *module) {
         return -1;
     }
     if (import_types() < 0 || add_plan_type(module) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "SOURCES", STREAMWARE_SOURCES) < 0) return -1;
     return PyModule_AddIntConstant(module, "VERSION", VERSION);
 }
 

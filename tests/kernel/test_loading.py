@@ -34,7 +34,7 @@ def test_a_kernel_that_was_compiled_by_hand_is_used(native: ModuleType) -> None:
 @needs_sources
 def test_a_kernel_of_other_sources_is_not_used(native: ModuleType) -> None:
     vars(native).update(SOURCES=SOURCES + 1)
-    absent = "_native.so was compiled from other sources: install it again"
+    absent = "_native.so is of other sources: install streamware again"
     assert kernel._load() == (None, absent)
 
 
@@ -45,16 +45,6 @@ def test_the_kernel_of_a_wheel_without_sources_is_used(
     assert kernel._load() == (native, "")
     vars(native).update(VERSION=kernel.VERSION + 1)
     assert kernel._load()[0] is None
-
-
-@pytest.mark.parametrize(
-    ("value", "used"), [("1", False), ("yes", False), ("0", True), ("", True), (" ", True)]
-)
-def test_the_environment_switches_the_kernel_off(
-    value: str, used: bool, native: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STREAMWARE_PURE", value)
-    assert kernel._load() == ((native, "") if used else (None, "STREAMWARE_PURE is set"))
 
 
 def test_without_a_kernel_it_is_said_that_none_was_compiled(
