@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from streamware.errors import CellError
-from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows
+from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.text import formatters, unique
 from streamware.model.columns import Batch, Column
 from streamware.values.cell_formatter import SEPARATOR, SURROGATES, Escape, TextRules
@@ -102,9 +103,18 @@ class JsonEncoder:
         )
         keys = unique(_encodable(title, context) for title in titles)
         self._columns = [
-            _JsonColumn(formatter, key)
-            for formatter, key in zip(formatters(columns, context, text_rules), keys, strict=True)
+            _JsonColumn(formatter, key, first=not at)
+            for at, (formatter, key) in enumerate(
+                zip(formatters(columns, context, text_rules), keys, strict=True)
+            )
         ]
+        self._end = b"},\n" if array else b"}\n"  # of an object
+        stated = [
+            written.stated(column) for written, column in zip(self._columns, columns, strict=True)
+        ]
+        row = KernelRow(start=b"{", end=self._end)
+        # Writes rows in which few cells need care; None without the kernel.
+        self._rows = kernel_rows(row, stated, self._pieces, text_rules=text_rules, context=context)
 
     def start(self) -> bytes:
         """Return the opening bracket of the array, if there is one."""
@@ -114,14 +124,20 @@ class JsonEncoder:
         """Return an object for each row."""
         if not batch.count:
             return b""
-        parts: list[Part] = [b"{"]
-        for at, (column, cells) in enumerate(zip(self._columns, batch.columns, strict=True)):
-            parts += (b"," if at else b"", *column.parts(cells, batch.first))
+        written = None if self._rows is None else self._rows.write(batch, batch.first)
+        if written is None:
+            parts: list[Part] = [b"{"]
+            for column, cells in zip(self._columns, batch.columns, strict=True):
+                parts += column.parts(cells, batch.first)
+            written = interleave([*parts, self._end], batch.count)
         if not self._array:
-            return interleave([*parts, b"}\n"], batch.count)
+            return written
         before = b",\n" if self._started else b"\n"
         self._started = True
-        return before + interleave([*parts, b"},\n"], batch.count)[:-2]
+        return before + written[:-2]
+
+    def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
+        return joined(self._columns[at].parts(cells, first), len(cells))
 
     def flush(self) -> bytes:
         """Return nothing: no row is held back."""
@@ -149,9 +165,16 @@ def _encodable(title: str, context: Context) -> str:
 class _JsonColumn:
     """One member of every object: its key, and the values of a column."""
 
-    def __init__(self, formatter: ColumnFormatter, key: str) -> None:
+    def __init__(self, formatter: ColumnFormatter, key: str, *, first: bool) -> None:
         self._formatter = formatter
-        self._key = json.dumps(key, ensure_ascii=False).encode() + b":"
+        comma = b"" if first else b","
+        self._key = comma + json.dumps(key, ensure_ascii=False).encode() + b":"
+
+    def stated(self, column: Column) -> KernelColumn:
+        """Return the markup of the member."""
+        key = self._key
+        around = {kind: (key, b"") if kind in _UNQUOTED else (key + b'"', b'"') for kind in KINDS}
+        return KernelColumn(column=column, empty=key + b"null", around=around)
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """Return the parts of the column in every row."""

@@ -84,6 +84,7 @@ class KernelColumn:
         spaced: The same for a text with blanks at its edges, if that differs.
         reference: What stands before the number of the row, which is before `around`; None if cells
             have no number.
+        spliced: Whether Python writes all of its cells.
     """
 
     column: Column
@@ -91,6 +92,7 @@ class KernelColumn:
     around: Mapping[Kind, Around]
     spaced: Around | None = None
     reference: bytes | None = None
+    spliced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +167,8 @@ class KernelRows:
         self._converted = context.receipt.converted
         self._pieces = pieces  # writes cells in Python
         self._asked: Counter[int] = Counter()  # cells of each column, in this batch
-        self._spliced: set[int] = set()  # the columns that Python writes as a whole
+        # The columns that Python writes as a whole.
+        self._spliced = {at for at, column in enumerate(columns) if column.spliced}
         self._first = self._number = 0  # of the first row of this batch, as in `Pieces`
         self._skipped = 0  # batches that were not tried after the last one that failed
         self._rest = 0  # batches that are still not to be tried

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import BinaryIO, Protocol
 
 from streamware.limits import Limits
@@ -114,6 +115,12 @@ def media_types(format_: Format) -> tuple[str, ...]:
 def interleaves(format_: Format) -> bool:
     """Return whether rows of several sheets may come in one pass, in any order."""
     return bool(getattr(format_, "interleaves", False))
+
+
+def joined(parts: Iterable[Part], count: int) -> list[bytes]:
+    """Return what each of `count` rows has of some parts."""
+    each = (repeat(part, count) if isinstance(part, bytes) else part for part in parts)
+    return list(map(b"".join, zip(*each, strict=True)))
 
 
 def interleave(parts: Iterable[Part], count: int) -> bytes:

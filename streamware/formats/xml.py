@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 from unicodedata import normalize
 
 from streamware.errors import EncodeError
-from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows
+from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.text import MARKUP, formatters, unique
 from streamware.model.columns import Batch, Column
 from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
@@ -121,26 +122,43 @@ class XmlEncoder:
 
     def __init__(self, options: Xml, columns: Sequence[Column], context: Context) -> None:
         self._options = options
-        # The columns that are attributes of the row, and those that are elements in it, each with
-        # its position in a batch.
-        self._attributes: list[tuple[int, _XmlColumn]] = []
-        self._elements: list[tuple[int, _XmlColumn]] = []
         known = [name for column in columns for name in (column.title, column.key)]
         for name in options.attributes:
             if name not in known:
                 titles = ", ".join(str(column.title) for column in columns)
                 raise EncodeError(f"attributes names {name!r}, but the columns are: {titles}")
+        rules = TextRules(escape=XmlEscape(attribute=False))
         quoted = formatters(columns, context, TextRules(escape=XmlEscape(attribute=True)))
-        inside = formatters(columns, context, TextRules(escape=XmlEscape(attribute=False)))
+        inside = formatters(columns, context, rules)
+        attributes: list[tuple[int, _XmlColumn]] = []
+        elements: list[tuple[int, _XmlColumn]] = []
         for at, (column, name) in enumerate(zip(columns, names(columns), strict=True)):
             if column.title in options.attributes or column.key in options.attributes:
-                attribute = _XmlColumn.attribute(quoted[at], name.encode(), options.null)
-                self._attributes.append((at, attribute))
+                written = _XmlColumn.attribute(column, quoted[at], name.encode(), options.null)
+                attributes.append((at, written))
             else:
-                element = _XmlColumn.element(inside[at], name.encode(), options.null)
-                self._elements.append((at, element))
-        self._row = options.row.encode()
+                written = _XmlColumn.element(column, inside[at], name.encode(), options.null)
+                elements.append((at, written))
+        # The columns in the order of a row, each with its position in a batch.
+        self._columns = attributes + elements
+        row = options.row.encode()
+        # What a row starts and ends with; the start tag ends before the first element.
+        self._before, self._after = b"<" + row + b">", b"</" + row + b">\n"
+        if attributes:
+            self._before = b"<" + row
+            if elements:
+                elements[0][1].before = b">"
+            else:
+                self._after = b">" + self._after
         self._root = options.root.encode()
+        # Writes rows in which few cells need care; None without the kernel.
+        self._rows = kernel_rows(
+            KernelRow(start=self._before, end=self._after),
+            [written.stated() for _, written in self._columns],
+            self._pieces,
+            text_rules=rules,
+            context=context,
+        )
 
     def start(self) -> bytes:
         """Return the declaration and the start tag of the root."""
@@ -149,14 +167,21 @@ class XmlEncoder:
 
     def feed(self, batch: Batch) -> bytes:
         """Return an element for each row."""
-        parts: list[Part] = [b"<" + self._row]
-        for at, column in self._attributes:
-            parts += column.parts(batch.columns[at], batch.first)
-        parts.append(b">")
-        for at, column in self._elements:
-            parts += column.parts(batch.columns[at], batch.first)
-        parts.append(b"</" + self._row + b">\n")
-        return interleave(parts, batch.count)
+        columns = batch.columns
+        if len(self._columns) > 1 and self._columns[0][1].is_attribute:
+            columns = [batch.columns[at] for at, _ in self._columns]
+        if self._rows is not None and batch.count:
+            ordered = batch if columns is batch.columns else replace(batch, columns=columns)
+            written = self._rows.write(ordered, batch.first)
+            if written is not None:
+                return written
+        parts: list[Part] = [self._before]
+        for (_, column), cells in zip(self._columns, columns, strict=True):
+            parts += column.parts(cells, batch.first)
+        return interleave([*parts, self._after], batch.count)
+
+    def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
+        return joined(self._columns[at][1].parts(cells, first), len(cells))
 
     def flush(self) -> bytes:
         """Return nothing: no row is held back."""
@@ -171,24 +196,42 @@ class XmlEncoder:
 
 
 class _XmlColumn:
-    """Writes a column: its cells with markup around them, and what stands for an empty one."""
+    """Writes a column: its cells with markup around them, and what stands for an empty one.
+
+    Attributes:
+        is_attribute: Whether its cells are attributes.
+        before: What is between the cells and those of the column before.
+    """
 
     def __init__(
-        self, formatter: ColumnFormatter, opening: bytes, closing: bytes, null: bytes
+        self,
+        column: Column,
+        formatter: ColumnFormatter,
+        around: tuple[bytes, bytes],
+        null: bytes,
+        *,
+        is_attribute: bool,
     ) -> None:
+        self.is_attribute = is_attribute  # whether its cells are attributes
+        self.before = b""  # what is between its cells and those of the column before
+        self._column = column
         self._formatter = formatter
-        self._opening = opening
-        self._closing = closing
-        self._null = null
+        self._opening, self._closing = around  # of a cell that is not empty
+        self._null = null  # an empty cell
 
     @classmethod
-    def attribute(cls, formatter: ColumnFormatter, name: bytes, null: str) -> _XmlColumn:
+    def attribute(
+        cls, column: Column, formatter: ColumnFormatter, name: bytes, null: str
+    ) -> _XmlColumn:
         """Return a column of attributes; `null` is as in `Xml`."""
         opening, closing = b" " + name + b'="', b'"'
-        return cls(formatter, opening, closing, opening + closing if null == "empty" else b"")
+        empty = opening + closing if null == "empty" else b""
+        return cls(column, formatter, (opening, closing), empty, is_attribute=True)
 
     @classmethod
-    def element(cls, formatter: ColumnFormatter, name: bytes, null: str) -> _XmlColumn:
+    def element(
+        cls, column: Column, formatter: ColumnFormatter, name: bytes, null: str
+    ) -> _XmlColumn:
         """Return a column of elements; `null` is as in `Xml`."""
         opening, closing = b"<" + name + b">", b"</" + name + b">"
         nulls = {
@@ -196,16 +239,29 @@ class _XmlColumn:
             "absent": b"",
             "nil": b"<" + name + b' xsi:nil="true"/>',
         }
-        return cls(formatter, opening, closing, nulls[null])
+        return cls(column, formatter, (opening, closing), nulls[null], is_attribute=False)
+
+    def stated(self) -> KernelColumn:
+        """Return the markup of the column."""
+        around = (self.before + self._opening, self._closing)
+        return KernelColumn(
+            column=self._column,
+            empty=self.before + self._null,
+            around=dict.fromkeys(KINDS, around),
+            spliced=self.is_attribute,  # other characters are escaped there
+        )
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """Return the parts of the column in every row."""
         formatted = self._formatter.format(cells, first)
-        if not formatted.sparse:
-            return (self._opening, formatted.tokens, self._closing)
-        if self._null == self._opening + self._closing:
-            return (self._opening, [token or b"" for token in formatted.tokens], self._closing)
-        if formatted.kind is Kind.EMPTY:
-            return (self._null,)
         opening, closing, null = self._opening, self._closing, self._null
-        return ([null if t is None else opening + t + closing for t in formatted.tokens],)
+        if not formatted.sparse:
+            return (self.before + opening, formatted.tokens, closing)
+        if null == opening + closing:
+            return (self.before + opening, [token or b"" for token in formatted.tokens], closing)
+        if formatted.kind is Kind.EMPTY:
+            return (self.before + null,)
+        return (
+            self.before,
+            [null if t is None else opening + t + closing for t in formatted.tokens],
+        )

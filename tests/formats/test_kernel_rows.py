@@ -162,7 +162,14 @@ csv_formats = st.builds(
     null=st.sampled_from(["", "NULL"]),
     guard=st.booleans(),
 )
-forms: st.SearchStrategy[Any] = csv_formats
+xml_formats = st.builds(
+    sw.Xml,
+    attributes=st.sampled_from([[], [0], [0, 1]]),
+    null=st.sampled_from(["empty", "absent", "nil"]),
+)
+forms: st.SearchStrategy[Any] = st.one_of(
+    csv_formats, xml_formats, st.sampled_from([sw.Json(), sw.Ndjson()])
+)
 shapes: list[Callable[[list[Any]], Any]] = [
     tuple,
     list,
@@ -173,7 +180,7 @@ shapes: list[Callable[[list[Any]], Any]] = [
 @st.composite
 def tables(draw: st.DrawFn, cells: st.SearchStrategy[Any]) -> list[list[Any]]:
     """Rows in which each column is of one kind, or of any."""
-    width = draw(st.integers(1, 5))
+    width = draw(st.integers(2, 5))
     kinds = [
         draw(st.sampled_from([cells, texts, floats, st.integers(), moments])) for _ in range(width)
     ]
@@ -200,6 +207,12 @@ def test_columns_whose_kind_is_given_are_read_as_it(rows: list[Any], data: st.Da
     kinds = ["text", "number", "bool", "date", "datetime", "time", "duration"]
     columns = [sw.Column(at, kind=data.draw(st.sampled_from(kinds))) for at in range(2)]
     both(rows, data.draw(forms), columns=columns)
+
+
+def test_a_single_column_has_no_blank_lines_in_csv() -> None:
+    rows = [(cell,) for cell in ("", None, "a", 1, float("nan"), " ")]
+    for form in (sw.Csv(), sw.Csv(null="NULL"), sw.Csv(quoting="all"), sw.Json(), sw.Xml()):
+        both(rows, form)
 
 
 @settings(max_examples=500)
