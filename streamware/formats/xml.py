@@ -121,7 +121,7 @@ class XmlEncoder:
     """Encodes rows as XML elements."""
 
     def __init__(self, options: Xml, columns: Sequence[Column], context: Context) -> None:
-        self._options = options
+        self._options = options  # of the format
         known = [name for column in columns for name in (column.title, column.key)]
         for name in options.attributes:
             if name not in known:
@@ -142,15 +142,16 @@ class XmlEncoder:
         # The columns in the order of a row, each with its position in a batch.
         self._columns = attributes + elements
         row = options.row.encode()
-        # What a row starts and ends with; the start tag ends before the first element.
-        self._before, self._after = b"<" + row + b">", b"</" + row + b">\n"
+        # What a row starts with; its tag ends before the first element.
+        self._before = b"<" + row + b">"
+        self._after = b"</" + row + b">\n"  # ends a row
         if attributes:
-            self._before = b"<" + row
+            self._before = b"<" + row  # their columns follow
             if elements:
                 elements[0][1].before = b">"
             else:
-                self._after = b">" + self._after
-        self._root = options.root.encode()
+                self._after = b">" + self._after  # of an element without content
+        self._root = options.root.encode()  # name of the root element
         # Writes rows in which few cells need care; None without the kernel.
         self._rows = kernel_rows(
             KernelRow(start=self._before, end=self._after),
@@ -214,8 +215,8 @@ class _XmlColumn:
     ) -> None:
         self.is_attribute = is_attribute  # whether its cells are attributes
         self.before = b""  # what is between its cells and those of the column before
-        self._column = column
-        self._formatter = formatter
+        self._column = column  # as the caller or the first row made it
+        self._formatter = formatter  # makes text of its cells
         self._opening, self._closing = around  # of a cell that is not empty
         self._null = null  # an empty cell
 
