@@ -34,16 +34,18 @@ class KernelHook(BuildHookInterface[Any]):
         self.folder = TemporaryDirectory()
         try:
             module = compiled(self.folder.name)
+            if version == "editable":
+                place = KERNEL / module.name
+                place.unlink(missing_ok=True)  # what a process has loaded must not change
+                shutil.copy(module, place)
         except Exception as problem:
             if wanted == "1":
                 raise
             self.app.display_warning(f"Pure Python, since the kernel was not compiled: {problem}")
             return
-        if version == "editable":
-            shutil.copy(module, KERNEL)
-            return
-        build_data["force_include"][str(module)] = str(KERNEL / module.name)
-        build_data.update(pure_python=False, infer_tag=True)
+        if version != "editable":
+            build_data["force_include"][str(module)] = str(KERNEL / module.name)
+            build_data.update(pure_python=False, infer_tag=True)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove the temporary folder."""

@@ -28,11 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,  # else the version is wrapped, too
     )
-    path = f"pure Python ({kernel.absent})" if kernel.absent else "compiled kernel"
     parser.add_argument(
         "--version",
         action="version",
-        version=f"streamware {__version__}, {path}",
+        version=f"streamware {__version__}, {kernel.path()}",
         help="print the version, and whether rows are written by the compiled kernel",
     )
     commands = parser.add_subparsers(required=True, metavar="command")

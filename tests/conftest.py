@@ -20,6 +20,7 @@ import streamware.engine.driver
 import streamware.engine.lifecycle
 import streamware.rows.batching
 from drive import Clock
+from streamware import kernel
 from streamware.http.watchdog import watchdog
 
 GRACE = 2.0
@@ -37,6 +38,10 @@ settings.register_profile(
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 _failed = pytest.StashKey[bool]()
+
+
+def pytest_report_header() -> str:
+    return f"streamware: {kernel.path()}"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -37,6 +37,8 @@ PyMODINIT_FUNC PyInit__native() {{
     return module;
 }}
 """
+SWITCHES = ("STREAMWARE_KERNEL", "STREAMWARE_PURE", "CC", "CXX")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in SWITCHES}
 NO_COMPILER = {"CXX": "/nonexistent/c++"}
 
 
@@ -59,7 +61,7 @@ def built(tree: Path, what: str = "wheel", **environment: str) -> Path:
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)],
         cwd=tree,
-        env=os.environ | {"TMPDIR": str(tree.parent)} | environment,
+        env=ENVIRONMENT | {"TMPDIR": str(tree.parent)} | environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -78,7 +80,7 @@ def version(folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "streamware", "--version"],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "STREAMWARE_PURE"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -41,6 +41,11 @@ def _load() -> tuple[ModuleType | None, str]:
     return loaded, ""
 
 
+def path() -> str:
+    """Return who writes rows, and why it is Python alone."""
+    return f"pure Python ({absent})" if absent else "compiled kernel"
+
+
 def _checksum() -> int:
     """Return that of the sources beside this file, made as in `hatch_build.py`; 0 without any."""
     sources = sorted(Path(__file__).parent.glob("*.[ch]pp"))
