@@ -3,6 +3,7 @@
 | module | question |
 | --- | --- |
 | `speed` | How fast is streamware, compared with other libraries? |
+| `losses` | What does a contender lose: values, the stream, memory? |
 | `first_chunk` | How soon does an export have something to send? |
 | `memory` | How much memory does an export take, by number of rows? |
 | `loop` | How long do exports delay the other tasks of an event loop? |
@@ -14,7 +15,7 @@
 | `instructions` | How many instructions does a row take, and have they become more? |
 
 The others are their parts: `paths` (the compiled kernel, or Python alone), `workloads` (the rows),
-`contenders` (the other libraries), `child` (one run in a process of its own), `process`, `served`
-and `clients` (for `delivery`), `databases`, `models`, `django_models`, `lines`, `readings` and
-`served_…` (for `sources`), and `table`.
+`contender`, `contenders` and `rivals` (the other libraries), `child` (one run in a process of its
+own), `process`, `served` and `clients` (for `delivery`), `databases`, `models`, `django_models`,
+`lines`, `readings` and `served_…` (for `sources`), and `table`.
 """

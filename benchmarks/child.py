@@ -1,8 +1,9 @@
 """One run of one contender: `python -m benchmarks.child NAME WORKLOAD ROWS`.
 
 Each run has a process of its own.  The row source runs alone first, so that its CPU time and
-memory can be subtracted.  Then the contender writes a few rows, so that imports and caches do not
-count.  Then comes the run that counts.  The figures are printed as JSON.
+memory can be subtracted; for a contender that is given a table, it is made instead, and takes no
+time.  Then the contender writes a few rows, so that imports and caches do not count.  Then comes
+the run that counts.  The figures are printed as JSON.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import resource
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
-from benchmarks.contenders import CONTENDERS, Contender
-from benchmarks.workloads import WORKLOADS, Workload
+from benchmarks import paths
+from benchmarks.contender import Contender
+from benchmarks.contenders import CONTENDERS
+from benchmarks.workloads import ALL, Workload
 
 FEW = 20
 
@@ -27,12 +32,13 @@ class Run:
     """The figures of one run.
 
     Attributes:
-        source: CPU seconds of the row source alone.
+        source: CPU seconds of the row source alone; 0 if the table was made before.
         total: CPU seconds of the contender with the row source.
         first_chunk: Seconds to the first bytes; for a file, to the last.
         first_64k: Seconds to the first 64 KiB.
         rss: Peak bytes of memory, minus those of the row source alone.
         size: Bytes of the document.
+        path: The path that streamware took.
     """
 
     source: float
@@ -41,6 +47,7 @@ class Run:
     first_64k: float
     rss: int
     size: int
+    path: str
 
     @property
     def net(self) -> float:
@@ -67,12 +74,16 @@ class _Progress:
 
 def run(contender: Contender, workload: Workload, rows: int, folder: Path) -> Run:
     """Return the figures of a run in this process, which should be new."""
-    _source_alone(workload, FEW)
-    source = _source_alone(workload, rows)
+    titles, source = workload.titles, 0.0
+    few, given = workload.rows(FEW), workload.rows(rows)
+    if contender.prepare is None:
+        _source_alone(workload, FEW)
+        source = _source_alone(workload, rows)
+    tables = contender.source(few, titles), contender.source(given, titles)
     base = peak_memory()
-    _write(contender, workload, FEW, folder)
+    _write(contender, tables[0], titles, folder)
     before = process_time()
-    progress = _write(contender, workload, rows, folder)
+    progress = _write(contender, tables[1], titles, folder)
     total = process_time() - before
     return Run(
         source,
@@ -81,12 +92,12 @@ def run(contender: Contender, workload: Workload, rows: int, folder: Path) -> Ru
         progress.first_64k or perf_counter() - progress.started,
         peak_memory() - base,
         progress.size,
+        paths.here(),
     )
 
 
-def _write(contender: Contender, workload: Workload, rows: int, folder: Path) -> _Progress:
+def _write(contender: Contender, source: Any, titles: Sequence[str], folder: Path) -> _Progress:
     progress = _Progress(perf_counter())
-    source, titles = workload.rows(rows), workload.titles
     if contender.stream is not None:
         for chunk in contender.stream(source, titles):
             progress.sent(len(chunk))
@@ -118,7 +129,5 @@ def peak_memory() -> int:
 
 if __name__ == "__main__":
     name, workload_name, count = sys.argv[1:]
-    figures = run(
-        CONTENDERS[name], WORKLOADS[workload_name], int(count), Path(tempfile.gettempdir())
-    )
+    figures = run(CONTENDERS[name], ALL[workload_name], int(count), Path(tempfile.gettempdir()))
     json.dump(asdict(figures), sys.stdout)

@@ -2,23 +2,33 @@
 
 Fair means: all get an iterator of tuples and write the same cells, dates as dates with a number
 format, and text as text, even if it looks like a formula.  If a contender needs dictionaries or
-Arrow tables instead, making them counts.  Contenders are imported when they run, so that those
-that are not installed do not matter.
+Arrow tables instead, making them counts, unless it is compared with others that are "given" a
+table.  What a contender cannot write in this way, `losses` finds by trying.  Contenders are
+imported when they run, so that those that are not installed do not matter.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from importlib.util import find_spec
 from io import BytesIO, StringIO
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
+
+from benchmarks import paths
+from benchmarks.contender import (
+    BATCH,
+    Contender,
+    arrow_table,
+    batches,
+    polars_frame,
+    record_batches,
+)
+from benchmarks.rivals import RIVALS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,53 +37,6 @@ if TYPE_CHECKING:
 
     import streamware
     from benchmarks.workloads import Row
-
-Stream: TypeAlias = "Callable[[Iterable[Row], Sequence[str]], Iterator[bytes]]"
-Write: TypeAlias = "Callable[[Iterable[Row], Sequence[str], Path], None]"
-
-BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """One way to write a document.
-
-    Attributes:
-        name: Its name in the tables.
-        format: "xlsx", "csv" or "xml".
-        takes: What its interface takes: an iterator ("iter") or a whole "table".
-        needs: The modules that it imports.
-        stream: Yields the document in chunks; None if it cannot.
-        write: Writes the document to a path; None if it can be streamed.
-    """
-
-    name: str
-    format: str
-    takes: str
-    needs: tuple[str, ...] = ()
-    stream: Stream | None = None
-    write: Write | None = None
-
-    @property
-    def missing(self) -> str | None:
-        """The first of the modules it needs that is not installed, or None."""
-        return next((name for name in self.needs if find_spec(name) is None), None)
-
-    def save(self, rows: Iterable[Row], titles: Sequence[str], path: Path) -> None:
-        """Write the document to `path`, streamed or not."""
-        if self.stream is None:
-            assert self.write is not None
-            self.write(rows, titles, path)
-        else:
-            with path.open("wb") as file:
-                file.writelines(self.stream(rows, titles))
-
-
-def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """Yield the rows in lists of `size`; the last one may be shorter."""
-    rest = iter(rows)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 def _streamware(
@@ -119,6 +82,24 @@ def streamware_xml(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes
     import streamware as sw
 
     return _streamware(rows, titles, sw.Xml())
+
+
+def streamware_json(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
+    """Encode with the defaults."""
+    import streamware as sw
+
+    return _streamware(rows, titles, sw.Json())
+
+
+def streamware_given(format_name: str) -> Callable[[object, Sequence[str]], Iterator[bytes]]:
+    """Return what encodes a table that is there, with the names that it has."""
+
+    def stream(table: Any, titles: Sequence[str]) -> Iterator[bytes]:
+        import streamware as sw
+
+        return sw.encode(table, format_name)
+
+    return stream
 
 
 def xlsxwriter_constant(rows: Iterable[Row], titles: Sequence[str], path: Path) -> None:
@@ -169,32 +150,26 @@ def rustypyxl_write_only(rows: Iterable[Row], titles: Sequence[str], path: Path)
     book.close()
 
 
-def _record_batches(
-    rows: Iterable[Row], titles: Sequence[str], size: int
-) -> Iterator[pa.RecordBatch]:
-    """Yield Arrow record batches; the first one decides the types of the columns."""
-    import pyarrow as pa
-
-    schema = None
-    for batch in batches(rows, size):
-        columns = list(zip(*batch, strict=True))
-        if schema is None:
-            arrays = [pa.array(column) for column in columns]
-            schema = pa.schema(zip(titles, (array.type for array in arrays), strict=True))
-        else:
-            arrays = [pa.array(*pair) for pair in zip(columns, schema.types, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
 def jetxl_arrow(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """Write one Arrow table, with Decimals as doubles, because it refuses decimal columns."""
-    import jetxl
+    """Write one Arrow table."""
+    return jetxl_given(table_for_jetxl(rows, titles), titles)
+
+
+def table_for_jetxl(rows: Iterable[Row], titles: Sequence[str]) -> pa.Table:
+    """Return a table with Decimals as doubles, because jetxl refuses decimal columns."""
     import pyarrow as pa
 
-    table = pa.Table.from_batches(list(_record_batches(rows, titles, 5000)))
+    table = arrow_table(rows, titles)
     for at, field in enumerate(table.schema):
         if pa.types.is_decimal(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(pa.float64()))
+    return table
+
+
+def jetxl_given(table: pa.Table, titles: Sequence[str]) -> Iterator[bytes]:
+    """Write a table that is there."""
+    import jetxl
+
     yield jetxl.write_sheet_arrow_to_bytes(table)
 
 
@@ -212,16 +187,48 @@ def csv_batched(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
 
 def pyarrow_csv(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
     """Write record batches of 2,000 rows; larger ones are not faster."""
+    return _pyarrow_csv(record_batches(rows, titles, 2000))
+
+
+def pyarrow_csv_given(table: pa.Table, titles: Sequence[str]) -> Iterator[bytes]:
+    """Write the batches of a table that is there."""
+    return _pyarrow_csv(table.to_batches())
+
+
+def _pyarrow_csv(found: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     import pyarrow.csv
 
     sink, writer = BytesIO(), None
-    for batch in _record_batches(rows, titles, 2000):
+    for batch in found:
         if writer is None:
             writer = pyarrow.csv.CSVWriter(sink, batch.schema)
         writer.write_batch(batch)
         yield sink.getvalue()
         sink.seek(0)
         sink.truncate()
+
+
+def json_batched(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
+    """Write 500 objects per chunk with the standard library, and Decimals as text."""
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+    return _json(rows, titles, lambda batch: encode(batch)[1:-1].encode())
+
+
+def orjson_batched(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
+    """Write 500 objects per chunk with orjson, and Decimals as text."""
+    import orjson
+
+    return _json(rows, titles, lambda batch: orjson.dumps(batch, default=str)[1:-1])
+
+
+def _json(
+    rows: Iterable[Row], titles: Sequence[str], dump: Callable[[list[dict[str, object]]], bytes]
+) -> Iterator[bytes]:
+    before = b"["
+    for batch in batches(rows, BATCH):
+        yield before + dump([dict(zip(titles, row, strict=True)) for row in batch])
+        before = b","
+    yield b"]"
 
 
 def xmlfile_events(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
@@ -311,10 +318,46 @@ class _Sink:
 
 
 _STREAMWARE = ("streamware",)
+_ARROW, _POLARS = ("streamware", "pyarrow"), ("streamware", "polars")
+_OURS = {
+    "xlsx": streamware_xlsx,
+    "csv": streamware_csv,
+    "xml": streamware_xml,
+    "json": streamware_json,
+}
+
+
+def _ours() -> Iterator[Contender]:
+    """Yield streamware in each format, on the path that is there and on the pure one."""
+    for suffix, path in (("", None), (", pure", paths.PURE)):
+        for name, stream in _OURS.items():
+            ours = f"streamware {name}{suffix}"
+            yield Contender(ours, name, "iter", _STREAMWARE, stream=stream, path=path)
+        for name in ("xlsx", "csv"):
+            yield Contender(
+                f"streamware {name}, given Arrow{suffix}",
+                name,
+                "given",
+                _ARROW,
+                stream=streamware_given(name),
+                prepare=arrow_table,
+                path=path,
+            )
+    for name in ("xlsx", "csv"):
+        yield Contender(
+            f"streamware {name}, given Polars",
+            name,
+            "given",
+            _POLARS,
+            stream=streamware_given(name),
+            prepare=polars_frame,
+        )
+
+
 CONTENDERS = {
     contender.name: contender
     for contender in (
-        Contender("streamware xlsx", "xlsx", "iter", _STREAMWARE, stream=streamware_xlsx),
+        *_ours(),
         Contender("streamware zlib", "xlsx", "iter", _STREAMWARE, stream=streamware_zlib),
         Contender("streamware compact", "xlsx", "iter", _STREAMWARE, stream=streamware_compact),
         Contender(
@@ -328,16 +371,34 @@ CONTENDERS = {
             "rustypyxl write-only", "xlsx", "iter", ("rustypyxl",), write=rustypyxl_write_only
         ),
         Contender("jetxl", "xlsx", "table", ("jetxl", "pyarrow"), stream=jetxl_arrow),
-        Contender("streamware csv", "csv", "iter", _STREAMWARE, stream=streamware_csv),
+        Contender(
+            "jetxl, given Arrow",
+            "xlsx",
+            "given",
+            ("jetxl", "pyarrow"),
+            stream=jetxl_given,
+            prepare=table_for_jetxl,
+        ),
         Contender("csv.writer batched", "csv", "iter", stream=csv_batched),
-        Contender("pyarrow.csv", "csv", "iter", ("pyarrow",), stream=pyarrow_csv),
-        Contender("streamware xml", "xml", "iter", _STREAMWARE, stream=streamware_xml),
+        Contender("pyarrow.csv", "csv", "batches", ("pyarrow",), stream=pyarrow_csv),
+        Contender(
+            "pyarrow.csv, given Arrow",
+            "csv",
+            "given",
+            ("pyarrow",),
+            stream=pyarrow_csv_given,
+            prepare=arrow_table,
+        ),
         Contender("lxml xmlfile events", "xml", "iter", ("lxml",), stream=xmlfile_events),
         Contender("lxml xmlfile elements", "xml", "iter", ("lxml",), stream=xmlfile_elements),
+        Contender("json batched", "json", "iter", stream=json_batched),
+        Contender("orjson batched", "json", "iter", ("orjson",), stream=orjson_batched),
+        *RIVALS,
     )
 }
 
 
-def reference(format_name: str) -> str:
-    """Return the name of the contender that the others of a format are compared with."""
-    return f"streamware {format_name}"
+def reference(contender: Contender) -> str:
+    """Return the name of the contender that another is compared with: ours with what it takes."""
+    given = ", given Arrow" if contender.takes == "given" else ""
+    return f"streamware {contender.format}{given}"

@@ -143,7 +143,9 @@ def measure() -> Counts:
 def report(found: Counts, stored: Mapping[str, Mapping[str, float]]) -> str:
     """Return the table of counts beside the stored ones."""
     titles = ("instructions", "path", "counted", "stored", "ratio")
-    return table(titles, (line for path in found for line in _lines(path, found, stored)))
+    return table(
+        titles, (line for path in found for line in _lines(path, found, stored)), ("path",)
+    )
 
 
 def _lines(

@@ -27,7 +27,9 @@ def here() -> str:
 
 def available() -> tuple[str, ...]:
     """Return the paths that a new process can take: without a compiled kernel it is one."""
-    return (KERNEL, PURE) if here() == KERNEL or _path_of_a_new_process() == KERNEL else (PURE,)
+    off = SWITCH in os.environ and here() == PURE
+    found = ran(KERNEL, __name__).decode().strip() if off else here()
+    return (KERNEL, PURE) if found == KERNEL else (PURE,)
 
 
 def environment(path: str) -> dict[str, str]:
@@ -47,10 +49,6 @@ def ran(path: str, module: str, *arguments: str) -> bytes:
     return subprocess.run(
         command, cwd=ROOT, env=environment(path), stdout=subprocess.PIPE, check=True
     ).stdout
-
-
-def _path_of_a_new_process() -> str:
-    return ran(KERNEL, __name__).decode().strip()
 
 
 if __name__ == "__main__":

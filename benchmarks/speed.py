@@ -1,7 +1,8 @@
 """How fast is streamware, compared with other libraries?
 
 For each contender it measures CPU time per row, without the time of the row source; the time to
-the first bytes; memory; and files on disk.
+the first bytes; memory; and files on disk; and `benchmarks.losses` finds out what it loses.
+Streamware is there twice: on the path of the compiled kernel, and on the pure one.
 
 All contenders take turns, for several rounds, each run in a new process (`benchmarks.child`),
 because the speed of a machine changes from minute to minute.  A ratio is the median of the ratios
@@ -18,21 +19,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks import losses, paths
 from benchmarks.child import Run
 from benchmarks.contenders import CONTENDERS, reference
 from benchmarks.table import conditions, megabytes, table
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import ALL, WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
-FORMATS = ("xlsx", "csv", "xml")
+FORMATS = ("xlsx", "csv", "xml", "json")
 PACKAGES = (
     *("streamware", "isal", "orjson", "xlsxwriter", "openpyxl", "rustpy-xlsxwriter", "rustypyxl"),
-    *("jetxl", "pyarrow", "lxml"),
+    *("jetxl", "pyarrow", "lxml", "polars", "duckdb", "rapidxlsx", "xlsxturbo", "fastxlsxio"),
+    *("openexcel-c", "wolfxl", "oxlsx", "turbo-xlsx-rs", "duke-sheets"),
 )
 TITLES = (
     "contender",
@@ -45,6 +48,7 @@ TITLES = (
     "RSS over source MB",
     "files MB",
     "document MB",
+    "loses",
 )
 POLL = 0.01  # seconds between two looks at the files
 
@@ -56,7 +60,7 @@ class Speed:
     Attributes:
         micros: CPU microseconds per row, without those of the row source.
         lowest: The same, from the lowest times of all rounds.
-        ratio: CPU time as a multiple of that of streamware; NaN if streamware did not run.
+        rounds: The same, of each round.
         first_chunk: Seconds to the first bytes.
         first_64k: Seconds to the first 64 KiB.
         rss: Peak bytes of memory, minus those of the row source alone.
@@ -66,17 +70,36 @@ class Speed:
 
     micros: float
     lowest: float
-    ratio: float
+    rounds: tuple[float, ...]
     first_chunk: float
     first_64k: float
     rss: int
     disk: int
     size: int
 
+    def times(self, other: Speed) -> float:
+        """Return CPU time as a multiple of another's: the median of the rounds."""
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        return median(mine / their for mine, their in pairs)
+
+
+Speeds = dict[str, Speed]
+"""The figures by name of the contender."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target of DESIGN section 10: the speed of streamware against the fastest of some rivals."""
+    """How many times faster than the fastest of some rivals streamware is to be.
+
+    Attributes:
+        text: What the table says.
+        workload: The rows.
+        format: The format.
+        rivals: Names of contenders; those that are not installed do not count.
+        must: What it must reach; None if that is not decided.
+        stretch: What would be better.
+        ours: The name of ours; empty for that of the format.
+    """
 
     text: str
     workload: str
@@ -84,35 +107,68 @@ class Target:
     rivals: tuple[str, ...]
     must: float | None
     stretch: float
+    ours: str = ""
 
 
+def iterating(format_name: str) -> tuple[str, ...]:
+    """Return the names of the rivals that take an iterator."""
+    return tuple(
+        name
+        for name, one in CONTENDERS.items()
+        if one.format == format_name and one.takes == "iter" and not one.ours
+    )
+
+
+_XMLFILE = ("lxml xmlfile events", "lxml xmlfile elements")
+_GIVEN_XLSX = ("jetxl, given Arrow", "rapidxlsx, given Polars")
+_FRAMES = ("rapidxlsx, columns", "rapidxlsx, Polars")
+_CSV_WRITER = ("csv.writer batched",)
 TARGETS = (
-    Target("XLSX against XlsxWriter", "orders", "xlsx", ("XlsxWriter constant_memory",), 13, 16),
+    Target("XLSX: times the pure path", "orders", "xlsx", ("streamware xlsx, pure",), 2.2, 2.8),
+    Target("XLSX: the best that takes an iterator", "orders", "xlsx", iterating("xlsx"), 5, 7),
+    Target("XLSX: XlsxWriter", "orders", "xlsx", ("XlsxWriter constant_memory",), 13, 16),
+    Target("CSV: rustpy write_csv", "orders", "csv", ("rustpy write_csv",), 1.2, 1.6),
+    Target("CSV: csv.writer", "orders", "csv", _CSV_WRITER, 2, 2.6),
+    *(
+        Target(f"CSV, {name}: csv.writer", name, "csv", _CSV_WRITER, 1.5, 3)
+        for name in ("80 % None", "integers", "integers and floats", "eight types")
+    ),
+    Target("XML: times the pure path", "orders", "xml", ("streamware xml, pure",), 2.5, 3.5),
+    Target("JSON: times the pure path", "orders", "json", ("streamware json, pure",), 2.5, 3.5),
+    Target("XML: the faster xmlfile", "orders", "xml", _XMLFILE, 5, 6),
+    Target("numbers, XLSX: rapidxlsx, which makes its table", "numbers", "xlsx", _FRAMES, 1, 1),
     Target(
-        "XLSX against the faster of rustpy-xlsxwriter and rustypyxl",
+        "numbers, XLSX: rapidxlsx, given its frame",
+        "numbers",
+        "xlsx",
+        ("rapidxlsx, given Polars",),
+        None,
+        1,
+    ),
+    Target(
+        "CSV from Arrow: Polars, given its frame",
+        "orders",
+        "csv",
+        ("Polars write_csv, given Polars",),
+        1.2,
+        1.5,
+        ours="streamware csv, given Arrow",
+    ),
+    Target(
+        "XLSX from Arrow: jetxl and rapidxlsx, given theirs",
         "orders",
         "xlsx",
-        ("rustpy-xlsxwriter", "rustypyxl write-only"),
+        _GIVEN_XLSX,
+        1.5,
         2,
-        2.5,
+        ours="streamware xlsx, given Arrow",
     ),
-    Target("CSV against csv.writer", "orders", "csv", ("csv.writer batched",), 2, 2.6),
-    Target("CSV against pyarrow.csv", "orders", "csv", ("pyarrow.csv",), None, 1),
-    Target(
-        "XML against the faster xmlfile",
-        "orders",
-        "xml",
-        ("lxml xmlfile events", "lxml xmlfile elements"),
-        5,
-        6,
-    ),
-    Target("numbers, XLSX against rustypyxl", "numbers", "xlsx", ("rustypyxl write-only",), 2, 3),
 )
 
 
 def measure(
     n: int, *, rounds: int = 3, workload: str = "orders", format_name: str = "xlsx", only: str = ""
-) -> dict[str, Speed]:
+) -> Speeds:
     """Run all contenders that write a format, which take turns.
 
     Args:
@@ -123,37 +179,58 @@ def measure(
         only: Part of the names of the rivals to run.
 
     Returns:
-        The figures by name of the contender, without those that are not installed.
+        The figures by name of the contender, without those that are not installed, and those that
+        cannot write these rows.
     """
     names = [
         name
         for name, contender in CONTENDERS.items()
         if contender.format == format_name and contender.missing is None
-        if only in name or name == reference(format_name)
+        if only in name or name == f"streamware {format_name}"
     ]
-    runs: dict[str, list[tuple[Run, int]]] = {name: [] for name in names}
+    able = [name for name in names if _is_able(name, workload)]
+    runs: dict[str, list[tuple[Run, int]]] = {name: [] for name in able}
     for turn in range(rounds):
-        start = turn % len(names)
-        for name in names[start:] + names[:start]:
+        start = turn % len(able)
+        for name in able[start:] + able[:start]:
             runs[name].append(run(name, workload, n))
-    base = [run.net for run, _ in runs.get(reference(format_name), [])]
-    return {name: _summary(taken, base, n) for name, taken in runs.items()}
+    return {name: _summary(taken, n) for name, taken in runs.items()}
+
+
+def _is_able(name: str, workload: str) -> bool:
+    """Return whether a contender can write rows; one of ours has to, unless no table has them."""
+    if CONTENDERS[name].ours and CONTENDERS[name].prepare is None:
+        return True
+    try:
+        run(name, workload, 20)
+    except RuntimeError as error:
+        print(f"left out of {workload}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def run(name: str, workload: str, rows: int) -> tuple[Run, int]:
     """Run a contender in a new process; return its figures and the peak bytes of its files."""
     command = [sys.executable, "-m", "benchmarks.child", name, workload, str(rows)]
-    with tempfile.TemporaryDirectory() as folder:
+    path = CONTENDERS[name].path if name in CONTENDERS else None
+    environment = dict(os.environ) if path is None else paths.environment(path)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "TMPDIR": folder}, stdout=subprocess.PIPE
+            command,
+            cwd=ROOT,
+            env=environment | {"TMPDIR": folder},
+            stdout=subprocess.PIPE,
+            stderr=errors,
         )
         peak = 0
         while process.poll() is None:
             peak = max(peak, disk_bytes(Path(folder), process.pid))
             time.sleep(POLL)
         output, _ = process.communicate()
+        errors.seek(0)
+        last = errors.read().rstrip().rpartition("\n")[2]
     if process.returncode:
-        raise RuntimeError(f"{name}: the run failed")
+        raise RuntimeError(f"{name}: the run failed: {last}")
     return Run(**json.loads(output)), peak
 
 
@@ -178,13 +255,12 @@ def _descriptors(pid: int) -> list[Path]:
         return []
 
 
-def _summary(taken: Sequence[tuple[Run, int]], base: Sequence[float], n: int) -> Speed:
+def _summary(taken: Sequence[tuple[Run, int]], n: int) -> Speed:
     runs = [run for run, _ in taken]
-    pairs = [run.net / other for run, other in zip(runs, base, strict=False)]
     return Speed(
         micros=median(run.net for run in runs) / n * 1e6,
         lowest=(min(run.total for run in runs) - min(run.source for run in runs)) / n * 1e6,
-        ratio=median(pairs) if pairs else float("nan"),
+        rounds=tuple(run.net / n * 1e6 for run in runs),
         first_chunk=median(run.first_chunk for run in runs),
         first_64k=median(run.first_64k for run in runs),
         rss=max(run.rss for run in runs),
@@ -193,41 +269,46 @@ def _summary(taken: Sequence[tuple[Run, int]], base: Sequence[float], n: int) ->
     )
 
 
-def report(speeds: dict[str, Speed]) -> str:
-    """Return the table of a workload in a format."""
-    fastest_first = sorted(speeds.items(), key=lambda item: item[1].micros)
-    return table(TITLES, (_line(name, speed) for name, speed in fastest_first))
+def report(speeds: Speeds, lost: Mapping[str, str]) -> str:
+    """Return the table of a workload in a format; those that are given a table come last."""
+    fastest_first = sorted(
+        speeds, key=lambda name: (CONTENDERS[name].takes == "given", speeds[name].micros)
+    )
+    return table(TITLES, (_line(name, speeds, lost) for name in fastest_first), ("takes", "loses"))
 
 
-def _line(name: str, speed: Speed) -> list[str]:
+def _line(name: str, speeds: Speeds, lost: Mapping[str, str]) -> list[str]:
+    speed, base = speeds[name], speeds.get(reference(CONTENDERS[name]))
     return [
         name,
         CONTENDERS[name].takes,
         f"{speed.micros:.2f}",
         f"{speed.lowest:.2f}",
-        f"{speed.ratio:.2f}",
+        "" if base is None else f"{speed.times(base):.2f}",
         f"{speed.first_chunk:.3f}",
         f"{speed.first_64k:.3f}",
         megabytes(speed.rss),
         megabytes(speed.disk),
         megabytes(speed.size),
+        lost.get(name, ""),
     ]
 
 
-def summary(results: dict[tuple[str, str], dict[str, Speed]]) -> str:
+def summary(results: Mapping[tuple[str, str], Speeds]) -> str:
     """Return the table of the targets."""
-    titles = ("target", "ratio", "ratio of lowest", "must", "stretch", "reached")
+    titles = ("how many times faster", "ratio", "ratio of lowest", "must", "stretch", "reached")
     return table(titles, filter(None, (_verdict(target, results) for target in TARGETS)))
 
 
-def _verdict(target: Target, results: dict[tuple[str, str], dict[str, Speed]]) -> list[str] | None:
+def _verdict(target: Target, results: Mapping[tuple[str, str], Speeds]) -> list[str] | None:
     speeds = results.get((target.workload, target.format), {})
-    ratios = [speeds[name].ratio for name in target.rivals if name in speeds]
-    if not ratios or reference(target.format) not in speeds:
+    ours = speeds.get(target.ours or f"streamware {target.format}")
+    rivals = [speeds[name] for name in target.rivals if name in speeds]
+    if not rivals or ours is None:
         return None
-    lowest = min(speeds[name].lowest for name in target.rivals if name in speeds)
-    quiet = lowest / speeds[reference(target.format)].lowest
-    measured, must = min(ratios), target.must
+    measured = min(rival.times(ours) for rival in rivals)
+    quiet = min(rival.lowest for rival in rivals) / ours.lowest
+    must = target.must
     if measured >= target.stretch:
         reached = "stretch"
     else:
@@ -243,6 +324,18 @@ def _verdict(target: Target, results: dict[tuple[str, str], dict[str, Speed]]) -
     ]
 
 
+def lost(formats: Iterable[str], only: str = "") -> dict[str, str]:
+    """Return what each contender loses, by trying."""
+    if (missing := losses.missing()) is not None:
+        print(f"losses are not shown: {missing} is not installed")
+        return {}
+    return {
+        name: losses.said(losses.found(name))
+        for name, one in CONTENDERS.items()
+        if one.format in formats and one.missing is None and (only in name or one.ours)
+    }
+
+
 def absent(formats: Iterable[str]) -> list[str]:
     """Return a line for each contender that is not installed."""
     chosen = (one for one in CONTENDERS.values() if one.format in formats)
@@ -254,26 +347,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workload", choices=WORKLOADS, action="append")
+    parser.add_argument("--workload", choices=ALL, action="append")
     parser.add_argument("--format", choices=FORMATS, action="append")
     parser.add_argument("--only", default="", help="part of the names of the rivals to run")
+    parser.add_argument("--no-losses", action="store_true", help="do not try what is lost")
     options = parser.parse_args()
     formats = options.format or FORMATS
     print(conditions("benchmarks.speed", PACKAGES))
-    print(*absent(formats), sep="\n")
+    print(paths.said(), *absent(formats), sep="\n")
+    found = {} if options.no_losses else lost(formats, options.only)
     results = {}
     for workload in options.workload or WORKLOADS:
         for name in formats:
-            speeds = measure(
+            results[workload, name] = speeds = measure(
                 options.rows,
                 rounds=options.rounds,
                 workload=workload,
                 format_name=name,
                 only=options.only,
             )
-            results[workload, name] = speeds
             print(f"\n{name}, {workload}, {options.rows:,} rows, {options.rounds} rounds\n")
-            print(report(speeds), flush=True)
+            print(report(speeds, found), flush=True)
     print(f"\n{summary(results)}")
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; the first column is text, the others are figures."""
-    lines = [titles, ["---"] + ["---:"] * (len(titles) - 1), *rows]
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]], texts: Container[str] = ()) -> str:
+    """Return a Markdown table; the first column and those named are text, the others figures."""
+    figures = ["---" if title in texts else "---:" for title in titles[1:]]
+    lines = [titles, ["---", *figures], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
