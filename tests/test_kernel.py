@@ -41,8 +41,9 @@ def plan(**changes: Any) -> Any:
         "columns": [column, column],
         "text": (bytes(128), (b"",), None, "", 100, False, False, False),
         "values": (b"true", b"false", None, 0, 0, "."),
-    }
-    return module.native.Plan(**stated | changes)
+    } | changes
+    rules = module.native.Rules(text=stated.pop("text"), values=stated.pop("values"))
+    return module.native.Plan(**{"rules": rules} | stated)
 
 
 @needs_kernel
@@ -51,6 +52,9 @@ def plan(**changes: Any) -> Any:
     [
         ({"row": (b"", None, "")}, TypeError),
         ({"columns": 5}, TypeError),
+        ({"columns": [(None, 1, ((b"",),) * 10)]}, TypeError),
+        ({"columns": [(None, 1, (5,) * 10)]}, TypeError),
+        ({"rules": 5}, TypeError),
         ({"columns": [(None, 1, ((b"", b""),))]}, ValueError),
         ({"text": (bytes(5), (b"",), None, "", 100, False, False, False)}, ValueError),
         ({"text": (b"\x07" * 128, (b"",), None, "", 100, False, False, False)}, ValueError),

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from typing import ClassVar, Literal, Self
 
@@ -222,6 +222,12 @@ class CsvEscape(Escape):
         ]
 
 
+@cache
+def _text_rules(delimiter: str, *, always: bool, formulas: bool) -> TextRules:
+    escape = CsvEscape(delimiter, always=always)
+    return TextRules(escape=escape, formulas=formulas, delimiter=delimiter)
+
+
 class CsvEncoder:
     """Encodes rows as lines of CSV."""
 
@@ -232,9 +238,10 @@ class CsvEncoder:
         self._alone = len(columns) == 1  # readers skip a blank line, so an empty cell is quoted
         # Titles of the columns that have one.
         self._titles = [column.title for column in columns if column.title is not None]
-        escape = CsvEscape(options.delimiter, always=options.quoting != "minimal")
         guards = options.guard or context.values.formula_text == "error"
-        text_rules = TextRules(escape=escape, formulas=guards, delimiter=options.delimiter)
+        text_rules = _text_rules(
+            options.delimiter, always=options.quoting != "minimal", formulas=guards
+        )
         locale = None
         if options.localized and options.language is not None:
             locale = LocaleFormatter(options.language, context.receipt.converted)

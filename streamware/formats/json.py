@@ -91,13 +91,15 @@ def unicode_escape(character: str) -> bytes:
     return b"\\u%04x" % ord(character)
 
 
+_TEXT_RULES = TextRules(escape=JsonEscape(), json=True, escaped=unicode_escape)
+
+
 class JsonEncoder:
     """Encodes rows as JSON objects."""
 
     def __init__(self, columns: Sequence[Column], context: Context, *, array: bool) -> None:
         self._array = array
         self._started = False
-        text_rules = TextRules(escape=JsonEscape(), json=True, escaped=unicode_escape)
         titles = (
             c.title if c.title is not None else f"column{at}" for at, c in enumerate(columns, 1)
         )
@@ -105,7 +107,7 @@ class JsonEncoder:
         self._columns = [
             _JsonColumn(formatter, key, first=not at)
             for at, (formatter, key) in enumerate(
-                zip(formatters(columns, context, text_rules), keys, strict=True)
+                zip(formatters(columns, context, _TEXT_RULES), keys, strict=True)
             )
         ]
         self._end = b"},\n" if array else b"}\n"  # of an object
@@ -114,7 +116,7 @@ class JsonEncoder:
         ]
         row = KernelRow(start=b"{", end=self._end)
         # Writes rows in which few cells need care; None without the kernel.
-        self._rows = kernel_rows(row, stated, self._pieces, text_rules=text_rules, context=context)
+        self._rows = kernel_rows(row, stated, self._pieces, text_rules=_TEXT_RULES, context=context)
 
     def start(self) -> bytes:
         """Return the opening bracket of the array, if there is one."""

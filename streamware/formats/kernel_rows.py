@@ -11,12 +11,11 @@ kernel, after the counters were put back.  So errors are the same, and come in t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date
+from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamware.errors import StreamwareError
 from streamware.formats.protocol import Context
@@ -50,6 +49,7 @@ KINDS = (
 
 _LONGEST = 16_000  # characters of a text that the kernel writes; it reserves six bytes for each
 _MOST_SKIPPED = 64  # batches
+_MOST_RULES = 64  # that are kept for further documents
 _FEWEST_ASKED = 8  # cells of a column in a batch, of which a fourth were asked for, or more
 _UNIX_EPOCH = date(1970, 1, 1)
 
@@ -73,8 +73,7 @@ _TYPES_OF_KIND = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelColumn:
+class KernelColumn(NamedTuple):
     """The markup of a column.
 
     Attributes:
@@ -95,14 +94,13 @@ class KernelColumn:
     spliced: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelRow:
+class KernelRow(NamedTuple):
     """The markup of a row.
 
     Attributes:
         start: What a row starts with.
-        number: What follows the number of the row, which follows `start`; None if rows have none.
         end: What ends a row.
+        number: What follows the number of the row, which follows `start`; None if rows have none.
         decimal: The decimal sign.
         asks_empty: Whether Python writes an empty text.
     """
@@ -148,25 +146,24 @@ class KernelRows:
         text_rules: TextRules,
         context: Context,
     ) -> None:
-        values, longest = context.values, context.limits.cell_characters or _LONGEST
+        values = context.values
+        longest = min(_LONGEST, context.limits.cell_characters or _LONGEST)
+        choices = (longest, any(each.spaced for each in columns), row.asks_empty, row.decimal)
         types = _types(values, text_rules)
+        try:
+            rules = _known_rules(text_rules, values, *choices)
+        except TypeError:  # the zones of dateutil cannot be hashed
+            rules = _rules(text_rules, values, *choices)
         self._plan: Any = native.Plan(  # type: ignore[union-attr]  # `kernel_rows` has looked
             row=(row.start, row.number, row.end),
             columns=[_stated(column, types) for column in columns],
-            text=_text(
-                text_rules,
-                values,
-                min(_LONGEST, longest),
-                edges=any(column.spaced for column in columns),
-                asks_empty=row.asks_empty,
-            ),
-            values=_values(text_rules, values, row.decimal),
+            rules=rules,
         )
         self._width = len(columns)  # the number of columns
         # Counts the values that are not written as they came.
         self._converted = context.receipt.converted
         self._pieces = pieces  # writes cells in Python
-        self._asked: Counter[int] = Counter()  # cells of each column, in this batch
+        self._asked: dict[int, int] = {}  # number of cells in this batch, by column
         # The columns that Python writes as a whole.
         self._spliced = {at for at, column in enumerate(columns) if column.spliced}
         self._first = self._number = 0  # of the first row of this batch, as in `Pieces`
@@ -214,7 +211,7 @@ class KernelRows:
         return written
 
     def _ask(self, at: int, row: int, value: object) -> bytes:
-        self._asked[at] += 1
+        self._asked[at] = self._asked.get(at, 0) + 1
         (piece,) = self._pieces(at, [value], self._first + row, self._number + row)
         return piece
 
@@ -228,9 +225,27 @@ def _in_lists(columns: Iterable[Sequence[object]]) -> list[Any]:
 
 def _stated(column: KernelColumn, types: int) -> tuple[bytes | None, int, tuple[Around, ...]]:
     text = column.around[Kind.TEXT]
-    others = [column.around[kind] for kind in KINDS if kind is not Kind.TEXT]
+    others = map(column.around.__getitem__, KINDS[1:])
     known = types & _TYPES_OF_KIND[column.column.kind]
     return column.reference, known, ((column.empty, b""), text, column.spaced or text, *others)
+
+
+def _rules(
+    text_rules: TextRules,
+    values: Values,
+    longest: int,
+    edges: bool,
+    asks_empty: bool,
+    decimal: str,
+) -> Any:
+    """Return what the kernel knows of text and values, which many documents share."""
+    return native.Rules(  # type: ignore[union-attr]  # `kernel_rows` has looked
+        text=_text(text_rules, values, longest, edges=edges, asks_empty=asks_empty),
+        values=_values(text_rules, values, decimal),
+    )
+
+
+_known_rules = lru_cache(_MOST_RULES)(_rules)
 
 
 def _types(values: Values, text_rules: TextRules) -> int:

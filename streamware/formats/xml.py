@@ -117,6 +117,10 @@ class XmlEscape(Escape):
         return blob.split(SEPARATOR)
 
 
+_IN_ATTRIBUTES = TextRules(escape=XmlEscape(attribute=True))
+_IN_ELEMENTS = TextRules(escape=XmlEscape(attribute=False))
+
+
 class XmlEncoder:
     """Encodes rows as XML elements."""
 
@@ -127,9 +131,8 @@ class XmlEncoder:
             if name not in known:
                 titles = ", ".join(str(column.title) for column in columns)
                 raise EncodeError(f"attributes names {name!r}, but the columns are: {titles}")
-        rules = TextRules(escape=XmlEscape(attribute=False))
-        quoted = formatters(columns, context, TextRules(escape=XmlEscape(attribute=True)))
-        inside = formatters(columns, context, rules)
+        quoted = formatters(columns, context, _IN_ATTRIBUTES)
+        inside = formatters(columns, context, _IN_ELEMENTS)
         attributes: list[tuple[int, _XmlColumn]] = []
         elements: list[tuple[int, _XmlColumn]] = []
         for at, (column, name) in enumerate(zip(columns, names(columns), strict=True)):
@@ -157,7 +160,7 @@ class XmlEncoder:
             KernelRow(start=self._before, end=self._after),
             [written.stated() for _, written in self._columns],
             self._pieces,
-            text_rules=rules,
+            text_rules=_IN_ELEMENTS,
             context=context,
         )
 

@@ -4,14 +4,21 @@ from typing import Self
 SOURCES: int
 VERSION: int
 
+class Rules:
+    def __new__(
+        cls,
+        *,
+        text: tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool, bool],
+        values: tuple[bytes, bytes, tuple[int, int, int] | None, int, int, str],
+    ) -> Self: ...
+
 class Plan:
     def __new__(
         cls,
         *,
         row: tuple[bytes, bytes | None, bytes],
         columns: Sequence[tuple[bytes | None, int, tuple[tuple[bytes, bytes], ...]]],
-        text: tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool, bool],
-        values: tuple[bytes, bytes, tuple[int, int, int] | None, int, int, str],
+        rules: Rules,
     ) -> Self: ...
     def write(
         self,

@@ -62,7 +62,7 @@ Written CellWriter::write(const ColumnPlan &column, PyObject *value) {
     if (type == &PyBool_Type) {
         if (!(column.types & IS_BOOL)) return Written::ASK;
         open(column, BOOL);
-        out_.append(value == Py_True ? plan_.values.yes : plan_.values.no);
+        out_.append(value == Py_True ? plan_.rules->values.yes : plan_.rules->values.no);
         return close(column, BOOL);
     }
     if (type == decimal_type) {
@@ -108,16 +108,16 @@ Written CellWriter::close(const ColumnPlan &column, Kind kind) {
 void CellWriter::put_empty(const ColumnPlan &column) { out_.append(column.markup[EMPTY].before); }
 
 void CellWriter::use_decimal_sign(size_t from) {
-    if (plan_.values.decimal == '.') return;
+    if (plan_.rules->values.decimal == '.') return;
     char *const start = const_cast<char *>(out_.data()) + from;
     const auto length = static_cast<size_t>(out_.at - start);
     if (void *point = std::memchr(start, '.', length)) {
-        *static_cast<char *>(point) = plan_.values.decimal;
+        *static_cast<char *>(point) = plan_.rules->values.decimal;
     }
 }
 
 Written CellWriter::put_text(const ColumnPlan &column, PyObject *value) {
-    const TextRules &rules = plan_.text;
+    const TextRules &rules = plan_.rules->text;
     const Py_ssize_t length = PyUnicode_GET_LENGTH(value);
     if (length == 0 && rules.empty_blank) {
         put_empty(column);
@@ -145,7 +145,7 @@ Written CellWriter::put_text(const ColumnPlan &column, PyObject *value) {
 Written CellWriter::put_int(const ColumnPlan &column, PyObject *value) {
     int overflow = 0;
     const int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow);
-    const int64_t largest = plan_.values.largest;
+    const int64_t largest = plan_.rules->values.largest;
     if (overflow || (largest && (number > largest || number < -largest))) return Written::ASK;
     open(column, NUMBER);
     out_.at = put_integer(out_.at, number);
@@ -171,7 +171,7 @@ Written CellWriter::put_decimal(const ColumnPlan &column, PyObject *value) {
     if (text == nullptr) return Written::FAILED;
     const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
     const auto *characters = static_cast<const char *>(PyUnicode_DATA(text));
-    const Py_ssize_t most = plan_.values.digits;
+    const Py_ssize_t most = plan_.rules->values.digits;
     // With an exponent, or no number at all, or more digits than a reader keeps.
     bool known = PyUnicode_IS_ASCII(text) && (most == 0 || length <= most);
     for (Py_ssize_t at = 0; known && at < length; ++at) {
@@ -192,13 +192,13 @@ Written CellWriter::put_decimal(const ColumnPlan &column, PyObject *value) {
 Written CellWriter::put_day(const ColumnPlan &column, PyObject *value) {
     const int year = PyDateTime_GET_YEAR(value), month = PyDateTime_GET_MONTH(value);
     const int day = PyDateTime_GET_DAY(value);
-    if (!plan_.values.serials) {
+    if (!plan_.rules->values.serials) {
         open(column, DATE);
         out_.at = put_date(out_.at, year, month, day);
         return close(column, DATE);
     }
-    const int64_t serial = days_from_civil(year, month, day) - plan_.values.epoch;
-    if (serial < plan_.values.first) return Written::ASK;
+    const int64_t serial = days_from_civil(year, month, day) - plan_.rules->values.epoch;
+    if (serial < plan_.rules->values.first) return Written::ASK;
     open(column, DATE);
     out_.at = put_integer(out_.at, serial);
     return close(column, DATE);
@@ -217,10 +217,10 @@ Written CellWriter::put_moment(const ColumnPlan &column, PyObject *value) {
     const int minute = PyDateTime_DATE_GET_MINUTE(value);
     const int second = PyDateTime_DATE_GET_SECOND(value);
     const int micros = PyDateTime_DATE_GET_MICROSECOND(value);
-    if (plan_.values.serials) {
-        const int64_t serial = days_from_civil(year, month, day) - plan_.values.epoch;
+    if (plan_.rules->values.serials) {
+        const int64_t serial = days_from_civil(year, month, day) - plan_.rules->values.epoch;
         const double seconds = hour * 3600 + minute * 60 + second + micros / 1e6;
-        if (serial < plan_.values.first || seconds >= LATE) return Written::ASK;
+        if (serial < plan_.rules->values.first || seconds >= LATE) return Written::ASK;
         return put_float(column, seconds / DAY + static_cast<double>(serial), kind);
     }
     open(column, kind);
@@ -236,7 +236,7 @@ Written CellWriter::put_clock(const ColumnPlan &column, PyObject *value) {
     const int hour = PyDateTime_TIME_GET_HOUR(value), minute = PyDateTime_TIME_GET_MINUTE(value);
     const int second = PyDateTime_TIME_GET_SECOND(value);
     const int micros = PyDateTime_TIME_GET_MICROSECOND(value);
-    if (plan_.values.serials) {
+    if (plan_.rules->values.serials) {
         const double seconds = hour * 3600 + minute * 60 + second;
         if (seconds + micros / 1e6 >= LATE) return Written::ASK;
         return put_float(column, (seconds * 1e6 + micros) / DAY_MICROS, TIME);
@@ -251,10 +251,10 @@ Written CellWriter::put_span(const ColumnPlan &column, PyObject *value) {
     const int seconds = PyDateTime_DELTA_GET_SECONDS(value);
     const int micros = PyDateTime_DELTA_GET_MICROSECONDS(value);
     if (days < 0) return Written::ASK;
-    if (plan_.values.serials) {
+    if (plan_.rules->values.serials) {
         // Up to 9999-12-31 these are whole numbers that a double has, and so is the quotient exact
         // to its last digit, as in Python.
-        if (days >= plan_.values.beyond) return Written::ASK;
+        if (days >= plan_.rules->values.beyond) return Written::ASK;
         const double exact = (days * DAY + seconds) * 1e6 + micros;
         return put_float(column, exact / DAY_MICROS, DURATION);
     }

@@ -21,7 +21,7 @@ int execute(PyObject *module) {
         PyErr_SetString(PyExc_ImportError, "the kernel works in the main interpreter only");
         return -1;
     }
-    if (import_types() < 0 || add_plan_type(module) < 0) return -1;
+    if (import_types() < 0 || add_plan_types(module) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SOURCES", STREAMWARE_SOURCES) < 0) return -1;
     return PyModule_AddIntConstant(module, "VERSION", VERSION);
 }

@@ -6,14 +6,23 @@
 #include <algorithm>
 #include <memory>
 
-PyTypeObject *plan_type = nullptr;
-
 namespace {
 
-struct PlanObject {
+// A Python object that owns a value of C++.
+template <typename T>
+struct Owner {
     PyObject_HEAD
-    Plan *plan;
+    T *value;
 };
+
+using SharedRules = std::shared_ptr<const Rules>;
+
+template <typename T>
+T &value_of(PyObject *owner) {
+    return *reinterpret_cast<Owner<T> *>(owner)->value;
+}
+
+PyTypeObject *rules_type = nullptr;
 
 // Owns a reference.
 class Reference {
@@ -51,10 +60,14 @@ bool read_column(PyObject *given, ColumnPlan &column) {
         return false;
     }
     for (int kind = 0; kind < KINDS; ++kind) {
-        PyObject *before, *after;
+        PyObject *pair = PyTuple_GET_ITEM(markup, kind);
         Markup &read = column.markup[static_cast<size_t>(kind)];
-        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(markup, kind), "OO", &before, &after)
-            || !read_bytes(before, read.before) || !read_bytes(after, read.after)) {
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+            PyErr_SetString(PyExc_TypeError, "markup must be in pairs of bytes");
+            return false;
+        }
+        if (!read_bytes(PyTuple_GET_ITEM(pair, 0), read.before)
+            || !read_bytes(PyTuple_GET_ITEM(pair, 1), read.after)) {
             return false;
         }
         const size_t size = read.before.size() + read.after.size() + column.reference.size();
@@ -251,7 +264,7 @@ PyObject *write(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OpOLnO", &given, &by_rows, &spliced, &first, &count, &ask)) {
         return nullptr;
     }
-    Plan &plan = *reinterpret_cast<PlanObject *>(self)->plan;
+    Plan &plan = value_of<Plan>(self);
     const auto width = static_cast<Py_ssize_t>(plan.columns.size());
     Reference lines(PySequence_Fast(given, "cells must be a list of rows or columns"));
     if (!lines) return nullptr;
@@ -278,62 +291,92 @@ PyObject *write(PyObject *self, PyObject *args) {
     }
 }
 
-// The type -------------------------------------------------------------------------------------
+// The types ------------------------------------------------------------------------------------
 
-PyObject *make(PyTypeObject *type, PyObject *args, PyObject *named) {
-    static const char *names[] = {"row", "columns", "text", "values", nullptr};
-    PyObject *row, *columns, *text, *values;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$OOOO:Plan", const_cast<char **>(names), &row,
-            &columns, &text, &values)) {
+template <typename T>
+PyObject *own(PyTypeObject *type, std::unique_ptr<T> value) {
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != nullptr) reinterpret_cast<Owner<T> *>(self)->value = value.release();
+    return self;
+}
+
+template <typename T>
+void destroy(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    delete reinterpret_cast<Owner<T> *>(self)->value;
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyObject *make_rules(PyTypeObject *type, PyObject *args, PyObject *named) {
+    static const char *names[] = {"text", "values", nullptr};
+    PyObject *text, *values;
+    if (!PyArg_ParseTupleAndKeywords(
+            args, named, "$OO:Rules", const_cast<char **>(names), &text, &values)) {
         return nullptr;
     }
     try {
-        auto plan = std::make_unique<Plan>();
-        if (!read_row(row, *plan) || !read_columns(columns, plan->columns)
-            || !read_text(text, plan->text) || !read_values(values, plan->values)) {
-            return nullptr;
-        }
-        PyObject *self = type->tp_alloc(type, 0);
-        if (self == nullptr) return nullptr;
-        reinterpret_cast<PlanObject *>(self)->plan = plan.release();
-        return self;
+        auto rules = std::make_shared<Rules>();
+        if (!read_text(text, rules->text) || !read_values(values, rules->values)) return nullptr;
+        return own(type, std::make_unique<SharedRules>(std::move(rules)));
     } catch (const std::bad_alloc &) {
         return PyErr_NoMemory();
     }
 }
 
-void destroy(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    delete reinterpret_cast<PlanObject *>(self)->plan;
-    type->tp_free(self);
-    Py_DECREF(type);
+PyObject *make_plan(PyTypeObject *type, PyObject *args, PyObject *named) {
+    static const char *names[] = {"row", "columns", "rules", nullptr};
+    PyObject *row, *columns, *rules;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$OOO!:Plan", const_cast<char **>(names), &row,
+            &columns, rules_type, &rules)) {
+        return nullptr;
+    }
+    try {
+        auto plan = std::make_unique<Plan>();
+        if (!read_row(row, *plan) || !read_columns(columns, plan->columns)) return nullptr;
+        plan->rules = value_of<SharedRules>(rules);
+        return own(type, std::move(plan));
+    } catch (const std::bad_alloc &) {
+        return PyErr_NoMemory();
+    }
 }
 
-PyMethodDef methods[] = {
+PyMethodDef plan_methods[] = {
     {"write", write, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyType_Slot slots[] = {
-    {Py_tp_new, reinterpret_cast<void *>(make)},
-    {Py_tp_dealloc, reinterpret_cast<void *>(destroy)},
-    {Py_tp_methods, methods},
+PyType_Slot rules_slots[] = {
+    {Py_tp_new, reinterpret_cast<void *>(make_rules)},
+    {Py_tp_dealloc, reinterpret_cast<void *>(destroy<SharedRules>)},
     {0, nullptr},
 };
 
-PyType_Spec spec = {
-    "streamware.kernel._native.Plan",
-    sizeof(PlanObject),
-    0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    slots,
+PyType_Slot plan_slots[] = {
+    {Py_tp_new, reinterpret_cast<void *>(make_plan)},
+    {Py_tp_dealloc, reinterpret_cast<void *>(destroy<Plan>)},
+    {Py_tp_methods, plan_methods},
+    {0, nullptr},
+};
+
+constexpr unsigned FLAGS = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE;
+
+PyType_Spec rules_spec = {
+    "streamware.kernel._native.Rules", sizeof(Owner<SharedRules>), 0, FLAGS, rules_slots,
+};
+
+PyType_Spec plan_spec = {
+    "streamware.kernel._native.Plan", sizeof(Owner<Plan>), 0, FLAGS, plan_slots,
 };
 
 }  // namespace
 
-int add_plan_type(PyObject *module) {
-    PyObject *made = PyType_FromSpec(&spec);
-    if (made == nullptr) return -1;
-    Py_XSETREF(plan_type, reinterpret_cast<PyTypeObject *>(made));
-    return PyModule_AddObjectRef(module, "Plan", made);
+int add_plan_types(PyObject *module) {
+    PyObject *rules = PyType_FromSpec(&rules_spec);
+    if (rules == nullptr) return -1;
+    Py_XSETREF(rules_type, reinterpret_cast<PyTypeObject *>(rules));
+    Reference plan(PyType_FromSpec(&plan_spec));
+    return plan && PyModule_AddObjectRef(module, "Rules", rules) == 0
+        ? PyModule_AddObjectRef(module, "Plan", plan.get())
+        : -1;
 }

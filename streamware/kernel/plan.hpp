@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,16 +53,18 @@ struct ValueRules {
     char decimal = '.';          // the decimal sign of numbers
 };
 
+struct Rules {
+    TextRules text;
+    ValueRules values;
+};
+
 struct Plan {
     std::string row_start, row_number, row_end;  // `row_number` follows the number of the row
     bool numbered = false;
     std::vector<ColumnPlan> columns;
-    TextRules text;
-    ValueRules values;
+    std::shared_ptr<const Rules> rules;  // many documents have the same ones
     Buffer kept;
 };
 
-extern PyTypeObject *plan_type;
-
-// Make the type `Plan`; -1 with the error set if that fails.
-int add_plan_type(PyObject *module);
+// Make the types `Rules` and `Plan`; -1 with the error set if that fails.
+int add_plan_types(PyObject *module);
