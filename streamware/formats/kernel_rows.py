@@ -148,7 +148,7 @@ class KernelRows:
     ) -> None:
         values = context.values
         longest = min(_LONGEST, context.limits.cell_characters or _LONGEST)
-        choices = (longest, any(each.spaced for each in columns), row.asks_empty, row.decimal)
+        choices = (longest, any(each.spaced for each in columns), row)
         types = _types(values, text_rules)
         try:
             rules = _known_rules(text_rules, values, *choices)
@@ -235,13 +235,12 @@ def _rules(
     values: Values,
     longest: int,
     edges: bool,
-    asks_empty: bool,
-    decimal: str,
+    row: KernelRow,
 ) -> Any:
     """Return what the kernel knows of text and values, which many documents share."""
     return native.Rules(  # type: ignore[union-attr]  # `kernel_rows` has looked
-        text=_text(text_rules, values, longest, edges=edges, asks_empty=asks_empty),
-        values=_values(text_rules, values, decimal),
+        text=_text(text_rules, values, longest, edges=edges, asks_empty=row.asks_empty),
+        values=_values(text_rules, values, row.decimal),
     )
 
 
