@@ -32,7 +32,8 @@ Pieces = Callable[[int, Sequence[object], int, int], Sequence[bytes]]
 """Returns all that rows have for some cells of a column.
 
 Its arguments are the position of the column, the cells, and the number of the row of the first: in
-its sheet, for messages, and in the document.
+its sheet, for messages, and in the document.  It raises `EntangledError` for a cell that changes
+more than its own place.
 """
 
 KINDS = (
@@ -71,6 +72,10 @@ _TYPES_OF_KIND = {
     "time": _TIME,
     "duration": _DELTA,
 }
+
+
+class EntangledError(StreamwareError):
+    """A cell changes more than its own place, so that its batch is written without the kernel."""
 
 
 class KernelColumn(NamedTuple):
@@ -114,7 +119,7 @@ class KernelRow(NamedTuple):
 
 def kernel_rows(
     row: KernelRow,
-    columns: Sequence[KernelColumn],
+    columns: Iterable[KernelColumn],
     pieces: Pieces,
     *,
     text_rules: TextRules,
@@ -124,14 +129,14 @@ def kernel_rows(
 
     Args:
         row: The markup of rows.
-        columns: That of the columns.
+        columns: That of the columns; not iterated without a kernel.
         pieces: Writes cells in Python.
         text_rules: How the format wants values written.
         context: The context of the encoder.
     """
     if native is None:
         return None
-    return KernelRows(row, columns, pieces, text_rules=text_rules, context=context)
+    return KernelRows(row, list(columns), pieces, text_rules=text_rules, context=context)
 
 
 class KernelRows:

@@ -1,6 +1,7 @@
 """The compiled kernel writes the bytes that Python writes, with the same counters and errors."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -11,11 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import readers
 import streamware as sw
 from streamware.formats import kernel_rows as module
 from streamware.kernel import native
+from streamware.model.columns import Batch
 
 pytestmark = pytest.mark.skipif(native is None, reason="skipped: needs the compiled kernel")
+
+
+FIRST_BATCH = 32  # rows
 
 
 class Outcome(NamedTuple):
@@ -37,13 +43,24 @@ def outcome(rows: Sequence[Any], form: Any, options: dict[str, Any]) -> Outcome:
 
 
 def both(rows: Sequence[Any], form: Any = "csv", **options: Any) -> Outcome:
-    """Write the rows with the kernel and without it; return what both came to."""
+    """Write the rows with the kernel and without it; return what both came to.
+
+    The first batch of a sheet is always written without it, so that empty rows come first there.
+    """
+    if isinstance(form, sw.Xlsx):
+        rows = [_empty(rows[0])] * FIRST_BATCH + list(rows)
     compiled = outcome(rows, form, options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "native", None)
         pure = outcome(rows, form, options)
     assert compiled == pure
     return compiled
+
+
+def _empty(row: Any) -> Any:
+    if isinstance(row, sw.Tagged):
+        return sw.Tagged(row.sheet, _empty(row.row))
+    return dict.fromkeys(row) if isinstance(row, dict) else type(row)([None] * len(row))
 
 
 class Broken(Exception):
@@ -167,8 +184,14 @@ xml_formats = st.builds(
     attributes=st.sampled_from([[], [0], [0, 1]]),
     null=st.sampled_from(["empty", "absent", "nil"]),
 )
+xlsx_formats = st.builds(
+    sw.Xlsx,
+    compact=st.booleans(),
+    strings=st.sampled_from(["inline", "inline", "shared"]),
+    index=st.booleans(),
+)
 forms: st.SearchStrategy[Any] = st.one_of(
-    csv_formats, xml_formats, st.sampled_from([sw.Json(), sw.Ndjson()])
+    csv_formats, xml_formats, xlsx_formats, st.sampled_from([sw.Json(), sw.Ndjson()])
 )
 shapes: list[Callable[[list[Any]], Any]] = [
     tuple,
@@ -280,3 +303,80 @@ def test_a_long_text_is_written_in_python() -> None:
 def test_the_bound_of_a_text_is_kept() -> None:
     limits = sw.Limits(cell_characters=5)
     assert "LimitError" in both([("12345", 1), ("123456", 1)], limits=limits).error
+
+
+columns_with: list[dict[str, Any]] = [
+    {"url": "https://example.com/{}"},
+    {"total": "sum"},
+    {"total": "average", "format": "decimal", "align": "right"},
+    {"total": "count", "url": "mailto:{}"},
+    {"format": "@"},
+    {"format": "yyyy"},
+]
+
+
+@settings(max_examples=50)
+@given(tables(ordinary | others), xlsx_formats, values, st.data())
+def test_columns_with_links_totals_and_formats_are_the_same_bytes(
+    rows: list[list[Any]], form: Any, values: sw.Values, data: st.DataObject
+) -> None:
+    columns = [
+        sw.Column(at, str(at), **data.draw(st.sampled_from([{}, *columns_with])))
+        for at in range(len(rows[0]))
+    ]
+    form = replace(form, table=data.draw(st.booleans()))
+    both([tuple(row) for row in rows], form, values=values, columns=columns)
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the kernel has written each batch that it was given."""
+    written = list[bool]()
+    write = module.KernelRows.write
+
+    def recorded(self: module.KernelRows, batch: Batch, first: int) -> bytes | None:
+        rows = write(self, batch, first)
+        written.append(rows is not None)
+        return rows
+
+    monkeypatch.setattr(module.KernelRows, "write", recorded)
+    return written
+
+
+@pytest.mark.parametrize("form", [sw.Xlsx(), sw.Xlsx(compact=True), sw.Xlsx(table=True)])
+@pytest.mark.parametrize("column", [{}, *columns_with])
+def test_a_sheet_is_written_by_the_kernel_after_its_first_batch(
+    form: Any, column: dict[str, Any], batches: list[bool]
+) -> None:
+    formula = sw.Formula("=[@a]+1" if form.table else "=A2+1", 5)
+    rows = [(at, "text", formula, at % 7 / 3, UUID(int=at)) for at in range(300)]
+    columns = [sw.Column(0, "a", **column), *map(sw.Column, range(1, 5), "bcde")]
+    both(rows, form, columns=columns)
+    assert batches == [True] * 3
+
+
+def test_a_cell_with_a_style_or_a_link_has_its_batch_written_without_it(
+    batches: list[bool],
+) -> None:
+    rows: list[Any] = [(at, "text") for at in range(200)]
+    rows[40] = (sw.Cell(1, url="https://example.com/", note="once"), "text")
+    rows[70] = (5, sw.Cell("text", sw.Style(bold=True)))
+    both(rows, sw.Xlsx())
+    assert batches == [False, False, True]
+
+
+def test_sheets_whose_rows_come_in_turns_are_the_same_bytes(batches: list[bool]) -> None:
+    rows = [sw.Tagged(f"s{at % 3}", (at, "text", None)) for at in range(900)]
+    both(rows, sw.Xlsx())
+    assert all(batches)
+
+
+def test_a_sheet_that_is_full_continues_in_the_next_one(
+    batches: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamware.formats.xlsx.workbook.MAX_SHEET", 40_000)
+    rows = [(at, "a\rb", at) for at in range(1500)]
+    done = both(rows, sw.Xlsx(), columns=[0, 1, sw.Column(2, total="sum")])
+    assert done.converted == {"newline": 1500}
+    assert "xl/worksheets/sheet3.xml" in readers.zip_parts(done.data)
+    assert all(batches)

@@ -44,14 +44,15 @@ class TableFormulas:
         self._table = table
         self._columns = {_folded(title): at for at, title in enumerate(head.titles or ())}
 
-    def check(self, formatted: Sequence[FormattedColumn], first: int) -> None:
+    def check(self, formatted: Sequence[FormattedColumn], first: int, start: int = 0) -> None:
         """Raise EncodeError for a formula that refers to a table or a column that is not there.
 
         Args:
-            formatted: The columns of some rows as text.
+            formatted: Some columns of some rows as text.
             first: Number of the first row, from 1, for messages.
+            start: The position of the first column, from 0.
         """
-        for at, cells in enumerate(formatted):
+        for at, cells in enumerate(formatted, start):
             for row, formula in _formulas(cells):
                 if problem := self._problem(formula):
                     raise EncodeError(

@@ -107,32 +107,42 @@ class Totals:
             columns: Their cells as the caller gave them.
             first: Number of the first row, from 1, for messages.
         """
-        for at, column in self._columns.items():
-            cells, odd = formatted[at], _ODD.get(str(column.total), frozenset())
-            if cells.kinds is None and cells.kind not in odd:
-                continue
-            kinds = cells.kinds or repeat(cells.kind)
-            for row, (kind, token) in enumerate(zip(kinds, cells.tokens, strict=False)):
-                if token and kind in odd:  # an empty text is ignored
-                    raise EncodeError(
-                        f"sheet {self._sheet!r}, row {first + row}, column {label(column, at)}:"
-                        f" {_named(kind, columns[at][row])} has no {column.total}"
-                    )
+        for at in self._columns:
+            self.check_column(at, formatted[at], columns[at], first)
+
+    def check_column(
+        self, at: int, cells: FormattedColumn, given: Sequence[object], first: int
+    ) -> None:
+        """Raise the errors of `check` for one column, which has a total."""
+        column = self._columns[at]
+        odd = _ODD.get(str(column.total), frozenset())
+        if cells.kinds is None and cells.kind not in odd:
+            return
+        kinds = cells.kinds or repeat(cells.kind)
+        for row, (kind, token) in enumerate(zip(kinds, cells.tokens, strict=False)):
+            if token and kind in odd:  # an empty text is ignored
+                raise EncodeError(
+                    f"sheet {self._sheet!r}, row {first + row}, column {label(column, at)}:"
+                    f" {_named(kind, given[row])} has no {column.total}"
+                )
 
     def add(self, formatted: Sequence[FormattedColumn]) -> None:
         """Add some rows."""
-        for at, running in self._running.items():
-            cells = formatted[at]
-            name = self._columns[at].total
-            if _has_formulas(cells):
-                cells, unknown, nested = _calculated(cells)
-                running.unknown |= nested or (unknown and name != "count")
-            empty = cells.tokens.count(None) if cells.sparse else 0
-            running.cells += len(cells.tokens) - empty
-            if name != "count":
-                numbers, kind = _numbers(cells)
-                running.add(numbers)
-                running.kind = running.kind or kind
+        for at in self._running:
+            self.add_column(at, formatted[at])
+
+    def add_column(self, at: int, cells: FormattedColumn) -> None:
+        """Add some rows to the total of one column, which has one."""
+        running, name = self._running[at], self._columns[at].total
+        if _has_formulas(cells):
+            cells, unknown, nested = _calculated(cells)
+            running.unknown |= nested or (unknown and name != "count")
+        empty = cells.tokens.count(None) if cells.sparse else 0
+        running.cells += len(cells.tokens) - empty
+        if name != "count":
+            numbers, kind = _numbers(cells)
+            running.add(numbers)
+            running.kind = running.kind or kind
 
     def mark(self) -> dict[int, _Running]:
         """Return a copy of the state, for `rewind`."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import repeat
 from typing import Any, NamedTuple
 
+from streamware.formats.kernel_rows import KernelColumn
 from streamware.formats.protocol import Part
 from streamware.formats.spreadsheet.column_style import ColumnStyle, shown_kind, styled_places
 from streamware.formats.spreadsheet.reference import column_letters
@@ -156,6 +157,21 @@ class CellWriter:
             tokens = [None if token is None else _in_tag(token) for token in tokens]
             before = before[:-1]
         return self._column(tokens, numbers, before, after, formatted.sparse)
+
+    def kernel_column(self, column: Column) -> KernelColumn:
+        """Return the markup of the column for the kernel."""
+        start, around = self._start, self._markup.around
+        if self._compact:
+            around = {kind: (start + before, after) for kind, (before, after) in around.items()}
+        before, after = around[Kind.TEXT]
+        return KernelColumn(
+            column=column,
+            empty=b"<c/>" if self._compact else b"",
+            around=around,
+            spaced=(before[:-1] + _PRESERVE, after),
+            reference=None if self._compact else start,
+            spliced=column.url is not None or column.total is not None,
+        )
 
     # A column of several kinds
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
-from streamware.formats.protocol import Part, interleave
+from streamware.formats.kernel_rows import EntangledError, KernelRow, KernelRows, kernel_rows
+from streamware.formats.protocol import Part, interleave, joined
 from streamware.formats.spreadsheet.heading import title_cells
 from streamware.formats.spreadsheet.reference import column_letters, quoted
 from streamware.formats.spreadsheet.sheet import check_columns
@@ -33,8 +34,6 @@ from streamware.model.sheet_options import SheetOptions
 from streamware.model.style import Style
 from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
-
-_COUNTED = ("link", "note", "url")  # the conversions that `rows` counts, and `format` does not
 
 _START = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -83,13 +82,12 @@ class SheetWriter:
         self._totals = Totals(name, head.columns)  # of the rows so far
         # Formulas with columns of the table.
         self._references = TableFormulas(name, head, table=bool(options.table))
-        styles = workbook.registry.styles
         # Conditional formats and validations, written after the rows.
         self._rules = ColumnRules(
             name,
             head.columns,
             options,
-            styles,
+            workbook.registry.styles,
             workbook.timezone,
             text_rules=text_rules(workbook),
         )
@@ -109,6 +107,8 @@ class SheetWriter:
         self._widths: list[float] = []  # of the columns; empty until they are sampled
         self.last = self.above  # number of the last row so far
         self._before: _Snapshot | None = None  # the state before the last call of `rows`
+        # Writes the rows after the first batch; None without the kernel, or before they come.
+        self._kernel: KernelRows | None = None
 
     def share_widths(self, other: SheetWriter) -> None:
         """Make the columns as wide as those of `other`, whose rows continue here."""
@@ -162,13 +162,7 @@ class SheetWriter:
 
     def rows(self, formatted: Sequence[FormattedColumn], count: int) -> bytes:
         """Return the next `count` rows, which have these cells."""
-        converted = self._workbook.converted
-        self._before = _Snapshot(
-            self.last,
-            self._attachments.mark(),
-            self._totals.mark(),
-            {name: converted[name] for name in _COUNTED if name in converted},
-        )
+        self._before = self._snapshot()
         self._totals.add(formatted)
         formatted = self._references.in_files(formatted, table_name(self._number))
         first = self.last + 1
@@ -180,19 +174,31 @@ class SheetWriter:
         row: list[Part] = [b"<row>"] if compact else [b'<row r="', numbers, b'">']
         for writer, cells in zip(self._writers, formatted, strict=True):
             row += writer.parts(cells, numbers)
-            if cells.kind is Kind.FORMULA or (cells.kinds and Kind.FORMULA in cells.kinds):
-                self.formulas = True
+            self.formulas = self.formulas or _has_formulas(cells)
         return interleave([*row, b"</row>"], count)
 
+    def compiled(self, batch: Batch) -> bytes | None:
+        """Return the next rows, written by the kernel; None if it takes `format` and `rows`."""
+        if self._kernel is None:
+            self._kernel = self._kernel_rows()
+            if self._kernel is None:
+                return None
+        self._before = self._snapshot()
+        xml = self._kernel.write(batch, self.last + 1)
+        if xml is None:  # no link, note or row was added
+            self._totals.rewind(self._before.totals)
+        else:
+            self.last += batch.count
+        return xml
+
     def undo(self) -> None:
-        """Undo the last call of `rows`."""
+        """Undo the last call of `rows` or `compiled`."""
         if self._before is not None:
             self.last = self._before.last
             self._attachments.rewind(self._before.attachments)
             self._totals.rewind(self._before.totals)
             converted = self._workbook.converted
-            for name in _COUNTED:
-                converted.pop(name, None)
+            converted.clear()
             converted.update(self._before.counts)
 
     def keep(self) -> None:
@@ -238,6 +244,39 @@ class SheetWriter:
             text = f"{sheet}!${self.above}:${self.above}"
             found.append(parts.DefinedName("_xlnm.Print_Titles", text))
         return found
+
+    def _kernel_rows(self) -> KernelRows | None:
+        if self._workbook.strings is not None:  # whose numbers are given row by row
+            return None
+        row = KernelRow(start=b'<row r="', number=b'">', end=b"</row>")
+        if self._workbook.compact:
+            row = KernelRow(start=b"<row>", end=b"</row>")
+        columns = map(CellWriter.kernel_column, self._writers, self.head.columns)
+        rules, export = text_rules(self._workbook), self._workbook.export
+        return kernel_rows(row, columns, self._pieces, text_rules=rules, context=export)
+
+    def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
+        formatted = self._formatters[at].format(cells, first)
+        if formatted.styled:  # styles, links and notes are registered row by row
+            raise EntangledError
+        if self.head.columns[at].total:
+            self._totals.check_column(at, formatted, cells, first)
+            self._totals.add_column(at, formatted)
+        if _has_formulas(formatted):
+            self.formulas = True
+            self._references.check([formatted], first, at)
+            (formatted,) = self._references.in_files([formatted], table_name(self._number))
+        count = len(cells)
+        numbers = [b"%d" % n for n in range(number, number + count)]
+        return joined([b"", *self._writers[at].parts(formatted, numbers)], count)
+
+    def _snapshot(self) -> _Snapshot:
+        return _Snapshot(
+            self.last,
+            self._attachments.mark(),
+            self._totals.mark(),
+            dict(self._workbook.converted),
+        )
 
     @property
     def _titles(self) -> list[str]:
@@ -334,6 +373,10 @@ class SheetWriter:
         )
 
 
+def _has_formulas(cells: FormattedColumn) -> bool:
+    return cells.kind is Kind.FORMULA or (cells.kinds is not None and Kind.FORMULA in cells.kinds)
+
+
 class _Snapshot(NamedTuple):
     """The state of a sheet between two batches.
 
@@ -341,7 +384,7 @@ class _Snapshot(NamedTuple):
         last: Number of the last row.
         attachments: The mark of the links and notes.
         totals: The mark of the totals.
-        counts: The conversions that `rows` counts.
+        counts: The conversions.
     """
 
     last: int

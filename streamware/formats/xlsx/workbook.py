@@ -99,7 +99,15 @@ class OpenSheet:
     def rows(self, formatted: Sequence[FormattedColumn], count: int) -> bytes | None:
         """Return the XML of the next `count` rows; None if it would be too large for the sheet."""
         first = self.writer.last == self.writer.above  # which every sheet takes
-        xml = self.writer.rows(formatted, count)
+        return self._fitting(self.writer.rows(formatted, count), first=first)
+
+    def compiled(self, batch: Batch) -> bytes | None:
+        """Return the XML of a batch that the kernel has written; None if `rows` is needed."""
+        xml = self.writer.compiled(batch)
+        return None if xml is None else self._fitting(xml, first=False)
+
+    def _fitting(self, xml: bytes, *, first: bool) -> bytes | None:
+        """Return the rows just written; None, as if they had not been, if they are too large."""
         if self.size + len(xml) > MAX_SHEET and not first:
             self.writer.undo()
             return None
@@ -334,6 +342,10 @@ class XlsxEncoder:
     def _write(self, batch: Batch) -> bytes:
         """Return the rows of `batch`, which are at most as many as its sheet has room for."""
         sheet = self._open[batch.head]
+        if sheet.size and batch.count:  # the first batch has the widths of the columns
+            xml = sheet.compiled(batch)
+            if xml is not None:
+                return self._put(sheet, xml)
         formatted = sheet.writer.format(batch)
         out = b"" if sheet.size else self._start_sheet(sheet, formatted)
         if not batch.count:
