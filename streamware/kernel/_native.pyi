@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 SOURCES: int
@@ -30,3 +30,16 @@ class Plan:
         ask: Callable[[int, int, object], bytes],
         /,
     ) -> bytes: ...
+
+def pull(
+    rows: Iterator[object],
+    most: int,
+    pending: list[object],
+    room: int,
+    due: list[float],
+    clock: Callable[[], float],
+    weightless: tuple[type, ...],
+    cell_size: Callable[[object], int],
+    row_size: Callable[[object], int],
+    /,
+) -> tuple[int, bool, bool]: ...

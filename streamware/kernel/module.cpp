@@ -2,13 +2,14 @@
 
 #include "cells.hpp"
 #include "plan.hpp"
+#include "pull.hpp"
 
 #include <Python.h>
 
 namespace {
 
 // What the Python side was written for; `streamware.kernel` compares it with its own.
-constexpr int VERSION = 1;
+constexpr int VERSION = 3;
 
 // The checksum of the sources, from `hatch_build.py`; 0 if something else compiled them.
 #ifndef STREAMWARE_SOURCES
@@ -21,10 +22,15 @@ int execute(PyObject *module) {
         PyErr_SetString(PyExc_ImportError, "the kernel works in the main interpreter only");
         return -1;
     }
-    if (import_types() < 0 || add_plan_types(module) < 0) return -1;
+    if (import_types() < 0 || import_clock() < 0 || add_plan_types(module) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SOURCES", STREAMWARE_SOURCES) < 0) return -1;
     return PyModule_AddIntConstant(module, "VERSION", VERSION);
 }
+
+PyMethodDef methods[] = {
+    {"pull", pull, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
 
 PyModuleDef_Slot slots[] = {
     {Py_mod_exec, reinterpret_cast<void *>(execute)},
@@ -35,7 +41,7 @@ PyModuleDef_Slot slots[] = {
 };
 
 PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_native", nullptr, 0, nullptr, slots, nullptr, nullptr, nullptr,
+    PyModuleDef_HEAD_INIT, "_native", nullptr, 0, methods, slots, nullptr, nullptr, nullptr,
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "plan.hpp"
 
 #include "cells.hpp"
+#include "reference.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -23,20 +24,6 @@ T &value_of(PyObject *owner) {
 }
 
 PyTypeObject *rules_type = nullptr;
-
-// Owns a reference.
-class Reference {
-public:
-    explicit Reference(PyObject *owned) : object_(owned) {}
-    Reference(const Reference &) = delete;
-    Reference &operator=(const Reference &) = delete;
-    ~Reference() { Py_XDECREF(object_); }
-    PyObject *get() const { return object_; }
-    explicit operator bool() const { return object_ != nullptr; }
-
-private:
-    PyObject *object_;
-};
 
 // What Python states ---------------------------------------------------------------------------
 

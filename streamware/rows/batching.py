@@ -15,15 +15,19 @@ from time import monotonic
 from typing import Any
 
 from streamware.errors import EncodeError
+from streamware.kernel import native
 from streamware.locks import fork_safe
 from streamware.model.columns import Tagged
-from streamware.rows.weighing import MOST_CHARACTERS, RowWeigher, Sizer
+from streamware.rows.weighing import MOST_CHARACTERS, SMALL, RowWeigher, Sizer
 
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CELLS = 10_240  # in a batch, of any kind
 _FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # however wide, 4 rows are a batch up to this many cells
+_READING = ("__iter__", "__getitem__", "__len__")  # methods by which the cells of a tuple are read
+_WEIGHTLESS = tuple(SMALL)
 _WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
+_END = object()
 
 
 class RowBatcher:
@@ -48,7 +52,8 @@ class RowBatcher:
         self._rows = iter(rows) if sheets is None else _untagged(rows, sheets)
         self._cell_size = size or Sizer()  # of a cell
         self._weigher = RowWeigher(self._cell_size)  # knows which cells may be long
-        self._started = False  # whether the weigher knows the first row
+        self._started = False  # whether the first row has come
+        self._by_kernel = False  # whether the kernel weighs the rows, every cell of them
         self._gap = 1  # rows up to the next one that the weigher looks at
         self._size = FIRST_ROWS  # rows in the next batch, at most
         self._characters = 0  # in the last pull
@@ -56,13 +61,14 @@ class RowBatcher:
         # Whether cells of the last pull may be long that were not weighed.
         self._unweighed = False
         self._lock = fork_safe(Lock())  # held while pending rows are taken
-        self._due = 0.0  # the time after which the next row ends the batch
+        # The time after which the next row ends the batch; in a list that the kernel looks into.
+        self._due = [0.0]
         self._stopped = False  # whether the next row ends the pull in flight
 
     def stop(self) -> None:
         """Make the next row end the pull in flight; any thread may call this."""
         self._stopped = True
-        self._due = 0.0
+        self._due[0] = 0.0
 
     def pull(self, due: float) -> None:
         """Pull a batch; return earlier when a row arrives after `due`, or the text is enough.
@@ -72,18 +78,15 @@ class RowBatcher:
         Raises:
             EncodeError: A row is not `Tagged`, and the first one was.
         """
-        self._due = due
+        self._due[0] = due
         if self._stopped:  # checked after the assignment, which could undo a stop in between
-            self._due = 0.0
-        room, whole = MOST_CHARACTERS, True
-        if not self._started:  # its width bounds the batch
-            room, whole = self._pull_rows(1, room)
-            width = self._weigher.width
-            self._most = max(1, MOST_CELLS // width, min(_FEW_ROWS, _MOST_OF_FEW // width))
+            self._due[0] = 0.0
+        room, whole, started = MOST_CHARACTERS, True, self._started
+        if not started:
+            room, whole = self._pull_first(room)
         if whole:
-            started, self._started = self._started, True
             most = min(self._size, self._most) - (not started)
-            room, whole = self._pull_rows(most, room)
+            room, whole = (self._pull_natively if self._by_kernel else self._pull_rows)(most, room)
         if whole:
             self._size = min(2 * self._size, MOST_ROWS)
         elif room < 0:
@@ -107,9 +110,44 @@ class RowBatcher:
         if unweighed:
             weights = list(map(self._cell_size.row, rows))
             return [(rows[start:stop], sum(weights[start:stop])) for start, stop in spans(weights)]
-        if len(rows) < 2 or (wide := self._weigher.weigh(rows[-1])) <= _WIDE:
+        weigh = self._cell_size.row if self._by_kernel else self._weigher.weigh
+        if len(rows) < 2 or (wide := weigh(rows[-1])) <= _WIDE:
             return [(rows, total)]
         return [(rows[:-1], total - wide), (rows[-1:], wide)]
+
+    def _pull_first(self, room: int) -> tuple[int, bool]:
+        """Append the first row to `pending`: its width bounds the batches, its type who weighs it.
+
+        The arguments and the result are those of `_pull_rows`.
+        """
+        row: Any = next(self._rows, _END)
+        if row is _END:
+            self.ended = True
+            return room, False
+        self.pending.append(row)
+        self._started = True
+        self._by_kernel = native is not None and _is_weighed(type(row))
+        self._gap = next(self._weigher.gaps)
+        if self._by_kernel or self._weigher.look(row):
+            room -= self._cell_size.row(row)
+        width = (len(row) or 1) if self._by_kernel else self._weigher.width
+        self._most = max(1, MOST_CELLS // width, min(_FEW_ROWS, _MOST_OF_FEW // width))
+        return room, room >= 0 and monotonic() <= self._due[0]
+
+    def _pull_natively(self, most: int, room: int) -> tuple[int, bool]:
+        """Do what `_pull_rows` does, by the kernel."""
+        room, whole, self.ended = native.pull(  # type: ignore[union-attr]  # `_by_kernel` says so
+            self._rows,
+            most,
+            self.pending,
+            room,
+            self._due,
+            monotonic,
+            _WEIGHTLESS,
+            self._cell_size,
+            self._cell_size.row,
+        )
+        return room, whole
 
     def _pull_rows(self, most: int, room: int) -> tuple[int, bool]:
         """Append `most` rows to `pending`; fewer if the text is enough, or a row comes late.
@@ -146,15 +184,24 @@ class RowBatcher:
                 looked += gap
                 if weigher.look(row):
                     text = self._cell_size.row(row)
-                    self._unweighed |= self._started
+                    self._unweighed = True
                 whole, rest = weigher.whole, weigher.has_rest
             room -= text
-            if room < 0 or monotonic() > self._due:
+            if room < 0 or monotonic() > self._due[0]:
                 self._gap = gap
                 return room, False
         self._gap = gap
         self.ended = looked - gap < most
         return room, not self.ended
+
+
+def _is_weighed(type_: Any) -> bool:
+    """Return whether the kernel weighs rows of this type, and need not ask for each."""
+    if type_ in (tuple, list, dict):
+        return True
+    # A named tuple, of which the cells are where those of any tuple are.
+    own = issubclass(type_, tuple)
+    return own and all(getattr(type_, name) is getattr(tuple, name) for name in _READING)
 
 
 def spans(weights: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -34,7 +34,7 @@ _TEXT = (str, bytes, bytearray)
 _HOLDERS = (*_TEXT, list, dict, tuple)  # types that may hold text, of the attributes of an object
 _CONTAINERS = (list, tuple, AbstractSet, deque)  # that are written as JSON, as mappings are
 _LENGTHS = frozenset(type_.__len__ for type_ in _TEXT)  # that tell the truth
-_SMALL = frozenset(
+SMALL = frozenset(
     (None.__class__, bool, float, complex, date, datetime, time, timedelta, UUID, range)
 )
 _MOST_SHAPES = 64  # sequences of types that are remembered
@@ -42,7 +42,7 @@ _NUMBERS = frozenset((int, Decimal))
 # Types of cells that need no look where there were only such.
 _EMPTY = frozenset((None.__class__,))
 _TEXTS = frozenset((None.__class__, str))
-_LIGHT = _SMALL | _NUMBERS
+_LIGHT = SMALL | _NUMBERS
 _MIXED = _LIGHT | {str}
 _WEIGHTLESS = _LIGHT - _EMPTY
 
@@ -72,20 +72,26 @@ _ALL = _All()
 class Sizer:
     """Returns about how many characters a cell takes: in memory, or once it is text.
 
+    A cell is taken for nothing if code of its class raises an error.  Where the cell is written, it
+    raises it again, and is told of with its place.
+
     Args:
         spelled: Returns whether an object of an unknown type will be written as its `str()`.
     """
 
     def __init__(self, *, spelled: Callable[[object], bool] | None = None) -> None:
         self._spelled = spelled  # whether an object of an unknown type is written as its `str()`
-        self._by_type: dict[type, Callable[[Any], int]] = dict.fromkeys(_SMALL, _nothing)
+        self._by_type: dict[type, Callable[[Any], int]] = dict.fromkeys(SMALL, _nothing)
 
     def __call__(self, cell: object) -> int:
         """Return the characters of a cell; of a nested value, at most those that fill a batch."""
         measure = self._by_type.get(type(cell))
-        if measure is None:
-            measure = self._by_type[type(cell)] = self._measure_of(cell)
-        return measure(cell)
+        try:
+            if measure is None:
+                measure = self._by_type[type(cell)] = self._measure_of(cell)
+            return measure(cell)
+        except Exception:  # noqa: BLE001 - of the caller's code
+            return 0
 
     def column(self, cells: Sequence[object]) -> int:
         """Return the characters of some cells."""
@@ -122,7 +128,7 @@ class Sizer:
             return _bytes
         if reader_of(cell) is not None:
             return _nested
-        if issubclass(type_, tuple(_SMALL - {None.__class__, bool, range})):
+        if issubclass(type_, tuple(SMALL - {None.__class__, bool, range})):
             return _nothing
         return self._spelling if self._spelled and self._spelled(cell) else _attributes
 
@@ -307,7 +313,7 @@ class RowWeigher:
         kind: Any = type(cell)
         if before is self.others:
             pass
-        elif kind in _SMALL or (kind in _NUMBERS and getsizeof(cell) <= _NUMBER):
+        elif kind in SMALL or (kind in _NUMBERS and getsizeof(cell) <= _NUMBER):
             if before is self.texts:  # of which `len` would fail
                 self._put(key, self.mixed)
         elif not _tells_length(kind):
@@ -349,6 +355,8 @@ def _reach(keys: Iterable[Any], row: Any) -> Callable[[Any], Iterable[Any]]:
         return _none
     if makes_defaults:
         return lambda row: [row.get(key) for key in keys]
+    if not indexed:  # a key of other rows that were before is no attribute of any
+        keys = [key if isinstance(key, str) else "" for key in keys]
     getter = itemgetter if indexed else attrgetter
     first, *more = keys
     if more:
@@ -382,12 +390,10 @@ def _items(row: Any) -> Iterable[tuple[Any, Any]]:
     Private ones are often what a property returns.  They count if they are texts or containers: the
     state of an ORM is no cell.
     """
-    if isinstance(row, Mapping):
+    if isinstance(row, Mapping) or hasattr(row, "__len__"):
         with suppress(Exception):  # of the caller's code: raised again where cells are read
-            return list(row.items())
+            return list(row.items() if isinstance(row, Mapping) else enumerate(row))
         return ()
-    if hasattr(row, "__len__"):
-        return enumerate(row)
     type_: Any = type(row)
     found = dict(getattr(row, "__dict__", ()))
     found.update((name, getattr(row, name)) for name in _slots(type_) if hasattr(row, name))
@@ -476,7 +482,7 @@ def _nested(cell: Any) -> int:
         type_ = type(item)
         if type_ is str:
             length += len(item)
-        elif type_ in _SMALL:
+        elif type_ in SMALL:
             continue
         elif type_ is dict or type_ is list:
             length += _ITEM * len(item)

@@ -1,9 +1,17 @@
 """Batches that are bounded by rows, by text and by the clock."""
 
+import gc
+import sys
+from collections import OrderedDict, namedtuple
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from enum import Enum
+from functools import partial
 from itertools import accumulate, count, islice, repeat
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -12,11 +20,24 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import Clock
 from fakes import Broken
-from streamware.rows.batching import RowBatcher, spans
+from streamware.kernel import native
+from streamware.rows import batching
+from streamware.rows.batching import FIRST_ROWS, RowBatcher, spans
 from streamware.rows.weighing import MOST_CHARACTERS, Sizer
 
 NEVER = float("inf")
 WIDE = "x" * (MOST_CHARACTERS + 1)
+
+
+@pytest.fixture(params=["kernel", "pure"], scope="module", autouse=True)
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Who pulls the rows: the compiled kernel, or Python."""
+    if request.param == "kernel" and native is None:
+        pytest.skip("needs the compiled kernel")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "pure":
+            patch.setattr(batching, "native", None)
+        yield request.param
 
 
 def batches(rows: Any) -> Iterator[list[Any]]:
@@ -222,3 +243,196 @@ def test_an_endless_source_is_pulled_by_and_by() -> None:
         512,
         512,
     ]
+
+
+Named = namedtuple("Named", "a b")  # noqa: PYI024 - of any cells
+
+
+class Counted(tuple[Any, ...]):
+    """A row whose cells are not those of the tuple that it is."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(["x" * 150])
+
+    def __getitem__(self, at: Any) -> Any:
+        return "x" * 150
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise Broken
+
+
+class Nested(list[Any]):
+    def __len__(self) -> int:
+        raise Broken
+
+
+def as_tuple(*cells: Any) -> Any:
+    return cells
+
+
+def as_list(*cells: Any) -> Any:
+    return [*cells]
+
+
+def as_dict(*cells: Any) -> Any:
+    return dict(zip("ab", cells, strict=True))
+
+
+def as_ordered_dict(*cells: Any) -> Any:
+    return OrderedDict(as_dict(*cells))
+
+
+def as_object(*cells: Any) -> Any:
+    return SimpleNamespace(**as_dict(*cells))
+
+
+def as_counted(*cells: Any) -> Any:
+    return Counted(cells)
+
+
+weighed: list[Any] = [as_tuple, as_list, as_dict, Named]  # by the kernel
+shapes: list[Any] = [*weighed, as_ordered_dict, as_object, as_counted]
+cells = st.one_of(
+    st.integers(0, 300).map("x".__mul__),
+    st.integers(0, 300).map("\U0001f600".__mul__),
+    st.integers(0, 300).map(b"x".__mul__),
+    st.integers(0, 300).map(lambda digits: 10**digits),
+    st.integers(0, 300).map(lambda digits: Decimal("1" * (digits + 1))),
+    st.integers(0, 300).map(lambda length: {"a": ["x" * length]}),
+    st.sampled_from([None, True, 1, 1.5, date(2024, 5, 6), UUID(int=5), Colour.RED, object()]),
+    st.builds(Text, st.text(max_size=300)),
+)
+
+
+def rows_of(shapes: list[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(lambda shape, a, b: shape(a, b), st.sampled_from(shapes), cells, cells)
+
+
+@given(st.sampled_from([weighed, shapes]).map(rows_of).flatmap(partial(st.lists, max_size=50)))
+def test_rows_of_any_kind_come_once_and_in_order(path: str, rows: list[Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "MOST_CHARACTERS", 300)
+        pulled = list(batches(rows))
+    assert [id(row) for batch in pulled for row in batch] == [id(row) for row in rows]
+    if path == "kernel" and all(type(row) in (tuple, list, dict, Named) for row in rows):
+        assert all(sum(map(Sizer().row, batch[:-1])) <= 300 for batch in pulled)
+
+
+@pytest.mark.parametrize("shape", weighed)
+def test_the_kernel_sees_a_long_cell_among_short_ones(path: str, shape: Any) -> None:
+    for cell in (WIDE, WIDE.encode(), {"a": [WIDE]}, Text(WIDE), 7 ** len(WIDE), bytearray(10**6)):
+        found = sizes([shape(1, 2)] * 40 + [shape(cell, 2)] + [shape(1, 2)] * 4)
+        assert sum(found) == 45
+        assert path == "pure" or found == [32, 9, 4]
+
+
+@pytest.mark.parametrize(("hostile", "value"), [(Text, "x"), (Nested, [1])])
+@pytest.mark.parametrize("at", [0, 1, 20])
+def test_a_cell_that_cannot_be_weighed_is_written_all_the_same(
+    hostile: Any, value: Any, at: int
+) -> None:
+    rows: list[Any] = [(1,)] * 30
+    rows[at] = (hostile(value),)
+    expected = [b"1"] * 30
+    expected[at] = str(value).encode()
+    assert b"".join(sw.encode(rows)).split() == expected
+
+
+def test_a_row_that_cannot_be_weighed_is_read_all_the_same() -> None:
+    class Row(tuple[Any, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> Iterator[Any]:
+            raise Broken
+
+    assert sizes([(1,), Row((1,))]) == sizes([Row((1,)), (1,)]) == [2]
+
+
+@pytest.mark.parametrize("make", [list, dict])
+def test_a_row_may_change_while_it_is_weighed(make: Any) -> None:
+    class Clearing:
+        @property
+        def nbytes(self) -> int:
+            row.clear()
+            gc.collect()
+            return 10**9
+
+    row: Any = [1, Clearing(), "x" * 99, Clearing()]
+    if make is dict:
+        row = dict(enumerate(row))
+    assert sum(sizes([make(), *[row] * 20])) == 21
+    assert not row
+
+
+def test_a_stop_ends_the_pull_with_the_next_row() -> None:
+    def rows() -> Iterator[Any]:
+        yield (1,)
+        yield (2,)
+        batcher.stop()
+        yield (3,)
+        yield (4,)
+
+    batcher = RowBatcher(rows())
+    batcher.pull(NEVER)
+    assert batcher.take() == [(1,), (2,), (3,)]
+    assert not batcher.ended
+    batcher.pull(NEVER)
+    assert batcher.take() == [(4,)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StopAsyncIteration, MemoryError])
+@pytest.mark.parametrize("before", [0, 1, 40])
+def test_any_error_of_the_source_comes_through(error: type[BaseException], before: int) -> None:
+    def rows() -> Iterator[Any]:
+        yield from [(1,)] * before
+        raise error
+
+    batcher = RowBatcher(rows())
+    if before > FIRST_ROWS:
+        batcher.pull(NEVER)
+    with pytest.raises(error):
+        batcher.pull(NEVER)
+    assert batcher.take() == [(1,)] * before
+
+
+def test_pending_rows_may_be_taken_while_others_are_pulled() -> None:
+    def rows() -> Iterator[Any]:
+        for at in range(2000):
+            if at % 7 == 0:
+                taken.extend(batcher.take())
+            yield (at, "x" * (at % 50))
+
+    taken = list[Any]()
+    batcher = RowBatcher(rows())
+    while not batcher.ended:
+        batcher.pull(NEVER)
+    assert [row[0] for row in taken + batcher.take()] == [*range(2000)]
+
+
+def alive(type_: type) -> list[Any]:
+    return [each for each in gc.get_objects() if type(each) is type_]
+
+
+@pytest.mark.parametrize("shape", weighed)
+def test_rows_are_held_by_nobody_once_they_are_taken(shape: Any) -> None:
+    def rows() -> Iterator[Any]:
+        for at in range(3000):
+            yield shape(cell, text) if at % 2 else shape(number, Nested())
+
+    cell, text, number = Told("abc"), "x" * 1000, 10**1000
+    before = [sys.getrefcount(each) for each in (cell, text, number)]
+    nested = len(alive(Nested))
+    batcher = RowBatcher(rows())
+    while not batcher.ended:
+        batcher.pull(NEVER)
+        batcher.take()
+    del batcher
+    gc.collect()
+    assert len(alive(Nested)) == nested
+    assert [sys.getrefcount(each) for each in (cell, text, number)] == before

@@ -1,0 +1,21 @@
+// Reference: owns a reference to a Python object.
+
+#pragma once
+
+#include <Python.h>
+
+#include <utility>
+
+class Reference {
+public:
+    explicit Reference(PyObject *owned) : object_(owned) {}
+    Reference(Reference &&other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+    Reference(const Reference &) = delete;
+    Reference &operator=(const Reference &) = delete;
+    ~Reference() { Py_XDECREF(object_); }
+    PyObject *get() const { return object_; }
+    explicit operator bool() const { return object_ != nullptr; }
+
+private:
+    PyObject *object_;
+};
