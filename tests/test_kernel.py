@@ -1,9 +1,13 @@
 """Whether the compiled kernel is there, and that it refuses what it was not made for."""
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+import streamware as sw
 import streamware.kernel as module
 from streamware.formats.kernel_rows import KINDS
 
@@ -108,3 +112,132 @@ def test_it_asks_for_what_it_does_not_know() -> None:
     lines = [(1, b"bytes"), ("a" * 101, 2)]
     assert plan().write(lines, True, None, 1, 2, ask) == b"1?\n?2\n"
     assert asked == [(1, 0, b"bytes"), (0, 1, "a" * 101)]
+
+
+ROWS = """
+import _testcapi, sys
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from streamware.kernel import native
+
+day = datetime(2024, 5, 6, 7)
+row = (1, 2.5, 1e300, "text", "\\u20ac" * 9, True, None, day.date(), day, day.replace(tzinfo=UTC),
+       time(1, 2, 3, 4), timedelta(1, 2, 3), Decimal("1.50"), b"?")
+
+def rules():
+    return native.Rules(
+        text=(bytes(128), (b"",), bytes(128), "\\xa0", 100, True, False, False),
+        values=(b"true", b"false", None, 0, 0, ","),
+    )
+
+def plan(rules):
+    column = (b"A", 1023, ((b"<", b">"),) * 10)
+    return native.Plan(row=(b"(", b" ", b")"), columns=[column] * len(row), rules=rules)
+"""
+
+
+def run(code: str, *options: str) -> str:
+    """What a program prints that uses the plans of ROWS."""
+    command = [sys.executable, *options, "-c", ROWS + code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_kernel
+@pytest.mark.slow
+def test_without_memory_there_is_a_memory_error_wherever_it_is_missing() -> None:
+    pytest.importorskip("_testcapi", reason="skipped: needs CPython's _testcapi")
+    code = """
+def everything():
+    made = plan(rules())
+    return made.write([row] * 3, True, None, 1, 3, lambda *_: b"?" * 70_000)
+
+whole, failed = everything(), 0
+for start in range(1, 400):
+    _testcapi.set_nomemory(start, start + 1)
+    try:
+        written = everything()
+    except MemoryError:
+        written = None
+    finally:
+        _testcapi.remove_mem_hooks()
+    failed += written is None
+    assert written in (None, whole)
+print(failed)
+"""
+    assert int(run(code)) > 20
+    assert int(run(code, "-X", "dev")) > 20
+
+
+@needs_kernel
+@pytest.mark.slow
+def test_a_million_cells_leave_no_reference_behind() -> None:
+    code = """
+made, ask = plan(rules()), lambda *_: b"?"
+rows = [row] * 500
+counts = lambda: [sys.getrefcount(each) for each in (*row, row, ask, made, 1, "text")]
+spliced = [None] * len(row)
+spliced[3] = [b"spliced"] * 500
+columns = [list(column) for column in zip(*rows)]
+before, blocks = counts(), 0
+for turn in range(150):
+    made.write(rows, True, spliced, 1, 500, ask)
+    made.write(columns, False, None, 1, 500, ask)
+    blocks = blocks or sys.getallocatedblocks()
+assert all(abs(now - then) < 9 for now, then in zip(counts(), before)), (counts(), before)
+print(sys.getallocatedblocks() - blocks)
+"""
+    assert abs(int(run(code))) < 50
+
+
+@needs_kernel
+@pytest.mark.slow
+def test_a_failing_write_leaves_no_reference_behind() -> None:
+    code = """
+made = plan(rules())
+def ask(at, row, value):
+    raise LookupError
+def failing(lines, by_rows, count):
+    try:
+        made.write(lines, by_rows, None, 1, count, ask)
+    except (LookupError, ValueError, TypeError):
+        return
+    raise AssertionError
+before = [sys.getrefcount(each) for each in (row, *row)]
+for turn in range(2000):
+    failing([row, row], True, 2)
+    failing([row, row[1:]], True, 2)
+    failing([5], True, 1)
+    failing([[1]], False, 1)
+after = [sys.getrefcount(each) for each in (row, *row)]
+assert all(abs(now - then) < 9 for now, then in zip(after, before)), (before, after)
+"""
+    assert run(code) == ""
+
+
+@needs_kernel
+@pytest.mark.slow
+def test_another_interpreter_writes_in_python() -> None:
+    pytest.importorskip("_xxsubinterpreters", reason="skipped: needs sub-interpreters")
+    code = """
+import _xxsubinterpreters
+interpreter = _xxsubinterpreters.create()
+_xxsubinterpreters.run_string(interpreter, '''
+import streamware as sw
+from streamware import kernel
+print(kernel.native, b"".join(sw.encode([(1, "x")], "csv")))
+''')
+"""
+    assert run(code).startswith("None b'1,x\\r\\n'")
+
+
+@needs_kernel
+@pytest.mark.slow
+def test_two_hundred_threads_write_at_once() -> None:
+    rows = [(at, f"text {at}", None, object()) for at in range(300)]
+    values = sw.Values(other="str")
+    whole = b"".join(sw.encode(rows, "csv", values=values))
+    with ThreadPoolExecutor(200) as threads:
+        encodings = [sw.encode(rows, "csv", values=values) for _ in range(200)]
+        assert set(threads.map(b"".join, encodings)) == {whole}
