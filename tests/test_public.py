@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
     "__main__": "test_demo",
     "asyncpg": "test_postgresql",
     "dbapi": "test_sqlite",
+    "lending": "test_django",
     "psycopg": "test_postgresql",
 }
 MADE_BY_THE_LIBRARY = {

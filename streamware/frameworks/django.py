@@ -32,6 +32,7 @@ from streamware.http.application import prepare_answer
 from streamware.http.delivery import Answer, Chunks, Job
 from streamware.http.headers import Headers
 from streamware.http.request import Request
+from streamware.sources.lending import lent
 
 # Before 6.0 Django's GZipMiddleware makes each chunk of an asynchronous response a gzip file of
 # its own.  Most clients decompress the first and drop the rest.  It skips a response that has a
@@ -172,6 +173,7 @@ class _DjangoChunks:
         self._chunks = chunks
         self._handler = current_thread()  # of the request
         self._thread = self._handler  # which read the rows last
+        self._used: list[Any] = []  # its connections
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chunks, name)
@@ -182,10 +184,12 @@ class _DjangoChunks:
     def __next__(self) -> bytes:
         self._enter()
         try:
-            return next(self._chunks)
+            chunk = next(self._chunks)
         except BaseException:
             self._disconnect()
             raise
+        self._used = connections.all(initialized_only=True)
+        return chunk
 
     def advance(self) -> bool:
         """Read and encode more rows, as `Driver.advance`."""
@@ -196,6 +200,7 @@ class _DjangoChunks:
         finally:
             if not more:
                 self._disconnect()
+        self._used = connections.all(initialized_only=True)
         return more
 
     def flush_pending(self) -> None:
@@ -205,7 +210,9 @@ class _DjangoChunks:
 
     def close(self) -> None:
         """Close the rows, then the connections."""
-        self._chunks.close()
+        with lent(self._used):  # a transaction ends on the connection on which it began
+            self._chunks.close()
+        self._used = []
         self._disconnect()
 
     def _enter(self) -> None:

@@ -85,7 +85,7 @@ def rows(
                 stack.enter_context(closing(connection))
             kill = killer(connection, connect) if is_mysql(connection) else None
         if of_django := _is_django(connection):
-            connection = _of_this_thread(connection, stack)
+            connection, stack = _of_this_thread(connection, stack)
         cursor = make(connection)
         if kill is None:
             stack.enter_context(closing(cursor))
@@ -103,15 +103,11 @@ def _is_django(connection: Any) -> bool:
     return hasattr(connection, "chunked_cursor") and hasattr(connection, "alias")
 
 
-def _of_this_thread(connection: Any, stack: ExitStack) -> Any:
-    """Return the connection that Django has on this thread for the database of another one."""
-    from django.db import connections  # noqa: PLC0415 - whoever has such a connection imported it
+def _of_this_thread(connection: Any, stack: ExitStack) -> tuple[Any, ExitStack]:
+    """Return the connection of this thread for the database of one of Django, and its stack."""
+    from streamware.sources.lending import open_connection  # noqa: PLC0415 - it imports Django
 
-    if not connection.allow_thread_sharing:
-        connection = connections[connection.alias]
-    if connection.connection is None:  # opened for these rows alone
-        stack.callback(connection.close_if_unusable_or_obsolete)
-    return connection
+    return open_connection(connection.alias, stack)
 
 
 def fetched(

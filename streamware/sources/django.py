@@ -32,6 +32,7 @@ from django.utils.text import capfirst
 
 from streamware.model.columns import Column
 from streamware.sources.dbapi import canceller
+from streamware.sources.lending import open_connection
 from streamware.sources.source import (
     BATCH_ROWS,
     FIRST_ROWS,
@@ -106,16 +107,14 @@ def _with_relations(queryset: Any, described: Sequence[_Described]) -> Any:
 
 
 def _connect(queryset: Any, size: int, stack: ExitStack) -> tuple[Results, Cancel | None]:
-    connection = connections[queryset.db]
-    is_ours = connection.connection is None  # opened for these rows alone
-    if is_ours:  # on a thread that Django may not know of; it is kept for CONN_MAX_AGE
-        stack.callback(connection.close_if_unusable_or_obsolete)
-    connection.ensure_connection()
+    queryset = queryset.using(alias := queryset.db)  # asked again, a router may answer another one
+    is_open = connections[alias].connection is not None
+    connection, inner = open_connection(alias, stack)
     # What others write through their connection must not be a part of our transaction: it would
     # hold their locks as long as the download takes, such as that of the row of a session.
-    if is_ours and _keeps_rows(connection):
-        stack.enter_context(atomic(using=queryset.db))
-    results = stack.enter_context(closing(_results(queryset, size)))
+    if not is_open and _keeps_rows(connection):
+        inner.enter_context(atomic(using=alias))
+    results = inner.enter_context(closing(_results(queryset, size)))
     return results, canceller(connection.connection)
 
 

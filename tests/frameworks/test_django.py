@@ -24,7 +24,7 @@ httpx = pytest.importorskip("httpx")
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - they want the settings
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
-from django.db import connection, connections, models  # noqa: E402
+from django.db import connection, connections, models, transaction  # noqa: E402
 from django.http import HttpResponse, StreamingHttpResponse  # noqa: E402
 from django.test import AsyncRequestFactory, RequestFactory, override_settings  # noqa: E402
 from django.urls import path  # noqa: E402
@@ -592,6 +592,24 @@ def test_connections_of_the_thread_of_the_view_stay_djangos() -> None:
     assert len(csv_rows(b"".join(response))) == ROWS + 1
     assert len(open_connections()) == 1
     response.close()
+
+
+def test_a_transaction_of_the_rows_ends_on_its_own_connection() -> None:
+    """Also if another thread closes them, because that of the view is blocked in a send."""
+
+    def rows() -> Iterator[Any]:
+        with transaction.atomic():
+            yield from Order.objects.iterator()
+
+    response = ExportResponse(RequestFactory().get("/"), rows())
+    response.render()
+    next(iter(response))
+    assert connection.in_atomic_block
+    thread = threading.Thread(target=response.close)
+    thread.start()
+    thread.join()
+    assert not connection.in_atomic_block
+    assert connection.get_autocommit()
 
 
 def test_close_closes_the_rows_and_works_twice() -> None:

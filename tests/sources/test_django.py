@@ -2,7 +2,7 @@ import asyncio
 import gc
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from readers import calamine_rows, csv_rows
 pytest.importorskip("django", reason="skipped: needs Django")
 
 from django.core.paginator import Paginator
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, connection, connections, router, transaction
+from django.db.backends.signals import connection_created
 from django.db.models import Count, F
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
@@ -315,6 +316,103 @@ def test_a_connection_that_was_opened_for_the_rows_is_closed_as_that_of_a_reques
     thread.start()
     thread.join()
     assert kept == [age is None]
+
+
+class Replicas:
+    """A router that never answers the same twice, at first."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+
+    def db_for_read(self, *_: object, **__: object) -> str:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.mark.parametrize("alias", ["default", "spare"])
+def test_a_router_is_asked_for_a_database_once(monkeypatch: pytest.MonkeyPatch, alias: str) -> None:
+    monkeypatch.setitem(connections.settings, "spare", connections.settings["default"])
+    monkeypatch.setattr(source, "_keeps_rows", lambda _: True)
+    other = "spare" if alias == "default" else "default"
+    monkeypatch.setattr(router, "routers", [Replicas(alias, other)])
+    with closing(source.rows(Order.objects.values_list("id", "number")).open_rows()) as rows:
+        next(iter(rows))
+        used = [each for each in connections.all(True) if each.connection is not None]
+        assert [(each.alias, each.in_atomic_block) for each in used] == [(alias, True)]
+    connections["spare"].close()
+    del connections["spare"]
+
+
+def elsewhere(call: Callable[[], object]) -> None:
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: first(COUNT), lambda: dbapi.rows(connection, QUERY, [COUNT])],
+    ids=["queryset", "query"],
+)
+def test_what_is_closed_on_another_thread_ends_where_it_began(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[], Any]
+) -> None:
+    """As a server's thread that is blocked in a send cannot; its next request needs it as new."""
+    monkeypatch.setattr(source, "_keeps_rows", lambda _: True)  # as PostgreSQL's server does
+    found: list[bool] = []
+    encoding = sw.encode(make())
+    next(encoding)
+
+    def close() -> None:
+        encoding.close()
+        found.extend(each.alias == "default" for each in connections.all(initialized_only=True))
+
+    elsewhere(close)
+    assert not found
+    assert (connection.in_atomic_block, connection.connection) == (False, None)
+    assert connection.get_autocommit()
+
+
+def test_a_connection_of_the_closing_thread_is_its_own_again() -> None:
+    encoding = sw.encode(first(COUNT))
+    next(encoding)
+
+    def close() -> None:
+        own = connections["default"]
+        own.ensure_connection()
+        encoding.close()
+        assert connections["default"] is own
+        assert own.connection is not None
+        own.close()
+        ended.append(True)
+
+    ended: list[bool] = []
+    elsewhere(close)
+    assert ended
+
+
+@pytest.mark.parametrize("age", [0, None])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: first(COUNT), lambda: dbapi.rows(connection, QUERY, [COUNT])],
+    ids=["queryset", "query"],
+)
+async def test_a_thread_of_an_export_leaves_no_connection_however_long_they_are_kept(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[], Any], age: int | None
+) -> None:
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", age)
+    opened: list[Any] = []
+
+    def note(connection: Any, **_: object) -> None:
+        opened.append(connection)
+
+    connection_created.connect(note)
+    for whole in (True, False):
+        async with sw.aencode(make()) as encoding:
+            async for _ in encoding:
+                if not whole:
+                    break
+    connection_created.disconnect(note)
+    assert [each.connection for each in opened] == [None, None]
 
 
 def test_objects_with_prefetched_relations_are_in_memory_two_hundred_at_a_time() -> None:
