@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
+
+from streamware import kernel
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL, PURE = "kernel", "pure"
@@ -20,9 +20,7 @@ SWITCH = "STREAMWARE_PURE"
 
 def here() -> str:
     """Return the path of this process."""
-    if find_spec("streamware.kernel") is None:
-        return PURE
-    return PURE if import_module("streamware.kernel").native is None else KERNEL
+    return PURE if kernel.native is None else KERNEL
 
 
 def available() -> tuple[str, ...]:

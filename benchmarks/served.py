@@ -82,10 +82,10 @@ def fill(path: str, rows: int) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(f"create table orders ({', '.join(TITLES)})")
         marks = ", ".join("?" * len(TITLES))
-        database.executemany(f"insert into orders values ({marks})", map(_plain, orders(rows)))
+        database.executemany(f"insert into orders values ({marks})", map(plain, orders(rows)))
 
 
-def _plain(row: Row) -> list[object]:
+def plain(row: Row) -> list[object]:
     """Return a row with text for the values that SQLite cannot store."""
     known = (int, float, str, type(None))
     return [cell if isinstance(cell, known) else str(cell) for cell in row]

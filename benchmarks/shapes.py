@@ -1,7 +1,9 @@
 """What do tables of unusual shapes cost: wide, mixed, sparse, with equal names, with long cells?
 
-The CPU time of each shape is compared with that of `csv.writer` or XlsxWriter on the same rows, in
-turns.  For long cells it is the peak that tracemalloc sees.
+The CPU time of each shape is compared with that of `csv.writer` or XlsxWriter on the same rows, and
+that of each kind of rows (`benchmarks.kinds`) with that of tuples with the same values.  Each round
+has a process for each path, the compiled kernel and the pure one, in turns; the figures are the
+lowest, and the ratios medians of the rounds.  For long cells it is the peak that tracemalloc sees.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -18,9 +22,12 @@ from decimal import Decimal
 from importlib.util import find_spec
 from statistics import median
 from typing import Any
+from uuid import UUID
 
 import streamware as sw
+from benchmarks import kinds, paths
 from benchmarks.table import conditions, table
+from benchmarks.workloads import ALL, Workload
 
 ROWS, ROUNDS = 3000, 3
 COLUMNS, WIDE = 10, 16_000
@@ -90,8 +97,12 @@ def write_xlsx(rows: list[Any]) -> None:
     """Write rows with XlsxWriter."""
     import xlsxwriter
 
-    book = xlsxwriter.Workbook(io.BytesIO(), {"constant_memory": True})
+    options = {"constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"}
+    book = xlsxwriter.Workbook(io.BytesIO(), options)
     sheet = book.add_worksheet()
+    sheet.add_write_handler(
+        UUID, lambda sheet, row, column, cell, *_: sheet.write_string(row, column, str(cell))
+    )
     for at, row in enumerate(rows):
         sheet.write_row(at, 0, row)
     book.close()
@@ -102,6 +113,10 @@ RIVALS = {"csv": write_csv, "xlsx": write_xlsx}
 
 def _made(cell: Callable[[int], object], columns: int) -> Callable[[int], list[Any]]:
     return lambda n: [tuple(cell(11 * at + k) for k in range(columns)) for at in range(n)]
+
+
+def _listed(workload: Workload) -> Callable[[int], list[Any]]:
+    return lambda n: list(workload.rows(n))
 
 
 CASES: dict[str, Case] = {
@@ -118,6 +133,12 @@ CASES: dict[str, Case] = {
         ("xlsx", write_xlsx, 12),
     )
 }
+TABLES: dict[str, Case] = {
+    f"{name}, {form}": Case(_listed(workload), form, rival, 1, 10 / len(workload.titles))
+    for form, rival in RIVALS.items()
+    for name, workload in ALL.items()
+}
+"""Whole tables, by the row: `benchmarks.workloads`."""
 GROWING: dict[str, Callable[[int], object]] = {
     "equal sheet names": lambda n: _drain([sw.Sheet("a", [(1,)])] * n, "xlsx"),
     "equal titles": lambda n: _drain([(1,) * n], "json", columns=[sw.Column(0, "a")] * n),
@@ -145,19 +166,54 @@ def micros(call: Callable[..., object], *arguments: object) -> float:
     return (time.process_time() - start) * 1e6
 
 
-def measure(n: int, rounds: int) -> dict[str, tuple[float, float, float]]:
-    """Return the lowest µs a cell, those of the rival, and the median of the ratios, by case."""
-    found = {}
-    for name, case in CASES.items():
-        if case.format == "xlsx" and find_spec("xlsxwriter") is None:
-            continue
-        rows = case.rows(max(1, int(n * case.share)))
-        pairs = [
-            (micros(_drain, rows, case.format), micros(case.rival, rows)) for _ in range(rounds)
-        ]
-        cells = len(rows) * case.cells
-        ours, others = (min(times) / cells for times in zip(*pairs, strict=True))
-        found[name] = ours, others, median(our / other for our, other in pairs)
+Pair = tuple[float, float]
+"""µs of ours and of what it is compared with: a cell, a row of a table, or a row of a kind."""
+Round = dict[str, dict[str, Pair]]
+"""The pairs of one process, by part ("cells", "tables", "kinds") and case."""
+
+
+def once(n: int) -> Round:
+    """Return the times of all cases, once, on the path of this process."""
+    return {
+        "cells": {name: _pair(case, n) for name, case in CASES.items() if _is_here(case)},
+        "tables": {name: _pair(case, n) for name, case in TABLES.items() if _is_here(case)},
+        "kinds": dict(_kinds(n)),
+    }
+
+
+def _is_here(case: Case) -> bool:
+    return case.format != "xlsx" or find_spec("xlsxwriter") is not None
+
+
+def _pair(case: Case, n: int) -> Pair:
+    rows = case.rows(max(1, int(n * case.share)))
+    _drain(rows[:20], case.format)
+    ours, theirs = micros(_drain, rows, case.format), micros(case.rival, rows)
+    cells = len(rows) * case.cells
+    return ours / cells, theirs / cells
+
+
+def _kinds(n: int) -> Iterator[tuple[str, Pair]]:
+    for name, kind in kinds.installed():
+        rows, tuples = kind.make(n)
+        few = rows[:20]
+        for form in RIVALS:
+            _drain(few, form)
+            _drain(tuples[:20], form)
+            pair = micros(_drain, rows, form) / n, micros(_drain, tuples, form) / n
+            yield f"{name}, {form}", pair
+
+
+Rounds = dict[str, list[Round]]
+"""The rounds of each path."""
+
+
+def measure(n: int, rounds: int) -> Rounds:
+    """Return the rounds of each path, which take turns, each in a process of its own."""
+    found: Rounds = {path: [] for path in paths.available()}
+    for _ in range(rounds):
+        for path, each in found.items():
+            each.append(json.loads(paths.ran(path, "benchmarks.shapes", "--child", str(n))))
     return found
 
 
@@ -188,26 +244,47 @@ def _peak(cell: Callable[[int], object], n: int, first: int) -> int:
         tracemalloc.stop()
 
 
-def report(
-    speeds: dict[str, tuple[float, float, float]],
-    grown: dict[str, tuple[float, float]],
-    found: dict[str, tuple[int, int]],
-) -> str:
-    """Return the three tables."""
+def report(found: Rounds, part: str, unit: str, rival: str) -> str:
+    """Return the table of one part: both paths, and what they are compared with."""
+    first = next(iter(found.values()))[0][part]
+    titles = (unit, *found, rival, *(f"{path}, ratio" for path in found))
+    return table(titles, (_line(name, found, part) for name in first))
+
+
+def _line(name: str, found: Rounds, part: str) -> list[str]:
+    pairs = {path: [each[part][name] for each in rounds] for path, rounds in found.items()}
+    ratios = [median(ours / theirs for ours, theirs in each) for each in pairs.values()]
+    return [
+        name,
+        *(f"{min(ours for ours, _ in each):.2f}" for each in pairs.values()),
+        f"{min(theirs for each in pairs.values() for _, theirs in each):.2f}",
+        *(f"{ratio:.2f}" for ratio in ratios),
+    ]
+
+
+def report_growth(grown: dict[str, tuple[float, float]]) -> str:
+    """Return the table of what grows with the number of pieces."""
+    return table(
+        ["µs a piece", "n", "4 n", "ratio"],
+        ([name, f"{a:.1f}", f"{b:.1f}", f"{b / a:.2f}"] for name, (a, b) in grown.items()),
+    )
+
+
+def report_peaks(found: dict[str, tuple[int, int]]) -> str:
+    """Return the table of memory with long cells."""
+    return table(
+        [f"peak MiB, cells of {LENGTH:,}", "in each row", "from the middle on"],
+        ([name, *(f"{size / 2**20:.1f}" for size in pair)] for name, pair in found.items()),
+    )
+
+
+def reports(found: Rounds) -> str:
+    """Return the tables of the rounds."""
     return "\n\n".join(
         [
-            table(
-                ["µs a cell", "streamware", "csv.writer or XlsxWriter", "ratio"],
-                ([name, f"{a:.2f}", f"{b:.2f}", f"{r:.2f}"] for name, (a, b, r) in speeds.items()),
-            ),
-            table(
-                ["µs a piece", "n", "4 n", "ratio"],
-                ([name, f"{a:.1f}", f"{b:.1f}", f"{b / a:.2f}"] for name, (a, b) in grown.items()),
-            ),
-            table(
-                [f"peak MiB, cells of {LENGTH:,}", "in each row", "from the middle on"],
-                ([name, *(f"{size / 2**20:.1f}" for size in pair)] for name, pair in found.items()),
-            ),
+            report(found, "tables", "µs a row", "csv.writer or XlsxWriter"),
+            report(found, "kinds", "µs a row of orders", "tuples"),
+            report(found, "cells", "µs a cell", "csv.writer or XlsxWriter"),
         ]
     )
 
@@ -218,10 +295,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--long", type=int, default=LONG_ROWS, help="rows with a long cell")
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.child is not None:
+        json.dump(once(options.child), sys.stdout)
+        return
     print(conditions("benchmarks.shapes", ("streamware", "isal", "orjson", "xlsxwriter")))
-    found = measure(options.rows, options.rounds), growth(max(options.rows // 10, 1))
-    print(report(*found, peaks(options.long)))
+    print(paths.said(), reports(measure(options.rows, options.rounds)), sep="\n\n", end="\n\n")
+    print(report_growth(growth(max(options.rows // 10, 1))), end="\n\n")
+    print(report_peaks(peaks(options.long)))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from benchmarks import (
     delivery,
     first_chunk,
     instructions,
+    kinds,
     loop,
     losses,
     memory,
@@ -545,11 +546,26 @@ def test_shapes_are_written_as_others_write_them() -> None:
             ]
 
 
-def test_shapes_are_measured() -> None:
-    speeds = shapes.measure(250, 1)
-    assert len(speeds) >= len(shapes.CELLS) + 1
-    grown, found = shapes.growth(5), shapes.peaks(4)
-    assert shapes.report(speeds, grown, found).count("| --- | ---: |") == 3
+@pytest.mark.parametrize("name", [name for name in kinds.KINDS if name != "Django object"])
+def test_rows_of_a_kind_have_the_values_of_their_tuples(name: str) -> None:
+    kind = kinds.KINDS[name]
+    if not kind.installed:
+        pytest.skip(f"skipped: needs {kind.needs}")
+    rows, tuples = kind.make(7)
+    documents = (b"".join(sw.encode(each, "csv")).decode() for each in (rows, tuples))
+    of_kind, of_tuples = (list(csv.reader(io.StringIO(document))) for document in documents)
+    assert of_kind[-7:] == of_tuples
+    assert len(tuples) == 7
+    assert [len(row) for row in tuples] == [10] * 7
+
+
+def test_ratios_of_shapes_are_medians_and_times_are_the_lowest() -> None:
+    def rounds(*pairs: shapes.Pair) -> list[shapes.Round]:
+        return [{"tables": {"one": pair}} for pair in pairs]
+
+    found = {"kernel": rounds((1.0, 2.0), (2.0, 2.0), (3.0, 2.0)), "pure": rounds((4.0, 2.0))}
+    last = shapes.report(found, "tables", "µs a row", "csv.writer").splitlines()[-1]
+    assert last == "| one | 1.00 | 4.00 | 2.00 | 1.00 | 2.00 |"
 
 
 @pytest.mark.parametrize("name", workbooks.CASES)
@@ -682,7 +698,7 @@ def test_sources_are_measured(
         ("scratch", "--times 20 --megabytes 2 --rounds 1"),
         ("workbooks", "--rows 80 --large 3000 --rounds 1 --only sheets"),
         ("workbooks", "--rows 80 --large 3000 --rounds 1 --only large"),
-        ("shapes", "--rows 250 --rounds 1 --long 4"),
+        ("shapes", "--rows 20 --rounds 1 --long 4"),
     ],
     ids=[
         *("speed", "memory", "loop", "first_chunk", "scratch", "workbooks", "large workbooks"),
