@@ -53,7 +53,7 @@ except ImportError:  # no wheel for this platform
 
 Compression = Literal["fast", "small"]
 
-BLOCK = 65_536  # bytes given to deflate at a time, whatever the size of the batches
+BLOCK = 131_072  # bytes given to deflate at a time, whatever the size of the batches
 MAX_SIZE = 0xFFFF_FFFE  # §4.4.1.4: 0xFFFFFFFF says that the figure is in a ZIP64 record
 MAX_ENTRIES = 0xFFFE  # §4.4.1.4: 0xFFFF says the same of the number of entries
 
@@ -240,16 +240,21 @@ class Deflate:
         self.size += len(data)
         if self.size > MAX_SIZE:
             raise LimitError("bytes of an entry of the zip", limit=MAX_SIZE, actual=self.size)
-        self._pending.append(data)
-        self._pending_size += len(data)
-        if self._pending_size < BLOCK:
+        missing = BLOCK - self._pending_size
+        if len(data) < missing:
+            self._pending.append(data)
+            self._pending_size += len(data)
             return b""
-        data = b"".join(self._pending)
-        whole = len(data) - len(data) % BLOCK
-        view = memoryview(data)
-        self._pending = [data[whole:]]
-        self._pending_size = len(data) - whole
-        return b"".join([self._compress(view[at : at + BLOCK]) for at in range(0, whole, BLOCK)])
+        view, ready, at = memoryview(data), list[bytes](), 0
+        if self._pending:
+            ready.append(self._compress(b"".join([*self._pending, view[:missing]])))
+            at = missing
+        while len(data) - at >= BLOCK:
+            ready.append(self._compress(view[at : at + BLOCK]))
+            at += BLOCK
+        self._pending = [data[at:]] if at < len(data) else []
+        self._pending_size = len(data) - at
+        return b"".join(ready)
 
     def flush(self) -> bytes:
         """Return all that was written so far, so that a reader can inflate it (Z_SYNC_FLUSH)."""
