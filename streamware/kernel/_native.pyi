@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator, Sequence
+from types import MemberDescriptorType
 from typing import Self
 
 SOURCES: int
@@ -41,5 +42,6 @@ def pull(
     weightless: tuple[type, ...],
     cell_size: Callable[[object], int],
     row_size: Callable[[object], int],
+    objects: tuple[type, bool, tuple[MemberDescriptorType, ...]] | None,
     /,
 ) -> tuple[int, bool, bool]: ...

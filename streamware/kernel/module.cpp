@@ -9,7 +9,7 @@
 namespace {
 
 // What the Python side was written for; `streamware.kernel` compares it with its own.
-constexpr int VERSION = 3;
+constexpr int VERSION = 4;
 
 // The checksum of the sources, from `hatch_build.py`; 0 if something else compiled them.
 #ifndef STREAMWARE_SOURCES

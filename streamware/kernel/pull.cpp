@@ -3,6 +3,7 @@
 
 #include "reference.hpp"
 
+#include <structmember.h>
 #include <time.h>
 
 #include <algorithm>
@@ -22,11 +23,25 @@ constexpr Py_ssize_t HEAVIEST = Py_ssize_t{1} << 32;  // that a cell is taken fo
 // What a weight is called that has to be asked for, or that cannot be known.
 constexpr Py_ssize_t ASK = -1, FAILED = -2;
 
+// Whether a cell may be text or hold text, whatever an attribute is called.
+bool is_holder(PyObject *cell) {
+    return PyUnicode_Check(cell) || PyBytes_Check(cell) || PyByteArray_Check(cell)
+        || PyList_Check(cell) || PyDict_Check(cell) || PyTuple_Check(cell);
+}
+
 // Weighs rows of ordinary types; asks Python about cells and rows of others.
 class Scale {
 public:
-    Scale(PyObject *weightless, PyObject *cell_size, PyObject *row_size)
-        : weightless_(weightless), cell_size_(cell_size), row_size_(row_size) {}
+    // Of objects, None or `(type, whether it has a __dict__, descriptors of slots)`.
+    // Returns false with the error set.
+    bool read(PyObject *weightless, PyObject *cell_size, PyObject *row_size, PyObject *objects) {
+        weightless_ = weightless;
+        cell_size_ = cell_size;
+        row_size_ = row_size;
+        if (objects == Py_None) return true;
+        return PyArg_ParseTuple(objects, "O!pO!:objects", &PyType_Type, &object_, &has_dict_,
+            &PyTuple_Type, &slots_) && check_slots();
+    }
 
     // The characters of a row; FAILED with the error set if they cannot be known.
     Py_ssize_t weigh(PyObject *row) {
@@ -36,12 +51,16 @@ public:
         if (PyList_CheckExact(row)) {
             return weigh_all(PySequence_Fast_ITEMS(row), PyList_GET_SIZE(row));
         }
-        return PyDict_CheckExact(row) ? weigh_dict(row) : ask(row_size_, row);
+        if (is_dict(row)) return weigh_dict(row);
+        return Py_TYPE(row) == object_ ? weigh_object(row) : ask(row_size_, row);
     }
 
 private:
-    PyObject *weightless_;  // a tuple of the types whose cells hold no text
-    PyObject *cell_size_, *row_size_;
+    PyObject *weightless_ = nullptr;  // a tuple of the types whose cells hold no text
+    PyObject *cell_size_ = nullptr, *row_size_ = nullptr;
+    PyTypeObject *object_ = nullptr;  // a type whose instances have their cells in attributes
+    int has_dict_ = 0;
+    PyObject *slots_ = nullptr;
     PyTypeObject *tuple_ = &PyTuple_Type;  // a type whose cells are those of the tuple that it is
     std::vector<Reference> odd_;           // the cells of a row to ask about, once it is read
 
@@ -59,6 +78,24 @@ private:
         return true;
     }
 
+    static bool is_dict(PyObject *row) {
+        return PyDict_CheckExact(row) || (PyDict_Check(row) && Py_TYPE(row)->tp_as_mapping
+            ->mp_subscript == PyDict_Type.tp_as_mapping->mp_subscript);
+    }
+
+    // Whether slots are those of `object_`, so that each is inside of its instances.
+    bool check_slots() {
+        for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(slots_); ++at) {
+            PyObject *const slot = PyTuple_GET_ITEM(slots_, at);
+            if (!Py_IS_TYPE(slot, &PyMemberDescr_Type)
+                || !PyType_IsSubtype(object_, PyDescr_TYPE(slot))) {
+                PyErr_SetString(PyExc_TypeError, "slots must be descriptors of the type");
+                return false;
+            }
+        }
+        return true;
+    }
+
     // No code of the caller runs meanwhile, so that the cells stay where they are.
     Py_ssize_t weigh_all(PyObject *const *cells, Py_ssize_t count) {
         Py_ssize_t total = 0;
@@ -73,6 +110,32 @@ private:
         PyObject *cell;
         while (PyDict_Next(row, &place, nullptr, &cell)) {
             if (!add(cell, total)) return FAILED;
+        }
+        return odd_.empty() ? total : add_odd(total);
+    }
+
+    // An attribute whose name begins with an underscore is often what a property returns.  It counts
+    // if it is text or a container: the state of an ORM is no cell.
+    Py_ssize_t weigh_object(PyObject *row) {
+        Py_ssize_t total = 0, place = 0;
+        if (has_dict_) {
+            const Reference attributes(PyObject_GenericGetDict(row, nullptr));
+            if (!attributes) return FAILED;
+            PyObject *name, *cell;
+            while (PyDict_Next(attributes.get(), &place, &name, &cell)) {
+                const bool hidden = PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name)
+                    && PyUnicode_READ_CHAR(name, 0) == '_' && !is_holder(cell);
+                if (!hidden && !add(cell, total)) return FAILED;
+            }
+        }
+        for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(slots_); ++at) {
+            PyObject *const slot = PyTuple_GET_ITEM(slots_, at);
+            const PyMemberDef &member = *reinterpret_cast<PyMemberDescrObject *>(slot)->d_member;
+            if (member.type != T_OBJECT_EX) continue;
+            PyObject *const cell = *reinterpret_cast<PyObject **>(
+                reinterpret_cast<char *>(row) + member.offset);
+            const bool hidden = cell == nullptr || (member.name[0] == '_' && !is_holder(cell));
+            if (!hidden && !add(cell, total)) return FAILED;
         }
         return odd_.empty() ? total : add_odd(total);
     }
@@ -201,10 +264,11 @@ int import_clock() {
 }
 
 PyObject *pull(PyObject *, PyObject *args) {
-    PyObject *rows, *pending, *due, *clock, *weightless, *cell_size, *row_size;
+    PyObject *rows, *pending, *due, *clock, *weightless, *cell_size, *row_size, *objects;
     Py_ssize_t most, room;
-    if (!PyArg_ParseTuple(args, "OnO!nO!OO!OO:pull", &rows, &most, &PyList_Type, &pending, &room,
-            &PyList_Type, &due, &clock, &PyTuple_Type, &weightless, &cell_size, &row_size)) {
+    if (!PyArg_ParseTuple(args, "OnO!nO!OO!OOO:pull", &rows, &most, &PyList_Type, &pending, &room,
+            &PyList_Type, &due, &clock, &PyTuple_Type, &weightless, &cell_size, &row_size,
+            &objects)) {
         return nullptr;
     }
     if (!PyIter_Check(rows)) {
@@ -212,7 +276,8 @@ PyObject *pull(PyObject *, PyObject *args) {
             Py_TYPE(rows)->tp_name);
     }
     try {
-        Scale scale(weightless, cell_size, row_size);
+        Scale scale;
+        if (!scale.read(weightless, cell_size, row_size, objects)) return nullptr;
         return pull_rows(rows, most, pending, room, due, clock, scale);
     } catch (const std::bad_alloc &) {
         return PyErr_NoMemory();

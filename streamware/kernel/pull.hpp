@@ -7,5 +7,5 @@
 // Import what `pull` needs; -1 with the error set if that fails.
 int import_clock();
 
-// `pull(rows, most, pending, room, due, clock, weightless, cell_size, row_size)`
+// `pull(rows, most, pending, room, due, clock, weightless, cell_size, row_size, objects)`
 PyObject *pull(PyObject *module, PyObject *args);

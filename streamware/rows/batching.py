@@ -18,13 +18,14 @@ from streamware.errors import EncodeError
 from streamware.kernel import native
 from streamware.locks import fork_safe
 from streamware.model.columns import Tagged
-from streamware.rows.weighing import MOST_CHARACTERS, SMALL, RowWeigher, Sizer
+from streamware.rows.weighing import MOST_CHARACTERS, SMALL, Attributes, RowWeigher, Sizer, attributes_of, cells_of
 
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CELLS = 10_240  # in a batch, of any kind
 _FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # however wide, 4 rows are a batch up to this many cells
-_READING = ("__iter__", "__getitem__", "__len__")  # methods by which the cells of a tuple are read
+# Methods by which cells are read.
+_READING: dict[type, list[str]] = {tuple: ["__iter__", "__getitem__", "__len__"], dict: ["__getitem__"]}
 _WEIGHTLESS = tuple(SMALL)
 _WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
 _END = object()
@@ -54,6 +55,7 @@ class RowBatcher:
         self._weigher = RowWeigher(self._cell_size)  # knows which cells may be long
         self._started = False  # whether the first row has come
         self._by_kernel = False  # whether the kernel weighs the rows, every cell of them
+        self._attributes: Attributes | None = None  # where they are, if rows are objects
         self._gap = 1  # rows up to the next one that the weigher looks at
         self._size = FIRST_ROWS  # rows in the next batch, at most
         self._characters = 0  # in the last pull
@@ -126,11 +128,14 @@ class RowBatcher:
             return room, False
         self.pending.append(row)
         self._started = True
-        self._by_kernel = native is not None and _is_weighed(type(row))
+        if native is not None:
+            is_weighed = _is_weighed(type(row))
+            self._attributes = None if is_weighed else attributes_of(row)
+            self._by_kernel = is_weighed or self._attributes is not None
         self._gap = next(self._weigher.gaps)
         if self._by_kernel or self._weigher.look(row):
             room -= self._cell_size.row(row)
-        width = (len(row) or 1) if self._by_kernel else self._weigher.width
+        width = len(cells_of(row)) or 1 if self._by_kernel else self._weigher.width
         self._most = max(1, MOST_CELLS // width, min(_FEW_ROWS, _MOST_OF_FEW // width))
         return room, room >= 0 and monotonic() <= self._due[0]
 
@@ -146,6 +151,7 @@ class RowBatcher:
             _WEIGHTLESS,
             self._cell_size,
             self._cell_size.row,
+            self._attributes,
         )
         return room, whole
 
@@ -197,11 +203,12 @@ class RowBatcher:
 
 def _is_weighed(type_: Any) -> bool:
     """Return whether the kernel weighs rows of this type, and need not ask for each."""
-    if type_ in (tuple, list, dict):
+    if type_ is list:
         return True
-    # A named tuple, of which the cells are where those of any tuple are.
-    own = issubclass(type_, tuple)
-    return own and all(getattr(type_, name) is getattr(tuple, name) for name in _READING)
+    # Of a named tuple the cells are where those of any tuple are; so is it with an OrderedDict.
+    own = dict if issubclass(type_, dict) else tuple
+    same = issubclass(type_, own)
+    return same and all(getattr(type_, name) is getattr(own, name) for name in _READING[own])
 
 
 def spans(weights: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -16,10 +16,11 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from itertools import compress, cycle, repeat
+from itertools import chain, compress, cycle, repeat
 from operator import attrgetter, contains, is_, itemgetter, length_hint, not_
 from pathlib import PurePath
 from sys import getsizeof
+from types import MemberDescriptorType
 from typing import Any
 from uuid import UUID
 
@@ -108,7 +109,7 @@ class Sizer:
 
     def row(self, row: object) -> int:
         """Return the characters of all cells of a row."""
-        return self.column(_cells(row))
+        return self.column(cells_of(row))
 
     def _measure_of(self, cell: object) -> Callable[[Any], int]:
         type_ = type(cell)
@@ -227,7 +228,7 @@ class RowWeigher:
 
     def look(self, row: Any) -> bool:
         """Have the cells of a row count that may be long; return whether there was a new one."""
-        cells = row if type(row) is tuple else _cells(row)
+        cells = row if type(row) is tuple else cells_of(row)
         types = tuple(map(type, cells))
         numbers = self._ordinary.get(types)
         if numbers is not None:
@@ -371,7 +372,8 @@ def _access(row: object) -> tuple[bool, bool]:
     return makes_defaults, hasattr(row, "__getitem__") and not makes_defaults
 
 
-def _cells(row: Any) -> Sequence[Any]:
+def cells_of(row: Any) -> Sequence[Any]:
+    """Return the cells of a row; of an object, its attributes."""
     return list(row.values()) if type(row) is dict else _keys_and_cells(row)[1]
 
 
@@ -410,6 +412,21 @@ def _slots(type_: Any) -> list[str]:
     slots = [getattr(class_, "__slots__", ()) for class_ in type_.__mro__]
     names = [name for names in slots for name in ([names] if isinstance(names, str) else names)]
     return [name for name in names if name not in ("__dict__", "__weakref__")]
+
+
+Attributes = tuple[type, bool, tuple[MemberDescriptorType, ...]]
+"""A class, whether its instances have a `__dict__`, and the slots that they have."""
+
+
+def attributes_of(row: object) -> Attributes | None:
+    """Return where objects like this one keep their cells; None if these are no attributes."""
+    type_ = type(row)
+    if isinstance(row, Mapping) or hasattr(row, "__len__"):
+        return None
+    has_dict = type_.__dictoffset__ != 0
+    found = (vars(class_).values() for class_ in type_.__mro__)
+    slots = tuple(each for each in chain(*found) if type(each) is MemberDescriptorType)
+    return (type_, has_dict, slots) if has_dict or slots else None
 
 
 def _none(row: object) -> Sequence[Any]:

@@ -1,18 +1,32 @@
 """What the kernel's `pull` was not made for, it refuses; what others raise, comes through."""
 
+from collections import UserDict
 from collections.abc import Iterator
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fakes import Broken
 from streamware.kernel import native
+from streamware.rows.weighing import SMALL, Sizer, attributes_of
 
 pytestmark = pytest.mark.skipif(native is None, reason="skipped: needs the compiled kernel")
 
 
 def fails() -> Any:
     raise Broken
+
+
+class Both:
+    """An object with slots and a `__dict__`."""
+
+    __slots__ = ("__dict__", "_hidden", "a", "empty")
+
+
+class Deeper(Both):
+    __slots__ = ("b",)
 
 
 def pull(rows: Any = None, **changes: Any) -> Any:
@@ -26,6 +40,7 @@ def pull(rows: Any = None, **changes: Any) -> Any:
         "weightless": (float,),
         "cell_size": lambda cell: 7,
         "row_size": lambda row: 8,
+        "objects": None,
     }
     assert native is not None
     return native.pull(*(given | changes).values())
@@ -46,6 +61,12 @@ def pull(rows: Any = None, **changes: Any) -> Any:
         ({"clock": lambda: "late"}, TypeError),
         ({"clock": fails}, Broken),
         ({"weightless": [float]}, TypeError),
+        ({"objects": ()}, TypeError),
+        ({"objects": (5, True, ())}, TypeError),
+        ({"objects": (Both, True, [])}, TypeError),
+        ({"objects": (Both, True, (5,))}, TypeError),
+        ({"objects": (object, True, (vars(Both)["a"],))}, TypeError),
+        ({"objects": (int, True, ()), "rows": iter([5])}, AttributeError),
         ({"cell_size": None}, TypeError),
         ({"cell_size": lambda cell: "x"}, TypeError),
         ({"cell_size": lambda cell: fails()}, Broken),
@@ -87,3 +108,32 @@ def test_the_time_that_is_due_may_change_meanwhile() -> None:
     source = rows()
     assert pull(source, due=due) == (100, False, False)
     assert next(source) == (3,)
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("type_", [Both, Deeper, SimpleNamespace])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {},
+        {"a": "abc", "b": 1, "c": b"de", "d": None},
+        {"_hidden": "abc", "_e": Text("de"), "_f": object(), "a": Text("abc")},
+        {"_hidden": object(), "a": {"k": ["text"]}, "_g": {"k": ["text"]}, "b": 10**500},
+        {"_hidden": 10**500, "_g": Decimal(10**500), "b": Decimal(10**500), "_": ("x",)},
+    ],
+)
+def test_objects_weigh_as_much_as_for_python(type_: Any, cells: dict[str, Any]) -> None:
+    row, size = type_(), Sizer()
+    for name, cell in cells.items():
+        setattr(row, name, cell)
+    given = {"cell_size": size, "weightless": tuple(SMALL), "objects": attributes_of(row)}
+    room, *_ = pull(iter([row]), row_size=fails, room=10**6, **given)
+    assert 10**6 - room == size.row(row)
+
+
+@pytest.mark.parametrize("row", [5, "text", None, (1,), {"a": 1}, UserDict(a=1), object()])
+def test_what_has_its_cells_elsewhere_is_no_such_object(row: object) -> None:
+    assert attributes_of(row) is None
