@@ -18,14 +18,25 @@ from streamware.errors import EncodeError
 from streamware.kernel import native
 from streamware.locks import fork_safe
 from streamware.model.columns import Tagged
-from streamware.rows.weighing import MOST_CHARACTERS, SMALL, Attributes, RowWeigher, Sizer, attributes_of, cells_of
+from streamware.rows.weighing import (
+    MOST_CHARACTERS,
+    SMALL,
+    Attributes,
+    RowWeigher,
+    Sizer,
+    attributes_of,
+    cells_of,
+)
 
 FIRST_ROWS = 32
 MOST_ROWS = 512
 MOST_CELLS = 10_240  # in a batch, of any kind
 _FEW_ROWS, _MOST_OF_FEW = 4, 65_536  # however wide, 4 rows are a batch up to this many cells
 # Methods by which cells are read.
-_READING: dict[type, list[str]] = {tuple: ["__iter__", "__getitem__", "__len__"], dict: ["__getitem__"]}
+_READING: dict[type, list[str]] = {
+    tuple: ["__iter__", "__getitem__", "__len__"],
+    dict: ["__getitem__"],
+}
 _WEIGHTLESS = tuple(SMALL)
 _WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
 _END = object()
