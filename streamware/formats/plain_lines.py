@@ -20,7 +20,7 @@ from typing import Any
 from streamware.model.columns import Batch, RowColumns
 from streamware.values.cell_formatter import SEPARATOR
 from streamware.values.formula_text import SIGN_BYTES, STARTS, FormulaGuard
-from streamware.values.numbers import orjson
+from streamware.values.numbers import has_small, orjson
 
 _ORDINARY = frozenset({str, int, float, bool, None.__class__, date, datetime})
 _SYNTAX = b'[]{}"\\,'  # of JSON, without the colon, which no delimiter can be
@@ -126,7 +126,7 @@ def _of(type_: type, rows: Sequence[Any]) -> list[Any]:
 def _are_repr(floats: list[float]) -> bool:
     """Return whether JSON has floats as `repr` does; it does not have those that are not finite."""
     text = orjson.dumps(floats)
-    return not (b"e" in text or b"n" in text or b"0.0000" in text)
+    return not (b"e" in text or b"n" in text or has_small(text))
 
 
 def _is_ordinary(type_: type) -> bool:

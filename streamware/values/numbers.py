@@ -61,7 +61,17 @@ def plain_floats(cells: Sequence[Any]) -> list[bytes] | None:
         return None
     if text.count(b".") != len(cells) or text.translate(None, b"0123456789.,-"):
         return None
-    return None if b"0.0000" in text else text.split(b",")
+    return None if has_small(text) else text.split(b",")
+
+
+def has_small(text: bytes) -> bool:
+    """Return whether a list of JSON has a number that is so small that orjson may not write `repr`.
+
+    In 909200.0000000001 there are as many zeros.
+    """
+    return b"0.0000" in text and (
+        b",0.0000" in text or b"-0.0000" in text or text.startswith((b"0.0000", b"[0.0000"))
+    )
 
 
 def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
@@ -74,7 +84,7 @@ def float_tokens(cells: Sequence[float]) -> list[bytes] | None:
     if b"n" in text:
         return None
     tokens = text[1:-1].split(b",")
-    if b"e" in text or b"0.0000" in text:  # releases of orjson differ from repr there
+    if b"e" in text or has_small(text):  # releases of orjson differ from repr there
         return [
             repr(cell).encode() if b"e" in token or b"0.0000" in token else token
             for token, cell in zip(tokens, cells, strict=True)
