@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from math import inf
+from types import TracebackType
 from typing import Any, BinaryIO
 
 from streamware.engine.deferred_file import DeferredFile
@@ -39,6 +40,7 @@ class DocumentWriter:
         lifecycle: Its state, and its receipt.
         size: Bytes that are ready to be taken.
         unflushed: Whether some rows that were fed are in no ready bytes; `flush` makes them ready.
+        callers_code: A context manager around each call of the caller's code.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class DocumentWriter:
         self._grouper: SheetGrouper | None = None  # in place of _table if sheets are interleaved
         self._unwritten: list[DeferredFile] = []  # scratch files with pending writes
         self._ending: Iterator[bytes] | None = None  # the pieces that follow the last row
-        self._foreign: LimitError | None = None  # the last one that the caller's code raised
+        self.callers_code = CallersCode()  # around each call of the caller's code
 
     @property
     def receipt(self) -> Receipt:
@@ -142,7 +144,7 @@ class DocumentWriter:
             return
         if alone:
             yield from self._encode_all(grouper.rest())
-        with self.callers_code():
+        with self.callers_code:
             grouper.add(rows, characters)
         self.unflushed = True
         yield from self._encode_all(grouper.rest() if alone else grouper.ready())
@@ -218,8 +220,8 @@ class DocumentWriter:
         Args:
             error: The error that ended it; None or `Cancelled` if it was closed before its end.
         """
-        foreign = error is not None and error is self._foreign
-        self._foreign = None  # its traceback holds the document
+        foreign = error is not None and error is self.callers_code.error
+        self.callers_code.error = None  # its traceback holds the document
         if isinstance(error, LimitError) and not self.lifecycle.is_over:
             error.status = None if foreign else self._options.limits.status_of(error)
         self.lifecycle.close(error, foreign=foreign)
@@ -229,15 +231,6 @@ class DocumentWriter:
         # The encoder is kept: if one of its cells closed the document, its batch is still encoded.
         if not closed and self._encoder is not None and self.lifecycle.state is not State.COMPLETE:
             self._encoder.abort()
-
-    @contextmanager
-    def callers_code(self) -> Iterator[None]:
-        """Wrap a call of the caller's code: a `LimitError` that it raises is another document's."""
-        try:
-            yield
-        except LimitError as error:
-            self._foreign = error
-            raise
 
     @property
     def time_left(self) -> float:
@@ -295,7 +288,7 @@ class DocumentWriter:
         batches = table.batches(rows, last=last)
         while True:
             # The caller's code (attributes, callables, conversions) runs here, outside of the gate.
-            with self.callers_code():
+            with self.callers_code:
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -328,6 +321,29 @@ class DocumentWriter:
         self._out.append(data)
         self.size += len(data)
         self._options.limits.check("bytes", self.receipt.bytes + self.size)
+
+
+class CallersCode:
+    """A context manager that remembers a `LimitError` of the caller's code: another document's.
+
+    Attributes:
+        error: The last one.
+    """
+
+    def __init__(self) -> None:
+        self.error: LimitError | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, LimitError):
+            self.error = error
 
 
 def check_interleaves(format_: Format) -> None:

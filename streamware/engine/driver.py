@@ -17,7 +17,7 @@ encodes.  Rows are closed on the thread that is in `advance`; if none is, on the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from inspect import GEN_RUNNING, getgeneratorstate
 from threading import RLock
@@ -303,7 +303,7 @@ class Driver:
             raise Cancelled  # another thread is closing them
         self.lifecycle.start()
         outer = self._open(rows, self._options.columns)
-        with self.document.callers_code():
+        with self.document.callers_code:
             first, items = outer.start()
         if isinstance(first, Sheet):
             yield from self._read_sheets(items)
@@ -314,7 +314,8 @@ class Driver:
             yield from self._read_rows(items)
         more = True
         while more:
-            with self._encoding():
+            with self.lock:
+                self._check_reading()
                 if self._deadline.struck:  # a source that was interrupted may simply end
                     raise self.document.overdue()
                 self.document.check_time()
@@ -324,7 +325,7 @@ class Driver:
 
     def _open(self, rows: Any, columns: Columns) -> OpenRows:
         self.asynchronous = [each for each in self.asynchronous if each is not rows]
-        with self.document.callers_code():
+        with self.document.callers_code:
             opened = OpenRows(rows, self._bridge, columns)
         self._opened.append(opened)
         if opened.cancel is not None:
@@ -335,7 +336,7 @@ class Driver:
         if self._options.sheet_by is not None:
             raise EncodeError("sheet_by= cannot be used with Sheets; leave it out, or pass rows")
         while True:
-            with self.document.callers_code():
+            with self.document.callers_code:
                 sheet = next(sheets, END)
             if sheet is END:
                 return
@@ -345,7 +346,7 @@ class Driver:
                 )
             own = as_columns(sheet.columns)
             opened = self._open(sheet.rows, self._options.columns if own is None else own)
-            with self.document.callers_code():
+            with self.document.callers_code:
                 _, rows = opened.start()
             self.document.start_sheet(sheet, opened)
             yield from self._read_rows(rows)
@@ -361,7 +362,7 @@ class Driver:
         early = True  # the first bytes are sent at once
         while not batcher.ended:
             document.check_time()
-            with document.callers_code():
+            with document.callers_code:
                 batcher.pull(min(due, monotonic() + document.time_left))
             late = monotonic() > due
             for _ in self._encode(batcher, late=late):
@@ -372,13 +373,15 @@ class Driver:
                 early = False
                 yield
                 due = monotonic() + interval
-        with self._encoding():
+        with self.lock:
+            self._check_reading()
             document.end_sheet()
 
     def _encode(self, batcher: RowBatcher, *, late: bool) -> Iterator[None]:
         """Encode the pending rows; yield after each batch of them."""
         document = self.document
-        with self._encoding():
+        with self.lock:
+            self._check_reading()
             portions = batcher.portions()
             self._unfinished = True
         for at, (rows, characters) in enumerate(portions):
@@ -386,30 +389,39 @@ class Driver:
             steps = document.encode(rows, characters=characters, alone=at > 0, last=last)
             more = True
             while more:
-                with self._encoding():
+                with self.lock:
+                    self._check_reading()
                     document.check_time()
                     more = next(steps, self) is None
                 if more:
                     yield
-        with self._encoding():
+        with self.lock:
+            self._check_reading()
             self._unfinished = False
             if late:
                 document.flush()
 
-    @contextmanager
-    def _encoding(self) -> Iterator[None]:
-        """Hold the lock, and end the reading if another thread has ended the document."""
-        with self.lock:
-            if self.lifecycle.state is not State.READING:
-                raise self._failure or Cancelled
-            yield
+    def _check_reading(self) -> None:
+        """End the reading if another thread has ended the document; the lock is held."""
+        if self.lifecycle.state is not State.READING:
+            raise self._failure or Cancelled
 
     def _close_rows(self) -> None:
-        with ExitStack() as closing:
-            closing.callback(self._own.close, self.receipt)
-            while self._opened:
-                closing.callback(self._opened.pop(0).close)
-            closing.callback(self._deadline.stop)
+        try:
+            self._deadline.stop()
+        finally:
+            try:
+                self._close_opened()
+            finally:
+                self._own.close(self.receipt)
+
+    def _close_opened(self) -> None:
+        """Close what was opened, from last to first; each even if a later one failed."""
+        if self._opened:
+            try:
+                self._opened.pop().close()
+            finally:
+                self._close_opened()
 
 
 def _cancel_pull(cancel: Callable[[], object] | None, opened: Sequence[OpenRows]) -> None:

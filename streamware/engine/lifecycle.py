@@ -60,6 +60,8 @@ class State(Enum):
     REFUSED = auto()  # over HTTP: nothing was opened, because the settings forbid it
     LEFT = auto()  # over HTTP: the client left before its end
 
+    __hash__ = object.__hash__  # Enum.__hash__ is Python code, and slow
+
 
 class Event(Enum):
     """What can happen to a document."""
@@ -74,6 +76,8 @@ class Event(Enum):
     REFUSE = auto()  # it was closed because the export was refused
     EXPLAIN = auto()  # it was closed because of an error outside the document
     LEAVE = auto()  # it was closed because the client left
+
+    __hash__ = object.__hash__
 
 
 _ENDS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC
 from numbers import Real
 from typing import Any, TypedDict
@@ -15,6 +15,8 @@ from streamware.values import Values, in_default_zone
 
 CHUNK_SIZE = 65_536
 FLUSH_INTERVAL = 1.0
+_VALUES = in_default_zone(Values(), UTC)  # made and checked once, as the other defaults
+_LIMITS = Limits()
 
 
 class EncodeOptions(TypedDict, total=False):
@@ -51,8 +53,8 @@ class ResolvedOptions:
 
     columns: tuple[Column, ...] | None = None
     sheet_by: Key | None = None
-    values: Values = field(default_factory=Values)
-    limits: Limits = field(default_factory=Limits)
+    values: Values = _VALUES
+    limits: Limits = _LIMITS
     chunk_size: int = CHUNK_SIZE
     flush_interval: float = FLUSH_INTERVAL
 
@@ -78,9 +80,12 @@ def resolve(options: EncodeOptions) -> ResolvedOptions:
     if unknown := options.keys() - _KNOWN:
         raise TypeError(f"unknown option {min(unknown)!r}; the options are {', '.join(_KNOWN)}")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return _DEFAULTS
     if "columns" in given:
         given["columns"] = as_columns(given["columns"])
     return ResolvedOptions(**given)
 
 
 _KNOWN = tuple(option.name for option in fields(ResolvedOptions))
+_DEFAULTS = ResolvedOptions()

@@ -33,6 +33,7 @@ from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
 
 _BOM = b"\xef\xbb\xbf"
+_TITLE = Column(0, "title")  # of the titles
 _GROUPS = re.compile("[#0?],[#0?]")  # in a number format: 1,234
 # What a cell may contain without being quoted, so that it cannot be the delimiter.
 _NO_DELIMITER = frozenset("\"\r\n\x1f+-.:_'")
@@ -259,17 +260,17 @@ class CsvEncoder:
         # Writes rows in which nothing needs care.
         self._plain = _plain_lines(options, columns, context, null, guards=guards)
         self._is_uneven = by_rows  # whether that is faster than writing column by column
-        title = Column(0, "title")
-        formatter = formatters([title], context, text_rules)[0]
         # Writes rows in which few cells need care; None without the kernel.
         self._rows = None if locale else self._kernel_rows(columns, context, text_rules, null)
-        # Writes the titles.
-        self._header = _CsvColumn(formatter, _rewrites(options, None, title), null)
+        self._header = None  # writes the titles, if there are any
+        if self._titles and options.header:
+            (formatter,) = formatters([_TITLE], context, text_rules)
+            self._header = _CsvColumn(formatter, _rewrites(options, None, _TITLE), null)
 
     def start(self) -> bytes:
         """Return the byte order mark and the titles."""
         bom = _BOM if self._options.bom else b""
-        if not self._titles or not self._options.header:
+        if self._header is None:
             return bom
         titles = self._header.cells(self._titles, 0)
         return bom + (self._delimiter.join(titles) or b'""') + self._line_end

@@ -40,6 +40,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from struct import Struct
 from typing import Any, Literal, Protocol
 
@@ -287,6 +288,18 @@ class Deflate:
 
 
 _CLEARS_VECTORS = bytes(1024)
+_SMALL_ENTRY = 4096  # bytes of an entry that is kept deflated
+
+
+@lru_cache(64)
+def _small_entry(data: bytes, compression: Compression) -> tuple[int, bytes]:
+    """Return the CRC-32 of the data, and the data deflated.
+
+    Most parts of a workbook are small, and those of one table are the same each time.
+    """
+    stream = Deflate(compression)
+    deflated = stream.write(data) + stream.finish()
+    return stream.crc32, deflated
 
 
 class ZipWriter:
@@ -335,11 +348,17 @@ class ZipWriter:
         entry, stream = self._opened
         rest = self._sent(stream.finish())
         self._open = None
-        return rest + self._ended(entry, stream)
+        size = self._offset - entry.offset - _LOCAL_FILE_HEADER.size - len(entry.name)
+        return rest + self._ended(entry, stream.crc32, size, stream.size)
 
     def entry(self, name: str, data: bytes) -> bytes:
         """Write a whole entry at once."""
-        return self.open(name) + self.write(data) + self.close()
+        if len(data) > _SMALL_ENTRY:
+            return self.open(name) + self.write(data) + self.close()
+        crc32, deflated = _small_entry(data, self._compression)
+        entry = self._next_entry(name)
+        started = self._sent(local_file_header(entry) + deflated)
+        return started + self._ended(entry, crc32, len(deflated), len(data))
 
     def stored_entry(self, name: str, data: bytes) -> bytes:
         """Write a whole entry uncompressed, so that programs find `data` at a fixed offset."""
@@ -362,11 +381,13 @@ class ZipWriter:
         spooled.finish()
         entry = self._next_entry(name)
         yield self._sent(local_file_header(entry))
+        size = 0
         for block in spooled.blocks():
             self._spooled -= len(block)
+            size += len(block)
             yield self._sent(block)
         spooled.close()
-        yield self._ended(entry, spooled.stream)
+        yield self._ended(entry, spooled.stream.crc32, size, spooled.stream.size)
 
     def finish(self) -> bytes:
         """Return the central directory, without which no program takes the bytes for a zip."""
@@ -395,15 +416,10 @@ class ZipWriter:
             raise LimitError("entries in the zip", limit=MAX_ENTRIES, actual=len(self._entries) + 1)
         return Entry(name.encode("ascii"), self._offset)
 
-    def _ended(self, entry: Entry, stream: Deflate) -> bytes:
-        entry = replace(
-            entry,
-            crc32=stream.crc32,
-            compressed_size=self._offset - entry.offset - len(local_file_header(entry)),
-            uncompressed_size=stream.size,
-        )
-        self._entries.append(entry)
-        return self._sent(data_descriptor(entry))
+    def _ended(self, entry: Entry, crc32: int, compressed_size: int, size: int) -> bytes:
+        ended = Entry(entry.name, entry.offset, crc32, compressed_size, size)
+        self._entries.append(ended)
+        return self._sent(data_descriptor(ended))
 
     def _sent(self, data: bytes) -> bytes:
         """Count `data` and return it."""

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from csv import DictReader
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from itertools import repeat
 from operator import attrgetter
@@ -241,11 +242,28 @@ def check_note(note: object) -> None:
         raise TypeError(f"note must be a str, not {type(note).__name__}")
 
 
-def bare_columns(keys: Sequence[Key], titles: Iterable[str | None]) -> tuple[Column, ...]:
+def bare_columns(keys: Sequence[Key], titles: Sequence[str | None]) -> tuple[Column, ...]:
     """Return columns with keys and titles that are known to be right, and with nothing else.
 
-    One call of `Column` each would cost more than writing a hundred cells of each.
+    One call of `Column` each would cost more than writing a hundred cells of each.  Those of a
+    small table are made once, because a table is usually exported again.
     """
+    types = {*map(type, keys), *map(type, titles)}
+    if len(keys) > _FEW or not types <= _NAMES:
+        return _bare_columns(keys, titles)
+    return _kept_columns(tuple(keys), tuple(titles))
+
+
+_FEW = 64  # columns of a table whose columns are kept
+_NAMES = frozenset({str, int, None.__class__})
+
+
+@lru_cache(256)
+def _kept_columns(keys: tuple[Key, ...], titles: tuple[str | None, ...]) -> tuple[Column, ...]:
+    return _bare_columns(keys, titles)
+
+
+def _bare_columns(keys: Sequence[Key], titles: Sequence[str | None]) -> tuple[Column, ...]:
     values: dict[str, Iterable[object]] = {"key": keys, "title": titles}
     columns = list(map(object.__new__, repeat(Column, len(keys))))
     for name, set_value in zip(_FIELDS, _SETTERS, strict=True):
@@ -409,7 +427,7 @@ def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | N
         )
     given = list(columns)
     if {str, int}.issuperset(map(type, given)):
-        return bare_columns(given, repeat(None))  # type: ignore[arg-type]  # a list of keys
+        return bare_columns(given, [None] * len(given))  # type: ignore[arg-type]  # a list of keys
     return tuple(c if isinstance(c, Column) else Column(c) for c in given)
 
 

@@ -17,6 +17,9 @@ from typing import Any
 from streamware.errors import EncodeError
 from streamware.model.columns import Column, numbered
 
+LISTS = frozenset({list, tuple})
+"""Types of rows that can be nothing else, so that most questions need not be asked of them."""
+
 _BATCH = 1000  # rows that a cursor or a file is asked for at a time
 _OPENED = (
     *("__iter__", "__aiter__", "__getitem__", "open_rows"),
@@ -31,6 +34,8 @@ def adopted(rows: Any) -> Any:
     Raises:
         TypeError: They are no rows yet; the message says what makes rows of them.
     """
+    if type(rows) in LISTS:
+        return rows
     for base in type(rows).__mro__:
         adopt = _ADOPT.get((base.__module__.partition(".")[0], base.__name__))
         if adopt is not None:

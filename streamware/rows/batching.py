@@ -38,6 +38,7 @@ _READING: dict[type, list[str]] = {
     dict: ["__getitem__"],
 }
 _WEIGHTLESS = tuple(SMALL)
+_EARLY_LOOKS = 8
 _WIDE = 65_536  # characters; the last row of a batch is encoded alone if it has more text
 _END = object()
 
@@ -68,6 +69,9 @@ class RowBatcher:
         self._by_kernel = False  # whether the kernel weighs the rows, every cell of them
         self._attributes: Attributes | None = None  # where they are, if rows are objects
         self._gap = 1  # rows up to the next one that the weigher looks at
+        # Rows that it will look at before, because they are unlike the ones so far: a cell that was
+        # None in all of them may be a number.
+        self._early_looks = _EARLY_LOOKS
         self._size = FIRST_ROWS  # rows in the next batch, at most
         self._characters = 0  # in the last pull
         self._most = MOST_ROWS  # rows of this width that a batch may have
@@ -195,6 +199,9 @@ class RowBatcher:
             except Exception:  # noqa: BLE001 - of the caller's code: raised again where cells are read
                 text = weigher.weigh_unlike(row)
                 whole = weigher.whole
+                if self._early_looks:
+                    self._early_looks -= 1
+                    looked, gap = looked - gap + 1, 1
             gap -= 1
             if not gap:
                 gap = next(weigher.gaps)

@@ -13,7 +13,6 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from inspect import getattr_static, isroutine
-from itertools import repeat
 from operator import attrgetter, itemgetter, length_hint
 from pathlib import PurePath
 from types import MemberDescriptorType
@@ -150,7 +149,8 @@ class Layout:
         if self._shape == "none":
             return ()
         if self._shape == "sequence":
-            return bare_columns(range(len(first)), repeat(None))  # type: ignore[arg-type]  # it has a length
+            width = len(first)  # type: ignore[arg-type]  # it has a length
+            return bare_columns(range(width), [None] * width)
         if not self._names:
             raise self._error(
                 f"columns= must be given: row 1 is of type {type(first).__name__},"
@@ -163,7 +163,7 @@ class Layout:
         if self._shape == "object":
             cells = [self._declared.get(name, DeclaredCell(name, name)) for name in self._names]
             return tuple(Column(cell.key, cell.title) for cell in cells)
-        named = (key if isinstance(key, str) else str(key) for key in self._names)
+        named = [key if isinstance(key, str) else str(key) for key in self._names]
         return bare_columns(self._names, named)
 
     def _resolved(self, columns: Sequence[Column], first: Row) -> list[Key]:
@@ -256,10 +256,13 @@ class Layout:
         bare = all(c.title is None and isinstance(c.key, int) for c in columns)
         if bare and not (self._chosen and self._names):
             return columns
-        return (
-            replace_title(c, self._title(c.key, at) if c.title is None else c.title)
-            for at, c in enumerate(columns)
-        )
+        titles = [
+            self._title(c.key, at) if c.title is None else c.title for at, c in enumerate(columns)
+        ]
+        keys = [column.key for column in columns]
+        if columns == bare_columns(keys, [None] * len(keys)):
+            return bare_columns(keys, titles)
+        return map(replace_title, columns, titles)
 
     def _title(self, key: Key, at: int) -> str:
         if isinstance(key, str):

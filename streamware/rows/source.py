@@ -18,7 +18,13 @@ from typing import Any
 
 from streamware.errors import StateError
 from streamware.model.columns import Column, Sheet, names_of
-from streamware.rows.adoption import adopted, check_single, is_object_row, nested_columns
+from streamware.rows.adoption import (
+    LISTS,
+    adopted,
+    check_single,
+    is_object_row,
+    nested_columns,
+)
 from streamware.rows.tables import Pieces, TableRows, is_piece, is_table, table_rows
 from streamware.sources.source import Reader, telling
 
@@ -43,6 +49,8 @@ def checked(rows: Rows) -> Rows:
     Raises:
         TypeError: They are neither iterable nor callable, or they are a text or a single mapping.
     """
+    if type(rows) in LISTS:
+        return rows
     rows = adopted(rows)
     if isinstance(rows, (str, bytes, bytearray, Mapping)):
         kind = type(rows).__name__
@@ -85,6 +93,8 @@ def is_iterable(rows: object) -> bool:
 
 def is_async(rows: object) -> bool:
     """Return whether `rows` can be read by an event loop."""
+    if type(rows) in LISTS:
+        return False
     return hasattr(type(rows), "__aiter__") or inspect.isawaitable(rows)
 
 
@@ -95,6 +105,8 @@ def is_source(rows: object) -> bool:
 
 def opens_async(rows: object) -> bool:
     """Return whether `rows` is known to open something asynchronous."""
+    if type(rows) in LISTS:
+        return False
     call = getattr(rows, "__call__", None)  # noqa: B004 - instances with an async __call__ too
     opens = getattr(rows, "open_rows", None) if is_source(rows) else None
     return any(
@@ -117,6 +129,8 @@ def _opened(rows: Rows, columns: Columns) -> tuple[Any, Columns]:
 
     A source gets the caller's columns first, so that it selects what they need.
     """
+    if type(rows) in LISTS:
+        return rows, columns
     source: Any = adopted(rows)
     if is_opener(source) and not is_source(source) and not opens_async(source):
         given = open_rows(source)
@@ -249,11 +263,14 @@ class OpenRows:
         """
         iterator, source, pieces = self.iterator, self._source, self._pieces
         self.iterator, self._source, self._pieces = iter(()), (), None
-        with ExitStack() as closing:  # last one first; each runs even if an earlier one failed
-            if source is not iterator:
-                closing.callback(close, source)
-            closing.callback(close, iterator)
-            closing.callback(close, pieces)
+        try:
+            close(pieces)
+        finally:  # each is closed even if an earlier one failed
+            try:
+                close(iterator)
+            finally:
+                if source is not iterator:
+                    close(source)
 
 
 def _is_named(column: Column) -> bool:
@@ -274,9 +291,13 @@ def close(rows: object) -> None:
     The rows of sheets in a list are closed too, even if they were never started.  Errors are
     logged.  May raise only KeyboardInterrupt and the like, after everything is closed.
     """
+    sheets = _listed_sheets(rows)
+    if not sheets:
+        _close(rows)
+        return
     with ExitStack() as closing:
         closing.callback(_close, rows)
-        for sheet in reversed(_listed_sheets(rows)):
+        for sheet in reversed(sheets):
             if not is_opener(sheet.rows):
                 closing.callback(close, sheet.rows)
 

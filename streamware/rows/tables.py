@@ -74,6 +74,8 @@ def is_piece(row: object) -> bool:
     if type(row) is tuple and len(row) == 2 and is_frame(row[1]):
         columns = hasattr(row[1], "columns")
         raise EncodeError((_GROUPS if columns else _ITERROWS).format(type(row[1]).__name__))
+    if type(row) in (tuple, list, dict):
+        return False
     if is_frame(row):  # a Series is one row of a frame
         return hasattr(row, "columns")
     return (speaks_arrow(row) and not hasattr(row, "_fields")) or is_structured(row)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from itertools import repeat
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -55,9 +57,19 @@ def number_width(code: str, number: float = 0) -> int:
     return len(section) + sum(_MORE.get(len(piece), 0) for piece in _PIECES.findall(pattern))
 
 
+@lru_cache(256)
+def _moment_width(code: str) -> int:
+    """Return the width of any date or duration in this format, estimated in characters."""
+    return number_width(code)
+
+
 def least_width(column: Column) -> int:
     """Return the width that the cells of a column need by its options alone, in characters."""
-    code = column.format or (code_of(column.kind) if column.kind in _KINDS else "@")
+    return _least_width(column.format or (code_of(column.kind) if column.kind in _KINDS else "@"))
+
+
+@lru_cache(256)
+def _least_width(code: str) -> int:
     pattern = _LITERALS.sub("", code.split(";", 1)[0])
     if _DATES.search(pattern):
         return number_width(code)
@@ -83,27 +95,44 @@ def longest_cell(
         formatted: Its first cells.
         text: Returns the characters of a text from its markup; None if a text has none.
     """
-    kinds = (formatted.kinds or [formatted.kind or Kind.EMPTY] * SAMPLED_ROWS)[:SAMPLED_ROWS]
-    longest = 0
-    for at, (kind, token) in enumerate(zip(kinds, formatted.tokens, strict=False)):
-        if token is None or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
-            continue
-        if kind is Kind.TEXT:
-            start = token[:_SAMPLED_BYTES] if text is None else text(token[:_SAMPLED_BYTES])
-            shown = max(text_width(line.decode("utf-8", "ignore")) for line in start.split(b"\n"))
-        else:
+    tokens = formatted.tokens[:SAMPLED_ROWS]
+    if formatted.kind is not None and not formatted.styled:
+        kind = formatted.kind
+        longest = _widest(kind, [t for t in tokens if t is not None], style.code(kind), text)
+    else:
+        longest = 0
+        kinds = formatted.kinds or repeat(formatted.kind or Kind.EMPTY)
+        for at, (kind, token) in enumerate(zip(kinds, tokens, strict=False)):
             cell = (formatted.styled or {}).get(at)
             own = None if cell is None or cell.style is None else cell.style.format
-            code = own or style.code(kind)
-            if code is None and kind in (Kind.NUMBER, Kind.NEGATIVE):
-                shown = len(token)
-            else:
-                shown = number_width(code or "", float(token) if kind is Kind.NUMBER else 0)
-        longest = max(longest, shown)
+            if token is not None:
+                longest = max(longest, _widest(kind, [token], own or style.code(kind), text))
     if not longest and column.kind == "datetime" and column.format is None:
         return number_width(style.zoned)
     room = _ROOM_OF_SUM if column.total == "sum" and longest else 0
     return max(longest + room, least_width(column))
+
+
+def _widest(
+    kind: Kind, tokens: Sequence[bytes], code: str | None, text: Callable[[bytes], bytes] | None
+) -> int:
+    """Return the width of the widest of some cells of one kind and number format."""
+    if not tokens or kind in (Kind.EMPTY, Kind.FORMULA, Kind.BOOL):
+        return 0
+    if kind is Kind.TEXT:
+        starts = (token[:_SAMPLED_BYTES] for token in tokens)
+        return max(map(_lines_width, starts if text is None else map(text, starts)))
+    if code is None and kind in (Kind.NUMBER, Kind.NEGATIVE):
+        return max(map(len, tokens))
+    if kind is Kind.NUMBER:
+        return max(number_width(code or "", float(token)) for token in tokens)
+    return _moment_width(code or "")
+
+
+def _lines_width(text: bytes) -> int:
+    if text.isascii() and b"\n" not in text:
+        return len(text)
+    return max(map(text_width, text.decode("utf-8", "ignore").split("\n")))
 
 
 def title_widths(rows: Sequence[str | Sequence[Any]], zone: tzinfo) -> dict[int, float]:

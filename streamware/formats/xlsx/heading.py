@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from streamware.formats.protocol import Part, interleave
@@ -21,9 +22,16 @@ from streamware.formats.xlsx.cells import (
 from streamware.formats.xlsx.context import WorkbookContext
 from streamware.model.columns import Column, Head
 from streamware.model.sheet_options import SheetOptions
-from streamware.model.style import Style
+from streamware.model.style import Align, Style
 from streamware.values.column_formatter import FormattedColumn
 from streamware.values.kinds import Kind
+
+_LABELS = (Column(0, "title row"), Column(0, "title"))  # for messages
+
+
+@lru_cache(256)
+def _header_style(header: Style, align: Align | None) -> Style:
+    return header.over(Style(align=align))
 
 
 class Heading:
@@ -53,13 +61,12 @@ class Heading:
         self._attachments = attachments  # takes links and notes
         # Index of the style of a header cell, by the alignment of its column.
         self._header_styles = {
-            align: workbook.registry.styles.index(options.header.over(Style(align=align)))
+            align: workbook.registry.styles.index(_header_style(options.header, align))
             for align in dict.fromkeys([None, *(column.align for column in head.columns)])
         }
-        labels = [Column(0, "title row"), Column(0, "title")]
         # Formats the cells of title rows, one at a time.
         self._formatter, titles = formatters(
-            labels, workbook.export, text_rules(workbook), sheet=head.name
+            _LABELS, workbook.export, text_rules(workbook), sheet=head.name
         )
         formatted = titles.format(head.titles, 0).tokens if head.titles else []
         # The header's cells as escaped text; empty if there is no header.

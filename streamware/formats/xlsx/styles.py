@@ -5,6 +5,7 @@ Source: ECMA-376 Part 1 §18.8.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from xml.sax.saxutils import quoteattr
 
 from streamware.errors import LimitError
@@ -118,16 +119,12 @@ class Styles:
     def _format(self, style: Style) -> str:
         """Return the cell format of a style as XML; add what it refers to."""
         number = self._number(style.format or _GENERAL)
-        font = _index(self._fonts, _font(style))
+        font_xml, fill_xml, border_xml, alignment = _elements(style)
+        font = _index(self._fonts, font_xml)
         if font >= MAX_FONTS:
             raise LimitError("fonts of the workbook", limit=MAX_FONTS, actual=font + 1)
-        fill = 0
-        if style.background is not None:
-            color = f'<fgColor rgb="FF{style.background}"/><bgColor indexed="64"/>'
-            xml = f'<fill><patternFill patternType="solid">{color}</patternFill></fill>'
-            fill = _index(self._fills, xml)
-        border = _index(self._borders, _border(style.border))
-        alignment = _alignment(style)
+        fill = _index(self._fills, fill_xml)
+        border = _index(self._borders, border_xml)
         applied = "".join(
             f' apply{name}="1"'
             for name, used in (
@@ -164,6 +161,16 @@ def _index(known: dict[str, int], xml: str) -> int:
 
 def _listed(name: str, items: dict[str, int] | list[str]) -> str:
     return f'<{name} count="{len(items)}">{"".join(items)}</{name}>'
+
+
+@lru_cache(256)
+def _elements(style: Style) -> tuple[str, str, str, str]:
+    """Return the elements that a cell format refers to: font, fill, border; and its alignment."""
+    fill = _FILLS[0]
+    if style.background is not None:
+        color = f'<fgColor rgb="FF{style.background}"/><bgColor indexed="64"/>'
+        fill = f'<fill><patternFill patternType="solid">{color}</patternFill></fill>'
+    return _font(style), fill, _border(style.border), _alignment(style)
 
 
 def _font(style: Style) -> str:
