@@ -262,17 +262,19 @@ class CsvEncoder:
         self._is_uneven = by_rows  # whether that is faster than writing column by column
         # Writes rows in which few cells need care; None without the kernel.
         self._rows = None if locale else self._kernel_rows(columns, context, text_rules, null)
-        self._header = None  # writes the titles, if there are any
-        if self._titles and options.header:
-            (formatter,) = formatters([_TITLE], context, text_rules)
-            self._header = _CsvColumn(formatter, _rewrites(options, None, _TITLE), null)
+        titles = [_TITLE] if self._titles and options.header else []
+        # Writes the titles, if there are any.
+        self._header = [
+            _CsvColumn(formatter, _rewrites(options, None, _TITLE), null)
+            for formatter in formatters(titles, context, text_rules)
+        ]
 
     def start(self) -> bytes:
         """Return the byte order mark and the titles."""
         bom = _BOM if self._options.bom else b""
-        if self._header is None:
+        if not self._header:
             return bom
-        titles = self._header.cells(self._titles, 0)
+        titles = self._header[0].cells(self._titles, 0)
         return bom + (self._delimiter.join(titles) or b'""') + self._line_end
 
     def feed(self, batch: Batch) -> bytes:
