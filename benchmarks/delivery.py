@@ -1,6 +1,6 @@
 """What does delivery over HTTP cost?
 
-The servers run on the loopback interface, each in a process of its own.  There are three tables:
+The servers run on the loopback interface, each in a process of its own.  There are four tables:
 
 - speed: downloads against `encode` without a server, by CPU time without that of the row source,
   and by the clock.
@@ -8,6 +8,8 @@ The servers run on the loopback interface, each in a process of its own.  There 
   are open, against encoding them without a client.
 - load: 32 downloads at once from one worker of uvicorn, against 32 one after another, and how long
   an unrelated view takes to respond meanwhile.
+- paths: downloads of a table of SQLite from uvicorn on the compiled kernel, and from another on the
+  pure path, in turns, by CPU time of the server.
 
 The columns "ratio" are medians of the rounds, and "ratio of lowest" compares the lowest times of
 all rounds, which are those of a quiet machine: noise only adds.  These decide what was reached.
@@ -22,12 +24,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, sleep
 
+from benchmarks import paths
 from benchmarks.clients import Download, get, read_slowly, request
 from benchmarks.process import ROOT, TIMEOUT, ServerProcess
 from benchmarks.served import DATABASE, Baseline, State, fill
@@ -44,6 +47,7 @@ SERVERS = {
     ),
 }
 FORMATS = ("csv", "xlsx")
+PARTS = ("speed", "buffer", "load", "paths")
 AT_ONCE = 32
 RATE = 200_000  # bytes per second that a slow client reads
 WINDOW = 2**16  # bytes that its socket receives before it reads
@@ -53,6 +57,7 @@ SPEED = 0.85  # the CPU ratio of a download, at least
 FREE = 1.3  # the clock ratio of buffering, at most
 CPU = 1.15  # the CPU ratio of downloads at once, at most
 P99 = 0.025  # seconds that the unrelated view takes, at most
+SHARE = 0.6  # the CPU time of the kernel's server, as a part of the pure one's, at most
 
 
 class Server(ServerProcess):
@@ -62,9 +67,10 @@ class Server(ServerProcess):
         name: Name of the server.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, path: str) -> None:
         self.name = name
-        super().__init__(SERVERS[name], folder, {DATABASE: str(folder / "table")}, ready="/ping")
+        environment = paths.environment(path) | {DATABASE: str(folder / "table")}
+        super().__init__(SERVERS[name], folder, environment, ready="/ping")
 
     def state(self) -> State:
         """Return what its process has used so far."""
@@ -72,9 +78,9 @@ class Server(ServerProcess):
 
 
 @contextmanager
-def serving(name: str, folder: Path) -> Iterator[Server]:
-    """Start a server, warm it up with a few rows, and stop it in the end."""
-    server = Server(name, folder)
+def serving(name: str, folder: Path, path: str | None = None) -> Iterator[Server]:
+    """Start a server on a path, warm it up with a few rows, and stop it in the end."""
+    server = Server(name, folder, path or paths.here())
     try:
         for form in FORMATS:
             _downloaded(server.port, f"/orders?rows=20&format={form}")
@@ -328,6 +334,76 @@ def _load_line(form: str, way: str, found: dict[tuple[str, str], list[LoadRun]])
     return [*figures, f"{ratio:.2f}", f"{lowest:.2f}", most, reached]
 
 
+# Paths
+
+
+@dataclass(frozen=True, slots=True)
+class PathRun:
+    """A download in one round.
+
+    Attributes:
+        cpu: CPU time of the server.
+        wall: Time of the client by the clock.
+    """
+
+    cpu: float
+    wall: float
+
+
+Downloads = dict[tuple[str, str], list[PathRun]]
+"""The rounds, by format and path."""
+
+
+def measure_paths(folder: Path, rows: int, rounds: int) -> Downloads:
+    """Return the downloads of a table, from a server for each path, which take turns."""
+    fill(str(folder / "table"), rows)
+    found: Downloads = {}
+    with ExitStack() as stack:
+        servers = {}
+        for path in paths.available():
+            (folder / path).mkdir()
+            (folder / path / "table").symlink_to(folder / "table")
+            servers[path] = stack.enter_context(serving("uvicorn", folder / path, path))
+        for _ in range(rounds):
+            for form in FORMATS:
+                for path, server in servers.items():
+                    found.setdefault((form, path), []).append(_path_run(server, form))
+    return found
+
+
+def _path_run(server: Server, form: str) -> PathRun:
+    before = server.state().cpu
+    wall = _downloaded(server.port, f"/table?format={form}")
+    return PathRun(server.state().cpu - before, wall)
+
+
+def report_paths(found: Downloads, rows: int) -> str:
+    """Return the table of paths."""
+    titles = (
+        *("a table of SQLite, uvicorn", "path", "server CPU µs a row", "lowest", "clock s"),
+        *("CPU ratio", "ratio of lowest", "at most", "reached"),
+    )
+    return table(titles, (_path_line(*key, found, rows) for key in found), ("path",))
+
+
+def _path_line(form: str, path: str, found: Downloads, rows: int) -> list[str]:
+    each = found[form, path]
+    lowest = min(one.cpu for one in each)
+    figures = [
+        form,
+        path,
+        f"{median(one.cpu for one in each) / rows * 1e6:.2f}",
+        f"{lowest / rows * 1e6:.2f}",
+        f"{median(one.wall for one in each):.2f}",
+    ]
+    if path != paths.KERNEL:
+        return [*figures, *[""] * 4]
+    pure = found[form, paths.PURE]
+    ratio = median(one.cpu / other.cpu for one, other in zip(each, pure, strict=True))
+    quiet = lowest / min(one.cpu for one in pure)
+    return [*figures, f"{ratio:.2f}", f"{quiet:.2f}", f"{SHARE:g}", _reached(quiet <= SHARE)]
+
+
 def _reached(reached: bool) -> str:
     return "yes" if reached else "no"
 
@@ -338,9 +414,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--each", type=int, default=20_000, help="rows of each of 32 downloads")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("speed", "buffer", "load"), action="append")
+    parser.add_argument("--only", choices=PARTS, action="append")
     options = parser.parse_args()
-    wanted = options.only or ("speed", "buffer", "load")
+    wanted = options.only or PARTS
     print(conditions("benchmarks.delivery", ("streamware", "uvicorn", "uvloop", "gunicorn")))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -357,7 +433,12 @@ def main() -> None:
             )
         if "load" in wanted:
             print(f"{options.each:,} orders each, {options.rounds} rounds\n")
-            print(report_load(measure_load(folder, options.each, options.rounds)))
+            print(report_load(measure_load(folder, options.each, options.rounds)), "\n", flush=True)
+        if "paths" in wanted:
+            print(f"{options.rows:,} orders from SQLite, {options.rounds} rounds\n")
+            with tempfile.TemporaryDirectory() as own:
+                downloads = measure_paths(Path(own), options.rows, options.rounds)
+                print(report_paths(downloads, options.rows))
 
 
 if __name__ == "__main__":

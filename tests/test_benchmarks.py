@@ -440,7 +440,7 @@ def test_memory_leaves_out_slow_cases() -> None:
 
 
 def test_the_loop_is_watched_in_every_way() -> None:
-    found = loop.measure(200)
+    found = loop.once(200, "xlsx")
     assert list(found) == list(loop.WAYS)
     assert all(delays.p50 <= delays.p99 <= delays.worst for delays in found.values())
 
@@ -520,6 +520,26 @@ def test_load_is_judged_by_cpu_time_and_by_the_unrelated_view(
     found = {("csv", "in turn"): [spent(10.0)], ("csv", "together"): [spent(cpu, pings)]}
     last = delivery.report_load(found).splitlines()[-1]
     assert last.endswith(f"| 1.15, 25 ms | {reached} |")
+
+
+def test_the_kernel_is_judged_by_the_cpu_time_of_its_server() -> None:
+    found = {
+        ("csv", "kernel"): [delivery.PathRun(1.2, 2.0), delivery.PathRun(1.5, 3.0)],
+        ("csv", "pure"): [delivery.PathRun(2.0, 2.0), delivery.PathRun(2.5, 3.0)],
+    }
+    kernel, pure = delivery.report_paths(found, 1_000_000).splitlines()[-2:]
+    assert kernel == "| csv | kernel | 1.35 | 1.20 | 2.50 | 0.60 | 0.60 | 0.6 | yes |"
+    assert pure == "| csv | pure | 2.25 | 2.00 | 2.50 |  |  |  |  |"
+
+
+def test_delays_are_medians_of_the_rounds_of_each_path() -> None:
+    def delays(seconds: float) -> dict[str, loop.Delays]:
+        return {name: loop.Delays(0.001, seconds, 2 * seconds, 1.0) for name in loop.WAYS}
+
+    found = {"kernel": [delays(0.003), delays(0.002), delays(0.009)], "pure": [delays(0.005)]}
+    lines = loop.report(found).splitlines()
+    assert "| aencode, rows | kernel | 1.00 | 3.00 | 6.00 | 1.0 | 4 |" in lines
+    assert "| aencode, rows | pure | 1.00 | 5.00 | 10.00 | 1.0 |  |" in lines
 
 
 def test_a_response_that_was_cut_is_an_error() -> None:
@@ -618,7 +638,7 @@ def test_memory_is_judged_by_how_it_grows(more: float, reached: str) -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("part", ["speed", "buffer", "load"])
+@pytest.mark.parametrize("part", delivery.PARTS)
 def test_delivery_prints_a_table(
     part: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -629,8 +649,9 @@ def test_delivery_prints_a_table(
     delivery.main()
     printed = capfd.readouterr().out
     assert "| --- | ---: |" in printed
-    assert printed.count("\n| csv, ") == 2
-    assert printed.count("\n| xlsx, ") == 2
+    lines = len(paths.available()) if part == "paths" else 2
+    assert printed.count("\n| csv") == lines
+    assert printed.count("\n| xlsx") == lines
 
 
 LINE = Line("SQLite", "flask", "sw.Export(rows)")
@@ -693,7 +714,7 @@ def test_sources_are_measured(
     [
         ("speed", "--rows 50 --rounds 1 --workload numbers --format csv --only csv.writer"),
         ("memory", "--rows 100 200"),
-        ("loop", "--rows 50 --format csv"),
+        ("loop", "--rows 50 --rounds 1 --format csv"),
         ("first_chunk", "--rows 50"),
         ("scratch", "--times 20 --megabytes 2 --rounds 1"),
         ("workbooks", "--rows 80 --large 3000 --rounds 1 --only sheets"),
