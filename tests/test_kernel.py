@@ -43,7 +43,7 @@ def plan(**changes: Any) -> Any:
     stated: dict[str, Any] = {
         "row": (b"", None, b"\n"),
         "columns": [column, column],
-        "text": (bytes(128), (b"",), None, "", 100, False, False, False),
+        "text": (bytes(128), (b"",), None, "", 100, False, False),
         "values": (b"true", b"false", None, 0, 0, "."),
     } | changes
     rules = module.native.Rules(text=stated.pop("text"), values=stated.pop("values"))
@@ -60,9 +60,9 @@ def plan(**changes: Any) -> Any:
         ({"columns": [(None, 1, (5,) * 10)]}, TypeError),
         ({"rules": 5}, TypeError),
         ({"columns": [(None, 1, ((b"", b""),))]}, ValueError),
-        ({"text": (bytes(5), (b"",), None, "", 100, False, False, False)}, ValueError),
-        ({"text": (b"\x07" * 128, (b"",), None, "", 100, False, False, False)}, ValueError),
-        ({"text": (bytes(128), (b"",), bytes(3), "", 100, False, False, False)}, ValueError),
+        ({"text": (bytes(5), (b"",), None, "", 100, False, False)}, ValueError),
+        ({"text": (b"\x07" * 128, (b"",), None, "", 100, False, False)}, ValueError),
+        ({"text": (bytes(128), (b"",), bytes(3), "", 100, False, False)}, ValueError),
         ({"values": (b"", b"", (1,), 0, 0, ".")}, TypeError),
     ],
 )
@@ -126,7 +126,7 @@ row = (1, 2.5, 1e300, "text", "\\u20ac" * 9, True, None, day.date(), day, day.re
 
 def rules():
     return native.Rules(
-        text=(bytes(128), (b"",), bytes(128), "\\xa0", 100, True, False, False),
+        text=(bytes(128), (b"",), bytes(128), "\\xa0", 100, False, False),
         values=(b"true", b"false", None, 0, 0, ","),
     )
 

@@ -9,16 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain
 from typing import ClassVar, Literal, Self
 
 from streamware.formats.kernel_rows import (
     KINDS,
+    Around,
     KernelColumn,
     KernelRow,
     KernelRows,
     kernel_rows,
+    markup_of,
 )
 from streamware.formats.language import LANGUAGES, MAX_TAG, fallbacks, language_of
 from streamware.formats.localized import LocaleFormatter, Rewrite, languages, with_comma
@@ -33,6 +35,7 @@ from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
 
 _BOM = b"\xef\xbb\xbf"
+_MOST_OPTIONS = 64  # whose markup is kept for further documents
 _TITLE = Column(0, "title")  # of the titles
 _GROUPS = re.compile("[#0?],[#0?]")  # in a number format: 1,234
 # What a cell may contain without being quoted, so that it cannot be the delimiter.
@@ -234,21 +237,82 @@ class CsvEncoder:
 
     def __init__(self, options: Csv, columns: Sequence[Column], context: Context) -> None:
         self._options = options  # of the format, with the reader's language applied
+        self._columns = columns  # of the sheet
+        self._context = context  # of the export
+        guards = options.guard or context.values.formula_text == "error"
+        # How values are written.
+        self._text_rules = _text_rules(
+            options.delimiter, always=options.quoting != "minimal", formulas=guards
+        )
+        self._line_end = options.line_end.encode()  # after each line
+        self._lines: _Lines | None = None  # writes rows in Python, once it is needed
+        # Writes rows in which few cells need care; None without the kernel.
+        self._rows = None if options.localized else self._kernel_rows()
+
+    def start(self) -> bytes:
+        """Return the byte order mark and the titles."""
+        options = self._options
+        bom = _BOM if options.bom else b""
+        titles = [column.title for column in self._columns if column.title is not None]
+        if not titles or not options.header:
+            return bom
+        (formatter,) = formatters([_TITLE], self._context, self._text_rules)
+        written = _CsvColumn(formatter, _rewrites(options, None, _TITLE), _null(options))
+        cells = written.cells(titles, 0)
+        return bom + (options.delimiter.encode().join(cells) or b'""') + self._line_end
+
+    def feed(self, batch: Batch) -> bytes:
+        """Return a line for each row."""
+        if not self._columns:
+            return self._line_end * batch.count
+        if self._rows is not None and batch.count:
+            written = self._rows.write(batch, batch.first)
+            if written is not None:
+                return written
+        return self._in_python().lines(batch)
+
+    def flush(self) -> bytes:
+        """Return nothing: no row is held back."""
+        return b""
+
+    def finish(self) -> bytes:
+        """Return nothing: the document ends with its last row."""
+        return b""
+
+    def abort(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def _kernel_rows(self) -> KernelRows | None:
+        row, first, later = _stated(self._options, alone=len(self._columns) == 1)
+        columns = [
+            KernelColumn(column, later if at else first) for at, column in enumerate(self._columns)
+        ]
+        return kernel_rows(
+            row, columns, self._pieces, text_rules=self._text_rules, context=self._context
+        )
+
+    def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
+        return self._in_python().pieces(at, cells, first)
+
+    def _in_python(self) -> _Lines:
+        if self._lines is None:
+            self._lines = _Lines(self._options, self._columns, self._context, self._text_rules)
+        return self._lines
+
+
+class _Lines:
+    """Writes rows as lines without the kernel."""
+
+    def __init__(
+        self, options: Csv, columns: Sequence[Column], context: Context, text_rules: TextRules
+    ) -> None:
         self._delimiter = options.delimiter.encode()  # between the cells of a line
         self._line_end = options.line_end.encode()  # after each line
         self._alone = len(columns) == 1  # readers skip a blank line, so an empty cell is quoted
-        # Titles of the columns that have one.
-        self._titles = [column.title for column in columns if column.title is not None]
-        guards = options.guard or context.values.formula_text == "error"
-        text_rules = _text_rules(
-            options.delimiter, always=options.quoting != "minimal", formulas=guards
-        )
         locale = None
         if options.localized and options.language is not None:
             locale = LocaleFormatter(options.language, context.receipt.converted)
-        null = options.null.encode("utf-8", "replace")
-        if options.quoting == "all":
-            null = b'"' + null + b'"'
+        null = _null(options)
         by_rows = len(columns) > WIDE and all(map(_is_plain, columns))
         # What messages call the columns, if rows are so wide that they are written row by row.
         self._names = [label(column, at) for at, column in enumerate(columns) if by_rows]
@@ -258,31 +322,11 @@ class CsvEncoder:
             for formatter, column in zip(formatters(own, context, text_rules), own, strict=True)
         ]
         # Writes rows in which nothing needs care.
-        self._plain = _plain_lines(options, columns, context, null, guards=guards)
+        self._plain = _plain_lines(options, columns, context, null, guards=text_rules.formulas)
         self._is_uneven = by_rows  # whether that is faster than writing column by column
-        # Writes rows in which few cells need care; None without the kernel.
-        self._rows = None if locale else self._kernel_rows(columns, context, text_rules, null)
-        titles = [_TITLE] if self._titles and options.header else []
-        # Writes the titles, if there are any.
-        self._header = [
-            _CsvColumn(formatter, _rewrites(options, None, _TITLE), null)
-            for formatter in formatters(titles, context, text_rules)
-        ]
 
-    def start(self) -> bytes:
-        """Return the byte order mark and the titles."""
-        bom = _BOM if self._options.bom else b""
-        if not self._header:
-            return bom
-        titles = self._header[0].cells(self._titles, 0)
-        return bom + (self._delimiter.join(titles) or b'""') + self._line_end
-
-    def feed(self, batch: Batch) -> bytes:
+    def lines(self, batch: Batch) -> bytes:
         """Return a line for each row."""
-        if self._rows is not None and batch.count:
-            written = self._rows.write(batch, batch.first)
-            if written is not None:
-                return written
         # A row with a very long text comes alone, and orjson reserves eight times its length.
         if self._is_uneven and self._plain is not None and batch.count > 1:
             written = self._plain.lines(batch)
@@ -294,34 +338,14 @@ class CsvEncoder:
             column.cells(values, batch.first)
             for column, values in zip(self._columns, batch.columns, strict=True)
         ]
-        if not columns:
-            return self._line_end * batch.count
         self._is_uneven = 4 * sum(column.uneven for column in self._columns) >= len(columns)
         if self._alone:
             columns = [[cell or b'""' for cell in columns[0]]]
         lines = map(self._delimiter.join, zip(*columns, strict=True))
         return self._line_end.join([*lines, b""])
 
-    def _kernel_rows(
-        self, columns: Sequence[Column], context: Context, text_rules: TextRules, null: bytes
-    ) -> KernelRows | None:
-        if self._alone:
-            null = null or b'""'
-        quoted = _quoted_kinds(self._options)
-        stated = []
-        for at, column in enumerate(columns):
-            delimiter = self._delimiter if at else b""
-            around = {
-                kind: (delimiter + b'"', b'"') if kind in quoted else (delimiter, b"")
-                for kind in KINDS
-            }
-            stated.append(KernelColumn(column=column, empty=delimiter + null, around=around))
-        row = KernelRow(
-            start=b"", end=self._line_end, decimal=self._options.decimal, asks_empty=self._alone
-        )
-        return kernel_rows(row, stated, self._pieces, text_rules=text_rules, context=context)
-
-    def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
+    def pieces(self, at: int, cells: Sequence[object], first: int) -> Sequence[bytes]:
+        """Return some cells of a column with what is before each in its row."""
         if self._names:
             tokens = self._columns[0].cells(cells, first, self._names[at : at + 1])
         else:
@@ -338,17 +362,6 @@ class CsvEncoder:
         width = len(self._names)
         lines = [tokens[at : at + width] for at in range(0, len(tokens), width)]
         return self._line_end.join([*map(self._delimiter.join, lines), b""])
-
-    def flush(self) -> bytes:
-        """Return nothing: no row is held back."""
-        return b""
-
-    def finish(self) -> bytes:
-        """Return nothing: the document ends with its last row."""
-        return b""
-
-    def abort(self) -> None:
-        """Do nothing: there is nothing to release."""
 
 
 class _CsvColumn:
@@ -424,6 +437,30 @@ def _plain_lines(
     if context.values.formula_text == "off":
         guard = None
     return PlainLines(delimiter, options.line_end.encode(), null, guard)
+
+
+@lru_cache(_MOST_OPTIONS)
+def _stated(
+    options: Csv, *, alone: bool
+) -> tuple[KernelRow, tuple[Around, ...], tuple[Around, ...]]:
+    """Return the markup of a row, of its first column, and of the others; `alone`: it has one."""
+    quoted, null = _quoted_kinds(options), _null(options)
+    if alone:  # readers skip a blank line
+        null = null or b'""'
+
+    def markup(before: bytes) -> tuple[Around, ...]:
+        plain, in_quotes = (before, b""), (before + b'"', b'"')
+        around = {kind: in_quotes if kind in quoted else plain for kind in KINDS}
+        return markup_of(before + null, around)
+
+    row = KernelRow(b"", options.line_end.encode(), decimal=options.decimal, asks_empty=alone)
+    return row, markup(b""), markup(options.delimiter.encode())
+
+
+def _null(options: Csv) -> bytes:
+    """Return the text of an empty cell."""
+    null = options.null.encode("utf-8", "replace")
+    return b'"' + null + b'"' if options.quoting == "all" else null
 
 
 def _is_plain(column: Column) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from streamware.errors import CellError
-from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows
+from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows, markup_of
 from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.text import formatters, unique
 from streamware.model.columns import Batch, Column
@@ -176,7 +176,7 @@ class _JsonColumn:
         """Return the markup of the member."""
         key = self._key
         around = {kind: (key, b"") if kind in _UNQUOTED else (key + b'"', b'"') for kind in KINDS}
-        return KernelColumn(column=column, empty=key + b"null", around=around)
+        return KernelColumn(column, markup_of(key + b"null", around))
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """Return the parts of the column in every row."""

@@ -83,18 +83,14 @@ class KernelColumn(NamedTuple):
 
     Attributes:
         column: The column.
-        empty: An empty cell.
-        around: What stands around the text of the other cells, by their kind.
-        spaced: The same for a text with blanks at its edges, if that differs.
-        reference: What stands before the number of the row, which is before `around`; None if cells
+        markup: What stands around the text of cells, by their kind; see `markup_of`.
+        reference: What stands before the number of the row, which is before `markup`; None if cells
             have no number.
         spliced: Whether Python writes all of its cells.
     """
 
     column: Column
-    empty: bytes
-    around: Mapping[Kind, Around]
-    spaced: Around | None = None
+    markup: tuple[Around, ...]
     reference: bytes | None = None
     spliced: bool = False
 
@@ -115,6 +111,20 @@ class KernelRow(NamedTuple):
     number: bytes | None = None
     decimal: str = "."
     asks_empty: bool = False
+
+
+def markup_of(
+    empty: bytes, around: Mapping[Kind, Around], spaced: Around | None = None
+) -> tuple[Around, ...]:
+    """Return the markup of a column.
+
+    Args:
+        empty: An empty cell.
+        around: What stands around the text of the other cells, by their kind.
+        spaced: The same for a text with blanks at its edges, if that differs.
+    """
+    text, *others = map(around.__getitem__, KINDS)
+    return (empty, b""), text, spaced or text, *others
 
 
 def kernel_rows(
@@ -153,15 +163,17 @@ class KernelRows:
     ) -> None:
         values = context.values
         longest = min(_LONGEST, context.limits.cell_characters or _LONGEST)
-        choices = (longest, any(each.spaced for each in columns), row)
         types = _types(values, text_rules)
         try:
-            rules = _known_rules(text_rules, values, *choices)
+            rules = _known_rules(text_rules, values, longest, row)
         except TypeError:  # the zones of dateutil cannot be hashed
-            rules = _rules(text_rules, values, *choices)
+            rules = _rules(text_rules, values, longest, row)
         self._plan: Any = native.Plan(  # type: ignore[union-attr]  # `kernel_rows` has looked
             row=(row.start, row.number, row.end),
-            columns=[_stated(column, types) for column in columns],
+            columns=[
+                (each.reference, types & _TYPES_OF_KIND[each.column.kind], each.markup)
+                for each in columns
+            ],
             rules=rules,
         )
         self._width = len(columns)  # the number of columns
@@ -228,23 +240,15 @@ def _in_lists(columns: Iterable[Sequence[object]]) -> list[Any]:
 # What the kernel is told ----------------------------------------------------------------------
 
 
-def _stated(column: KernelColumn, types: int) -> tuple[bytes | None, int, tuple[Around, ...]]:
-    text = column.around[Kind.TEXT]
-    others = map(column.around.__getitem__, KINDS[1:])
-    known = types & _TYPES_OF_KIND[column.column.kind]
-    return column.reference, known, ((column.empty, b""), text, column.spaced or text, *others)
-
-
 def _rules(
     text_rules: TextRules,
     values: Values,
     longest: int,
-    edges: bool,
     row: KernelRow,
 ) -> Any:
     """Return what the kernel knows of text and values, which many documents share."""
     return native.Rules(  # type: ignore[union-attr]  # `kernel_rows` has looked
-        text=_text(text_rules, values, longest, edges=edges, asks_empty=row.asks_empty),
+        text=_text(text_rules, values, longest, asks_empty=row.asks_empty),
         values=_values(text_rules, values, row.decimal),
     )
 
@@ -278,8 +282,8 @@ def _values(
 
 
 def _text(
-    text_rules: TextRules, values: Values, longest: int, *, edges: bool, asks_empty: bool
-) -> tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool, bool]:
+    text_rules: TextRules, values: Values, longest: int, *, asks_empty: bool
+) -> tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool]:
     escape, spreadsheet = text_rules.escape, text_rules.spreadsheet
     actions = bytearray(128)
     for byte in CONTROLS + b"\r" * spreadsheet:
@@ -295,9 +299,7 @@ def _text(
     guards = text_rules.formulas and values.formula_text != "off"
     guarded, starts = _guarded(guard_of(text_rules.delimiter)) if guards else (None, "")
     most = min(longest, UTF16_CELL // 2) if spreadsheet else longest
-    return (
-        bytes(actions), tuple(replacements), guarded, starts, most, edges, spreadsheet, asks_empty,
-    )  # fmt: skip
+    return bytes(actions), tuple(replacements), guarded, starts, most, spreadsheet, asks_empty
 
 
 def _guarded(guard: FormulaGuard) -> tuple[bytes, str]:

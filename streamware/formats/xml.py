@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from unicodedata import normalize
 
 from streamware.errors import EncodeError
-from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows
+from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows, markup_of
 from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.text import MARKUP, formatters, unique
 from streamware.model.columns import Batch, Column
@@ -250,8 +250,7 @@ class _XmlColumn:
         around = (self.before + self._opening, self._closing)
         return KernelColumn(
             column=self._column,
-            empty=self.before + self._null,
-            around=dict.fromkeys(KINDS, around),
+            markup=markup_of(self.before + self._null, dict.fromkeys(KINDS, around)),
             spliced=self.is_attribute,  # other characters are escaped there
         )
 

@@ -9,7 +9,7 @@ class Rules:
     def __new__(
         cls,
         *,
-        text: tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool, bool],
+        text: tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool],
         values: tuple[bytes, bytes, tuple[int, int, int] | None, int, int, str],
     ) -> Self: ...
 

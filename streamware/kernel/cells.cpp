@@ -92,20 +92,21 @@ bool CellWriter::splice(PyObject *written) {
 
 // Leave room for the markup, for any number, and for what `close` appends.
 void CellWriter::open(const ColumnPlan &column, Kind kind) {
-    out_.reserve(column.longest + number_length_ + 2 * LONGEST_NUMBER);
+    const size_t markup = column.reference.size() + column.markup->longest;
+    out_.reserve(markup + number_length_ + 2 * LONGEST_NUMBER);
     if (column.numbered) {
         out_.put(column.reference);
         out_.put({number_, number_length_});
     }
-    out_.put(column.markup[kind].before);
+    out_.put(column.markup->kinds[kind].before);
 }
 
 Written CellWriter::close(const ColumnPlan &column, Kind kind) {
-    out_.append(column.markup[kind].after);
+    out_.append(column.markup->kinds[kind].after);
     return Written::DONE;
 }
 
-void CellWriter::put_empty(const ColumnPlan &column) { out_.append(column.markup[EMPTY].before); }
+void CellWriter::put_empty(const ColumnPlan &column) { out_.append(column.markup->kinds[EMPTY].before); }
 
 void CellWriter::use_decimal_sign(size_t from) {
     if (plan_.rules->values.decimal == '.') return;

@@ -35,20 +35,14 @@ bool read_bytes(PyObject *given, std::string &into) {
     return true;
 }
 
-bool read_column(PyObject *given, ColumnPlan &column) {
-    PyObject *reference, *markup;
-    if (!PyArg_ParseTuple(given, "OIO!", &reference, &column.types, &PyTuple_Type, &markup)) {
-        return false;
-    }
-    column.numbered = reference != Py_None;
-    if (column.numbered && !read_bytes(reference, column.reference)) return false;
-    if (PyTuple_GET_SIZE(markup) != KINDS) {
+bool read_markup(PyObject *given, ColumnMarkup &markup) {
+    if (!PyTuple_Check(given) || PyTuple_GET_SIZE(given) != KINDS) {
         PyErr_Format(PyExc_ValueError, "a column must have the markup of %d kinds", int{KINDS});
         return false;
     }
-    for (int kind = 0; kind < KINDS; ++kind) {
-        PyObject *pair = PyTuple_GET_ITEM(markup, kind);
-        Markup &read = column.markup[static_cast<size_t>(kind)];
+    for (size_t kind = 0; kind < KINDS; ++kind) {
+        PyObject *pair = PyTuple_GET_ITEM(given, static_cast<Py_ssize_t>(kind));
+        Markup &read = markup.kinds[kind];
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
             PyErr_SetString(PyExc_TypeError, "markup must be in pairs of bytes");
             return false;
@@ -57,8 +51,7 @@ bool read_column(PyObject *given, ColumnPlan &column) {
             || !read_bytes(PyTuple_GET_ITEM(pair, 1), read.after)) {
             return false;
         }
-        const size_t size = read.before.size() + read.after.size() + column.reference.size();
-        column.longest = std::max(column.longest, size);
+        markup.longest = std::max(markup.longest, read.before.size() + read.after.size());
     }
     return true;
 }
@@ -67,9 +60,22 @@ bool read_columns(PyObject *given, std::vector<ColumnPlan> &columns) {
     Reference list(PySequence_Fast(given, "columns must be a sequence"));
     if (!list) return false;
     columns.resize(static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get())));
+    PyObject *last = nullptr;
+    std::shared_ptr<const ColumnMarkup> shared;
     for (size_t at = 0; at < columns.size(); ++at) {
+        ColumnPlan &column = columns[at];
         PyObject *item = PySequence_Fast_GET_ITEM(list.get(), static_cast<Py_ssize_t>(at));
-        if (!read_column(item, columns[at])) return false;
+        PyObject *reference, *markup;
+        if (!PyArg_ParseTuple(item, "OIO", &reference, &column.types, &markup)) return false;
+        column.numbered = reference != Py_None;
+        if (column.numbered && !read_bytes(reference, column.reference)) return false;
+        if (markup != last) {
+            auto read = std::make_shared<ColumnMarkup>();
+            if (!read_markup(markup, *read)) return false;
+            shared = std::move(read);
+            last = markup;
+        }
+        column.markup = shared;
     }
     return true;
 }
@@ -113,14 +119,13 @@ bool read_replacements(PyObject *given, TextRules &rules) {
 
 bool read_text(PyObject *given, TextRules &rules) {
     PyObject *actions, *replacements, *guarded, *starts;
-    int edges, blank, asked;
-    if (!PyArg_ParseTuple(given, "OO!OOnppp", &actions, &PyTuple_Type, &replacements, &guarded,
-            &starts, &rules.most, &edges, &blank, &asked)
+    int spreadsheet, asked;
+    if (!PyArg_ParseTuple(given, "OO!OOnpp", &actions, &PyTuple_Type, &replacements, &guarded,
+            &starts, &rules.most, &spreadsheet, &asked)
         || !read_table(actions, rules.actions) || !read_replacements(replacements, rules)) {
         return false;
     }
-    rules.edges = edges;
-    rules.empty_blank = blank;
+    rules.edges = rules.empty_blank = spreadsheet;
     rules.empty_asked = asked;
     rules.guards = guarded != Py_None;
     if (rules.guards) {

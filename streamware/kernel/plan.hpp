@@ -34,12 +34,16 @@ struct Markup {
     std::string before, after;
 };
 
+struct ColumnMarkup {
+    std::array<Markup, KINDS> kinds;
+    size_t longest = 0;  // bytes
+};
+
 struct ColumnPlan {
     std::string reference;  // before the number of the row, if `numbered`
     bool numbered = false;
     unsigned types = 0;
-    std::array<Markup, KINDS> markup;
-    size_t longest = 0;  // bytes of the longest markup, and of the reference
+    std::shared_ptr<const ColumnMarkup> markup;  // columns next to each other may share it
 };
 
 struct ValueRules {
