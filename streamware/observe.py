@@ -120,6 +120,8 @@ class Watch:
 
     def _report(self, event: str) -> None:
         """Notify all observers, even if one raises KeyboardInterrupt or the like."""
+        if not self._observers:
+            return
         with ExitStack() as reporting:
             for observer in reversed(self._observers):
                 report = partial(_notify, observer, event)

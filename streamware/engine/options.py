@@ -79,7 +79,11 @@ def resolve(options: EncodeOptions) -> ResolvedOptions:
     """
     if unknown := options.keys() - _KNOWN:
         raise TypeError(f"unknown option {min(unknown)!r}; the options are {', '.join(_KNOWN)}")
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {
+        name: value
+        for name, value in options.items()
+        if value is not None and value is not getattr(_DEFAULTS, name)
+    }
     if not given:
         return _DEFAULTS
     if "columns" in given:

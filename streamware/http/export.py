@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, Literal, get_args
 
@@ -178,7 +179,6 @@ class Export(Application):
     def _response_headers(
         self, format_: Format, *, gzip: bool, locale: str | None
     ) -> list[tuple[str, str]]:
-        name = with_extension(self._filename, format_.extension, extensions())
         depends_on = {
             "Accept": len(self._formats) > 1,
             "Accept-Encoding": self._compress and format_.compressible,
@@ -187,7 +187,7 @@ class Export(Application):
         varies = [field for field, depends in depends_on.items() if depends]
         defaults = [
             ("Content-Type", format_.media_type),
-            ("Content-Disposition", content_disposition(name)),
+            ("Content-Disposition", _disposition(str(self._filename), format_.extension)),
             *DEFAULT_HEADERS,
             *([("Vary", ", ".join(varies))] if varies else []),
             *([("Content-Language", locale)] if locale else []),
@@ -290,6 +290,12 @@ class Entry:
     name: str
     varies: bool
     make_job: Callable[[str | None, tzinfo | None], Job]
+
+
+@lru_cache(256)
+def _disposition(filename: str, extension: str) -> str:
+    """Return the `Content-Disposition` of a document that has this extension."""
+    return content_disposition(with_extension(filename, extension, extensions()))
 
 
 def _languages(format_: Format) -> Container[str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from streamware.formats.language import fallbacks
@@ -17,11 +18,13 @@ from streamware.formats.language import fallbacks
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
 _MEDIA_RANGE = re.compile(r"[^\s/]+/[^\s/]+")
 _LANGUAGE = re.compile(r"[a-z]{1,8}(?:-[a-z0-9]{1,8})*", re.ASCII)
+_KEPT = 32  # headers whose meaning is kept, because most clients send the same ones
 _LANGUAGE_LENGTH = 35  # RFC 5646 §4.4.1: implementations must accept at least this
 _WEIGHT = re.compile(r"\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}", re.ASCII)
 
 
-def media_ranges(header: str) -> dict[str, float]:
+@lru_cache(_KEPT)
+def media_ranges(header: str) -> Mapping[str, float]:
     """Return the media ranges of an `Accept` header in lower case, with their weights, 0 to 1.
 
     Parameters other than `q` are ignored: `text/csv;header=present` means `text/csv`.  If that
@@ -66,6 +69,7 @@ def choose(
     return weights.index(best) if best else None
 
 
+@lru_cache(_KEPT)
 def accepts_gzip(header: str | None) -> bool:
     """Return whether an `Accept-Encoding` header allows gzip, by name or by `*`.
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from threading import RLock
 from time import monotonic
@@ -126,6 +125,16 @@ def status_line(answer: Answer) -> str:
     return f"{answer.status.value} {answer.status.phrase}"
 
 
+def call_each(calls: Sequence[Callable[[], object]]) -> None:
+    """Call each function, even if an earlier one failed."""
+    for at, call in enumerate(calls, 1):
+        try:
+            call()
+        except BaseException:
+            call_each(calls[at:])
+            raise
+
+
 class ContextIterator:
     """An iterable of chunks that runs all its steps in one context, and ends once.
 
@@ -173,21 +182,23 @@ class ContextIterator:
         if self._generation != generation():
             self._over = True
             return
-        with ExitStack() as leaving:
-            try:
-                self._run(self._end_once, leaving)
-            except RuntimeError:  # another thread is in a step, and will see that no more is wanted
-                self.cancel()
+        leaving: list[Callable[[], None]] = []
+        try:
+            self._run(self._end_once, leaving)
+        except RuntimeError:  # another thread is in a step, and will see that no more is wanted
+            self.cancel()
+        finally:
+            call_each(leaving)
 
     def __del__(self) -> None:
         # The last resort: a middleware forgot close(), or dropped the response.
         if not getattr(self, "_over", True):
             self.close()
 
-    def _end_once(self, leaving: ExitStack) -> None:
+    def _end_once(self, leaving: list[Callable[[], None]]) -> None:
         if not self._over:
             self._over = True
-            leaving.callback(self.leave)
+            leaving.append(self.leave)
             self.end()
 
     def step(self) -> bytes:
@@ -409,14 +420,17 @@ class Body(ContextIterator):
     def leave(self) -> None:
         """Release what the rows needed, and report the end."""
         run = self._context.run
-        with ExitStack() as ending:  # last to first; each runs even if an earlier one failed
-            ending.callback(run, self._watch.done)
-            ending.callback(run, self._conclude)
-            ending.callback(run, self._lease.leave)
-            if isinstance(self._chunks, Buffered):
-                ending.callback(self._release, last=True)  # if there was no producer
-                ending.callback(self._chunks.join)
-            ending.callback(self._release, last=True)
+        release: list[Callable[[], object]] = [self._release_last]
+        if isinstance(self._chunks, Buffered):
+            release += [self._chunks.join, self._release_last]  # again, if there was no producer
+        call_each(
+            [
+                *release,
+                lambda: run(self._lease.leave),
+                lambda: run(self._conclude),
+                lambda: run(self._watch.done),
+            ]
+        )
 
     def _conclude(self) -> None:
         error, self._error = self._error, None  # its traceback refers to this body
@@ -444,6 +458,9 @@ class Body(ContextIterator):
         """Release what the rows needed, if they are closed."""
         if self._rows_closed:
             self._release(last=False)
+
+    def _release_last(self) -> None:
+        self._release(last=True)
 
     def _release(self, *, last: bool) -> None:
         """Release what the rows needed; in the server's context, not in that of the steps."""
@@ -482,5 +499,6 @@ def _hold_contexts() -> list[ContextHold]:
     for name, module in _HOLDERS.items():
         is_handling = getattr(sys.modules.get(name), "has_request_context", None)
         if is_handling is not None and is_handling():
-            holds.append(importlib.import_module(module).hold_contexts())
+            held = sys.modules.get(module) or importlib.import_module(module)
+            holds.append(held.hold_contexts())
     return holds

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar, Token, copy_context
 from functools import partial
 from importlib.metadata import version
@@ -36,6 +36,7 @@ from typing import Any, cast
 import flask
 import flask.globals
 
+from streamware.http.wsgi import call_each
 from streamware.locks import condition
 
 logger = logging.getLogger("streamware")
@@ -105,18 +106,22 @@ class Contexts:
     def _tear_down(
         self, calls: Callable[[BaseException | None], list[Callable[[], Any]]], error: Any
     ) -> None:
-        with self._bound(), ExitStack() as stack:
-            for call in reversed(calls(error or self._error)):
-                stack.callback(_call_logged, call)
+        with self._bound():
+            call_each([partial(_call_logged, call) for call in calls(error or self._error)])
 
     @contextmanager
     def _bound(self) -> Iterator[None]:
         """Bind the contexts to the current `Context`, so that `g` and `request` are theirs."""
-        with ExitStack() as stack:
-            for index, context in enumerate(self._contexts):
-                if (variable := self._variables.get(index)) is not None:
-                    stack.callback(variable.reset, variable.set(context))
+        bound = [
+            (variable, variable.set(context))
+            for index, context in enumerate(self._contexts)
+            if (variable := self._variables.get(index)) is not None
+        ]
+        try:
             yield
+        finally:
+            for variable, token in reversed(bound):
+                variable.reset(token)
 
     def _pop(self, index: int, *error: Any) -> None:
         """Unbind a context in place of Flask's `pop`, which would tear it down, or fail.
