@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -92,6 +93,15 @@ class Worker:
         while (job := self._jobs.get()) is not None:
             self._context.run(_run, *job)
             del job
+        disconnect()
+
+
+def disconnect() -> None:
+    """Close what Django has opened on this thread, which ends: nobody else could.  Never raises."""
+    if "django.db" in sys.modules:
+        from streamware.sources.lending import close_all  # noqa: PLC0415 - it imports Django
+
+        close_all()
 
 
 def _run(call: Callable[[], Any], future: asyncio.Future[Any] | None) -> None:

@@ -15,7 +15,7 @@ from threading import Thread, current_thread
 from typing import Self
 
 from streamware.engine.async_driver import AsyncDriver, mark_retrieved
-from streamware.engine.worker import Worker
+from streamware.engine.worker import Worker, disconnect
 from streamware.errors import StateError
 from streamware.http.delivery import Chunks
 from streamware.locks import condition
@@ -134,6 +134,7 @@ class Buffered:
             self._on_closed(error)
         finally:
             del error  # its traceback holds this frame
+            disconnect()
 
     def _put(self, chunk: bytes) -> bool:
         """Put a chunk into the ring when there is room; return False if the reader has left."""

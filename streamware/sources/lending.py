@@ -8,14 +8,15 @@ for that.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import current_thread
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 
-_OURS = "streamware"  # the name of our threads, which end with their rows
+logger = logging.getLogger("streamware")
 
 
 def open_connection(alias: str, stack: ExitStack) -> tuple[Any, ExitStack]:
@@ -29,8 +30,7 @@ def open_connection(alias: str, stack: ExitStack) -> tuple[Any, ExitStack]:
     inner = ExitStack()
     stack.callback(_close, inner, connection)
     if connection.connection is None:  # it is opened for these rows alone
-        ends = current_thread().name == _OURS  # nobody would use it again
-        inner.callback(connection.close if ends else connection.close_if_unusable_or_obsolete)
+        inner.callback(connection.close_if_unusable_or_obsolete)
     connection.ensure_connection()
     return connection, inner
 
@@ -38,6 +38,15 @@ def open_connection(alias: str, stack: ExitStack) -> tuple[Any, ExitStack]:
 def _close(stack: ExitStack, connection: Any) -> None:
     with lent([connection]):
         stack.close()
+
+
+def close_all() -> None:
+    """Close all connections of this thread, which ends.  Never raises."""
+    try:
+        if settings.configured:
+            connections.close_all()
+    except Exception:
+        logger.warning("closing the connections of a thread failed", exc_info=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The recipes of docs/admin-tools.md in a real browser: log in, search, export, and open the file."""
+"""The recipes of docs/admin-tools.md in a browser: log in, search, export, and open the file."""
 
 from __future__ import annotations
 

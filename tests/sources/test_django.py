@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
 
 import streamware as sw
 from readers import calamine_rows, csv_rows
@@ -296,7 +297,6 @@ def test_a_queryset_that_an_async_callable_returns_is_read_on_a_thread() -> None
     assert asyncio.run(read(returned(queryset.none()))) == expected[:1]
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
-    gc.collect()  # Django's connections of threads that have ended
 
 
 @pytest.mark.parametrize("age", [0, None])
@@ -396,7 +396,7 @@ def test_a_connection_of_the_closing_thread_is_its_own_again() -> None:
     [lambda: first(COUNT), lambda: dbapi.rows(connection, QUERY, [COUNT])],
     ids=["queryset", "query"],
 )
-async def test_a_thread_of_an_export_leaves_no_connection_however_long_they_are_kept(
+def test_a_thread_of_an_export_leaves_no_connection_however_long_they_are_kept(
     monkeypatch: pytest.MonkeyPatch, make: Callable[[], Any], age: int | None
 ) -> None:
     monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", age)
@@ -405,14 +405,30 @@ async def test_a_thread_of_an_export_leaves_no_connection_however_long_they_are_
     def note(connection: Any, **_: object) -> None:
         opened.append(connection)
 
+    async def read() -> None:
+        for whole in (True, False):
+            async with sw.aencode(make(), columns=["id", "number"]) as encoding:
+                async for _ in encoding:
+                    if not whole:
+                        break
+
+    def number(row: Any) -> str:
+        return str(Order.objects.get(pk=row[0]).number)
+
+    async def read_converted() -> None:
+        """As rows or conversions of the caller do that ask by themselves."""
+        async with sw.aencode([(1,)], columns=[sw.Column(number)]) as encoding:
+            assert [chunk async for chunk in encoding]
+
+    before = set(threading.enumerate())
     connection_created.connect(note)
-    for whole in (True, False):
-        async with sw.aencode(make()) as encoding:
-            async for _ in encoding:
-                if not whole:
-                    break
+    asyncio.run(read())
+    asyncio.run(read_converted())
+    assert Client(sw.Export(make(), delivery="buffer").wsgi).get("/", buffered=True).data
     connection_created.disconnect(note)
-    assert [each.connection for each in opened] == [None, None]
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert [each.connection for each in opened] == [None] * 4
 
 
 def test_objects_with_prefetched_relations_are_in_memory_two_hundred_at_a_time() -> None:
