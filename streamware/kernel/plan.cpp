@@ -137,8 +137,8 @@ bool read_text(PyObject *given, TextRules &rules) {
         std::memcpy(rules.starts.data(), text.data(), rules.starts.size() * 4);
         std::sort(rules.starts.begin(), rules.starts.end());  // the byte order mark is one, too
     }
-    for (size_t at = 0; at < rules.plain.size(); ++at) {
-        rules.plain[at] = rules.actions[at] == PLAIN && rules.guarded[at] == 0;
+    for (size_t at = 0; at < rules.special.size(); ++at) {
+        rules.special[at] = at >= 128 || rules.actions[at] != PLAIN || (rules.guarded[at] & END);
     }
     return true;
 }

@@ -32,7 +32,7 @@ enum Guarded : uint8_t {
 struct TextRules {
     std::array<uint8_t, 128> actions{};  // by ASCII character
     std::array<uint8_t, 128> guarded{};
-    std::array<bool, 128> plain{};       // whether both tables say nothing
+    std::array<uint8_t, 256> special{};  // 0 for a character that is copied unseen
     std::vector<uint32_t> starts;        // beyond ASCII, sorted: what START is for bytes
     std::vector<std::string> replacements;  // the first is unused
     size_t longest = 1;                     // bytes of a replacement
@@ -67,21 +67,18 @@ public:
     // Whether it was written at `p`, where there is room for the longest form of each character
     // and for two quotes; if not, Python has to write it.
     bool write(char *&p) {
-        if (rules_.guards && begin_ < end_ && !pass_first()) return false;
+        if (rules_.guards && begin_ < end_ && !pass_start()) return false;
         char *const start = p;
         for (const C *c = begin_;; ++c) {
-            const C *const run = c;
-            while (c < end_ && *c < 0x80 && rules_.plain[*c]) *p++ = static_cast<char>(*c++);
+            copy_plain(p, c);
             if (c == end_) break;
-            if (c != run) after_end_ = false;
             if (*c >= 0x80) {
                 if (!put_wide(p, *c)) return false;
                 continue;
             }
-            if (rules_.guards && !pass(rules_.guarded[*c])) return false;
+            if (rules_.guards && (rules_.guarded[*c] & END) && !pass_end(c)) return false;
             if (!put_special(p, c, rules_.actions[*c])) return false;
         }
-        if (seen_care_ && starts_) return false;
         if (needs_quotes_) quote(start, p);
         return true;
     }
@@ -90,24 +87,42 @@ private:
     const TextRules &rules_;
     const C *begin_, *end_;
     bool needs_quotes_ = false;
-    bool after_end_ = false;  // whether only removed bytes came since the end of a cell
-    bool seen_care_ = false;
-    bool starts_ = false;
+    const C *passed_ = begin_;  // before it, no end of a cell has a formula after it
 
-    // Note whether the text starts like a formula; false for a line feed, which Python looks at.
-    bool pass_first() {
-        const uint32_t first = *begin_;
-        starts_ = first < 0x80
-            ? (rules_.guarded[first] & START) != 0
-            : std::binary_search(rules_.starts.begin(), rules_.starts.end(), first);
-        return first != '\n';
+    // Copy the characters up to the first one that is special, or is not ASCII.
+    void copy_plain(char *&p, const C *&c) {
+        const auto &special = rules_.special;
+        if constexpr (sizeof(C) == 1) {
+            for (; end_ - c >= 8; p += 8, c += 8) {
+                std::memcpy(p, c, 8);
+                if (special[c[0]] | special[c[1]] | special[c[2]] | special[c[3]] | special[c[4]]
+                    | special[c[5]] | special[c[6]] | special[c[7]]) {
+                    for (; !special[*c]; ++p) ++c;
+                    return;
+                }
+            }
+        }
+        while (c < end_ && *c < 0x80 && !special[*c]) *p++ = static_cast<char>(*c++);
     }
 
-    // Whether a byte of this meaning starts no formula inside of the text.
-    bool pass(uint8_t meaning) {
-        seen_care_ |= (meaning & CARE) != 0;
-        if ((meaning & SIGN) && after_end_) return false;
-        after_end_ = (meaning & END) || (after_end_ && (meaning & REMOVED));
+    // Whether no formula starts with the text, nor a line feed, at which Python looks.
+    bool pass_start() {
+        const uint32_t first = *begin_;
+        const bool starts = first < 0x80
+            ? (rules_.guarded[first] & START) != 0
+            : std::binary_search(rules_.starts.begin(), rules_.starts.end(), first);
+        const auto needs_care = [this](C c) { return c < 0x80 && (rules_.guarded[c] & CARE); };
+        return first != '\n' && !(starts && std::any_of(begin_, end_, needs_care));
+    }
+
+    // Whether no formula starts after `c`, which may end a cell.
+    bool pass_end(const C *c) {
+        if (c < passed_) return true;
+        for (passed_ = c + 1; passed_ < end_; ++passed_) {
+            const uint8_t meaning = *passed_ < 0x80 ? rules_.guarded[*passed_] : uint8_t{REMOVED};
+            if (meaning & SIGN) return false;
+            if (!(meaning & (REMOVED | END))) break;
+        }
         return true;
     }
 
