@@ -83,14 +83,22 @@ class Losses:
     file: bool
 
     def __str__(self) -> str:
-        return "; ".join(self.told())
+        return "; ".join([*self._of_values(), *self._of_delivery()])
 
-    def told(self) -> Iterator[str]:
-        """Yield what a table says."""
+    @property
+    def brief(self) -> str:
+        """The same, with the number of kinds of values instead of their names."""
+        count = len(VALUES) - list(self.values.values()).count(KEPT)
+        values = [f"{count} of {len(VALUES)} kinds of values"] if count else []
+        return "; ".join([*values, *self._of_delivery()])
+
+    def _of_values(self) -> Iterator[str]:
         for outcome in (CHANGED, TEXT, LIVE, REFUSED, UNREADABLE):
             names = [name for name, found in self.values.items() if found == outcome]
             if names:
                 yield f"{outcome}: {', '.join(names)}"
+
+    def _of_delivery(self) -> Iterator[str]:
         if self.growth > BYTES:
             yield "all in memory"
         if self.file:
@@ -299,8 +307,13 @@ def missing() -> str | None:
 
 
 def said(losses: Losses | None) -> str:
-    """Return what a table says about a contender."""
+    """Return what the table of losses says about a contender."""
     return "it failed" if losses is None else str(losses) or "nothing"
+
+
+def briefly(losses: Losses | None) -> str:
+    """Return what another table says."""
+    return "it failed" if losses is None else losses.brief or "nothing"
 
 
 def report(losses: dict[str, Losses | None]) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from benchmarks.databases import CACHE, NAMES, Databases, running
 from benchmarks.lines import LINES, ORDERS, Line
 from benchmarks.process import ROOT, ServerProcess
 from benchmarks.readings import READINGS
-from benchmarks.table import conditions, table
+from benchmarks.table import conditions, placed, table
 
 FEW = 20
 GUNICORN = (
@@ -154,13 +153,7 @@ def documented(page: str, found: dict[Line, Served]) -> str:
     """Return a page with the tables of those drivers that were measured."""
     for driver in dict.fromkeys(line.driver for line in found):
         lines = {line: served for line, served in found.items() if line.driver == driver}
-        begin, end = f"<!-- measured: {driver} -->\n", "<!-- end -->"
-        page = re.sub(
-            re.escape(begin) + ".*?" + end,
-            lambda _: begin + report_lines(lines) + "\n" + end,  # noqa: B023 - called at once
-            page,
-            flags=re.DOTALL,
-        )
+        page = placed(page, driver, report_lines(lines))
     return page
 
 

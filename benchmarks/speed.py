@@ -269,15 +269,22 @@ def _summary(taken: Sequence[tuple[Run, int]], n: int) -> Speed:
     )
 
 
-def report(speeds: Speeds, lost: Mapping[str, str]) -> str:
-    """Return the table of a workload in a format; those that are given a table come last."""
-    fastest_first = sorted(
-        speeds, key=lambda name: (CONTENDERS[name].takes == "given", speeds[name].micros)
-    )
-    return table(TITLES, (_line(name, speeds, lost) for name in fastest_first), ("takes", "loses"))
+Lost = Mapping[str, "losses.Losses | None"]
+"""What each contender loses."""
 
 
-def _line(name: str, speeds: Speeds, lost: Mapping[str, str]) -> list[str]:
+def fastest_first(speeds: Speeds) -> list[str]:
+    """Return the names; those that are given a table come last."""
+    return sorted(speeds, key=lambda name: (CONTENDERS[name].takes == "given", speeds[name].micros))
+
+
+def report(speeds: Speeds, lost: Lost) -> str:
+    """Return the table of a workload in a format."""
+    lines = (_line(name, speeds, lost) for name in fastest_first(speeds))
+    return table(TITLES, lines, ("takes", "loses"))
+
+
+def _line(name: str, speeds: Speeds, lost: Lost) -> list[str]:
     speed, base = speeds[name], speeds.get(reference(CONTENDERS[name]))
     return [
         name,
@@ -290,7 +297,7 @@ def _line(name: str, speeds: Speeds, lost: Mapping[str, str]) -> list[str]:
         megabytes(speed.rss),
         megabytes(speed.disk),
         megabytes(speed.size),
-        lost.get(name, ""),
+        losses.briefly(lost[name]) if name in lost else "",
     ]
 
 
@@ -324,13 +331,13 @@ def _verdict(target: Target, results: Mapping[tuple[str, str], Speeds]) -> list[
     ]
 
 
-def lost(formats: Iterable[str], only: str = "") -> dict[str, str]:
+def lost(formats: Iterable[str], only: str = "") -> dict[str, losses.Losses | None]:
     """Return what each contender loses, by trying."""
     if (missing := losses.missing()) is not None:
         print(f"losses are not shown: {missing} is not installed")
         return {}
     return {
-        name: losses.said(losses.found(name))
+        name: losses.found(name)
         for name, one in CONTENDERS.items()
         if one.format in formats and one.missing is None and (only in name or one.ours)
     }
@@ -368,7 +375,7 @@ def main() -> None:
             )
             print(f"\n{name}, {workload}, {options.rows:,} rows, {options.rounds} rounds\n")
             print(report(speeds, found), flush=True)
-    print(f"\n{summary(results)}")
+    print(f"\n{summary(results)}\n\n{losses.report(found)}")
 
 
 if __name__ == "__main__":

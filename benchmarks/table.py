@@ -18,6 +18,20 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], texts: Container
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def placed(page: str, name: str, text: str) -> str:
+    """Return a page with a text between the marks `<!-- measured: NAME -->` and `<!-- end -->`.
+
+    Raises:
+        ValueError: The page has no such marks.
+    """
+    begin, end = f"<!-- measured: {name} -->\n", "<!-- end -->"
+    before, mark, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not mark or not found:
+        raise ValueError(f"the page has no marks for what is measured as {name!r}")
+    return f"{before}{begin}{text}\n{end}{after}"
+
+
 def conditions(module: str, packages: Iterable[str] = ()) -> str:
     """Return the command line, the platform and the versions, to go above a table."""
     command = " ".join(["python -m", module, *sys.argv[1:]])

@@ -23,6 +23,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import streamware as sw
+from benchmarks import __main__ as documentation
 from benchmarks import (
     clients,
     databases,
@@ -47,6 +48,7 @@ from benchmarks.lines import LINES, Line
 from benchmarks.readings import READINGS
 from benchmarks.rivals import RIVALS
 from benchmarks.served import Baseline, State
+from benchmarks.table import placed
 from benchmarks.workloads import ALL, WORKLOADS, Row, Workload
 from readers import zip_parts
 from streamware.scratch.pool import _pools
@@ -323,10 +325,12 @@ def test_tables_that_are_given_are_compared_with_ours_that_is_given_one() -> Non
     speeds = {"jetxl, given Arrow": figures(6.0), "streamware xlsx, given Arrow": figures(2.0)}
     last = speed.summary({("orders", "xlsx"): speeds}).splitlines()[-1]
     assert "given theirs | 3.00 | 3.00 | 1.5 | 2 | stretch |" in last
-    lines = speed.report(speeds | {"streamware xlsx": figures(9.0)}, {"jetxl, given Arrow": "all"})
+    found = {"jetxl, given Arrow": losses.Losses(kept(("dates", losses.TEXT)), False, 0.0, False)}
+    lines = speed.report(speeds | {"streamware xlsx": figures(9.0)}, found)
     names = [line.split(" | ")[0] for line in lines.splitlines()[2:]]
     assert names == [f"| {name}" for name in ("streamware xlsx", *reversed(speeds))]
-    assert lines.endswith("| 6.00 | 5.40 | 3.00 | 0.000 | 0.000 | 0.0 | 0.0 | 0.0 | all |")
+    figures_of_jetxl = "6.00 | 5.40 | 3.00 | 0.000 | 0.000 | 0.0 | 0.0 | 0.0"
+    assert lines.endswith(f"{figures_of_jetxl} | 1 of 15 kinds of values; no stream |")
 
 
 def test_each_rival_is_compared_with_ours_of_its_format_and_kind() -> None:
@@ -682,6 +686,44 @@ def test_cpu_is_that_of_the_quietest_round() -> None:
     found = {"psycopg": [sources.Cpu(1.0, 1.5, 2.0, 3.0), sources.Cpu(2.0, 1.2, 4.0, 2.5)]}
     last = sources.report_cpu(found, 1_000_000).splitlines()[-1]
     assert last == "| psycopg | 1.00 | 1.20 | 2.00 | 2.50 | 1.20 | 1.25 |"
+
+
+def test_the_pages_have_marks_for_all_that_is_measured() -> None:
+    names = ("speed", "targets", "losses", "shapes", "delivery", "loop", "instructions")
+    for page, marks in ((documentation.README, ["speed"]), (documentation.PAGE, names)):
+        text = page.read_text("utf-8")
+        for name in marks:
+            written = placed(text, name, "| measured |")
+            assert written != text
+            assert placed(written, name, "| measured |") == written
+    with pytest.raises(ValueError, match="no marks for what is measured as 'other'"):
+        placed("# A page", "other", "")
+
+
+def test_the_readme_has_those_that_are_given_rows_fastest_first() -> None:
+    speeds = {"streamware xlsx": figures(3.0), "jetxl": figures(2.0)}
+    speeds["jetxl, given Arrow"] = figures(1.0)
+    results = {pair: {f"streamware {pair[1]}": figures(4.0)} for pair in documentation.SHOWN}
+    lines = documentation.readme_table(results | {("orders", "xlsx"): speeds}, {"jetxl": None})
+    first, second, *_ = lines.splitlines()[2:]
+    assert first == "| xlsx, orders | jetxl | table | 1.80 | 0.7 | 0.000 | 0.0 | 0.0 | it failed |"
+    assert second == "| xlsx, orders | streamware xlsx | iter | 2.70 | 1.0 | 0.000 | 0.0 | 0.0 |  |"
+
+
+@pytest.mark.slow
+def test_what_is_measured_is_written_into_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text("<!-- measured: loop -->\nold\n<!-- end -->\nend\n", "utf-8")
+    monkeypatch.setattr(documentation, "PAGE", page)
+    arguments = ["--part", "loop", "--rows", "20", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *arguments])
+    documentation.main()
+    written = page.read_text("utf-8")
+    assert written.startswith("<!-- measured: loop -->\n`python -m benchmarks.loop`: 20 rows each")
+    assert written.count("| --- | --- | ---: |") == len(loop.FORMATS)
+    assert written.endswith("|\n<!-- end -->\nend\n")
 
 
 @pytest.mark.servers
