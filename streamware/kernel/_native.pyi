@@ -32,6 +32,14 @@ class Plan:
         /,
     ) -> bytes: ...
 
+def columns(
+    rows: list[object],
+    kind: type,
+    keys: tuple[object, ...],
+    whole: bool,
+    lenient: bool,
+    /,
+) -> list[list[object]] | None: ...
 def pull(
     rows: Iterator[object],
     most: int,
@@ -42,6 +50,6 @@ def pull(
     weightless: tuple[type, ...],
     cell_size: Callable[[object], int],
     row_size: Callable[[object], int],
-    objects: tuple[type, bool, tuple[MemberDescriptorType, ...]] | None,
+    objects: tuple[type, tuple[MemberDescriptorType, ...]] | None,
     /,
 ) -> tuple[int, bool, bool]: ...

@@ -1,6 +1,7 @@
 // The extension module `streamware.kernel._native`; see docs/kernel.md.
 
 #include "cells.hpp"
+#include "columns.hpp"
 #include "plan.hpp"
 #include "pull.hpp"
 
@@ -9,7 +10,7 @@
 namespace {
 
 // What the Python side was written for; `streamware.kernel` compares it with its own.
-constexpr int VERSION = 4;
+constexpr int VERSION = 5;
 
 // The checksum of the sources, from `hatch_build.py`; 0 if something else compiled them.
 #ifndef STREAMWARE_SOURCES
@@ -28,6 +29,7 @@ int execute(PyObject *module) {
 }
 
 PyMethodDef methods[] = {
+    {"columns", columns, METH_VARARGS, nullptr},
     {"pull", pull, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -2,8 +2,8 @@
 #include "pull.hpp"
 
 #include "reference.hpp"
+#include "slots.hpp"
 
-#include <structmember.h>
 #include <time.h>
 
 #include <algorithm>
@@ -32,15 +32,15 @@ bool is_holder(PyObject *cell) {
 // Weighs rows of ordinary types; asks Python about cells and rows of others.
 class Scale {
 public:
-    // Of objects, None or `(type, whether it has a __dict__, descriptors of slots)`.
+    // Of objects, None or `(type, descriptors of slots)`.
     // Returns false with the error set.
     bool read(PyObject *weightless, PyObject *cell_size, PyObject *row_size, PyObject *objects) {
         weightless_ = weightless;
         cell_size_ = cell_size;
         row_size_ = row_size;
         if (objects == Py_None) return true;
-        return PyArg_ParseTuple(objects, "O!pO!:objects", &PyType_Type, &object_, &has_dict_,
-            &PyTuple_Type, &slots_) && check_slots();
+        return PyArg_ParseTuple(objects, "O!O!:objects", &PyType_Type, &object_, &PyTuple_Type,
+            &slots_) && check_slots();
     }
 
     // The characters of a row; FAILED with the error set if they cannot be known.
@@ -59,7 +59,6 @@ private:
     PyObject *weightless_ = nullptr;  // a tuple of the types whose cells hold no text
     PyObject *cell_size_ = nullptr, *row_size_ = nullptr;
     PyTypeObject *object_ = nullptr;  // a type whose instances have their cells in attributes
-    int has_dict_ = 0;
     PyObject *slots_ = nullptr;
     PyTypeObject *tuple_ = &PyTuple_Type;  // a type whose cells are those of the tuple that it is
     std::vector<Reference> odd_;           // the cells of a row to ask about, once it is read
@@ -87,8 +86,7 @@ private:
     bool check_slots() {
         for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(slots_); ++at) {
             PyObject *const slot = PyTuple_GET_ITEM(slots_, at);
-            if (!Py_IS_TYPE(slot, &PyMemberDescr_Type)
-                || !PyType_IsSubtype(object_, PyDescr_TYPE(slot))) {
+            if (!is_slot_of(object_, slot)) {
                 PyErr_SetString(PyExc_TypeError, "slots must be descriptors of the type");
                 return false;
             }
@@ -118,24 +116,19 @@ private:
     // if it is text or a container: the state of an ORM is no cell.
     Py_ssize_t weigh_object(PyObject *row) {
         Py_ssize_t total = 0, place = 0;
-        if (has_dict_) {
-            const Reference attributes(PyObject_GenericGetDict(row, nullptr));
-            if (!attributes) return FAILED;
-            PyObject *name, *cell;
-            while (PyDict_Next(attributes.get(), &place, &name, &cell)) {
-                const bool hidden = PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name)
-                    && PyUnicode_READ_CHAR(name, 0) == '_' && !is_holder(cell);
-                if (!hidden && !add(cell, total)) return FAILED;
-            }
+        const Reference attributes = dict_of(row);
+        if (PyErr_Occurred()) return FAILED;
+        PyObject *name, *cell;
+        while (attributes && PyDict_Next(attributes.get(), &place, &name, &cell)) {
+            const bool hidden = PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name)
+                && PyUnicode_READ_CHAR(name, 0) == '_' && !is_holder(cell);
+            if (!hidden && !add(cell, total)) return FAILED;
         }
         for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(slots_); ++at) {
             PyObject *const slot = PyTuple_GET_ITEM(slots_, at);
-            const PyMemberDef &member = *reinterpret_cast<PyMemberDescrObject *>(slot)->d_member;
-            if (member.type != T_OBJECT_EX) continue;
-            PyObject *const cell = *reinterpret_cast<PyObject **>(
-                reinterpret_cast<char *>(row) + member.offset);
-            const bool hidden = cell == nullptr || (member.name[0] == '_' && !is_holder(cell));
-            if (!hidden && !add(cell, total)) return FAILED;
+            PyObject *const cell = in_slot(row, slot);
+            if (cell == nullptr || (member_of(slot).name[0] == '_' && !is_holder(cell))) continue;
+            if (!add(cell, total)) return FAILED;
         }
         return odd_.empty() ? total : add_odd(total);
     }

@@ -15,11 +15,13 @@ from enum import Enum
 from inspect import getattr_static, isroutine
 from operator import attrgetter, itemgetter, length_hint
 from pathlib import PurePath
+from sys import intern
 from types import MemberDescriptorType
 from typing import Any, Literal
 from uuid import UUID
 
 from streamware.errors import EncodeError
+from streamware.kernel import native
 from streamware.model.columns import (
     Cells,
     Column,
@@ -102,8 +104,13 @@ class Layout:
         self.head = Head(name, tuple(self._titled(columns)), options, count)  # of every batch
         # Positions of the columns whose cells are in the `__dict__` of an object.
         self._in_dict = self._found(first, is_in_dict)
+        slots = self._found(first, is_slot)
+        # Where the kernel finds the cells of the columns that it reads.
+        self._stored = self._stored_at(slots)
+        # Whether it makes None of what a dict lacks: no cell is at the end of a path, or made.
+        self._lenient = self._type is dict and not any(map(_is_made_of, self.keys))
         # Positions of the columns whose cells code of the caller may make, when they are read.
-        self.made = self._made(columns, self._in_dict | self._found(first, is_slot))
+        self.made = self._made(columns, self._in_dict | slots)
         # Whether rows like the first are passed on as they are.
         self._takes_rows = self._type in (tuple, list) and self._width is not None and not self.made
 
@@ -327,10 +334,12 @@ class Layout:
     def _by_name(self, rows: Sequence[Row], first: int) -> list[Cells] | None:
         if _makes_defaults(self._type):
             return None
-        exact = self._known is not None and self._shape == "mapping"
-        if exact and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
-            return None
-        held = self._held(rows) if self._in_dict else {}
+        held = self._stored_in(rows)
+        if held is None:
+            exact = self._known is not None and self._shape == "mapping"
+            if exact and set(map(len, rows)) != {len(self.keys)}:  # type: ignore[arg-type]
+                return None
+            held = self._held(rows) if self._in_dict else {}
         try:
             return [
                 held[at] if at in held else self._gathered(get, rows, first, at)
@@ -338,6 +347,34 @@ class Layout:
             ]
         except (KeyError, AttributeError):  # of a callable, too, which is then called again
             return None
+
+    def _stored_at(self, slots: set[int]) -> dict[int, object]:
+        """Return the key or the descriptor of the slot by which the kernel reads columns."""
+        if native is None:
+            return {}
+        if self._type is dict:
+            return {at: key for at, key in enumerate(self.keys) if not callable(key)}
+        names = {at: str.__str__(self.keys[at]) for at in self._in_dict | slots}
+        return {
+            # Attributes have interned names, and the same object is found sooner than an equal one.
+            at: intern(name) if at in self._in_dict else getattr_static(self._type, name)
+            for at, name in names.items()
+        }
+
+    def _stored_in(self, rows: Sequence[Row]) -> Mapping[int, Sequence[object]] | None:
+        """Return the columns that the kernel reads; None if some rows have other cells."""
+        if not self._stored:
+            return None
+        columns = None
+        with suppress(Exception):  # of a key that is compared: raised again where it is told of
+            columns = native.columns(  # type: ignore[union-attr]  # there is one, if any are stored
+                rows,
+                self._type,
+                tuple(self._stored.values()),
+                self._shape == "mapping" and self._known is not None,
+                self._lenient,
+            )
+        return None if columns is None else dict(zip(self._stored, columns, strict=True))
 
     def _held(self, rows: Sequence[Row]) -> dict[int, list[object]]:
         """Return the columns whose cells these objects hold in their `__dict__`.
@@ -352,6 +389,7 @@ class Layout:
                 held[at] = list(map(itemgetter(self.keys[at]), dicts))
         if lacking := self._in_dict - held.keys():
             self._in_dict -= lacking
+            self._stored = {at: key for at, key in self._stored.items() if at not in lacking}
             self.made = sorted(lacking.union(self.made))
             raise UnheldError
         return held
@@ -532,6 +570,11 @@ def _resolved_text(text: object) -> str:
     makes = callable(text) and type(text).__str__ is object.__str__
     made = text() if makes or isroutine(text) else text  # type: ignore[operator]  # it is callable
     return str.__str__(made) if issubclass(type(made), str) else str(made)
+
+
+def _is_made_of(key: Key) -> bool:
+    """Return whether a cell is made of others: by a callable, or along a path."""
+    return callable(key) or (isinstance(key, str) and "." in key)
 
 
 def _row_names(row: Any, shape: str) -> list[str] | None:

@@ -414,8 +414,8 @@ def _slots(type_: Any) -> list[str]:
     return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
-Attributes = tuple[type, bool, tuple[MemberDescriptorType, ...]]
-"""A class, whether its instances have a `__dict__`, and the slots that they have."""
+Attributes = tuple[type, tuple[MemberDescriptorType, ...]]
+"""A class, and the slots that its instances have besides a `__dict__`."""
 
 
 def attributes_of(row: object) -> Attributes | None:
@@ -423,10 +423,9 @@ def attributes_of(row: object) -> Attributes | None:
     type_ = type(row)
     if isinstance(row, Mapping) or hasattr(row, "__len__"):
         return None
-    has_dict = type_.__dictoffset__ != 0
     found = (vars(class_).values() for class_ in type_.__mro__)
     slots = tuple(each for each in chain(*found) if type(each) is MemberDescriptorType)
-    return (type_, has_dict, slots) if has_dict or slots else None
+    return (type_, slots) if type_.__dictoffset__ or slots else None
 
 
 def _none(row: object) -> Sequence[Any]:

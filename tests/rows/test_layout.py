@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 import streamware as sw
 from drive import document
 from readers import calamine_rows, csv_rows, json_rows, openpyxl_book
+from streamware.kernel import native
 from streamware.model.columns import as_columns, names_of
+from streamware.rows import layout as layout_module
 from streamware.rows.layout import Layout
 from workbooks import workbook
 
@@ -616,3 +618,114 @@ def test_a_chosen_key_is_looked_for_in_each_sheet() -> None:
     assert calamine_rows(data)[1:] == [["x", ""], ["x", 2]]
     with pytest.raises(sw.EncodeError, match="there is no column 'c' in the first 2 rows"):
         b"".join(sw.encode(rows, "xlsx", columns=["c"], sheet_by="s"))
+
+
+class Half:
+    """An object with a slot and a `__dict__`, and what its class makes."""
+
+    __slots__ = ("__dict__", "b")
+    c = 3  # unless an object has one of its own
+
+    @property
+    def made(self) -> str:
+        return f"made of {self.a}"  # type: ignore[attr-defined]
+
+
+class Same(str):
+    """A key that is equal to others, and no str."""
+
+    __slots__ = ()
+
+
+class Rude(str):
+    """A key that cannot be compared."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash("a")
+
+    def __eq__(self, other: object) -> bool:
+        raise KeyError(other)
+
+
+def half(**cells: object) -> Half:
+    row = Half()
+    for name, cell in cells.items():
+        setattr(row, name, cell)
+    return row
+
+
+def slotted(**cells: Any) -> object:
+    row = object.__new__(SlottedOrder)
+    for name, old in {"id": "a", "note": "b"}.items():
+        if old in cells:
+            setattr(row, name, cells[old])
+    return row
+
+
+def shuffled(cells: Any) -> st.SearchStrategy[dict[Any, object]]:
+    return st.permutations(list(cells.items())).map(dict)
+
+
+some_cells = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys("abcd", st.sampled_from([1, "text", None]))
+).flatmap(shuffled)
+all_cells = st.just({"a": 1, "b": "text", "c": 2.5, "d": None})
+odd_keys: dict[Any, object] = {Same("a"): 1, 5: 2, "b": 3}
+rude_keys: dict[Any, object] = {"b": 3, Rude("c"): 4}
+rows_by_name = st.lists(
+    st.one_of(
+        all_cells, all_cells.flatmap(shuffled), some_cells, st.sampled_from([odd_keys, rude_keys])
+    ),
+    max_size=6,
+)
+
+
+def outcome(rows: list[Any], **options: Any) -> object:
+    try:
+        return document(rows, **options)[0]
+    except Exception as error:  # noqa: BLE001 - of any type: both have to raise the same
+        return type(error), str(error), getattr(error, "__notes__", None)
+
+
+def test_an_error_of_a_key_has_the_row_and_the_column() -> None:
+    rows = [{"a": 1, "b": 2}, rude_keys]
+    assert outcome(rows, columns=["b", "a"]) == (KeyError, "'a'", ["row 2, column a"])
+
+
+@pytest.mark.skipif(native is None, reason="skipped: needs the compiled kernel")
+@given(
+    rows_by_name,
+    st.sampled_from(
+        [dict, OrderedDict, SimpleNamespace, half, slotted, defaultdict, MappingProxyType]
+    ),
+    st.sampled_from(
+        [
+            None,
+            ["a", "b", "c"],
+            ["b", "a", "a"],
+            ["id", "note"],
+            ["made", "a"],
+            ["b", lambda row: repr(row)[:5], sw.Column("a", convert=str)],
+            ["a.real", "b"],
+            [Same("b"), "a"],
+        ]
+    ),
+    st.sampled_from(["error", "ignore"]),
+)
+def test_the_kernel_reads_rows_as_python_does(
+    cells: list[dict[Any, object]], make: Any, columns: Any, extra: Any
+) -> None:
+    def rows() -> list[Any]:
+        if make is defaultdict:
+            return [defaultdict(int, each) for each in cells]
+        if make in (dict, OrderedDict, MappingProxyType):
+            return [make(each) for each in cells]
+        return [make(**{key: each[key] for key in each if type(key) is str}) for each in cells]
+
+    options = {"columns": columns, "values": sw.Values(extra=extra)}
+    found = outcome(rows(), **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout_module, "native", None)
+        assert outcome(rows(), **options) == found
