@@ -8,8 +8,28 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <string>
 #include <string_view>
 #include <utility>
+
+// Bytes that are appended again and again: short ones by a copy of a constant size.
+class Literal {
+public:
+    static constexpr size_t SHORT = 32;
+
+    void assign(const char *data, size_t size) {
+        all_.assign(data, size);
+        std::memset(head_, 0, SHORT);
+        std::memcpy(head_, data, std::min(size, SHORT));
+    }
+    size_t size() const { return all_.size(); }
+    const char *head() const { return head_; }
+    std::string_view all() const { return all_; }
+
+private:
+    std::string all_;
+    char head_[SHORT] = {};
+};
 
 class Buffer {
 public:
@@ -31,7 +51,7 @@ public:
 
     // Make room for `count` more bytes; throws std::bad_alloc.
     void reserve(size_t count) {
-        if (static_cast<size_t>(end_ - at) < count) grow(count);
+        if (static_cast<size_t>(end_ - at) < count + SLACK) grow(count + SLACK);
     }
 
     // Append what there is room for.
@@ -39,9 +59,17 @@ public:
         std::memcpy(at, bytes.data(), bytes.size());
         at += bytes.size();
     }
-    void put(char byte) { *at++ = byte; }
+    void put(const Literal &literal) {
+        if (literal.size() > Literal::SHORT) return put(literal.all());
+        std::memcpy(at, literal.head(), Literal::SHORT);  // more than it has, and there is room
+        at += literal.size();
+    }
 
     // Append anything.
+    void append(const Literal &literal) {
+        reserve(literal.size());
+        put(literal);
+    }
     void append(std::string_view bytes) {
         reserve(bytes.size());
         put(bytes);
@@ -59,6 +87,7 @@ public:
     }
 
 private:
+    static constexpr size_t SLACK = Literal::SHORT;
     static constexpr size_t LEAST = 65'536;
     static constexpr size_t MOST_KEPT = 4'194'304;
 

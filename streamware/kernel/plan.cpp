@@ -27,7 +27,8 @@ PyTypeObject *rules_type = nullptr;
 
 // What Python states ---------------------------------------------------------------------------
 
-bool read_bytes(PyObject *given, std::string &into) {
+template <typename Bytes>
+bool read_bytes(PyObject *given, Bytes &into) {
     char *data = nullptr;
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(given, &data, &size) < 0) return false;

@@ -31,7 +31,7 @@ enum Type : unsigned {
 };
 
 struct Markup {
-    std::string before, after;
+    Literal before, after;
 };
 
 struct ColumnMarkup {
@@ -40,14 +40,14 @@ struct ColumnMarkup {
 };
 
 struct ColumnPlan {
-    std::string reference;  // before the number of the row, if `numbered`
+    Literal reference;  // before the number of the row, if `numbered`
     bool numbered = false;
     unsigned types = 0;
     std::shared_ptr<const ColumnMarkup> markup;  // columns next to each other may share it
 };
 
 struct ValueRules {
-    std::string yes, no;
+    Literal yes, no;
     bool serials = false;        // whether dates are numbers, and no ISO 8601 text
     int64_t epoch = 0;           // days from 1970-01-01 to the day whose serial is 0
     int64_t first = 0;           // the first serial that is written here
@@ -63,7 +63,7 @@ struct Rules {
 };
 
 struct Plan {
-    std::string row_start, row_number, row_end;  // `row_number` follows the number of the row
+    Literal row_start, row_number, row_end;  // `row_number` follows the number of the row
     bool numbered = false;
     std::vector<ColumnPlan> columns;
     std::shared_ptr<const Rules> rules;  // many documents have the same ones
