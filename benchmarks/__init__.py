@@ -10,6 +10,7 @@
 | `delivery` | What does delivery over HTTP cost? |
 | `scratch` | What do scratch files cost? |
 | `sources` | What do rows of a database cost, and which line of a view takes constant memory? |
+| `small` | What does an export of ten rows cost? |
 | `shapes` | What do wide, mixed and sparse tables, equal names and long cells cost? |
 | `workbooks` | What do the features of workbooks cost? |
 | `instructions` | How many instructions does a row take, and have they become more? |

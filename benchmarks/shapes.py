@@ -56,6 +56,7 @@ CELLS: dict[str, Callable[[int], object]] = {
     "int and str": lambda at: at if at % 2 else "abc",
     "int and str, in any order": lambda at: at if at * at % 7 % 2 else "abc",
     "str, rarely int": lambda at: "abc" if at % 50 else at,
+    "str, rarely with a blank before it": lambda at: "abc" if at % 50 else " abc",
     "int, float and str": lambda at: (at, "abc", 1.5)[at % 3],
     "date and str": lambda at: date(2024, 5, 6) if at % 2 else "abc",
     "bool and int": lambda at: at if at % 2 else True,

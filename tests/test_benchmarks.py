@@ -37,6 +37,7 @@ from benchmarks import (
     paths,
     scratch,
     shapes,
+    small,
     sources,
     speed,
     workbooks,
@@ -583,6 +584,27 @@ def test_rows_of_a_kind_have_the_values_of_their_tuples(name: str) -> None:
     assert [len(row) for row in tuples] == [10] * 7
 
 
+@pytest.mark.parametrize("case", ["CSV", "XLSX", "CSV, Flask", "XLSX, Flask"])
+def test_a_small_export_is_written_as_others_write_it(case: str) -> None:
+    pytest.importorskip("xlsxwriter", reason="needs XlsxWriter")
+    pytest.importorskip("flask", reason="needs Flask")
+    rows = list(WORKLOADS["orders"].rows(3))
+    ours, other = (call() for call in small.calls(rows)[case])
+    assert isinstance(ours, bytes)
+    assert isinstance(other, bytes)
+    if case.startswith("CSV"):
+        first, *_ = ours.splitlines()
+        assert other.startswith(first)
+        assert len(list(csv.reader(io.StringIO(ours.decode())))) == 4
+    else:
+        assert zip_parts(ours).keys() & zip_parts(other).keys() >= {"xl/worksheets/sheet1.xml"}
+
+
+def test_a_small_export_is_reported_by_case() -> None:
+    found = {"kernel": {"CSV": (100.4, 50.0, 2.0)}, "pure": {"CSV": (160.0, 49.0, 3.2)}}
+    assert small.report(found).splitlines()[-1] == "| CSV | 100 | 160 | 49 | 2.00 | 3.20 | 3 |"
+
+
 def test_ratios_of_shapes_are_medians_and_times_are_the_lowest() -> None:
     def rounds(*pairs: shapes.Pair) -> list[shapes.Round]:
         return [{"tables": {"one": pair}} for pair in pairs]
@@ -762,10 +784,12 @@ def test_sources_are_measured(
         ("workbooks", "--rows 80 --large 3000 --rounds 1 --only sheets"),
         ("workbooks", "--rows 80 --large 3000 --rounds 1 --only large"),
         ("shapes", "--rows 20 --rounds 1 --long 4"),
+        ("small", "--rows 2 --rounds 1"),
     ],
     ids=[
         *("speed", "memory", "loop", "first_chunk", "scratch", "workbooks", "large workbooks"),
         "shapes",
+        "small",
     ],
 )
 @pytest.mark.usefixtures("scratch_dir")
