@@ -55,11 +55,11 @@ def streamware_xlsx(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[byte
 
 
 def streamware_zlib(rows: Iterable[Row], titles: Sequence[str]) -> Iterator[bytes]:
-    """Encode as if isal were not installed."""
+    """Encode as if neither isal nor zlib-ng were installed."""
     import streamware as sw
     from streamware.formats import zip as sw_zip
 
-    with patch.object(sw_zip, "isal_zlib", None):
+    with patch.object(sw_zip, "isal_zlib", None), patch.object(sw_zip, "zlib_ng", None):
         yield from _streamware(rows, titles, sw.Xlsx())
 
 

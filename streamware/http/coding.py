@@ -12,7 +12,7 @@ import re
 import zlib
 from types import FrameType
 
-from streamware.formats.zip import isal_zlib
+from streamware.formats.zip import isal_zlib, zlib_ng
 
 _GZIP_WINDOW = 31
 _INTERFACES = (("scope", "receive", "send"), ("environ", "start_response"))
@@ -26,8 +26,10 @@ class Gzip:
     """One gzip stream over the chunks of a document."""
 
     def __init__(self) -> None:
-        module = zlib if isal_zlib is None else isal_zlib
-        self._compressor = module.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
+        module = isal_zlib or zlib_ng or zlib
+        self._compressor = module.compressobj(
+            2 if module is zlib_ng else 1, zlib.DEFLATED, _GZIP_WINDOW
+        )
 
     def __call__(self, chunk: bytes, *, last: bool, flush: bool) -> bytes:
         """Return the compressed bytes that are ready."""

@@ -8,19 +8,22 @@ import pytest
 import streamware as sw
 from fakes import Connection, Message, orders, wsgi_get
 from readers import csv_rows
-from streamware.formats.zip import isal_zlib
+from streamware.formats.zip import isal_zlib, zlib_ng
 from streamware.http import coding
 from streamware.http.coding import Gzip
 
 CHUNKS = [b"a,b\r\n", b"1,2\r\n" * 10_000, b"3,4\r\n"]
 
 
-@pytest.fixture(params=["isal", "zlib"], autouse=True)
+@pytest.fixture(params=["isal", "zlib-ng", "zlib"], autouse=True)
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "zlib":
+    libraries = {"isal": isal_zlib, "zlib-ng": zlib_ng, "zlib": zlib}
+    if libraries[request.param] is None:
+        pytest.skip(f"needs {request.param}")
+    if request.param != "isal":
         monkeypatch.setattr(coding, "isal_zlib", None)
-    elif isal_zlib is None:
-        pytest.skip("needs isal")
+    if request.param == "zlib":
+        monkeypatch.setattr(coding, "zlib_ng", None)
 
 
 def test_the_stream_decodes_to_the_chunks() -> None:
