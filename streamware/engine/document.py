@@ -6,7 +6,7 @@ It never opens or pulls rows: a `Driver` feeds it, and takes the bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from types import TracebackType
@@ -118,13 +118,13 @@ class DocumentWriter:
         )
         return self._grouper.sheets
 
-    def feed(self, rows: list[Any], *, characters: int = 0, alone: bool = False) -> None:
+    def feed(self, rows: Sequence[Any], *, characters: int = 0, alone: bool = False) -> None:
         """Encode `rows`, as `encode` does, all at once."""
         for _ in self.encode(rows, characters=characters, alone=alone):
             pass
 
     def encode(
-        self, rows: list[Any], *, characters: int = 0, alone: bool = False, last: bool = False
+        self, rows: Sequence[Any], *, characters: int = 0, alone: bool = False, last: bool = False
     ) -> Iterator[None]:
         """Encode `rows` batch by batch, so that `take` can be called after each.
 
@@ -284,7 +284,7 @@ class DocumentWriter:
         for table, rows in runs:
             yield from self._encode(table, rows)
 
-    def _encode(self, table: Table, rows: list[Any], *, last: bool = False) -> Iterator[None]:
+    def _encode(self, table: Table, rows: Sequence[Any], *, last: bool = False) -> Iterator[None]:
         batches = table.batches(rows, last=last)
         while True:
             # The caller's code (attributes, callables, conversions) runs here, outside of the gate.

@@ -35,6 +35,7 @@ from streamware.locks import fork_safe, generation
 from streamware.model.columns import Column, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.batching import RowBatcher
+from streamware.rows.columnar import ColumnarRows, SliceBatcher
 from streamware.rows.source import (
     END,
     Bridge,
@@ -109,7 +110,7 @@ class Driver:
         self._bridge = bridge  # turns asynchronous rows into ordinary ones
         self._coder = coder  # the content coding; None once its stream has ended
         self._opened: list[OpenRows] = []  # the rows that are to be closed
-        self._batcher: RowBatcher | None = None  # of the table that is being read
+        self._batcher: RowBatcher | SliceBatcher | None = None  # of the table that is being read
         self._unfinished = False  # whether rows were taken from it and are not encoded yet
         self._failure: BaseException | None = None  # found by another thread; advance raises it
         self._cancel = cancel  # the caller's; None: that of the source that is being read
@@ -306,7 +307,7 @@ class Driver:
         with self.document.callers_code:
             first, items = outer.start()
         if isinstance(first, Sheet):
-            yield from self._read_sheets(items)
+            yield from self._read_sheets(iter(items))
         elif self._options.sheet_by is not None or isinstance(first, Tagged):
             yield from self._read_rows(items, self.document.start_grouped(outer))
         else:
@@ -357,7 +358,7 @@ class Driver:
         self, rows: Iterable[Any], sheets: list[Any] | None = None
     ) -> Generator[None, None, None]:
         document, interval = self.document, self._options.flush_interval
-        batcher = self._batcher = RowBatcher(rows, sheets, document.cell_size)
+        batcher = self._batcher = self._batcher_of(rows, sheets)
         due = monotonic() + interval
         early = True  # the first bytes are sent at once
         while not batcher.ended:
@@ -377,7 +378,14 @@ class Driver:
             self._check_reading()
             document.end_sheet()
 
-    def _encode(self, batcher: RowBatcher, *, late: bool) -> Iterator[None]:
+    def _batcher_of(
+        self, rows: Iterable[Any], sheets: list[Any] | None
+    ) -> RowBatcher | SliceBatcher:
+        if isinstance(rows, ColumnarRows) and self._options.sheet_by is None:
+            return SliceBatcher(rows)
+        return RowBatcher(rows, sheets, self.document.cell_size)
+
+    def _encode(self, batcher: RowBatcher | SliceBatcher, *, late: bool) -> Iterator[None]:
         """Encode the pending rows; yield after each batch of them."""
         document = self.document
         with self.lock:

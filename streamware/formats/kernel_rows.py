@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from streamware.errors import StreamwareError
 from streamware.formats.protocol import Context
 from streamware.kernel import native
-from streamware.model.columns import Batch, Column, RowColumns
+from streamware.model.columns import Batch, Column, RowColumns, StoredColumns
 from streamware.values import Values
 from streamware.values.cell_formatter import CONTROLS, DIGITS, UTF16_CELL, TextRules
 from streamware.values.formula_text import SIGN_BYTES, SIGNS, STARTS, FormulaGuard, guard_of
@@ -203,7 +203,7 @@ class KernelRows:
         try:
             written = self._written(batch, first)
         # Of a cell; or a row has changed while it was read.
-        except (StreamwareError, IndexError, ValueError):
+        except (StreamwareError, IndexError, ValueError, BufferError, OverflowError):
             self._converted.clear()
             self._converted.update(before)
             self._skipped = self._rest = min(4 * self._skipped + 1, _MOST_SKIPPED)
@@ -216,6 +216,8 @@ class KernelRows:
 
     def _written(self, batch: Batch, first: int) -> bytes:
         columns = batch.columns
+        if isinstance(columns, StoredColumns):
+            return self._written_stored(columns, batch, first)
         by_rows = isinstance(columns, RowColumns)
         lines = columns.rows if isinstance(columns, RowColumns) else _in_lists(columns)
         spliced: list[Sequence[bytes] | None] | None = None
@@ -225,6 +227,17 @@ class KernelRows:
                 cells = list(map(itemgetter(at), lines)) if by_rows else lines[at]
                 spliced[at] = self._pieces(at, cells, batch.first, first)
         written: bytes = self._plan.write(lines, by_rows, spliced, first, batch.count, self._ask)
+        return written
+
+    def _written_stored(self, columns: StoredColumns, batch: Batch, first: int) -> bytes:
+        spliced: list[Sequence[bytes] | None] | None = None
+        if self._spliced:
+            spliced = [None] * self._width
+            for at in self._spliced:
+                spliced[at] = self._pieces(at, columns[at], batch.first, first)
+        written: bytes = self._plan.write_arrow(
+            columns.stored, spliced, first, batch.count, self._ask
+        )
         return written
 
     def _ask(self, at: int, row: int, value: object) -> bytes:

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator, Sequence
+from datetime import tzinfo
 from types import MemberDescriptorType
 from typing import Self
 
@@ -31,6 +32,36 @@ class Plan:
         ask: Callable[[int, int, object], bytes],
         /,
     ) -> bytes: ...
+    def write_arrow(
+        self,
+        columns: tuple[ArrowColumn, ...],
+        spliced: list[Sequence[bytes] | None] | None,
+        first: int,
+        count: int,
+        ask: Callable[[int, int, object], bytes],
+        /,
+    ) -> bytes: ...
+
+class ArrowColumn:
+    format: str
+    def __len__(self) -> int: ...
+    def __getitem__(self, at: int, /) -> object: ...
+    def tolist(self) -> list[object]: ...
+    def slice(self, start: int, stop: int, /) -> ArrowColumn: ...
+    def weigh(self, start: int, stop: int, /) -> int: ...
+
+class ArrowStream:
+    names: list[str]
+    def __new__(
+        cls,
+        capsule: object,
+        zone_of: Callable[[str], tzinfo | None],
+        fine: Callable[[object], object],
+        span: Callable[[int, int, int, bool], object],
+        /,
+    ) -> Self: ...
+    def next(self) -> tuple[int, tuple[ArrowColumn, ...]] | None: ...
+    def close(self) -> None: ...
 
 def columns(
     rows: list[object],

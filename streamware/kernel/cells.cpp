@@ -49,10 +49,10 @@ Written CellWriter::write(const ColumnPlan &column, PyObject *value) {
     }
     const PyTypeObject *type = Py_TYPE(value);
     if (type == &PyUnicode_Type) {
-        return column.types & IS_STR ? put_text(column, value) : Written::ASK;
+        return column.types & IS_STR ? text_of(column, value) : Written::ASK;
     }
     if (type == &PyLong_Type) {
-        return column.types & IS_INT ? put_int(column, value) : Written::ASK;
+        return column.types & IS_INT ? int_of(column, value) : Written::ASK;
     }
     if (type == &PyFloat_Type) {
         const double number = PyFloat_AS_DOUBLE(value);
@@ -61,22 +61,24 @@ Written CellWriter::write(const ColumnPlan &column, PyObject *value) {
     }
     if (type == &PyBool_Type) {
         if (!(column.types & IS_BOOL)) return Written::ASK;
-        open(column, BOOL);
-        out_.append(value == Py_True ? plan_.rules->values.yes : plan_.rules->values.no);
-        return close(column, BOOL);
+        return put_bool(column, value == Py_True);
     }
     if (type == decimal_type) {
-        return column.types & IS_DECIMAL ? put_decimal(column, value) : Written::ASK;
+        return column.types & IS_DECIMAL ? decimal_of(column, value) : Written::ASK;
     }
-    if (type == PyDateTimeAPI->DateTimeType) return put_moment(column, value);
+    if (type == PyDateTimeAPI->DateTimeType) return moment_of(column, value);
     if (type == PyDateTimeAPI->DateType) {
-        return column.types & IS_DATE ? put_day(column, value) : Written::ASK;
+        if (!(column.types & IS_DATE)) return Written::ASK;
+        return put_day(column, {PyDateTime_GET_YEAR(value), PyDateTime_GET_MONTH(value),
+            PyDateTime_GET_DAY(value)});
     }
     if (type == PyDateTimeAPI->TimeType) {
-        return column.types & IS_TIME ? put_clock(column, value) : Written::ASK;
+        return column.types & IS_TIME ? clock_of(column, value) : Written::ASK;
     }
     if (type == PyDateTimeAPI->DeltaType) {
-        return column.types & IS_TIMEDELTA ? put_span(column, value) : Written::ASK;
+        if (!(column.types & IS_TIMEDELTA)) return Written::ASK;
+        return put_span(column, PyDateTime_DELTA_GET_DAYS(value),
+            PyDateTime_DELTA_GET_SECONDS(value), PyDateTime_DELTA_GET_MICROSECONDS(value));
     }
     return Written::ASK;
 }
@@ -106,8 +108,6 @@ Written CellWriter::close(const ColumnPlan &column, Kind kind) {
     return Written::DONE;
 }
 
-void CellWriter::put_empty(const ColumnPlan &column) { out_.append(column.markup->kinds[EMPTY].before); }
-
 void CellWriter::use_decimal_sign(size_t from) {
     if (plan_.rules->values.decimal == '.') return;
     char *const start = const_cast<char *>(out_.data()) + from;
@@ -117,39 +117,41 @@ void CellWriter::use_decimal_sign(size_t from) {
     }
 }
 
-Written CellWriter::put_text(const ColumnPlan &column, PyObject *value) {
+// Values -------------------------------------------------------------------------------------
+
+template <typename C>
+Written CellWriter::put_text(const ColumnPlan &column, const C *text, Py_ssize_t length) {
     const TextRules &rules = plan_.rules->text;
-    const Py_ssize_t length = PyUnicode_GET_LENGTH(value);
     if (length == 0 && rules.empty_blank) {
         put_empty(column);
         return Written::DONE;
     }
     if (length > rules.most || (length == 0 && rules.empty_asked)) return Written::ASK;
     const size_t before = out_.size();
-    const auto put = [&](const auto *text) {
-        const Kind kind = rules.edges && has_edge_blank(text, length) ? SPACED : TEXT;
-        open(column, kind);
-        out_.reserve(static_cast<size_t>(length) * rules.longest + 2);
-        if (!TextWriter(rules, text, length).write(out_.at)) {
-            out_.truncate(before);
-            return Written::ASK;
-        }
-        return close(column, kind);
-    };
-    switch (PyUnicode_KIND(value)) {
-    case PyUnicode_1BYTE_KIND: return put(PyUnicode_1BYTE_DATA(value));
-    case PyUnicode_2BYTE_KIND: return put(PyUnicode_2BYTE_DATA(value));
-    default: return put(PyUnicode_4BYTE_DATA(value));
+    const Kind kind = rules.edges && has_edge_blank(text, length) ? SPACED : TEXT;
+    open(column, kind);
+    out_.reserve(static_cast<size_t>(length) * rules.longest + 2);
+    if (!TextWriter(rules, text, length).write(out_.at)) {
+        out_.truncate(before);
+        return Written::ASK;
     }
+    return close(column, kind);
 }
 
-Written CellWriter::put_int(const ColumnPlan &column, PyObject *value) {
-    int overflow = 0;
-    const int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow);
+template Written CellWriter::put_text(const ColumnPlan &, const Py_UCS1 *, Py_ssize_t);
+template Written CellWriter::put_text(const ColumnPlan &, const Py_UCS4 *, Py_ssize_t);
+
+Written CellWriter::put_bool(const ColumnPlan &column, bool value) {
+    open(column, BOOL);
+    out_.append(value ? plan_.rules->values.yes : plan_.rules->values.no);
+    return close(column, BOOL);
+}
+
+Written CellWriter::put_int(const ColumnPlan &column, int64_t value) {
     const int64_t largest = plan_.rules->values.largest;
-    if (overflow || (largest && (number > largest || number < -largest))) return Written::ASK;
+    if (largest && (value > largest || value < -largest)) return Written::ASK;
     open(column, NUMBER);
-    out_.at = put_integer(out_.at, number);
+    out_.at = put_integer(out_.at, value);
     return close(column, NUMBER);
 }
 
@@ -167,7 +169,87 @@ Written CellWriter::put_float(const ColumnPlan &column, double value, Kind kind)
     return close(column, kind);
 }
 
-Written CellWriter::put_decimal(const ColumnPlan &column, PyObject *value) {
+Written CellWriter::put_digits(const ColumnPlan &column, std::string_view digits) {
+    open(column, NUMBER);
+    const size_t from = out_.size();
+    out_.append(digits);
+    use_decimal_sign(from);
+    return close(column, NUMBER);
+}
+
+Written CellWriter::put_day(const ColumnPlan &column, const Day &day) {
+    if (!plan_.rules->values.serials) {
+        open(column, DATE);
+        out_.at = put_date(out_.at, day.year, day.month, day.day);
+        return close(column, DATE);
+    }
+    const int64_t serial = days_from_civil(day.year, day.month, day.day) - plan_.rules->values.epoch;
+    if (serial < plan_.rules->values.first) return Written::ASK;
+    open(column, DATE);
+    out_.at = put_integer(out_.at, serial);
+    return close(column, DATE);
+}
+
+Written CellWriter::put_moment(const ColumnPlan &column, const Day &day, const Clock &clock,
+    Kind kind) {
+    if (plan_.rules->values.serials) {
+        const int64_t serial = days_from_civil(day.year, day.month, day.day) - plan_.rules->values.epoch;
+        const double seconds
+            = clock.hour * 3600 + clock.minute * 60 + clock.second + clock.micros / 1e6;
+        if (serial < plan_.rules->values.first || seconds >= LATE) return Written::ASK;
+        return put_float(column, seconds / DAY + static_cast<double>(serial), kind);
+    }
+    open(column, kind);
+    char *p = put_date(out_.at, day.year, day.month, day.day);
+    *p++ = 'T';
+    out_.at = put_time(p, clock.hour, clock.minute, clock.second, clock.micros);
+    if (kind == ZONED) out_.put("+00:00");
+    return close(column, kind);
+}
+
+Written CellWriter::put_clock(const ColumnPlan &column, const Clock &clock) {
+    if (plan_.rules->values.serials) {
+        const double seconds = clock.hour * 3600 + clock.minute * 60 + clock.second;
+        if (seconds + clock.micros / 1e6 >= LATE) return Written::ASK;
+        return put_float(column, (seconds * 1e6 + clock.micros) / DAY_MICROS, TIME);
+    }
+    open(column, TIME);
+    out_.at = put_time(out_.at, clock.hour, clock.minute, clock.second, clock.micros);
+    return close(column, TIME);
+}
+
+Written CellWriter::put_span(const ColumnPlan &column, int64_t days, int seconds, int micros) {
+    if (days < 0) return Written::ASK;
+    if (plan_.rules->values.serials) {
+        // Up to 9999-12-31 these are whole numbers that a double has, and so is the quotient exact
+        // to its last digit, as in Python.
+        if (days >= plan_.rules->values.beyond) return Written::ASK;
+        const double exact = (static_cast<double>(days) * DAY + seconds) * 1e6 + micros;
+        return put_float(column, exact / DAY_MICROS, DURATION);
+    }
+    open(column, DURATION);
+    out_.at = put_duration(out_.at, static_cast<int>(days), seconds, micros);
+    return close(column, DURATION);
+}
+
+// Objects ------------------------------------------------------------------------------------
+
+Written CellWriter::text_of(const ColumnPlan &column, PyObject *value) {
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(value);
+    switch (PyUnicode_KIND(value)) {
+    case PyUnicode_1BYTE_KIND: return put_text(column, PyUnicode_1BYTE_DATA(value), length);
+    case PyUnicode_2BYTE_KIND: return put_text(column, PyUnicode_2BYTE_DATA(value), length);
+    default: return put_text(column, PyUnicode_4BYTE_DATA(value), length);
+    }
+}
+
+Written CellWriter::int_of(const ColumnPlan &column, PyObject *value) {
+    int overflow = 0;
+    const int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    return overflow ? Written::ASK : put_int(column, number);
+}
+
+Written CellWriter::decimal_of(const ColumnPlan &column, PyObject *value) {
     PyObject *text = PyObject_Str(value);
     if (text == nullptr) return Written::FAILED;
     const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
@@ -179,87 +261,27 @@ Written CellWriter::put_decimal(const ColumnPlan &column, PyObject *value) {
         const char c = characters[at];
         known = (c >= '0' && c <= '9') || c == '.' || c == '-';
     }
-    if (known) {
-        open(column, NUMBER);
-        const size_t from = out_.size();
-        out_.append({characters, static_cast<size_t>(length)});
-        use_decimal_sign(from);
-        close(column, NUMBER);
-    }
+    if (known) put_digits(column, {characters, static_cast<size_t>(length)});
     Py_DECREF(text);
     return known ? Written::DONE : Written::ASK;
 }
 
-Written CellWriter::put_day(const ColumnPlan &column, PyObject *value) {
-    const int year = PyDateTime_GET_YEAR(value), month = PyDateTime_GET_MONTH(value);
-    const int day = PyDateTime_GET_DAY(value);
-    if (!plan_.rules->values.serials) {
-        open(column, DATE);
-        out_.at = put_date(out_.at, year, month, day);
-        return close(column, DATE);
-    }
-    const int64_t serial = days_from_civil(year, month, day) - plan_.rules->values.epoch;
-    if (serial < plan_.rules->values.first) return Written::ASK;
-    open(column, DATE);
-    out_.at = put_integer(out_.at, serial);
-    return close(column, DATE);
-}
-
-Written CellWriter::put_moment(const ColumnPlan &column, PyObject *value) {
+Written CellWriter::moment_of(const ColumnPlan &column, PyObject *value) {
     PyObject *zone = PyDateTime_DATE_GET_TZINFO(value);
     const bool naive = zone == Py_None;
     const unsigned needed = naive ? IS_NAIVE : IS_UTC;
     if (!(column.types & needed) || (!naive && zone != PyDateTime_TimeZone_UTC)) {
         return Written::ASK;
     }
-    const Kind kind = naive ? DATETIME : ZONED;
-    const int year = PyDateTime_GET_YEAR(value), month = PyDateTime_GET_MONTH(value);
-    const int day = PyDateTime_GET_DAY(value), hour = PyDateTime_DATE_GET_HOUR(value);
-    const int minute = PyDateTime_DATE_GET_MINUTE(value);
-    const int second = PyDateTime_DATE_GET_SECOND(value);
-    const int micros = PyDateTime_DATE_GET_MICROSECOND(value);
-    if (plan_.rules->values.serials) {
-        const int64_t serial = days_from_civil(year, month, day) - plan_.rules->values.epoch;
-        const double seconds = hour * 3600 + minute * 60 + second + micros / 1e6;
-        if (serial < plan_.rules->values.first || seconds >= LATE) return Written::ASK;
-        return put_float(column, seconds / DAY + static_cast<double>(serial), kind);
-    }
-    open(column, kind);
-    char *p = put_date(out_.at, year, month, day);
-    *p++ = 'T';
-    out_.at = put_time(p, hour, minute, second, micros);
-    if (!naive) out_.put("+00:00");
-    return close(column, kind);
+    const Day day{PyDateTime_GET_YEAR(value), PyDateTime_GET_MONTH(value),
+        PyDateTime_GET_DAY(value)};
+    const Clock clock{PyDateTime_DATE_GET_HOUR(value), PyDateTime_DATE_GET_MINUTE(value),
+        PyDateTime_DATE_GET_SECOND(value), PyDateTime_DATE_GET_MICROSECOND(value)};
+    return put_moment(column, day, clock, naive ? DATETIME : ZONED);
 }
 
-Written CellWriter::put_clock(const ColumnPlan &column, PyObject *value) {
+Written CellWriter::clock_of(const ColumnPlan &column, PyObject *value) {
     if (PyDateTime_TIME_GET_TZINFO(value) != Py_None) return Written::ASK;
-    const int hour = PyDateTime_TIME_GET_HOUR(value), minute = PyDateTime_TIME_GET_MINUTE(value);
-    const int second = PyDateTime_TIME_GET_SECOND(value);
-    const int micros = PyDateTime_TIME_GET_MICROSECOND(value);
-    if (plan_.rules->values.serials) {
-        const double seconds = hour * 3600 + minute * 60 + second;
-        if (seconds + micros / 1e6 >= LATE) return Written::ASK;
-        return put_float(column, (seconds * 1e6 + micros) / DAY_MICROS, TIME);
-    }
-    open(column, TIME);
-    out_.at = put_time(out_.at, hour, minute, second, micros);
-    return close(column, TIME);
-}
-
-Written CellWriter::put_span(const ColumnPlan &column, PyObject *value) {
-    const int days = PyDateTime_DELTA_GET_DAYS(value);
-    const int seconds = PyDateTime_DELTA_GET_SECONDS(value);
-    const int micros = PyDateTime_DELTA_GET_MICROSECONDS(value);
-    if (days < 0) return Written::ASK;
-    if (plan_.rules->values.serials) {
-        // Up to 9999-12-31 these are whole numbers that a double has, and so is the quotient exact
-        // to its last digit, as in Python.
-        if (days >= plan_.rules->values.beyond) return Written::ASK;
-        const double exact = (days * DAY + seconds) * 1e6 + micros;
-        return put_float(column, exact / DAY_MICROS, DURATION);
-    }
-    open(column, DURATION);
-    out_.at = put_duration(out_.at, days, seconds, micros);
-    return close(column, DURATION);
+    return put_clock(column, {PyDateTime_TIME_GET_HOUR(value), PyDateTime_TIME_GET_MINUTE(value),
+        PyDateTime_TIME_GET_SECOND(value), PyDateTime_TIME_GET_MICROSECOND(value)});
 }

@@ -7,6 +7,14 @@
 
 #include <Python.h>
 
+struct Day {
+    int year, month, day;
+};
+
+struct Clock {
+    int hour, minute, second, micros;
+};
+
 // The outcome of a cell.
 enum class Written { DONE, ASK, FAILED };
 
@@ -27,6 +35,20 @@ public:
     // Append a cell that Python has written; false with the error set if it is no bytes.
     bool splice(PyObject *written);
 
+    // The same as `write`, of values that are no objects: without the interpreter's lock.  Where
+    // numbers are written by Python, `put_float` needs it.
+    void put_empty(const ColumnPlan &column) { out_.append(column.markup->kinds[EMPTY].before); }
+    template <typename C>
+    Written put_text(const ColumnPlan &column, const C *text, Py_ssize_t length);
+    Written put_bool(const ColumnPlan &column, bool value);
+    Written put_int(const ColumnPlan &column, int64_t value);
+    Written put_float(const ColumnPlan &column, double value, Kind kind);
+    Written put_digits(const ColumnPlan &column, std::string_view digits);
+    Written put_day(const ColumnPlan &column, const Day &day);
+    Written put_moment(const ColumnPlan &column, const Day &day, const Clock &clock, Kind kind);
+    Written put_clock(const ColumnPlan &column, const Clock &clock);
+    Written put_span(const ColumnPlan &column, int64_t days, int seconds, int micros);
+
 private:
     const Plan &plan_;
     Buffer &out_;
@@ -35,14 +57,10 @@ private:
 
     void open(const ColumnPlan &column, Kind kind);
     Written close(const ColumnPlan &column, Kind kind);
-    void put_empty(const ColumnPlan &column);
     void use_decimal_sign(size_t from);
-    Written put_text(const ColumnPlan &column, PyObject *value);
-    Written put_int(const ColumnPlan &column, PyObject *value);
-    Written put_float(const ColumnPlan &column, double value, Kind kind);
-    Written put_decimal(const ColumnPlan &column, PyObject *value);
-    Written put_day(const ColumnPlan &column, PyObject *value);
-    Written put_moment(const ColumnPlan &column, PyObject *value);
-    Written put_clock(const ColumnPlan &column, PyObject *value);
-    Written put_span(const ColumnPlan &column, PyObject *value);
+    Written text_of(const ColumnPlan &column, PyObject *value);
+    Written int_of(const ColumnPlan &column, PyObject *value);
+    Written decimal_of(const ColumnPlan &column, PyObject *value);
+    Written moment_of(const ColumnPlan &column, PyObject *value);
+    Written clock_of(const ColumnPlan &column, PyObject *value);
 };

@@ -1,5 +1,6 @@
 // The extension module `streamware.kernel._native`; see docs/kernel.md.
 
+#include "arrow_objects.hpp"
 #include "cells.hpp"
 #include "columns.hpp"
 #include "plan.hpp"
@@ -10,7 +11,7 @@
 namespace {
 
 // What the Python side was written for; `streamware.kernel` compares it with its own.
-constexpr int VERSION = 7;
+constexpr int VERSION = 10;
 
 // The checksum of the sources, from `hatch_build.py`; 0 if something else compiled them.
 #ifndef STREAMWARE_SOURCES
@@ -23,7 +24,8 @@ int execute(PyObject *module) {
         PyErr_SetString(PyExc_ImportError, "the kernel works in the main interpreter only");
         return -1;
     }
-    if (import_types() < 0 || import_clock() < 0 || add_plan_types(module) < 0) return -1;
+    if (import_types() < 0 || import_clock() < 0) return -1;
+    if (add_plan_types(module) < 0 || add_arrow_types(module) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SOURCES", STREAMWARE_SOURCES) < 0) return -1;
     return PyModule_AddIntConstant(module, "VERSION", VERSION);
 }

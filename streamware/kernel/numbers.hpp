@@ -46,23 +46,30 @@ inline char *put_integer(char *p, int64_t value) {
     return put_unsigned(p, 0 - static_cast<uint64_t>(value));
 }
 
+#ifdef __cpp_lib_to_chars
+constexpr bool NEEDS_LOCK = false;
+#else
+constexpr bool NEEDS_LOCK = true;  // of the interpreter, for `put_double`
+#endif
+
 // As `repr` has a finite double; nullptr if there is no memory, with the error set.
 inline char *put_double(char *p, double value) {
 #ifdef __cpp_lib_to_chars
     const double size = std::fabs(value);
-    if (size == 0 || (size >= 1e-4 && size < 1e16)) {  // beyond, `repr` has an exponent
-        char *end = std::to_chars(p, p + LONGEST_NUMBER, value, std::chars_format::fixed).ptr;
-        if (std::memchr(p, '.', static_cast<size_t>(end - p)) != nullptr) return end;
-        std::memcpy(end, ".0", 2);
-        return end + 2;
-    }
-#endif
+    const bool plain = size == 0 || (size >= 1e-4 && size < 1e16);  // `repr` has no exponent
+    const auto format = plain ? std::chars_format::fixed : std::chars_format::scientific;
+    char *end = std::to_chars(p, p + LONGEST_NUMBER, value, format).ptr;
+    if (!plain || std::memchr(p, '.', static_cast<size_t>(end - p)) != nullptr) return end;
+    std::memcpy(end, ".0", 2);
+    return end + 2;
+#else
     char *text = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, nullptr);
     if (text == nullptr) return nullptr;
     const size_t length = std::strlen(text);
     std::memcpy(p, text, length);
     PyMem_Free(text);
     return p + length;
+#endif
 }
 
 // Days from 1970-01-01 to a day of the Gregorian calendar.

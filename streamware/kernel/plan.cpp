@@ -1,6 +1,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "plan.hpp"
 
+#include "arrow_write.hpp"
 #include "cells.hpp"
 #include "reference.hpp"
 
@@ -334,8 +335,13 @@ PyObject *make_plan(PyTypeObject *type, PyObject *args, PyObject *named) {
     }
 }
 
+PyObject *write_columns(PyObject *self, PyObject *args) {
+    return write_arrow(value_of<Plan>(self), args);
+}
+
 PyMethodDef plan_methods[] = {
     {"write", write, METH_VARARGS, nullptr},
+    {"write_arrow", write_columns, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -412,6 +412,35 @@ class RowColumns(Sequence[Cells]):
         return iter(self._columns)
 
 
+class StoredColumns(Sequence[Cells]):
+    """The columns of rows that are not made of Python objects.
+
+    The cells of a column are made only if something asks for them.
+
+    Args:
+        stored: What holds each column.
+        cells: Returns the cells of the column at a position.
+    """
+
+    def __init__(self, stored: Sequence[Any], cells: Callable[[int], Cells]) -> None:
+        self.stored = stored
+        self._cells = cells
+        self._made: dict[int, Cells] = {}
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        if at not in self._made:
+            self._made[at] = self._cells(range(len(self))[at])
+        return self._made[at]
+
+    def __iter__(self) -> Iterator[Cells]:
+        return map(self.__getitem__, range(len(self)))
+
+
 def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | None:
     """Return the given columns, with each bare key turned into a `Column`.
 

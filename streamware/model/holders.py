@@ -33,6 +33,7 @@ def _duration(value: Any) -> timedelta:
 _HOLDERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("builtins", INTERVAL): _duration,
     ("pyarrow", INTERVAL): _duration,
+    ("streamware", INTERVAL): _duration,
     ("pyarrow", "Scalar"): methodcaller("as_py"),
     ("pyarrow", "Array"): methodcaller("to_pylist"),
     ("pyarrow", "ChunkedArray"): methodcaller("to_pylist"),

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator, Sequence
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
-from streamware.errors import CellError
+from streamware.errors import CellError, EncodeError
+from streamware.kernel import native
+from streamware.rows.columnar import BEYOND, ColumnarRows, columnar_rows, marked
 from streamware.rows.slicing import sliced_rows
 
 # Words in the names of types whose equal values are stored once, or whose slices have all bytes.
@@ -20,6 +22,7 @@ _UNKNOWN = "is known to its library only; cast the column to a plain type, or le
 _KNOWN = ("arrow.json", "arrow.uuid", "arrow.bool8", "arrow.fixed_shape_tensor")
 _IN_STORAGE = ("arrow.json",)  # extension types whose storage is the value, if nobody knows them
 _FINE = ("timestamp[ns", "time64[ns", "duration[ns")  # types of nanoseconds
+_UTC = ("tz=UTC]", "tz=Etc/UTC]")
 _OTHER_KEYS = re.compile("map<(?!(?:large_)?string|u?int)")  # a map whose keys are no texts
 _SHARED = ("dictionary", "view", "run_end", "union", "extension")
 
@@ -40,11 +43,35 @@ def _count(table: object) -> int | None:
     return count if type(count) is int else None
 
 
+class _Given:
+    """A stream that was asked for already."""
+
+    def __init__(self, capsule: object) -> None:
+        self._capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._capsule
+
+
+def arrow_rows(table: Any) -> ColumnarRows | ArrowRows:
+    """Return the rows of something that speaks Arrow: by the kernel if it can, else by pyarrow.
+
+    Raises:
+        ImportError: It takes pyarrow, which is not installed.
+        EncodeError: The stream cannot be read.
+    """
+    if native is None or not hasattr(table, "__arrow_c_stream__"):
+        return ArrowRows(table)
+    capsule = table.__arrow_c_stream__()
+    return columnar_rows(capsule, _count(table)) or ArrowRows(table, _Given(capsule))
+
+
 class ArrowRows:
     """The rows of an Arrow stream, as tuples, a record batch at a time.
 
     Args:
         table: An object with `__arrow_c_stream__`.
+        stream: The stream that it has given, if it was asked for it.
 
     Attributes:
         count: The number of rows, if the object is a whole table; None if it is not known.
@@ -53,7 +80,7 @@ class ArrowRows:
         ImportError: pyarrow, which reads the stream, is not installed.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, stream: _Given | None = None) -> None:
         try:
             import pyarrow  # noqa: PLC0415 - needed for Arrow only
         except ImportError as error:
@@ -61,7 +88,7 @@ class ArrowRows:
             raise ImportError(f"a {kind} is read by pyarrow: pip install pyarrow") from error
         self.count = _count(table)
         self._pyarrow = pyarrow
-        self._reader = _reader_of(table, pyarrow)
+        self._reader = _reader_of(table, pyarrow, stream)
         self._rows: Generator[tuple[object, ...], None, None] = self._read()
 
     @property
@@ -83,9 +110,20 @@ class ArrowRows:
             if kind := _unknown(field, self._pyarrow):
                 raise CellError(1, field.name, kind, _UNKNOWN)
 
+    def _next(self) -> Any:
+        """Return the next record batch; None at the end.
+
+        Raises:
+            EncodeError: The stream has failed.
+        """
+        try:
+            return next(self._reader, None)
+        except (self._pyarrow.ArrowException, OSError) as error:
+            raise EncodeError(f"the Arrow stream cannot be read: {error}") from None
+
     def _read(self) -> Any:
         names, first = self._reader.schema.names, 1
-        for batch in self._reader:
+        for batch in iter(self._next, None):
             if first == 1 and batch.num_rows:
                 self._refuse_unknown()
 
@@ -102,15 +140,15 @@ class ArrowRows:
             first += batch.num_rows
 
 
-def _reader_of(table: Any, pyarrow: Any) -> Any:
-    """Return a reader of the batches of a table.
+def _reader_of(table: Any, pyarrow: Any, stream: _Given | None = None) -> Any:
+    """Return a reader of the batches of a table, or of the stream that it has given.
 
     Raises:
         TypeError: It is a single column without a name.
     """
     try:
         if hasattr(table, "__arrow_c_stream__"):
-            return pyarrow.RecordBatchReader.from_stream(table)
+            return pyarrow.RecordBatchReader.from_stream(stream or table)
         batch = pyarrow.record_batch(table)
     except pyarrow.ArrowInvalid as error:
         if "non-struct" not in str(error):
@@ -158,7 +196,7 @@ def _cells(column: Any, name: str, first: int) -> Sequence[object]:
         return _values(column)
     except (OverflowError, ValueError):
         row = first + next((at for at, cell in enumerate(column) if not _has_value(cell)), 0)
-    kind, problem = str(column.type), "is beyond what Python can hold; cast the column to text"
+    kind, problem = str(column.type), BEYOND
     if "struct<" in kind:
         problem = "cannot be a value of Python; do two of its fields have the same name?"
     raise CellError(row, name, kind, problem)
@@ -166,6 +204,8 @@ def _cells(column: Any, name: str, first: int) -> Sequence[object]:
 
 def _values(column: Any) -> Sequence[object]:
     kind = str(column.type)
+    if kind.startswith("timestamp") and kind.endswith(_UTC):
+        column = _in_utc(column)
     if kind.startswith(_FINE):
         return _rounded(column)
     cells: list[object]
@@ -176,6 +216,13 @@ def _values(column: Any) -> Sequence[object]:
     if "month_day_nano" in kind and kind != "month_day_nano_interval":
         return [_with_spans(cell) for cell in cells]
     return cells
+
+
+def _in_utc(column: Any) -> Any:
+    """Return date-times in UTC itself, and not in an equal zone of zoneinfo."""
+    import pyarrow  # noqa: PLC0415 - needed for Arrow only
+
+    return column.cast(pyarrow.timestamp(column.type.unit, "+00:00"))
 
 
 def _of_map(cell: Any) -> object:
@@ -198,24 +245,6 @@ def _with_spans(cell: Any) -> object:
     return cell
 
 
-class _FineDatetime(datetime):
-    """A date-time that has lost nanoseconds, which is counted when it is written."""
-
-    nanosecond = 1
-
-
-class _FineTime(time):
-    """The same of a time."""
-
-    nanosecond = 1
-
-
-class _FineDuration(timedelta):
-    """The same of a duration."""
-
-    nanoseconds = 1
-
-
 def _rounded(column: Any) -> Sequence[object]:
     """Return the cells of a column of nanoseconds, which Python does not have."""
     fine = column.cast("int64").to_pylist()
@@ -223,7 +252,7 @@ def _rounded(column: Any) -> Sequence[object]:
     cells: list[Any] = _of_micros(column.type, micros).to_pylist()
     for at, value in enumerate(fine):
         if value is not None and value % 1000:
-            cells[at] = _marked(cells[at])
+            cells[at] = marked(cells[at])
     return cells
 
 
@@ -236,14 +265,6 @@ def _of_micros(type_: Any, values: Sequence[int | None]) -> Any:
     return plain.cast(
         pyarrow.time64("us") if pyarrow.types.is_time(type_) else pyarrow.duration("us")
     )
-
-
-def _marked(cell: Any) -> object:
-    if isinstance(cell, datetime):
-        return _FineDatetime.combine(cell.date(), cell.timetz())
-    if isinstance(cell, time):
-        return _FineTime(cell.hour, cell.minute, cell.second, cell.microsecond)
-    return _FineDuration(cell.days, cell.seconds, cell.microseconds)
 
 
 def _has_value(cell: Any) -> bool:

@@ -37,6 +37,7 @@ from streamware.model.columns import (
 )
 from streamware.model.sheet_options import SheetOptions
 from streamware.rows.batching import FIRST_ROWS
+from streamware.rows.columnar import ArrowSlice
 from streamware.rows.declared import DeclaredCell, declared
 from streamware.rows.held import UnheldError, is_in_dict, is_slot
 from streamware.rows.unloaded import remedy
@@ -133,6 +134,8 @@ class Layout:
             EncodeError: A row cannot be a row, or has more cells or other keys than it may.
         """
         columns = None
+        if type(rows) is ArrowSlice and not self.made:
+            return rows.chosen(self.keys)  # type: ignore[arg-type]  # a table's are positions
         if list(map(type, rows)).count(self._type) == len(rows):
             if self._takes_rows and set(map(len, rows)) == {self._width}:  # type: ignore[arg-type]
                 return RowColumns(rows)

@@ -25,6 +25,7 @@ from streamware.rows.adoption import (
     is_object_row,
     nested_columns,
 )
+from streamware.rows.columnar import ColumnarRows
 from streamware.rows.tables import Pieces, TableRows, is_piece, is_table, table_rows
 from streamware.sources.source import Reader, telling
 
@@ -220,11 +221,13 @@ class OpenRows:
         self._of_objects = False  # whether each row is an object, whose only name is its class's
         self._pieces: Pieces | OpenRows | None = None  # to be closed before it
 
-    def start(self) -> tuple[object, Iterator[Any]]:
+    def start(self) -> tuple[object, Iterable[Any]]:
         """Pull the first row; return it, or `END`, and all rows.
 
         If the first one is a table, the rows are those of all the tables that come.
         """
+        if isinstance(self._source, ColumnarRows):
+            return self._source.first() or END, self._source
         rows = self.iterator
         with telling(_LATE):
             first = next(rows, END)

@@ -55,7 +55,7 @@ class Table:
         self._row = 1  # number of the next row
         self._size = size or Sizer()  # of a cell
 
-    def batches(self, rows: list[Any], *, last: bool = False) -> Iterator[Batch]:
+    def batches(self, rows: Sequence[Any], *, last: bool = False) -> Iterator[Batch]:
         """Yield the next rows in batches; this may call attributes and functions of the caller.
 
         There is one batch, unless such calls return so much text that memory would not be bounded.
@@ -101,7 +101,7 @@ class Table:
         if self.layout is not None and self.layout.unseen:
             raise self.layout.missing(self._row - 1)
 
-    def _look_for_unseen(self, layout: Layout, rows: list[Any], *, last: bool) -> None:
+    def _look_for_unseen(self, layout: Layout, rows: Sequence[Any], *, last: bool) -> None:
         before = self._row - 1
         layout.look_for_unseen(rows[: FIRST_ROWS - before])
         seen = before + len(rows)

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from streamware.errors import EncodeError
 from streamware.rows.array import ArrayRows, is_structured
-from streamware.rows.arrow import ArrowRows, speaks_arrow
+from streamware.rows.arrow import ArrowRows, arrow_rows, speaks_arrow
+from streamware.rows.columnar import ColumnarRows
 from streamware.rows.frame import FrameRows, is_frame
 
 # Types of Polars that Arrow does not have; of an object it would get the address.
@@ -36,7 +37,7 @@ class PlainRows:
         return iter(self._rows)
 
 
-TableRows: TypeAlias = ArrayRows | ArrowRows | FrameRows | PlainRows
+TableRows: TypeAlias = ArrayRows | ArrowRows | ColumnarRows | FrameRows | PlainRows
 _ITERROWS = (
     "row 1 is a pair with a {} of pandas, as iterrows() and items() give; pass the frame itself"
 )
@@ -62,7 +63,7 @@ def table_rows(table: Any) -> TableRows:
     types = " ".join(map(str, getattr(table, "dtypes", ())))
     if any(type_ in types for type_ in _ODD_TYPES):
         return PlainRows(table)
-    return ArrowRows(table) if speaks_arrow(table) else ArrayRows(table)
+    return arrow_rows(table) if speaks_arrow(table) else ArrayRows(table)
 
 
 def is_piece(row: object) -> bool:
@@ -116,7 +117,7 @@ class Pieces:
 
     def close(self) -> None:
         """Release the table that is being read."""
-        if isinstance(self._table, ArrowRows):
+        if isinstance(self._table, ArrowRows | ColumnarRows):
             self._table.close()
 
     def _arranged(self, names: Sequence[str], number: int) -> Iterator[tuple[object, ...]]:

@@ -10,6 +10,7 @@ import pytest
 
 import streamware as sw
 from readers import json_rows
+from streamware.rows import arrow
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
 
@@ -21,6 +22,7 @@ def table() -> Any:
 
 def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     table = pyarrow.table({"a": [1]})
+    monkeypatch.setattr(arrow, "native", None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"^a Table is read by pyarrow: pip install pyarrow$"):
         b"".join(sw.encode(table))
