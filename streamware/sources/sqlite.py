@@ -8,6 +8,7 @@ So a path is read by `sqlite3` everywhere; aiosqlite is for connections that exi
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -108,10 +109,23 @@ async def _open_async(
 ) -> tuple[AsyncResults, AsyncCancel]:
     connection = database
     if not _is_async(database):  # it connects
-        connection = await database()
+        connection = await _connected(database())
         stack.push_async_callback(connection.close)
     results = _results(connection, query, parameters, size)
     return await stack.enter_async_context(aclosing(results)), connection.interrupt
+
+
+async def _connected(connecting: Awaitable[Any]) -> Any:
+    """Return a connection.  If this is cancelled, that is closed which its thread opens still."""
+    task = asyncio.ensure_future(connecting)
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if task.exception() is None:
+            await task.result().close()
+        raise
+    return task.result()
 
 
 async def _results(

@@ -57,6 +57,30 @@ async def test_a_callable_connects_for_each_export(database: Path, kind: str) ->
     assert len(await document(sqlite.rows(CONNECT[kind](database), QUERY, [3000]))) == 3001
 
 
+async def test_a_connection_that_comes_once_the_export_is_cancelled_is_closed(
+    database: Path,
+) -> None:
+    made: list[Any] = []
+    asked, granted = asyncio.Event(), asyncio.Event()
+
+    async def connect() -> Any:
+        asked.set()
+        await granted.wait()
+        made.append(await aiosqlite.connect(database))
+        return made[0]
+
+    rows: Any = sqlite.rows(connect, QUERY, [2])
+    task = asyncio.ensure_future(rows.open_rows())
+    await asked.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    granted.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ValueError, match="no active connection"):
+        await made[0].execute("select 1")
+
+
 async def test_a_connection_is_used_and_left_open(database: Path) -> None:
     async with aiosqlite.connect(database) as connection:
         connection.row_factory = aiosqlite.Row
