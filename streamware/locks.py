@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 from threading import Condition, RLock
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import ref
 
 Lock = TypeVar("Lock")
 
-_locks: WeakSet[Any] = WeakSet()
+# Not a WeakSet, whose methods are Python code and slow: documents have several locks each.
+_locks: set[ref[Any]] = set()
 _forks = 0  # forks between the first process and this one
 
 
 def fork_safe(lock: Lock) -> Lock:
     """Return `lock`, a lock of `threading`, which will be free in a forked child."""
-    _locks.add(lock)
+    _locks.add(ref(lock, _locks.discard))
     return lock
 
 
@@ -36,7 +37,7 @@ def generation() -> int:
 def _free_locks() -> None:
     global _forks  # noqa: PLW0603 - it belongs to the process
     _forks += 1
-    for lock in list(_locks):
+    for lock in filter(None, [reference() for reference in list(_locks)]):
         # Both are private to the standard library, whose own locks are kept and freed by them.
         if not hasattr(lock, "_is_owned") or not lock._is_owned():  # noqa: SLF001
             lock._at_fork_reinit()  # noqa: SLF001

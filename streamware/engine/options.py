@@ -59,10 +59,14 @@ class ResolvedOptions:
     flush_interval: float = FLUSH_INTERVAL
 
     def __post_init__(self) -> None:
+        if self.values is not _VALUES:
+            expect(self, "sw.Values(…)", Values, "values")
+            object.__setattr__(self, "values", in_default_zone(self.values, UTC))
+        if self.limits is not _LIMITS:
+            expect(self, "sw.Limits(…)", Limits, "limits")
+        if self.chunk_size is CHUNK_SIZE and self.flush_interval is FLUSH_INTERVAL:
+            return  # the defaults themselves; True is equal to one of them
         expect(self, "a number", Real, "chunk_size", "flush_interval")
-        expect(self, "sw.Values(…)", Values, "values")
-        expect(self, "sw.Limits(…)", Limits, "limits")
-        object.__setattr__(self, "values", in_default_zone(self.values, UTC))
         if self.chunk_size < 1 or self.flush_interval <= 0:
             raise ValueError(
                 "chunk_size must be at least 1 and flush_interval above 0, not"

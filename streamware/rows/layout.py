@@ -297,16 +297,12 @@ class Layout:
         """Return the positions of the columns whose cells code of the caller may make."""
         if not self._chosen and self._shape == "sequence":
             return []
+        of_objects = self._shape == "object"
         return [
             at
             for at, column in enumerate(columns)
-            if column.convert or (at not in held and self._is_made(column))
+            if column.convert or (at not in held and (of_objects or _is_made_of(column.key)))
         ]
-
-    def _is_made(self, column: Column) -> bool:
-        """Return whether code of the caller may make the cells of a column."""
-        dotted = isinstance(column.key, str) and "." in column.key
-        return self._shape == "object" or dotted or callable(column.key) or bool(column.convert)
 
     def _expected_width(self, columns: tuple[Column, ...]) -> int | None:
         """Return how many cells a sequence may have; None if the columns choose among them."""
