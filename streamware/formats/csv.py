@@ -15,10 +15,10 @@ from typing import ClassVar, Literal, Self
 
 from streamware.formats.kernel_rows import (
     KINDS,
-    Around,
     KernelColumn,
     KernelRow,
     KernelRows,
+    Markup,
     kernel_rows,
     markup_of,
 )
@@ -440,15 +440,13 @@ def _plain_lines(
 
 
 @lru_cache(_MOST_OPTIONS)
-def _stated(
-    options: Csv, *, alone: bool
-) -> tuple[KernelRow, tuple[Around, ...], tuple[Around, ...]]:
+def _stated(options: Csv, *, alone: bool) -> tuple[KernelRow, Markup, Markup]:
     """Return the markup of a row, of its first column, and of the others; `alone`: it has one."""
     quoted, null = _quoted_kinds(options), _null(options)
     if alone:  # readers skip a blank line
         null = null or b'""'
 
-    def markup(before: bytes) -> tuple[Around, ...]:
+    def markup(before: bytes) -> Markup:
         plain, in_quotes = (before, b""), (before + b'"', b'"')
         around = {kind: in_quotes if kind in quoted else plain for kind in KINDS}
         return markup_of(before + null, around)

@@ -26,8 +26,13 @@ from streamware.values.cell_formatter import CONTROLS, DIGITS, UTF16_CELL, TextR
 from streamware.values.formula_text import SIGN_BYTES, SIGNS, STARTS, FormulaGuard, guard_of
 from streamware.values.kinds import Kind
 
-Around = tuple[bytes, bytes]
-"""What stands before and after the text of a cell."""
+Around = tuple[bytes, bytes] | tuple[bytes, bytes, bytes]
+"""What stands before and after the text of a cell.
+
+The third, if any, is between the text and its repetition, in which a date-time has a blank for `T`.
+"""
+Markup = tuple[Around | None, ...]
+"""What stands around the text of cells, by their kind; None where Python writes them."""
 Pieces = Callable[[int, Sequence[object], int, int], Sequence[bytes]]
 """Returns all that rows have for some cells of a column.
 
@@ -58,7 +63,8 @@ _UNIX_EPOCH = date(1970, 1, 1)
 _STR, _INT, _FLOAT, _BOOL, _DATE, _NAIVE, _UTC, _DECIMAL, _TIME, _DELTA = (
     1 << n for n in range(10)
 )
-_QUOTED, _UNDERSCORE, _ASKED = 252, 253, 254
+_BLANK, _QUOTED, _UNDERSCORE, _ASKED = 251, 252, 253, 254
+_LOOKED_AT = {ord(" "): _BLANK, ord("_"): _UNDERSCORE}
 _SIGN, _END, _REMOVED, _START, _CARE = 1, 2, 4, 8, 16
 
 # The types that a column has whose kind the caller gave; others are read as that kind.
@@ -72,6 +78,10 @@ _TYPES_OF_KIND = {
     "time": _TIME,
     "duration": _DELTA,
 }
+
+
+# The types of cells, by their kind in the order of `KINDS`.
+_TYPES = (_STR, _INT | _FLOAT | _DECIMAL, _BOOL, _DATE, _NAIVE, _UTC, _TIME, _DELTA)
 
 
 class EntangledError(StreamwareError):
@@ -90,7 +100,7 @@ class KernelColumn(NamedTuple):
     """
 
     column: Column
-    markup: tuple[Around, ...]
+    markup: Markup
     reference: bytes | None = None
     spliced: bool = False
 
@@ -104,6 +114,7 @@ class KernelRow(NamedTuple):
         number: What follows the number of the row, which follows `start`; None if rows have none.
         decimal: The decimal sign.
         asks_empty: Whether Python writes an empty text.
+        words: What False and True are, if they are not as in `TextRules`.
     """
 
     start: bytes
@@ -111,19 +122,19 @@ class KernelRow(NamedTuple):
     number: bytes | None = None
     decimal: str = "."
     asks_empty: bool = False
+    words: tuple[bytes, bytes] | None = None
 
 
-def markup_of(
-    empty: bytes, around: Mapping[Kind, Around], spaced: Around | None = None
-) -> tuple[Around, ...]:
+def markup_of(empty: bytes, around: Mapping[Kind, Around], spaced: Around | None = None) -> Markup:
     """Return the markup of a column.
 
     Args:
         empty: An empty cell.
-        around: What stands around the text of the other cells, by their kind.
+        around: What stands around the text of the other cells, by their kind; Python writes the
+            cells of kinds that it lacks.
         spaced: The same for a text with blanks at its edges, if that differs.
     """
-    text, *others = map(around.__getitem__, KINDS)
+    text, *others = map(around.get, KINDS)
     return (empty, b""), text, spaced or text, *others
 
 
@@ -170,10 +181,7 @@ class KernelRows:
             rules = _rules(text_rules, values, longest, row)
         self._plan: Any = native.Plan(  # type: ignore[union-attr]  # `kernel_rows` has looked
             row=(row.start, row.number, row.end),
-            columns=[
-                (each.reference, types & _TYPES_OF_KIND[each.column.kind], each.markup)
-                for each in columns
-            ],
+            columns=[(each.reference, types & _types_of(each), each.markup) for each in columns],
             rules=rules,
         )
         self._width = len(columns)  # the number of columns
@@ -262,7 +270,7 @@ def _rules(
     """Return what the kernel knows of text and values, which many documents share."""
     return native.Rules(  # type: ignore[union-attr]  # `kernel_rows` has looked
         text=_text(text_rules, values, longest, asks_empty=row.asks_empty),
-        values=_values(text_rules, values, row.decimal),
+        values=_values(text_rules, values, row),
     )
 
 
@@ -276,22 +284,32 @@ def _types(values: Values, text_rules: TextRules) -> int:
         types &= ~_DECIMAL
     if values.aware == "text" or values.timezone != UTC:
         types &= ~_UTC
-    if text_rules.iso:  # shown in another way than they are stored
-        types &= ~(_DATE | _NAIVE | _UTC | _TIME | _DELTA)
+    return types
+
+
+def _types_of(column: KernelColumn) -> int:
+    """Return the types of the cells of a column that the kernel writes, as far as it decides."""
+    types = _TYPES_OF_KIND[column.column.kind]
+    if None in column.markup:
+        _, text, _, *others = column.markup  # without the empty and the spaced ones
+        for markup, known in zip((text, *others), _TYPES, strict=True):
+            if markup is None:
+                types &= ~known
     return types
 
 
 def _values(
-    text_rules: TextRules, values: Values, decimal: str
-) -> tuple[bytes, bytes, tuple[int, int, int] | None, int, int, str]:
-    serials = None
-    if text_rules.serials:
+    text_rules: TextRules, values: Values, row: KernelRow
+) -> tuple[bytes, bytes, tuple[int, int, int, bool] | None, int, int, str]:
+    no, yes = row.words or (text_rules.false, text_rules.true)
+    days = None
+    if text_rules.spreadsheet:
         epoch = text_rules.epoch.date()
         beyond = (date.max - epoch).days + 1
-        serials = ((epoch - _UNIX_EPOCH).days, text_rules.first_serial, beyond)
+        days = ((epoch - _UNIX_EPOCH).days, text_rules.first_serial, beyond, text_rules.serials)
     largest = text_rules.largest(values)
     digits = 0 if largest is None else DIGITS
-    return text_rules.true, text_rules.false, serials, largest or 0, digits, decimal
+    return yes, no, days, largest or 0, digits, row.decimal
 
 
 def _text(
@@ -308,7 +326,7 @@ def _text(
     for byte in escape.quoted:
         actions[byte] = _QUOTED
     for byte in escape.looked_at:
-        actions[byte] = _UNDERSCORE
+        actions[byte] = _LOOKED_AT.get(byte, _ASKED)
     guards = text_rules.formulas and values.formula_text != "off"
     guarded, starts = _guarded(guard_of(text_rules.delimiter)) if guards else (None, "")
     most = min(longest, UTF16_CELL // 2) if spreadsheet else longest

@@ -11,7 +11,7 @@ class Rules:
         cls,
         *,
         text: tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool],
-        values: tuple[bytes, bytes, tuple[int, int, int] | None, int, int, str],
+        values: tuple[bytes, bytes, tuple[int, int, int, bool] | None, int, int, str],
     ) -> Self: ...
 
 class Plan:

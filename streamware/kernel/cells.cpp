@@ -8,6 +8,7 @@ namespace {
 
 PyTypeObject *decimal_type = nullptr;
 
+constexpr size_t DATE_LENGTH = 10;  // of 2024-05-06
 constexpr double DAY = 86'400;
 constexpr double DAY_MICROS = 86'400e6;
 // Of the last half second of a day a spreadsheet makes the next one; Python decides and counts.
@@ -101,10 +102,20 @@ void CellWriter::open(const ColumnPlan &column, Kind kind) {
         out_.put({number_, number_length_});
     }
     out_.put(column.markup->kinds[kind].before);
+    opened_ = out_.size();
 }
 
 Written CellWriter::close(const ColumnPlan &column, Kind kind) {
-    out_.append(column.markup->kinds[kind].after);
+    const Markup &markup = column.markup->kinds[kind];
+    if (markup.again.size()) {
+        const size_t length = out_.size() - opened_;
+        out_.reserve(markup.again.size() + length);
+        out_.put(markup.again);
+        char *const repeated = out_.at;
+        out_.put({out_.data() + opened_, length});
+        if (kind == DATETIME && length > DATE_LENGTH) repeated[DATE_LENGTH] = ' ';
+    }
+    out_.append(markup.after);
     return Written::DONE;
 }
 
@@ -165,6 +176,11 @@ Written CellWriter::put_float(const ColumnPlan &column, double value, Kind kind)
         return Written::FAILED;
     }
     out_.at = end;
+    if (column.markup->kinds[kind].again.size()
+        && std::memchr(out_.data() + from, 'e', out_.size() - from) != nullptr) {
+        out_.truncate(before);  // shown in another way
+        return Written::ASK;
+    }
     if (kind == NUMBER) use_decimal_sign(from);
     return close(column, kind);
 }
@@ -178,26 +194,29 @@ Written CellWriter::put_digits(const ColumnPlan &column, std::string_view digits
 }
 
 Written CellWriter::put_day(const ColumnPlan &column, const Day &day) {
-    if (!plan_.rules->values.serials) {
-        open(column, DATE);
-        out_.at = put_date(out_.at, day.year, day.month, day.day);
-        return close(column, DATE);
+    const ValueRules &rules = plan_.rules->values;
+    int64_t serial = 0;
+    if (rules.bounded) {
+        serial = days_from_civil(day.year, day.month, day.day) - rules.epoch;
+        if (serial < rules.first) return Written::ASK;
     }
-    const int64_t serial = days_from_civil(day.year, day.month, day.day) - plan_.rules->values.epoch;
-    if (serial < plan_.rules->values.first) return Written::ASK;
     open(column, DATE);
-    out_.at = put_integer(out_.at, serial);
+    out_.at = rules.serials ? put_integer(out_.at, serial)
+                            : put_date(out_.at, day.year, day.month, day.day);
     return close(column, DATE);
 }
 
 Written CellWriter::put_moment(const ColumnPlan &column, const Day &day, const Clock &clock,
     Kind kind) {
-    if (plan_.rules->values.serials) {
-        const int64_t serial = days_from_civil(day.year, day.month, day.day) - plan_.rules->values.epoch;
+    const ValueRules &rules = plan_.rules->values;
+    if (rules.bounded) {
+        const int64_t serial = days_from_civil(day.year, day.month, day.day) - rules.epoch;
         const double seconds
             = clock.hour * 3600 + clock.minute * 60 + clock.second + clock.micros / 1e6;
-        if (serial < plan_.rules->values.first || seconds >= LATE) return Written::ASK;
-        return put_float(column, seconds / DAY + static_cast<double>(serial), kind);
+        if (serial < rules.first || seconds >= LATE) return Written::ASK;
+        if (rules.serials) {
+            return put_float(column, seconds / DAY + static_cast<double>(serial), kind);
+        }
     }
     open(column, kind);
     char *p = put_date(out_.at, day.year, day.month, day.day);

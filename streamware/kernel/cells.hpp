@@ -54,6 +54,7 @@ private:
     Buffer &out_;
     char number_[24];
     size_t number_length_ = 0;
+    size_t opened_ = 0;  // bytes before the text of the cell
 
     void open(const ColumnPlan &column, Kind kind);
     Written close(const ColumnPlan &column, Kind kind);

@@ -45,10 +45,13 @@ bool read_markup(PyObject *given, ColumnMarkup &markup) {
     for (size_t kind = 0; kind < KINDS; ++kind) {
         PyObject *pair = PyTuple_GET_ITEM(given, static_cast<Py_ssize_t>(kind));
         Markup &read = markup.kinds[kind];
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_SetString(PyExc_TypeError, "markup must be in pairs of bytes");
+        if (pair == Py_None) continue;  // Python writes these cells
+        const Py_ssize_t size = PyTuple_Check(pair) ? PyTuple_GET_SIZE(pair) : 0;
+        if (size != 2 && size != 3) {
+            PyErr_SetString(PyExc_TypeError, "markup must be two or three bytes in a tuple");
             return false;
         }
+        if (size == 3 && !read_bytes(PyTuple_GET_ITEM(pair, 2), read.again)) return false;
         if (!read_bytes(PyTuple_GET_ITEM(pair, 0), read.before)
             || !read_bytes(PyTuple_GET_ITEM(pair, 1), read.after)) {
             return false;
@@ -111,7 +114,7 @@ bool read_replacements(PyObject *given, TextRules &rules) {
         rules.longest = std::max(rules.longest, read.size());
     }
     for (const uint8_t action : rules.actions) {
-        if (action < QUOTED && action > PLAIN && action >= count) {
+        if (action < BLANK && action > PLAIN && action >= count) {
             PyErr_SetString(PyExc_ValueError, "a table must name known replacements only");
             return false;
         }
@@ -146,19 +149,21 @@ bool read_text(PyObject *given, TextRules &rules) {
 }
 
 bool read_values(PyObject *given, ValueRules &rules) {
-    PyObject *yes, *no, *serials;
+    PyObject *yes, *no, *days;
     int decimal;
     long long largest;
-    if (!PyArg_ParseTuple(given, "OOOLnC", &yes, &no, &serials, &largest, &rules.digits, &decimal)
+    if (!PyArg_ParseTuple(given, "OOOLnC", &yes, &no, &days, &largest, &rules.digits, &decimal)
         || !read_bytes(yes, rules.yes) || !read_bytes(no, rules.no)) {
         return false;
     }
     rules.largest = largest;
     rules.decimal = static_cast<char>(decimal);
-    rules.serials = serials != Py_None;
+    rules.bounded = days != Py_None;
     long long epoch, first, beyond;
-    if (!rules.serials) return true;
-    if (!PyArg_ParseTuple(serials, "LLL", &epoch, &first, &beyond)) return false;
+    int serials;
+    if (!rules.bounded) return true;
+    if (!PyArg_ParseTuple(days, "LLLp", &epoch, &first, &beyond, &serials)) return false;
+    rules.serials = serials;
     rules.epoch = epoch;
     rules.first = first;
     rules.beyond = beyond;

@@ -32,6 +32,9 @@ enum Type : unsigned {
 
 struct Markup {
     Literal before, after;
+    // Between the text and its repetition, in which a date-time has a blank for `T`; empty: it is
+    // not repeated.
+    Literal again;
 };
 
 struct ColumnMarkup {
@@ -49,6 +52,7 @@ struct ColumnPlan {
 struct ValueRules {
     Literal yes, no;
     bool serials = false;        // whether dates are numbers, and no ISO 8601 text
+    bool bounded = false;        // whether there are dates that are not written here
     int64_t epoch = 0;           // days from 1970-01-01 to the day whose serial is 0
     int64_t first = 0;           // the first serial that is written here
     int64_t beyond = 0;          // the first serial that is not

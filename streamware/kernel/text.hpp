@@ -15,6 +15,7 @@
 // What becomes of a byte of text.  Lower values but PLAIN are places in `TextRules::replacements`.
 enum Action : uint8_t {
     PLAIN = 0,
+    BLANK = 251,       // lost at an edge, and after another: then Python writes the cell
     QUOTED = 252,      // the cell is put in quotes
     UNDERSCORE = 253,  // may begin what looks like an escape of XLSX, `_x0041_`
     ASKED = 254,       // Python writes the cell
@@ -128,13 +129,14 @@ private:
 
     bool put_special(char *&p, const C *c, uint8_t action) {
         const auto byte = static_cast<char>(*c);
-        if (action != PLAIN && action < QUOTED) {
+        if (action != PLAIN && action < BLANK) {
             const std::string &replacement = rules_.replacements[action];
             std::memcpy(p, replacement.data(), replacement.size());
             p += replacement.size();
             return true;
         }
         if (action == ASKED || (action == UNDERSCORE && looks_escaped(c, end_))) return false;
+        if (action == BLANK && (c == begin_ || c + 1 == end_ || c[1] == ' ')) return false;
         if (action == QUOTED) {
             needs_quotes_ = true;
             if (byte == '"') *p++ = byte;

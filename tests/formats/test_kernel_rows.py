@@ -47,7 +47,7 @@ def both(rows: Sequence[Any], form: Any = "csv", **options: Any) -> Outcome:
 
     The first batch of a sheet is always written without it, so that empty rows come first there.
     """
-    if isinstance(form, sw.Xlsx):
+    if isinstance(form, (sw.Xlsx, sw.Ods)):
         rows = [_empty(rows[0])] * FIRST_BATCH + list(rows)
     compiled = outcome(rows, form, options)
     with pytest.MonkeyPatch.context() as patch:
@@ -191,7 +191,7 @@ xlsx_formats = st.builds(
     index=st.booleans(),
 )
 forms: st.SearchStrategy[Any] = st.one_of(
-    csv_formats, xml_formats, xlsx_formats, st.sampled_from([sw.Json(), sw.Ndjson()])
+    csv_formats, xml_formats, xlsx_formats, st.sampled_from([sw.Json(), sw.Ndjson(), sw.Ods()])
 )
 shapes: list[Callable[[list[Any]], Any]] = [
     tuple,
@@ -312,11 +312,12 @@ columns_with: list[dict[str, Any]] = [
     {"total": "count", "url": "mailto:{}"},
     {"format": "@"},
     {"format": "yyyy"},
+    {"format": "0.0%"},
 ]
 
 
 @settings(max_examples=50)
-@given(tables(ordinary | others), xlsx_formats, values, st.data())
+@given(tables(ordinary | others), xlsx_formats | st.just(sw.Ods()), values, st.data())
 def test_columns_with_links_totals_and_formats_are_the_same_bytes(
     rows: list[list[Any]], form: Any, values: sw.Values, data: st.DataObject
 ) -> None:
@@ -343,7 +344,10 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return written
 
 
-@pytest.mark.parametrize("form", [sw.Xlsx(), sw.Xlsx(compact=True), sw.Xlsx(table=True)])
+@pytest.mark.parametrize(
+    "form",
+    [sw.Xlsx(), sw.Xlsx(compact=True), sw.Xlsx(table=True), sw.Ods(), sw.Ods(table=True)],
+)
 @pytest.mark.parametrize("column", [{}, *columns_with])
 def test_a_sheet_is_written_by_the_kernel_after_its_first_batch(
     form: Any, column: dict[str, Any], batches: list[bool]
@@ -355,13 +359,14 @@ def test_a_sheet_is_written_by_the_kernel_after_its_first_batch(
     assert batches == [True] * 3
 
 
+@pytest.mark.parametrize("form", [sw.Xlsx(), sw.Ods()])
 def test_a_cell_with_a_style_or_a_link_has_its_batch_written_without_it(
-    batches: list[bool],
+    form: Any, batches: list[bool]
 ) -> None:
     rows: list[Any] = [(at, "text") for at in range(200)]
     rows[40] = (sw.Cell(1, url="https://example.com/", note="once"), "text")
     rows[70] = (5, sw.Cell("text", sw.Style(bold=True)))
-    both(rows, sw.Xlsx())
+    both(rows, form)
     assert batches == [False, False, True]
 
 
@@ -380,3 +385,22 @@ def test_a_sheet_that_is_full_continues_in_the_next_one(
     assert done.converted == {"newline": 1500}
     assert "xl/worksheets/sheet3.xml" in readers.zip_parts(done.data)
     assert all(batches)
+
+
+texts_of_ods = st.text(st.sampled_from(" \t\nab<&é€"), max_size=12)
+
+
+@given(st.lists(st.tuples(texts_of_ods, st.text("a b", min_size=8)), min_size=1))
+def test_white_space_of_ods_is_the_same_bytes(rows: list[Any]) -> None:
+    both(rows, sw.Ods())
+
+
+def test_values_that_are_shown_as_they_are_take_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr(module.KernelRows, "_ask", refused)
+    moment = datetime.fromisoformat("2024-05-06T07:08:09.000012")
+    rows = [(5, 0.1, "a b", True, moment.date(), moment, Decimal("1.50"), None)] * 50
+    sheet = readers.zip_parts(b"".join(sw.encode(rows, "ods")))["content.xml"]
+    assert sheet.count(b"<text:p>2024-05-06 07:08:09.000012</text:p>") == 50

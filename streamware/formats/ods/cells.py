@@ -12,10 +12,11 @@ from itertools import repeat
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from streamware.formats.kernel_rows import Around, KernelColumn, markup_of
 from streamware.formats.ods.address import Address, link_formula, link_target
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
-from streamware.formats.ods.shown import shown_text, shown_texts
+from streamware.formats.ods.shown import shown_text, shown_texts, shows_value
 from streamware.formats.ods.style_registry import StyledMarkup, StyleRegistry
 from streamware.formats.ods.white_space import LINE
 from streamware.formats.protocol import Part
@@ -44,7 +45,9 @@ _START, _END = b"<table:table-cell", b"</table:table-cell>"
 # What is after a value, and before the text that the cell shows.
 _BETWEEN = b'">' + _TEXT
 _AFTER = b"</text:p>" + _END
-_BOOLS = {b"true": b"true" + _BETWEEN + b"TRUE", b"false": b"false" + _BETWEEN + b"FALSE"}
+WORDS = (b"false" + _BETWEEN + b"FALSE", b"true" + _BETWEEN + b"TRUE")
+"""False and True, each with the text that its cell shows."""
+_BOOLS = dict(zip((b"false", b"true"), WORDS, strict=True))
 
 
 _ARRAY = b' table:number-matrix-columns-spanned="1" table:number-matrix-rows-spanned="1"'
@@ -130,6 +133,23 @@ class CellWriter:
         if kind is Kind.BOOL:
             return (before, list(map(_BOOLS.__getitem__, tokens)), _AFTER)
         return (before, tokens, _BETWEEN, shown_texts(kind, tokens, markup.code), _AFTER)
+
+    def kernel_column(self, column: Column) -> KernelColumn:
+        """Return the markup of the column for the kernel, as far as cells show their values."""
+        around: dict[Kind, Around] = {}
+        for kind in (Kind.TEXT, Kind.BOOL):
+            before = self._start + self._value_start(kind, self._markup.plain[kind])
+            around[kind] = (before, _AFTER)
+        for kind in (Kind.NUMBER, Kind.DATE, Kind.DATETIME):
+            markup = self._markup.plain[kind]
+            if shows_value(kind, markup.code):
+                before = self._start + self._value_start(kind, markup)
+                around[kind] = (before, _AFTER, _BETWEEN)
+        return KernelColumn(
+            column,
+            markup_of(self._empty, around),
+            spliced=column.url is not None or column.total is not None,
+        )
 
     def calculated_cell(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
         """Return a cell with a formula in OpenFormula and its value, outside of the rows.

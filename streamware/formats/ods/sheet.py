@@ -9,7 +9,8 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Sequence
 
-from streamware.formats.ods.cells import CellWriter, style_cells
+from streamware.formats.kernel_rows import EntangledError, KernelRow, KernelRows, kernel_rows
+from streamware.formats.ods.cells import WORDS, CellWriter, style_cells
 from streamware.formats.ods.heading import ROW, ROW_END, Heading
 from streamware.formats.ods.parts import attribute
 from streamware.formats.ods.reference import CellRange
@@ -18,7 +19,7 @@ from streamware.formats.ods.serials import as_numbers, typed_value
 from streamware.formats.ods.settings import View
 from streamware.formats.ods.style_registry import StyleRegistry
 from streamware.formats.ods.white_space import TEXT_RULES, characters
-from streamware.formats.protocol import Context, Part, interleave
+from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.heading import rows_above
 from streamware.formats.spreadsheet.sheet import MAX_ROWS, check_columns
@@ -102,6 +103,8 @@ class SheetWriter:
         ]
         # Writes the rows above the data.
         self._heading = Heading(head, options, context, registry)
+        # Writes the rows after the first batch; None without the kernel, or before they come.
+        self._kernel: KernelRows | None = None
 
     def share_widths(self, other: SheetWriter) -> None:
         """Make the columns as wide as those of `other`, whose rows continue here."""
@@ -173,6 +176,26 @@ class SheetWriter:
             parts += writer.parts(cells)
         return interleave([*parts, ROW_END], count)
 
+    def compiled(self, batch: Batch) -> bytes | None:
+        """Return the next rows, written by the kernel; None if it takes `format` and `rows`."""
+        if self._kernel is None:
+            self._kernel = kernel_rows(
+                KernelRow(start=ROW, end=ROW_END, words=WORDS),
+                map(CellWriter.kernel_column, self._writers, self.head.columns),
+                self._pieces,
+                text_rules=TEXT_RULES,
+                context=self._context,
+            )
+            if self._kernel is None:
+                return None
+        before = self._totals.mark()
+        xml = self._kernel.write(batch, self._last + 1)
+        if xml is None:
+            self._totals.rewind(before)
+        else:
+            self._last += batch.count
+        return xml
+
     def bottom(self) -> bytes:
         """Return everything after the last data row."""
         totals = self._totals.row()
@@ -199,6 +222,18 @@ class SheetWriter:
             f'<table:database-range table:name="{name}"'
             f" table:target-range-address={attribute(area.address())}{shown}/>"
         )
+
+    def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
+        formatted = self._formatters[at].format(cells, first)
+        if formatted.styled:  # styles are registered row by row
+            raise EntangledError
+        total = self.head.columns[at].total
+        if total:
+            self._totals.check_column(at, formatted, cells, first)
+        (formatted,) = self._references.as_cells([formatted], number)
+        if total:
+            self._totals.add_column(at, as_numbers(formatted))
+        return joined(self._writers[at].parts(formatted), len(cells))
 
     @property
     def _data_rows(self) -> CellRange:

@@ -103,6 +103,13 @@ def shown_text(kind: Kind, token: bytes, code: str | None) -> bytes:
     return shown_texts(kind, [token], code)[0]
 
 
+def shows_value(kind: Kind, code: str | None) -> bool:
+    """Return whether the text of a cell is its value, but for an exponent, or a blank for `T`."""
+    if kind is Kind.NUMBER:
+        return code is None or _amounts(code) is None
+    return (kind, code) in ((Kind.DATE, _ISO_DATE), (Kind.DATETIME, _ISO_DATETIME))
+
+
 def _pointed(token: bytes) -> bytes:
     """Return a number with a point if it has an exponent: without, roo takes 1E-07 for 1."""
     digits, exponent, power = token.upper().partition(b"E")

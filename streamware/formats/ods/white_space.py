@@ -26,6 +26,8 @@ class CellText(Escape):
     """Escapes markup, and writes line breaks and blanks that would be lost as elements."""
 
     care = b"&<>\n "
+    replacements = MARKUP
+    looked_at = b"\n "
 
     def __call__(self, blob: bytes, kept: bytes, converted: Counter[str]) -> list[bytes]:
         """Return the cells, ready to go into `text:p`."""

@@ -188,6 +188,10 @@ class OdsEncoder:
         return self._zip.write(beginning + sheet.top(style, columns))
 
     def _write(self, batch: Batch) -> bytes:
+        if self._current.opened and batch.count:  # the first batch has the widths of the columns
+            xml = self._current.compiled(batch)
+            if xml is not None:
+                return self._zip.write(xml)
         formatted = self._current.format(batch)
         out = b"" if self._current.opened else self._open(formatted)
         if not batch.count:
