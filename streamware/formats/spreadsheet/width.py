@@ -33,6 +33,7 @@ _ROOM_OF_SUM = 4  # characters by which the sum of about a thousand cells is lon
 _SAMPLED_BYTES = 1024  # of a text
 _FONT, _BOLD = 11, 1.2  # points of the default font; factor for a bold one
 _WIDE = frozenset("WF")
+_LATIN = "\u036f"  # the last character before Greek; up to it none is wide
 _LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\[\]]*\]|general', re.DOTALL | re.IGNORECASE)
 _DATES = re.compile("[ymdhs]", re.IGNORECASE)
 _PIECES = re.compile(r"d+|m+|h+|s+", re.IGNORECASE)
@@ -45,7 +46,8 @@ def text_width(text: str) -> int:
     """Return the width of a text in characters; a wide East Asian character counts as two."""
     if text.isascii():
         return len(text)
-    return len(text) + sum(east_asian_width(character) in _WIDE for character in text)
+    others = [character for character in text if character > _LATIN]
+    return len(text) + sum(east_asian_width(character) in _WIDE for character in others)
 
 
 def number_width(code: str, number: float = 0) -> int:

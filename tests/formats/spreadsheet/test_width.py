@@ -5,6 +5,7 @@ import subprocess
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import pytest
 
@@ -166,3 +167,9 @@ def test_a_width_that_was_given_is_that_of_the_column() -> None:
     formatted = [FormattedColumn(Kind.TEXT, [b"x" * size]) for size in (20, 20, 3)]
     options = sw.SheetOptions(title_rows=[[None, None, date(2024, 5, 17)]])
     assert column_widths(columns, styles, formatted, options, UTC) == [7, 21, 11]
+
+
+def test_no_latin_character_is_wide() -> None:
+    wide = [each for each in map(chr, range(0x370)) if east_asian_width(each) in ("W", "F")]
+    assert wide == []
+    assert text_width("é\u1100") == 3
