@@ -33,6 +33,7 @@ import streamware as sw
 from benchmarks import paths
 from benchmarks.table import conditions, table
 from benchmarks.workloads import ALL, Row
+from streamware import kernel
 
 STORED = Path(__file__).with_suffix(".json")
 WITHIN = 0.05
@@ -133,9 +134,14 @@ def by_case(pieces: list[int]) -> dict[str, float]:
     }
 
 
+def compiled_by_hand() -> bool:
+    """Return whether the kernel is one that `pip install` did not compile, with other options."""
+    return kernel.native is not None and not kernel.native.SOURCES
+
+
 def measure() -> Counts:
     """Return the instructions by path and case; the paths are counted at the same time."""
-    found = paths.available()
+    found = (paths.PURE,) if compiled_by_hand() else paths.available()
     with ThreadPoolExecutor(len(found)) as pool:
         return dict(zip(found, pool.map(counted, found), strict=True))
 
@@ -242,6 +248,8 @@ def main() -> int:
     if shutil.which("valgrind") is None:
         print("skipped: needs valgrind")
         return 0
+    if compiled_by_hand():
+        print("without the kernel, which was compiled by hand: `pip install --no-deps -e .`")
     if options.check:
         return check()
     found = measure()

@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
@@ -52,6 +53,7 @@ from benchmarks.served import Baseline, State
 from benchmarks.table import placed
 from benchmarks.workloads import ALL, WORKLOADS, Row, Workload
 from readers import zip_parts
+from streamware import kernel
 from streamware.scratch.pool import _pools
 
 FEW = 50
@@ -246,6 +248,15 @@ def test_a_path_that_was_not_counted_keeps_its_stored_counts(
     instructions.write({"pure": {"a": 5.0}})
     stored = json.loads((tmp_path / "counts.json").read_text("utf-8"))
     assert stored["counts"] == {"kernel": {"a": 1}, "pure": {"a": 5}}
+
+
+def test_a_kernel_that_was_compiled_by_hand_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its options are others, and so are its instructions: by a tenth."""
+    monkeypatch.setattr(instructions, "counted", lambda path: {path: 1.0})
+    monkeypatch.setattr(kernel, "native", SimpleNamespace(SOURCES=0))
+    assert instructions.measure() == {"pure": {"pure": 1.0}}
+    monkeypatch.setattr(kernel, "native", SimpleNamespace(SOURCES=7))
+    assert list(instructions.measure()) == ["kernel", "pure"]
 
 
 def test_counts_that_have_grown_fail_the_check(
