@@ -81,6 +81,6 @@ def pull(
     weightless: tuple[type, ...],
     cell_size: Callable[[object], int],
     row_size: Callable[[object], int],
-    objects: tuple[type, tuple[MemberDescriptorType, ...]] | None,
+    objects: tuple[type, tuple[MemberDescriptorType, ...] | None] | None,
     /,
 ) -> tuple[int, bool, bool]: ...

@@ -32,15 +32,15 @@ bool is_holder(PyObject *cell) {
 // Weighs rows of ordinary types; asks Python about cells and rows of others.
 class Scale {
 public:
-    // Of objects, None or `(type, descriptors of slots)`.
+    // Of objects, None or `(type, descriptors of slots)`; None in place of these if the cells are
+    // what an object of this type iterates over.
     // Returns false with the error set.
     bool read(PyObject *weightless, PyObject *cell_size, PyObject *row_size, PyObject *objects) {
         weightless_ = weightless;
         cell_size_ = cell_size;
         row_size_ = row_size;
         if (objects == Py_None) return true;
-        return PyArg_ParseTuple(objects, "O!O!:objects", &PyType_Type, &object_, &PyTuple_Type,
-            &slots_) && check_slots();
+        return PyArg_ParseTuple(objects, "O!O:objects", &PyType_Type, &object_, &slots_) && check_slots();
     }
 
     // The characters of a row; FAILED with the error set if they cannot be known.
@@ -52,7 +52,8 @@ public:
             return weigh_all(PySequence_Fast_ITEMS(row), PyList_GET_SIZE(row));
         }
         if (is_dict(row)) return weigh_dict(row);
-        return Py_TYPE(row) == object_ ? weigh_object(row) : ask(row_size_, row);
+        if (Py_TYPE(row) != object_) return ask(row_size_, row);
+        return slots_ == Py_None ? weigh_sequence(row) : weigh_object(row);
     }
 
 private:
@@ -84,6 +85,11 @@ private:
 
     // Whether slots are those of `object_`, so that each is inside of its instances.
     bool check_slots() {
+        if (slots_ == Py_None) return true;
+        if (!PyTuple_CheckExact(slots_)) {
+            PyErr_SetString(PyExc_TypeError, "slots must be a tuple or None");
+            return false;
+        }
         for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(slots_); ++at) {
             PyObject *const slot = PyTuple_GET_ITEM(slots_, at);
             if (!is_slot_of(object_, slot)) {
@@ -110,6 +116,14 @@ private:
             if (!add(cell, total)) return FAILED;
         }
         return odd_.empty() ? total : add_odd(total);
+    }
+
+    Py_ssize_t weigh_sequence(PyObject *row) {
+        const Reference cells(PySequence_Tuple(row));
+        if (cells) return weigh_all(PySequence_Fast_ITEMS(cells.get()), PyTuple_GET_SIZE(cells.get()));
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) return FAILED;
+        PyErr_Clear();  // it is raised again where the row is read
+        return ask(row_size_, row);
     }
 
     // An attribute whose name begins with an underscore is often what a property returns.  It counts

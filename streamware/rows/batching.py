@@ -21,11 +21,11 @@ from streamware.model.columns import Tagged
 from streamware.rows.weighing import (
     MOST_CHARACTERS,
     SMALL,
-    Attributes,
+    Places,
     RowWeigher,
     Sizer,
-    attributes_of,
     cells_of,
+    places_of,
 )
 
 FIRST_ROWS = 32
@@ -67,7 +67,7 @@ class RowBatcher:
         self._weigher = RowWeigher(self._cell_size)  # knows which cells may be long
         self._started = False  # whether the first row has come
         self._by_kernel = False  # whether the kernel weighs the rows, every cell of them
-        self._attributes: Attributes | None = None  # where they are, if rows are objects
+        self._places: Places | None = None  # where they are, if rows are objects
         self._gap = 1  # rows up to the next one that the weigher looks at
         # Rows that it will look at before, because they are unlike the ones so far: a cell that was
         # None in all of them may be a number.
@@ -145,8 +145,8 @@ class RowBatcher:
         self._started = True
         if native is not None:
             is_weighed = _is_weighed(type(row))
-            self._attributes = None if is_weighed else attributes_of(row)
-            self._by_kernel = is_weighed or self._attributes is not None
+            self._places = None if is_weighed else places_of(row)
+            self._by_kernel = is_weighed or self._places is not None
         self._gap = next(self._weigher.gaps)
         if self._by_kernel or self._weigher.look(row):
             room -= self._cell_size.row(row)
@@ -166,7 +166,7 @@ class RowBatcher:
             _WEIGHTLESS,
             self._cell_size,
             self._cell_size.row,
-            self._attributes,
+            self._places,
         )
         return room, whole
 

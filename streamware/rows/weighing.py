@@ -20,7 +20,7 @@ from itertools import chain, compress, cycle, repeat
 from operator import attrgetter, contains, is_, itemgetter, length_hint, not_
 from pathlib import PurePath
 from sys import getsizeof
-from types import MemberDescriptorType
+from types import MemberDescriptorType, WrapperDescriptorType
 from typing import Any
 from uuid import UUID
 
@@ -414,15 +414,21 @@ def _slots(type_: Any) -> list[str]:
     return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
-Attributes = tuple[type, tuple[MemberDescriptorType, ...]]
-"""A class, and the slots that its instances have besides a `__dict__`."""
+Places = tuple[type, tuple[MemberDescriptorType, ...] | None]
+"""A class, and the slots that its instances have besides a `__dict__`; None for sequences."""
 
 
-def attributes_of(row: object) -> Attributes | None:
-    """Return where objects like this one keep their cells; None if these are no attributes."""
+def places_of(row: object) -> Places | None:
+    """Return where objects like this one keep their cells: in attributes, or as a sequence.
+
+    Return None if code of their class has to be asked for the cells.
+    """
     type_ = type(row)
-    if isinstance(row, Mapping) or hasattr(row, "__len__"):
+    if isinstance(row, Mapping):
         return None
+    if hasattr(row, "__len__"):
+        compiled = type(getattr(type_, "__iter__", None)) is WrapperDescriptorType
+        return (type_, None) if compiled and not issubclass(type_, _TEXT) else None
     found = (vars(class_).values() for class_ in type_.__mro__)
     slots = tuple(each for each in chain(*found) if type(each) is MemberDescriptorType)
     return (type_, slots) if type_.__dictoffset__ or slots else None

@@ -1,6 +1,7 @@
 """What the kernel's `pull` was not made for, it refuses; what others raise, comes through."""
 
-from collections import UserDict
+import sqlite3
+from collections import UserDict, UserList, deque
 from collections.abc import Iterator
 from decimal import Decimal
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 
 from fakes import Broken
 from streamware.kernel import native
-from streamware.rows.weighing import SMALL, Sizer, attributes_of
+from streamware.rows.weighing import SMALL, Sizer, places_of
 
 pytestmark = pytest.mark.skipif(native is None, reason="skipped: needs the compiled kernel")
 
@@ -128,11 +129,38 @@ def test_objects_weigh_as_much_as_for_python(type_: Any, cells: dict[str, Any]) 
     row, size = type_(), Sizer()
     for name, cell in cells.items():
         setattr(row, name, cell)
-    given = {"cell_size": size, "weightless": tuple(SMALL), "objects": attributes_of(row)}
+    given = {"cell_size": size, "weightless": tuple(SMALL), "objects": places_of(row)}
     room, *_ = pull(iter([row]), row_size=fails, room=10**6, **given)
     assert 10**6 - room == size.row(row)
 
 
-@pytest.mark.parametrize("row", [5, "text", None, (1,), {"a": 1}, UserDict(a=1), object()])
-def test_what_has_its_cells_elsewhere_is_no_such_object(row: object) -> None:
-    assert attributes_of(row) is None
+@pytest.mark.parametrize(
+    "row", [5, "text", b"", None, {"a": 1}, UserDict(a=1), UserList([1]), object()]
+)
+def test_of_others_python_is_asked_for_the_cells(row: object) -> None:
+    assert places_of(row) is None
+
+
+def test_rows_of_compiled_classes_weigh_as_much_as_for_python() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    row = connection.execute("SELECT 'abc', 1.5, NULL, x'0102', 7").fetchone()
+    connection.close()
+    for each in (row, deque(["abc", {"a": ["de"]}, 10**500])):
+        size = Sizer()
+        given = {"cell_size": size, "weightless": tuple(SMALL), "objects": places_of(each)}
+        room, *_ = pull(iter([each]), row_size=fails, room=10**6, **given)
+        assert 10**6 - room == size.row(each) > 0
+
+
+def test_a_row_that_cannot_be_iterated_is_asked_for() -> None:
+    class Row:
+        error: type[BaseException] = Broken
+
+        def __iter__(self) -> Iterator[Any]:
+            raise self.error
+
+    assert pull(iter([Row()]), objects=(Row, None))[0] == 92
+    Row.error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        pull(iter([Row()]), objects=(Row, None))
