@@ -1,5 +1,7 @@
 """Whether the compiled kernel is there, and that it refuses what it was not made for."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +58,11 @@ def plan(**changes: Any) -> Any:
     [
         ({"row": (b"", None, "")}, TypeError),
         ({"columns": 5}, TypeError),
+        ({"columns": [[None, 1, ()]]}, TypeError),
+        ({"row": [b"", None, b""]}, TypeError),
+        ({"text": 5}, TypeError),
+        ({"values": []}, TypeError),
+        ({"values": (b"", b"", 5, 0, 0, ".")}, TypeError),
         ({"columns": [(None, 1, ((b"",),) * 10)]}, TypeError),
         ({"columns": [(None, 1, (5,) * 10)]}, TypeError),
         ({"rules": 5}, TypeError),
@@ -112,6 +119,31 @@ def test_it_asks_for_what_it_does_not_know() -> None:
     lines = [(1, b"bytes"), ("a" * 101, 2)]
     assert plan().write(lines, True, None, 1, 2, ask) == b"1?\n?2\n"
     assert asked == [(1, 0, b"bytes"), (0, 1, "a" * 101)]
+
+
+@needs_kernel
+@pytest.mark.parametrize("by_rows", [True, False])
+def test_lists_that_are_emptied_while_they_are_written_are_no_crash(by_rows: bool) -> None:
+    cells = [object() for _ in range(90)]
+    lines = [[each, each] for each in cells] if by_rows else [list(cells), list(cells)]
+    spliced = [None, [b"!"] * 90]
+    asked = list[int]()
+
+    def ask(at: int, row: int, value: object) -> bytes:
+        asked.append(row)
+        lines.clear()
+        spliced.clear()
+        return b"?"
+
+    assert plan().write(lines, by_rows, spliced, 1, 90, ask) == b"?!\n" * 90
+    assert asked == list(range(90))
+
+
+@needs_kernel
+def test_a_plan_is_neither_copied_nor_pickled() -> None:
+    for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError):
+            duplicate(plan())
 
 
 ROWS = """

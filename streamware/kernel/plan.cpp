@@ -62,16 +62,19 @@ bool read_markup(PyObject *given, ColumnMarkup &markup) {
 }
 
 bool read_columns(PyObject *given, std::vector<ColumnPlan> &columns) {
-    Reference list(PySequence_Fast(given, "columns must be a sequence"));
+    const Reference list(PySequence_Tuple(given));
     if (!list) return false;
-    columns.resize(static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get())));
+    columns.resize(static_cast<size_t>(PyTuple_GET_SIZE(list.get())));
     PyObject *last = nullptr;
     std::shared_ptr<const ColumnMarkup> shared;
     for (size_t at = 0; at < columns.size(); ++at) {
         ColumnPlan &column = columns[at];
-        PyObject *item = PySequence_Fast_GET_ITEM(list.get(), static_cast<Py_ssize_t>(at));
+        PyObject *item = PyTuple_GET_ITEM(list.get(), static_cast<Py_ssize_t>(at));
         PyObject *reference, *markup;
-        if (!PyArg_ParseTuple(item, "OIO", &reference, &column.types, &markup)) return false;
+        if (!must_be_tuple(item)
+            || !PyArg_ParseTuple(item, "OIO", &reference, &column.types, &markup)) {
+            return false;
+        }
         column.numbered = reference != Py_None;
         if (column.numbered && !read_bytes(reference, column.reference)) return false;
         if (markup != last) {
@@ -162,7 +165,10 @@ bool read_values(PyObject *given, ValueRules &rules) {
     long long epoch, first, beyond;
     int serials;
     if (!rules.bounded) return true;
-    if (!PyArg_ParseTuple(days, "LLLp", &epoch, &first, &beyond, &serials)) return false;
+    if (!must_be_tuple(days)
+        || !PyArg_ParseTuple(days, "LLLp", &epoch, &first, &beyond, &serials)) {
+        return false;
+    }
     rules.serials = serials;
     rules.epoch = epoch;
     rules.first = first;
@@ -173,10 +179,10 @@ bool read_values(PyObject *given, ValueRules &rules) {
 // Rows -----------------------------------------------------------------------------------------
 
 // The cells of a batch, in rows or in columns.  Code of the caller that runs in between may change
-// rows that are lists, so their lengths are looked at again for each cell.
+// any list, so lengths of rows are looked at again for each cell, and what holds them is a tuple.
 struct Cells {
-    PyObject *const *lines;  // the rows, or the columns
-    PyObject *spliced;       // for each column None, or a list of what Python has written; or NULL
+    PyObject *lines;    // the rows, or the columns
+    PyObject *spliced;  // for each column None, or a list of what Python has written; or NULL
     Py_ssize_t count;
     bool by_rows;
 };
@@ -228,16 +234,17 @@ private:
 
     bool write_row(Py_ssize_t row) {
         const auto width = static_cast<Py_ssize_t>(plan_.columns.size());
-        PyObject *line = cells_.by_rows ? cells_.lines[row] : nullptr;
+        PyObject *line = cells_.by_rows ? PyTuple_GET_ITEM(cells_.lines, row) : nullptr;
         if (line != nullptr && !is_of_width(line, width)) return false;
         for (Py_ssize_t at = 0; at < width; ++at) {
-            PyObject *spliced = cells_.spliced ? PyList_GET_ITEM(cells_.spliced, at) : Py_None;
+            PyObject *spliced = cells_.spliced ? PyTuple_GET_ITEM(cells_.spliced, at) : Py_None;
             if (spliced != Py_None) {
                 PyObject *written = item(spliced, row);
                 if (written == nullptr || !writer_.splice(written)) return false;
                 continue;
             }
-            PyObject *value = line != nullptr ? item(line, at) : item(cells_.lines[at], row);
+            PyObject *value = line != nullptr ? item(line, at)
+                                              : item(PyTuple_GET_ITEM(cells_.lines, at), row);
             if (value == nullptr || !write_cell(at, row, value)) return false;
         }
         return true;
@@ -265,16 +272,17 @@ PyObject *write(PyObject *self, PyObject *args) {
     }
     Plan &plan = value_of<Plan>(self);
     const auto width = static_cast<Py_ssize_t>(plan.columns.size());
-    Reference lines(PySequence_Fast(given, "cells must be a list of rows or columns"));
+    const Reference lines(PySequence_Tuple(given));
     if (!lines) return nullptr;
-    if (PySequence_Fast_GET_SIZE(lines.get()) != (by_rows ? count : width)) {
+    if (PyTuple_GET_SIZE(lines.get()) != (by_rows ? count : width)) {
         return PyErr_Format(PyExc_ValueError, "there must be %zd rows or %zd columns", count, width);
     }
-    if (spliced != Py_None && (!PyList_CheckExact(spliced) || PyList_GET_SIZE(spliced) != width)) {
+    const Reference pieces(spliced == Py_None ? nullptr : PySequence_Tuple(spliced));
+    if (!pieces && spliced != Py_None) return nullptr;
+    if (pieces && PyTuple_GET_SIZE(pieces.get()) != width) {
         return PyErr_Format(PyExc_ValueError, "spliced must be a list of %zd columns", width);
     }
-    const Cells cells{PySequence_Fast_ITEMS(lines.get()), spliced == Py_None ? nullptr : spliced,
-        count, by_rows != 0};
+    const Cells cells{lines.get(), pieces.get(), count, by_rows != 0};
     try {
         Buffer out;  // taken, and not used in place: what is asked may write another batch
         out.swap(plan.kept);
@@ -310,8 +318,8 @@ void destroy(PyObject *self) {
 PyObject *make_rules(PyTypeObject *type, PyObject *args, PyObject *named) {
     static const char *names[] = {"text", "values", nullptr};
     PyObject *text, *values;
-    if (!PyArg_ParseTupleAndKeywords(
-            args, named, "$OO:Rules", const_cast<char **>(names), &text, &values)) {
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$O!O!:Rules", const_cast<char **>(names),
+            &PyTuple_Type, &text, &PyTuple_Type, &values)) {
         return nullptr;
     }
     try {
@@ -326,8 +334,8 @@ PyObject *make_rules(PyTypeObject *type, PyObject *args, PyObject *named) {
 PyObject *make_plan(PyTypeObject *type, PyObject *args, PyObject *named) {
     static const char *names[] = {"row", "columns", "rules", nullptr};
     PyObject *row, *columns, *rules;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$OOO!:Plan", const_cast<char **>(names), &row,
-            &columns, rules_type, &rules)) {
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$O!OO!:Plan", const_cast<char **>(names),
+            &PyTuple_Type, &row, &columns, rules_type, &rules)) {
         return nullptr;
     }
     try {

@@ -40,7 +40,9 @@ public:
         cell_size_ = cell_size;
         row_size_ = row_size;
         if (objects == Py_None) return true;
-        return PyArg_ParseTuple(objects, "O!O:objects", &PyType_Type, &object_, &slots_) && check_slots();
+        return must_be_tuple(objects)
+            && PyArg_ParseTuple(objects, "O!O:objects", &PyType_Type, &object_, &slots_)
+            && check_slots();
     }
 
     // The characters of a row; FAILED with the error set if they cannot be known.

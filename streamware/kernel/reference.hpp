@@ -19,3 +19,10 @@ public:
 private:
     PyObject *object_;
 };
+
+// Whether something is a tuple, as `PyArg_ParseTuple` takes for granted; false with the error set.
+inline bool must_be_tuple(PyObject *given) {
+    if (PyTuple_Check(given)) return true;
+    PyErr_Format(PyExc_TypeError, "there must be a tuple, not %s", Py_TYPE(given)->tp_name);
+    return false;
+}
