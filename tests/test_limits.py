@@ -215,12 +215,21 @@ THEN = [
 ]
 
 
-def test_a_source_that_ends_when_it_is_interrupted_was_not_complete(clock: Any) -> None:
+@pytest.mark.parametrize("then", THEN)
+def test_what_is_interrupted_was_not_complete(clock: Any, then: Any) -> None:
     """Also if the timer is ahead of the clock by which an export knows that its time is over."""
-    rows = Blocked(5, partial(orders, 0))
+    rows = Blocked(5, then)
     limits = sw.Limits(seconds=0.05, status=None)
     reply = wsgi_get(sw.Export(rows, limits=limits, cancel=rows.interrupted.set))
     assert isinstance(reply.error, sw.LimitError)
+    assert b"".join(reply.chunks).count(b"\n") <= 6
+
+
+def test_rows_that_come_once_the_timer_has_struck_are_not_sent(clock: Any) -> None:
+    rows = Blocked(0, partial(orders, 10))
+    limits = sw.Limits(seconds=0.05)
+    reply = wsgi_get(sw.Export(rows, limits=limits, cancel=rows.interrupted.set))
+    assert (reply.status, reply.error) == (503, None)
 
 
 @pytest.mark.parametrize("then", THEN)

@@ -155,7 +155,7 @@ class Driver:
             return False
         try:
             with self._deadline:
-                self.document.check_time()
+                self._check_time()
                 for _ in steps:
                     return not self.lifecycle.is_over or self._stop_reading()
         except BaseException as error:
@@ -317,9 +317,7 @@ class Driver:
         while more:
             with self.lock:
                 self._check_reading()
-                if self._deadline.struck:  # a source that was interrupted may simply end
-                    raise self.document.overdue()
-                self.document.check_time()
+                self._check_time()  # a source that was interrupted may simply end
                 more = self.document.finish()
             if more and self.document.size >= self._options.chunk_size:
                 yield
@@ -362,7 +360,7 @@ class Driver:
         due = monotonic() + interval
         early = True  # the first bytes are sent at once
         while not batcher.ended:
-            document.check_time()
+            self._check_time()
             with document.callers_code:
                 batcher.pull(min(due, monotonic() + document.time_left))
             late = monotonic() > due
@@ -399,7 +397,7 @@ class Driver:
             while more:
                 with self.lock:
                     self._check_reading()
-                    document.check_time()
+                    self._check_time()  # or go on
                     more = next(steps, self) is None
                 if more:
                     yield
@@ -408,6 +406,12 @@ class Driver:
             self._unfinished = False
             if late:
                 document.flush()
+
+    def _check_time(self) -> None:
+        """Raise LimitError if the time is over, by the clock or the timer, which may be ahead."""
+        if self._deadline.struck:
+            raise self.document.overdue()
+        self.document.check_time()
 
     def _check_reading(self) -> None:
         """End the reading if another thread has ended the document; the lock is held."""
