@@ -337,12 +337,6 @@ std::string wrong_with_children(const ArrowType &type, const ArrowArray &array) 
     return {};
 }
 
-bool is_null(const Place &place) {
-    const ArrowArray &array = *place.array;
-    if (array.n_buffers == 0 || array.null_count == 0 || array.buffers[0] == nullptr) return false;
-    return array.null_count == array.length || !place.bit(0);
-}
-
 // Go from a run-end encoded array to the value of its run.
 bool enter_run(Place &place) {
     const Place ends = place.child(0, 0);
@@ -466,7 +460,7 @@ std::string wrong_with(const ArrowType &type, const ArrowArray &array) {
     return wrong.empty() ? wrong_with_children(type, array) : wrong;
 }
 
-Found find(Place &place) {
+Found follow(Place &place) {
     for (;;) {
         if (place.type->stored == Stored::NOTHING) return Found::EMPTY;
         if (place.type->stored == Stored::RUNS) {
@@ -509,23 +503,6 @@ bool read_items_at(const Place &place, int64_t &first, int64_t &count) {
     }
     const int64_t held = place.array->children[0]->length;
     return first >= 0 && count >= 0 && first <= held && count <= held - first;
-}
-
-int64_t read_integer(const Place &place) {
-    if (place.type->is_unsigned) {
-        switch (place.type->width) {
-        case 1: return place.load<uint8_t>(1, place.at);
-        case 2: return place.load<uint16_t>(1, place.at);
-        case 4: return place.load<uint32_t>(1, place.at);
-        default: break;
-        }
-    }
-    switch (place.type->width) {
-    case 1: return place.load<int8_t>(1, place.at);
-    case 2: return place.load<int16_t>(1, place.at);
-    case 4: return place.load<int32_t>(1, place.at);
-    default: return place.load<int64_t>(1, place.at);
-    }
 }
 
 double read_float(const Place &place) {

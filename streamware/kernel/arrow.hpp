@@ -106,8 +106,22 @@ struct Place {
 
 enum class Found { EMPTY, VALUE, WRONG };
 
+inline bool is_null(const Place &place) {
+    const ArrowArray &array = *place.array;
+    if (array.n_buffers == 0 || array.null_count == 0 || array.buffers[0] == nullptr) return false;
+    return array.null_count == array.length || !place.bit(0);
+}
+
 // Follow dictionaries and runs to where the value is.
-Found find(Place &place);
+Found follow(Place &place);
+
+inline Found find(Place &place) {
+    const Stored stored = place.type->stored;
+    if (stored == Stored::NOTHING || stored == Stored::DICTIONARY || stored == Stored::RUNS) {
+        return follow(place);
+    }
+    return is_null(place) ? Found::EMPTY : Found::VALUE;
+}
 
 // The bytes of a text; false if the array is wrong.
 bool read_bytes_at(const Place &place, std::string_view &bytes);
@@ -117,7 +131,18 @@ bool read_items_at(const Place &place, int64_t &first, int64_t &count);
 
 // An integer of 8 to 64 bits, of which dates and times are made, too; one of 64 without a sign is
 // negative if it is beyond.
-int64_t read_integer(const Place &place);
+inline int64_t read_integer(const Place &place) {
+    const bool is_unsigned = place.type->is_unsigned;
+    switch (place.type->width) {
+    case 1: return is_unsigned ? place.load<uint8_t>(1, place.at) : place.load<int8_t>(1, place.at);
+    case 2:
+        return is_unsigned ? place.load<uint16_t>(1, place.at) : place.load<int16_t>(1, place.at);
+    case 4:
+        return is_unsigned ? int64_t{place.load<uint32_t>(1, place.at)}
+                           : int64_t{place.load<int32_t>(1, place.at)};
+    default: return place.load<int64_t>(1, place.at);
+    }
+}
 
 double read_float(const Place &place);
 
