@@ -334,6 +334,9 @@ std::string wrong_with_children(const ArrowType &type, const ArrowArray &array) 
         if (wrong.empty() && child->length < least) wrong = "it is shorter than what it belongs to";
         if (!wrong.empty()) return type.children[static_cast<size_t>(at)]->name + ": " + wrong;
     }
+    if (type.stored == Stored::RUNS && array.children[0]->null_count > 0) {
+        return "a run end is null";
+    }
     return {};
 }
 

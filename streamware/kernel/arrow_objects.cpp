@@ -443,6 +443,10 @@ PyObject *make_stream(PyTypeObject *type, PyObject *args, PyObject *) {
         PyErr_SetString(PyExc_BufferError, "it was read before");
         return nullptr;
     }
+    if (given->get_schema == nullptr || given->get_next == nullptr) {
+        PyErr_SetString(PyExc_BufferError, "it has no functions to read it");
+        return nullptr;
+    }
     try {
         auto table = std::make_shared<ArrowTable>();
         table->type = schema_of(*given, zone_of);

@@ -288,6 +288,11 @@ WRONG: dict[str, tuple[Schema, Array, str]] = {
         array(2, children=[array(2, None, ints(1, 2)), array(1, None, ints(5))]),
         "out of bounds",
     ),
+    "run ends that are all null": (
+        field(b"+r", field(b"i"), field(b"i")),
+        array(1, children=[array(1, b"\x00", None, null_count=1), array(1, None, ints(5))]),
+        "a run end is null",
+    ),
     "list views past the end": (
         field(b"+vl", field(b"i")),
         array(1, None, ints(1), ints(1), children=[array(1, None, ints(1))]),
@@ -364,6 +369,14 @@ def test_an_error_of_the_producer_is_told() -> None:
         in_csv(producer)
     gc.collect()
     assert sorted(producer.released) == ["array", "schema", "stream"]
+
+
+@pytest.mark.parametrize(("name", "type_"), [("get_schema", GET_SCHEMA), ("get_next", GET_NEXT)])
+def test_a_stream_that_lacks_a_function_is_an_error(name: str, type_: Any) -> None:
+    producer = rows(NUMBER)
+    setattr(producer.stream, name, type_())
+    with pytest.raises(sw.EncodeError, match="it has no functions to read it"):
+        in_csv(producer)
 
 
 def test_everything_is_released_at_the_end() -> None:
