@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 KERNEL = Path("streamware/kernel")
 OPTIONS = (
-    ["/O2", "/std:c++17", "/utf-8"] if sys.platform == "win32" else ["-O2", "-std=c++17", "-g0"]
+    ["/O2", "/std:c++17", "/utf-8"] if sys.platform == "win32" else ["-O3", "-std=c++17", "-g0"]
 )
 
 
