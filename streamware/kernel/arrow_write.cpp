@@ -2,6 +2,7 @@
 #include "arrow_write.hpp"
 
 #include "arrow_objects.hpp"
+#include "reference.hpp"
 
 #include <datetime.h>
 
@@ -243,7 +244,7 @@ bool read_columns(PyObject *given, Py_ssize_t count, std::vector<const ColumnCel
 bool read_spliced(PyObject *given, Py_ssize_t count,
     std::vector<std::vector<std::string_view>> &spliced, PyObject *kept) {
     for (size_t at = 0; at < spliced.size(); ++at) {
-        PyObject *column = PyList_GET_ITEM(given, static_cast<Py_ssize_t>(at));
+        PyObject *column = PyTuple_GET_ITEM(given, static_cast<Py_ssize_t>(at));
         if (column == Py_None) continue;
         PyObject *cells = PySequence_Tuple(column);
         if (cells == nullptr || PyList_Append(kept, cells) < 0) {
@@ -278,8 +279,11 @@ PyObject *write_arrow(Plan &plan, PyObject *args) {
     if (PyDateTimeAPI == nullptr) PyDateTime_IMPORT;
     const size_t width = plan.columns.size();
     const auto expected = static_cast<Py_ssize_t>(width);
+    // Of its own: code of the caller that runs meanwhile may empty the list.
+    const Reference pieces(written == Py_None ? nullptr : PySequence_Tuple(written));
+    if (!pieces && written != Py_None) return nullptr;
     if (PyTuple_GET_SIZE(given) != expected
-        || (written != Py_None && (!PyList_Check(written) || PyList_GET_SIZE(written) != expected))) {
+        || (pieces && PyTuple_GET_SIZE(pieces.get()) != expected)) {
         return PyErr_Format(PyExc_ValueError, "there must be %zd columns", expected);
     }
     PyObject *kept = PyList_New(0);
@@ -289,7 +293,7 @@ PyObject *write_arrow(Plan &plan, PyObject *args) {
         std::vector<const ColumnCells *> columns(width);
         std::vector<std::vector<std::string_view>> spliced(width);
         if (read_columns(given, count, columns)
-            && (written == Py_None || read_spliced(written, count, spliced, kept))) {
+            && (!pieces || read_spliced(pieces.get(), count, spliced, kept))) {
             Buffer out;
             out.swap(plan.kept);
             ArrowWriter writer(plan, out, std::move(columns), std::move(spliced), ask);

@@ -417,6 +417,28 @@ def test_small_batches_are_written_together() -> None:
     assert in_csv(producer).split() == [b"a", *[str(n).encode() for n in range(1000)]]
 
 
+def plan_of(width: int) -> Any:
+    assert native is not None
+    rules = native.Rules(
+        text=(bytes(128), (b"",), None, "", 100, False, False),
+        values=(b"true", b"false", None, 0, 0, "."),
+    )
+    column = (None, 1023, ((b"", b""),) * (len(KINDS) + 2))
+    return native.Plan(row=(b"", None, b"\n"), columns=[column] * width, rules=rules)
+
+
+def test_what_is_spliced_in_may_be_emptied_meanwhile() -> None:
+    class Emptying:
+        def __iter__(self) -> Iterator[bytes]:
+            spliced.clear()
+            return iter([b"?"] * 3)
+
+    spliced: list[Any] = [Emptying(), *[[b"!" * 20] * 3 for _ in range(30)]]
+    _, (column,) = opened(rows(NUMBER, array(3, None, ints(1, 2, 3)))).next()
+    written = plan_of(31).write_arrow((column,) * 31, spliced, 1, 3, lambda *_: b"")
+    assert written == (b"?" + b"!" * 600 + b"\n") * 3
+
+
 @pytest.fixture
 def never_switched() -> Iterator[None]:
     """Have no thread run while another has the interpreter's lock and does not give it away."""
@@ -428,13 +450,7 @@ def never_switched() -> Iterator[None]:
 
 @pytest.mark.usefixtures("never_switched")
 def test_other_threads_run_while_a_batch_is_written() -> None:
-    assert native is not None
-    rules = native.Rules(
-        text=(bytes(128), (b"",), None, "", 100, False, False),
-        values=(b"true", b"false", None, 0, 0, "."),
-    )
-    column = (None, 1023, ((b"", b""),) * (len(KINDS) + 2))
-    plan = native.Plan(row=(b"", None, b"\n"), columns=[column], rules=rules)
+    plan = plan_of(1)
     producer = rows(TEXT, array(1000, None, ints(*range(0, 2001, 2)), b"xy" * 1000))
     _, columns = opened(producer).next()
     gate, ran = threading.Lock(), list[int]()
