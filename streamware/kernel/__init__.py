@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-VERSION = 11
+VERSION = 12
 """That of what passes between Python and the extension; `module.cpp` has the same."""
 
 absent: str

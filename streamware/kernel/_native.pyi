@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from types import MemberDescriptorType
-from typing import Self
+from typing import Any, Self
 
 SOURCES: int
 VERSION: int
@@ -84,3 +84,4 @@ def pull(
     objects: tuple[type, tuple[MemberDescriptorType, ...] | None] | None,
     /,
 ) -> tuple[int, bool, bool]: ...
+def alike(rows: list[Any], kind: type, width: int, /) -> bool: ...

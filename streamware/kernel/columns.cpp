@@ -100,3 +100,23 @@ PyObject *columns(PyObject *, PyObject *args) {
         return PyErr_NoMemory();
     }
 }
+
+PyObject *alike(PyObject *, PyObject *args) {
+    PyObject *rows, *type;
+    Py_ssize_t width;
+    if (!PyArg_ParseTuple(args, "O!O!n:alike", &PyList_Type, &rows, &PyType_Type, &type, &width)) {
+        return nullptr;
+    }
+    if (type != reinterpret_cast<PyObject *>(&PyTuple_Type)
+        && type != reinterpret_cast<PyObject *>(&PyList_Type)) {
+        PyErr_SetString(PyExc_TypeError, "the type of rows must be tuple or list");
+        return nullptr;
+    }
+    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(rows); ++at) {
+        PyObject *const row = PyList_GET_ITEM(rows, at);
+        if (reinterpret_cast<PyObject *>(Py_TYPE(row)) != type || Py_SIZE(row) != width) {
+            Py_RETURN_FALSE;
+        }
+    }
+    Py_RETURN_TRUE;
+}

@@ -11,7 +11,7 @@
 namespace {
 
 // What the Python side was written for; `streamware.kernel` compares it with its own.
-constexpr int VERSION = 11;
+constexpr int VERSION = 12;
 
 // The checksum of the sources, from `hatch_build.py`; 0 if something else compiled them.
 #ifndef STREAMWARE_SOURCES
@@ -32,6 +32,7 @@ int execute(PyObject *module) {
 
 PyMethodDef methods[] = {
     {"columns", columns, METH_VARARGS, nullptr},
+    {"alike", alike, METH_VARARGS, nullptr},
     {"pull", pull, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -126,6 +126,13 @@ class Layout:
         except UnheldError:
             return self.cells(rows, first)
 
+    def _are_alike(self, rows: Sequence[Row]) -> bool:
+        """Return whether all rows are tuples, or all lists, with a cell for each column."""
+        if native is not None and type(rows) is list:
+            return bool(native.alike(rows, self._type, self._width))
+        types = list(map(type, rows))
+        return types.count(self._type) == len(rows) and set(map(len, rows)) == {self._width}  # type: ignore[arg-type]
+
     def cells(self, rows: Sequence[Row], first: int) -> Sequence[Cells]:
         """Return the columns of `rows`, the first of which has the number `first`.
 
@@ -136,9 +143,9 @@ class Layout:
         columns = None
         if type(rows) is ArrowSlice and not self.made:
             return rows.chosen(self.keys)  # type: ignore[arg-type]  # a table's are positions
+        if self._takes_rows and self._are_alike(rows):
+            return RowColumns(rows)
         if list(map(type, rows)).count(self._type) == len(rows):
-            if self._takes_rows and set(map(len, rows)) == {self._width}:  # type: ignore[arg-type]
-                return RowColumns(rows)
             by = self._by_position if self._shape == "sequence" else self._by_name
             columns = by(rows, first)
         if columns is None:

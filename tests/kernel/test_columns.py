@@ -3,7 +3,7 @@
 import gc
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -125,3 +125,20 @@ def test_no_cell_is_held_afterwards() -> None:
     columns([slotted(a=cell, b=cell)], Slotted, (A, B), all_=False)
     del rows
     assert sys.getrefcount(cell) == before
+
+
+class Two(NamedTuple):
+    a: int
+    b: int
+
+
+def test_rows_are_alike_if_they_are_of_one_type_and_width() -> None:
+    assert native is not None
+    rows: list[Any] = [(1, 2), (3, 4)]
+    assert native.alike(rows, tuple, 2)
+    assert native.alike([], tuple, 2)
+    for other in ((1,), [1, 2], "ab", {1: 2, 2: 3}, 5, 2**70, Two(1, 2)):
+        assert not native.alike([*rows, other], tuple, 2)
+    for arguments in ((rows, dict, 2), (tuple(rows), tuple, 2), (rows, tuple)):
+        with pytest.raises(TypeError):
+            native.alike(*arguments)
