@@ -12,7 +12,6 @@ from itertools import chain
 from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from streamware.errors import CellError, EncodeError
 from streamware.kernel import native
@@ -284,6 +283,9 @@ def _zone(name: str) -> tzinfo | None:
     try:
         if name[:1] in "+-":
             return datetime.strptime(name, "%z").tzinfo
+        # Importing it takes time, and fails where sysconfig does.
+        from zoneinfo import ZoneInfo  # noqa: PLC0415
+
         return ZoneInfo(name)
     except (ValueError, LookupError, OSError):
         return None
