@@ -201,12 +201,16 @@ def test_a_lost_connection_breaks_the_transfer_and_the_pool_recovers(
         pytest.skip("skipped: needs curl")
     for _ in range(3):
         url = f"http://127.0.0.1:{running.port}{asleep(way, 3000)}"
+        until(lambda: not sleeping(server))  # nor is the one before listed any more
         with subprocess.Popen([curl, "-sS", "-o", tmp_path / "out", url]) as download:
-            until(lambda: sleeping(server))
-            (pid, _, _) = sleeping(server)[0]
-            with server.connect() as connection:
-                connection.execute("select pg_terminate_backend(%s)", [pid])
-            assert download.wait(30) == 18  # "partial file"
+            try:
+                until(lambda: sleeping(server))
+                (pid, _, _) = sleeping(server)[0]
+                with server.connect() as connection:
+                    connection.execute("select pg_terminate_backend(%s)", [pid])
+                assert download.wait(30) == 18  # "partial file"
+            finally:
+                download.kill()
         assert (tmp_path / "out").read_bytes().lower().startswith(b"id,number")
     assert running.log().count("ended: source error") == 3
     assert running.get(asleep(way, MANY)).content.count(b"\r\n") == MANY + 1
