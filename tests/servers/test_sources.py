@@ -165,8 +165,14 @@ def asleep(way: str, after: int) -> str:
     return f"/{driver}?query={quote(expression if driver == 'django' else query)}"
 
 
-def sleeping(server: Cluster) -> list[tuple[int, str, str]]:
-    return [one for one in backends(server) if one[1] == "active"]
+def sleeping(server: Cluster) -> list[int]:
+    """Processes that sleep, and do not only read rows."""
+    with server.connect() as connection:
+        found = connection.execute(
+            "select pid from pg_stat_activity where datname like 'orders_%'"
+            " and wait_event = 'PgSleep'"
+        ).fetchall()
+    return [int(pid) for (pid,) in found]
 
 
 def timed(happens: Callable[[], Any]) -> float:
@@ -205,7 +211,7 @@ def test_a_lost_connection_breaks_the_transfer_and_the_pool_recovers(
         with subprocess.Popen([curl, "-sS", "-o", tmp_path / "out", url]) as download:
             try:
                 until(lambda: sleeping(server))
-                (pid, _, _) = sleeping(server)[0]
+                (pid,) = sleeping(server)
                 with server.connect() as connection:
                     connection.execute("select pg_terminate_backend(%s)", [pid])
                 assert download.wait(30) == 18  # "partial file"
