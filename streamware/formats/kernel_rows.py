@@ -79,7 +79,6 @@ _TYPES_OF_KIND = {
     "duration": _DELTA,
 }
 
-
 # The types of cells, by their kind in the order of `KINDS`.
 _TYPES = (_STR, _INT | _FLOAT | _DECIMAL, _BOOL, _DATE, _NAIVE, _UTC, _TIME, _DELTA)
 
@@ -223,35 +222,33 @@ class KernelRows:
         return written
 
     def _written(self, batch: Batch, first: int) -> bytes:
-        columns = batch.columns
+        columns, plan = batch.columns, self._plan
+        spliced: list[Sequence[bytes] | None] | None = None
+        if self._spliced:
+            spliced = [None] * self._width
+            for at in self._spliced:
+                spliced[at] = self._pieces(at, _column(columns, at), batch.first, first)
+        rest = spliced, first, batch.count, self._ask
+        written: bytes
         if isinstance(columns, StoredColumns):
-            return self._written_stored(columns, batch, first)
-        by_rows = isinstance(columns, RowColumns)
-        lines = columns.rows if isinstance(columns, RowColumns) else _in_lists(columns)
-        spliced: list[Sequence[bytes] | None] | None = None
-        if self._spliced:
-            spliced = [None] * self._width
-            for at in self._spliced:
-                cells = list(map(itemgetter(at), lines)) if by_rows else lines[at]
-                spliced[at] = self._pieces(at, cells, batch.first, first)
-        written: bytes = self._plan.write(lines, by_rows, spliced, first, batch.count, self._ask)
-        return written
-
-    def _written_stored(self, columns: StoredColumns, batch: Batch, first: int) -> bytes:
-        spliced: list[Sequence[bytes] | None] | None = None
-        if self._spliced:
-            spliced = [None] * self._width
-            for at in self._spliced:
-                spliced[at] = self._pieces(at, columns[at], batch.first, first)
-        written: bytes = self._plan.write_arrow(
-            columns.stored, spliced, first, batch.count, self._ask
-        )
+            written = plan.write_arrow(columns.stored, *rest)
+        elif isinstance(columns, RowColumns):
+            written = plan.write(columns.rows, True, *rest)
+        else:
+            written = plan.write(_in_lists(columns), False, *rest)
         return written
 
     def _ask(self, at: int, row: int, value: object) -> bytes:
         self._asked[at] = self._asked.get(at, 0) + 1
         (piece,) = self._pieces(at, [value], self._first + row, self._number + row)
         return piece
+
+
+def _column(columns: Sequence[Sequence[object]], at: int) -> Sequence[object]:
+    """Return a column; of rows without making the others."""
+    if isinstance(columns, RowColumns):
+        return list(map(itemgetter(at), columns.rows))
+    return columns[at]
 
 
 def _in_lists(columns: Iterable[Sequence[object]]) -> list[Any]:

@@ -1,6 +1,8 @@
 #define PY_SSIZE_T_CLEAN
 #include "arrow_objects.hpp"
 
+#include "reference.hpp"
+
 #include <datetime.h>
 
 #include <limits>
@@ -320,15 +322,17 @@ void release_stream(StreamObject &self) {
     release(moved);
 }
 
-// Raise what a producer tells of a failure.
+// Raise what a producer tells of a failure; its codes are those of `errno`.
 PyObject *failed(ArrowArrayStream &stream, int code) {
     const char *told = stream.get_last_error == nullptr ? nullptr : stream.get_last_error(&stream);
-    PyObject *text = PyUnicode_DecodeUTF8(told == nullptr ? "" : told,
-        told == nullptr ? 0 : static_cast<Py_ssize_t>(std::strlen(told)), "replace");
-    if (text != nullptr) {
-        PyErr_Format(PyExc_RuntimeError, "it failed with code %d: %U", code, text);
-        Py_DECREF(text);
-    }
+    if (told == nullptr) told = "";
+    const Reference text(
+        PyUnicode_DecodeUTF8(told, static_cast<Py_ssize_t>(std::strlen(told)), "replace"));
+    if (!text) return nullptr;
+    const Reference said(PyUnicode_FromFormat("the Arrow stream failed: %U", text.get()));
+    if (!said) return nullptr;
+    const Reference error(PyObject_CallFunction(PyExc_OSError, "iO", code, said.get()));
+    if (error) PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(error.get())), error.get());
     return nullptr;
 }
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
+from errno import EINVAL
 from typing import Any
 
-from streamware.errors import CellError, EncodeError
+from streamware.errors import CellError
 from streamware.kernel import native
 from streamware.rows.columnar import BEYOND, ColumnarRows, columnar_rows, marked
 from streamware.rows.slicing import sliced_rows
@@ -58,7 +59,8 @@ def arrow_rows(table: Any) -> ColumnarRows | ArrowRows:
 
     Raises:
         ImportError: It takes pyarrow, which is not installed.
-        EncodeError: The stream cannot be read.
+        OSError: The stream has failed.
+        EncodeError: It is malformed.
     """
     if native is None or not hasattr(table, "__arrow_c_stream__"):
         return ArrowRows(table)
@@ -114,12 +116,13 @@ class ArrowRows:
         """Return the next record batch; None at the end.
 
         Raises:
-            EncodeError: The stream has failed.
+            OSError: The stream has failed.
         """
         try:
             return next(self._reader, None)
-        except (self._pyarrow.ArrowException, OSError) as error:
-            raise EncodeError(f"the Arrow stream cannot be read: {error}") from None
+        except self._pyarrow.ArrowException as error:
+            code = getattr(error, "errno", None) or EINVAL  # as it was in the C interface
+            raise OSError(code, f"the Arrow stream failed: {error}") from error
 
     def _read(self) -> Any:
         names, first = self._reader.schema.names, 1

@@ -134,6 +134,7 @@ class ColumnarRows:
         """Return the first row, which is still to be read; None if there are no rows.
 
         Raises:
+            OSError: As `pull`.
             EncodeError: As `pull`.
         """
         batch = self._current()
@@ -143,7 +144,8 @@ class ColumnarRows:
         """Return the next rows; None if there are no others.
 
         Raises:
-            EncodeError: The stream has failed, or is malformed.
+            OSError: The stream has failed.
+            EncodeError: It is malformed.
         """
         batch = self._current()
         if batch is None:
@@ -151,8 +153,8 @@ class ColumnarRows:
         start, rows = self._at, min(self._rows, self.most)
         stop = min(start + rows, len(batch))
         while stop - start > 1 and batch.weight(start, stop) > MOST_CHARACTERS:
-            rows = stop = (stop - start) // 2
-            stop += start
+            rows = (stop - start) // 2
+            stop = start + rows
         self._rows = min(2 * rows, MOST_ROWS)
         self._at = stop
         return batch.part(start, stop)
@@ -173,8 +175,6 @@ class ColumnarRows:
                 given = self._stream.next()
             except BufferError as error:
                 raise _malformed(error) from None
-            except RuntimeError as error:
-                raise EncodeError(f"the Arrow stream cannot be read: {error}") from None
             if given is None:
                 return None
             count, columns = given
@@ -206,7 +206,8 @@ class SliceBatcher:
         """Pull a slice, or a few of which each has only some rows; return if one comes after `due`.
 
         Raises:
-            EncodeError: The stream has failed, or is malformed.
+            OSError: The stream has failed.
+            EncodeError: It is malformed.
         """
         rows = weight = 0
         while not self._stopped:
@@ -242,7 +243,8 @@ def columnar_rows(capsule: object, count: int | None) -> ColumnarRows | None:
         count: The number of rows, if it is known.
 
     Raises:
-        EncodeError: The stream cannot be read.
+        OSError: The stream has failed.
+        EncodeError: It is malformed.
     """
     try:
         stream = native.ArrowStream(capsule, _zone, marked, _span)  # type: ignore[union-attr]  # `arrow_rows` has looked
@@ -250,8 +252,6 @@ def columnar_rows(capsule: object, count: int | None) -> ColumnarRows | None:
         return None
     except BufferError as error:
         raise _malformed(error) from None
-    except RuntimeError as error:
-        raise EncodeError(f"the Arrow stream cannot be read: {error}") from None
     return ColumnarRows(stream, count)
 
 

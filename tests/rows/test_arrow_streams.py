@@ -1,7 +1,9 @@
 """Arrow streams of any producer: malformed ones are errors, and each is released once."""
 
 import ctypes as ct
+import errno
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -360,13 +362,17 @@ def test_an_unknown_format_is_left_to_pyarrow(
     assert producer.released == ["schema"]  # the stream is still that of its capsule
 
 
-def test_an_error_of_the_producer_is_told() -> None:
+def test_an_error_of_the_producer_is_one_of_the_source() -> None:
     first = array(1, None, children=[array(1, None, ints(7))])
-    producer = Producer(field(b"+s", NUMBER), [lambda: first, 5])
-    with pytest.raises(
-        sw.EncodeError, match=r"cannot be read: it failed with code 5: no more . disks"
-    ):
-        in_csv(producer)
+    producer = Producer(field(b"+s", NUMBER), [lambda: first, errno.EIO])
+    given: Any = producer
+    encoding = sw.encode(given, "csv")
+    with pytest.raises(OSError, match=r"the Arrow stream failed: no more . disks") as failed:
+        list(encoding)
+    assert failed.value.errno == errno.EIO
+    assert encoding.receipt.outcome == "source error"
+    assert encoding.receipt.problem == f"OSError: {os.strerror(errno.EIO)}"
+    del failed, encoding, given
     gc.collect()
     assert sorted(producer.released) == ["array", "schema", "stream"]
 

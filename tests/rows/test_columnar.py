@@ -1,6 +1,7 @@
 """The kernel writes an Arrow table as Python writes its rows, without pyarrow."""
 
 import datetime as dt
+import errno
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -181,11 +182,17 @@ def test_a_stream_that_fails_is_an_error() -> None:
     def reader() -> Any:
         return pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
 
-    assert "no connection" in outcome(reader(), "csv", {})[1]
+    def failed() -> None:
+        encoding = sw.encode(reader(), "csv")
+        with pytest.raises(OSError, match=r"the Arrow stream failed: .*no connection") as error:
+            list(encoding)
+        assert error.value.errno == errno.EINVAL
+        assert encoding.receipt.outcome == "source error"
+
+    failed()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arrow, "native", None)
-        error = outcome(reader(), "csv", {})[1]
-    assert error.startswith("EncodeError: the Arrow stream cannot be read: ")
+        failed()
 
 
 @pytest.mark.parametrize("columns", [["b", "a"], ["a"], [sw.Column("a", convert=str), "b"], [-1]])
