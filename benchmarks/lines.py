@@ -76,7 +76,6 @@ LINES = (
             f"sqlalchemy.rows(Session, {OBJECTS})",
             f"sqlalchemy.rows(Session, {CUSTOMER}), columns=columns",
             f"sqlalchemy.rows(Session, {DETAILS}), columns=with_lines",
-            "Session().scalars(select(Order).execution_options(yield_per=1000))",
         ],
     ),
     *_lines(
@@ -109,6 +108,7 @@ LINES = (
             f"sqlalchemy.rows(db.session, {OBJECTS})",
             f"sqlalchemy.rows(db.session, {CUSTOMER}), columns=columns",
             f"sqlalchemy.rows(db.session, {DETAILS}), columns=with_lines",
+            f"db.session.scalars({OBJECTS}.execution_options(yield_per=1000))",
         ],
     ),
     *chain.from_iterable(
