@@ -202,6 +202,7 @@ def test_shapes_have_the_cells_they_are_named_after() -> None:
     assert max(len(str(cell)) for cell in cells["texts of 2 kB"]) == 2008
 
 
+@pytest.mark.slow
 def test_a_path_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in paths.available():
         monkeypatch.setenv(paths.SWITCH, "1" if path == paths.KERNEL else "0")
@@ -271,6 +272,7 @@ def test_counts_that_have_grown_fail_the_check(
     assert "a (pure): 100 instructions where 95 are stored" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_speed_compares_streamware_with_others() -> None:
     found = speed.measure(200, rounds=1, format_name="csv", only="csv.writer")
     assert list(found) == ["streamware csv", "csv.writer batched"]

@@ -315,6 +315,7 @@ def test_flask_sqlalchemy_gives_a_workbook_of_objects() -> None:
     assert len(rows) == 10_001
 
 
+@pytest.mark.slow
 def test_fastapi_gives_objects_of_the_session_that_a_dependency_has() -> None:
     pytest.importorskip("greenlet")
 
@@ -350,6 +351,7 @@ def sheet_rows(data: bytes) -> list[list[Any]]:
     return [list(row) for row in sheet.iter_rows(values_only=True)]
 
 
+@pytest.mark.slow
 def test_flask_admin_exports_what_its_list_has_found() -> None:
     pytest.importorskip("flask_admin")
     export = "/admin/order/export/xlsx/"
@@ -368,6 +370,7 @@ def test_flask_admin_exports_what_its_list_has_found() -> None:
     assert 'filename="Order_' in whole.headers["Content-Disposition"]
 
 
+@pytest.mark.slow
 def test_sqladmin_exports_what_its_list_has_found() -> None:
     pytest.importorskip("sqladmin")
 
@@ -390,6 +393,7 @@ def test_sqladmin_exports_what_its_list_has_found() -> None:
     driven("sqladmin_app", drive)
 
 
+@pytest.mark.slow
 def test_starlette_admin_exports_what_its_list_has_found() -> None:
     pytest.importorskip("starlette_admin")
 

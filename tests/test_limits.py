@@ -282,6 +282,7 @@ def test_the_opening_of_rows_is_interrupted_too(get: Get) -> None:
     assert (reply.status, done[0].outcome) == (503, "expired")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("get", [wsgi_get, asgi_get])
 def test_an_export_of_a_bundle_is_interrupted(get: Get) -> None:
     rows, told = Blocked(5_000, raising), list[str]()

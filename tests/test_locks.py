@@ -192,6 +192,7 @@ print("done", [name for name in os.listdir(folder) if not name.startswith("strea
 """
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.parametrize("how", ["main", "thread", "multiprocessing"])
 def test_children_of_a_parent_that_encodes_encode(tmp_path: Path, how: str) -> None:

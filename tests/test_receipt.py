@@ -157,6 +157,7 @@ def counted() -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_key_that_is_counted_is_explained() -> None:
     assert counted() == set(CONVERSIONS)
     assert list(CONVERSIONS) == sorted(CONVERSIONS)

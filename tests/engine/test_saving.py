@@ -108,6 +108,7 @@ def test_options_are_those_of_encode(save: Save, tmp_path: Path) -> None:
     assert path.read_bytes() == b"Name\r\norder 0\r\n"
 
 
+@pytest.mark.slow
 def test_a_large_workbook_is_saved(save: Save, tmp_path: Path) -> None:
     save(orders(20_000), tmp_path / "orders.xlsx")
     rows = openpyxl_rows((tmp_path / "orders.xlsx").read_bytes())
@@ -231,6 +232,7 @@ async def test_the_loop_goes_on_while_a_fifo_waits_for_its_reader(tmp_path: Path
     await saving
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.parametrize("function", ["sw.save", "asyncio.run(sw.asave"])
 def test_a_descriptor_is_written_directly(tmp_path: Path, target: str, function: str) -> None:

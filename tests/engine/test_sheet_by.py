@@ -171,6 +171,7 @@ def test_names_that_excel_refuses_are_cleaned_and_kept_apart() -> None:
     assert made.rows("a_b")[-2:] == [[1], [3]]
 
 
+@pytest.mark.slow
 def test_the_workbook_is_valid_and_opens(tmp_path: Path) -> None:
     rows = sales(300)
     made = split(rows)
@@ -180,6 +181,7 @@ def test_the_workbook_is_valid_and_opens(tmp_path: Path) -> None:
     assert found == [["id", "note"], *([str(id_), note] for id_, note in of(rows, "west"))]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from("abcd"), st.integers() | st.text()), max_size=60),
     st.sampled_from([1, 7, 10**6]),
@@ -220,6 +222,7 @@ def test_any_sheet_goes_on_in_another_one_that_stands_beside_it(
     assert ooxml_errors(made.data, tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [False, True])
 @pytest.mark.parametrize("interleaved", [True, False])
 def test_the_nth_tab_is_the_nth_part(

@@ -136,6 +136,7 @@ def test_numbers_survive(cells: list[Any]) -> None:
     assert [(cell, type(cell)) for cell in found] == [(cell, type(cell)) for cell in cells]
 
 
+@pytest.mark.slow
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False)))
 def test_decimals_keep_their_digits(cells: list[Decimal]) -> None:
     data = column(cells, "json").data
@@ -151,6 +152,7 @@ def test_dates_survive(rows: list[Any]) -> None:
     assert list(zip(days, moments, strict=True)) == rows
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.lists(SCALARS | FINITE) | st.dictionaries(XML_TEXT, SCALARS),

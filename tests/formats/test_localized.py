@@ -198,6 +198,7 @@ def test_text_bools_and_durations_stay() -> None:
     assert cells(values, "de") == ["2024-05-06", "1234.5", "true", "P1DT2H", "07:08:09"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 @given(
     values=st.lists(
@@ -248,6 +249,7 @@ def test_other_languages_are_not_known(tag: str | None) -> None:
     assert tag not in languages()
 
 
+@pytest.mark.slow
 def test_every_language_can_be_written() -> None:
     for tag in LANGUAGES:
         if tag in languages():

@@ -31,6 +31,7 @@ def rows_of(cells: Sequence[object]) -> list[tuple[object, ...]]:
     return list(enumerate(cells))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=50)
 @given(data=st.data(), values=VALUES)
@@ -45,6 +46,7 @@ def test_a_column_at_a_time_gives_the_same_as_cell_by_cell(
     assert apart == written(FORMATS[name], COLUMNS, rows, [], values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=50)
 @given(data=st.data(), choice=st.sampled_from(sorted(ERRORS)))
@@ -56,6 +58,7 @@ def test_both_ways_find_the_same_error(name: str, data: st.DataObject, choice: s
     assert apart == written(FORMATS[name], COLUMNS, rows, [], ERRORS[choice])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=50)
 @given(data=st.data(), values=VALUES)

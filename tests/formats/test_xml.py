@@ -213,6 +213,7 @@ def test_numbers_survive(rows: list[Any]) -> None:
     assert [(int(row["a"]), float(row["b"])) for row in found] == rows
 
 
+@pytest.mark.slow
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False)))
 def test_decimals_keep_their_digits(cells: list[Decimal]) -> None:
     found = xml_rows(column(cells, "xml").data)

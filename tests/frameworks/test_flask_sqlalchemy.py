@@ -182,6 +182,7 @@ def test_a_session_is_given_back_once_when_the_client_leaves(
     assert pool.counted["requests"] == pool.counted["torn down"] == 2 * pooled.POOL
 
 
+@pytest.mark.slow
 @CONNECTIONS
 @pytest.mark.parametrize("delivery", ["buffer", "spool"])
 def test_a_session_is_given_back_however_slowly_the_client_reads(

@@ -215,6 +215,7 @@ async def test_rows_are_closed_when_the_client_leaves_before_the_first_byte(name
     assert rows.closed == 1
 
 
+@pytest.mark.slow
 @ON_ASGI
 async def test_rows_are_closed_when_the_client_leaves_while_sending_is_blocked(name: str) -> None:
     rows = Rows(orders(ENDLESS))

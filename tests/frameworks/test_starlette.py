@@ -323,6 +323,7 @@ async def test_nothing_is_lost_below_the_gzip_middleware(format_: str, compress:
     assert len(READERS[format_](coded.content)) == ROWS + (format_ != "xml")
 
 
+@pytest.mark.slow
 async def test_a_slow_source_is_sent_on_by_the_gzip_middleware() -> None:
     sent: list[bytes] = []
     seen = threading.Event()

@@ -138,6 +138,7 @@ def check(way: str, delivery: Any, settings: sw.Settings, at: tuple[int, int, bo
     assert admission(settings).active == 0, at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("everything", [False, True], ids=["alone", "with all others"])
 @pytest.mark.parametrize("delivery", ["stream", "buffer", "spool"])
 @pytest.mark.parametrize("way", WAYS)
@@ -224,6 +225,7 @@ for one in itertools.product(raises, ["rows", "arows"], ["stream", "buffer", "sp
 """
 
 
+@pytest.mark.slow
 def test_rows_that_interrupt_the_process_are_closed_and_asyncio_has_no_complaint(
     tmp_path: Path,
 ) -> None:

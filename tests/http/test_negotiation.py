@@ -197,6 +197,7 @@ def test_the_language_of_the_reader_is_looked_up(header: str | None, language: s
     assert preferred_language(header, LANGUAGES) == language
 
 
+@pytest.mark.slow
 @given(st.text() | st.from_regex(r"([a-zA-Z]{1,3}(-[a-zA-Z0-9]{1,4}){0,3}(;q=[0-9.]{1,3})?,?)+"))
 def test_no_text_is_too_strange_for_a_language(header: str) -> None:
     assert preferred_language(header, LANGUAGES) in {None, *LANGUAGES}

@@ -173,6 +173,7 @@ async def failed(stack: list[Any], make: Callable[..., Any] = failing, **options
     return await Connection().run(below(stack, app))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
 @pytest.mark.parametrize("make", ROWS.values(), ids=ROWS)
 async def test_rows_that_fail_late_break_the_transfer(

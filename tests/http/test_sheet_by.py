@@ -55,6 +55,7 @@ def at_rest(scratch_pool: ScratchPool) -> bool:
     return not scratch_pool.files and not scratch_pool.budget.used
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delivery", DELIVERIES)
 def test_the_workbook_is_the_same_however_it_is_sent(
     get: Get, delivery: Any, settings: sw.Settings, receipts: list[sw.Receipt]

@@ -121,6 +121,7 @@ async def test_two_that_stall_do_not_keep_others_out(settings: sw.Settings) -> N
     await asyncio.wait(stalled)
 
 
+@pytest.mark.slow
 async def test_a_source_that_is_slow_is_no_stall(settings: sw.Settings) -> None:
     async def rows() -> AsyncIterator[tuple[int]]:
         for at in range(4):
@@ -242,6 +243,7 @@ class Server:
         self.socket.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delivery", DELIVERIES)
 @pytest.mark.parametrize("stack", ["export", "middleware", "bundle"])
 @pytest.mark.parametrize("given", ["gunicorn.socket", "descriptors"])

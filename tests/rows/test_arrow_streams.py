@@ -313,6 +313,7 @@ WRONG: dict[str, tuple[Schema, Array, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_a_malformed_array_is_an_error_that_says_so(name: str) -> None:
     type_, column, expected = WRONG[name]

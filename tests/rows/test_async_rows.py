@@ -257,6 +257,7 @@ async def test_rows_that_end_other_loops_do_not_pass_for_complete() -> None:
         await read(afailing(3, GeneratorExit()))
 
 
+@pytest.mark.slow
 def test_rows_that_end_the_program_do_not_pass_for_complete() -> None:
     bridges = list[AsyncRowBridge]()
 

@@ -154,6 +154,7 @@ def peak(given: Iterator[Any], form: str = "csv", **options: Any) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", CELLS)
 def test_memory_is_bounded_whatever_the_type_of_a_cell(name: str, first: int) -> None:
@@ -214,6 +215,7 @@ def test_rows_of_several_sheets_are_bounded(form: str, tagged: bool) -> None:
         assert peak(given, form, sheet_by=lambda row: f"{row[0] % 7}") < MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", ["of a subclass after numbers", "deep", "object"])
 def test_asynchronous_rows_are_bounded(name: str, first: int) -> None:
@@ -234,6 +236,7 @@ def test_asynchronous_rows_are_bounded(name: str, first: int) -> None:
     assert asyncio.run(run()) < MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("type_", ["string", "large_string", "string_view", "dictionary", "list"])
 def test_rows_of_arrow_are_bounded(type_: str) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")

@@ -199,6 +199,7 @@ def outside() -> Iterator[Path]:
         yield made
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize(
     ("owner", "mode", "said"),
@@ -254,6 +255,7 @@ except ScratchError as error:
 """
 
 
+@pytest.mark.slow
 @needs_root
 @needs_linux
 @pytest.mark.parametrize("kind", ["tmpfs", "ramfs"])

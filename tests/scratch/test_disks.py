@@ -231,6 +231,7 @@ scratch.spool().write(b"x" * 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "status", "orphans"),
     [

@@ -32,6 +32,7 @@ def judged(tally: Tally) -> None:
     assert tally.passed >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_nothing_is_left_in_a_thread(call: str, tmp_path: Path) -> None:
     with disk(tmp_path) as root, ThreadPoolExecutor(1) as pool:
@@ -39,6 +40,7 @@ def test_nothing_is_left_in_a_thread(call: str, tmp_path: Path) -> None:
             judged(pool.submit(sweep, root, call, error).result())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_nothing_is_left_on_the_thread_of_a_loop_and_nobody_waits(
     call: str, tmp_path: Path
@@ -117,6 +119,7 @@ def test_a_name_is_removed_although_its_own_request_took_the_last_descriptor(roo
         assert scratch_pool.signals.total() == 0
 
 
+@pytest.mark.slow
 def test_the_table_can_be_printed(tmp_path: Path) -> None:
     command = [sys.executable, str(Path(__file__).parents[1] / "sweep.py"), "flock", "rmdir"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True)

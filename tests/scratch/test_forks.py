@@ -101,6 +101,7 @@ def test_every_child_is_told_before_its_own_code_runs_and_the_parent_is_not() ->
     assert (done.stdout, done.stderr) == ("told\ntold\n", "")
 
 
+@pytest.mark.slow
 @forking
 def test_nobody_forks_while_a_descriptor_is_opened_and_not_yet_known() -> None:
     script = """
@@ -162,6 +163,7 @@ print(thread.is_alive())
     assert (done.stdout, done.stderr) == ("0\nFalse\n", "")
 
 
+@pytest.mark.slow
 @forking
 def test_who_holds_the_opening_for_ever_keeps_nobody_from_a_fork() -> None:
     script = """

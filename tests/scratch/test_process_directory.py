@@ -487,6 +487,7 @@ def living(folder: Path) -> subprocess.Popen[str]:
     return started
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_start_leaves_what_its_sibling_holds(folder: Path) -> None:
     assert names(folder) == []
     with living(folder) as killed, living(folder) as sibling:
@@ -539,6 +540,7 @@ print(len(os.listdir(where)))
 """
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.parametrize("how", ["exits", "works", "closes", "forgets"])
 def test_a_forked_child_deletes_nothing_of_its_parent(how: str, folder: Path) -> None:

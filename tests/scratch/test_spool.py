@@ -779,6 +779,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 @linux
 def test_where_the_standard_library_loses_bytes_and_goes_on_it_does_not(tmp_path: Path) -> None:
     stdlib = (
@@ -1477,6 +1478,7 @@ print(spool.read(), quota.files)
     assert told == ["True", "I/O operation on closed file", "b'abcdef' 1"]
 
 
+@pytest.mark.slow
 @linux
 def test_space_is_free_when_the_parent_closes_though_a_child_lives(tmp_path: Path) -> None:
     script = """

@@ -242,6 +242,7 @@ async def test_nothing_is_left_when_the_driver_fails(kind: str, step: str) -> No
     assert len(driver.threads) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", CLOSES)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_nothing_is_left_when_closing_fails(

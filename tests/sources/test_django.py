@@ -390,6 +390,7 @@ def test_a_connection_of_the_closing_thread_is_its_own_again() -> None:
     assert ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("age", [0, None])
 @pytest.mark.parametrize(
     "make",

@@ -149,6 +149,7 @@ async def test_a_long_call_is_interrupted_until_it_ends() -> None:
     assert await cancelled(Driver()) == ["interrupt", "interrupt", "end", "close"]
 
 
+@pytest.mark.slow
 async def test_a_call_that_nothing_interrupts_is_cut_off() -> None:
     assert await cancelled(Driver(interruptible=False)) == ["cut off", "close"]
 

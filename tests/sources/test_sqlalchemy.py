@@ -604,6 +604,7 @@ async def test_an_asynchronous_stream_of_objects_is_in_memory_too(
     assert ["yield_per" in record.message for record in caplog.records] == [True]
 
 
+@pytest.mark.slow
 def test_the_objects_of_a_batch_are_all_that_is_held(engine: Any) -> None:
     def peak(rows: Any) -> int:
         gc.collect()

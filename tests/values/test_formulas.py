@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ def _outcome(written: Any, converted: Counter[str]) -> Any:
         return type(error)
 
 
+@pytest.mark.slow
 @given(
     st.one_of(
         st.lists(FORMULAS | st.none(), min_size=1, max_size=9),

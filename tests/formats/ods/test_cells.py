@@ -33,6 +33,7 @@ def content(made: Workbook) -> str:
     return made.parts["content.xml"].decode()
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 30), max_size=6))
 def test_equal_rows_give_equal_bytes_in_any_batches(sizes: list[int]) -> None:
     columns = [sw.Column(0), sw.Column(1, url="https://x/{}?a&b"), sw.Column(2, total="count")]
@@ -124,6 +125,7 @@ def test_every_look_of_a_cell_is_in_its_style() -> None:
 TEXT = st.text(max_size=20)
 
 
+@pytest.mark.slow
 @given(TEXT, TEXT, TEXT, TEXT, TEXT)
 def test_any_text_anywhere_makes_a_valid_document(
     title: str, note: str, url: str, name: str, text: str

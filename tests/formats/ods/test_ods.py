@@ -62,6 +62,7 @@ def test_calamine_reads_each_value_by_its_kind() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_libreoffice_shows_what_was_meant(tmp_path: Path) -> None:
     header, row = shown(ods([MIXED]), tmp_path)
     assert header == list(MIXED)

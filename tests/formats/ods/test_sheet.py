@@ -91,6 +91,7 @@ def sheet(book: Any) -> Any:
     return book["Orders"]
 
 
+@pytest.mark.slow
 def test_title_rows_are_above_the_table(sheet: Any) -> None:
     assert [str(cells) for cells in sheet.merged_cells.ranges] == ["A1:J1"]
     assert (sheet["A1"].value, sheet["A1"].font.b, sheet["A1"].font.sz) == (

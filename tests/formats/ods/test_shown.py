@@ -101,6 +101,7 @@ def test_no_digit_is_lost_where_the_style_is_no_common_one(
     assert texts(ods([[value]], [code]))[1] == [text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", sorted({code for _, code in FORMATS if code}))
 def test_a_column_has_the_same_texts_as_its_cells_alone(code: str) -> None:
     values = [value for value, _ in FORMATS]

@@ -21,6 +21,7 @@ def made_of(formula: str, form: Any = None, **more: Any) -> Workbook:
     return workbook(rows, form or sw.Xlsx(table=True), columns=COLUMNS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("formula", "written", "values"),
     [
@@ -119,6 +120,7 @@ def test_a_formula_that_excel_would_remove_is_an_error_with_its_place(formula: s
     assert formula not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compact", [False, True])
 def test_an_array_formula_is_one(compact: bool, tmp_path: Path) -> None:
     rows = [(2, 3, None), (4, 5, sw.Formula("=SUM(A1:A2*B1:B2)", array=True))]

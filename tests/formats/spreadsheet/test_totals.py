@@ -215,6 +215,7 @@ def test_the_filter_leaves_the_totals_alone() -> None:
     assert sheet.max_row == 4
 
 
+@pytest.mark.slow
 def test_several_columns_have_theirs(tmp_path: Path) -> None:
     columns = [
         sw.Column("a", total="count"),

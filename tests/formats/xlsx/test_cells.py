@@ -242,6 +242,7 @@ def test_any_texts_are_read_as_they_were(texts: list[str]) -> None:
     assert found + [[""]] * (len(texts) - len(found)) == expected
 
 
+@pytest.mark.slow
 @given(texts=TEXTS)
 def test_a_text_is_the_same_alone_and_among_others(texts: list[str]) -> None:
     """Cells of a column in one go, and cell by cell."""
@@ -647,6 +648,7 @@ def test_any_other_type_can_be_its_text() -> None:
 # Formulas
 
 
+@pytest.mark.slow
 def test_a_formula_is_one(tmp_path: Path) -> None:
     made = workbook([(2, sw.Formula("=A1*21")), (3, sw.Formula('A2&" <&> "'))])
     assert made.cell("B1").value == "=A1*21"
@@ -692,6 +694,7 @@ def test_formulas_may_stand_among_other_values() -> None:
     assert made.cell("A5").value == "=A1+2"
 
 
+@pytest.mark.slow
 def test_a_formula_is_written_as_it_is(tmp_path: Path) -> None:
     made = workbook([(sw.Formula('="_x0041_"&\r\n"<&>"'), sw.Formula("1+1"))])
     assert made.cell("A1").value == '="_x0041_"&\n"<&>"'
@@ -754,6 +757,7 @@ def test_a_columns_format_stands_in_for_the_zone() -> None:
     assert made.cell("A2").number_format == "d/m/yy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code", ['"a" & "<b>" 0', "[Red]0;\\x", '"ä" €😀 0', "[$€-407] 0"], ids=ascii
 )
@@ -921,6 +925,7 @@ def test_a_cell_with_a_style_has_the_format_of_its_kind(value: object, code: str
     assert cell.font.color.rgb == "FFC00000"
 
 
+@pytest.mark.slow
 def test_an_empty_cell_may_have_a_style(tmp_path: Path) -> None:
     for form in ("xlsx", COMPACT):
         made = workbook([(1, sw.Cell(None, style=RED), 2), (None, None, None)], form)
@@ -1015,6 +1020,7 @@ def test_an_empty_cell_looks_the_same_beside_dates_and_alone() -> None:
     assert apart.xml(empty) + apart.xml(day, first=2) == together.xml(empty, day)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(
@@ -1060,6 +1066,7 @@ def test_a_text_column_keeps_what_is_typed_over_it() -> None:
 LINKS = sw.Column(0, url="https://example.com/{}?a=1&b=2")
 
 
+@pytest.mark.slow
 def test_a_column_of_links_is_one_of_formulas(tmp_path: Path) -> None:
     values = ["a b", 'say "hi"', "<&>", "_x0041_", None, 7, 1.5, True, date(2024, 5, 17)]
     made = workbook([(value,) for value in values], columns=[LINKS])

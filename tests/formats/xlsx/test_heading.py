@@ -19,6 +19,7 @@ def sheet(made: Workbook) -> Any:
     return openpyxl_book(made.data).worksheets[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"compact": True}, {"strings": "shared"}], ids=str)
 def test_title_rows_are_above_the_header(options: dict[str, Any], tmp_path: Path) -> None:
     made = titled("Orders & <more>", ["Day", date(2024, 5, 17)], **options)
@@ -81,6 +82,7 @@ def test_a_cell_above_that_has_no_place_is_an_error() -> None:
         titled("Orders", [object()])
 
 
+@pytest.mark.slow
 def test_a_title_row_may_be_as_wide_as_a_sheet_and_no_wider() -> None:
     assert len(titled(list(range(16_384))).rows()[0]) == 16_384
     with pytest.raises(sw.LimitError, match="cells of a title row"):

@@ -18,6 +18,7 @@ def sheets() -> list[sw.Sheet]:
     ]
 
 
+@pytest.mark.slow
 def test_an_index_lists_the_sheets_and_their_rows(tmp_path: Path) -> None:
     made = workbook(sheets(), sw.Xlsx(index=True))
     assert made.names == ["Index", *SHEETS]

@@ -9,6 +9,7 @@ from streamware.formats.xlsx.links import Links
 from workbooks import workbook
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "target", "place"),
     [

@@ -14,6 +14,7 @@ EXCEL = "{urn:schemas-microsoft-com:office:excel}"
 VML = "{urn:schemas-microsoft-com:vml}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "read"),
     [

@@ -20,6 +20,7 @@ def read(made: Workbook) -> dict[str, Any]:
     return {found.name: found.value for found in openpyxl_book(made.data).custom_doc_props.props}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

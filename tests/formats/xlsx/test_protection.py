@@ -3,6 +3,8 @@ import xml.etree.ElementTree as ET
 from base64 import b64decode
 from pathlib import Path
 
+import pytest
+
 import streamware as sw
 from readers import libreoffice_csv, ooxml_errors, openpyxl_book
 from streamware.formats.xlsx.protection import protection
@@ -49,6 +51,7 @@ def test_equal_workbooks_have_equal_bytes() -> None:
     assert protection("a", "Orders") == protection("a", "Orders")
 
 
+@pytest.mark.slow
 def test_a_protected_sheet_can_be_read(tmp_path: Path) -> None:
     made = workbook([{"id": 1}], sw.Xlsx(protect="secret"))
     assert ooxml_errors(made.data, tmp_path) == []

@@ -59,6 +59,7 @@ def test_a_condition_may_have_two_bounds(comparison: Any) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operand", "formula"),
     [

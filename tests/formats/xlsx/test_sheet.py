@@ -220,6 +220,7 @@ def test_a_hidden_column_is_there_without_being_seen() -> None:
 # Columns
 
 
+@pytest.mark.slow
 def test_a_sheet_may_have_16384_columns() -> None:
     made = workbook([range(16_384)])
     assert made.rows() == [list(range(16_384))]
@@ -238,11 +239,13 @@ def test_rows_without_cells_are_rows() -> None:
     assert made.receipt.rows == 2
 
 
+@pytest.mark.slow
 def test_rows_without_cells_do_no_harm(tmp_path: Path) -> None:
     assert ooxml_errors(workbook([(), ()]).data, tmp_path) == []
     assert ooxml_errors(workbook([]).data, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_row_that_is_too_short_has_empty_cells(tmp_path: Path) -> None:
     made = workbook([(1, 2, 3), (4,), ()])
     assert made.rows() == [[1, 2, 3], [4, "", ""]]
@@ -325,6 +328,7 @@ def orders(count: int) -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [False, True], ids=["filter", "table"])
 @pytest.mark.parametrize("compact", [False, True], ids=["", "compact"])
 @pytest.mark.parametrize("count", [0, 1, 40], ids="{} rows".format)
@@ -378,6 +382,7 @@ def test_equal_rows_give_equal_bytes_with_everything() -> None:
 # Where it goes on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [False, True], ids=["filter", "table"])
 def test_each_part_of_a_sheet_has_all_of_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, table: bool
@@ -402,6 +407,7 @@ def test_each_part_of_a_sheet_has_all_of_it(
     assert ooxml_errors(made.data, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_rows_that_had_no_room_leave_nothing_behind(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

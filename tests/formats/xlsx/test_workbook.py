@@ -71,6 +71,7 @@ def test_the_parts_are_in_the_order_that_excel_is_known_to_open() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_workbook_without_rows_has_an_empty_sheet(tmp_path: Path) -> None:
     made = workbook([])
     assert made.names == ["Sheet1"]
@@ -242,6 +243,7 @@ def test_both_limits_may_be_reached(
     assert all_rows(made) == [[n, "x" * (n % 90)] for n in range(500)]
 
 
+@pytest.mark.slow
 def test_a_workbook_of_many_sheets_is_valid(
     max_rows: Callable[[int], None], tmp_path: Path
 ) -> None:

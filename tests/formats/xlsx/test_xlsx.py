@@ -98,6 +98,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_open_xml_sdk_has_nothing_against_it(options: dict[str, Any], tmp_path: Path) -> None:
     assert ooxml_errors(everything(**options).data, tmp_path) == []
@@ -112,6 +113,7 @@ def test_a_reader_of_a_pipe_reads_it(tmp_path: Path) -> None:
     assert bsdtar_parts(made.data, tmp_path) == made.parts
 
 
+@pytest.mark.slow
 def test_libreoffice_shows_what_was_meant(tmp_path: Path) -> None:
     header, first, second, *rest = libreoffice_csv(everything().data, tmp_path)
     assert header[:4] == ["No.", 'Kunde <&> "Söhne"', "note", "price"]
@@ -200,6 +202,7 @@ def test_every_way_to_deflate_gives_the_same_parts() -> None:
     assert everything(compression="small").parts == parts
 
 
+@pytest.mark.slow
 def test_without_isal_the_parts_are_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
