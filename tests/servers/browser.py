@@ -142,10 +142,14 @@ class Browser:
         raise AssertionError("the page does not come")
 
     def downloaded(self, ending: str) -> Path:
-        """The file that was downloaded, once it is there."""
+        """The file that was downloaded, once all of it is there.
+
+        Chromium reserves the name by an empty file, and renames the whole one to it.
+        """
         end = monotonic() + PATIENCE
         while monotonic() < end:
-            if found := list(self.downloads.glob(f"*{ending}")):
+            found = [file for file in self.downloads.glob(f"*{ending}") if file.stat().st_size]
+            if found and not list(self.downloads.glob("*.crdownload")):
                 return found[0]
             sleep(0.05)
         raise AssertionError(f"no {ending} has come, but {list(self.downloads.iterdir())}")
