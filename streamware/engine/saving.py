@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from errno import EAGAIN, ENOENT
+from errno import ENOENT
 from functools import partial
-from io import RawIOBase, TextIOBase
+from io import TextIOBase
 from pathlib import Path
-from secrets import token_hex
-from typing import IO, Protocol, Unpack
+from typing import Unpack
 
 from streamware.engine.aio import aencode
 from streamware.engine.options import EncodeOptions
@@ -22,15 +20,9 @@ from streamware.formats.protocol import Format
 from streamware.formats.registry import available, extensions, lookup
 from streamware.receipt import Receipt, check_complete
 from streamware.rows.source import Rows
+from streamware.stores.new_file import Writable, new_file, write_all
 
 _DESCRIPTOR_FOLDERS = (Path("/dev"), Path("/dev/fd"))
-
-
-class Writable(Protocol):
-    """A binary file that can be written to."""
-
-    def write(self, data: bytes, /) -> object:
-        """Take `data`; return how many of its bytes were taken, unless all were."""
 
 
 Target = str | os.PathLike[str] | Writable
@@ -64,7 +56,7 @@ def save(
     encoding = encode(rows, _resolve_format(target, format), **options)
     with encoding, _writing_to(target) as file:
         for chunk in encoding:
-            _write(file, chunk)
+            write_all(file, chunk)
         check_complete(encoding.receipt)
     return encoding.receipt
 
@@ -128,7 +120,7 @@ async def _writing_on_a_thread(target: Target) -> AsyncIterator[Callable[[bytes]
     last: Callable[[], object] = stack.close
     try:
         file = await writer.submit(partial(stack.enter_context, _writing_to(target)))
-        yield lambda chunk: writer.submit(partial(_write, file, chunk))
+        yield lambda chunk: writer.submit(partial(write_all, file, chunk))
         await writer.submit(stack.close)
     except BaseException as error:
         last = partial(stack.__exit__, type(error), error, error.__traceback__)
@@ -154,58 +146,10 @@ def _writing_to(target: Target) -> Iterator[Writable]:
         with path.open("ab", buffering=0) as file:
             yield file
     else:
-        with _new_beside(path.resolve()) as file:
+        place = path.resolve()
+        if not place.parent.exists():
+            raise FileNotFoundError(
+                ENOENT, "there is no such directory to write to", str(place.parent)
+            )
+        with new_file(place) as file:
             yield file
-
-
-@contextmanager
-def _new_beside(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a new file in the same directory; give it the name `path` at the end, or drop it.
-
-    It has no name before, where the system allows that: if the process is killed, nothing stays.
-    """
-    if not path.parent.exists():
-        raise FileNotFoundError(ENOENT, "there is no such directory to write to", str(path.parent))
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    opener = partial(os.open, mode=0o666 if mode is None else mode)
-    part = path.with_name(f".{path.name[:40]}.{token_hex(8)}.part")
-    unnamed = _open_unnamed(path.parent, opener)
-    target, flags = (part, "xb") if unnamed is None else (unnamed, "wb")
-    try:
-        with open(target, flags, buffering=0, opener=opener) as file:
-            if mode is not None:
-                os.chmod(target, mode)  # noqa: PTH101 - it may be a descriptor
-            yield file
-            if unnamed is not None:
-                # With a directory given, Python follows the link to the file.  Nothing but a
-                # rename replaces a file that is there.
-                os.link(f"{_DESCRIPTORS}/{file.fileno()}", part, src_dir_fd=file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-_DESCRIPTORS = "/proc/self/fd"
-
-
-def _open_unnamed(folder: Path, opener: Callable[[Path, int], int]) -> int | None:
-    """Open a file without a name, which can be given one; None if the system has none."""
-    unnamed: int | None = getattr(os, "O_TMPFILE", None)  # only Linux has it
-    if unnamed is None or not os.path.isdir(_DESCRIPTORS):  # noqa: PTH112 - a constant
-        return None
-    try:
-        return opener(folder, unnamed | os.O_WRONLY)
-    except OSError:  # the file system may be one without such files
-        return None
-
-
-def _write(file: Writable, data: bytes) -> None:
-    """Write all of `data`; a file whose write() returns no number has taken all of it."""
-    while data:
-        written = file.write(data)
-        if written == 0 or (written is None and isinstance(file, RawIOBase)):
-            raise BlockingIOError(EAGAIN, "the file takes no bytes now; open it in blocking mode")
-        if not isinstance(written, int):
-            return
-        data = data[written:]
