@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from math import inf
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -37,7 +38,8 @@ class DocumentWriter:
         locale: Language tag of the reader, if it is known.
 
     Attributes:
-        lifecycle: Its state, and its receipt.
+        receipt: The figures so far.
+        lifecycle: Its state.
         size: Bytes that are ready to be taken.
         unflushed: Whether some rows that were fed are in no ready bytes; `flush` makes them ready.
         callers_code: A context manager around each call of the caller's code.
@@ -52,7 +54,8 @@ class DocumentWriter:
         gate: AbstractContextManager[Any] | None = None,
         locale: str | None = None,
     ) -> None:
-        self.lifecycle = Lifecycle(Receipt(format.name))  # its state, and its receipt
+        self.receipt = Receipt(format.name)  # the figures so far
+        self.lifecycle = Lifecycle(self.receipt)  # its state
         self.size = 0  # bytes in _out
         self.unflushed = False  # whether flush() would make bytes ready
         self._format = format  # makes the encoder
@@ -72,11 +75,6 @@ class DocumentWriter:
         self._unwritten: list[DeferredFile] = []  # scratch files with pending writes
         self._ending: Iterator[bytes] | None = None  # the pieces that follow the last row
         self.callers_code = CallersCode()  # around each call of the caller's code
-
-    @property
-    def receipt(self) -> Receipt:
-        """The figures so far."""
-        return self.lifecycle.receipt
 
     def start_sheet(self, sheet: Sheet | None, rows: OpenRows | None) -> None:
         """Make `sheet` the one into which the following rows go.
@@ -307,7 +305,7 @@ class DocumentWriter:
                 values=self._options.values,
                 limits=self._options.limits,
                 receipt=self.receipt,
-                open_spool=lambda: DeferredFile(self._open_spool(), self._unwritten),
+                open_spool=partial(_deferred, self._open_spool, self._unwritten),
                 locale=self._locale,
                 interleaved=self._grouper is not None,
             )
@@ -321,6 +319,11 @@ class DocumentWriter:
         self._out.append(data)
         self.size += len(data)
         self._options.limits.check("bytes", self.receipt.bytes + self.size)
+
+
+def _deferred(open_spool: Callable[[], BinaryIO], unwritten: list[DeferredFile]) -> DeferredFile:
+    """Open a scratch file; no method of the document, which would then be in a cycle."""
+    return DeferredFile(open_spool(), unwritten)
 
 
 class CallersCode:

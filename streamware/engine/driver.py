@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Protocol, Self
 
 from streamware.engine.deadline import Deadline
 from streamware.engine.document import DocumentWriter, check_interleaves
-from streamware.engine.lifecycle import Lifecycle, State
+from streamware.engine.lifecycle import State
 from streamware.engine.options import ResolvedOptions
 from streamware.errors import EncodeError, LimitError
 from streamware.formats.protocol import Format
@@ -77,6 +77,7 @@ class Driver:
 
     Attributes:
         document: The document being written.
+        lifecycle: Its state.
         lock: Held while rows are encoded or chunks are taken.
         asynchronous: The rows that were passed open and were not read, and that only an event
             loop can close.
@@ -102,6 +103,7 @@ class Driver:
         self.document = DocumentWriter(  # where rows become bytes
             format, options, gate=gate, open_spool=open_spool or self._own.spool, locale=locale
         )
+        self.lifecycle = self.document.lifecycle  # its state
         self.asynchronous = async_sources(rows)  # the async rows passed open, until they are read
         # Guards the document, never a pull.
         self.lock: AbstractContextManager[Any] = fork_safe(RLock())
@@ -121,11 +123,6 @@ class Driver:
         # What advance runs; None after the last row and once it is closed.  It is set last: the
         # finalizer of a driver whose arguments were wrong has nothing to close.
         self._steps: Generator[None, None, None] | None = self._read()
-
-    @property
-    def lifecycle(self) -> Lifecycle:
-        """The state of the document."""
-        return self.document.lifecycle
 
     @property
     def receipt(self) -> Receipt:

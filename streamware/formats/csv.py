@@ -19,6 +19,7 @@ from streamware.formats.kernel_rows import (
     KernelRow,
     KernelRows,
     Markup,
+    kernel_column,
     kernel_rows,
     markup_of,
 )
@@ -27,7 +28,7 @@ from streamware.formats.localized import LocaleFormatter, Rewrite, languages, wi
 from streamware.formats.plain_lines import PlainLines
 from streamware.formats.protocol import Context
 from streamware.formats.text import formatters, label
-from streamware.model.columns import WIDE, Batch, Column, RowColumns
+from streamware.model.columns import WIDE, Batch, Column, ColumnKind, RowColumns
 from streamware.model.style import expect
 from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
 from streamware.values.column_formatter import ColumnFormatter
@@ -35,7 +36,8 @@ from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
 
 _BOM = b"\xef\xbb\xbf"
-_MOST_OPTIONS = 64  # whose markup is kept for further documents
+_MOST_KEPT = 64  # statements to the kernel that are kept for further documents
+_FEW = 64  # columns of a table whose statement is kept
 _TITLE = Column(0, "title")  # of the titles
 _GROUPS = re.compile("[#0?],[#0?]")  # in a number format: 1,234
 # What a cell may contain without being quoted, so that it cannot be the delimiter.
@@ -266,7 +268,7 @@ class CsvEncoder:
         if not self._columns:
             return self._line_end * batch.count
         if self._rows is not None and batch.count:
-            written = self._rows.write(batch, batch.first)
+            written = self._rows.write(batch, batch.first, self._pieces)
             if written is not None:
                 return written
         return self._in_python().lines(batch)
@@ -283,13 +285,10 @@ class CsvEncoder:
         """Do nothing: there is nothing to release."""
 
     def _kernel_rows(self) -> KernelRows | None:
-        row, first, later = _stated(self._options, alone=len(self._columns) == 1)
-        columns = [
-            KernelColumn(column, later if at else first) for at, column in enumerate(self._columns)
-        ]
-        return kernel_rows(
-            row, columns, self._pieces, text_rules=self._text_rules, context=self._context
-        )
+        kinds = tuple([column.kind for column in self._columns])
+        stated = _kept_statement if len(kinds) <= _FEW else _stated
+        row, columns = stated(self._options, kinds)
+        return kernel_rows(row, columns, text_rules=self._text_rules, context=self._context)
 
     def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
         return self._in_python().pieces(at, cells, first)
@@ -439,10 +438,11 @@ def _plain_lines(
     return PlainLines(delimiter, options.line_end.encode(), null, guard)
 
 
-@lru_cache(_MOST_OPTIONS)
-def _stated(options: Csv, *, alone: bool) -> tuple[KernelRow, Markup, Markup]:
-    """Return the markup of a row, of its first column, and of the others; `alone`: it has one."""
-    quoted, null = _quoted_kinds(options), _null(options)
+def _stated(
+    options: Csv, kinds: tuple[ColumnKind | None, ...]
+) -> tuple[KernelRow, tuple[KernelColumn, ...]]:
+    """Return what the kernel is told of a row, and of columns of these kinds."""
+    quoted, null, alone = _quoted_kinds(options), _null(options), len(kinds) == 1
     if alone:  # readers skip a blank line
         null = null or b'""'
 
@@ -452,7 +452,12 @@ def _stated(options: Csv, *, alone: bool) -> tuple[KernelRow, Markup, Markup]:
         return markup_of(before + null, around)
 
     row = KernelRow(b"", options.line_end.encode(), decimal=options.decimal, asks_empty=alone)
-    return row, markup(b""), markup(options.delimiter.encode())
+    first, later = markup(b""), markup(options.delimiter.encode())
+    return row, tuple(kernel_column(kind, later if at else first) for at, kind in enumerate(kinds))
+
+
+# A small document is written in less time than this takes.
+_kept_statement = lru_cache(_MOST_KEPT)(_stated)
 
 
 def _null(options: Csv) -> bytes:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from streamware.errors import CellError
-from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows, markup_of
+from streamware.formats.kernel_rows import (
+    KINDS,
+    KernelColumn,
+    KernelRow,
+    kernel_column,
+    kernel_rows,
+    markup_of,
+)
 from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.text import formatters, unique
 from streamware.model.columns import Batch, Column
@@ -116,7 +123,7 @@ class JsonEncoder:
         ]
         row = KernelRow(start=b"{", end=self._end)
         # Writes rows in which few cells need care; None without the kernel.
-        self._rows = kernel_rows(row, stated, self._pieces, text_rules=_TEXT_RULES, context=context)
+        self._rows = kernel_rows(row, stated, text_rules=_TEXT_RULES, context=context)
 
     def start(self) -> bytes:
         """Return the opening bracket of the array, if there is one."""
@@ -126,7 +133,9 @@ class JsonEncoder:
         """Return an object for each row."""
         if not batch.count:
             return b""
-        written = None if self._rows is None else self._rows.write(batch, batch.first)
+        written = None
+        if self._rows is not None:
+            written = self._rows.write(batch, batch.first, self._pieces)
         if written is None:
             parts: list[Part] = [b"{"]
             for column, cells in zip(self._columns, batch.columns, strict=True):
@@ -176,7 +185,7 @@ class _JsonColumn:
         """Return the markup of the member."""
         key = self._key
         around = {kind: (key, b"") if kind in _UNQUOTED else (key + b'"', b'"') for kind in KINDS}
-        return KernelColumn(column, markup_of(key + b"null", around))
+        return kernel_column(column.kind, markup_of(key + b"null", around))
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """Return the parts of the column in every row."""

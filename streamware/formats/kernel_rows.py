@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from streamware.errors import StreamwareError
 from streamware.formats.protocol import Context
 from streamware.kernel import native
-from streamware.model.columns import Batch, Column, RowColumns, StoredColumns
+from streamware.model.columns import Batch, ColumnKind, RowColumns, StoredColumns
 from streamware.values import Values
 from streamware.values.cell_formatter import CONTROLS, DIGITS, UTF16_CELL, TextRules
 from streamware.values.formula_text import SIGN_BYTES, SIGNS, STARTS, FormulaGuard, guard_of
@@ -63,13 +63,14 @@ _UNIX_EPOCH = date(1970, 1, 1)
 _STR, _INT, _FLOAT, _BOOL, _DATE, _NAIVE, _UTC, _DECIMAL, _TIME, _DELTA = (
     1 << n for n in range(10)
 )
+_ALL_TYPES = (1 << 10) - 1
 _BLANK, _QUOTED, _UNDERSCORE, _ASKED = 251, 252, 253, 254
 _LOOKED_AT = {ord(" "): _BLANK, ord("_"): _UNDERSCORE}
 _SIGN, _END, _REMOVED, _START, _CARE = 1, 2, 4, 8, 16
 
 # The types that a column has whose kind the caller gave; others are read as that kind.
 _TYPES_OF_KIND = {
-    None: (1 << 10) - 1,
+    None: _ALL_TYPES,
     "text": _STR,
     "number": _INT | _FLOAT | _DECIMAL,
     "bool": _BOOL,
@@ -88,20 +89,18 @@ class EntangledError(StreamwareError):
 
 
 class KernelColumn(NamedTuple):
-    """The markup of a column.
+    """What the kernel knows of a column; made by `kernel_column`.
 
     Attributes:
-        column: The column.
-        markup: What stands around the text of cells, by their kind; see `markup_of`.
         reference: What stands before the number of the row, which is before `markup`; None if cells
             have no number.
-        spliced: Whether Python writes all of its cells.
+        types: The types of the cells that it writes.
+        markup: What stands around the text of cells, by their kind; see `markup_of`.
     """
 
-    column: Column
+    reference: bytes | None
+    types: int
     markup: Markup
-    reference: bytes | None = None
-    spliced: bool = False
 
 
 class KernelRow(NamedTuple):
@@ -137,26 +136,45 @@ def markup_of(empty: bytes, around: Mapping[Kind, Around], spaced: Around | None
     return (empty, b""), text, spaced or text, *others
 
 
+def kernel_column(
+    kind: ColumnKind | None, markup: Markup, reference: bytes | None = None
+) -> KernelColumn:
+    """Return what the kernel is told of a column.
+
+    Args:
+        kind: The kind that the caller gave it.
+        markup: What stands around the text of cells, by their kind; see `markup_of`.
+        reference: As in `KernelColumn`.
+    """
+    types = _TYPES_OF_KIND[kind]
+    if None in markup:
+        _, text, _, *others = markup  # without the empty and the spaced ones
+        for around, known in zip((text, *others), _TYPES, strict=True):
+            if around is None:
+                types &= ~known
+    return KernelColumn(reference, types, markup)
+
+
 def kernel_rows(
     row: KernelRow,
     columns: Iterable[KernelColumn],
-    pieces: Pieces,
     *,
     text_rules: TextRules,
     context: Context,
+    spliced: Iterable[int] = (),
 ) -> KernelRows | None:
     """Return what writes the rows of a table by the kernel; None without one.
 
     Args:
         row: The markup of rows.
         columns: That of the columns; not iterated without a kernel.
-        pieces: Writes cells in Python.
         text_rules: How the format wants values written.
         context: The context of the encoder.
+        spliced: The positions of the columns that Python writes as a whole.
     """
     if native is None:
         return None
-    return KernelRows(row, list(columns), pieces, text_rules=text_rules, context=context)
+    return KernelRows(row, tuple(columns), text_rules=text_rules, context=context, spliced=spliced)
 
 
 class KernelRows:
@@ -166,49 +184,48 @@ class KernelRows:
         self,
         row: KernelRow,
         columns: Sequence[KernelColumn],
-        pieces: Pieces,
         *,
         text_rules: TextRules,
         context: Context,
+        spliced: Iterable[int],
     ) -> None:
         values = context.values
         longest = min(_LONGEST, context.limits.cell_characters or _LONGEST)
-        types = _types(values, text_rules)
+        types = _types(values)
+        if types != _ALL_TYPES:
+            columns = [each._replace(types=types & each.types) for each in columns]
         try:
             rules = _known_rules(text_rules, values, longest, row)
         except TypeError:  # the zones of dateutil cannot be hashed
             rules = _rules(text_rules, values, longest, row)
         self._plan: Any = native.Plan(  # type: ignore[union-attr]  # `kernel_rows` has looked
             row=(row.start, row.number, row.end),
-            columns=[(each.reference, types & _types_of(each), each.markup) for each in columns],
+            columns=columns,
             rules=rules,
         )
         self._width = len(columns)  # the number of columns
         # Counts the values that are not written as they came.
         self._converted = context.receipt.converted
-        self._pieces = pieces  # writes cells in Python
         self._asked: dict[int, int] = {}  # number of cells in this batch, by column
-        # The columns that Python writes as a whole.
-        self._spliced = {at for at, column in enumerate(columns) if column.spliced}
-        self._first = self._number = 0  # of the first row of this batch, as in `Pieces`
+        self._spliced = set(spliced)  # the columns that Python writes as a whole
         self._skipped = 0  # batches that were not tried after the last one that failed
         self._rest = 0  # batches that are still not to be tried
 
-    def write(self, batch: Batch, first: int) -> bytes | None:
+    def write(self, batch: Batch, first: int, pieces: Pieces) -> bytes | None:
         """Return the rows of a batch; None if they have to be written without the kernel.
 
         Args:
             batch: The batch.
             first: The number of its first row in the document, where rows are numbered.
+            pieces: Writes cells in Python.
         """
         if self._rest:
             self._rest -= 1
             return None
         before = dict(self._converted)
         self._asked.clear()
-        self._first, self._number = batch.first, first
         try:
-            written = self._written(batch, first)
+            written = self._written(batch, first, pieces)
         # Of a cell; or a row has changed while it was read.
         except (StreamwareError, IndexError, ValueError, BufferError, OverflowError):
             self._converted.clear()
@@ -221,14 +238,15 @@ class KernelRows:
                 self._spliced.add(at)
         return written
 
-    def _written(self, batch: Batch, first: int) -> bytes:
+    def _written(self, batch: Batch, first: int, pieces: Pieces) -> bytes:
         columns, plan = batch.columns, self._plan
         spliced: list[Sequence[bytes] | None] | None = None
         if self._spliced:
             spliced = [None] * self._width
             for at in self._spliced:
-                spliced[at] = self._pieces(at, _column(columns, at), batch.first, first)
-        rest = spliced, first, batch.count, self._ask
+                spliced[at] = pieces(at, _column(columns, at), batch.first, first)
+        ask = partial(self._ask, pieces, (batch.first, first))
+        rest = spliced, first, batch.count, ask
         written: bytes
         if isinstance(columns, StoredColumns):
             written = plan.write_arrow(columns.stored, *rest)
@@ -238,9 +256,12 @@ class KernelRows:
             written = plan.write(_in_lists(columns), False, *rest)
         return written
 
-    def _ask(self, at: int, row: int, value: object) -> bytes:
+    def _ask(
+        self, pieces: Pieces, numbers: tuple[int, int], at: int, row: int, value: object
+    ) -> bytes:
         self._asked[at] = self._asked.get(at, 0) + 1
-        (piece,) = self._pieces(at, [value], self._first + row, self._number + row)
+        first, number = numbers  # of the first row of the batch, as in `Pieces`
+        (piece,) = pieces(at, [value], first + row, number + row)
         return piece
 
 
@@ -274,24 +295,13 @@ def _rules(
 _known_rules = lru_cache(_MOST_RULES)(_rules)
 
 
-def _types(values: Values, text_rules: TextRules) -> int:
+def _types(values: Values) -> int:
     """Return the types that are written as they are, unless the column has a kind."""
-    types = (1 << 10) - 1
+    types = _ALL_TYPES
     if values.decimal == "text":
         types &= ~_DECIMAL
     if values.aware == "text" or values.timezone != UTC:
         types &= ~_UTC
-    return types
-
-
-def _types_of(column: KernelColumn) -> int:
-    """Return the types of the cells of a column that the kernel writes, as far as it decides."""
-    types = _TYPES_OF_KIND[column.column.kind]
-    if None in column.markup:
-        _, text, _, *others = column.markup  # without the empty and the spaced ones
-        for markup, known in zip((text, *others), _TYPES, strict=True):
-            if markup is None:
-                types &= ~known
     return types
 
 

@@ -13,7 +13,14 @@ from typing import ClassVar, Literal
 from unicodedata import normalize
 
 from streamware.errors import EncodeError
-from streamware.formats.kernel_rows import KINDS, KernelColumn, KernelRow, kernel_rows, markup_of
+from streamware.formats.kernel_rows import (
+    KINDS,
+    KernelColumn,
+    KernelRow,
+    kernel_column,
+    kernel_rows,
+    markup_of,
+)
 from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.text import MARKUP, formatters, unique
 from streamware.model.columns import Batch, Column
@@ -159,9 +166,9 @@ class XmlEncoder:
         self._rows = kernel_rows(
             KernelRow(start=self._before, end=self._after),
             [written.stated() for _, written in self._columns],
-            self._pieces,
             text_rules=_IN_ELEMENTS,
             context=context,
+            spliced=range(len(attributes)),  # other characters are escaped in them
         )
 
     def start(self) -> bytes:
@@ -176,7 +183,7 @@ class XmlEncoder:
             columns = [batch.columns[at] for at, _ in self._columns]
         if self._rows is not None and batch.count:
             ordered = batch if columns is batch.columns else replace(batch, columns=columns)
-            written = self._rows.write(ordered, batch.first)
+            written = self._rows.write(ordered, batch.first, self._pieces)
             if written is not None:
                 return written
         parts: list[Part] = [self._before]
@@ -218,7 +225,7 @@ class _XmlColumn:
     ) -> None:
         self.is_attribute = is_attribute  # whether its cells are attributes
         self.before = b""  # what is between its cells and those of the column before
-        self._column = column  # as the caller or the first row made it
+        self._kind = column.kind  # of its cells, if the caller gave it
         self._formatter = formatter  # makes text of its cells
         self._opening, self._closing = around  # of a cell that is not empty
         self._null = null  # an empty cell
@@ -248,11 +255,8 @@ class _XmlColumn:
     def stated(self) -> KernelColumn:
         """Return the markup of the column."""
         around = (self.before + self._opening, self._closing)
-        return KernelColumn(
-            column=self._column,
-            markup=markup_of(self.before + self._null, dict.fromkeys(KINDS, around)),
-            spliced=self.is_attribute,  # other characters are escaped there
-        )
+        markup = markup_of(self.before + self._null, dict.fromkeys(KINDS, around))
+        return kernel_column(self._kind, markup)
 
     def parts(self, cells: Sequence[object], first: int) -> Sequence[Part]:
         """Return the parts of the column in every row."""

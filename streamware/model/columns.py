@@ -477,6 +477,8 @@ def names_of(source: object) -> list[str] | None:
 
     Source: PEP 249 `Cursor.description`; SQLAlchemy's `Result.keys()`; `csv.DictReader`.
     """
+    if type(source) in (list, tuple):
+        return None
     frame = getattr(source, "gi_frame", None) or getattr(source, "ag_frame", None)
     if frame is not None:  # that of a method of a cursor, such as psycopg's `stream`
         source, code = frame.f_locals.get("self"), frame.f_code

@@ -110,9 +110,10 @@ def check_single(row: Any) -> None:
     Raises:
         EncodeError: It is one.
     """
-    kinds = set(map(type, row)) if type(row) in (list, tuple) else set()
-    if len(kinds) == 1 and _is_row(row[0], listed=type(row) is list):
-        raise EncodeError(_LISTED.format(f"a {type(row).__name__}"))
+    if type(row) in LISTS:
+        if len(set(map(type, row))) == 1 and _is_row(row[0], listed=type(row) is list):
+            raise EncodeError(_LISTED.format(f"a {type(row).__name__}"))
+        return
     for base in type(row).__mro__:
         if (base.__module__.partition(".")[0], base.__name__) in _OF_ROWS:
             raise EncodeError(_LISTED.format(_article(type(row).__name__)))

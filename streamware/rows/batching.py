@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import length_hint
-from threading import Lock
 from time import monotonic
 from typing import Any
 
 from streamware.errors import EncodeError
 from streamware.kernel import native
-from streamware.locks import fork_safe
 from streamware.model.columns import Tagged
 from streamware.rows.weighing import (
     MOST_CHARACTERS,
@@ -47,7 +45,8 @@ class RowBatcher:
     """Pulls rows from one iterator into `pending`, a batch at a time.
 
     Only the thread that pulls appends to `pending`.  Another thread may `take` what is there while
-    a pull is blocked, so that a clock can flush the rows that have come so far.
+    a pull is blocked, so that a clock can flush the rows that have come so far.  One thread at a
+    time takes.
 
     Args:
         rows: The rows.
@@ -73,11 +72,10 @@ class RowBatcher:
         # None in all of them may be a number.
         self._early_looks = _EARLY_LOOKS
         self._size = FIRST_ROWS  # rows in the next batch, at most
-        self._characters = 0  # in the last pull
+        self._characters = 0  # in the last pull; in one in flight, as many as there may be
         self._most = MOST_ROWS  # rows of this width that a batch may have
         # Whether cells of the last pull may be long that were not weighed.
         self._unweighed = False
-        self._lock = fork_safe(Lock())  # held while pending rows are taken
         # The time after which the next row ends the batch; in a list that the kernel looks into.
         self._due = [0.0]
         self._stopped = False  # whether the next row ends the pull in flight
@@ -98,12 +96,16 @@ class RowBatcher:
         self._due[0] = due
         if self._stopped:  # checked after the assignment, which could undo a stop in between
             self._due[0] = 0.0
+        self._characters = MOST_CHARACTERS
         room, whole, started = MOST_CHARACTERS, True, self._started
         if not started:
             room, whole = self._pull_first(room)
         if whole:
             most = min(self._size, self._most) - (not started)
-            room, whole = (self._pull_natively if self._by_kernel else self._pull_rows)(most, room)
+            if self._by_kernel:
+                room, whole, self.ended = self._pull_natively(self._rows, most, room)
+            else:
+                room, whole = self._pull_rows(most, room)
         if whole:
             self._size = min(2 * self._size, MOST_ROWS)
         elif room < 0:
@@ -112,9 +114,8 @@ class RowBatcher:
 
     def take(self) -> list[Any]:
         """Return the pending rows, and remove them from `pending`."""
-        with self._lock:
-            rows = self.pending[:]
-            del self.pending[: len(rows)]
+        rows = self.pending[:]
+        del self.pending[: len(rows)]
         return rows
 
     def portions(self) -> list[tuple[list[Any], int]]:
@@ -127,8 +128,10 @@ class RowBatcher:
         if unweighed:
             weights = list(map(self._cell_size.row, rows))
             return [(rows[start:stop], sum(weights[start:stop])) for start, stop in spans(weights)]
+        # The kernel has weighed every cell: if all together are not too wide, no row is.
+        is_narrow = self._by_kernel and total <= _WIDE
         weigh = self._cell_size.row if self._by_kernel else self._weigher.weigh
-        if len(rows) < 2 or (wide := weigh(rows[-1])) <= _WIDE:
+        if len(rows) < 2 or is_narrow or (wide := weigh(rows[-1])) <= _WIDE:
             return [(rows, total)]
         return [(rows[:-1], total - wide), (rows[-1:], wide)]
 
@@ -141,23 +144,28 @@ class RowBatcher:
         if row is _END:
             self.ended = True
             return room, False
-        self.pending.append(row)
         self._started = True
         if native is not None:
             is_weighed = _is_weighed(type(row))
             self._places = None if is_weighed else places_of(row)
             self._by_kernel = is_weighed or self._places is not None
-        self._gap = next(self._weigher.gaps)
-        if self._by_kernel or self._weigher.look(row):
-            room -= self._cell_size.row(row)
-        width = len(cells_of(row)) or 1 if self._by_kernel else self._weigher.width
+        if self._by_kernel:
+            room, whole, _ = self._pull_natively(iter((row,)), 1, room)
+            width = len(cells_of(row)) or 1
+        else:
+            self.pending.append(row)
+            self._gap = next(self._weigher.gaps)
+            if self._weigher.look(row):
+                room -= self._cell_size.row(row)
+            whole = room >= 0 and monotonic() <= self._due[0]
+            width = self._weigher.width
         self._most = max(1, MOST_CELLS // width, min(_FEW_ROWS, _MOST_OF_FEW // width))
-        return room, room >= 0 and monotonic() <= self._due[0]
+        return room, whole
 
-    def _pull_natively(self, most: int, room: int) -> tuple[int, bool]:
-        """Do what `_pull_rows` does, by the kernel."""
-        room, whole, self.ended = native.pull(  # type: ignore[union-attr]  # `_by_kernel` says so
-            self._rows,
+    def _pull_natively(self, rows: Iterator[Any], most: int, room: int) -> tuple[int, bool, bool]:
+        """Do what `_pull_rows` does, by the kernel; return also whether there are no more rows."""
+        pulled: tuple[int, bool, bool] = native.pull(  # type: ignore[union-attr]  # `_by_kernel` says so
+            rows,
             most,
             self.pending,
             room,
@@ -168,7 +176,7 @@ class RowBatcher:
             self._cell_size.row,
             self._places,
         )
-        return room, whole
+        return pulled
 
     def _pull_rows(self, most: int, room: int) -> tuple[int, bool]:
         """Append `most` rows to `pending`; fewer if the text is enough, or a row comes late.
@@ -221,7 +229,7 @@ class RowBatcher:
 
 def _is_weighed(type_: Any) -> bool:
     """Return whether the kernel weighs rows of this type, and need not ask for each."""
-    if type_ is list:
+    if type_ in (tuple, list, dict):
         return True
     # Of a named tuple the cells are where those of any tuple are; so is it with an OrderedDict.
     own = dict if issubclass(type_, dict) else tuple

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import chain
-from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple
 
 from streamware.errors import CellError, EncodeError
 from streamware.kernel import native
-from streamware.locks import fork_safe
 from streamware.model.columns import Cells, StoredColumns
 from streamware.rows.batching import FIRST_ROWS, MOST_CELLS, MOST_ROWS
 from streamware.rows.weighing import MOST_CHARACTERS
@@ -195,7 +193,6 @@ class SliceBatcher:
         self.ended = False  # whether there are no more
         self._rows = rows  # where they come from
         self._few = min(FIRST_ROWS, rows.most)  # rows of a slice that goes alone
-        self._lock = fork_safe(Lock())  # held while slices are taken
         self._stopped = False  # whether nothing more is to be pulled
 
     def stop(self) -> None:
@@ -224,9 +221,8 @@ class SliceBatcher:
 
     def portions(self) -> list[tuple[Sequence[Any], int]]:
         """Take the pending slices, to encode one after the other; those of few rows as one."""
-        with self._lock:
-            pieces = self.pending[:]
-            del self.pending[: len(pieces)]
+        pieces = self.pending[:]
+        del self.pending[: len(pieces)]
         small = pieces if pieces and len(pieces[-1]) < self._few else pieces[:-1]
         if len(small) < 2:
             return [(piece, 0) for piece in pieces]

@@ -92,6 +92,7 @@ class Layout:
         self._chosen = columns is not None  # whether the caller gave columns
         if columns is None:
             columns = self._implied(first)
+        self._width = self._expected_width(columns)  # the most cells of a sequence; None: any
         # Where the cells of each column are in rows like the first.
         self.keys: list[Key] = self._resolved(columns, first)
         # Where they are in rows of another shape: by name, if there are names.
@@ -99,7 +100,6 @@ class Layout:
         strict = extra == "error" and not self._chosen
         # The keys that a mapping may have; None if others are ignored.
         self._known = dict.fromkeys(self._named_keys) if strict else None
-        self._width = self._expected_width(columns)  # the most cells of a sequence; None: any
         # Return the cells at the keys, unless rows are read as they are.
         self._getters = list(map(self._getter, self.keys)) if self._width is None else []
         self.head = Head(name, tuple(self._titled(columns)), options, count)  # of every batch
@@ -187,6 +187,8 @@ class Layout:
         """Return the keys by which rows like the first are read."""
         if not self._chosen and (self._shape != "sequence" or len(columns) <= len(first)):  # type: ignore[arg-type]  # it has a length
             return [column.key for column in columns]
+        if self._chosen and self._width is not None:
+            return list(range(len(columns)))
         return [self._resolve(column.key, at, first) for at, column in enumerate(columns)]
 
     def _resolve(self, key: Key, at: int, first: Row) -> Key:
@@ -274,7 +276,12 @@ class Layout:
         if bare and not (self._chosen and self._names):
             return columns
         titles = [
-            self._title(c.key, at) if c.title is None else c.title for at, c in enumerate(columns)
+            c.title
+            if c.title is not None
+            else c.key
+            if isinstance(c.key, str)
+            else self._title(c.key, at)
+            for at, c in enumerate(columns)
         ]
         keys = [column.key for column in columns]
         if columns == bare_columns(keys, [None] * len(keys)):
@@ -282,8 +289,6 @@ class Layout:
         return map(replace_title, columns, titles)
 
     def _title(self, key: Key, at: int) -> str:
-        if isinstance(key, str):
-            return key
         if isinstance(key, int) and self._shape == "mapping":
             return str(key)
         if isinstance(key, int):
@@ -356,7 +361,7 @@ class Layout:
 
     def _stored_at(self, slots: set[int]) -> dict[int, object]:
         """Return the key or the descriptor of the slot by which the kernel reads columns."""
-        if native is None:
+        if native is None or self._shape == "sequence":
             return {}
         if self._type is dict:
             return {at: key for at, key in enumerate(self.keys) if not callable(key)}
@@ -587,7 +592,7 @@ def _row_names(row: Any, shape: str) -> list[str] | None:
     """Return the names that a row itself has for its cells; None if it has none."""
     if shape == "mapping":
         return list(row)
-    if shape == "sequence":
+    if shape == "sequence" and type(row) not in (tuple, list):
         names = getattr(row, "_fields", None) or (row.keys() if hasattr(row, "keys") else None)
         if names is None:  # a record of NumPy
             names = getattr(getattr(row, "dtype", None), "names", None)

@@ -27,7 +27,7 @@ from streamware.rows.adoption import (
 )
 from streamware.rows.columnar import ColumnarRows
 from streamware.rows.tables import Pieces, TableRows, is_piece, is_table, table_rows
-from streamware.sources.source import Reader, telling
+from streamware.sources.source import Reader, tell
 
 logger = logging.getLogger("streamware")
 
@@ -179,6 +179,15 @@ def _refuse(rows: Any) -> Iterable[Any]:
     raise StateError(_SYNC_REMEDY)
 
 
+def _readable(source: Any, bridge: Bridge | None) -> Any:
+    """Return what an ordinary `for` reads: an iterable of rows, or of sheets."""
+    if opens_async(source) or (is_async(source) and not is_iterable(source)):
+        source = (bridge or _refuse)(source)
+    if is_table(source):
+        source = table_rows(source)
+    return [source] if isinstance(source, Sheet) else checked(source)
+
+
 class OpenRows:
     """Rows being read: their iterator, the names of their columns, and how they are closed.
 
@@ -205,11 +214,8 @@ class OpenRows:
         )
         self.iterator: Iterator[Any] = iter(())  # the rows
         try:
-            if opens_async(source) or (is_async(source) and not is_iterable(source)):
-                source = (bridge or _refuse)(source)
-            if is_table(source):
-                source = table_rows(source)
-            source = [source] if isinstance(source, Sheet) else checked(source)
+            if type(source) not in LISTS:
+                source = _readable(source, bridge)
             self._names = names_of(source)  # of the columns, if they are known yet
             self.count = _count(source)  # of the rows, if it cannot change
             # A list that grows while it is read has the rows that it had when it was opened.
@@ -229,8 +235,11 @@ class OpenRows:
         if isinstance(self._source, ColumnarRows):
             return self._source.first() or END, self._source
         rows = self.iterator
-        with telling(_LATE):
+        try:
             first = next(rows, END)
+        except Exception as error:
+            tell(error, _LATE)
+            raise
         if is_piece(first):
             self._pieces = Pieces(first, rows, chosen=self.columns is not None)
             self._names, self.count = self._pieces.names, None
@@ -267,10 +276,11 @@ class OpenRows:
         iterator, source, pieces = self.iterator, self._source, self._pieces
         self.iterator, self._source, self._pieces = iter(()), (), None
         try:
-            close(pieces)
+            if pieces is not None:
+                close(pieces)
         finally:  # each is closed even if an earlier one failed
             try:
-                close(iterator)
+                _close(iterator)
             finally:
                 if source is not iterator:
                     close(source)
@@ -325,6 +335,8 @@ def open_sources(rows: object) -> list[object]:
 
 def async_sources(rows: object) -> list[object]:
     """Return those of `open_sources` that only an event loop can close."""
+    if type(rows) in LISTS and not _listed_sheets(rows):
+        return []
     return [each for each in open_sources(rows) if is_async(each) and not is_iterable(each)]
 
 

@@ -130,12 +130,17 @@ def telling(instead: str = _INSTEAD) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        text, notes = str(error), getattr(error, "__notes__", ())
-        if "pool" not in text and any(said in text for said in _UNUSABLE) and not notes:
-            error.add_note(instead)
-        elif _CHANGES.search(text):
-            error.add_note(_ONLY_READS)
+        tell(error, instead)
         raise
+
+
+def tell(error: Exception, instead: str) -> None:
+    """Add what to pass instead to an error, if a driver cannot use what it got."""
+    text, notes = str(error), getattr(error, "__notes__", ())
+    if "pool" not in text and any(said in text for said in _UNUSABLE) and not notes:
+        error.add_note(instead)
+    elif _CHANGES.search(text):
+        error.add_note(_ONLY_READS)
 
 
 async def _ended(pull: Awaitable[T], cancel: AsyncCancel | None) -> T:

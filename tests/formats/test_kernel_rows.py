@@ -16,7 +16,6 @@ import readers
 import streamware as sw
 from streamware.formats import kernel_rows as module
 from streamware.kernel import native
-from streamware.model.columns import Batch
 
 pytestmark = pytest.mark.skipif(native is None, reason="skipped: needs the compiled kernel")
 
@@ -335,8 +334,8 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     written = list[bool]()
     write = module.KernelRows.write
 
-    def recorded(self: module.KernelRows, batch: Batch, first: int) -> bytes | None:
-        rows = write(self, batch, first)
+    def recorded(self: module.KernelRows, *given: Any) -> bytes | None:
+        rows = write(self, *given)
         written.append(rows is not None)
         return rows
 

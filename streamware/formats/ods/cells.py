@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from streamware.formats.kernel_rows import Around, KernelColumn, markup_of
+from streamware.formats.kernel_rows import Around, KernelColumn, kernel_column, markup_of
 from streamware.formats.ods.address import Address, link_formula, link_target
 from streamware.formats.ods.formula import open_formula
 from streamware.formats.ods.parts import attribute
@@ -145,11 +145,7 @@ class CellWriter:
             if shows_value(kind, markup.code):
                 before = self._start + self._value_start(kind, markup)
                 around[kind] = (before, _AFTER, _BETWEEN)
-        return KernelColumn(
-            column,
-            markup_of(self._empty, around),
-            spliced=column.url is not None or column.total is not None,
-        )
+        return kernel_column(column.kind, markup_of(self._empty, around))
 
     def calculated_cell(self, kind: Kind, token: bytes, style: Style, formula: str) -> bytes:
         """Return a cell with a formula in OpenFormula and its value, outside of the rows.

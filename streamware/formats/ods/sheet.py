@@ -22,7 +22,7 @@ from streamware.formats.ods.white_space import TEXT_RULES, characters
 from streamware.formats.protocol import Context, Part, interleave, joined
 from streamware.formats.spreadsheet.column_style import ColumnStyle
 from streamware.formats.spreadsheet.heading import rows_above
-from streamware.formats.spreadsheet.sheet import MAX_ROWS, check_columns
+from streamware.formats.spreadsheet.sheet import MAX_ROWS, by_python, check_columns
 from streamware.formats.spreadsheet.table import check_titles, table_name
 from streamware.formats.spreadsheet.table_formula import TableFormulas
 from streamware.formats.spreadsheet.totals import Total, Totals
@@ -182,14 +182,14 @@ class SheetWriter:
             self._kernel = kernel_rows(
                 KernelRow(start=ROW, end=ROW_END, words=WORDS),
                 map(CellWriter.kernel_column, self._writers, self.head.columns),
-                self._pieces,
                 text_rules=TEXT_RULES,
                 context=self._context,
+                spliced=by_python(self.head.columns),
             )
             if self._kernel is None:
                 return None
         before = self._totals.mark()
-        xml = self._kernel.write(batch, self._last + 1)
+        xml = self._kernel.write(batch, self._last + 1, self._pieces)
         if xml is None:
             self._totals.rewind(before)
         else:

@@ -5,11 +5,19 @@ Source: Microsoft, "Excel specifications and limits"; LibreOffice 7.4 has the sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streamware.errors import LimitError
-from streamware.model.columns import Batch
+from streamware.model.columns import Batch, Column
 from streamware.model.sheet_options import MAX_COLUMNS
 
 MAX_ROWS = 1_048_576  # including the header
+
+
+def by_python(columns: Sequence[Column]) -> list[int]:
+    """Return the positions of the columns whose cells the kernel cannot write."""
+    # Of a link the text is in a formula; what is added up has to be seen.
+    return [at for at, each in enumerate(columns) if each.url is not None or each.total is not None]
 
 
 def check_columns(sheet: str, count: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from streamware.formats.kernel_rows import KernelColumn, markup_of
+from streamware.formats.kernel_rows import KernelColumn, kernel_column, markup_of
 from streamware.formats.protocol import Part
 from streamware.formats.spreadsheet.column_style import ColumnStyle, shown_kind, styled_places
 from streamware.formats.spreadsheet.reference import column_letters
@@ -165,12 +165,8 @@ class CellWriter:
             around = {kind: (start + before, after) for kind, (before, after) in around.items()}
         before, after = around[Kind.TEXT]
         empty = b"<c/>" if self._compact else b""
-        return KernelColumn(
-            column=column,
-            markup=markup_of(empty, around, spaced=(before[:-1] + _PRESERVE, after)),
-            reference=None if self._compact else start,
-            spliced=column.url is not None or column.total is not None,
-        )
+        markup = markup_of(empty, around, spaced=(before[:-1] + _PRESERVE, after))
+        return kernel_column(column.kind, markup, reference=None if self._compact else start)
 
     # A column of several kinds
 

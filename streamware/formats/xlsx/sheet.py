@@ -15,7 +15,7 @@ from streamware.formats.kernel_rows import EntangledError, KernelRow, KernelRows
 from streamware.formats.protocol import Part, interleave, joined
 from streamware.formats.spreadsheet.heading import title_cells
 from streamware.formats.spreadsheet.reference import column_letters, quoted
-from streamware.formats.spreadsheet.sheet import check_columns
+from streamware.formats.spreadsheet.sheet import by_python, check_columns
 from streamware.formats.spreadsheet.table import check_titles, table_name
 from streamware.formats.spreadsheet.table_formula import TableFormulas
 from streamware.formats.spreadsheet.totals import Total, Totals
@@ -184,7 +184,7 @@ class SheetWriter:
             if self._kernel is None:
                 return None
         self._before = self._snapshot()
-        xml = self._kernel.write(batch, self.last + 1)
+        xml = self._kernel.write(batch, self.last + 1, self._pieces)
         if xml is None:  # no link, note or row was added
             self._totals.rewind(self._before.totals)
         else:
@@ -252,8 +252,13 @@ class SheetWriter:
         if self._workbook.compact:
             row = KernelRow(start=b"<row>", end=b"</row>")
         columns = map(CellWriter.kernel_column, self._writers, self.head.columns)
-        rules, export = text_rules(self._workbook), self._workbook.export
-        return kernel_rows(row, columns, self._pieces, text_rules=rules, context=export)
+        return kernel_rows(
+            row,
+            columns,
+            text_rules=text_rules(self._workbook),
+            context=self._workbook.export,
+            spliced=by_python(self.head.columns),
+        )
 
     def _pieces(self, at: int, cells: Sequence[object], first: int, number: int) -> Sequence[bytes]:
         formatted = self._formatters[at].format(cells, first)
