@@ -5,7 +5,7 @@
 - To answer a request: `Export`; `Bundle`, for several in one zip archive.  The response classes of
   frameworks are in `streamware.frameworks`.
 - To encode without a request: `encode`, `aencode`, `save`, `asave`; `EncodeOptions`, `Encoding`,
-  `AsyncEncoding`.
+  `AsyncEncoding`.  `Remote` is a target in an object store; `send` and `asend` copy a file there.
 - The formats: `Csv`, `Tsv`, `Json`, `Ndjson`, `Xml`, `Xlsx`, `Ods`.
 - To describe rows: `Column`, `Sheet`, `Tagged`; `Values` and `Formula`.  For spreadsheets: `Cell`,
   `Style`, `SheetOptions`, `Condition`, `ColorScale`, `DataBar`, `Validation`.
@@ -21,6 +21,7 @@
 from streamware.engine.aio import AsyncEncoding, aencode
 from streamware.engine.options import EncodeOptions
 from streamware.engine.saving import asave, save
+from streamware.engine.sending import asend, send
 from streamware.engine.sync import Encoding, encode
 from streamware.errors import (
     CellError,
@@ -53,6 +54,7 @@ from streamware.receipt import Receipt
 from streamware.scratch.ledger import Scratch, Usage, current_scratch
 from streamware.scratch.spool import Spool
 from streamware.settings import Settings
+from streamware.stores.remote import Remote
 from streamware.values import Formula, Values
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "Part",
     "Receipt",
     "Refused",
+    "Remote",
     "Scratch",
     "ScratchError",
     "Settings",
@@ -105,10 +108,12 @@ __all__ = [
     "Xml",
     "aencode",
     "asave",
+    "asend",
     "current_scratch",
     "encode",
     "interleave",
     "save",
+    "send",
 ]
 
 __version__ = "0.1.0"

@@ -24,7 +24,7 @@ _FAILURES = (Exception, CancelledError)
 
 
 class Observer(Protocol):
-    """Is notified of the exports and bundles that answer requests; see `Settings.observers`.
+    """Is notified of exports and bundles, answered or saved; see `Settings.observers`.
 
     For each export the calls are, in this order: `opened` once, `first_byte` at most once,
     `progress` any number of times, `done` once.  A `HEAD` request, and one that no format suits,

@@ -165,13 +165,16 @@ class Receipt:
             "limit": more than the format can hold, or than `Limits` allow;
             "expired": `Limits.seconds` was over;
             "no space": no room for scratch;
+            "target error": the file or the store where it was saved has failed;
             "refused": over HTTP, too many exports at once, or a transport that
             `Settings.silent_transport` refuses; nothing was opened.
         problem: What ended it, in one line that can be logged: the limit that was exceeded, or the
             type of the error, never its text.  None if no error did.
-        delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool".
+        delivery: Over HTTP, how it was sent: "stream", "buffer" or "spool"; "save" if an `Export`
+            or a `Bundle` was saved.
         delivery_reason: Why it was sent that way, if `delivery="auto"` made the choice.
         waited_seconds: Over HTTP, seconds for which it waited to be admitted.
+        etag: The entity tag of the object, if it was saved to a store that gives one.
         scratch_peak_bytes: The most bytes it held on disk, with what was reserved ahead.
         id: A random name, by which a log can refer to the export.
     """
@@ -188,6 +191,7 @@ class Receipt:
     delivery: str | None = None
     delivery_reason: str | None = None
     waited_seconds: float = 0.0
+    etag: str | None = None
     scratch_peak_bytes: int = 0
     id: str = field(default_factory=lambda: os.urandom(6).hex(), compare=False)
 

@@ -16,17 +16,19 @@ IDLE, READING, WRITTEN and CANCELLED are live: the receipt says "running".  In t
 the document is over, and the first of them counts.  What the engine reports after it (an error of
 a pull, while another thread has closed the document; a second `close`) changes nothing.
 
-Sometimes the reason of an end is known only when the document is over, so four events may follow:
+Sometimes the reason of an end is known only when the document is over, so five events may follow:
 
 - `drop`: the last chunks of a COMPLETE document were still waiting when its reader closed it.
 - `refuse`, `explain`: the document is CLOSED, and only HTTP knows why.  The export was refused, or
   an error outside the document ended it.
 - `leave`: the same, and the client left.  It may also leave a COMPLETE document, whose last bytes
   were taken and not sent.
+- `lose`: the file or the store where the document was saved has failed, perhaps after its last
+  bytes were taken.
 
-The last three may even come before the close, which a pull in flight delays.  Whoever reports one
-of the four has looked at the state before.  If another thread has failed or dropped the document
-since then, the event changes nothing.
+All but the first may even come before the close, which a pull in flight delays.  Whoever reports
+one of the five has looked at the state before.  If another thread has failed or dropped the
+document since then, the event changes nothing.
 
 An event that the table does not have for a state is a bug in the caller, and raises `StateError`.
 
@@ -76,6 +78,7 @@ class Event(Enum):
     REFUSE = auto()  # it was closed because the export was refused
     EXPLAIN = auto()  # it was closed because of an error outside the document
     LEAVE = auto()  # it was closed because the client left
+    LOSE = auto()  # what it was written to has failed
 
     __hash__ = object.__hash__
 
@@ -86,6 +89,7 @@ _ENDS = {
     Event.REFUSE: State.REFUSED,
     Event.EXPLAIN: State.FAILED,
     Event.LEAVE: State.LEFT,
+    Event.LOSE: State.FAILED,
 }
 
 _IGNORED = dict.fromkeys(
@@ -107,14 +111,20 @@ TRANSITIONS: dict[State, dict[Event, State | None]] = {
         Event.CANCEL: State.CANCELLED,
         **_ENDS,
     },
-    State.COMPLETE: {**_IGNORED, Event.DROP: State.CLOSED, Event.LEAVE: State.LEFT},
-    State.FAILED: {**_IGNORED, Event.EXPLAIN: None, Event.LEAVE: None},
+    State.COMPLETE: {
+        **_IGNORED,
+        Event.DROP: State.CLOSED,
+        Event.LEAVE: State.LEFT,
+        Event.LOSE: State.FAILED,
+    },
+    State.FAILED: {**_IGNORED, Event.EXPLAIN: None, Event.LEAVE: None, Event.LOSE: None},
     State.CLOSED: {
         **_IGNORED,
         Event.DROP: None,
         Event.REFUSE: State.REFUSED,
         Event.EXPLAIN: State.FAILED,
         Event.LEAVE: State.LEFT,
+        Event.LOSE: State.FAILED,
     },
     State.REFUSED: {**_IGNORED},
     State.LEFT: {**_IGNORED},
@@ -212,6 +222,11 @@ class Lifecycle:
     def explain(self, error: BaseException) -> None:
         """Record the error outside the document that had it closed."""
         self._move(Event.EXPLAIN, outcome_of(error), problem_of(error))
+
+    def lose(self, error: BaseException) -> None:
+        """Record the error of the file or the store to which the document was written."""
+        limit = isinstance(error, LimitError)
+        self._move(Event.LOSE, "limit" if limit else "target error", problem_of(error))
 
     def _move(
         self,

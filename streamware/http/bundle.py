@@ -15,11 +15,13 @@ from http import HTTPStatus
 from math import inf
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from streamware.engine.driver import Driver
 from streamware.engine.lifecycle import Lifecycle, State
+from streamware.engine.target import Destination, Target, extension_of
 from streamware.errors import LimitError, StateError
+from streamware.http import saved
 from streamware.http.application import Application
 from streamware.http.delivery import Answer, Job
 from streamware.http.export import Entry, Export
@@ -33,6 +35,7 @@ from streamware.http.headers import (
     with_extension,
 )
 from streamware.http.request import Request
+from streamware.http.saved import Progress
 from streamware.observe import Watch
 from streamware.receipt import Receipt
 from streamware.rows.source import Bridge, Cancelled, close
@@ -44,6 +47,7 @@ Content = Export | str | os.PathLike[str] | bytes | Iterable[bytes]
 _Content = Entry | str | os.PathLike[str] | bytes | Iterable[bytes]
 """The same, once the name of the entry has chosen the format of an export."""
 
+DEFAULT_FILENAME: Final = "bundle"
 MAX_SIZE = 2**31 - 1  # bytes of an entry or of the archive; beyond them zipstream-ng writes ZIP64
 _READ = 65_536
 _DEFLATE = 8
@@ -79,7 +83,7 @@ class Bundle(Application):
         self,
         members: Iterable[tuple[str, Content]],
         *,
-        filename: str = "bundle",
+        filename: str = DEFAULT_FILENAME,
         large: bool = False,
         headers: Headers = (),
         on_done: Callable[[Receipt], object] | None = None,
@@ -92,6 +96,36 @@ class Bundle(Application):
         self._on_done = on_done  # called with the receipt of the zip
         self._settings = settings  # None: the middleware's, else the process's
         self._used = False  # whether it has answered a request
+
+    def save(self, target: Target, *, progress: Progress | None = None) -> Receipt:
+        """Write it to a file or an object in a store, without a request.
+
+        Args:
+            target: As for `save`; a name with an extension must end in `.zip`.
+            progress: As for `Export.save`; it is called with the receipt of the zip.
+
+        Returns:
+            The receipt of the zip, with the entity tag of the object.
+
+        Raises:
+            TypeError, ValueError, ImportError, OSError: As for `save`.
+            LimitError: It exceeds a limit of the zip or of an export, or 10,000 parts.
+        """
+        return saved.save(*self._saving(target), progress)
+
+    async def asave(self, target: Target, *, progress: Progress | None = None) -> Receipt:
+        """Write it to a file or an object, beside an event loop; the twin of `save`."""
+        return await saved.asave(*self._saving(target), progress)
+
+    def _saving(self, target: Target) -> tuple[Job, Destination]:
+        """Return what makes the zip, and where it goes."""
+        if extension_of(target) not in (None, "", ".zip"):
+            raise ValueError(
+                f"the extension of a bundle must be '.zip', not {extension_of(target)!r}"
+            )
+        name = with_extension(self._filename, ".zip", {".zip"})
+        named = None if self._filename == DEFAULT_FILENAME else content_disposition(name)
+        return self._job(Request()), Destination(target, "application/zip", named)
 
     def _prepare_answer(self, request: Request) -> Answer:
         name = with_extension(self._filename, ".zip", {".zip"})

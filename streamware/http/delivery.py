@@ -170,6 +170,11 @@ def conclude(
             lifecycle.leave()
     elif lifecycle.state is State.COMPLETE and not sent:
         lifecycle.leave(error if isinstance(error, LimitError) else None)
+    log_end(receipt)
+
+
+def log_end(receipt: Receipt) -> None:
+    """Log how an export ended."""
     logger.log(
         _LEVELS.get(receipt.outcome, logging.WARNING),
         "export %s (%s) ended: %s%s; %d rows, %d bytes, %.3f seconds",

@@ -11,11 +11,12 @@ from typing import Final, Literal, get_args
 
 from streamware.engine.driver import Coder, Driver
 from streamware.engine.options import FLUSH_INTERVAL, resolve
+from streamware.engine.target import Destination, Target, resolve_format
 from streamware.engine.worker import GATE
 from streamware.errors import StateError
 from streamware.formats.protocol import Format, interleaves, media_types
 from streamware.formats.registry import extensions, lookup_all
-from streamware.http import negotiation
+from streamware.http import negotiation, saved
 from streamware.http.application import Application
 from streamware.http.coding import Gzip, recodes
 from streamware.http.delivery import Answer, Delivery, Job, plain_answer
@@ -31,6 +32,7 @@ from streamware.http.headers import (
 )
 from streamware.http.relay import is_below
 from streamware.http.request import Request
+from streamware.http.saved import Progress
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
@@ -40,6 +42,7 @@ from streamware.settings import Settings
 from streamware.values import Values, in_default_zone
 
 DEFAULT_FORMATS: Final = ("csv", "xlsx", "xml")
+DEFAULT_FILENAME: Final = "export"
 
 
 class Export(Application):
@@ -119,7 +122,7 @@ class Export(Application):
         format: str | Format | None = None,  # noqa: A002 - the contract's name
         formats: Sequence[str | Format] = DEFAULT_FORMATS,
         format_param: str = "format",
-        filename: str = "export",
+        filename: str = DEFAULT_FILENAME,
         delivery: Delivery = "auto",
         values: Values | None = None,
         limits: Limits | None = None,
@@ -151,6 +154,57 @@ class Export(Application):
         self._on_done = on_done  # called with the receipt
         self._settings = settings  # None: the middleware's, else the process's
         self._used = False  # whether it has answered a request
+
+    def save(
+        self,
+        target: Target,
+        *,
+        format: str | Format | None = None,  # noqa: A002 - the contract's name
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Write it to a file or an object in a store, without a request.
+
+        Observers and `on_done` hear of it as of a download.  It waits for no slot, and what
+        concerns responses alone (`delivery`, `compress`, `headers`, `status`) does not apply.
+
+        Args:
+            target: As for `save`.
+            format: The format; by default that of the target's extension, or the first one that
+                is offered, if the target has none.
+            progress: Called with the `Receipt` once a second, between two chunks.  What it raises
+                ends the export, and nothing is published.
+
+        Returns:
+            The receipt, with the entity tag of the object.
+
+        Raises:
+            TypeError, ValueError, ImportError, OSError: As for `save`.
+            LimitError: It exceeds its limits, or 10,000 parts.
+        """
+        return saved.save(*self._saving(target, format), progress)
+
+    async def asave(
+        self,
+        target: Target,
+        *,
+        format: str | Format | None = None,  # noqa: A002 - the contract's name
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Write it to a file or an object, beside an event loop; the twin of `save`.
+
+        A cancellation ends it, and nothing is published.
+        """
+        return await saved.asave(*self._saving(target, format), progress)
+
+    def _saving(self, target: Target, given: str | Format | None) -> tuple[Job, Destination]:
+        """Return what makes the document, and where it goes."""
+        format_ = resolve_format(target, given, self._formats)
+        if given is not None:
+            _offered(self._rows, self._sheet_by, [format_])
+        name = str(self._filename)
+        named = None if name == DEFAULT_FILENAME else _disposition(name, format_.extension)
+        destination = Destination(target, format_.media_type, named)
+        return self._job(format_, gzip=False, locale=_locale(format_, None)), destination
 
     def _prepare_answer(self, request: Request) -> Answer:
         offers = [(format_.name, media_types(format_)) for format_ in self._formats]

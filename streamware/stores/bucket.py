@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store, from_url
 
 from streamware.stores.problems import explained
@@ -34,7 +35,7 @@ class Bucket:
     def __init__(self, store: Any, prefix: str = "", url: str | None = None) -> None:
         self._store = _conditional(store)
         self._prefix = prefix and f"{check_path(prefix)}/"
-        self._url = (url or repr(store)).rstrip("/") + "/"
+        self._url = "memory://" if url == "memory://" else f"{url or store!r}/"
 
     def __repr__(self) -> str:
         return f"Bucket({self._url + self._prefix!r})"
@@ -147,11 +148,17 @@ def connect(url: str) -> Any:
     """Return the store of obstore for the URL of a bucket, with what the environment configures.
 
     There is one for `memory://` in a process.
+
+    Raises:
+        ValueError: Its configuration is not complete.
     """
     if url == "memory://":
         return _memory()
-    with explained(url):
+    try:
         return from_url(url, retry_config=_RETRY)
+    except (BaseError, ValueError) as error:
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{url} cannot be opened as it is configured: {said}") from error
 
 
 @lru_cache(1)

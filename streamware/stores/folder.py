@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from errno import EEXIST
 from pathlib import Path
 from stat import S_ISREG
 from sys import maxsize
@@ -44,8 +43,6 @@ class Folder:
     ) -> Iterator[Upload]:
         """Yield an upload; see `Store.writer`."""
         place = self._place(path)
-        if not overwrite and place.exists():
-            raise FileExistsError(EEXIST, "there is a file already", str(place))
         self._root.mkdir(parents=True, exist_ok=True)
         with new_file(place, overwrite=overwrite, folder=self._root) as file:
             upload = _FileUpload(file)

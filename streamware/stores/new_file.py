@@ -38,6 +38,8 @@ def new_file(
         folder: Where it is written, on the same file system; by default beside `path`.
     """
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    if not overwrite and mode is not None:
+        raise FileExistsError(EEXIST, "there is a file already", str(path))
     opener = partial(os.open, mode=0o666 if mode is None else mode)
     beside = folder or path.parent
     part = beside / f".{path.name[:40]}.{token_hex(8)}.part"

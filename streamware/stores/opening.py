@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 from typing import cast
-from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from streamware.stores.folder import Folder
@@ -64,10 +63,10 @@ def local_path(target: str | os.PathLike[str]) -> Path | None:
         raise ValueError(f"no store has URLs with {scheme}://; the known ones are {known}")
     if scheme != "file":
         return None
-    parts = urlsplit(text)
-    if parts.netloc not in ("", "localhost") or not parts.path:
+    host, slash, path = url[2].partition("/")
+    if host.lower() not in ("", "localhost") or not slash:
         raise ValueError(f"a file URL has three slashes, such as file:///var/exports, not {text!r}")
-    return Path(url2pathname(unquote(text.partition(parts.netloc + "/")[2])))
+    return Path(url2pathname(f"/{path}"))
 
 
 def split_url(url: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EACCES, ECONNREFUSED, EEXIST, EIO, ENOENT, ENOSPC
+from errno import EACCES, EEXIST, EHOSTUNREACH, EIO, ENOENT, ENOSPC
 
 from obstore.exceptions import (
     AlreadyExistsError,
@@ -50,7 +50,7 @@ def _explain(error: Exception, where: str) -> OSError:
     if number == "507":
         return OSError(ENOSPC, "the store is full", where)
     if any(phrase in text for phrase in _UNREACHED) and not number:
-        return ConnectionError(ECONNREFUSED, "the store cannot be reached", where)
+        return ConnectionError(EHOSTUNREACH, "the store cannot be reached", where)
     return OSError(EIO, f"the store failed{_reason(text)}", where)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from errno import EIO
+from errno import EEXIST, EIO
 from secrets import token_hex
 from time import time
 from types import TracebackType
 from typing import Any, Self
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
 from streamware.errors import LimitError
 from streamware.stores.problems import explained
@@ -68,6 +68,8 @@ class BucketUpload:
         self._name = path if overwrite else _beside(path)  # of what the parts become
 
     def __enter__(self) -> Self:
+        if not self._overwrite and self._is_there():  # found now, not after hours
+            raise FileExistsError(EEXIST, "there is an object already", self._url)
         return self
 
     def write(self, data: bytes, /) -> int:
@@ -99,6 +101,14 @@ class BucketUpload:
             return
         with explained(self._url):
             self.meta = self._put() if self._parts is None else self._complete()
+
+    def _is_there(self) -> bool:
+        """Return whether it is known that there is such an object."""
+        try:
+            obstore.head(self._store, self._path)
+        except (BaseError, OSError):  # what else is wrong is seen when it is written
+            return False
+        return True
 
     def _start(self) -> None:
         """Send what was written so far as the first part."""
@@ -146,7 +156,10 @@ class BucketUpload:
         return self._found()
 
     def _found(self) -> ObjectMeta:
-        found = meta(obstore.head(self._store, self._path), self._shown)
+        try:
+            found = meta(obstore.head(self._store, self._path), self._shown)
+        except (PermissionDeniedError, UnauthenticatedError):  # it may write, and not read
+            return ObjectMeta(self._shown, self._size, None, time())
         if found.size != self._size:
             raise OSError(
                 EIO,
