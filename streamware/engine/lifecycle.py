@@ -179,11 +179,11 @@ class Lifecycle:
         """Record that the last byte was made."""
         self._move(Event.FINISH)
 
-    def complete(self, sha256: str) -> bool:
+    def complete(self, sha256: str | None) -> bool:
         """Record that the last byte was taken; return False if the document was cancelled before.
 
         Args:
-            sha256: Hex digest of all bytes.
+            sha256: Hex digest of all bytes; None if nobody needs it.
         """
         self._move(Event.COMPLETE, sha256=sha256)
         return self.state is State.COMPLETE

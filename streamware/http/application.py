@@ -52,13 +52,17 @@ class Application:
 
         # A function, because uvicorn would take a bound method for an ASGI 2 application.
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            await asgi.respond(self._prepare_answer, scope, receive, send)
+            await asgi.respond(self._aprepare_answer, scope, receive, send)
 
         return application
 
     def _prepare_answer(self, request: Request) -> Answer:
         """Return the answer to one request, without opening rows."""
         raise NotImplementedError
+
+    async def _aprepare_answer(self, request: Request) -> Answer:
+        """Return the answer to one request; beside an event loop, where nothing may block."""
+        return self._prepare_answer(request)
 
     if not TYPE_CHECKING:  # type checkers would accept any attribute because of it
 
@@ -77,3 +81,8 @@ class Application:
 def prepare_answer(application: Application, request: Request) -> Answer:
     """Return the answer of an application to one request, without opening rows."""
     return application._prepare_answer(request)  # noqa: SLF001 - private to users, not to us
+
+
+async def aprepare_answer(application: Application, request: Request) -> Answer:
+    """Return the answer of an application to one request; beside an event loop."""
+    return await application._aprepare_answer(request)  # noqa: SLF001 - private to users, not to us

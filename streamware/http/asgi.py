@@ -16,7 +16,7 @@ from streamware.http.connection import Find, from_scope
 from streamware.http.delivery import (
     SCRATCH,
     Answer,
-    Answerer,
+    AsyncAnswerer,
     ExportLease,
     Job,
     Mode,
@@ -42,11 +42,11 @@ from streamware.receipt import check_complete
 from streamware.scratch.ledger import CURRENT
 
 
-async def respond(answerer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
+async def respond(answerer: AsyncAnswerer, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request; the first chunk is made before the response is started."""
     if scope["type"] != "http":
         raise StateError(f"an Export answers HTTP requests, not {scope['type']}")
-    answer = answerer(Request.from_scope(scope))
+    answer = await answerer(Request.from_scope(scope))
     if not isinstance(answer.body, Job):
         if answer.discarded is not None:
             await answer.discarded.achunks().aclose()

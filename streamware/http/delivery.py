@@ -6,7 +6,7 @@ import logging
 import os
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
@@ -215,6 +215,8 @@ class Answer:
 
 Answerer = Callable[[Request], Answer]
 """Returns the answer to a request, without opening rows."""
+AsyncAnswerer = Callable[[Request], Awaitable[Answer]]
+"""Returns it beside an event loop, and may wait for it."""
 
 
 class ExportLease:

@@ -17,6 +17,10 @@ _FIELDS = {
     "if_none_match": "if-none-match",
     "if_modified_since": "if-modified-since",
     "if_unmodified_since": "if-unmodified-since",
+    "prefer": "prefer",
+    "host": "host",
+    "origin": "origin",
+    "fetch_site": "sec-fetch-site",
 }
 """The header field behind each attribute that holds one."""
 _ENVIRON_KEYS = {name: "HTTP_" + field.upper().replace("-", "_") for name, field in _FIELDS.items()}
@@ -48,8 +52,16 @@ class Request:
             document changed later (`If-Modified-Since`).
         if_unmodified_since: A date; the request is to be refused if the document changed later
             (`If-Unmodified-Since`).
+        prefer: How it would like to be answered (`Prefer`).
+        host: The name of the server, as the client or a proxy knows it (`Host`).
+        origin: Where the page is from whose script or form sent it (`Origin`).
+        fetch_site: How that page is related to the server (`Sec-Fetch-Site`).
+        root: The path of the outermost application.
+        mount: The path of the application that is asked; empty, or without a slash at its end.
+        path: The rest of the path, decoded, but for what WSGI keeps as Latin-1.
 
-    Source: RFC 9110 §12.5 (negotiation), §13.1 (conditions), §14.2 (ranges).
+    Source: RFC 9110 §12.5 (negotiation), §13.1 (conditions), §14.2 (ranges); RFC 7240 (`Prefer`);
+    RFC 6454 (`Origin`); Fetch Metadata (`Sec-Fetch-Site`).
     """
 
     method: str = "GET"
@@ -65,6 +77,13 @@ class Request:
     if_none_match: str | None = None
     if_modified_since: str | None = None
     if_unmodified_since: str | None = None
+    prefer: str | None = None
+    host: str | None = None
+    origin: str | None = None
+    fetch_site: str | None = None
+    root: str = ""
+    mount: str = ""
+    path: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, Any]) -> Self:
@@ -72,6 +91,9 @@ class Request:
         return cls(
             method=environ["REQUEST_METHOD"],
             query=environ.get("QUERY_STRING", ""),
+            root=environ.get("SCRIPT_NAME", "").rstrip("/"),
+            mount=environ.get("SCRIPT_NAME", "").rstrip("/"),
+            path=environ.get("PATH_INFO", ""),
             **{name: environ.get(key) for name, key in _ENVIRON_KEYS.items()},
         )
 
@@ -86,7 +108,17 @@ class Request:
         query = scope.get("query_string", b"")
         if isinstance(query, bytes):  # Django's AsyncRequestFactory makes a str of it
             query = query.decode("latin-1")
-        return cls(method=scope["method"], query=query, **fields)
+        mount = str(scope.get("root_path") or "").rstrip("/")
+        path = str(scope.get("path") or "")
+        return cls(
+            method=scope["method"],
+            query=query,
+            root=str(scope.get("app_root_path", mount)).rstrip("/"),  # Starlette's
+            mount=mount,
+            # By the specification the path begins with it; some frameworks leave it out.
+            path=path.removeprefix(mount) if f"{path}/".startswith(f"{mount}/") else path,
+            **fields,
+        )
 
     @property
     def head_only(self) -> bool:

@@ -7,7 +7,6 @@ from typing import Literal, TypedDict
 
 from streamware.formats.protocol import Format
 from streamware.http.application import Application
-from streamware.http.bundle import Bundle
 from streamware.http.delivery import Delivery
 from streamware.http.export import Export
 from streamware.limits import Limits
@@ -17,8 +16,8 @@ from streamware.rows.source import Rows
 from streamware.settings import Settings
 from streamware.values import Values
 
-Content = Rows | Export | Bundle
-"""What a response is made from: rows, or an existing `Export` or `Bundle`."""
+Content = Rows | Application
+"""What a response is made from: rows; or an `Export`, a `Bundle` or an answer of `Jobs`."""
 
 
 class ExportOptions(TypedDict, total=False):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from http import HTTPStatus
 
-from streamware.http.application import Application, prepare_answer
+from streamware.http.application import Application, aprepare_answer, prepare_answer
 from streamware.http.delivery import Answer
 from streamware.http.headers import Headers, check_status, merge_headers, validate_headers
 from streamware.http.request import Request
@@ -35,7 +35,13 @@ class WithHeaders(Application):
 
     def _prepare_answer(self, request: Request) -> Answer:
         """Return the answer of `inner` with the status and headers, without opening rows."""
-        answer = prepare_answer(self._inner, request)
+        return self._changed(prepare_answer(self._inner, request))
+
+    async def _aprepare_answer(self, request: Request) -> Answer:
+        """Return the same, beside an event loop."""
+        return self._changed(await aprepare_answer(self._inner, request))
+
+    def _changed(self, answer: Answer) -> Answer:
         if answer.status == HTTPStatus.NOT_ACCEPTABLE:
             return answer
         headers = merge_headers(answer.headers, self._headers)

@@ -1,0 +1,370 @@
+"""Jobs over HTTP: what a client may ask, and what it gets."""
+
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes import Get, asgi_get, wsgi_get
+from jobs.kept import DATA, DIGEST, ID, OTHER, PAGE, Client, Kept, at, job
+from streamware.jobs.application import JobApplication
+from streamware.jobs.record import JobState, Record
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    return Kept(tmp_path / "store", job())
+
+
+@pytest.fixture
+def client(get: Get, kept: Kept) -> Client:
+    return Client(get, JobApplication(kept))
+
+
+def test_a_program_gets_the_status_as_json(client: Client) -> None:
+    reply = client(f"/{ID}")
+    found = json.loads(reply.body)
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+    assert reply.headers["cache-control"] == "private, no-store"
+    assert reply.headers["retry-after"] == "2"
+    assert {name: found[name] for name in ("id", "name", "state", "rows", "total", "bytes")} == {
+        "id": ID,
+        "name": "orders",
+        "state": "running",
+        "rows": 400_000,
+        "total": 1_000_000,
+        "bytes": 14_300_000,
+    }
+    assert found["links"] == {"status": f"/exports/{ID}", "cancel": f"/exports/{ID}/cancel"}
+    assert "arguments" not in found
+    assert "by" not in found
+
+
+def test_a_browser_gets_a_page_in_its_language(client: Client) -> None:
+    reply = client(f"/{ID}", accept=PAGE, accept_language="de-AT,en;q=0.5")
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert reply.headers["content-language"] == "de"
+    assert "400.000 von 1.000.000 Zeilen" in reply.body.decode()
+    assert reply.headers["vary"] == "Accept, Accept-Language"
+
+
+def test_head_has_the_headers_of_get_and_no_body(client: Client, kept: Kept) -> None:
+    kept.finish()
+    for path in (f"/{ID}", f"/{ID}/file", f"/{OTHER}", "/"):
+        reply, whole = client(path, "HEAD"), client(path)
+        assert (reply.status, reply.body) == (whole.status, b""), path
+        for name in ("content-length", "content-type"):
+            assert reply.headers[name] == whole.headers[name], path
+
+
+def test_what_is_not_there_and_what_is_not_ones_own_look_the_same(
+    client: Client, kept: Kept
+) -> None:
+    kept.records[OTHER] = job(id=OTHER, by="43")
+    kept.authorize = lambda given, record, action: record.by == "42"
+    for ending in ("", "/file"):
+        missing, foreign = client(f"/{ID[::-1]}{ending}"), client(f"/{OTHER}{ending}")
+        assert missing.status == 404
+        assert (foreign.status, foreign.headers, foreign.body) == (
+            missing.status,
+            missing.headers,
+            missing.body,
+        )
+    assert client(f"/{OTHER}", "DELETE").status == 404
+    assert client(f"/{OTHER}/cancel", "POST").status == 404
+    assert kept.cancelled == []
+    assert client(f"/{ID}").status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/x",
+        f"/{ID}/",
+        f"/{ID}//file",
+        f"/{ID}/file/",
+        f"/a/{ID}",
+        f"/../{ID}",
+        f"/{ID}\0",
+        f"/{ID}%00",
+        f"/{ID}/file%2f..",
+        f"/{ID}\n",
+        "/" + "ä" * 22,
+        "/" + "\xff" * 22,
+        "/" + "a" * 100_000,
+        f"/{ID}'--",
+        f"/exports/exports/{ID}",
+    ],
+    ids=lambda path: repr(path[:30]),
+)
+def test_paths_that_are_no_job_are_not_looked_up(client: Client, kept: Kept, path: str) -> None:
+    kept.records.clear()
+    assert client(path).status == 404
+    assert client(path, "DELETE").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        (f"/{ID}", "POST", "GET, HEAD, DELETE, OPTIONS"),
+        (f"/{ID}", "PUT", "GET, HEAD, DELETE, OPTIONS"),
+        (f"/{ID}/file", "DELETE", "GET, HEAD, OPTIONS"),
+        (f"/{ID}/cancel", "GET", "POST, OPTIONS"),
+    ],
+)
+def test_other_methods_are_refused_with_those_that_are_allowed(
+    client: Client, kept: Kept, path: str, method: str, allowed: str
+) -> None:
+    reply = client(path, method)
+    assert (reply.status, reply.headers["allow"]) == (405, allowed)
+    reply = client(path, "OPTIONS")
+    assert (reply.status, reply.headers["allow"]) == (204, allowed)
+    assert kept.cancelled == []
+
+
+def test_a_delete_cancels(client: Client, kept: Kept) -> None:
+    reply = client(f"/{ID}", "DELETE")
+    assert (reply.status, json.loads(reply.body)["state"]) == (202, "cancelling")
+    assert client(f"/{ID}", "DELETE").status == 202
+    assert kept.cancelled == [ID]
+
+
+def test_what_waits_is_cancelled_at_once(client: Client, kept: Kept) -> None:
+    kept.records[ID] = job(state=JobState.QUEUED)
+    reply = client(f"/{ID}", "DELETE")
+    assert (reply.status, json.loads(reply.body)["state"]) == (200, "cancelled")
+    assert client(f"/{ID}", "DELETE").status == 200
+
+
+def test_what_is_done_cannot_be_cancelled(client: Client, kept: Kept) -> None:
+    kept.finish()
+    reply = client(f"/{ID}", "DELETE")
+    assert (reply.status, json.loads(reply.body)["state"]) == (409, "done")
+    assert kept.cancelled == []
+
+
+def test_the_form_of_the_page_cancels_and_leads_back(client: Client, kept: Kept) -> None:
+    reply = client(f"/{ID}/cancel", "POST", accept=PAGE, sec_fetch_site="same-origin")
+    assert (reply.status, reply.headers["location"]) == (303, f"../{ID}?watch")
+    assert kept.cancelled == [ID]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-site"}, 403),
+        ({"sec_fetch_site": "none"}, 202),
+        ({"origin": "https://example.org"}, 202),
+        ({"origin": "https://EXAMPLE.org:443"}, 202),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "https://example.org.evil.example"}, 403),
+        ({"origin": "https://example.org@evil.example"}, 403),
+        ({"origin": "http://["}, 403),
+        ({}, 202),
+    ],
+)
+def test_forms_of_other_sites_cancel_nothing(
+    client: Client, kept: Kept, fields: dict[str, str], status: int
+) -> None:
+    reply = client(f"/{ID}/cancel", "POST", host="example.org", **fields)
+    assert reply.status == status
+    assert kept.cancelled == ([] if status == 403 else [ID])
+
+
+def test_a_browser_is_sent_to_the_file_of_a_job_that_is_done(client: Client, kept: Kept) -> None:
+    kept.finish()
+    reply = client(f"/{ID}", accept=PAGE)
+    assert (reply.status, reply.headers["location"]) == (303, f"{ID}/file")
+    watched = client(f"/{ID}", accept=PAGE, query="watch")
+    assert watched.status == 200
+    assert f'href="{ID}/file"' in watched.body.decode()
+    found = json.loads(client(f"/{ID}").body)
+    assert found["links"]["file"] == f"/exports/{ID}/file"
+    assert (found["size"], found["sha256"]) == (len(DATA), DIGEST)
+    assert found["expires"] == "2026-11-30T00:53:20Z"
+
+
+def test_the_file_is_sent_with_what_is_known_of_it(client: Client, kept: Kept) -> None:
+    kept.finish()
+    reply = client(f"/{ID}/file")
+    assert (reply.status, reply.body == DATA) == (200, True)
+    assert reply.headers["content-length"] == str(len(DATA))
+    assert reply.headers["etag"] == f'"{DIGEST}"'
+    assert reply.headers["accept-ranges"] == "bytes"
+    assert reply.headers["content-disposition"] == 'attachment; filename="orders-EU.xlsx"'
+    digest = base64.b64encode(bytes.fromhex(DIGEST)).decode()
+    assert reply.headers["repr-digest"] == f"sha-256=:{digest}:"
+    assert reply.headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-99", 206, slice(0, 100)),
+        ("bytes=700000-", 206, slice(700_000, len(DATA))),
+        ("bytes=-100", 206, slice(len(DATA) - 100, len(DATA))),
+        ("bytes=1000-99999999", 206, slice(1000, len(DATA))),
+        ("bytes=99999999-", 416, slice(0, 0)),
+        ("bytes=0-1,5-6", 200, slice(0, len(DATA))),
+        ("bytes=9-1", 200, slice(0, len(DATA))),
+        ("lines=1-2", 200, slice(0, len(DATA))),
+        ("bytes=" + "9" * 5000 + "-", 416, slice(0, 0)),
+        ("bytes=" + "0-1," * 20_000, slice(200, 0, len(DATA))),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_part_of_the_file(
+    client: Client, kept: Kept, asked: str, status: int, part: slice
+) -> None:
+    kept.finish()
+    reply = client(f"/{ID}/file", range=asked)
+    assert reply.status == status
+    assert reply.body == DATA[part]
+    if status == 206:
+        assert reply.headers["content-range"] == f"bytes {part.start}-{part.stop - 1}/{len(DATA)}"
+        assert reply.headers["content-length"] == str(part.stop - part.start)
+    if status == 416:
+        assert reply.headers["content-range"] == f"bytes */{len(DATA)}"
+
+
+def test_a_copy_that_is_still_right_is_not_sent_again(client: Client, kept: Kept) -> None:
+    kept.finish()
+    assert client(f"/{ID}/file", if_none_match=f'"x", W/"{DIGEST}"').status == 304
+    assert client(f"/{ID}/file", if_match='"x"').status == 412
+    whole = client(f"/{ID}/file", range="bytes=5-", if_range='"old"')
+    assert (whole.status, len(whole.body)) == (200, len(DATA))
+    rest = client(f"/{ID}/file", range="bytes=5-", if_range=f'"{DIGEST}"')
+    assert (rest.status, rest.body == DATA[5:]) == (206, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("queued", 409), ("running", 409), ("failed", 409), ("cancelled", 409), ("expired", 410)],
+)
+def test_without_a_file_the_reason_is_said(
+    client: Client, kept: Kept, state: str, status: int
+) -> None:
+    kept.records[ID] = job(state=JobState(state))
+    reply = client(f"/{ID}/file")
+    assert reply.status == status
+    assert ("retry-after" in reply.headers) == (state in {"queued", "running"})
+    assert client(f"/{ID}/file", accept=PAGE).headers["content-type"].startswith("text/html")
+
+
+def test_a_file_that_the_store_has_lost_is_gone(client: Client, kept: Kept) -> None:
+    kept.finish()
+    kept.store.delete("1/orders.xlsx")
+    assert client(f"/{ID}/file").status == 410
+    assert client(f"/{ID}/file", "HEAD").status == 410
+
+
+def test_another_file_in_its_place_is_not_sent(client: Client, kept: Kept) -> None:
+    kept.finish()
+    kept.records[ID] = replace(kept.records[ID], size=17)
+    assert client(f"/{ID}/file").status == 410
+
+
+def test_a_signed_link_is_made_at_each_click(client: Client, kept: Kept) -> None:
+    kept.finish()
+    signed: list[str] = []
+
+    class Signing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(kept_store, name)
+
+        def signed_url(self, path: str, seconds: float) -> str:
+            signed.append(path)
+            return f"https://bucket.example/{path}?seconds={seconds:.0f}&n={len(signed)}"
+
+    kept_store, kept.store, kept.links = kept.store, Signing(), "signed"
+    first, second = client(f"/{ID}/file"), client(f"/{ID}/file")
+    assert (first.status, first.headers["cache-control"]) == (303, "private, no-store")
+    assert first.headers["location"] != second.headers["location"]
+    assert signed == ["1/orders.xlsx", "1/orders.xlsx"]
+    assert client(f"/{ID}/file", "HEAD").headers["content-length"] == str(len(DATA))
+
+
+def test_a_store_without_addresses_sends_the_file_itself(client: Client, kept: Kept) -> None:
+    kept.finish()
+    kept.links = "signed"
+    assert client(f"/{ID}/file").body == DATA
+
+
+def test_a_client_that_leaves_stops_the_reading(get: Get, kept: Kept) -> None:
+    kept.finish()
+    app = Client(get, JobApplication(kept))
+    reply = get(at(JobApplication(kept), "/exports", f"/{ID}/file"), leave_after=1)
+    assert 0 < len(reply.body) < len(DATA)
+    assert app(f"/{ID}/file").body == DATA
+
+
+def test_a_store_that_fails_late_breaks_the_transfer(client: Client, kept: Kept) -> None:
+    kept.finish()
+    read = kept.store.read
+
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(kept_store, name)
+
+        def read(self, *given: Any) -> Any:
+            yield next(read(*given))
+            raise ConnectionError("the store cannot be reached")
+
+    kept_store, kept.store = kept.store, Failing()
+    reply = client(f"/{ID}/file")
+    assert isinstance(reply.error, ConnectionError)
+    assert len(reply.body) < len(DATA)
+
+
+def test_who_asks_is_told_by_the_environ_or_the_scope(get: Get, kept: Kept) -> None:
+    asked: list[tuple[object, str]] = []
+
+    def authorize(given: Any, record: Record, action: str) -> bool:
+        asked.append(("REQUEST_METHOD" in given or "type" in given, action))
+        return True
+
+    kept.authorize = authorize
+    kept.finish()
+    client = Client(get, JobApplication(kept))
+    client(f"/{ID}")
+    client(f"/{ID}/file")
+    client(f"/{ID}", "DELETE")
+    client(f"/{ID}/cancel", "POST")
+    assert asked == [(True, "status"), (True, "file"), (True, "cancel"), (True, "cancel")]
+
+
+async def deny(given: Any, record: Record, action: str) -> bool:
+    return action == "status"
+
+
+def test_permission_may_be_asked_on_the_event_loop(kept: Kept) -> None:
+    kept.authorize = deny
+    client = Client(asgi_get, JobApplication(kept))
+    assert client(f"/{ID}").status == 200
+    assert client(f"/{ID}", "DELETE").status == 404
+    assert kept.cancelled == []
+
+
+def test_a_coroutine_as_permission_is_an_error_under_wsgi(kept: Kept) -> None:
+    kept.authorize = deny
+    reply = Client(wsgi_get, JobApplication(kept))(f"/{ID}")
+    assert isinstance(reply.error, TypeError)
+
+
+def test_below_the_mount_point_links_are_right(get: Get, kept: Kept) -> None:
+    app = JobApplication(kept)
+    inner = json.loads(Client(get, app, "/api/exports")(f"/{ID}").body)
+    assert inner["links"]["status"] == f"/api/exports/{ID}"
+    # A view that returns the application has the whole path.
+    viewed = json.loads(Client(get, app, "")(f"/exports/{ID}").body)
+    assert viewed["links"]["status"] == f"/exports/{ID}"
+    kept.url = "https://example.org/exports"
+    named = json.loads(Client(get, app, "")(f"/exports/{ID}").body)
+    assert named["links"]["status"] == f"https://example.org/exports/{ID}"
