@@ -117,10 +117,10 @@ class StoredFile:
     interruptible = False
 
     def __init__(self, chunks: Iterator[bytes], size: int) -> None:
-        self.receipt = Receipt("file")
-        self.lifecycle = Lifecycle(self.receipt, monotonic())
-        self.lock: AbstractContextManager[Any] = nullcontext()
-        self.asynchronous: list[object] = []
+        self.receipt = Receipt("file")  # of what is sent
+        self.lifecycle = Lifecycle(self.receipt, monotonic())  # its state
+        self.lock: AbstractContextManager[Any] = nullcontext()  # one thread at a time reads
+        self.asynchronous: list[object] = []  # it reads no rows
         self._chunks = chunks  # the bytes, as the store gives them
         self._left = size  # bytes that have yet to come
         self._ready = b""  # what has come and was not taken

@@ -1,7 +1,6 @@
 """What the request gets that starts a job."""
 
 import json
-from pathlib import Path
 from threading import Timer
 
 import pytest
@@ -14,9 +13,9 @@ from streamware.jobs.record import JobState
 from streamware.jobs.started import Started
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> Kept:
-    return Kept(tmp_path / "store", job(state=JobState.QUEUED, started=None, rows=0))
+@pytest.fixture(autouse=True)
+def waiting(kept: Kept) -> None:
+    kept.records[ID] = job(state=JobState.QUEUED, started=None, rows=0)
 
 
 def test_a_program_is_told_where_the_status_is(get: Get, kept: Kept) -> None:
