@@ -15,6 +15,10 @@ FIELDS = {
     "If-None-Match": 'W/"c"',
     "If-Modified-Since": "Sun, 06 Nov 1994 08:49:37 GMT",
     "If-Unmodified-Since": "Sun, 06 Nov 1994 08:49:38 GMT",
+    "Prefer": "wait=5",
+    "Host": "example.org",
+    "Origin": "https://example.org",
+    "Sec-Fetch-Site": "same-origin",
 }
 ALL = Request(
     method="HEAD",
@@ -28,6 +32,10 @@ ALL = Request(
     if_none_match='W/"c"',
     if_modified_since="Sun, 06 Nov 1994 08:49:37 GMT",
     if_unmodified_since="Sun, 06 Nov 1994 08:49:38 GMT",
+    prefer="wait=5",
+    host="example.org",
+    origin="https://example.org",
+    fetch_site="same-origin",
 )
 
 
@@ -49,7 +57,7 @@ def test_an_asgi_scope_has_every_field() -> None:
 
 def test_what_was_not_sent_is_none() -> None:
     assert Request.from_environ({"REQUEST_METHOD": "GET"}) == Request()
-    assert Request.from_scope(scope((b"host", b"x"))) == Request()
+    assert Request.from_scope(scope((b"te", b"x"))) == Request()
 
 
 def test_a_field_that_was_sent_several_times_is_one_list() -> None:
@@ -64,6 +72,32 @@ def test_bytes_beyond_ascii_are_read_as_latin_1() -> None:
 
 def test_a_query_may_be_text_as_in_a_test_client_of_django() -> None:
     assert Request.from_scope(scope(query_string="x=1")).query == "x=1"
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "mount", "rest"),
+    [
+        ("", "/a/b", "", "/a/b"),
+        ("/", "/a/b", "", "/a/b"),
+        ("/a", "/a/b", "/a", "/b"),
+        ("/a/", "/a/b", "/a", "/b"),
+        ("/a", "/a", "/a", ""),
+        ("/a", "/ab", "/a", "/ab"),
+        ("/api/a", "/a/b", "/api/a", "/a/b"),  # a proxy has cut it off
+    ],
+)
+def test_the_path_is_what_follows_the_mount_point(
+    root: str, path: str, mount: str, rest: str
+) -> None:
+    asked = Request.from_scope(scope(root_path=root, path=path))
+    assert (asked.root, asked.mount, asked.path) == (mount, mount, rest)
+
+
+def test_the_root_is_that_of_the_outermost_application() -> None:
+    asked = scope(root_path="/shop/exports", app_root_path="/shop", path="/shop/exports/x")
+    assert Request.from_scope(asked) == Request(root="/shop", mount="/shop/exports", path="/x")
+    environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "/shop", "PATH_INFO": "/x"}
+    assert Request.from_environ(environ) == Request(root="/shop", mount="/shop", path="/x")
 
 
 def test_only_head_wants_headers_alone() -> None:
