@@ -1,11 +1,23 @@
-"""Record: what is kept of a job, in whichever database."""
+"""Record: what is known of a job, and which states follow each other.
+
+    QUEUED ──take──> RUNNING ──> DONE, FAILED
+    QUEUED ──> CANCELLED, FAILED
+    RUNNING ──cancel──> CANCELLING ──> CANCELLED
+    RUNNING ──its worker is lost──> RUNNING, as the next attempt
+    RUNNING ──its worker stops──> QUEUED
+    DONE, FAILED, CANCELLED ──> EXPIRED
+
+Who runs a job holds a lease: it is over at a time that a heartbeat moves on.  `attempt` is the
+fencing number.  Every change of a running job names the attempt that makes it, so a worker whose
+lease was over and whose job was taken by another one changes nothing any more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 class JobState(StrEnum):
@@ -20,39 +32,60 @@ class JobState(StrEnum):
     EXPIRED = "expired"
 
 
+TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
+    JobState.RUNNING: frozenset(
+        {JobState.RUNNING, JobState.QUEUED, JobState.CANCELLING, JobState.DONE, JobState.FAILED}
+    ),
+    JobState.CANCELLING: frozenset({JobState.CANCELLED}),
+    JobState.DONE: frozenset({JobState.EXPIRED}),
+    JobState.FAILED: frozenset({JobState.EXPIRED}),
+    JobState.CANCELLED: frozenset({JobState.EXPIRED}),
+    JobState.EXPIRED: frozenset(),
+}
+"""The states that may follow each state."""
+
+OPEN: Final = (JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING)
+"""The states of a job that has yet to end."""
+ENDED: Final = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+"""The states of a job that has ended and has not expired."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A job as it was when it was looked at.  Times are seconds since the epoch.
+    """What is known of one job, as it was read.  Times are seconds since the epoch, of UTC.
 
     Attributes:
-        id: A name that cannot be guessed.
-        name: That of the definition.
-        arguments: Those of the definition, as JSON has them.
-        by: Who started it, if the application said so.
+        id: Its name, which cannot be guessed.
+        name: That of its definition.
+        arguments: What the definition is called with, as JSON has it.
+        by: Its owner; None if it has none.
+        format: The format that was chosen; None: the first one that the export offers.
         state: Where it is.
-        attempt: How often a worker has taken it.
-        created: When it was started by a request.
-        started: When a worker first took it.
-        ended: When it ended.
-        lease: Until when the worker has it.
-        heartbeat: When the worker was last heard of.
-        rows: Rows so far.
-        bytes: Bytes so far.
-        total: Rows in all, if the source says so.
-        problem: What ended it, in one line without the data of users.
-        receipt: The receipt of its document.
-        filename: The name of its file.
-        media_type: The media type of its file.
-        object: The path of its file in the store.
-        size: The bytes of its file.
-        etag: The entity tag that the store gave its file.
-        expires: When its file will be removed.
+        attempt: How many times it was taken; who runs it has this fencing number.
+        created: When it was created.
+        started: When it was taken last.
+        ended: When it was done, failed or was cancelled.
+        lease: Until when it is somebody's: the worker's that runs it, or the queue's.
+        heartbeat: When its worker was heard of last.
+        rows: How many rows are written.
+        bytes: How many bytes are made.
+        total: How many rows its source expects; None if that is not known.
+        problem: Why it failed, in one line without any value of the data.
+        receipt: The figures of the document, once it is done; see `Receipt`.
+        filename: The name of the file.
+        media_type: Its media type.
+        object: The path of the file in the store, once it is whole.
+        size: Its bytes.
+        etag: Its entity tag in the store, if that gives one.
+        expires: When the file and what is known of the job are given up.
     """
 
     id: str
     name: str
     arguments: Mapping[str, Any]
     by: str | None = None
+    format: str | None = None
     state: JobState = JobState.QUEUED
     attempt: int = 0
     created: float
@@ -71,3 +104,12 @@ class Record:
     size: int | None = None
     etag: str | None = None
     expires: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has yet to end."""
+        return self.state in OPEN
+
+    def is_lost(self, now: float) -> bool:
+        """Return whether it is open and nobody has it."""
+        return self.is_open and (self.lease is None or self.lease < now)
