@@ -112,6 +112,8 @@ class Watch:
         if self._ended:
             return
         self._ended = True
+        if self._on_done is None and not self._observers:
+            return
         with ExitStack() as reporting:  # from last to first
             if self._on_done is not None:
                 reporting.callback(self._call, self._on_done, "on_done of an export")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, NoReturn
 
 from streamware.limits import Limits
@@ -179,6 +180,27 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_concurrent": (1, _MOST),
     "wait_seconds": (0, 86_400),
 }
+
+
+def of_environment() -> Settings:
+    """Return the settings that the environment states; where it states none, those made before.
+
+    Each request without settings of its own asks for them.
+    """
+    # Its items are bytes on POSIX.  Asked by its methods for what is not there, it takes long.
+    variables = getattr(os.environ, "_data", None)
+    if variables is not None and _VARIABLES.isdisjoint(variables):
+        return _unstated()
+    return Settings()
+
+
+@cache
+def _unstated() -> Settings:
+    return Settings()
+
+
+_NAMES = [field.metadata["variable"] for field in fields(Settings) if field.metadata]
+_VARIABLES = frozenset((*_NAMES, *map(os.fsencode, _NAMES)))
 
 
 def setting(name: str) -> str:

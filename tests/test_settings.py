@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streamware.limits import Limits
-from streamware.settings import GIB, MIB, Settings
+from streamware.settings import GIB, MIB, Settings, of_environment
 from streamware.values import Values
 
 VARIABLES = {
@@ -208,3 +208,15 @@ def test_an_observer_has_the_methods_of_one() -> None:
 def test_settings_take_keywords_only() -> None:
     with pytest.raises(TypeError):
         Settings("/tmp")  # type: ignore[call-arg]
+
+
+def test_what_the_environment_states_holds_for_each_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert of_environment() == Settings()
+    assert of_environment() is of_environment()
+    monkeypatch.setenv("STREAMWARE_MAX_CONCURRENT", "3")
+    assert of_environment().max_concurrent == 3
+    monkeypatch.delenv("STREAMWARE_MAX_CONCURRENT")
+    monkeypatch.setattr("os.environ", {"STREAMWARE_WAIT_SECONDS": "2"})
+    assert of_environment().wait_seconds == 2

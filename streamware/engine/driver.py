@@ -345,13 +345,20 @@ class Driver:
             with self.document.callers_code:
                 _, rows = opened.start()
             self.document.start_sheet(sheet, opened)
-            yield from self._read_rows(rows)
+            yield from self._read_rows(rows, alone=False)
             self._opened.remove(opened)
             opened.close()
 
     def _read_rows(
-        self, rows: Iterable[Any], sheets: list[Any] | None = None
+        self, rows: Iterable[Any], sheets: list[Any] | None = None, *, alone: bool = True
     ) -> Generator[None, None, None]:
+        """Read some rows; yield whenever the document has something to send.
+
+        Args:
+            rows: The rows.
+            sheets: As in `RowBatcher`.
+            alone: Whether no others follow, so that the document ends with them.
+        """
         document, interval = self.document, self._options.flush_interval
         batcher = self._batcher = self._batcher_of(rows, sheets)
         due = monotonic() + interval
@@ -365,7 +372,9 @@ class Driver:
                 if document.size >= self._options.chunk_size:
                     early = False
                     yield
-            if document.size and (early or late or document.size >= self._options.chunk_size):
+            # What is read to its end at once is sent as a whole: nothing has to be waited for.
+            soon = late or (early and not (alone and batcher.ended))
+            if document.size and (soon or document.size >= self._options.chunk_size):
                 early = False
                 yield
                 due = monotonic() + interval

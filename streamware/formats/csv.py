@@ -28,7 +28,7 @@ from streamware.formats.localized import LocaleFormatter, Rewrite, languages, wi
 from streamware.formats.plain_lines import PlainLines
 from streamware.formats.protocol import Context
 from streamware.formats.text import formatters, label
-from streamware.model.columns import WIDE, Batch, Column, ColumnKind, RowColumns
+from streamware.model.columns import WIDE, Batch, Column, ColumnKind, Head, RowColumns
 from streamware.model.style import expect
 from streamware.values.cell_formatter import SEPARATOR, Escape, TextRules
 from streamware.values.column_formatter import ColumnFormatter
@@ -258,9 +258,14 @@ class CsvEncoder:
         titles = [column.title for column in self._columns if column.title is not None]
         if not titles or not options.header:
             return bom
+        if self._rows is not None and all(column.kind is None for column in self._columns):
+            line = Batch(Head(None, tuple(self._columns)), 0, 1, RowColumns([titles]))
+            written = self._rows.write(line, 0, self._pieces)
+            if written is not None:
+                return bom + written
         (formatter,) = formatters([_TITLE], self._context, self._text_rules)
-        written = _CsvColumn(formatter, _rewrites(options, None, _TITLE), _null(options))
-        cells = written.cells(titles, 0)
+        column = _CsvColumn(formatter, _rewrites(options, None, _TITLE), _null(options))
+        cells = column.cells(titles, 0)
         return bom + (options.delimiter.encode().join(cells) or b'""') + self._line_end
 
     def feed(self, batch: Batch) -> bytes:

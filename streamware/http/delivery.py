@@ -29,7 +29,7 @@ from streamware.rows.source import Bridge
 from streamware.scratch.disk_quota import ExportQuota
 from streamware.scratch.ledger import CURRENT, Scratch
 from streamware.scratch.pool import scratch_pool
-from streamware.settings import Settings
+from streamware.settings import Settings, of_environment
 
 logger = logging.getLogger("streamware")
 
@@ -244,7 +244,7 @@ class ExportLease:
         if request is not None and job.settings in (None, request.settings):
             self.scratch = request
         else:
-            own = job.settings or Settings()
+            own = job.settings or of_environment()
             self.scratch = Scratch(scratch_pool(own), own)
             self._releases.append(self.scratch.close)
         self.quota = self.scratch.export_quota(job.bounds(self.scratch.settings))

@@ -363,9 +363,12 @@ def _locale(format_: Format, accepted: str | None) -> str | None:
     return None if languages is None else negotiation.preferred_language(accepted, languages)
 
 
+_DELIVERIES = get_args(Delivery)
+
+
 def _check_choices(delivery: str, compress: str) -> None:
     for name, given, choices in (
-        ("delivery", delivery, get_args(Delivery)),
+        ("delivery", delivery, _DELIVERIES),
         ("compress", compress, ("auto", "off")),
     ):
         if given not in choices:
@@ -375,7 +378,7 @@ def _check_choices(delivery: str, compress: str) -> None:
 
 def _check_types(*, values: object, limits: object, settings: object, **callables: object) -> None:
     for given, kind in ((values, Values), (limits, Limits), (settings, Settings)):
-        if not isinstance(given, kind | None):
+        if given is not None and not isinstance(given, kind):
             name = kind.__name__
             raise TypeError(f"{name.lower()} must be sw.{name}(…), not {type(given).__name__}")
     for name, call in callables.items():

@@ -290,6 +290,9 @@ class Body(ContextIterator):
         except BaseException as error:
             self._error = error
             raise
+        if self._chunks is self._document and self._document.lifecycle.is_over:
+            self._release_last()  # all in one chunk: the framework tears down as it always does
+            self._holds = []
         self._release_early()
         if self.left:
             raise StateError("the client has left before the response was started")

@@ -32,14 +32,30 @@ def between(call: Callable[[Driver], object], **options: Any) -> tuple[Driver, R
 
 
 def test_advance_and_take_give_the_document() -> None:
-    made = driver(orders(3))
+    made = driver(orders(33))
     assert made.advance()
-    assert made.take() == b"0,order 0\r\n1,order 1\r\n2,order 2\r\n"
+    assert made.take().startswith(b"0,order 0\r\n1,order 1\r\n2,order 2\r\n")
     assert not made.advance()
     assert not made.lifecycle.is_over
-    assert made.take() == b""
+    assert made.take() == b"32,order 32\r\n"
     assert made.lifecycle.state is State.COMPLETE
     assert not made.advance()
+
+
+@pytest.mark.parametrize("form", ["csv", "xml", "json", "xlsx", "ods"])
+def test_a_document_that_is_read_at_once_is_one_chunk(form: str) -> None:
+    made = driver(orders(3), form)
+    assert not made.advance()
+    chunk = made.take()
+    assert made.lifecycle.state is State.COMPLETE
+    assert len(chunk) == made.receipt.bytes
+    assert list(made) == []
+
+
+def test_what_follows_a_sheet_is_not_waited_for() -> None:
+    made = driver([sw.Sheet("one", orders(3)), sw.Sheet("two", orders(3))], "xlsx")
+    assert made.advance()
+    assert made.take()
 
 
 def test_a_cancelled_driver_ends_with_the_pull_in_flight() -> None:
