@@ -47,8 +47,10 @@ CONTRAST = """
       .sort((one, other) => other - one);
     return (high + 0.05) / (low + 0.05);
   };
+  const hasText = (element) =>
+    [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
   const shown = [...document.querySelectorAll("body *")].filter((element) =>
-    element.offsetParent && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
+    element.offsetParent && hasText(element));
   return Math.min(...shown.map(ratio));
 })()
 """
