@@ -204,7 +204,7 @@ def show(request: Request, record: Record, links: Links, code: int = 200) -> Ans
     """
     now = time()
     headers = [*_PRIVATE, _VARY]
-    if status.is_open(record):
+    if record.is_open:
         headers.append(("Retry-After", str(RETRY_AFTER)))
     if wants_page(request):
         spoken = words.choose(request.language)
@@ -219,7 +219,7 @@ def send_file(jobs: JobKeeper, request: Request, record: Record) -> Answer:
     if record.state is JobState.EXPIRED:
         return _nothing(request, HTTPStatus.GONE, "gone")
     if record.state is not JobState.DONE:
-        retry = [("Retry-After", str(RETRY_AFTER))] if status.is_open(record) else []
+        retry = [("Retry-After", str(RETRY_AFTER))] if record.is_open else []
         return _nothing(request, HTTPStatus.CONFLICT, "conflict", retry)
     if jobs.links == "signed" and not request.head_only and record.object is not None:
         signed = jobs.store.signed_url(record.object, SIGNED_SECONDS)

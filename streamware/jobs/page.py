@@ -75,7 +75,7 @@ def page(record: Record, words: Words, now: float) -> bytes:
         f'<p id="begun" role="status" hidden>{escape(words.labels["begun"])}</p>',
         f'<p id="lost" role="alert" hidden>{escape(words.labels["lost"])}</p>',
     ]
-    is_open = status.is_open(record)
+    is_open = record.is_open
     heading = " · ".join(filter(None, [percent if is_open else title, name]))
     main = f'<main data-state="{record.state.value}"{" data-open" if is_open else ""}>'
     again = f"{_REFRESH};url=?{WATCHED}" if is_open else None
@@ -127,7 +127,7 @@ def _percent(record: Record, words: Words) -> str | None:
 
 def _progress(record: Record, words: Words, percent: str | None) -> str:
     """Return the bar with the words below it; nothing for a job that has no file and gets none."""
-    if not (status.is_open(record) or record.state is JobState.DONE):
+    if not (record.is_open or record.state is JobState.DONE):
         return ""
     done = status.share(record)
     value = "" if done is None else f' value="{round(done * 1000)}"'
@@ -141,14 +141,14 @@ def _rows(record: Record, words: Words) -> str:
     """Return how many rows there are so far, of how many."""
     if record.state is JobState.QUEUED:
         return ""
-    if record.total and status.is_open(record):
+    if record.total and record.is_open:
         rows = words.count(max(record.total, record.rows), "rows")
         return words.labels["of"].format(done=words.number(record.rows), rows=rows)
     return words.count(record.rows, "rows")
 
 
 def _facts(record: Record, words: Words, now: float) -> str:
-    facts = _of_running(record, words, now) if status.is_open(record) else _of_ended(record, words)
+    facts = _of_running(record, words, now) if record.is_open else _of_ended(record, words)
     items = "".join(
         f"<div><dt>{escape(words.labels[term])}</dt><dd>{shown}</dd></div>\n"
         for term, shown in facts

@@ -12,7 +12,6 @@ from streamware.http.asgi import on_asyncio
 from streamware.http.delivery import Answer
 from streamware.http.headers import Header
 from streamware.http.request import Request
-from streamware.jobs import status
 from streamware.jobs.application import JobKeeper, see, send_file, show, wants_page
 from streamware.jobs.links import Links, mounted
 from streamware.jobs.preference import preferences, wait_seconds
@@ -44,7 +43,7 @@ class Started(Application):
         self._used = True
         if not on_asyncio():
             for pause in _pauses(request):
-                if not status.is_open(self._record):
+                if not self._record.is_open:
                     break
                 sleep(pause)
                 self._look()
@@ -54,7 +53,7 @@ class Started(Application):
         """Return the answer."""
         self._used = True
         for pause in _pauses(request):
-            if not status.is_open(self._record):
+            if not self._record.is_open:
                 break
             await asyncio.sleep(pause)
             await asyncio.to_thread(self._look)

@@ -9,14 +9,8 @@ from typing import Any
 from streamware.jobs.links import Links
 from streamware.jobs.record import JobState, Record
 
-_OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING)
 _CANCELLABLE = (JobState.QUEUED, JobState.RUNNING)
 _SOON = 2.0  # seconds of a run before which its speed says nothing
-
-
-def is_open(record: Record) -> bool:
-    """Return whether the job has yet to end."""
-    return record.state in _OPEN
 
 
 def is_cancellable(record: Record) -> bool:
