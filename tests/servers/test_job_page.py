@@ -152,15 +152,15 @@ def test_without_scripts_the_page_loads_itself_again(
     assert browser.run("document.querySelector('#download').getAttribute('href')") == f"{ID}/file"
 
 
-def test_a_server_that_fails_is_asked_again(browser: Browser, kept: Kept) -> None:
-    get = kept.get
-
+def test_a_server_that_fails_is_asked_again(
+    browser: Browser, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: str) -> None:
         raise ConnectionError
 
-    kept.get = fail  # type: ignore[method-assign]  # that is the point
+    monkeypatch.setattr(kept, "get", fail)
     until(lambda: "cannot be reached" in text(browser))
-    kept.get = get  # type: ignore[method-assign]
+    monkeypatch.undo()
     until(lambda: "cannot be reached" not in text(browser))
 
 
