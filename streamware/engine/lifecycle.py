@@ -223,10 +223,9 @@ class Lifecycle:
         """Record the error outside the document that had it closed."""
         self._move(Event.EXPLAIN, outcome_of(error), problem_of(error))
 
-    def lose(self, error: BaseException) -> None:
-        """Record the error of the file or the store to which the document was written."""
-        limit = isinstance(error, LimitError)
-        self._move(Event.LOSE, "limit" if limit else "target error", problem_of(error))
+    def lose(self, outcome: str, problem: str) -> None:
+        """Record how the file or the store failed to which the document was written."""
+        self._move(Event.LOSE, outcome, problem)
 
     def _move(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Unpack
 
@@ -126,17 +126,20 @@ async def _on_a_thread(
     The destination is closed only when a write under way has ended.  A task that is cancelled
     waits for that; but if a store does not answer, not for long: the upload is aborted later.
     """
-    writer, stack = Worker(), ExitStack()
-    last: Callable[[], object] = stack.close
+    writer, last = Worker(), _nothing
     try:
-        await writer.submit(partial(stack.enter_context, destination))
+        await writer.submit(destination.__enter__)
+        last = partial(destination.__exit__, None, None, None)
         yield lambda chunk: writer.submit(partial(destination.write, chunk))
-        await writer.submit(stack.close)
+        closing, last = last, _nothing
+        await writer.submit(closing)
     except BaseException as error:
-        last = partial(stack.__exit__, type(error), error, error.__traceback__)
+        if last is not _nothing:
+            last = partial(destination.__exit__, type(error), error, error.__traceback__)
         raise
     finally:
         ending = writer.stop(last)
+        del last  # it has the error, whose traceback refers to this frame
         if ending is not None:
             await asyncio.wait({ending}, timeout=PATIENCE if destination.in_store else None)
             # Retrieved and dropped: the error that is being raised says more.

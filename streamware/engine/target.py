@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from errno import ENOENT
 from io import TextIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from streamware.errors import LimitError
 from streamware.formats.protocol import Format
 from streamware.formats.registry import available, extensions, lookup
+from streamware.receipt import problem_of
 from streamware.stores.new_file import Writable, new_file, write_all
 from streamware.stores.remote import Remote
 
@@ -32,7 +34,7 @@ class Destination:
         content_disposition: The header with which a store sends it.
 
     Attributes:
-        error: What the file or the store raised; None if it raised nothing.
+        failure: The outcome and the problem for a receipt if the file or the store has failed.
         etag: The entity tag of the object, once it is there; None for a file.
         in_store: Whether it is an object in a store.
     """
@@ -40,17 +42,18 @@ class Destination:
     def __init__(
         self, target: Target, content_type: str, content_disposition: str | None = None
     ) -> None:
-        self.error: Exception | None = None  # what the file or the store raised
+        # Not the error itself, whose traceback refers to this object.
+        self.failure: tuple[str, str] | None = None
         self.etag: str | None = None  # of the object
         self._headers = (content_type, content_disposition)  # with which a store sends it
         # A Remote or a file object.
         self._target = Remote(target) if isinstance(target, (str, os.PathLike)) else target
         self.in_store = isinstance(self._target, Remote) and self._target.path is None  # no file
-        self._stack = ExitStack()  # closes what is open
+        self._opened = self._open()  # what is written to; not an ExitStack, which keeps errors
 
     def __enter__(self) -> Self:
         with self._noted():
-            self._file = self._stack.enter_context(self._open())
+            self._file = self._opened.__enter__()
         return self
 
     def write(self, data: bytes) -> None:
@@ -65,10 +68,10 @@ class Destination:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self._stack.__exit__(kind, error, trace)
+            self._opened.__exit__(kind, error, trace)
             return
         with self._noted():
-            self._stack.close()
+            self._opened.__exit__(None, None, None)
         meta = getattr(self._file, "meta", None) if self.in_store else None
         self.etag = None if meta is None else meta.etag
 
@@ -77,7 +80,8 @@ class Destination:
         try:
             yield
         except Exception as error:
-            self.error = error
+            limit = isinstance(error, LimitError)
+            self.failure = ("limit" if limit else "target error", problem_of(error))
             raise
 
     @contextmanager

@@ -92,9 +92,8 @@ class _Run:
 
     def end(self) -> None:
         """Record and report how it ended."""
-        error, self._destination.error = self._destination.error, None  # its traceback holds this
-        if error is not None:
-            self._lifecycle.lose(error)
+        if self._destination.failure is not None:
+            self._lifecycle.lose(*self._destination.failure)
         self.receipt.scratch_peak_bytes = self._quota.peak
         log_end(self.receipt)
         self._watch.done()

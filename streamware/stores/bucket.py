@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -35,7 +36,7 @@ class Bucket:
     def __init__(self, store: Any, prefix: str = "", url: str | None = None) -> None:
         self._store = _conditional(store)
         self._prefix = prefix and f"{check_path(prefix)}/"
-        self._url = "memory://" if url == "memory://" else f"{url or store!r}/"
+        self._url = "memory://" if url == "memory://" else f"{url or _name_of(store)}/"
 
     def __repr__(self) -> str:
         return f"Bucket({self._url + self._prefix!r})"
@@ -62,6 +63,8 @@ class Bucket:
             overwrite=overwrite,
             attributes={**attributes, **(metadata or {})},
             part_size=part_size,
+            loses_headers=isinstance(self._store, S3Store)
+            and self._store.config.get("copy_if_not_exists") == "multipart",
         )
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -155,15 +158,37 @@ def connect(url: str) -> Any:
     if url == "memory://":
         return _memory()
     try:
-        return from_url(url, retry_config=_RETRY)
+        return from_url(url, retry_config=_RETRY, **_options(url))
     except (BaseError, ValueError) as error:
         said = str(error).partition("\n")[0]
         raise ValueError(f"{url} cannot be opened as it is configured: {said}") from error
 
 
+def _options(url: str) -> Any:
+    """Return the options of a store that its provider's own tools would choose, too.
+
+    A digest of every part, which S3's signature can include, would cost more than all else that
+    sending takes.  As the tools of AWS do, we leave it out where TLS has one of its own.
+    """
+    insecure = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
+    if not url.startswith("s3") or insecure or "AWS_UNSIGNED_PAYLOAD" in os.environ:
+        return {}
+    return {"unsigned_payload": True}
+
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_ENDPOINT_URL_S3")
+
+
 @lru_cache(1)
 def _memory() -> MemoryStore:
     return MemoryStore()
+
+
+def _name_of(store: Any) -> str:
+    """Return how messages name a store of the user's own; its `repr` may fail or show more."""
+    config: dict[str, str] = getattr(store, "config", None) or {}
+    bucket = config.get("bucket") or config.get("container_name") or ""
+    return f"{type(store).__name__}({bucket})"
 
 
 def _conditional(store: Any) -> Any:

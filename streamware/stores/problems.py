@@ -1,4 +1,7 @@
-"""problems: what a store of obstore reports, as the OSError that a file would raise."""
+"""problems: what a store of obstore reports, as the OSError that a file would raise.
+
+Obstore has threads of its own, which a forked child lacks: it would wait for them for ever.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
+from streamware.errors import StateError
+from streamware.locks import generation
+
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 _STATUS = re.compile(r"status code: (\d{3}[^:\n]*)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -26,13 +32,30 @@ def explained(where: str) -> Iterator[None]:
 
     Args:
         where: The URL of the object, for the message.
+
+    Raises:
+        StateError: Another process has used obstore, and was forked into this one.
     """
+    _check_process()
     try:
         yield
     except (BaseError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # not obstore's: its own have no number
         raise _explain(error, where) from error
+
+
+_first: list[int] = []  # the generation of the process that used obstore first
+
+
+def _check_process() -> None:
+    if not _first:
+        _first.append(generation())
+    if _first[0] != generation():
+        raise StateError(
+            "this process was forked from one that had used an object store, and cannot use one:"
+            " fork before the first use, as servers do without preload, or spawn"
+        )
 
 
 def _explain(error: Exception, where: str) -> OSError:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError
 
 from streamware.errors import LimitError
 from streamware.stores.problems import explained
@@ -19,6 +19,8 @@ from streamware.stores.store import ObjectMeta
 
 PARTS = 10_000
 """Parts that an upload can have."""
+COPIED = 5 * 2**30
+"""Bytes that a store copies at most."""
 _AT_ONCE = 2  # parts in memory: one is sent while the next one is filled
 
 
@@ -26,9 +28,10 @@ class BucketUpload:
     """An object that is being written; a context manager that publishes it or aborts.
 
     What fits into one part is sent by one request at the end.  Anything larger is sent in parts.
-    No store makes the last step of that conditional for us: if no object may be replaced, the
-    parts become an object with a name of its own, which is copied within the store on the
-    condition that there is no other, and removed.
+    Obstore cannot make the last step of that conditional: if no object may be replaced, the parts
+    become an object with a name of its own, which is copied within the store on the condition that
+    there is no other, and removed.  S3 loses the headers of such a copy; a second one, which
+    replaces the first, has them.
 
     Args:
         store: A store of obstore.
@@ -38,6 +41,7 @@ class BucketUpload:
         overwrite: Whether it may replace another.
         attributes: Its headers and metadata.
         part_size: Bytes of a part.
+        loses_headers: Whether a conditional copy loses them.
 
     Attributes:
         meta: What was published; None before.
@@ -53,6 +57,7 @@ class BucketUpload:
         overwrite: bool,
         attributes: Mapping[str, str],
         part_size: int,
+        loses_headers: bool,
     ) -> None:
         self.meta: ObjectMeta | None = None  # what was published
         self._store = store  # of obstore
@@ -62,6 +67,7 @@ class BucketUpload:
         self._overwrite = overwrite  # whether it may replace another
         self._attributes = dict(attributes)  # headers and metadata
         self._part_size = part_size  # bytes of a part
+        self._loses_headers = loses_headers  # whether a conditional copy does
         self._pieces: list[bytes] = []  # what was written, while it fits into one part
         self._size = 0  # bytes that were written
         self._parts: Any = None  # takes what is written, once it does not
@@ -75,12 +81,7 @@ class BucketUpload:
     def write(self, data: bytes, /) -> int:
         """Take all of `data`; return its size."""
         self._size += len(data)
-        if self._size > self._part_size * PARTS:
-            raise LimitError(
-                f"bytes of an object of {PARTS:,} parts (a larger Remote(part_size=) allows more)",
-                limit=self._part_size * PARTS,
-                actual=self._size,
-            )
+        self._check_size()
         if self._parts is not None:
             with explained(self._url):
                 self._parts.write(data)
@@ -102,11 +103,24 @@ class BucketUpload:
         with explained(self._url):
             self.meta = self._put() if self._parts is None else self._complete()
 
+    def _check_size(self) -> None:
+        """Raise LimitError if the object would be larger than one can be."""
+        size, parts = self._size, self._part_size * PARTS
+        if size > parts:
+            what = (
+                f"bytes of an object of {PARTS:,} parts (a larger Remote(part_size=) allows more)"
+            )
+            raise LimitError(what, limit=parts, actual=size)
+        if size > COPIED and not self._overwrite:
+            what = "bytes of an object that replaces none (Remote(overwrite=True) allows more)"
+            raise LimitError(what, limit=COPIED, actual=size)
+
     def _is_there(self) -> bool:
         """Return whether it is known that there is such an object."""
         try:
-            obstore.head(self._store, self._path)
-        except (BaseError, OSError):  # what else is wrong is seen when it is written
+            with explained(self._url):
+                obstore.head(self._store, self._path)
+        except OSError:  # what else is wrong is seen when it is written
             return False
         return True
 
@@ -149,6 +163,8 @@ class BucketUpload:
         if not self._overwrite:
             try:
                 obstore.copy(self._store, self._name, self._path, overwrite=False)
+                if self._loses_headers:
+                    obstore.copy(self._store, self._name, self._path)
                 return self._found()
             finally:
                 with suppress(BaseError, OSError):
@@ -158,7 +174,9 @@ class BucketUpload:
     def _found(self) -> ObjectMeta:
         try:
             found = meta(obstore.head(self._store, self._path), self._shown)
-        except (PermissionDeniedError, UnauthenticatedError):  # it may write, and not read
+        except FileNotFoundError:
+            raise
+        except (BaseError, OSError):  # it is there, but the store forbids to read it, or fails now
             return ObjectMeta(self._shown, self._size, None, time())
         if found.size != self._size:
             raise OSError(

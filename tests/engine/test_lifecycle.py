@@ -169,3 +169,19 @@ def test_seconds_count_from_the_start_to_the_first_end(monkeypatch: pytest.Monke
     made.close()
     made.leave()
     assert made.receipt.seconds == 2.0
+
+
+@pytest.mark.parametrize("before", [begun, completed])
+def test_a_document_whose_target_fails_is_lost_even_when_it_was_complete(
+    before: Callable[[], Lifecycle],
+) -> None:
+    made = before()
+    made.lose("target error", "OSError")
+    assert said(made) == ("target error", "OSError", None)
+
+
+def test_an_error_of_the_rows_counts_more_than_one_of_the_target() -> None:
+    made = begun()
+    made.close(KeyError("data"))
+    made.lose("target error", "OSError")
+    assert said(made) == ("source error", "KeyError", None)

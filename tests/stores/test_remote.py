@@ -8,9 +8,19 @@ import pytest
 import streamware as sw
 from fakes import orders
 from stores.started import started
+from streamware.stores import bucket
 
 started()
 CSV = b"0,order 0\r\n1,order 1\r\n2,order 2\r\n"
+
+
+@pytest.fixture(autouse=True)
+def own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is behind `memory://` in one test."""
+    from obstore.store import MemoryStore
+
+    store = MemoryStore()
+    monkeypatch.setattr(bucket, "_memory", lambda: store)
 
 
 def test_it_is_written_with_its_media_type_and_metadata() -> None:

@@ -1,12 +1,13 @@
 """What every store does: a folder, a store in memory, a prefix of one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fakes import Broken
 from stores.started import started
+from streamware.stores import bucket
 from streamware.stores.opening import open_store
 from streamware.stores.store import Store
 
@@ -15,8 +16,17 @@ MIB = 2**20
 SIZES = [0, 10, 5 * MIB, 5 * MIB + 1]  # the last one does not fit into one part
 
 
+@pytest.fixture(autouse=True)
+def own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is behind `memory://` in one test."""
+    from obstore.store import MemoryStore
+
+    store = MemoryStore()
+    monkeypatch.setattr(bucket, "_memory", lambda: store)
+
+
 @pytest.fixture(params=["folder", "memory", "prefix", "obstore"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     from obstore.store import MemoryStore
 
     where = {
@@ -25,10 +35,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         "prefix": "memory://exports/2026",
         "obstore": MemoryStore(),
     }
-    store = open_store(where[request.param])
-    yield store
-    for found in list(store.list()):
-        store.delete(found.path)
+    return open_store(where[request.param])
 
 
 def put(store: Store, path: str, data: bytes, *, overwrite: bool = True) -> None:
