@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
     "__main__": "test_demo",
     "asyncpg": "test_postgresql",
     "dbapi": "test_sqlite",
+    "django_jobs": "test_jobs",
     "lending": "test_django",
     "psycopg": "test_postgresql",
 }

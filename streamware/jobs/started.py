@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from http import HTTPStatus
+from math import ceil
 from time import monotonic, sleep
+from typing import Final
 
+from streamware.errors import Refused
 from streamware.http.application import Application
 from streamware.http.asgi import on_asyncio
-from streamware.http.delivery import Answer
-from streamware.http.headers import Header
+from streamware.http.delivery import Answer, plain_answer
+from streamware.http.headers import DEFAULT_HEADERS, Header
 from streamware.http.request import Request
-from streamware.jobs.application import JobKeeper, see, send_file, show, wants_page
+from streamware.jobs.application import RETRY_AFTER, JobKeeper, see, send_file, show, wants_page
 from streamware.jobs.links import Links, mounted
 from streamware.jobs.preference import preferences, wait_seconds
 from streamware.jobs.record import JobState, Record
 
 _FIRST, _LONGEST = 0.02, 0.5  # seconds between two looks at a record while a client waits
+
+
+_VARY: Final[Header] = ("Vary", "Accept, Accept-Language, Prefer")
 
 
 class Started(Application):
@@ -28,14 +35,15 @@ class Started(Application):
 
     Args:
         jobs: The jobs.
-        record: The one that was started.
+        record: The one that was started; or why none was.
     """
 
-    __slots__ = ("_jobs", "_record", "_used")
+    __slots__ = ("_jobs", "_record", "_refused", "_used")
 
-    def __init__(self, jobs: JobKeeper, record: Record) -> None:
+    def __init__(self, jobs: JobKeeper, record: Record | Refused) -> None:
         self._jobs = jobs
-        self._record = record
+        self._refused = record if isinstance(record, Refused) else None
+        self._record = record if isinstance(record, Record) else None
         self._used = False  # whether it was asked for its answer
 
     def _prepare_answer(self, request: Request) -> Answer:
@@ -43,7 +51,7 @@ class Started(Application):
         self._used = True
         if not on_asyncio():
             for pause in _pauses(request):
-                if not self._record.is_open:
+                if self._is_over:
                     break
                 sleep(pause)
                 self._look()
@@ -53,16 +61,23 @@ class Started(Application):
         """Return the answer."""
         self._used = True
         for pause in _pauses(request):
-            if not self._record.is_open:
+            if self._is_over:
                 break
             await asyncio.sleep(pause)
             await asyncio.to_thread(self._look)
         return await asyncio.to_thread(self._answer, request)
 
+    @property
+    def _is_over(self) -> bool:
+        return self._record is None or not self._record.is_open
+
     def _look(self) -> None:
-        self._record = self._jobs.get(self._record.id) or self._record
+        if self._record is not None:
+            self._record = self._jobs.get(self._record.id) or self._record
 
     def _answer(self, request: Request) -> Answer:
+        if self._record is None:
+            return _too_many(self._refused, request)
         links = Links(mounted(request, self._jobs.url), self._record.id)
         own: list[Header] = [
             ("Location", links.status),
@@ -79,6 +94,22 @@ class Started(Application):
         if "respond-async" in preferred:
             own.append(("Preference-Applied", "respond-async"))
         return _with(show(request, self._record, links, code), own)
+
+
+def started_headers() -> list[Header]:
+    """Return the headers of an answer to `HEAD`, which starts nothing."""
+    return [*DEFAULT_HEADERS, _VARY, ("Content-Type", "application/json")]
+
+
+def _too_many(refused: Refused | None, request: Request) -> Answer:
+    """Return the answer to somebody who has as many open jobs as they may have."""
+    seconds = ceil(getattr(refused, "retry_after", 0)) or RETRY_AFTER
+    return plain_answer(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "As many exports as allowed are under way: wait until one has ended.",
+        [("Retry-After", str(seconds)), _VARY],
+        head_only=request.head_only,
+    )
 
 
 def _with(answer: Answer, headers: list[Header]) -> Answer:

@@ -7,6 +7,7 @@ import pytest
 
 from fakes import Get, asgi_get, wsgi_get
 from jobs.kept import DATA, ID, PAGE, Client, Kept, job
+from streamware.errors import Refused
 from streamware.http.application import prepare_answer
 from streamware.http.request import Request
 from streamware.jobs.record import JobState
@@ -77,3 +78,10 @@ async def test_the_loop_is_not_blocked_by_who_cannot_wait(kept: Kept) -> None:
     started = Started(kept, kept.records[ID])
     answer = prepare_answer(started, Request(method="POST", prefer="wait=20"))
     assert answer.status == 202
+
+
+def test_who_has_too_many_open_jobs_is_told_to_wait(get: Get, kept: Kept) -> None:
+    refused = Refused("as many as allowed", retry_after=7.2, limit="max_open")
+    reply = Client(get, Started(kept, refused), "")("/orders", "POST", prefer="wait=20")
+    assert (reply.status, reply.headers["retry-after"]) == (429, "8")
+    assert b"wait until one has ended" in reply.body
