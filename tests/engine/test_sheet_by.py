@@ -584,6 +584,7 @@ def test_links_and_notes_of_many_sheets_are_where_they_belong(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("clock")  # else a busy machine decides how many rows a batch has
 def test_links_and_notes_of_many_sheets_do_not_wait_in_memory() -> None:
     def peak(rows: Iterator[dict[str, Any]]) -> int:
         tracemalloc.start()
