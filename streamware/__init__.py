@@ -6,6 +6,7 @@
   frameworks are in `streamware.frameworks`.
 - To encode without a request: `encode`, `aencode`, `save`, `asave`; `EncodeOptions`, `Encoding`,
   `AsyncEncoding`.  `Remote` is a target in an object store; `send` and `asend` copy a file there.
+- To make an export later, elsewhere: `Jobs`.
 - The formats: `Csv`, `Tsv`, `Json`, `Ndjson`, `Xml`, `Xlsx`, `Ods`.
 - To describe rows: `Column`, `Sheet`, `Tagged`; `Values` and `Formula`.  For spreadsheets: `Cell`,
   `Style`, `SheetOptions`, `Condition`, `ColorScale`, `DataBar`, `Validation`.
@@ -41,6 +42,7 @@ from streamware.formats.xlsx import Xlsx
 from streamware.formats.xml import Xml
 from streamware.http.bundle import Bundle
 from streamware.http.export import Export
+from streamware.jobs.jobs import Jobs
 from streamware.limits import Limits
 from streamware.middleware.asgi import ASGIMiddleware
 from streamware.middleware.wsgi import WSGIMiddleware
@@ -78,6 +80,7 @@ __all__ = [
     "Format",
     "Formula",
     "Head",
+    "Jobs",
     "Json",
     "LimitError",
     "Limits",

@@ -1,4 +1,7 @@
-"""`python -m streamware`: `demo` shows it at work, `reap` removes scratch of killed processes."""
+"""`python -m streamware`: `demo` shows it at work, `reap` removes scratch of killed processes.
+
+`jobs sweep` removes what jobs no longer need, and `jobs migrate` brings their records up to date.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
+from importlib import import_module
 from types import FrameType
 from typing import TypeAlias
 
 from streamware import __version__, kernel
+from streamware.jobs.jobs import Jobs
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import reap
 from streamware.scratch.removal import counted
@@ -37,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_demo(commands)
     _add_reap(commands)
+    _add_jobs(commands)
     options = parser.parse_args(arguments)
     code: int = options.run(options)
     return code
@@ -77,6 +84,44 @@ def _reap(options: argparse.Namespace) -> int:
     counts = f"{counted(reaped.directories, 'directory')}, {counted(reaped.files, 'file')}"
     print(f"removed {counts}, {counted(reaped.bytes, 'byte')} from {directory.path}")
     return 1 if reaped.errors else 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    jobs = _jobs(options.jobs)
+    if jobs is None:
+        return 1
+    swept = jobs.sweep(run_here=False)
+    jobs.close()
+    counts = (f"{getattr(swept, field.name)} {field.name}" for field in fields(swept))
+    print(", ".join(counts))
+    return 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    jobs = _jobs(options.jobs)
+    if jobs is None:
+        return 1
+    added = jobs.migrate()
+    jobs.close()
+    print(f"added {', '.join(added)}" if added else "the records are up to date")
+    return 0
+
+
+def _jobs(place: str) -> Jobs | None:
+    """Return the jobs of an application, such as `app.exports:jobs`; say so if there are none."""
+    module, _, name = place.partition(":")
+    sys.path.insert(0, "")  # as `python -m` and the servers have it
+    try:
+        found = import_module(module)
+        for part in (name or "jobs").split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        print(f"{place} cannot be imported: {error}", file=sys.stderr)
+        return None
+    if not isinstance(found, Jobs):
+        print(f"{place} is no sw.Jobs, but a {type(found).__name__}", file=sys.stderr)
+        return None
+    return found
 
 
 def _add_demo(commands: _Commands) -> None:
@@ -122,6 +167,22 @@ def _add_reap(commands: _Commands) -> None:
         metavar="DIRECTORY",
         help="scratch directory (default: STREAMWARE_SCRATCH_DIR, else /var/tmp)",
     )
+
+
+def _add_jobs(commands: _Commands) -> None:
+    jobs = commands.add_parser("jobs", help="look after the jobs of an application")
+    actions = jobs.add_subparsers(required=True, metavar="action")
+    for name, run, text in (
+        ("sweep", _sweep, "remove what has expired and what dead workers left; submit lost jobs"),
+        ("migrate", _migrate, "bring the database of the records up to date"),
+    ):
+        action = actions.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        action.set_defaults(run=run)
+        action.add_argument(
+            "jobs",
+            metavar="MODULE:JOBS",
+            help="where the application has its sw.Jobs, such as app.exports:jobs",
+        )
 
 
 def _rows(text: str) -> int:

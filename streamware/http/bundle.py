@@ -35,10 +35,10 @@ from streamware.http.headers import (
     with_extension,
 )
 from streamware.http.request import Request
-from streamware.http.saved import Progress
+from streamware.http.saved import Progress, Saving
 from streamware.observe import Watch
 from streamware.receipt import Receipt
-from streamware.rows.source import Bridge, Cancelled, close
+from streamware.rows.source import Bridge, Cancelled, close, needs_loop
 from streamware.scratch.disk_quota import ExportQuota
 from streamware.settings import Settings
 
@@ -126,6 +126,29 @@ class Bundle(Application):
         name = with_extension(self._filename, ".zip", {".zip"})
         named = None if self._filename == DEFAULT_FILENAME else content_disposition(name)
         return self._job(Request()), Destination(target, "application/zip", named)
+
+    def _saving_as(self, place: Callable[[str], Target], given: str | None) -> Saving:
+        """Return what makes the zip, under the name that it has as a download.
+
+        Args:
+            place: Returns where a file of this name goes.
+            given: "zip", or None.
+
+        Raises:
+            ValueError: It is another format.
+        """
+        if given not in (None, "zip"):
+            raise ValueError(f"the format {given!r} is not offered; there are: zip")
+        filename = with_extension(self._filename, ".zip", {".zip"})
+        job, destination = self._saving(place(filename))
+        rows = [content.rows for _, content in self._members if isinstance(content, Entry)]
+        return Saving(
+            job=job,
+            destination=destination,
+            filename=filename,
+            media_type="application/zip",
+            asynchronous=any(map(needs_loop, rows)),
+        )
 
     def _prepare_answer(self, request: Request) -> Answer:
         name = with_extension(self._filename, ".zip", {".zip"})

@@ -32,11 +32,11 @@ from streamware.http.headers import (
 )
 from streamware.http.relay import is_below
 from streamware.http.request import Request
-from streamware.http.saved import Progress
+from streamware.http.saved import Progress, Saving
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
-from streamware.rows.source import Bridge, Rows, checked, open_sources
+from streamware.rows.source import Bridge, Rows, checked, expected, needs_loop, open_sources
 from streamware.scratch.disk_quota import ExportQuota
 from streamware.settings import Settings
 from streamware.values import Values, in_default_zone
@@ -206,6 +206,31 @@ class Export(Application):
         destination = Destination(target, format_.media_type, named)
         return self._job(format_, gzip=False, locale=_locale(format_, None)), destination
 
+    def _saving_as(self, place: Callable[[str], Target], given: str | None) -> Saving:
+        """Return what makes the document, under the name that it has as a download.
+
+        Args:
+            place: Returns where a file of this name goes.
+            given: The name of one of the formats that are offered; None: the first.
+
+        Raises:
+            ValueError: That one is not offered.
+        """
+        names = [format_.name for format_ in self._formats]
+        if given is not None and given not in names:
+            raise ValueError(f"the format {given!r} is not offered; there are: {', '.join(names)}")
+        format_ = self._formats[names.index(given) if given is not None else 0]
+        filename = with_extension(str(self._filename), format_.extension, extensions())
+        job, destination = self._saving(place(filename), format_)
+        return Saving(
+            job=job,
+            destination=destination,
+            filename=filename,
+            media_type=format_.media_type,
+            total=expected(self._rows),
+            asynchronous=needs_loop(self._rows),
+        )
+
     def _prepare_answer(self, request: Request) -> Answer:
         offers = [(format_.name, media_types(format_)) for format_ in self._formats]
         asked = negotiation.query_value(request.query, self._format_param)
@@ -325,6 +350,7 @@ class Export(Application):
         return Entry(
             name=name if ending.endswith(format_.extension) else name + format_.extension,
             varies=_languages(format_) is not None,
+            rows=self._rows,
             make_job=lambda accepted, zone: self._job(
                 format_, gzip=False, locale=_locale(format_, accepted), zone=zone
             ),
@@ -338,11 +364,13 @@ class Entry:
     Attributes:
         name: The name of the entry, which ends in the extension of its format.
         varies: Whether its bytes depend on the reader's language.
+        rows: As they were given.
         make_job: Makes the job behind it, for an `Accept-Language` header and a time zone.
     """
 
     name: str
     varies: bool
+    rows: Rows
     make_job: Callable[[str | None, tzinfo | None], Job]
 
 

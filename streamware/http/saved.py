@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
+from dataclasses import dataclass
 from time import monotonic
 
 from streamware.engine.lifecycle import Lifecycle
@@ -18,6 +19,27 @@ from streamware.scratch.ledger import CURRENT
 
 Progress = Callable[[Receipt], object]
 """Is called with the receipt every second; what it raises ends the saving."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What is made, and where it goes, for who saves it under a name that it has as a download.
+
+    Attributes:
+        job: Makes the document.
+        destination: Where it goes.
+        filename: Its name as a download.
+        media_type: Its media type.
+        total: How many rows are expected; None if that is not known.
+        asynchronous: Whether only an event loop can read its rows.
+    """
+
+    job: Job
+    destination: Destination
+    filename: str
+    media_type: str
+    total: int | None = None
+    asynchronous: bool = False
 
 
 def save(job: Job, destination: Destination, progress: Progress | None) -> Receipt:

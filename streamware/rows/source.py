@@ -364,3 +364,17 @@ async def aclose(rows: object) -> None:
             await closing
     except Exception:
         logger.warning("closing the rows of an export failed", exc_info=True)
+
+
+def needs_loop(rows: Any) -> bool:
+    """Return whether it is known before they are opened that an event loop has to read them."""
+    given = [rows, *(sheet.rows for sheet in _listed_sheets(rows))]
+    return any(opens_async(each) or (is_async(each) and not is_iterable(each)) for each in given)
+
+
+def expected(rows: Any) -> int | None:
+    """Return how many rows are expected; None if that is not known before they are read."""
+    total = getattr(rows, "total", None) if is_source(rows) else None
+    if type(rows) in LISTS and not _listed_sheets(rows):
+        total = len(rows)
+    return total if isinstance(total, int) else None

@@ -11,7 +11,7 @@ from stat import S_ISREG
 from sys import maxsize
 from typing import IO
 
-from streamware.stores.new_file import new_file, write_all
+from streamware.stores.new_file import PARTS, new_file, write_all
 from streamware.stores.store import CHUNK, PART_SIZE, ObjectMeta, Upload, check_path
 
 
@@ -105,6 +105,22 @@ class Folder:
                     found = place.stat()
                     if S_ISREG(found.st_mode) and not name.startswith("."):
                         yield _meta(place.relative_to(self._root).as_posix(), found)
+
+    def tidy(self, before: float) -> int:
+        """Remove what killed processes were writing; return how many files that were.
+
+        There are some only where the system has no files without names.
+
+        Args:
+            before: The time of their last change, in seconds since the epoch.
+        """
+        removed = 0
+        for part in self._root.glob(PARTS):
+            with suppress(FileNotFoundError):  # it was removed meanwhile
+                if part.stat().st_mtime < before:
+                    part.unlink()
+                    removed += 1
+        return removed
 
     def signed_url(self, path: str, seconds: float) -> None:
         """Return None: files have no addresses."""

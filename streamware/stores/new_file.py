@@ -13,6 +13,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Protocol
 
+PARTS = ".*.part"
+"""A pattern of the names that files have while they are written, where they need one."""
 _DESCRIPTORS = "/proc/self/fd"
 
 
