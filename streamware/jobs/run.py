@@ -117,18 +117,18 @@ def run(shop: Workshop, record: Record, control: Control) -> None:
     try:
         with control:
             ended = _made(shop, record, control)
-        _finish(shop, record, control, ended)
+        finish(shop, record, control, ended)
     except (Stopped, Cancelled):
-        _end_stopped(shop, record, control)
+        end_stopped(shop, record, control)
     except Exception as error:
         if control.reason is not None:  # what an interrupted source made of it
-            _end_stopped(shop, record, control)
+            end_stopped(shop, record, control)
             return
         logger.warning("job %s (%s) failed", record.id, record.name, exc_info=True)
         _fail(shop, record, control, problem(error))
     except BaseException:
         control.reason = control.reason or Stop.CLOSING
-        _end_stopped(shop, record, control)
+        end_stopped(shop, record, control)
         raise
 
 
@@ -206,7 +206,7 @@ class _Fenced:
         return self._upload.meta
 
 
-def _finish(shop: Workshop, record: Record, control: Control, ended: Mapping[str, Any]) -> None:
+def finish(shop: Workshop, record: Record, control: Control, ended: Mapping[str, Any]) -> None:
     """Record that a job is done; remove its object if it is no longer this worker's."""
     now = time()
     times = {"ended": now, "heartbeat": now, "expires": now + shop.expires}
@@ -226,10 +226,10 @@ def _finish(shop: Workshop, record: Record, control: Control, ended: Mapping[str
         control.reason = control.reason or Stop.CANCELLED
         with suppress(OSError):  # the sweep removes it
             shop.store.delete(ended["object"])
-        _end_stopped(shop, record, control)
+        end_stopped(shop, record, control)
 
 
-def _end_stopped(shop: Workshop, record: Record, control: Control) -> None:
+def end_stopped(shop: Workshop, record: Record, control: Control) -> None:
     """Record the end of a run that was stopped: cancelled, given back, or somebody else's."""
     now = time()
     cancelling = replace(record, state=JobState.CANCELLING)
