@@ -7,7 +7,6 @@ import os
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from http import HTTPStatus
@@ -261,9 +260,11 @@ class ExportLease:
         Raises:
             Refused: No slot became free in time.
         """
-        slots = admission(self.scratch.settings)
-        with _timed_wait(receipt):
+        slots, started = admission(self.scratch.settings), monotonic()
+        try:
             slots.enter()
+        finally:
+            receipt.waited_seconds = monotonic() - started
         self._releases.append(slots.leave)
 
     async def aenter(self, receipt: Receipt) -> None:
@@ -272,9 +273,11 @@ class ExportLease:
         Raises:
             Refused: No slot became free in time.
         """
-        slots = admission(self.scratch.settings)
-        with _timed_wait(receipt):
+        slots, started = admission(self.scratch.settings), monotonic()
+        try:
             await slots.aenter()
+        finally:
+            receipt.waited_seconds = monotonic() - started
         self._releases.append(slots.leave)
 
     def leave(self) -> None:
@@ -298,16 +301,6 @@ class ExportLease:
             return self._releases.pop()
         except IndexError:  # perhaps another thread was faster
             return None
-
-
-@contextmanager
-def _timed_wait(receipt: Receipt) -> Iterator[None]:
-    """Record in the receipt how long the wait took, even if it failed."""
-    started = monotonic()
-    try:
-        yield
-    finally:
-        receipt.waited_seconds = monotonic() - started
 
 
 class LateFailure:

@@ -151,6 +151,8 @@ def merge_headers(defaults: Sequence[Header], extra: Sequence[Header]) -> list[H
     A header may be in `extra` several times, as `Set-Cookie` often is.  `Vary` is combined instead
     of replaced: without our part a cache would answer with the wrong format.
     """
+    if not extra:
+        return list(defaults)
     replaced = {name.lower() for name, _ in extra}
     kept = [header for header in defaults if header[0].lower() not in replaced]
     if "vary" not in replaced:

@@ -109,6 +109,8 @@ def preferred_language(header: str | None, known: Container[str]) -> str | None:
 
 def query_value(query: str, name: str) -> str | None:
     """Return the first non-empty value of `name` in a query, decoded; None if there is none."""
+    if not query:
+        return None
     pairs = parse_qsl(query, errors="replace")
     return next((value for key, value in pairs if key == name), None)
 

@@ -63,7 +63,8 @@ class RowBatcher:
         # The rows that are still to come, without their tags.
         self._rows = iter(rows) if sheets is None else _untagged(rows, sheets)
         self._cell_size = size or Sizer()  # of a cell
-        self._weigher = RowWeigher(self._cell_size)  # knows which cells may be long
+        # Knows which cells may be long; made with the first row, unless the kernel weighs the rows.
+        self._weigher: RowWeigher
         self._started = False  # whether the first row has come
         self._by_kernel = False  # whether the kernel weighs the rows, every cell of them
         self._places: Places | None = None  # where they are, if rows are objects
@@ -129,9 +130,10 @@ class RowBatcher:
             weights = list(map(self._cell_size.row, rows))
             return [(rows[start:stop], sum(weights[start:stop])) for start, stop in spans(weights)]
         # The kernel has weighed every cell: if all together are not too wide, no row is.
-        is_narrow = self._by_kernel and total <= _WIDE
-        weigh = self._cell_size.row if self._by_kernel else self._weigher.weigh
-        if len(rows) < 2 or is_narrow or (wide := weigh(rows[-1])) <= _WIDE:
+        if len(rows) < 2 or (self._by_kernel and total <= _WIDE):
+            return [(rows, total)]
+        wide = (self._cell_size.row if self._by_kernel else self._weigher.weigh)(rows[-1])
+        if wide <= _WIDE:
             return [(rows, total)]
         return [(rows[:-1], total - wide), (rows[-1:], wide)]
 
@@ -154,6 +156,7 @@ class RowBatcher:
             width = len(cells_of(row)) or 1
         else:
             self.pending.append(row)
+            self._weigher = RowWeigher(self._cell_size)
             self._gap = next(self._weigher.gaps)
             if self._weigher.look(row):
                 room -= self._cell_size.row(row)

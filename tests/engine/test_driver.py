@@ -1,5 +1,6 @@
 """What drives a document, as threads call it."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from threading import Thread
@@ -125,3 +126,20 @@ def test_closing_from_another_thread_ends_the_batch_that_is_being_filled() -> No
     chunks.close()
     reading.join(PATIENCE)
     assert time.monotonic() - left < 1
+
+
+@pytest.mark.parametrize("form", ["csv", "xml", "json", "ods"])
+def test_an_export_leaves_nothing_to_the_garbage_collector(form: str) -> None:
+    rows = list(orders(3))
+
+    def made() -> None:
+        assert b"".join(sw.encode(rows, form))
+
+    made()  # what is kept for the next one
+    gc.collect()
+    gc.disable()
+    try:
+        made()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
