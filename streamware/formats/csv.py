@@ -258,7 +258,7 @@ class CsvEncoder:
         titles = [column.title for column in self._columns if column.title is not None]
         if not titles or not options.header:
             return bom
-        if self._rows is not None and all(column.kind is None for column in self._columns):
+        if self._rows is not None and {column.kind for column in self._columns} == {None}:
             line = Batch(Head(None, tuple(self._columns)), 0, 1, RowColumns([titles]))
             written = self._rows.write(line, 0, self._pieces)
             if written is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from streamware.http.admission import admission
 from streamware.http.headers import DEFAULT_HEADERS, Header
 from streamware.http.request import Request
 from streamware.limits import Limits
+from streamware.locks import generation
 from streamware.observe import Watch
 from streamware.receipt import Receipt
 from streamware.rows.source import Bridge
@@ -232,13 +232,13 @@ class ExportLease:
         quota: The export's quota of it.
     """
 
-    __slots__ = ("_pid", "_releases", "quota", "scratch")
+    __slots__ = ("_generation", "_releases", "quota", "scratch")
 
     def __init__(self, job: Job, given: Scratch | None) -> None:
         # Called to give back what is held, from last to first.  `pop` is atomic, so each is
         # called once.
         self._releases: deque[Callable[[], object]] = deque()
-        self._pid = os.getpid()  # of the process that holds it
+        self._generation = generation()  # of the process that holds it
         request = live(given) or live(CURRENT.get(None))
         if request is not None and job.settings in (None, request.settings):
             self.scratch = request
@@ -295,7 +295,7 @@ class ExportLease:
 
     def _next_release(self) -> Callable[[], object] | None:
         """Return what to call next; None if there is nothing, or if the parent process holds it."""
-        if self._pid != os.getpid():
+        if not self._releases or self._generation != generation():
             return None
         try:
             return self._releases.pop()

@@ -454,8 +454,11 @@ def as_columns(columns: Iterable[Column | Key] | None) -> tuple[Column, ...] | N
             "columns must be a list of sw.Column, names, positions or callables,"
             f" not {type(columns).__name__}"
         )
-    given = list(columns)
-    if {str, int}.issuperset(map(type, given)):
+    given = tuple(columns)
+    types = set(map(type, given))
+    if types == {Column}:
+        return given  # type: ignore[return-value]  # its types say so
+    if types <= {str, int}:
         return bare_columns(given, [None] * len(given))  # type: ignore[arg-type]  # a list of keys
     return tuple(c if isinstance(c, Column) else Column(c) for c in given)
 

@@ -309,11 +309,14 @@ class Layout:
         """Return the positions of the columns whose cells code of the caller may make."""
         if not self._chosen and self._shape == "sequence":
             return []
-        of_objects = self._shape == "object"
+        if self._shape == "object":
+            return [at for at, column in enumerate(columns) if column.convert or at not in held]
+        # Names are looked at here: they are many, and a call for each costs more than their cells.
         return [
             at
             for at, column in enumerate(columns)
-            if column.convert or (at not in held and (of_objects or _is_made_of(column.key)))
+            if column.convert
+            or ("." in key if type(key := column.key) is str else _is_made_of(key))
         ]
 
     def _expected_width(self, columns: tuple[Column, ...]) -> int | None:
@@ -322,8 +325,8 @@ class Layout:
             return None
         if not self._chosen:
             return len(columns)
-        naming = self._names is None and all(isinstance(column.key, str) for column in columns)
-        return len(columns) if naming else None
+        others = [column for column in columns if not isinstance(column.key, str)]
+        return len(columns) if self._names is None and not others else None
 
     # Rows to columns ------------------------------------------------------------------------
 
