@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from shutil import which
 
-from benchmarks import delivery, instructions, loop, losses, paths, shapes, speed
+from benchmarks import delivery, instructions, loop, losses, paths, shapes, small, speed
 from benchmarks.contenders import CONTENDERS
 from benchmarks.paths import ROOT
 from benchmarks.table import conditions, megabytes, placed, table
@@ -107,6 +107,14 @@ def of_delivery(rows: int, rounds: int) -> Written:
     yield PAGE, "delivery", f"{said}\n\n{delivery.report_paths(found, rows)}"
 
 
+def of_small(rows: int, rounds: int) -> Written:
+    """Yield the table of small exports, which have few rows whatever others have."""
+    rounds *= 3
+    found = small.measure_paths(small.ROWS, rounds)
+    said = _conditions("small", f"{small.ROWS} rows, {rounds} rounds", small.VERSIONS)
+    yield PAGE, "small", f"{said}\n\n{small.report(found)}"
+
+
 def of_loop(rows: int, rounds: int) -> Written:
     """Yield the tables of the event loop."""
     said = _conditions("loop", f"{rows:,} rows each, {rounds} rounds", ("streamware",))
@@ -134,6 +142,7 @@ PARTS: dict[str, Callable[[int, int], Written]] = {
     "speed": of_speed,
     "shapes": of_shapes,
     "delivery": of_delivery,
+    "small": of_small,
     "loop": of_loop,
     "instructions": of_instructions,
 }

@@ -25,6 +25,7 @@ from benchmarks.workloads import WORKLOADS
 
 ROWS, ROUNDS, SECONDS = 10, 15, 0.02
 ORDERS = WORKLOADS["orders"]
+VERSIONS = ("streamware", "isal", "orjson", "xlsxwriter", "flask")
 MUST = {"CSV": 3.0, "XLSX": 0.5, "CSV, Flask": 2.0}
 """What a small export may cost, as a multiple of the other's time."""
 
@@ -121,6 +122,15 @@ def measure(n: int, rounds: int) -> dict[str, tuple[float, float, float]]:
     return found
 
 
+def measure_paths(n: int, rounds: int) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Return what `measure` returns, by path."""
+    arguments = ("--here", "--rows", str(n), "--rounds", str(rounds))
+    return {
+        path: json.loads(paths.ran(path, "benchmarks.small", *arguments))
+        for path in paths.available()
+    }
+
+
 def report(found: dict[str, dict[str, tuple[float, float, float]]]) -> str:
     """Return the table of all paths."""
     titles = ["µs CPU a call", *found, "the other", *(f"ratio, {path}" for path in found), "must"]
@@ -145,12 +155,8 @@ def main() -> None:
     if options.here:
         json.dump(measure(options.rows, options.rounds), sys.stdout)
         return
-    arguments = ("--here", "--rows", str(options.rows), "--rounds", str(options.rounds))
-    found = {
-        path: json.loads(paths.ran(path, "benchmarks.small", *arguments))
-        for path in paths.available()
-    }
-    print(conditions("benchmarks.small", ("streamware", "isal", "orjson", "xlsxwriter", "flask")))
+    found = measure_paths(options.rows, options.rounds)
+    print(conditions("benchmarks.small", VERSIONS))
     print(paths.said() + "\n")
     print(report(found))
 

@@ -724,7 +724,7 @@ def test_cpu_is_that_of_the_quietest_round() -> None:
 
 
 def test_the_pages_have_marks_for_all_that_is_measured() -> None:
-    names = ("speed", "targets", "losses", "shapes", "delivery", "loop", "instructions")
+    names = ("speed", "targets", "losses", "shapes", "delivery", "small", "loop", "instructions")
     for page, marks in ((documentation.README, ["speed"]), (documentation.PAGE, names)):
         text = page.read_text("utf-8")
         for name in marks:
