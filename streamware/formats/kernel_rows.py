@@ -1,9 +1,9 @@
 """KernelRows: has the compiled kernel write the rows of a format.
 
-The kernel writes cells of ordinary types that need no care.  Python is asked for every other cell:
-what is counted in the receipt, guarded, refused or of another type is decided in one place.  A
-column in which many cells had to be asked for is from then on written by Python as a whole, and the
-kernel puts it between the others.
+The kernel writes cells of ordinary types by plain rules, and counts what it changed.  Python is
+asked for every other cell: what is refused or of another type is decided in one place.  A column in
+which many cells had to be asked for is from then on written by Python as a whole, and the kernel
+puts it between the others.
 
 If a cell cannot be written, or changes more than its own place, the batch is written without the
 kernel, after the counters were put back.  So errors are the same, and come in the same order.
@@ -23,7 +23,7 @@ from streamware.kernel import native
 from streamware.model.columns import Batch, ColumnKind, RowColumns, StoredColumns
 from streamware.values import Values
 from streamware.values.cell_formatter import CONTROLS, DIGITS, UTF16_CELL, TextRules
-from streamware.values.formula_text import SIGN_BYTES, SIGNS, STARTS, FormulaGuard, guard_of
+from streamware.values.formula_text import guard_of
 from streamware.values.kinds import Kind
 
 Around = tuple[bytes, bytes] | tuple[bytes, bytes, bytes]
@@ -64,9 +64,10 @@ _STR, _INT, _FLOAT, _BOOL, _DATE, _NAIVE, _UTC, _DECIMAL, _TIME, _DELTA = (
     1 << n for n in range(10)
 )
 _ALL_TYPES = (1 << 10) - 1
-_BLANK, _QUOTED, _UNDERSCORE, _ASKED = 251, 252, 253, 254
+_FORBIDDEN, _RETURN, _BLANK, _QUOTED, _UNDERSCORE, _ASKED = range(249, 255)
 _LOOKED_AT = {ord(" "): _BLANK, ord("_"): _UNDERSCORE}
-_SIGN, _END, _REMOVED, _START, _CARE = 1, 2, 4, 8, 16
+# What it counts itself, in its order.
+_COUNTED = ("formula_text", "forbidden", "newline", "non_finite", "big_int", "early_date")
 
 # The types that a column has whose kind the caller gave; others are read as that kind.
 _TYPES_OF_KIND = {
@@ -248,12 +249,15 @@ class KernelRows:
         ask = partial(self._ask, pieces, (batch.first, first))
         rest = spliced, first, batch.count, ask
         written: bytes
+        counts: tuple[int, ...] | None
         if isinstance(columns, StoredColumns):
-            written = plan.write_arrow(columns.stored, *rest)
+            written, counts = plan.write_arrow(columns.stored, *rest)
         elif isinstance(columns, RowColumns):
-            written = plan.write(columns.rows, True, *rest)
+            written, counts = plan.write(columns.rows, True, *rest)
         else:
-            written = plan.write(_in_lists(columns), False, *rest)
+            written, counts = plan.write(_in_lists(columns), False, *rest)
+        if counts is not None:
+            self._converted.update({name: n for name, n in zip(_COUNTED, counts, strict=True) if n})
         return written
 
     def _ask(
@@ -307,7 +311,7 @@ def _types(values: Values) -> int:
 
 def _values(
     text_rules: TextRules, values: Values, row: KernelRow
-) -> tuple[bytes, bytes, tuple[int, int, int, bool] | None, int, int, str]:
+) -> tuple[bytes, bytes, tuple[int, int, int, bool] | None, int, int, str, bool, bool]:
     no, yes = row.words or (text_rules.false, text_rules.true)
     days = None
     if text_rules.spreadsheet:
@@ -316,16 +320,19 @@ def _values(
         days = ((epoch - _UNIX_EPOCH).days, text_rules.first_serial, beyond, text_rules.serials)
     largest = text_rules.largest(values)
     digits = 0 if largest is None else DIGITS
-    return yes, no, days, largest or 0, digits, row.decimal
+    big_as_text, empty = values.big_int != "number", values.non_finite == "empty"
+    return yes, no, days, largest or 0, digits, row.decimal, big_as_text, empty
 
 
 def _text(
     text_rules: TextRules, values: Values, longest: int, *, asks_empty: bool
-) -> tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool]:
+) -> tuple[bytes, tuple[bytes, ...], tuple[str, bytes, bool] | None, int, bool, bool]:
     escape, spreadsheet = text_rules.escape, text_rules.spreadsheet
     actions = bytearray(128)
-    for byte in CONTROLS + b"\r" * spreadsheet:
-        actions[byte] = _ASKED
+    for byte in CONTROLS:
+        actions[byte] = _FORBIDDEN if values.forbidden == "replace" else _ASKED
+    if spreadsheet:
+        actions[ord("\r")] = _RETURN
     replacements = [b""]  # no action has the number 0
     for old, new in escape.replacements:
         actions[old[0]] = len(replacements)
@@ -335,24 +342,10 @@ def _text(
     for byte in escape.looked_at:
         actions[byte] = _LOOKED_AT.get(byte, _ASKED)
     guards = text_rules.formulas and values.formula_text != "off"
-    guarded, starts = _guarded(guard_of(text_rules.delimiter)) if guards else (None, "")
+    guarded = None
+    if guards:
+        meanings = guard_of(text_rules.delimiter).meanings
+        marks = values.formula_text == "guard"
+        guarded = "".join(meanings), bytes(meanings.values()), marks
     most = min(longest, UTF16_CELL // 2) if spreadsheet else longest
-    return bytes(actions), tuple(replacements), guarded, starts, most, spreadsheet, asks_empty
-
-
-def _guarded(guard: FormulaGuard) -> tuple[bytes, str]:
-    """Return what ASCII characters mean to the guard, and which others may start a formula."""
-    meanings = bytearray(128)
-    starts = "".join(STARTS)
-    given = (
-        (_SIGN, SIGNS),
-        (_END, guard.ends),
-        (_REMOVED, guard.removed),
-        (_START, starts.encode("ascii", "ignore")),
-        (_CARE, SIGN_BYTES),
-    )
-    for meaning, characters in given:
-        for byte in characters:
-            if byte < len(meanings):
-                meanings[byte] |= meaning
-    return bytes(meanings), "".join(each for each in starts if not each.isascii())
+    return bytes(actions), tuple(replacements), guarded, most, spreadsheet, asks_empty

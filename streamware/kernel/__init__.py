@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-VERSION = 12
+VERSION = 13
 """That of what passes between Python and the extension; `module.cpp` has the same."""
 
 absent: str

@@ -10,8 +10,8 @@ class Rules:
     def __new__(
         cls,
         *,
-        text: tuple[bytes, tuple[bytes, ...], bytes | None, str, int, bool, bool],
-        values: tuple[bytes, bytes, tuple[int, int, int, bool] | None, int, int, str],
+        text: tuple[bytes, tuple[bytes, ...], tuple[str, bytes, bool] | None, int, bool, bool],
+        values: tuple[bytes, bytes, tuple[int, int, int, bool] | None, int, int, str, bool, bool],
     ) -> Self: ...
 
 class Plan:
@@ -31,7 +31,7 @@ class Plan:
         count: int,
         ask: Callable[[int, int, object], bytes],
         /,
-    ) -> bytes: ...
+    ) -> tuple[bytes, tuple[int, ...] | None]: ...
     def write_arrow(
         self,
         columns: tuple[ArrowColumn, ...],
@@ -40,7 +40,7 @@ class Plan:
         count: int,
         ask: Callable[[int, int, object], bytes],
         /,
-    ) -> bytes: ...
+    ) -> tuple[bytes, tuple[int, ...] | None]: ...
 
 class ArrowColumn:
     format: str

@@ -6,7 +6,7 @@
 
 #include <datetime.h>
 
-#include <cmath>
+#include <cstdlib>
 
 namespace {
 
@@ -97,8 +97,22 @@ public:
         : plan_(plan), out_(out), columns_(std::move(columns)), spliced_(std::move(spliced)),
           ask_(ask), writer_(plan, out) {}
 
-    // False with the error set.
-    bool write(int64_t first, Py_ssize_t count) {
+    // Return what `CellWriter::result` does.
+    PyObject *write(int64_t first, Py_ssize_t count) {
+        return write_rows(first, count) ? writer_.result() : nullptr;
+    }
+
+private:
+    const Plan &plan_;
+    Buffer &out_;
+    std::vector<const ColumnCells *> columns_;
+    std::vector<std::vector<std::string_view>> spliced_;  // what Python has written, by column
+    PyObject *ask_;
+    CellWriter writer_;
+    std::vector<Py_UCS4> characters_;
+    std::string text_;
+
+    bool write_rows(int64_t first, Py_ssize_t count) {
         Unlocked unlocked;
         for (Py_ssize_t row = 0; row < count; ++row) {
             writer_.start_row(first + row);
@@ -118,16 +132,6 @@ public:
         }
         return true;
     }
-
-private:
-    const Plan &plan_;
-    Buffer &out_;
-    std::vector<const ColumnCells *> columns_;
-    std::vector<std::vector<std::string_view>> spliced_;  // what Python has written, by column
-    PyObject *ask_;
-    CellWriter writer_;
-    std::vector<Py_UCS4> characters_;
-    std::string text_;
 
     // Write a cell as the object that it is for Python.
     bool put_object(size_t at, Py_ssize_t row) {
@@ -175,9 +179,8 @@ private:
     }
 
     Written put_float(const ColumnPlan &column, const Place &place) {
-        const double value = read_float(place);
-        const bool known = (column.types & IS_FLOAT) && std::isfinite(value);
-        return known ? writer_.put_float(column, value, NUMBER) : Written::ASK;
+        if (!(column.types & IS_FLOAT)) return Written::ASK;
+        return writer_.put_number(column, read_float(place));
     }
 
     Written put_decimal(const ColumnPlan &column, const Place &place) {
@@ -214,7 +217,7 @@ private:
             return column.types & IS_TIME ? writer_.put_clock(column, clock_of(span)) : Written::ASK;
         }
         if (type.stored == Stored::DURATION) {
-            const bool known = (column.types & IS_TIMEDELTA) && span.days <= 999'999'999;
+            const bool known = (column.types & IS_TIMEDELTA) && std::abs(span.days) <= 999'999'999;
             return !known ? Written::ASK
                           : writer_.put_span(column, span.days, static_cast<int>(span.seconds),
                                 static_cast<int>(span.micros));
@@ -288,7 +291,7 @@ PyObject *write_arrow(Plan &plan, PyObject *args) {
     }
     PyObject *kept = PyList_New(0);
     if (kept == nullptr) return nullptr;
-    PyObject *bytes = nullptr;
+    PyObject *result = nullptr;
     try {
         std::vector<const ColumnCells *> columns(width);
         std::vector<std::vector<std::string_view>> spliced(width);
@@ -297,9 +300,7 @@ PyObject *write_arrow(Plan &plan, PyObject *args) {
             Buffer out;
             out.swap(plan.kept);
             ArrowWriter writer(plan, out, std::move(columns), std::move(spliced), ask);
-            if (writer.write(first, count)) {
-                bytes = PyBytes_FromStringAndSize(out.data(), static_cast<Py_ssize_t>(out.size()));
-            }
+            result = writer.write(first, count);
             out.clear();
             out.swap(plan.kept);
         }
@@ -307,5 +308,5 @@ PyObject *write_arrow(Plan &plan, PyObject *args) {
         PyErr_NoMemory();
     }
     Py_DECREF(kept);
-    return bytes;
+    return result;
 }

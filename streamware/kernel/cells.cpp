@@ -1,7 +1,9 @@
+#define PY_SSIZE_T_CLEAN
 #include "cells.hpp"
 
 #include <datetime.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace {
@@ -56,9 +58,8 @@ Written CellWriter::write(const ColumnPlan &column, PyObject *value) {
         return column.types & IS_INT ? int_of(column, value) : Written::ASK;
     }
     if (type == &PyFloat_Type) {
-        const double number = PyFloat_AS_DOUBLE(value);
-        const bool known = (column.types & IS_FLOAT) && std::isfinite(number);
-        return known ? put_float(column, number, NUMBER) : Written::ASK;
+        if (!(column.types & IS_FLOAT)) return Written::ASK;
+        return put_number(column, PyFloat_AS_DOUBLE(value));
     }
     if (type == &PyBool_Type) {
         if (!(column.types & IS_BOOL)) return Written::ASK;
@@ -91,6 +92,18 @@ bool CellWriter::splice(PyObject *written) {
     }
     out_.append({PyBytes_AS_STRING(written), static_cast<size_t>(PyBytes_GET_SIZE(written))});
     return true;
+}
+
+PyObject *CellWriter::result() const {
+    const bool counted = std::any_of(counts_.begin(), counts_.end(), [](auto n) { return n > 0; });
+    PyObject *counts = counted ? PyTuple_New(COUNTS) : Py_NewRef(Py_None);
+    for (size_t at = 0; counted && counts != nullptr && at < COUNTS; ++at) {
+        PyObject *number = PyLong_FromLongLong(counts_[at]);
+        if (number == nullptr) Py_CLEAR(counts);
+        else PyTuple_SET_ITEM(counts, static_cast<Py_ssize_t>(at), number);
+    }
+    if (counts == nullptr) return nullptr;
+    return Py_BuildValue("y#N", out_.data(), static_cast<Py_ssize_t>(out_.size()), counts);
 }
 
 // Leave room for the markup, for any number, and for what `close` appends.
@@ -141,11 +154,13 @@ Written CellWriter::put_text(const ColumnPlan &column, const C *text, Py_ssize_t
     const size_t before = out_.size();
     const Kind kind = rules.edges && has_edge_blank(text, length) ? SPACED : TEXT;
     open(column, kind);
-    out_.reserve(static_cast<size_t>(length) * rules.longest + 2);
-    if (!TextWriter(rules, text, length).write(out_.at)) {
+    out_.reserve(static_cast<size_t>(length) * rules.longest + 3);
+    TextWriter writer(rules, text, length);
+    if (!writer.write(out_.at)) {
         out_.truncate(before);
         return Written::ASK;
     }
+    writer.count(counts_);
     return close(column, kind);
 }
 
@@ -159,11 +174,27 @@ Written CellWriter::put_bool(const ColumnPlan &column, bool value) {
 }
 
 Written CellWriter::put_int(const ColumnPlan &column, int64_t value) {
-    const int64_t largest = plan_.rules->values.largest;
-    if (largest && (value > largest || value < -largest)) return Written::ASK;
+    const ValueRules &rules = plan_.rules->values;
+    if (rules.largest && (value > rules.largest || value < -rules.largest)) {
+        if (!rules.big_as_text || !(column.types & IS_STR)) return Written::ASK;
+        char digits[LONGEST_NUMBER];
+        const Py_ssize_t length = put_integer(digits, value) - digits;
+        const Written outcome
+            = put_text(column, reinterpret_cast<const Py_UCS1 *>(digits), length);
+        counts_[BIG_INT] += outcome == Written::DONE;
+        return outcome;
+    }
     open(column, NUMBER);
     out_.at = put_integer(out_.at, value);
     return close(column, NUMBER);
+}
+
+Written CellWriter::put_number(const ColumnPlan &column, double value) {
+    if (std::isfinite(value)) return put_float(column, value, NUMBER);
+    if (!plan_.rules->values.non_finite_empty) return Written::ASK;
+    ++counts_[NON_FINITE];
+    put_empty(column);
+    return Written::DONE;
 }
 
 Written CellWriter::put_float(const ColumnPlan &column, double value, Kind kind) {
@@ -198,7 +229,7 @@ Written CellWriter::put_day(const ColumnPlan &column, const Day &day) {
     int64_t serial = 0;
     if (rules.bounded) {
         serial = days_from_civil(day.year, day.month, day.day) - rules.epoch;
-        if (serial < rules.first) return Written::ASK;
+        if (serial < rules.first) return put_early(column, day, nullptr, DATE);
     }
     open(column, DATE);
     out_.at = rules.serials ? put_integer(out_.at, serial)
@@ -213,7 +244,8 @@ Written CellWriter::put_moment(const ColumnPlan &column, const Day &day, const C
         const int64_t serial = days_from_civil(day.year, day.month, day.day) - rules.epoch;
         const double seconds
             = clock.hour * 3600 + clock.minute * 60 + clock.second + clock.micros / 1e6;
-        if (serial < rules.first || seconds >= LATE) return Written::ASK;
+        if (serial < rules.first) return put_early(column, day, &clock, kind);
+        if (seconds >= LATE) return Written::ASK;
         if (rules.serials) {
             return put_float(column, seconds / DAY + static_cast<double>(serial), kind);
         }
@@ -224,6 +256,21 @@ Written CellWriter::put_moment(const ColumnPlan &column, const Day &day, const C
     out_.at = put_time(p, clock.hour, clock.minute, clock.second, clock.micros);
     if (kind == ZONED) out_.put("+00:00");
     return close(column, kind);
+}
+
+// A date that is no date for a spreadsheet, as text.
+Written CellWriter::put_early(const ColumnPlan &column, const Day &day, const Clock *clock,
+    Kind kind) {
+    if (!(column.types & IS_STR)) return Written::ASK;
+    ++counts_[EARLY_DATE];
+    open(column, TEXT);
+    out_.at = put_date(out_.at, day.year, day.month, day.day);
+    if (clock != nullptr) {
+        *out_.at++ = 'T';
+        out_.at = put_time(out_.at, clock->hour, clock->minute, clock->second, clock->micros);
+    }
+    if (kind == ZONED && plan_.rules->values.serials) out_.put("+00:00");
+    return close(column, TEXT);
 }
 
 Written CellWriter::put_clock(const ColumnPlan &column, const Clock &clock) {
@@ -238,7 +285,7 @@ Written CellWriter::put_clock(const ColumnPlan &column, const Clock &clock) {
 }
 
 Written CellWriter::put_span(const ColumnPlan &column, int64_t days, int seconds, int micros) {
-    if (days < 0) return Written::ASK;
+    if (days < 0) return put_negative_span(column, days, seconds, micros);
     if (plan_.rules->values.serials) {
         // Up to 9999-12-31 these are whole numbers that a double has, and so is the quotient exact
         // to its last digit, as in Python.
@@ -248,6 +295,23 @@ Written CellWriter::put_span(const ColumnPlan &column, int64_t days, int seconds
     }
     open(column, DURATION);
     out_.at = put_duration(out_.at, static_cast<int>(days), seconds, micros);
+    return close(column, DURATION);
+}
+
+Written CellWriter::put_negative_span(const ColumnPlan &column, int64_t days, int seconds,
+    int micros) {
+    const Rules &rules = *plan_.rules;
+    if (rules.values.bounded) return Written::ASK;  // a spreadsheet has several ways
+    const int borrowed = micros != 0;
+    const int rest = seconds + borrowed;
+    open(column, DURATION);
+    if (rules.text.guards && rules.text.guard.marks) {
+        ++counts_[FORMULA_TEXT];
+        *out_.at++ = '\'';
+    }
+    *out_.at++ = '-';
+    out_.at = put_duration(out_.at, static_cast<int>(-days - (rest != 0)),
+        rest ? 86'400 - rest : 0, borrowed ? 1'000'000 - micros : 0);
     return close(column, DURATION);
 }
 

@@ -32,6 +32,9 @@ public:
     // Write the cell of a column; on ASK and FAILED nothing of it is in the buffer.
     Written write(const ColumnPlan &column, PyObject *value);
 
+    // Return the bytes, and what was counted, or None; NULL with the error set.
+    PyObject *result() const;
+
     // Append a cell that Python has written; false with the error set if it is no bytes.
     bool splice(PyObject *written);
 
@@ -42,6 +45,7 @@ public:
     Written put_text(const ColumnPlan &column, const C *text, Py_ssize_t length);
     Written put_bool(const ColumnPlan &column, bool value);
     Written put_int(const ColumnPlan &column, int64_t value);
+    Written put_number(const ColumnPlan &column, double value);
     Written put_float(const ColumnPlan &column, double value, Kind kind);
     Written put_digits(const ColumnPlan &column, std::string_view digits);
     Written put_day(const ColumnPlan &column, const Day &day);
@@ -55,10 +59,13 @@ private:
     char number_[24];
     size_t number_length_ = 0;
     size_t opened_ = 0;  // bytes before the text of the cell
+    Counts counts_{};
 
     void open(const ColumnPlan &column, Kind kind);
     Written close(const ColumnPlan &column, Kind kind);
     void use_decimal_sign(size_t from);
+    Written put_negative_span(const ColumnPlan &column, int64_t days, int seconds, int micros);
+    Written put_early(const ColumnPlan &column, const Day &day, const Clock *clock, Kind kind);
     Written text_of(const ColumnPlan &column, PyObject *value);
     Written int_of(const ColumnPlan &column, PyObject *value);
     Written decimal_of(const ColumnPlan &column, PyObject *value);

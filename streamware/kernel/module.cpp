@@ -11,7 +11,7 @@
 namespace {
 
 // What the Python side was written for; `streamware.kernel` compares it with its own.
-constexpr int VERSION = 12;
+constexpr int VERSION = 13;
 
 // The checksum of the sources, from `hatch_build.py`; 0 if something else compiled them.
 #ifndef STREAMWARE_SOURCES

@@ -117,7 +117,7 @@ bool read_replacements(PyObject *given, TextRules &rules) {
         rules.longest = std::max(rules.longest, read.size());
     }
     for (const uint8_t action : rules.actions) {
-        if (action < BLANK && action > PLAIN && action >= count) {
+        if (action < FORBIDDEN && action > PLAIN && action >= count) {
             PyErr_SetString(PyExc_ValueError, "a table must name known replacements only");
             return false;
         }
@@ -125,42 +125,61 @@ bool read_replacements(PyObject *given, TextRules &rules) {
     return true;
 }
 
+bool read_guard(PyObject *given, GuardRules &rules) {
+    PyObject *characters;
+    const char *data;
+    Py_ssize_t size;
+    int marks;
+    if (!must_be_tuple(given)
+        || !PyArg_ParseTuple(given, "Uy#p", &characters, &data, &size, &marks)) {
+        return false;
+    }
+    if (size != PyUnicode_GET_LENGTH(characters)) {
+        PyErr_SetString(PyExc_ValueError, "each character must have a meaning");
+        return false;
+    }
+    rules.marks = marks;
+    for (Py_ssize_t at = 0; at < size; ++at) {
+        const Py_UCS4 character = PyUnicode_READ_CHAR(characters, at);
+        const auto meaning = static_cast<uint8_t>(data[at]);
+        if (character < rules.ascii.size()) rules.ascii[character] = meaning;
+        else rules.wide.emplace_back(character, meaning);
+    }
+    std::sort(rules.wide.begin(), rules.wide.end());
+    return true;
+}
+
 bool read_text(PyObject *given, TextRules &rules) {
-    PyObject *actions, *replacements, *guarded, *starts;
+    PyObject *actions, *replacements, *guard;
     int spreadsheet, asked;
-    if (!PyArg_ParseTuple(given, "OO!OOnpp", &actions, &PyTuple_Type, &replacements, &guarded,
-            &starts, &rules.most, &spreadsheet, &asked)
+    if (!PyArg_ParseTuple(given, "OO!Onpp", &actions, &PyTuple_Type, &replacements, &guard,
+            &rules.most, &spreadsheet, &asked)
         || !read_table(actions, rules.actions) || !read_replacements(replacements, rules)) {
         return false;
     }
     rules.edges = rules.empty_blank = spreadsheet;
     rules.empty_asked = asked;
-    rules.guards = guarded != Py_None;
-    if (rules.guards) {
-        if (!read_table(guarded, rules.guarded)) return false;
-        std::string text;
-        Reference encoded(PyUnicode_AsUTF32String(starts));
-        if (!encoded || !read_bytes(encoded.get(), text)) return false;
-        rules.starts.resize(text.size() / 4);
-        std::memcpy(rules.starts.data(), text.data(), rules.starts.size() * 4);
-        std::sort(rules.starts.begin(), rules.starts.end());  // the byte order mark is one, too
-    }
+    rules.guards = guard != Py_None;
+    if (rules.guards && !read_guard(guard, rules.guard)) return false;
     for (size_t at = 0; at < rules.special.size(); ++at) {
-        rules.special[at] = at >= 128 || rules.actions[at] != PLAIN || (rules.guarded[at] & END);
+        rules.special[at] = at >= 128 || rules.actions[at] != PLAIN || (rules.guard.ascii[at] & END);
     }
     return true;
 }
 
 bool read_values(PyObject *given, ValueRules &rules) {
     PyObject *yes, *no, *days;
-    int decimal;
+    int decimal, big_as_text, non_finite_empty;
     long long largest;
-    if (!PyArg_ParseTuple(given, "OOOLnC", &yes, &no, &days, &largest, &rules.digits, &decimal)
+    if (!PyArg_ParseTuple(given, "OOOLnCpp", &yes, &no, &days, &largest, &rules.digits, &decimal,
+            &big_as_text, &non_finite_empty)
         || !read_bytes(yes, rules.yes) || !read_bytes(no, rules.no)) {
         return false;
     }
     rules.largest = largest;
     rules.decimal = static_cast<char>(decimal);
+    rules.big_as_text = big_as_text;
+    rules.non_finite_empty = non_finite_empty;
     rules.bounded = days != Py_None;
     long long epoch, first, beyond;
     int serials;
@@ -216,14 +235,14 @@ public:
     BatchWriter(Plan &plan, Buffer &out, const Cells &cells, PyObject *ask)
         : plan_(plan), cells_(cells), ask_(ask), writer_(plan, out) {}
 
-    // False with the error set.
-    bool write(int64_t first) {
+    // Return what `CellWriter::result` does.
+    PyObject *write(int64_t first) {
         for (Py_ssize_t row = 0; row < cells_.count; ++row) {
             writer_.start_row(first + row);
-            if (!write_row(row)) return false;
+            if (!write_row(row)) return nullptr;
             writer_.end_row();
         }
-        return true;
+        return writer_.result();
     }
 
 private:
@@ -286,13 +305,10 @@ PyObject *write(PyObject *self, PyObject *args) {
     try {
         Buffer out;  // taken, and not used in place: what is asked may write another batch
         out.swap(plan.kept);
-        const bool done = BatchWriter(plan, out, cells, ask).write(first);
-        PyObject *bytes = done
-            ? PyBytes_FromStringAndSize(out.data(), static_cast<Py_ssize_t>(out.size()))
-            : nullptr;
+        PyObject *result = BatchWriter(plan, out, cells, ask).write(first);
         out.clear();
         out.swap(plan.kept);
-        return bytes;
+        return result;
     } catch (const std::bad_alloc &) {
         return PyErr_NoMemory();
     }

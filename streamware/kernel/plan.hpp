@@ -57,6 +57,8 @@ struct ValueRules {
     int64_t first = 0;           // the first serial that is written here
     int64_t beyond = 0;          // the first serial that is not
     int64_t largest = 0;         // the largest integer; 0: any of 64 bits
+    bool big_as_text = false;       // whether larger ones are text
+    bool non_finite_empty = false;  // whether NaN and infinities are empty cells
     Py_ssize_t digits = 0;       // characters of a Decimal; 0: any number
     char decimal = '.';          // the decimal sign of numbers
 };

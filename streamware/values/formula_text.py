@@ -11,6 +11,8 @@ Source: OWASP, "CSV Injection"; what Excel and LibreOffice import.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from enum import IntFlag
 from functools import cache
 
 DELIMITERS = ",;\t|"
@@ -49,6 +51,17 @@ _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _JSON_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in _STRONG + _WEAK}
 
 
+class Meaning(IntFlag):
+    """What a character means to the guard; `kernel/guard.hpp` has the same."""
+
+    STRONG = 1
+    WEAK = 2
+    END = 4
+    BLANK = 8
+    INVISIBLE = 16
+    QUOTE = 32
+
+
 class FormulaGuard:
     """Puts an apostrophe before each sign that would start a formula.
 
@@ -57,7 +70,7 @@ class FormulaGuard:
 
     Attributes:
         ends: What may end a cell inside of a text.
-        removed: What may be between that and a sign, besides everything beyond ASCII.
+        meanings: What each character means that has a meaning; the kernel guards text by it.
     """
 
     def __init__(self, delimiter: str) -> None:
@@ -68,9 +81,10 @@ class FormulaGuard:
         signs = re.escape(_STRONG + _WEAK)
         # Finds what is before a sign inside of a text.
         self._signs = re.compile(f"(?<![{before}])[{before}]++(?=[{signs}])")
-        self.removed = b' "' + b"\t" * (delimiter == "\t")  # what may be between end and sign
-        # In a blob that is removed, and a sign after the end of a cell is `;=`.
-        self._removed = self.removed + bytes(range(0x80, 0x100))
+        self.meanings = _meanings(others)  # of characters, for the kernel
+        # What may be between end and sign.  In a blob that is removed, and a sign after the end of
+        # a cell is `;=`.
+        self._removed = b' "' + b"\t" * (delimiter == "\t") + bytes(range(0x80, 0x100))
         signs_and_ends = b"=" * len(SIGNS) + b";" * len(self.ends)
         # What makes each sign and each end the same.
         self._unified = bytes.maketrans(SIGNS + self.ends, signs_and_ends)
@@ -126,6 +140,15 @@ class FormulaGuard:
         following = text[at + 1 : at + 2]
         harmless = not following or following in _WEAK or following.isspace()
         return not harmless or _CALL.search(text, at, end) is not None
+
+
+def _meanings(others: str) -> Mapping[str, Meaning]:
+    meanings = dict.fromkeys(_STRONG, Meaning.STRONG) | dict.fromkeys(_WEAK, Meaning.WEAK)
+    meanings |= dict.fromkeys(_BLANK, Meaning.BLANK)
+    meanings |= dict.fromkeys(_INVISIBLE, Meaning.BLANK | Meaning.INVISIBLE)
+    for end in others + _BREAKS:
+        meanings[end] = meanings.get(end, Meaning(0)) | Meaning.END
+    return meanings | {'"': Meaning.QUOTE}
 
 
 @cache

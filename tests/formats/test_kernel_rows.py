@@ -245,6 +245,68 @@ def test_a_double_is_written_as_its_repr(number: float) -> None:
         assert written == f"{number!r},1\r\n".encode()
 
 
+guarded_texts = st.lists(
+    st.sampled_from(
+        [
+            *"=+-@15.,;|\t\r\n\"'(])}eE% xé\x1f\ud800\xa0\x85\u2028\u200b\ufeff\uff1d\uff0d",
+            "\r\n",
+            "+49",
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.tuples(guarded_texts, guarded_texts), min_size=1, max_size=5),
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["minimal", "all"]),
+    st.sampled_from(["guard", "off", "error"]),
+    st.sampled_from(["replace", "drop"]),
+)
+def test_formulas_are_found_and_guarded_in_the_same_places(
+    rows: list[Any], delimiter: str, quoting: Any, formula_text: Any, forbidden: Any
+) -> None:
+    values = sw.Values(formula_text=formula_text, forbidden=forbidden)
+    both(rows, sw.Csv(delimiter=delimiter, quoting=quoting), values=values)
+
+
+COUNTED = [
+    (sw.Csv(), "-5 apples", "formula_text"),
+    (sw.Csv(), "+49 30 or =1+1", "formula_text"),
+    (sw.Csv(), "\uff0d5", "formula_text"),
+    (sw.Csv(), "\tx", "formula_text"),
+    (sw.Csv(), "\rx", "formula_text"),
+    (sw.Csv(), "a;-b", "formula_text"),
+    (sw.Csv(), timedelta(seconds=-1), "formula_text"),
+    (sw.Json(), "a\x01b\ufffe", "forbidden"),
+    (sw.Xlsx(), "a\r\nb\rc", "newline"),
+    (sw.Ods(), 10**17, "big_int"),
+    (sw.Xlsx(), float("nan"), "non_finite"),
+    (sw.Xlsx(), datetime(1, 1, 1, 12, tzinfo=UTC), "early_date"),
+]
+
+
+@pytest.mark.parametrize(("form", "value", "name"), COUNTED)
+def test_what_is_counted_by_a_plain_rule_takes_no_python(
+    form: Any, value: object, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> bytes:
+        raise AssertionError
+
+    assert both([[value, 1]] * 3, form).converted == {name: 3}
+    monkeypatch.setattr(module.KernelRows, "_ask", refused)
+    rows = [[None, 1]] * FIRST_BATCH + [[value, 1]] * 3
+    assert outcome(rows, form, {}).converted == {name: 3}
+
+
+@given(st.lists(st.tuples(st.timedeltas()), min_size=1))
+def test_durations_with_a_sign_are_the_same_bytes(rows: list[Any]) -> None:
+    both(rows, "json")
+    both(rows, "csv")
+
+
 def test_a_column_in_which_many_cells_are_asked_for_is_spliced() -> None:
     rows = [(at, UUID(int=at), "text", None) for at in range(3000)]
     done = both(rows)
