@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -49,9 +49,7 @@ class Folder:
             yield upload
             upload.meta = _meta(path, os.fstat(file.fileno()))
 
-    def read(
-        self, path: str, start: int = 0, stop: int | None = None
-    ) -> Generator[bytes, None, None]:
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield bytes; see `Store.read`."""
         with self._place(path).open("rb") as file:
             file.seek(start)
@@ -64,12 +62,12 @@ class Folder:
         self, path: str, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[bytes]:
         """Yield bytes, which are read on a thread; see `Store.aread`."""
-        chunks = self.read(path, start, stop)
-        try:
-            while (data := await asyncio.to_thread(next, chunks, None)) is not None:
+        with self._place(path).open("rb") as file:
+            file.seek(start)
+            left = maxsize if stop is None else stop - start
+            while left > 0 and (data := await asyncio.to_thread(file.read, min(left, CHUNK))):
                 yield data
-        finally:
-            chunks.close()
+                left -= len(data)
 
     def head(self, path: str) -> ObjectMeta:
         """Return what is known of a file."""

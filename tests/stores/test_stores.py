@@ -1,11 +1,14 @@
 """What every store does: a folder, a store in memory, a prefix of one."""
 
+import asyncio
+import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fakes import Broken
+from fakes import Broken, until
 from stores.started import started
 from streamware.stores import bucket
 from streamware.stores.opening import open_store
@@ -197,3 +200,29 @@ def test_a_path_is_taken_as_it_is(store: Store, path: str) -> None:
     put(store, path, b"x")
     assert paths(store) == [path]
     assert store.head(path).path == path
+
+
+async def test_a_reader_that_is_cancelled_lets_the_read_under_way_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, reads = threading.Event(), list[int]()
+
+    class Waiting(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            reads.append(1)
+            answers.wait(10)
+            return b"x"
+
+    file = Waiting(b"x")
+    monkeypatch.setattr(Path, "open", lambda *_: file)
+
+    async def read() -> bytes:
+        return await anext(open_store(tmp_path).aread("a"))
+
+    reading = asyncio.create_task(read())
+    await until(lambda: reads)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    answers.set()
+    assert file.closed
