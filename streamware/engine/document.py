@@ -36,6 +36,7 @@ class DocumentWriter:
         open_spool: Opens a scratch file.
         gate: Held while rows are encoded.
         locale: Language tag of the reader, if it is known.
+        counted: Whether a sheet may say how many rows it will have, where that is known.
 
     Attributes:
         receipt: The figures so far.
@@ -53,6 +54,7 @@ class DocumentWriter:
         open_spool: Callable[[], BinaryIO],
         gate: AbstractContextManager[Any] | None = None,
         locale: str | None = None,
+        counted: bool = True,
     ) -> None:
         self.receipt = Receipt(format.name)  # the figures so far
         self.lifecycle = Lifecycle(self.receipt)  # its state
@@ -63,6 +65,7 @@ class DocumentWriter:
         self._gate = nullcontext() if gate is None else gate  # held while rows are encoded
         self._open_spool = open_spool  # opens a scratch file
         self._locale = locale  # language tag of the reader
+        self._counted = counted  # whether sheets may say how many rows they will have
         self._encoder: Encoder | None = None  # made for the first batch
         self._closed = False  # whether `close` was called, so that the encoder aborts once
         self._out: list[bytes] = []  # bytes that are ready
@@ -91,7 +94,8 @@ class DocumentWriter:
                 f"{self._format.name} cannot hold several sheets; a format that can is xlsx"
             )
         self._start()
-        self._table = self._make_table(sheet, rows, count=None if rows is None else rows.count)
+        count = None if rows is None or not self._counted else rows.count
+        self._table = self._make_table(sheet, rows, count=count)
 
     def start_grouped(self, rows: OpenRows) -> list[Any] | None:
         """Have each of the following rows go into its own sheet, in any order.

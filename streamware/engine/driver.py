@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from inspect import GEN_RUNNING, getgeneratorstate
+from math import inf
 from threading import RLock
 from time import monotonic
 from typing import Any, BinaryIO, Protocol, Self
@@ -74,6 +75,8 @@ class Driver:
         locale: Language tag of the reader, if it is known.
         cancel: Called on another thread, to interrupt a pull that is blocked when the time is over
             or the client has left.
+        steady: Whether equal rows must have equal bytes, whatever holds them: nothing is written
+            that depends on whether their number is known, or on how a table is divided.
 
     Attributes:
         document: The document being written.
@@ -95,15 +98,22 @@ class Driver:
         open_spool: Callable[[], BinaryIO] | None = None,
         locale: str | None = None,
         cancel: Callable[[], object] | None = None,
+        steady: bool = False,
     ) -> None:
         if options.sheet_by is not None:
             Column(options.sheet_by)  # raises TypeError unless it is a key
             check_interleaves(format)
         self._own = _OwnScratch(options.limits)  # scratch of its own, if there is no `open_spool`
         self.document = DocumentWriter(  # where rows become bytes
-            format, options, gate=gate, open_spool=open_spool or self._own.spool, locale=locale
+            format,
+            options,
+            gate=gate,
+            open_spool=open_spool or self._own.spool,
+            locale=locale,
+            counted=not steady,
         )
         self.lifecycle = self.document.lifecycle  # its state
+        self._steady = steady  # whether equal rows must have equal bytes
         self.asynchronous = async_sources(rows)  # the async rows passed open, until they are read
         # Guards the document, never a pull.
         self.lock: AbstractContextManager[Any] = fork_safe(RLock())
@@ -184,6 +194,8 @@ class Driver:
     @property
     def has_pending(self) -> bool:
         """Whether some rows have come and were not sent."""
+        if self._options.flush_interval == inf:
+            return False
         batcher = self._batcher
         return self.document.unflushed or (batcher is not None and bool(batcher.pending))
 
@@ -385,7 +397,8 @@ class Driver:
     def _batcher_of(
         self, rows: Iterable[Any], sheets: list[Any] | None
     ) -> RowBatcher | SliceBatcher:
-        if isinstance(rows, ColumnarRows) and self._options.sheet_by is None:
+        divided = self._steady or self._options.sheet_by is not None
+        if isinstance(rows, ColumnarRows) and not divided:
             return SliceBatcher(rows)
         return RowBatcher(rows, sheets, self.document.cell_size)
 

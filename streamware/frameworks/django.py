@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from threading import current_thread
 from typing import Any, Unpack, cast
 
@@ -106,7 +107,10 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
 
     def has_header(self, header: str) -> bool:
         """Return whether the header is set; for `Content-Encoding` also True to prevent gzip."""
-        if self.is_async and header.lower() == "content-encoding" and not _GZIPS_ASYNC_WHOLE:
+        if header.lower() == "content-encoding" and (
+            self.status_code == HTTPStatus.PARTIAL_CONTENT
+            or (self.is_async and not _GZIPS_ASYNC_WHOLE)
+        ):
             return True
         return bool(super().has_header(header))
 

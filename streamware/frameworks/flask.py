@@ -9,6 +9,7 @@ contexts are held until the rows are closed, and torn down then.  See `flask_con
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 import flask
@@ -18,7 +19,9 @@ from streamware.frameworks._support.download import Download
 from streamware.frameworks._support.options import Content, ExportOptions, application
 from streamware.frameworks._support.with_headers import WithHeaders
 from streamware.http.application import prepare_answer
+from streamware.http.coding import is_compression
 from streamware.http.headers import Headers
+from streamware.http.negotiation import accepts_coding
 from streamware.http.request import Request
 
 _BODILESS = (204, 304, 412)
@@ -56,7 +59,10 @@ class ExportResponse(flask.Response):
     ) -> None:
         environ = flask.request.environ
         inner = WithHeaders(application(content, options), status, headers)
-        answer = prepare_answer(inner, Request.from_environ(environ))
+        asked = Request.from_environ(environ)
+        if asked.range is not None and accepts_coding(asked.coding) and _is_compressed():
+            asked = replace(asked, range=None)
+        answer = prepare_answer(inner, asked)
         download = Download(answer, environ)
         super().__init__(download, answer.status, answer.headers)
         # Extensions that compress replace the body, and may forget to close it.
@@ -65,6 +71,14 @@ class ExportResponse(flask.Response):
         self.implicit_sequence_conversion = False
         self.automatically_set_content_length = False
         flask.after_this_request(_start)
+
+
+def _is_compressed() -> bool:
+    """Return whether an extension may compress the response: Flask-Compress also codes parts."""
+    app = flask.current_app
+    names = [*app.blueprints, None]
+    after = [function for name in names for function in app.after_request_funcs.get(name, ())]
+    return any(is_compression(str(getattr(each, "__module__", ""))) for each in after)
 
 
 def _start(response: flask.Response) -> flask.Response:

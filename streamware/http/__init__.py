@@ -3,7 +3,11 @@
 `export` and `bundle` are an `application`, which answers a `request` by `wsgi` or `asgi`.  The
 answer has a format and language by `negotiation`, `headers` and perhaps a `coding`.  `delivery` has
 what both interfaces share; a document may be `spooled` or `buffered`, and `admission` bounds how
-many run at once.  What a client with a copy, or a part of one, still needs is `conditional`.
+many run at once.
+
+A client may have a document already, or a part of it.  Its `state`, which the application names,
+makes an `entity_tag`; `conditional` decides by it what the client still needs, and `beginnings`
+knows what it was sent.
 
 The client may leave or stall: under ASGI `disconnect` and `stalls` notice, under WSGI `watchdog`;
 both use `sending`, and `connection` for the socket.  Something between may hide a failure:

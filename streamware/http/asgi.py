@@ -6,7 +6,6 @@ Source: ASGI 3 HTTP specification 2.1 to 2.4.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from streamware.engine.async_driver import AsyncDriver
@@ -31,11 +30,10 @@ from streamware.http.disconnect import (
     Send,
     answer_absent_client,
 )
-from streamware.http.headers import merge_headers
 from streamware.http.relay import break_relays, unknown_relay
 from streamware.http.request import Request
 from streamware.http.sending import Sending
-from streamware.http.spooled import AsyncSpooled
+from streamware.http.spooled import AsyncSpooled, Content
 from streamware.http.stalls import StallTimer
 from streamware.http.transport import silent_asgi
 from streamware.receipt import check_complete
@@ -175,8 +173,8 @@ class Body:
             chunk = await self._next()
             self.started = True
             finished = self._chunks.content if isinstance(self._chunks, AsyncSpooled) else None
-            known = [] if finished is None else finished.headers()
-            await self._send(_start_message(self._answer, known))
+            answer = self._answer if finished is None else finished.answer(self._answer)
+            await self._send(_start_message(answer))
             while chunk:
                 if finished is not None and finished.is_read:
                     await self._send_last({"type": "http.response.body", "body": chunk})
@@ -223,7 +221,7 @@ class Body:
         document, quota = self._document, self._lease.quota
         document.receipt.delivery, document.receipt.delivery_reason = mode, reason
         if mode == "spool":
-            self._chunks = AsyncSpooled(document, quota.spool())
+            self._chunks = AsyncSpooled(document, Content(quota.spool(), self._job.conditions))
         elif mode == "buffer":
             self._chunks = AsyncBuffered(document, quota.ring())
 
@@ -260,8 +258,7 @@ def on_asyncio() -> bool:
     return True
 
 
-def _start_message(answer: Answer, known: Sequence[tuple[str, str]] = ()) -> Message:
-    """Return the message that starts the response, with the `known` headers of a finished body."""
-    merged = merge_headers(answer.headers, known)
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in merged]
+def _start_message(answer: Answer) -> Message:
+    """Return the message that starts the response."""
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers]
     return {"type": "http.response.start", "status": answer.status.value, "headers": headers}

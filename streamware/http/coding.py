@@ -47,13 +47,37 @@ def recodes(frame: FrameType) -> bool:
     There is no way to ask it.  So every middleware counts that is named after a compression, unless
     it is known to leave compressed bodies alone.
     """
+    return compresses(frame) and not _module(frame).startswith(_CONSIDERATE)
+
+
+def compresses(frame: FrameType) -> bool:
+    """Return whether a frame is a middleware that compresses, by its name."""
     code = frame.f_code
     arguments = code.co_varnames[: code.co_argcount]
     if arguments[:1] == ("self",):
         arguments = arguments[1:]
-    if arguments not in _INTERFACES:
+    if arguments not in _INTERFACES or _module(frame).startswith("streamware."):
         return False
-    module = str(frame.f_globals.get("__name__"))
-    if module.startswith(_CONSIDERATE):
+    return is_compression(f"{_module(frame)}.{code.co_qualname}")
+
+
+def is_compression(name: str) -> bool:
+    """Return whether a module or what is in it is named after a compression."""
+    return _COMPRESSION.search(name) is not None
+
+
+def codes_parts(frame: FrameType) -> bool:
+    """Return whether a frame is a middleware that compresses a part of a document, too (a 206)."""
+    if not compresses(frame):
         return False
-    return _COMPRESSION.search(f"{module}.{code.co_qualname}") is not None
+    module = _module(frame)
+    if module == "starlette.middleware.gzip":  # since 1.0 it asks whether it has a part
+        return (
+            "partial_response"
+            not in frame.f_globals["IdentityResponder"].__init__.__code__.co_names
+        )
+    return not module.startswith("starlette_compress")
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))

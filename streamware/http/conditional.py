@@ -98,6 +98,11 @@ class Decision:
     status: HTTPStatus
     part: Part | None = None
 
+    @property
+    def has_content(self) -> bool:
+        """Whether bytes of the document are sent."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
+
     def headers(self, selected: Selected) -> list[Header]:
         """Return the header fields that depend on the decision, for the document it is about.
 
@@ -135,6 +140,12 @@ def decide(request: Request, selected: Selected) -> Decision:
     if (status := _precondition(request, selected)) is not None:
         return Decision(status=status)
     return WHOLE if request.method != "GET" else _ranged(request, selected)
+
+
+def asks_for_part(request: Request, selected: Selected) -> bool:
+    """Return whether a request may get a part of a document, once its size is known."""
+    found = request.method == "GET" and request.range and _RANGE.fullmatch(request.range.strip())
+    return bool(found) and _is_of(request.if_range, selected)
 
 
 def entity_tags(field: str) -> list[str] | None:

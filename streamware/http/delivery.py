@@ -6,7 +6,7 @@ import logging
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from http import HTTPStatus
 from math import ceil
@@ -18,7 +18,8 @@ from streamware.engine.lifecycle import Lifecycle, State
 from streamware.engine.options import FLUSH_INTERVAL
 from streamware.errors import LimitError, Refused, ScratchError, StateError
 from streamware.http.admission import admission
-from streamware.http.headers import DEFAULT_HEADERS, Header
+from streamware.http.conditional import Decision, Selected
+from streamware.http.headers import DEFAULT_HEADERS, Header, merge_headers
 from streamware.http.request import Request
 from streamware.limits import Limits
 from streamware.locks import generation
@@ -67,6 +68,23 @@ class Chunks(Drivable, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What a finished document is compared with, before any of it is sent.
+
+    Attributes:
+        request: The request.
+        etag: The entity tag of the document; None: one is made from its digest.
+        name: What the document is known by in `beginnings`; None if it is not.
+        in_part: Whether a part of it is asked for.
+    """
+
+    request: Request
+    etag: str | None = None
+    name: str | None = None
+    in_part: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """How to make one response's body: everything that is known before rows are opened.
 
@@ -78,6 +96,7 @@ class Job:
         limits: Its limits; None: those of its settings.
         delivery: How it is sent; "auto" depends on the transport.
         self_terminating: Whether a reader of the document notices that it was cut short.
+        conditions: What a spooled document is compared with; None if all of it is to be sent.
     """
 
     make: Callable[[Bridge | None, ExportQuota | None], Chunks]
@@ -86,6 +105,7 @@ class Job:
     limits: Limits | None = None
     delivery: Delivery = "stream"
     self_terminating: bool = True
+    conditions: Conditions | None = None
 
     def chunks(self, quota: ExportQuota | None = None) -> Chunks:
         """Make the document, for a thread to iterate."""
@@ -112,6 +132,8 @@ class Job:
         Raises:
             Refused: The settings forbid to send it over this transport.
         """
+        if self.conditions is not None and self.conditions.in_part:
+            return "spool", "a part of it was asked for, and its length is not known before"
         if self.delivery != "auto":
             return self.delivery, None
         if silent is None or self.self_terminating:
@@ -354,6 +376,38 @@ def refusal(error: BaseException, *, head_only: bool = False) -> Answer | None:
         logger.warning("there is no room for a request: %s", error)
     retry = [("Retry-After", str(seconds))] if status in _WITH_RETRY_AFTER else []
     return plain_answer(HTTPStatus(status), text, retry, head_only=head_only)
+
+
+def conditional_answer(
+    answer: Answer, decision: Decision, selected: Selected, *, in_parts: bool = True
+) -> Answer:
+    """Return what a decision makes of the answer with the whole document.
+
+    A 304 has what the whole answer would tell caches (RFC 9110 §15.4.5).  It and the errors have
+    nothing that describes a content.
+
+    Args:
+        answer: The answer with the whole document.
+        decision: The decision.
+        selected: The document.
+        in_parts: Whether a client may ask for a part of it.
+    """
+    own = decision.headers(selected)
+    if not in_parts:
+        own = [header for header in own if header[0] != "Accept-Ranges"]
+    if decision.has_content:
+        status = answer.status if decision.part is None else decision.status
+        return replace(answer, status=status, headers=merge_headers(answer.headers, own))
+    kept = [header for header in answer.headers if not _describes_content(header[0].lower())]
+    if decision.status is not HTTPStatus.NOT_MODIFIED:
+        own += [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0")]
+    discarded = answer.body if isinstance(answer.body, Job) else answer.discarded
+    return Answer(decision.status, merge_headers(kept, own), b"", discarded)
+
+
+def _describes_content(name: str) -> bool:
+    described = name.startswith("content-") and name != "content-location"
+    return described or name in ("accept-ranges", "etag", "last-modified", "repr-digest")
 
 
 def plain_answer(

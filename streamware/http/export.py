@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import lru_cache
 from http import HTTPStatus
+from math import inf
 from typing import Final, Literal, get_args
 
 from streamware.engine.driver import Coder, Driver
@@ -18,10 +19,21 @@ from streamware.formats.protocol import Format, interleaves, media_types
 from streamware.formats.registry import extensions, lookup_all
 from streamware.http import negotiation, saved
 from streamware.http.application import Application
-from streamware.http.coding import Gzip, recodes
-from streamware.http.delivery import Answer, Delivery, Job, plain_answer
+from streamware.http.beginnings import Recorder
+from streamware.http.coding import Gzip, codes_parts, compresses, recodes
+from streamware.http.conditional import Selected, asks_for_part, decide
+from streamware.http.delivery import (
+    Answer,
+    Conditions,
+    Delivery,
+    Job,
+    conditional_answer,
+    plain_answer,
+)
+from streamware.http.entity_tag import entity_tag, weak_tag
 from streamware.http.headers import (
     DEFAULT_HEADERS,
+    REVALIDATED_HEADERS,
     Headers,
     check_filename,
     check_status,
@@ -33,11 +45,13 @@ from streamware.http.headers import (
 from streamware.http.relay import is_below
 from streamware.http.request import Request
 from streamware.http.saved import Progress, Saving
+from streamware.http.state import State, astate_of, checked_state, state_of
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key, Sheet, Tagged, as_columns
 from streamware.receipt import Receipt
 from streamware.rows.source import Bridge, Rows, checked, expected, needs_loop, open_sources
 from streamware.scratch.disk_quota import ExportQuota
+from streamware.scratch.ledger import CURRENT
 from streamware.settings import Settings
 from streamware.values import Values, in_default_zone
 
@@ -86,6 +100,14 @@ class Export(Application):
             and under ASGI also when the client has left.  Under WSGI one more thread watches the
             time if it is given.
         on_done: Called once with the `Receipt` when the export has ended, however it ended.
+        etag: Names a state of the rows: a text that changes whenever they do, such as the id of a
+            snapshot or the newest `updated_at` with the filter, or a callable that returns one,
+            or None if there is none.  It is called once a request, before rows are opened; in an
+            ASGI application on a thread of its own, unless it is a coroutine function.  The
+            download then has an `ETag`, of it and all that decides the bytes; a client that has
+            the document gets a 304, and one that has a part of it gets the rest, without being
+            sent what it has (`docs/resume.md`).  So that bytes are equal, no clock flushes the
+            rows of a slow source.
         settings: Its settings; by default those of the middleware around it, else those of the
             environment.  If they differ from the middleware's, the export has its own scratch.
 
@@ -99,6 +121,7 @@ class Export(Application):
         "_columns",
         "_compress",
         "_delivery",
+        "_etag",
         "_filename",
         "_format_param",
         "_formats",
@@ -131,6 +154,7 @@ class Export(Application):
         status: int = 200,
         cancel: Callable[[], object] | None = None,
         on_done: Callable[[Receipt], object] | None = None,
+        etag: State = None,
         settings: Settings | None = None,
     ) -> None:
         _check_choices(delivery=delivery, compress=compress)
@@ -144,14 +168,14 @@ class Export(Application):
         self._formats = _offered(rows, sheet_by, formats if format is None else [format])
         self._format_param = format_param  # in the query
         self._filename = check_filename(filename)  # its extension is replaced
-        self._values = values  # None: those of the settings
-        self._limits = limits  # None: those of the settings
+        self._values, self._limits = values, limits  # None: those of the settings
         self._compress = compress == "auto"  # whether gzip may be used
         self._headers = validate_headers(headers)  # they replace our own
         self._status = check_status(status)  # of the download, not of a refusal
         self._delivery: Delivery = delivery  # "auto" is resolved for each request
-        self._cancel = cancel  # interrupts a blocked pull
-        self._on_done = on_done  # called with the receipt
+        # Called to interrupt a blocked pull, and with the receipt.
+        self._cancel, self._on_done = cancel, on_done
+        self._etag = checked_state(etag, self._headers)  # names a state of the rows
         self._settings = settings  # None: the middleware's, else the process's
         self._used = False  # whether it has answered a request
 
@@ -204,7 +228,7 @@ class Export(Application):
         name = str(self._filename)
         named = None if name == DEFAULT_FILENAME else _disposition(name, format_.extension)
         destination = Destination(target, format_.media_type, named)
-        return self._job(format_, gzip=False, locale=_locale(format_, None)), destination
+        return self._job(format_, locale=_locale(format_, None)), destination
 
     def _saving_as(self, place: Callable[[str], Target], given: str | None) -> Saving:
         """Return what makes the document, under the name that it has as a download.
@@ -232,6 +256,26 @@ class Export(Application):
         )
 
     def _prepare_answer(self, request: Request) -> Answer:
+        try:
+            state = state_of(self._etag) if self._is_conditional(request) else None
+        except BaseException:
+            self._job(self._formats[0]).chunks().close()
+            raise
+        return self._answer(request, state)
+
+    async def _aprepare_answer(self, request: Request) -> Answer:
+        try:
+            state = await astate_of(self._etag) if self._is_conditional(request) else None
+        except BaseException:
+            await self._job(self._formats[0]).achunks().aclose()
+            raise
+        return self._answer(request, state)
+
+    def _is_conditional(self, request: Request) -> bool:
+        """Return whether a client may have what this request asks for, or a part of it."""
+        return request.method in ("GET", "HEAD") and self._status == HTTPStatus.OK
+
+    def _answer(self, request: Request, state: str | None) -> Answer:
         offers = [(format_.name, media_types(format_)) for format_ in self._formats]
         asked = negotiation.query_value(request.query, self._format_param)
         chosen = negotiation.choose(offers, query_value=asked, accept=request.accept)
@@ -239,21 +283,63 @@ class Export(Application):
             text = f"There are: {', '.join(name for name, _ in offers)}"
             refused = plain_answer(HTTPStatus.NOT_ACCEPTABLE, text, head_only=request.head_only)
             headers = [*refused.headers, ("Vary", "Accept")]
-            job = self._job(self._formats[0], gzip=False)
-            return replace(refused, headers=headers, discarded=job)
+            return replace(refused, headers=headers, discarded=self._job(self._formats[0]))
         format_ = self._formats[chosen]
-        gzip = (
+        locale = _locale(format_, request.language)
+        tag = None if state is None else self._tag(state, format_, locale, request.zone)
+        coding = self._coding(format_, request, tag)
+        headers = self._response_headers(format_, gzip=coding == "gzip", locale=locale)
+        conditions = None if coding else self._conditions(request, tag)
+        job = self._job(format_, coding, locale, request.zone, conditions)
+        answer = Answer(self._status, headers, job)
+        if tag is not None:
+            selected = Selected(etag=weak_tag(tag, coding) if coding else tag)
+            decision = decide(replace(request, range=None), selected)
+            answer = conditional_answer(answer, decision, selected, in_parts=not coding)
+        elif self._delivery == "spool" and not coding and self._is_conditional(request):
+            answer = replace(answer, headers=merge_headers(headers, [("Accept-Ranges", "bytes")]))
+        if request.head_only and answer.body is job:
+            return replace(answer, body=b"", discarded=job)
+        return answer
+
+    def _tag(self, state: str, format_: Format, locale: str | None, zone: tzinfo | None) -> str:
+        """Return the entity tag of a document without a content coding."""
+        around = CURRENT.get(None)
+        settings = self._settings or (None if around is None else around.settings)
+        values = self._values or (None if settings is None else settings.values)
+        return entity_tag(state, self._columns, self._sheet_by, format_, values, locale, str(zone))
+
+    def _coding(self, format_: Format, request: Request, tag: str | None) -> str:
+        """Return the content coding: "gzip", none, or "coded" if a middleware may choose one.
+
+        Only for a document with a tag or a known length it matters what middlewares do.
+        """
+        matters = self._is_conditional(request) and (tag is not None or self._delivery == "spool")
+        in_part = matters and asks_for_part(request, Selected(etag=tag))
+        if (
             self._compress
             and format_.compressible
             and negotiation.accepts_gzip(request.coding)
+            and not in_part
             and not is_below(recodes)
-        )
-        locale = _locale(format_, request.language)
-        headers = self._response_headers(format_, gzip=gzip, locale=locale)
-        job = self._job(format_, gzip=gzip, locale=locale, zone=request.zone)
-        if request.head_only:
-            return Answer(self._status, headers, b"", discarded=job)
-        return Answer(self._status, headers, job)
+        ):
+            return "gzip"
+        if matters and negotiation.accepts_coding(request.coding):
+            return "coded" if is_below(codes_parts if in_part else compresses) else ""
+        return ""
+
+    def _conditions(self, request: Request, tag: str | None) -> Conditions | None:
+        """Return what a spooled document is compared with; None if all of it is to be sent."""
+        own = any(name.lower() == "etag" for name, _ in self._headers)
+        coded = self._delivery == "auto" and negotiation.accepts_coding(request.coding)
+        if request.method != "GET" or not self._is_conditional(request) or own:
+            return None
+        if tag is None:
+            # Nobody asked whether a middleware may compress it, in case it is spooled.
+            return None if coded else Conditions(request=request)
+        in_part = asks_for_part(request, Selected(etag=tag))
+        name = f"{tag} {request.mount}{request.path}?{request.query}"
+        return Conditions(request=request, etag=tag, name=name, in_part=in_part)
 
     def _response_headers(
         self, format_: Format, *, gzip: bool, locale: str | None
@@ -267,7 +353,7 @@ class Export(Application):
         defaults = [
             ("Content-Type", format_.media_type),
             ("Content-Disposition", _disposition(str(self._filename), format_.extension)),
-            *DEFAULT_HEADERS,
+            *(DEFAULT_HEADERS if self._etag is None else REVALIDATED_HEADERS),
             *([("Vary", ", ".join(varies))] if varies else []),
             *([("Content-Language", locale)] if locale else []),
         ]
@@ -277,10 +363,10 @@ class Export(Application):
     def _job(
         self,
         format_: Format,
-        *,
-        gzip: bool,
+        coding: str = "",
         locale: str | None = None,
         zone: tzinfo | None = None,
+        conditions: Conditions | None = None,
     ) -> Job:
         if self._used and any(
             hasattr(rows, name) for rows in open_sources(self._rows) for name in _ONCE
@@ -292,14 +378,23 @@ class Export(Application):
         self._used = True
         return Job(
             make=lambda bridge, quota: self._driver(
-                format_, bridge, quota, Gzip() if gzip else None, locale=locale, zone=zone
+                format_, bridge, quota, self._coder(coding, conditions), locale=locale, zone=zone
             ),
             on_done=self._on_done,
             settings=self._settings,
             limits=self._limits,
             delivery=self._delivery,
             self_terminating=format_.self_terminating,
+            conditions=conditions,
         )
+
+    def _coder(self, coding: str, conditions: Conditions | None) -> Coder | None:
+        """Return what changes or records the bytes that are sent."""
+        if coding == "gzip":
+            return Gzip()
+        if conditions is None or conditions.name is None or conditions.in_part:
+            return None
+        return None if self._delivery == "spool" else Recorder(conditions.name)
 
     def _driver(
         self,
@@ -326,7 +421,8 @@ class Export(Application):
                     "sheet_by": self._sheet_by,
                     "values": values,
                     "limits": limits,
-                    "flush_interval": FLUSH_INTERVAL,
+                    # Where a clock flushes rows, equal rows have unequal bytes.
+                    "flush_interval": inf if self._is_clockless else FLUSH_INTERVAL,
                 }
             ),
             gate=None if bridge is None else GATE,
@@ -335,7 +431,13 @@ class Export(Application):
             open_spool=None if quota is None else quota.spool,
             locale=locale,
             cancel=self._cancel,
+            steady=self._etag is not None,
         )
+
+    @property
+    def _is_clockless(self) -> bool:
+        """Whether its bytes do not depend on when its rows come."""
+        return self._etag is not None or self._delivery == "spool"
 
     def _entry(self, name: str) -> Entry:
         """Return this export as an entry of a bundle.
@@ -352,7 +454,7 @@ class Export(Application):
             varies=_languages(format_) is not None,
             rows=self._rows,
             make_job=lambda accepted, zone: self._job(
-                format_, gzip=False, locale=_locale(format_, accepted), zone=zone
+                format_, locale=_locale(format_, accepted), zone=zone
             ),
         )
 

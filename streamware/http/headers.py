@@ -23,6 +23,12 @@ DEFAULT_HEADERS: tuple[Header, ...] = (
     # A document that is made anew for each request cannot be resumed.
     ("Accept-Ranges", "none"),
 )
+REVALIDATED_HEADERS: tuple[Header, ...] = (
+    # A copy that is not stored could not be asked about.
+    ("Cache-Control", "private, no-cache"),
+    *DEFAULT_HEADERS[1:],
+)
+"""Those of a download that has an entity tag."""
 
 _STEM = "export"
 # File systems hold 255 bytes; browsers add " (1)" and ".crdownload" to what we send.

@@ -82,6 +82,12 @@ def accepts_gzip(header: str | None) -> bool:
     return max(named, default=codings.get("*", 0)) > 0
 
 
+def accepts_coding(header: str | None) -> bool:
+    """Return whether an `Accept-Encoding` header allows any content coding."""
+    codings = _weights(header or "")
+    return any(weight for name, weight in codings.items() if name not in ("", "identity"))
+
+
 def preferred_language(header: str | None, known: Container[str]) -> str | None:
     """Return the known language that an `Accept-Language` header prefers; None if it has none.
 

@@ -35,8 +35,9 @@ _PATIENCE = 1.0  # seconds that an event loop has to answer
 _MOST = 2000  # objects that are looked at on the way of a message
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-_outside: WeakKeyDictionary[object, bool] = WeakKeyDictionary()  # what `is_below` found
+_Question = Callable[[FrameType], bool]
+# What `is_below` found, for each of its questions.
+_outside: WeakKeyDictionary[object, dict[_Question, bool]] = WeakKeyDictionary()
 _sending: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task alive
 
 
@@ -188,11 +189,11 @@ def _is_filled(cell: CellType) -> bool:
     return True
 
 
-def is_below(is_meant: Callable[[FrameType], bool]) -> bool:
+def is_below(is_meant: _Question) -> bool:
     """Return whether one of the functions around this one is meant, also outside of relays.
 
     Looking there takes a millisecond for every 150 tasks, and gives the same for each request.  So
-    what was found is remembered: for one question only.
+    what was found is remembered.
     """
     relay: object = None
     for frame in _stack():
@@ -202,11 +203,12 @@ def is_below(is_meant: Callable[[FrameType], bool]) -> bool:
             relay = frame.f_locals["self"]
     if relay is None:
         return False
-    if relay not in _outside:
+    found = _outside.setdefault(relay, {})
+    if is_meant not in found:
         around = _tasks_around() - {id(asyncio.current_task())}
         tasks = [task for task in asyncio.all_tasks() if id(task) in around]
-        _outside[relay] = any(is_meant(frame) for task in tasks for frame in _frames(task))
-    return _outside[relay]
+        found[is_meant] = any(is_meant(frame) for task in tasks for frame in _frames(task))
+    return found[is_meant]
 
 
 def _tasks_around() -> set[int]:

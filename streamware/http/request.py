@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ _FIELDS = {
     "fetch_site": "sec-fetch-site",
 }
 """The header field behind each attribute that holds one."""
+_CONDITIONS = [name for name in _FIELDS if name.startswith(("if_", "range"))]
 _ENVIRON_KEYS = {name: "HTTP_" + field.upper().replace("-", "_") for name, field in _FIELDS.items()}
 _SCOPE_NAMES = {field.encode(): name for name, field in _FIELDS.items()}
 
@@ -70,7 +71,6 @@ class Request:
     coding: str | None = None
     language: str | None = None
     zone: tzinfo | None = None
-    # No answer depends on the ranges and validators yet.
     range: str | None = None
     if_range: str | None = None
     if_match: str | None = None
@@ -119,6 +119,11 @@ class Request:
             path=path.removeprefix(mount) if f"{path}/".startswith(f"{mount}/") else path,
             **fields,
         )
+
+    def unconditional(self) -> Self:
+        """Return the same request without conditions and ranges."""
+        cleared: dict[str, Any] = dict.fromkeys(_CONDITIONS)
+        return replace(self, **cleared)
 
     @property
     def head_only(self) -> bool:

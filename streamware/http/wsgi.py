@@ -35,10 +35,9 @@ from streamware.http.delivery import (
     refusal,
 )
 from streamware.http.disconnect import CLIENT_LEFT
-from streamware.http.headers import merge_headers
 from streamware.http.request import Request
 from streamware.http.sending import GRACE, Sending
-from streamware.http.spooled import Spooled
+from streamware.http.spooled import Content, Spooled
 from streamware.http.transport import silent_wsgi
 from streamware.http.watchdog import watchdog
 from streamware.locks import generation
@@ -98,7 +97,8 @@ def respond(
     body = Body(answer.body, environ.get(SCRATCH), environ.get(LATE_FAILURE), from_environ(environ))
     try:
         body.start(silent_wsgi(environ))
-        start_response(status_line(answer), merge_headers(answer.headers, body.headers()))
+        final = body.answer(answer)
+        start_response(status_line(final), final.headers)
     except BaseException as error:
         body.abort(error)
         if body.left and isinstance(error, _INTERRUPTED):
@@ -297,14 +297,20 @@ class Body(ContextIterator):
         if self.left:
             raise StateError("the client has left before the response was started")
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Return the headers that only a finished document has."""
-        return self._chunks.content.headers() if isinstance(self._chunks, Spooled) else []
+    def answer(self, whole: Answer) -> Answer:
+        """Return the answer: what only a finished document shows may make it another one.
+
+        Args:
+            whole: The answer with the whole document, made before that was started.
+        """
+        return self._chunks.content.answer(whole) if isinstance(self._chunks, Spooled) else whole
 
     def wrap(self, wrapper: Any) -> Iterable[bytes]:
         """Return a file on disk in the server's file wrapper (PEP 3333), or else this object."""
         chunks = self._chunks
         if wrapper is None or not isinstance(chunks, Spooled) or not chunks.content.spool.on_disk:
+            return self
+        if not chunks.content.is_whole:  # most wrappers send to the end of the file
             return self
         chunks.content.rewind()
         self._sent = True  # assumed: no server reports how much of a file it has sent
@@ -444,7 +450,8 @@ class Body(ContextIterator):
         document, quota = self._document, self._lease.quota
         document.receipt.delivery, document.receipt.delivery_reason = mode, reason
         if mode == "spool":
-            self._chunks = Spooled(document, quota.spool(), self._on_rows_closed)
+            content = Content(quota.spool(), self._job.conditions)
+            self._chunks = Spooled(document, content, self._on_rows_closed)
         elif mode == "buffer":
             self._chunks = Buffered(document, quota.ring(), self._on_producer_closed)
             self._on_holds(lambda hold: hold.share())

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -13,7 +14,8 @@ import streamware as sw
 from drive import async_driver, driver
 from fakes import Broken, Rows
 from oracle import storing
-from streamware.http.spooled import AsyncSpooled, Spooled
+from streamware.http.delivery import Answer
+from streamware.http.spooled import AsyncSpooled, Content, Spooled
 from streamware.scratch.ledger import Scratch
 
 WIDE = "x" * 1000
@@ -39,9 +41,13 @@ WHOLE = b"".join(sw.encode(wide(MANY), "csv"))
 DIGEST = base64.b64encode(hashlib.sha256(WHOLE).digest()).decode()
 
 
+def headers(chunks: Spooled | AsyncSpooled) -> dict[str, str]:
+    return dict(chunks.content.answer(Answer(HTTPStatus.OK, [], b"")).headers)
+
+
 def spooled(rows: Any, scratch: Scratch, finished: list[int] | None = None) -> Spooled:
     done = list[int]() if finished is None else finished
-    return Spooled(driver(rows, "csv"), scratch.spool(), lambda: done.append(1))
+    return Spooled(driver(rows, "csv"), Content(scratch.spool()), lambda: done.append(1))
 
 
 def test_the_rows_are_closed_before_the_first_chunk(scratch: Scratch) -> None:
@@ -57,7 +63,7 @@ def test_the_rows_are_closed_before_the_first_chunk(scratch: Scratch) -> None:
 def test_its_length_and_digest_are_known_then(scratch: Scratch) -> None:
     chunks = spooled(wide(MANY), scratch)
     next(chunks)
-    assert dict(chunks.content.headers()) == {
+    assert headers(chunks) == {
         "Content-Length": str(len(WHOLE)),
         "Repr-Digest": f"sha-256=:{DIGEST}:",
     }
@@ -100,7 +106,7 @@ def test_a_document_without_a_byte_is_complete(scratch: Scratch) -> None:
     chunks = spooled([], scratch)
     assert list(chunks) == []
     assert chunks.receipt.outcome == "complete"
-    assert dict(chunks.content.headers())["Content-Length"] == "0"
+    assert headers(chunks)["Content-Length"] == "0"
 
 
 def test_what_is_closed_while_it_is_spooled_does_not_pass_for_whole(scratch: Scratch) -> None:
@@ -110,7 +116,7 @@ def test_what_is_closed_while_it_is_spooled_does_not_pass_for_whole(scratch: Scr
         yield from wide(100)
 
     document = driver(rows(), "csv")
-    chunks = Spooled(document, scratch.spool(), lambda: None)
+    chunks = Spooled(document, Content(scratch.spool()), lambda: None)
     with pytest.raises(sw.StateError, match="is not complete: closed"):
         next(chunks)
     chunks.close()
@@ -123,7 +129,7 @@ def test_closed_before_it_began_it_closes_the_rows(scratch: Scratch) -> None:
 
 
 def aspooled(rows: Any, scratch: Scratch) -> AsyncSpooled:
-    return AsyncSpooled(async_driver(rows, "csv"), scratch.spool())
+    return AsyncSpooled(async_driver(rows, "csv"), Content(scratch.spool()))
 
 
 async def test_beside_a_loop_it_is_the_same(scratch: Scratch) -> None:
@@ -131,7 +137,7 @@ async def test_beside_a_loop_it_is_the_same(scratch: Scratch) -> None:
     chunks = aspooled(rows, scratch)
     first = await anext(chunks)
     assert (rows.pulled, rows.closed) == (MANY + 1, 1)
-    assert dict(chunks.content.headers())["Repr-Digest"] == f"sha-256=:{DIGEST}:"
+    assert headers(chunks)["Repr-Digest"] == f"sha-256=:{DIGEST}:"
     assert first + b"".join([chunk async for chunk in chunks]) == WHOLE
     await chunks.aclose()
     assert chunks.receipt.outcome == "complete"
@@ -155,7 +161,7 @@ async def test_beside_a_loop_what_is_closed_while_it_is_spooled_does_not_pass_fo
         yield from wide(100)
 
     document = async_driver(rows(), "csv")
-    chunks = AsyncSpooled(document, scratch.spool())
+    chunks = AsyncSpooled(document, Content(scratch.spool()))
     with pytest.raises(sw.StateError, match="is not complete: closed"):
         await anext(chunks)
     await chunks.aclose()

@@ -9,6 +9,7 @@ from streamware.formats.protocol import Format
 from streamware.http.application import Application
 from streamware.http.delivery import Delivery
 from streamware.http.export import Export
+from streamware.http.state import State
 from streamware.limits import Limits
 from streamware.model.columns import Column, Key
 from streamware.receipt import Receipt
@@ -35,6 +36,7 @@ class ExportOptions(TypedDict, total=False):
     compress: Literal["auto", "off"]
     cancel: Callable[[], object] | None
     on_done: Callable[[Receipt], object] | None
+    etag: State
     settings: Settings | None
 
 

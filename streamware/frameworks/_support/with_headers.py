@@ -35,14 +35,23 @@ class WithHeaders(Application):
 
     def _prepare_answer(self, request: Request) -> Answer:
         """Return the answer of `inner` with the status and headers, without opening rows."""
-        return self._changed(prepare_answer(self._inner, request))
+        return self._with_headers(prepare_answer(self._inner, self._asked(request)))
 
     async def _aprepare_answer(self, request: Request) -> Answer:
         """Return the same, beside an event loop."""
-        return self._changed(await aprepare_answer(self._inner, request))
+        return self._with_headers(await aprepare_answer(self._inner, self._asked(request)))
 
-    def _changed(self, answer: Answer) -> Answer:
-        if answer.status == HTTPStatus.NOT_ACCEPTABLE:
+    def _asked(self, request: Request) -> Request:
+        """Return the request; without conditions, if nothing but the download has this status."""
+        return request if self._status in (None, HTTPStatus.OK) else request.unconditional()
+
+    def _with_headers(self, answer: Answer) -> Answer:
+        if answer.status >= HTTPStatus.BAD_REQUEST:
             return answer
         headers = merge_headers(answer.headers, self._headers)
-        return replace(answer, status=self._status or answer.status, headers=headers)
+        given = None if answer.status in _OF_CONDITIONS else self._status
+        return replace(answer, status=given or answer.status, headers=headers)
+
+
+_OF_CONDITIONS = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED)
+"""The statuses that a request has by what its client has already."""
