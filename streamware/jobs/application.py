@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Action = Literal["status", "file", "cancel"]
+LinkKind = Literal["streamed", "signed"]
+"""Who sends the files: this application, or the store itself by signed links."""
 Authorize = Callable[[Any, Record, str], bool | Awaitable[bool]]
 """Says whether a request may do something with a job.
 
@@ -48,6 +50,8 @@ SIGNED_SECONDS: Final = 300.0
 """Seconds for which a signed link is valid; each click makes a new one."""
 
 _PATH = re.compile(r"/(?P<id>[A-Za-z0-9_-]{8,64})(?P<rest>/file|/cancel)?", re.ASCII)
+_STEP = r"(?:(?![/?#])[!-~])+"
+_MOUNTED = re.compile(rf"(?:https?://{_STEP}|(?=/))(?:/{_STEP})*/?")
 _ACTIONS: Final[Mapping[str | None, Action]] = {
     None: "status",
     "/file": "file",
@@ -67,7 +71,7 @@ class JobKeeper(Protocol):
 
     url: str
     store: Store
-    links: Literal["streamed", "signed"]
+    links: LinkKind
     authorize: Authorize | None
 
     def get(self, id: str, /) -> Record | None:  # noqa: A002 - the contract's name
@@ -155,7 +159,7 @@ def _is_async(authorize: Authorize) -> bool:
 
 def _find(jobs: JobKeeper, request: Request) -> Found | Answer:
     """Return what a request is about, or the answer if it is about nothing."""
-    mounted = urlsplit(jobs.url).path.rstrip("/")
+    mounted = urlsplit(jobs.url).path
     # A view that returns this application is asked for the whole path.
     inner = "" if _PATH.fullmatch(request.path) else mounted
     matched = _PATH.fullmatch(request.path.removeprefix(inner))
@@ -171,7 +175,7 @@ def _find(jobs: JobKeeper, request: Request) -> Found | Answer:
     record = jobs.get(matched["id"])
     if record is None:
         return _missing(request)
-    base = request.mount + inner if jobs.url.startswith("/") else jobs.url.rstrip("/")
+    base = request.mount + inner if jobs.url[:1] in ("", "/") else jobs.url
     return Found(record, "cancel" if request.method == "DELETE" else action, Links(base, record.id))
 
 
@@ -308,3 +312,33 @@ def _plain(code: HTTPStatus, headers: Iterable[Header]) -> Answer:
 def _whole(request: Request, code: HTTPStatus, headers: list[Header], body: bytes) -> Answer:
     answered = Answer(code, [*headers, ("Content-Length", str(len(body)))], body)
     return replace(answered, body=b"") if request.head_only else answered
+
+
+def check_url(url: object) -> str:
+    """Return where the jobs are mounted, without a slash at its end.
+
+    Raises:
+        TypeError, ValueError: It is neither a path nor the address of one.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"url= must be a str, not {type(url).__name__}")
+    if not _MOUNTED.fullmatch(url):
+        raise ValueError(
+            "url= must be a path such as '/exports', or an address such as"
+            f" 'https://example.org/exports', not {url!r}"
+        )
+    return url.rstrip("/")
+
+
+def check_authorize(authorize: Authorize | None) -> Authorize | None:
+    """Return it; raise TypeError if it cannot be called."""
+    if not (authorize is None or callable(authorize)):
+        raise TypeError(f"authorize= must be callable, not {type(authorize).__name__}")
+    return authorize
+
+
+def check_links(links: LinkKind) -> LinkKind:
+    """Return it; raise ValueError if it is neither of both."""
+    if links not in ("streamed", "signed"):
+        raise ValueError(f"links= must be 'streamed' or 'signed', not {links!r}")
+    return links

@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from math import inf
@@ -17,7 +17,19 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from weakref import ref
 
+from streamware.errors import Refused
 from streamware.formats.registry import lookup
+from streamware.http.application import Application
+from streamware.http.disconnect import Receive, Scope, Send
+from streamware.jobs.answered import Answered
+from streamware.jobs.application import (
+    Authorize,
+    JobApplication,
+    LinkKind,
+    check_authorize,
+    check_links,
+    check_url,
+)
 from streamware.jobs.control import Control, Stop
 from streamware.jobs.definitions import (
     Define,
@@ -29,6 +41,7 @@ from streamware.jobs.definitions import (
 from streamware.jobs.record import ENDED, JobState, Record
 from streamware.jobs.run import Workshop, run, take
 from streamware.jobs.runner import Runner
+from streamware.jobs.started import Started
 from streamware.jobs.sweep import Swept, sweep, take_up
 from streamware.locks import fork_safe
 from streamware.stores.opening import local_path, open_store
@@ -41,6 +54,8 @@ logger = logging.getLogger("streamware")
 LEASE: Final = 60.0
 """Seconds after which a job is taken again whose worker was not heard of."""
 ATTEMPTS: Final = 3
+SMALL: Final = 50_000
+"""Rows below which `answer` sends a download at once: a second's work, or less."""
 WEEK: Final = timedelta(days=7)
 DATABASE: Final = ".jobs.sqlite3"
 """The file of the records in a folder; files whose names begin with a dot are not listed there."""
@@ -69,6 +84,14 @@ class Jobs:
         max_open: How many jobs an owner may have that have not ended.
         lease: Seconds after which a job is taken again whose worker was not heard of.
         attempts: How many times a job is taken, before it fails because its workers were lost.
+        url: Where `wsgi` or `asgi` is mounted: a path below the root of the application, or a whole
+            address.
+        authorize: Is called for each request with the WSGI environ or the ASGI scope (in Django,
+            with its request), the record, and "status", "file" or "cancel", and says whether that
+            is allowed.  Under ASGI it may be a coroutine function.  By default everybody may who
+            has the link, which cannot be guessed.
+        links: "streamed": files are sent from the store by this application.  "signed": each click
+            leads to an address of the store that is valid for five minutes, if it has such.
 
     Raises:
         TypeError, ValueError, ImportError: An argument is wrong, or an extra is missing.
@@ -85,10 +108,16 @@ class Jobs:
         max_open: int | None = None,
         lease: float = LEASE,
         attempts: int = ATTEMPTS,
+        url: str = "/exports",
+        authorize: Authorize | None = None,
+        links: LinkKind = "streamed",
     ) -> None:
         _check(submit, expires, dedupe)
         _check_numbers(max_open=max_open, attempts=attempts, lease=lease)
         self.store = open_store(store)  # where the files go
+        self.url = check_url(url)  # where `wsgi` or `asgi` is mounted
+        self.authorize = check_authorize(authorize)  # says who may do what
+        self.links = check_links(links)  # who sends the files
         self._definitions = Definitions()  # what makes the exports
         self._records = _records(store, records)  # what is known of the jobs
         self._shop = Workshop(  # what a run needs
@@ -189,6 +218,72 @@ class Jobs:
         if kept.id != new.id:
             return kept
         return self._hand_out(kept)
+
+    def start(
+        self,
+        name: str,
+        /,
+        *,
+        by: object = None,
+        format: str | None = None,  # noqa: A002 - the contract's name
+        **arguments: Any,
+    ) -> Application:
+        """Create a job, and return what a view answers with: where its status is.
+
+        A browser is sent to the page of the job.  Other clients get a 202 with `Location` and
+        `Retry-After`; one that would rather wait (`Prefer: wait=5`) gets the file, if it is done by
+        then.  An owner with too many open jobs gets a 429.
+
+        Args:
+            name: That of the definition.
+            by: The owner.
+            format: One of the formats that the export offers; by default its first one.
+            **arguments: As for `create`.
+
+        Raises:
+            LookupError, TypeError, ValueError, StateError: As `create` does.
+        """
+        try:
+            return Started(self, self.create(name, by=by, format=format, **arguments))
+        except Refused as error:
+            return Started(self, error)
+
+    def answer(
+        self, name: str, /, *, direct_below: int = SMALL, by: object = None, **arguments: Any
+    ) -> Application:
+        """Return what a view answers with: the download itself if it is small, else as `start`.
+
+        Either way the client chooses the format, as for an `Export`.  A job is created when the
+        request is answered.
+
+        Args:
+            name: That of the definition.
+            direct_below: Fewer rows are sent at once, if the rows say how many there are: a list,
+                or a source that knows its `total`.
+            by: The owner.
+            **arguments: As for `create`.
+
+        Raises:
+            LookupError, TypeError, ValueError: As `create` does.
+        """
+
+        def create(chosen: str | None) -> Record:
+            return self.create(name, by=by, format=chosen, **arguments)
+
+        return Answered(self, self.export(name, by=by, **arguments), direct_below, create)
+
+    @property
+    def wsgi(self) -> Callable[..., Iterable[bytes]]:
+        """A WSGI application with the status, the file and the cancelling of each job.
+
+        It is mounted where `url` says, or returned from a view of Flask for all paths below.
+        """
+        return JobApplication(self).wsgi
+
+    @property
+    def asgi(self) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
+        """The same as an ASGI application."""
+        return JobApplication(self).asgi
 
     def get(self, id: str) -> Record | None:  # noqa: A002 - the contract's name
         """Return what is known of a job; None if there is no such job.

@@ -42,4 +42,4 @@ def mounted(request: Request, url: str) -> str:
         request: The one that is answered.
         url: Where they are mounted: a path below the root of the application, or a whole address.
     """
-    return request.root + url if url.startswith("/") else url
+    return request.root + url if url[:1] in ("", "/") else url

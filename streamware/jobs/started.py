@@ -87,7 +87,7 @@ class Started(Application):
             return see(links.status, own[1:])
         preferred = preferences(request.prefer)
         if self._record.state is JobState.DONE and wait_seconds(preferred):
-            applied = ("Preference-Applied", f"wait={preferred['wait']}")
+            applied = ("Preference-Applied", f"wait={wait_seconds(preferred)}")
             sent = send_file(self._jobs, _of_file(request), self._record)
             return _with(sent, [*own[1:], ("Content-Location", links.file), applied])
         code = 500 if self._record.state is JobState.FAILED else 202

@@ -7,7 +7,12 @@ import pytest
 
 from fakes import Get, asgi_get, wsgi_get
 from jobs.kept import DATA, DIGEST, ID, OTHER, PAGE, Client, Kept, job
-from streamware.jobs.application import JobApplication
+from streamware.jobs.application import (
+    JobApplication,
+    check_authorize,
+    check_links,
+    check_url,
+)
 from streamware.jobs.record import JobState, Record
 
 
@@ -223,3 +228,38 @@ def test_below_the_mount_point_links_are_right(get: Get, kept: Kept) -> None:
     kept.url = "https://example.org/exports"
     named = json.loads(Client(get, app, "")(f"/exports/{ID}").body)
     assert named["links"]["status"] == f"https://example.org/exports/{ID}"
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("/exports", "/exports"),
+        ("/a/b/", "/a/b"),
+        ("/", ""),
+        ("https://example.org/exports/", "https://example.org/exports"),
+        ("https://example.org:8443", "https://example.org:8443"),
+    ],
+)
+def test_a_mount_point_has_no_slash_at_its_end(url: str, kept: str) -> None:
+    assert check_url(url) == kept
+
+
+@pytest.mark.parametrize("url", ["", "exports", "//x", "/a b", "/a?b", "/ä", "ftp://x/y", "/a\r\nb"])
+def test_what_is_no_mount_point_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="url= must be a path"):
+        check_url(url)
+
+
+def test_wrong_options_are_refused() -> None:
+    with pytest.raises(TypeError, match="authorize= must be callable"):
+        check_authorize(3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="links= must be 'streamed' or 'signed'"):
+        check_links("public")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="url= must be a str"):
+        check_url(None)
+
+
+def test_at_the_root_addresses_have_one_slash(get: Get, kept: Kept) -> None:
+    kept.url = check_url("/")
+    status = json.loads(Client(get, JobApplication(kept), "")(f"/{ID}").body)
+    assert status["links"]["status"] == f"/{ID}"
