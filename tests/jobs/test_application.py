@@ -244,7 +244,9 @@ def test_a_mount_point_has_no_slash_at_its_end(url: str, kept: str) -> None:
     assert check_url(url) == kept
 
 
-@pytest.mark.parametrize("url", ["", "exports", "//x", "/a b", "/a?b", "/ä", "ftp://x/y", "/a\r\nb"])
+@pytest.mark.parametrize(
+    "url", ["", "exports", "//x", "/a b", "/a?b", "/ä", "ftp://x/y", "/a\r\nb"]
+)
 def test_what_is_no_mount_point_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="url= must be a path"):
         check_url(url)
