@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from streamware.jobs.record import JobState
 from streamware.jobs.started import Started
 
 httpx = pytest.importorskip("httpx")
+if find_spec("django"):
+    import django_site  # it configures Django, before another test does
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def flask_view_site(kept: Kept) -> Any:
     return app
 
 
-def django_site(kept: Kept) -> Any:
+def synchronous_django_site(kept: Kept) -> Any:
     pytest.importorskip("django")
     from django.core.handlers.wsgi import WSGIHandler
 
@@ -109,16 +112,18 @@ def urls(kept: Kept) -> None:
     from django.urls import clear_url_caches, include, path
     from django.views.decorators.csrf import csrf_exempt
 
-    from django_site import Urls
     from streamware.frameworks.django import ExportResponse
     from streamware.frameworks.django_jobs import job_urls
 
     view = csrf_exempt(lambda request: ExportResponse(request, started(kept)))
-    Urls.urlpatterns[:] = [path("orders", view), path("exports/", include(job_urls(kept)))]
+    django_site.Urls.urlpatterns[:] = [
+        path("orders", view),
+        path("exports/", include(job_urls(kept))),
+    ]
     clear_url_caches()
 
 
-WSGI = [flask_site, flask_view_site, django_site]
+WSGI = [flask_site, flask_view_site, synchronous_django_site]
 ASGI = [starlette_site, fastapi_site, fastapi_router_site, async_django_site]
 
 
@@ -228,7 +233,7 @@ async def test_who_waits_gets_the_file(
     assert reply.headers["preference-applied"] == "wait=10"
 
 
-@pytest.mark.parametrize("make", [django_site, async_django_site], indirect=True)
+@pytest.mark.parametrize("make", [synchronous_django_site, async_django_site], indirect=True)
 async def test_in_django_permission_is_asked_with_its_request(site: Site, kept: Kept) -> None:
     seen: list[str] = []
 
