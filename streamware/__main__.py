@@ -9,13 +9,14 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from importlib import import_module
 from types import FrameType
 from typing import TypeAlias
 
 from streamware import __version__, kernel
+from streamware.errors import StateError
 from streamware.jobs.jobs import Jobs
 from streamware.scratch.directory import ScratchDirectory
 from streamware.scratch.process_directory import reap
@@ -87,23 +88,33 @@ def _reap(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    jobs = _jobs(options.jobs)
-    if jobs is None:
-        return 1
-    swept = jobs.sweep(run_here=False)
-    jobs.close()
-    counts = (f"{getattr(swept, field.name)} {field.name}" for field in fields(swept))
-    print(", ".join(counts))
-    return 0
+    def sweep(jobs: Jobs) -> str:
+        swept = jobs.sweep(run_here=False)
+        return ", ".join(f"{getattr(swept, field.name)} {field.name}" for field in fields(swept))
+
+    return _look_after(options.jobs, sweep)
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    jobs = _jobs(options.jobs)
+    def migrate(jobs: Jobs) -> str:
+        added = jobs.migrate()
+        return f"added {', '.join(added)}" if added else "the records are up to date"
+
+    return _look_after(options.jobs, migrate)
+
+
+def _look_after(place: str, action: Callable[[Jobs], str]) -> int:
+    """Do something with the jobs of an application, and print what it says."""
+    jobs = _jobs(place)
     if jobs is None:
         return 1
-    added = jobs.migrate()
-    jobs.close()
-    print(f"added {', '.join(added)}" if added else "the records are up to date")
+    try:
+        print(action(jobs))
+    except StateError as error:  # another layout
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        jobs.close()
     return 0
 
 

@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,58 @@ def test_the_command_line_reaps(folder: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("removed 2 directories, 2 files, 1,200 bytes")
+
+
+@pytest.fixture
+def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module with jobs, which is in the current directory; its folder of exports."""
+    (tmp_path / "their_exports.py").write_text(
+        "import streamware as sw\n"
+        "jobs = sw.Jobs('exports')\n"
+        "jobs.define('orders')(lambda: sw.Export([(1,)]))\n"
+        "other = 7\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "their_exports", raising=False)
+    return tmp_path / "exports"
+
+
+def test_jobs_sweep_says_what_it_did(application: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["jobs", "sweep", "their_exports:jobs"]) == 0
+    said = capsys.readouterr().out
+    assert said == "0 resubmitted, 0 ended, 0 expired, 0 forgotten, 0 objects, 0 files\n"
+    assert (application / ".jobs.sqlite3").exists()
+
+
+def test_jobs_migrate_adds_what_is_missing(
+    application: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["jobs", "migrate", "their_exports"]) == 0
+    assert capsys.readouterr().out == "added streamware_jobs, streamware_jobs_layout\n"
+    with sqlite3.connect(application / ".jobs.sqlite3") as database:
+        database.execute("ALTER TABLE streamware_jobs DROP COLUMN total")
+    database.close()
+    assert main(["jobs", "sweep", "their_exports"]) == 1
+    assert "run `python -m streamware jobs migrate" in capsys.readouterr().err
+    assert main(["jobs", "migrate", "their_exports"]) == 0
+    assert main(["jobs", "migrate", "their_exports"]) == 0
+    assert capsys.readouterr().out == "added total\nthe records are up to date\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("their_exports:other", "their_exports:other is no sw.Jobs, but a int"),
+        ("their_exports:nothing", "their_exports:nothing cannot be imported"),
+        ("nowhere:jobs", "nowhere:jobs cannot be imported"),
+        (":", ": cannot be imported"),
+    ],
+)
+@pytest.mark.usefixtures("application")
+def test_a_place_without_jobs_is_explained(
+    place: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["jobs", "sweep", place]) == 1
+    assert capsys.readouterr().err.startswith(said)

@@ -1,6 +1,7 @@
 """Jobs: created, run, cancelled, found again."""
 
 import json
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -334,3 +335,35 @@ def test_a_record_is_read_as_it_was_written(make: Make) -> None:
     arguments = {"count": 2**70}
     created = jobs.create("orders", **given)
     assert created.arguments == arguments == json.loads(json.dumps(arguments))
+
+
+@pytest.mark.slow
+def test_progress_is_at_most_two_seconds_old(make: Make) -> None:
+    done = Event()
+
+    def rows() -> Iterator[Any]:
+        for number in range(10**6):
+            if done.is_set():
+                return
+            yield (number,)
+            sleep(0.001)
+
+    jobs = make(submit=None, lease=60.0)
+    jobs.define("slow")(lambda: sw.Export(rows, columns=["n"], formats=("csv",)))
+    created = jobs.create("slow")
+    sleep(2.5)
+    record = jobs.get(created.id)
+    done.set()
+    assert record is not None
+    assert record.heartbeat is not None
+    assert time() - record.heartbeat < 2
+    assert record.rows > 0
+    assert ended(jobs, created.id).state is JobState.DONE
+
+
+def test_without_sqlalchemy_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "streamware.jobs.records", None)
+    with pytest.raises(ImportError, match=r"pip install 'streamware-exports\[jobs\]'"):
+        sw.Jobs(tmp_path)
