@@ -213,12 +213,13 @@ time.sleep(5)
     jobs.define("slow")(lambda: sw.Export([(1,)], columns=["n"]))
     jobs.get("12345678")  # the first use; nobody asks for that job
     quiet = sw.Jobs(tmp_path, submit=lambda _: None)
+    record = quiet.get(id_)
     for _ in range(100):
-        record = quiet.get(id_)
-        assert record is not None
-        if not record.is_open:
+        if record is not None and not record.is_open:
             break
         sleep(0.05)
+        record = quiet.get(id_)
     jobs.close()
     quiet.close()
+    assert record is not None
     assert (record.state, record.attempt) == ("done", 2)
