@@ -20,12 +20,13 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
-from streamware.http import asgi, wsgi
+from streamware.http import asgi, negotiation, wsgi
 from streamware.http.application import Application
+from streamware.http.coding import codes_parts
 from streamware.http.delivery import Answer
 from streamware.http.disconnect import Receive, Scope, Send
 from streamware.http.headers import DEFAULT_HEADERS, Header
-from streamware.http.negotiation import media_ranges
+from streamware.http.relay import is_below
 from streamware.http.request import Request
 from streamware.jobs import file, page, status, words
 from streamware.jobs.links import Links
@@ -112,6 +113,7 @@ class JobApplication(Application):
 
     def _prepare_answer(self, request: Request) -> Answer:
         """Return the answer to one request; it blocks for the records and the store."""
+        request = _uncoded(request)
         found = _find(self._jobs, request)
         if isinstance(found, Answer):
             return found
@@ -125,6 +127,7 @@ class JobApplication(Application):
     async def _aprepare_answer(self, request: Request) -> Answer:
         """Return the answer to one request; threads wait for the records and the store."""
         jobs = self._jobs
+        request = _uncoded(request)  # here, where the middlewares are around
         if jobs.authorize is None or not _is_async(jobs.authorize):
             return await asyncio.to_thread(self._prepare_answer, request)
         found = await asyncio.to_thread(_find, jobs, request)
@@ -149,6 +152,16 @@ class Found:
     record: Record
     action: Action
     links: Links
+
+
+def _uncoded(request: Request) -> Request:
+    """Return the request for all of a file, if a middleware around would compress a part of it.
+
+    A client that puts such a part behind what it has would have neither.
+    """
+    if request.range is None or not negotiation.accepts_coding(request.coding):
+        return request
+    return replace(request, range=None) if is_below(codes_parts) else request
 
 
 def _is_async(authorize: Authorize) -> bool:
@@ -271,7 +284,7 @@ def _bare(host: str) -> str:
 
 def wants_page(request: Request) -> bool:
     """Return whether a client prefers a page to JSON, as browsers do."""
-    ranges = media_ranges(request.accept or "")
+    ranges = negotiation.media_ranges(request.accept or "")
     return ranges.get("text/html", 0.0) > ranges.get("application/json", 0.0)
 
 

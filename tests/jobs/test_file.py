@@ -142,3 +142,26 @@ def test_a_store_that_fails_late_breaks_the_transfer(client: Client, kept: Kept)
     reply = client(f"/{ID}/file")
     assert isinstance(reply.error, ConnectionError)
     assert len(reply.body) < len(DATA)
+
+
+class Compressing:
+    """A middleware that compresses whatever passes, for clients that take it; it only pretends."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def wsgi(self, environ: Any, start_response: Any) -> Any:
+        return self._app.wsgi(environ, start_response)
+
+    async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app.asgi(scope, receive, send)
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 200), ("identity", 206)])
+def test_no_part_is_sent_through_what_would_compress_it(
+    get: Get, kept: Kept, coding: str, status: int
+) -> None:
+    kept.finish()
+    client = Client(get, Compressing(JobApplication(kept)))
+    reply = client(f"/{ID}/file", range="bytes=5-", accept_encoding=coding)
+    assert reply.status == status
