@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import streamware as sw
 from fakes import Broken, Get, Reply, Rows, asgi_get, wsgi_get
@@ -280,3 +283,23 @@ def test_a_slow_source_changes_no_byte(
     monkeypatch.setattr("streamware.engine.driver.monotonic", lambda: float(next(clock)))
     monkeypatch.setattr("streamware.rows.batching.monotonic", lambda: float(next(clock)))
     assert get(called).body == quick
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 10**12), st.text(max_size=40)), min_size=1, max_size=80),
+    st.integers(1, 40),
+    st.sampled_from(["csv", "json", "xlsx", "ods"]),
+)
+def test_the_batches_of_a_table_change_no_byte(
+    cells: list[tuple[int, str]], size: int, format_: str
+) -> None:
+    table = pa.table({"id": [row[0] for row in cells], "text": [row[1] for row in cells]})
+
+    def batches() -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(table.schema, table.to_batches(size))
+
+    sources: list[Any] = [batches, lambda: table]
+    bodies = {wsgi_get(export(source, format=format_).wsgi).body for source in sources}
+    bodies.add(asgi_get(export(lambda: list(cells), format=format_).asgi).body)
+    assert len(bodies) == 1
