@@ -61,16 +61,18 @@ class Control:
         records: The records.
         record: The job, as it was taken.
         lease: Seconds of the lease.
+        expires: Seconds for which the record of a cancelled job is kept.
 
     Attributes:
         reason: Why it is to end; None if it is not.
     """
 
-    def __init__(self, records: Records, record: Record, lease: float) -> None:
+    def __init__(self, records: Records, record: Record, lease: float, expires: float) -> None:
         self.reason: Stop | None = None  # why it is to end
         self._records = records  # where the lease is
         self._record = record  # as it was taken
         self._lease = lease  # seconds
+        self._expires = expires  # seconds, for a cancelled job
         self._pause = min(BEAT, lease / 4)  # seconds between two heartbeats
         self._renewed = monotonic()  # when the lease was renewed
         self._total: int | None = None  # rows that the source expects
@@ -138,13 +140,15 @@ class Control:
                 elif self._document is not None:
                     self._document.interrupt()  # again: it may have been between two pulls
                 if self.reason is Stop.CANCELLED and not self._over.wait(_GRACE):
-                    self._records.move(
-                        replace(self._record, state=JobState.CANCELLING),
-                        JobState.CANCELLED,
-                        ended=time(),
-                    )
+                    self._give_up()
             except Exception as error:  # noqa: BLE001 - it goes on when the database is back
                 logger.warning("the lease of job %s cannot be renewed: %r", self._record.id, error)
+
+    def _give_up(self) -> None:
+        """Record that a cancelled job has ended, although its run is blocked still."""
+        now = time()
+        cancelling = replace(self._record, state=JobState.CANCELLING)
+        self._records.move(cancelling, JobState.CANCELLED, ended=now, expires=now + self._expires)
 
     def _renew(self) -> None:
         """Renew the lease and write the progress; stop the run if it is no longer ours."""

@@ -332,7 +332,7 @@ class Jobs:
         """
         record = take(self._shop, id) if self.get(id) is not None else None
         if record is not None:
-            control = Control(self._records, record, self._shop.lease)
+            control = Control(self._records, record, self._shop.lease, self._shop.expires)
             with self._lock:
                 self._running.append(control)
             try:

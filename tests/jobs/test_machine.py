@@ -99,7 +99,12 @@ class Machine(RuleBasedStateMachine):
         held, path = self.held[worker], self.objects[worker]
         if held is None or path is None:
             return
-        finish(self.shop, held, Control(self.records, held, LEASE), {"object": path, "size": 1})
+        finish(
+            self.shop,
+            held,
+            Control(self.records, held, LEASE, EXPIRES),
+            {"object": path, "size": 1},
+        )
         if (found := self.record) is not None and found.state is JobState.DONE:
             self.done.append(str(found.object))
         self.free(worker)
@@ -108,7 +113,7 @@ class Machine(RuleBasedStateMachine):
     def give_back(self, worker: int) -> None:
         held = self.held[worker]
         if held is not None and self.objects[worker] is None:
-            control = Control(self.records, held, LEASE)
+            control = Control(self.records, held, LEASE, EXPIRES)
             control.reason = Stop.CLOSING
             end_stopped(self.shop, held, control)
             self.free(worker)

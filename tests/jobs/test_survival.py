@@ -196,6 +196,9 @@ def test_a_slow_store_does_not_keep_a_job_from_being_cancelled(make: Make) -> No
             sleep(0.02)
         free.set()
         running.join()
+    record = jobs.get(job.id)
+    assert record is not None
+    assert record.expires is not None
     assert files(jobs) == []
 
 
