@@ -11,6 +11,7 @@ Whoever may not see a job gets the same 404 as for one that does not exist.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -47,10 +48,14 @@ It is given the environ or the scope (in Django, its request), the record, and t
 
 RETRY_AFTER: Final = 2
 """Seconds after which a status is worth another look."""
+FAILED_AFTER: Final = 30
+"""Seconds after which a store that failed is worth another try."""
 SIGNED_SECONDS: Final = 300.0
 """Seconds for which a signed link is valid; each click makes a new one."""
 
 _PATH = re.compile(r"/(?P<id>[A-Za-z0-9_-]{8,64})(?P<rest>/file|/cancel)?", re.ASCII)
+logger = logging.getLogger("streamware")
+
 _STEP = r"(?:(?![/?#])[!-~])+"
 _MOUNTED = re.compile(rf"(?:https?://{_STEP}|(?=/))(?:/{_STEP})*/?")
 _ACTIONS: Final[Mapping[str | None, Action]] = {
@@ -238,11 +243,21 @@ def send_file(jobs: JobKeeper, request: Request, record: Record) -> Answer:
     if record.state is not JobState.DONE:
         retry = [("Retry-After", str(RETRY_AFTER))] if record.is_open else []
         return _nothing(request, HTTPStatus.CONFLICT, "conflict", retry)
-    if jobs.links == "signed" and not request.head_only and record.object is not None:
-        signed = jobs.store.signed_url(record.object, SIGNED_SECONDS)
-        if signed is not None:
-            return _plain(HTTPStatus.SEE_OTHER, [("Location", signed)])
-    return file.answer(request, record, jobs.store) or _nothing(request, HTTPStatus.GONE, "gone")
+    try:
+        sent = _signed(jobs, request, record) or file.answer(request, record, jobs.store)
+    except OSError as error:
+        logger.warning("the file of job %s cannot be sent: %s", record.id, error)
+        retry = [("Retry-After", str(FAILED_AFTER))]
+        return _nothing(request, HTTPStatus.SERVICE_UNAVAILABLE, "down", retry)
+    return sent or _nothing(request, HTTPStatus.GONE, "gone")
+
+
+def _signed(jobs: JobKeeper, request: Request, record: Record) -> Answer | None:
+    """Return the answer that leads to an address of the store; None if the file is sent by us."""
+    if jobs.links != "signed" or request.head_only or record.object is None:
+        return None
+    signed = jobs.store.signed_url(record.object, SIGNED_SECONDS)
+    return None if signed is None else _plain(HTTPStatus.SEE_OTHER, [("Location", signed)])
 
 
 def _cancel(jobs: JobKeeper, request: Request, found: Found) -> Answer:

@@ -118,6 +118,25 @@ def test_a_store_without_addresses_sends_the_file_itself(client: Client, kept: K
     assert client(f"/{ID}/file").body == DATA
 
 
+@pytest.mark.parametrize("links", ["streamed", "signed"])
+def test_a_store_that_cannot_be_reached_is_worth_another_try(
+    client: Client, kept: Kept, links: Any
+) -> None:
+    kept.finish()
+
+    class Down:
+        def __getattr__(self, name: str) -> Any:
+            def fail(*_: Any) -> None:
+                raise ConnectionError("the store cannot be reached")
+
+            return fail
+
+    kept.store, kept.links = Down(), links
+    for accept in (None, PAGE):
+        reply = client(f"/{ID}/file", accept=accept)
+        assert (reply.status, reply.headers["retry-after"]) == (503, "30")
+
+
 def test_a_client_that_leaves_stops_the_reading(get: Get, kept: Kept) -> None:
     kept.finish()
     app = Client(get, JobApplication(kept))

@@ -154,7 +154,7 @@ def test_the_policy_allows_the_script_and_the_style_of_the_page_alone() -> None:
 
 def test_a_notice_says_why_there_is_nothing() -> None:
     for words in (ENGLISH, GERMAN):
-        for kind in ("missing", "conflict", "forbidden", "gone"):
+        for kind in ("missing", "conflict", "forbidden", "down", "gone"):
             assert words.labels[f"{kind} text"] in Read(pages.notice(words, kind)).text
 
 
