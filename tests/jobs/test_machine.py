@@ -135,6 +135,8 @@ class Machine(RuleBasedStateMachine):
     def nothing_is_left_when_all_is_over(self) -> None:
         self.sweep()
         found = self.record
+        if found is not None and found.is_open:  # an attempt may still run, as far as one can know
+            return
         named = [] if found is None or found.object is None else [found.object]
         assert [each.path for each in self.shop.store.list()] == named
 
