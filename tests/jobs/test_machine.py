@@ -66,9 +66,14 @@ class Machine(RuleBasedStateMachine):
 
     workers = st.integers(0, 1)
 
-    @rule(seconds=st.sampled_from([0.5, 5.0, 11.0, 1001.0, -3.0, -500.0]))
+    @rule(seconds=st.sampled_from([11.0, 0.5, 5.0, 11.5, 1001.0, -3.0, -500.0]))
     def jump(self, seconds: float) -> None:
         self.clock.now += seconds
+
+    @rule(worker=workers)
+    def take_after_the_lease(self, worker: int) -> None:
+        self.clock.now += LEASE + 1
+        self.take(worker)
 
     @rule(worker=workers)
     def take(self, worker: int) -> None:
@@ -81,9 +86,10 @@ class Machine(RuleBasedStateMachine):
         if held is not None:
             self.records.note(held, [JobState.RUNNING], lease=self.clock.now + LEASE, rows=1)
 
-    @rule(worker=workers)
-    def die(self, worker: int) -> None:
-        self.free(worker)
+    @rule(worker=workers, is_struck=st.sampled_from([False, False, False, True]))
+    def die(self, worker: int, is_struck: bool) -> None:
+        if is_struck:
+            self.free(worker)
 
     @rule(worker=workers)
     def publish(self, worker: int) -> None:
@@ -118,8 +124,10 @@ class Machine(RuleBasedStateMachine):
             end_stopped(self.shop, held, control)
             self.free(worker)
 
-    @rule()
-    def cancel(self) -> None:
+    @rule(is_wanted=st.sampled_from([True, True, False]))
+    def cancel(self, is_wanted: bool) -> None:
+        if is_wanted:
+            return
         found = self.record
         if found is not None and found.state is JobState.RUNNING:
             self.records.move(found, JobState.CANCELLING)
@@ -156,6 +164,6 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestMachine.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 
 pytestmark = pytest.mark.slow
