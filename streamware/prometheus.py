@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: exports, rows and scratch files.
+"""Metrics for Prometheus: exports, rows, scratch files and jobs.
 
 `docs/metrics.md` lists them.  This module needs prometheus_client, which the extra `prometheus`
 installs.
@@ -6,9 +6,12 @@ installs.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from time import time
+from typing import TYPE_CHECKING
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -20,8 +23,15 @@ except ModuleNotFoundError as missing:
         name=missing.name,
     ) from missing
 
+from streamware.jobs.jobs import Jobs
+from streamware.jobs.record import JobState, Record
 from streamware.receipt import Receipt
 from streamware.scratch.pool import scratch_pools
+
+if TYPE_CHECKING:
+    from streamware.jobs.records import Count, Records
+
+logger = logging.getLogger("streamware")
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 _BYTES = (0, *(2**exponent for exponent in range(20, 38, 2)))  # 1 MiB to 64 GiB
@@ -119,6 +129,105 @@ class Metrics:
             self._peak.labels(*_labels(receipt)).observe(receipt.scratch_peak_bytes)
 
 
+class JobMetrics:
+    """Counts the jobs that this process runs, and asks for the states of all when Prometheus does.
+
+    A scrape is one query of the database.  If that fails, the log says so and the metrics that are
+    read from it are missing; they are missing in prometheus_client's multiprocess mode, too.
+
+    Args:
+        *jobs: The jobs of the application.  Those with the same database are counted once.
+        registry: Where the metrics are registered; by default prometheus_client's own.
+
+    Raises:
+        ValueError: The registry has these metrics already.
+    """
+
+    def __init__(self, *jobs: Jobs, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or REGISTRY
+        # What a person waits before their job is begun
+        self._queued = Histogram(
+            "streamware_jobs_queued_seconds",
+            "From the creation of a job until it is taken for the first time",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        # How long workers are busy with one, by how it went
+        self._ran = Histogram(
+            "streamware_jobs_running_seconds",
+            "From the taking of a job until it has ended or is given back",
+            ["state"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        # Workers that were not heard of in time
+        self._lost = _counter(
+            registry, "jobs_lost_leases", "Jobs taken from a worker whose lease was over"
+        )
+        all_records = [each._records for each in jobs]  # noqa: SLF001 - private to users, not to us
+        for records in all_records:
+            records.watch(self._moved)
+        registry.register(_JobCollector(all_records))
+
+    def _moved(self, record: Record, to: JobState, lost: bool) -> None:
+        """Count a change of state that this process has made."""
+        if lost:  # for how long its worker was busy with it, nobody knows
+            self._lost.inc()
+        elif to is JobState.RUNNING:
+            if record.attempt == 0:
+                self._queued.observe(max(0.0, time() - record.created))
+        elif record.started is not None and _has_run(record.state, to):
+            self._ran.labels(to.value).observe(max(0.0, time() - record.started))
+
+
+def _has_run(state: JobState, to: JobState) -> bool:
+    """Return whether a run is over by a change from one state to another."""
+    return state in (JobState.RUNNING, JobState.CANCELLING) and to is not JobState.CANCELLING
+
+
+class _JobCollector:
+    """A collector of what databases of records say.
+
+    Args:
+        records: The databases, any of them several times.
+    """
+
+    def __init__(self, records: Iterable[Records]) -> None:
+        self._records = list(records)
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that registration asks nothing."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield sums over all databases; nothing if one cannot be asked."""
+        try:
+            found = {records.space: records.counts() for records in self._records}
+        except Exception as error:  # noqa: BLE001 - of any driver; the other metrics are wanted still
+            logger.warning("the records of jobs cannot be counted: %r", error)
+            return
+        counts = list(found.values())
+        jobs = GaugeMetricFamily("streamware_jobs", "Jobs by state", labels=["state"])
+        for state in JobState:
+            jobs.add_metric([state.value], sum(each.jobs for each in _in(state, counts)))
+        yield jobs
+        yield GaugeMetricFamily(
+            "streamware_jobs_stored_bytes",
+            "Bytes of files that are kept for jobs",
+            value=sum(each.stored for count in counts for each in count.values()),
+        )
+        waiting = [each.since for each in _in(JobState.QUEUED, counts)]
+        yield GaugeMetricFamily(
+            "streamware_jobs_oldest_queued_seconds",
+            "Since the creation of the job that waits for the longest time",
+            value=max(0.0, time() - min(waiting)) if waiting else 0.0,
+        )
+
+
+def _in(state: JobState, counts: Iterable[Mapping[JobState, Count]]) -> list[Count]:
+    return [each[state] for each in counts if state in each]
+
+
 class _ScratchCollector:
     """A collector of what the scratch pools of this process hold."""
 
@@ -157,7 +266,9 @@ def _labels(receipt: Receipt) -> tuple[str, str]:
     return receipt.format, receipt.delivery or "none"
 
 
-def _counter(registry: CollectorRegistry, name: str, help_: str, labels: Sequence[str]) -> Counter:
+def _counter(
+    registry: CollectorRegistry, name: str, help_: str, labels: Sequence[str] = ()
+) -> Counter:
     return Counter(f"streamware_{name}", help_, labels, registry=registry)
 
 

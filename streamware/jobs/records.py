@@ -4,6 +4,8 @@ A change of a job is one statement, `UPDATE … WHERE` the job is still in the s
 that its author saw; if no row matches, somebody else was faster, and nothing changes.  So there is
 no transaction of several statements and no lock, in any of the databases.
 
+Whoever watches the records hears of each change of state that was made by this process.
+
 Two columns are unique, and empty once a job has ended, so that the database itself sees to what
 several processes may do at once: `running` is the digest of the name, the arguments and the owner
 (`dedupe`), `place` is one of the places that an owner has (`max_open`).
@@ -14,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -31,7 +34,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    case,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -47,6 +52,8 @@ from streamware.jobs.record import ENDED, OPEN, TRANSITIONS, JobState, Record
 from streamware.locks import fork_safe, generation
 
 T = TypeVar("T")
+Watcher = Callable[[Record, JobState, bool], object]
+"""Is called with a record as it was, its next state, and whether its lease was lost before."""
 
 logger = logging.getLogger("streamware")
 
@@ -92,6 +99,21 @@ JOBS: Final = Table(
 _FIELDS: Final = [column for column in JOBS.c if column.name not in ("running", "place")]
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The jobs in one state.
+
+    Attributes:
+        jobs: How many there are.
+        stored: Bytes of their files in the store.
+        since: When the oldest of them was created.
+    """
+
+    jobs: int
+    stored: int
+    since: float
+
+
 class Records:
     """The records of jobs in one database, which is opened when it is first used.
 
@@ -103,6 +125,7 @@ class Records:
         self._where = where  # as given
         self._engine: Engine | None = None  # once it is used
         self._layout: Layout | None = None  # once it was checked
+        self._watchers: list[Watcher] = []  # hear of changes
         self._generation = generation()  # of the process that has the connections
         self._lock = fork_safe(Lock())  # while it is opened
 
@@ -168,7 +191,14 @@ class Records:
             matches.append(or_(JOBS.c.lease.is_(None), JOBS.c.lease < lost_at))
         freed = {} if to in OPEN else _FREE
         changed = update(JOBS).where(*matches).values(state=to.value, **freed, **_texts(values))
-        return self._write(changed) == 1
+        if self._write(changed) != 1:
+            return False
+        for watcher in self._watchers:
+            try:
+                watcher(record, to, lost_at is not None)
+            except Exception:  # the change is made
+                logger.exception("the watcher of job %s failed", record.id)
+        return True
 
     def note(self, record: Record, states: Sequence[JobState], **values: Any) -> bool:
         """Change what is known of a job in one of these states; return False if it is in none."""
@@ -201,6 +231,20 @@ class Records:
             JOBS.c.object.is_(None),
         )
         return self._write(removed) == 1
+
+    def counts(self) -> dict[JobState, Count]:
+        """Return how many jobs there are in each state that some have."""
+        stored = func.sum(case((JOBS.c.object.is_(None), 0), else_=JOBS.c.size))
+        query = select(
+            JOBS.c.state, func.count(), func.coalesce(stored, 0), func.min(JOBS.c.created)
+        ).group_by(JOBS.c.state)
+        with self._opened()[0].connect() as connection:
+            rows = connection.execute(query).all()
+        return {JobState(state): Count(jobs, int(size), since) for state, jobs, size, since in rows}
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call it after each change of state that this process makes."""
+        self._watchers.append(watcher)
 
     def persist(self, call: Callable[[], T], seconds: float) -> T:
         """Return what `call` returns; call it again for some time while the database is gone."""
