@@ -45,8 +45,8 @@ def plan(**changes: Any) -> Any:
     stated: dict[str, Any] = {
         "row": (b"", None, b"\n"),
         "columns": [column, column],
-        "text": (bytes(128), (b"",), None, "", 100, False, False),
-        "values": (b"true", b"false", None, 0, 0, "."),
+        "text": (bytes(128), (b"",), None, 100, False, False),
+        "values": (b"true", b"false", None, 0, 0, ".", False, False),
     } | changes
     rules = module.native.Rules(text=stated.pop("text"), values=stated.pop("values"))
     return module.native.Plan(**{"rules": rules} | stated)
@@ -62,15 +62,15 @@ def plan(**changes: Any) -> Any:
         ({"row": [b"", None, b""]}, TypeError),
         ({"text": 5}, TypeError),
         ({"values": []}, TypeError),
-        ({"values": (b"", b"", 5, 0, 0, ".")}, TypeError),
+        ({"values": (b"", b"", 5, 0, 0, ".", False, False)}, TypeError),
         ({"columns": [(None, 1, ((b"",),) * 10)]}, TypeError),
         ({"columns": [(None, 1, (5,) * 10)]}, TypeError),
         ({"rules": 5}, TypeError),
         ({"columns": [(None, 1, ((b"", b""),))]}, ValueError),
-        ({"text": (bytes(5), (b"",), None, "", 100, False, False)}, ValueError),
-        ({"text": (b"\x07" * 128, (b"",), None, "", 100, False, False)}, ValueError),
-        ({"text": (bytes(128), (b"",), bytes(3), "", 100, False, False)}, ValueError),
-        ({"values": (b"", b"", (1,), 0, 0, ".")}, TypeError),
+        ({"text": (bytes(5), (b"",), None, 100, False, False)}, ValueError),
+        ({"text": (b"\x07" * 128, (b"",), None, 100, False, False)}, ValueError),
+        ({"text": (bytes(128), (b"",), ("-+", b"\1", True), 100, False, False)}, ValueError),
+        ({"values": (b"", b"", (1,), 0, 0, ".", False, False)}, TypeError),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(changes: Any, error: type[Exception]) -> None:
@@ -117,7 +117,7 @@ def test_it_asks_for_what_it_does_not_know() -> None:
         return b"?"
 
     lines = [(1, b"bytes"), ("a" * 101, 2)]
-    assert plan().write(lines, True, None, 1, 2, ask) == b"1?\n?2\n"
+    assert plan().write(lines, True, None, 1, 2, ask) == (b"1?\n?2\n", None)
     assert asked == [(1, 0, b"bytes"), (0, 1, "a" * 101)]
 
 
@@ -135,7 +135,7 @@ def test_lists_that_are_emptied_while_they_are_written_are_no_crash(by_rows: boo
         spliced.clear()
         return b"?"
 
-    assert plan().write(lines, by_rows, spliced, 1, 90, ask) == b"?!\n" * 90
+    assert plan().write(lines, by_rows, spliced, 1, 90, ask) == (b"?!\n" * 90, None)
     assert asked == list(range(90))
 
 
@@ -158,8 +158,8 @@ row = (1, 2.5, 1e300, "text", "\\u20ac" * 9, True, None, day.date(), day, day.re
 
 def rules():
     return native.Rules(
-        text=(bytes(128), (b"",), bytes(128), "\\xa0", 100, False, False),
-        values=(b"true", b"false", None, 0, 0, ","),
+        text=(bytes(128), (b"",), ("-\\xa0", b"\\1\\1", False), 100, False, False),
+        values=(b"true", b"false", None, 0, 0, ",", False, False),
     )
 
 def plan(rules):

@@ -30,7 +30,7 @@ def test_any_other_attribute_is_missing_as_usual() -> None:
 
 def test_hints_are_not_public() -> None:
     public = {name for name in dir(sw.Export) if not name.startswith("_")}
-    assert public == {"asgi", "wsgi"}
+    assert public == {"asave", "asgi", "save", "wsgi"}
 
 
 @pytest.mark.parametrize("framework", ["falcon", "litestar", "quart"])

@@ -427,8 +427,8 @@ def test_small_batches_are_written_together() -> None:
 def plan_of(width: int) -> Any:
     assert native is not None
     rules = native.Rules(
-        text=(bytes(128), (b"",), None, "", 100, False, False),
-        values=(b"true", b"false", None, 0, 0, "."),
+        text=(bytes(128), (b"",), None, 100, False, False),
+        values=(b"true", b"false", None, 0, 0, ".", False, False),
     )
     column = (None, 1023, ((b"", b""),) * (len(KINDS) + 2))
     return native.Plan(row=(b"", None, b"\n"), columns=[column] * width, rules=rules)
@@ -442,7 +442,7 @@ def test_what_is_spliced_in_may_be_emptied_meanwhile() -> None:
 
     spliced: list[Any] = [Emptying(), *[[b"!" * 20] * 3 for _ in range(30)]]
     _, (column,) = opened(rows(NUMBER, array(3, None, ints(1, 2, 3)))).next()
-    written = plan_of(31).write_arrow((column,) * 31, spliced, 1, 3, lambda *_: b"")
+    written, _ = plan_of(31).write_arrow((column,) * 31, spliced, 1, 3, lambda *_: b"")
     assert written == (b"?" + b"!" * 600 + b"\n") * 3
 
 

@@ -44,7 +44,7 @@ def test_the_number_of_styles_is_limited(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_document_without_its_end_is_not_a_zip() -> None:
-    encoding = sw.encode([(1,)], "ods")
+    encoding = sw.encode(((n,) for n in range(1000)), "ods")
     next(encoding)
     encoding.close()
     assert encoding.receipt.outcome == "closed"
