@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import streamware as sw
+from servers.process import until
 from postgresql import Cluster, cluster
 from readers import csv_rows
 
@@ -68,7 +69,7 @@ async def async_pool(server: Cluster) -> AsyncIterator[Any]:
 def test_a_connection_string_is_a_connection_for_each_export(server: Cluster) -> None:
     rows = psycopg_source.rows(server.conninfo, QUERY, [2])
     assert document(rows) == document(rows) == EXPECTED
-    assert states(server) == []
+    until(lambda: states(server) == [])
 
 
 def test_a_pool_gets_its_connection_back(server: Cluster) -> None:
@@ -79,7 +80,7 @@ def test_a_pool_gets_its_connection_back(server: Cluster) -> None:
             encoding = sw.encode(psycopg_source.rows(pool, QUERY, [100_000]))
             next(encoding)
             encoding.close()
-        assert states(server) == ["idle"]
+        until(lambda: states(server) == ["idle"])
 
 
 @pytest.mark.parametrize("autocommit", [False, True])
@@ -119,14 +120,14 @@ async def test_asyncpg_reads_from_a_string_a_pool_and_a_connection(server: Clust
         async with pool.acquire() as connection:
             assert await adocument(asyncpg_source.rows(connection, DOLLAR, 0)) == EXPECTED[:1]
             assert not connection.is_in_transaction()
-    assert states(server) == []
+    until(lambda: states(server) == [])
 
 
 async def test_asyncpg_says_of_a_statement_without_rows_that_it_has_none(server: Cluster) -> None:
     url = f"postgresql://postgres@/postgres?host={server.folder}"
     with pytest.raises(sw.EncodeError, match="returns no rows"):
         await adocument(asyncpg_source.rows(url, "create table made (n int)"))
-    assert states(server) == []
+    until(lambda: states(server) == [])
 
 
 @pytest.mark.parametrize("ending", ["", " returning n"])
@@ -146,7 +147,7 @@ def test_a_statement_that_writes_is_told_what_a_cursor_on_the_server_takes(
             document(rows)
         assert "SELECT or VALUES: execute it yourself" in caught.value.__notes__[0]
     engine.dispose()
-    assert states(server) == []
+    until(lambda: states(server) == [])
 
 
 def test_a_slow_query_is_cancelled_by_its_reader(server: Cluster) -> None:
@@ -158,7 +159,7 @@ def test_a_slow_query_is_cancelled_by_its_reader(server: Cluster) -> None:
         list(reader)
     reader.close()
     timer.join()
-    assert states(server) == []
+    until(lambda: states(server) == [])
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 WIDE = "x" * 60_000
 MANY = 200  # rows of several parts
 READERS = Path(os.environ.get("STREAMWARE_READERS") or ROOT / ".ci" / "readers")
-AZURITE = READERS / "node" / "node_modules" / ".bin" / "azurite-blob"
+AZURITE = READERS / "azurite" / "node_modules" / ".bin" / "azurite-blob"
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The account of every emulator, which is public."""
