@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import streamware as sw
-from servers.process import until
 from postgresql import Cluster, cluster
 from readers import csv_rows
+from servers.process import until
 
 psycopg = pytest.importorskip("psycopg", reason="skipped: needs psycopg")
 psycopg_pool = pytest.importorskip("psycopg_pool", reason="skipped: needs psycopg_pool")
