@@ -9,7 +9,7 @@ import sqlite3
 import warnings
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, make_dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -96,10 +96,11 @@ def _from_sqlalchemy(n: int, read: Callable[[Any, Any], Any]) -> Made:
     from sqlalchemy import create_engine
     from sqlalchemy.orm import Session
 
-    order = _mapped()
+    order, engine = _mapped(), create_engine("sqlite://")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLite has no Decimals
-        with Session(create_engine("sqlite://")) as session:
+        with ExitStack() as stack, Session(engine) as session:
+            stack.callback(engine.dispose)
             order.metadata.create_all(session.connection())
             rows = [dict(zip(TITLES, row, strict=True)) for row in _orders(n)]
             session.execute(order.__table__.insert(), rows)
