@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import NullPool
 
 _PATIENCE = 30  # seconds that SQLite waits while another process writes
 _RECYCLE = 1800  # seconds after which a connection is made anew; MariaDB ends idle ones
@@ -40,9 +39,6 @@ def connect(where: str | Path | Engine) -> Engine:
     if is_sqlite:
         _make_folder(url.database)
         options["connect_args"] = {"timeout": _PATIENCE}
-        if _is_file(url.database):
-            # A kept connection would be open until the garbage collector finds it.
-            options["poolclass"] = NullPool
     else:
         options |= {"pool_pre_ping": True, "pool_recycle": _RECYCLE, "max_overflow": -1}
     engine = create_engine(url, **options)
@@ -64,10 +60,5 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _make_folder(database: str | None) -> None:
     """Make the folder of a database of SQLite, which is kept in memory if it has no name."""
-    if database and _is_file(database):
+    if database and database != ":memory:" and not database.startswith("file:"):
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-
-
-def _is_file(database: str | None) -> bool:
-    """Return whether a database of SQLite is named by the path of a file."""
-    return bool(database) and database != ":memory:" and not str(database).startswith("file:")
