@@ -171,7 +171,7 @@ class JobMetrics:
 
     def _moved(self, record: Record, to: JobState, lost: bool) -> None:
         """Count a change of state that this process has made."""
-        if lost:  # for how long its worker was busy with it, nobody knows
+        if lost:  # it is not known how long its worker was busy with it
             self._lost.inc()
         elif to is JobState.RUNNING:
             if record.attempt == 0:

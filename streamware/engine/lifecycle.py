@@ -183,7 +183,7 @@ class Lifecycle:
         """Record that the last byte was taken; return False if the document was cancelled before.
 
         Args:
-            sha256: Hex digest of all bytes; None if nobody needs it.
+            sha256: Hex digest of all bytes; None if it is not needed.
         """
         self._move(Event.COMPLETE, sha256=sha256)
         return self.state is State.COMPLETE

@@ -1,7 +1,7 @@
 """Conditional: what a client that has a copy of a document, or a part of one, still needs.
 
 It names its copy by an entity tag or a date, and the rest by a range.  A field that cannot be
-parsed counts as missing, where RFC 9110 allows it: nobody loses a download by a bad header.
+parsed counts as missing, where RFC 9110 allows it: a bad header costs no download.
 
 Source: RFC 9110 §8.8 (validators), §13 (conditions), §14 (ranges), §5.6.7 (dates).
 """

@@ -335,7 +335,7 @@ class Export(Application):
         if request.method != "GET" or not self._is_conditional(request) or own:
             return None
         if tag is None:
-            # Nobody asked whether a middleware may compress it, in case it is spooled.
+            # If it is spooled, a middleware may still compress it: that was not looked up.
             return None if coded else Conditions(request=request)
         in_part = asks_for_part(request, Selected(etag=tag))
         name = f"{tag} {request.mount}{request.path}?{request.query}"

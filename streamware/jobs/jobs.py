@@ -59,7 +59,7 @@ SMALL: Final = 50_000
 WEEK: Final = timedelta(days=7)
 DATABASE: Final = ".jobs.sqlite3"
 """The file of the records in a folder; files whose names begin with a dot are not listed there."""
-_QUEUED: Final = 600.0  # seconds after which a job that waits in a queue is handed out again
+_QUEUED: Final = 600.0  # seconds after which a job that waits in a queue is submitted again
 _SWEEP: Final = 3600.0  # seconds between two sweeps by the threads of this process
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -133,7 +133,7 @@ class Jobs:
         self._max_open = max_open  # open jobs of an owner
         # Runs jobs in this process, if there are no workers.
         self._runner = Runner(self._work, self._take_up) if submit is None else None
-        self._submit: Callable[[str], object] = submit or self._run_here  # hands out a job
+        self._submit: Callable[[str], object] = submit or self._run_here  # sends a job to a worker
         self._swept = 0.0  # when a thread of this process has swept
         self._running: list[Control] = []  # the runs of this process
         self._lock = fork_safe(RLock())  # guards the list
@@ -183,7 +183,7 @@ class Jobs:
     ) -> Record:
         """Create a job, and hand it to a worker; return its record.
 
-        If it cannot be handed out, the record says so: it has failed.
+        If it cannot be submitted, the record says so: it has failed.
 
         Args:
             name: That of the definition.
@@ -327,8 +327,8 @@ class Jobs:
         """Run a job, if it waits or its worker was lost; return its record.
 
         Workers call this with the id that `submit` was given.  It may be called any number of
-        times: somebody else's job, and one that has ended, are left alone.  What makes the export
-        fail is in the record and in the log, and is not raised.
+        times: a job that another worker runs, and one that has ended, are left alone.  What makes
+        the export fail is in the record and in the log, and is not raised.
         """
         record = take(self._shop, id) if self.get(id) is not None else None
         if record is not None:
@@ -343,7 +343,7 @@ class Jobs:
         return self.get(id)
 
     def sweep(self, *, run_here: bool = True) -> Swept:
-        """Remove what has expired and what dead workers left; hand out lost jobs again.
+        """Remove what has expired and what dead workers left; submit lost jobs again.
 
         Any number of processes may do so at once.  Applications with workers of their own do it
         now and then (`python -m streamware jobs sweep`); the threads of this process do it hourly.
@@ -409,7 +409,7 @@ class Jobs:
             self.sweep()
 
     def _take_up(self) -> float | None:
-        """Run the open jobs that nobody has; return when another one may be lost."""
+        """Run the open jobs whose lease has ended; return when another one may be lost."""
         now = time()
         for record in self._records.in_state(JobState.QUEUED):
             self._hand_out_again(record.id)

@@ -66,7 +66,7 @@ class Record:
         created: When it was created.
         started: When it was taken last.
         ended: When it was done, failed or was cancelled.
-        lease: Until when it is somebody's: the worker's that runs it, or the queue's.
+        lease: Until when it is reserved for the worker that runs it, or for the queue.
         heartbeat: When its worker was heard of last.
         rows: How many rows are written.
         bytes: How many bytes are made.
@@ -111,5 +111,5 @@ class Record:
         return self.state in OPEN
 
     def is_lost(self, now: float) -> bool:
-        """Return whether it is open and nobody has it."""
+        """Return whether it is open and its lease has ended."""
         return self.is_open and (self.lease is None or self.lease < now)

@@ -1,7 +1,7 @@
 """Records: what is known of all jobs, in a database.
 
 A change of a job is one statement, `UPDATE … WHERE` the job is still in the state and the attempt
-that its author saw; if no row matches, somebody else was faster, and nothing changes.  So there is
+that its author saw; if no row matches, another process was first, and nothing changes.  So there is
 no transaction of several statements and no lock, in any of the databases.
 
 Whoever watches the records hears of each change of state that was made by this process.
@@ -210,7 +210,7 @@ class Records:
         return self._write(changed.values(**_texts(values))) == 1
 
     def lost(self, now: float) -> Iterator[Record]:
-        """Yield the open jobs that nobody has."""
+        """Yield the open jobs whose lease has ended."""
         is_open = JOBS.c.state.in_([state.value for state in OPEN])
         return self._all(is_open, or_(JOBS.c.lease.is_(None), JOBS.c.lease < now))
 

@@ -7,8 +7,8 @@ A job is taken by a compare-and-set that makes the attempt one higher.  The docu
 an object whose path has the attempt in it, so two attempts never write to the same.  Before the
 object is published the lease is renewed; a run that has lost it publishes nothing.  Then, by
 another compare-and-set, the record names the object.  If that fails, because the job was cancelled
-or another worker has it, the object is removed.  If the worker dies in between, the object is
-nobody's: the sweep removes it.
+or another worker has it, the object is removed.  If the worker dies in between, no record names the
+object: the sweep removes it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Workshop:
         lease: Seconds of a lease.
         attempts: How many times a job is taken before it fails.
         expires: Seconds for which a file is kept.
-        waiting: Seconds that a job may wait before it is handed out again.
+        waiting: Seconds that a job may wait before it is submitted again.
     """
 
     records: Records
@@ -219,7 +219,7 @@ def finish(shop: Workshop, record: Record, control: Control, ended: Mapping[str,
 
     try:
         recorded = shop.records.persist(done, _PATIENCE)
-    except Exception:  # nobody knows whether it was: the sweep will
+    except Exception:  # it may have been recorded or not: the sweep will see
         logger.exception("job %s is done, and that cannot be recorded", record.id)
         return
     if not recorded:
@@ -230,7 +230,7 @@ def finish(shop: Workshop, record: Record, control: Control, ended: Mapping[str,
 
 
 def end_stopped(shop: Workshop, record: Record, control: Control) -> None:
-    """Record the end of a run that was stopped: cancelled, given back, or somebody else's."""
+    """Record the end of a run that was stopped: cancelled, given back, or taken by another."""
     now = time()
     cancelling = replace(record, state=JobState.CANCELLING)
     ended = {"ended": now, "expires": now + shop.expires, **control.figures()}

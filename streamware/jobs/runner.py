@@ -29,13 +29,13 @@ class Runner:
 
     Args:
         run: Runs the job with this id.
-        recover: Submits the open jobs that nobody has; returns the seconds after which it is
+        recover: Submits the open jobs whose lease has ended; returns the seconds after which it is
             worth another look, or None.
     """
 
     def __init__(self, run: Callable[[str], object], recover: Callable[[], float | None]) -> None:
         self._run = run  # runs a job
-        self._recover = recover  # finds those that nobody has
+        self._recover = recover  # finds those whose lease has ended
         self._waiting: deque[str] = deque()  # ids, in the order in which they came
         self._threads: list[Thread] = []  # those that run
         self._timer: Timer | None = None  # until the next look at lost jobs

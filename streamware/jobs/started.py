@@ -102,7 +102,7 @@ def started_headers() -> list[Header]:
 
 
 def _too_many(refused: Refused | None, request: Request) -> Answer:
-    """Return the answer to somebody who has as many open jobs as they may have."""
+    """Return the answer to a user who has as many open jobs as they may have."""
     seconds = ceil(getattr(refused, "retry_after", 0)) or RETRY_AFTER
     return plain_answer(
         HTTPStatus.TOO_MANY_REQUESTS,

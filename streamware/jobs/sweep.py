@@ -1,4 +1,4 @@
-"""sweep: removes what has expired and what dead workers left, and hands out lost jobs again."""
+"""sweep: removes what has expired and what dead workers left, and submits lost jobs again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamware.jobs.run import Workshop, end_if_over
 from streamware.stores.folder import Folder
 
 _OBJECT: Final = re.compile(r"[0-9a-f]+/(?P<id>[^/]+)/(?P<attempt>\d+)/[^/]+", re.ASCII)
-_DAY: Final = 86_400.0  # seconds after which nobody writes to a temporary file of a folder
+_DAY: Final = 86_400.0  # seconds after which a temporary file of a folder is abandoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Swept:
     """What a sweep has done.
 
     Attributes:
-        resubmitted: Jobs that were handed out again, because nobody had them.
+        resubmitted: Jobs that were submitted again, because their lease had ended.
         ended: Lost jobs that were ended: they had been cancelled, or taken too often.
         expired: Jobs whose files were given up.
         forgotten: Records that were removed.
@@ -43,7 +43,7 @@ def sweep(shop: Workshop, submit: Callable[[str], object] | None) -> Swept:
 
     Args:
         shop: The records and the store.
-        submit: Hands out a job again; None: lost jobs wait for somebody else.
+        submit: Submits a job again; None: lost jobs wait for another process.
     """
     now = time()
     resubmitted, ended = take_up(shop, submit, now)
@@ -59,7 +59,7 @@ def sweep(shop: Workshop, submit: Callable[[str], object] | None) -> Swept:
 
 
 def take_up(shop: Workshop, submit: Callable[[str], object] | None, now: float) -> tuple[int, int]:
-    """Hand out the open jobs that nobody has; return how many those were, and how many ended.
+    """Submit the open jobs whose lease has ended; return how many those were, and how many ended.
 
     A job that waits is then the queue's for another lease, so that not every sweep hands it out.
     """

@@ -16,7 +16,7 @@ enum Guarded : uint8_t {
     WEAK = 2,       // a sign that is in text for other reasons, too
     END = 4,        // may end a cell for a program that splits the file at another delimiter
     BLANK_BEFORE = 8,  // may be removed before a sign
-    INVISIBLE = 16,    // of these, what nobody sees
+    INVISIBLE = 16,    // of these, what is not visible
     QUOTE = 32,        // may be between an end and a sign
 };
 

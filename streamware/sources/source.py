@@ -199,7 +199,7 @@ class Source(_Unreturned):
         prepare: Is given the caller's columns, or None; returns the source and the columns to use.
 
     Attributes:
-        total: The rows that are expected, for a progress bar; None if nobody has counted them.
+        total: The rows that are expected, for a progress bar; None if they were not counted.
             Whoever has may set it: no source asks its database by itself.
     """
 

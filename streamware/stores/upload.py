@@ -181,7 +181,7 @@ class BucketUpload:
         if found.size != self._size:
             raise OSError(
                 EIO,
-                f"the store has {found.size:,} bytes of {self._size:,}; somebody else may have"
+                f"the store has {found.size:,} bytes of {self._size:,}; another program may have"
                 " written there at the same time",
                 self._url,
             )

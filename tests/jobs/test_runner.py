@@ -211,7 +211,7 @@ time.sleep(5)
     id_ = done.stdout.strip()
     jobs = sw.Jobs(tmp_path, lease=1.0)
     jobs.define("slow")(lambda: sw.Export([(1,)], columns=["n"]))
-    jobs.get("12345678")  # the first use; nobody asks for that job
+    jobs.get("12345678")  # the first use; there is no such job
     quiet = sw.Jobs(tmp_path, submit=lambda _: None)
     record = quiet.get(id_)
     for _ in range(100):

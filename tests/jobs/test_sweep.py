@@ -1,4 +1,4 @@
-"""What a sweep removes, what it leaves, and what it hands out again."""
+"""What a sweep removes, what it leaves, and what it submits again."""
 
 import os
 from collections.abc import Callable, Iterator

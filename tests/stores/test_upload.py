@@ -158,7 +158,7 @@ def test_an_object_that_somebody_else_replaced_meanwhile_is_an_error(
         return False
 
     s3.fault = at("head", replaced)
-    with pytest.raises(OSError, match="the store has 7 bytes of 240,008; somebody else may have"):
+    with pytest.raises(OSError, match="the store has 7 bytes of 240,008; another program may have"):
         sw.save(rows(MANY), to(store))
 
 
