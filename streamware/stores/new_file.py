@@ -64,9 +64,9 @@ def new_file(
 
 def _publish(part: Path, path: Path, *, overwrite: bool, makes_folder: bool) -> None:
     while True:
-        if makes_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if makes_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
             if overwrite:
                 part.replace(path)
             else:
@@ -75,8 +75,8 @@ def _publish(part: Path, path: Path, *, overwrite: bool, makes_folder: bool) -> 
         except FileExistsError as error:
             raise FileExistsError(EEXIST, "there is a file already", str(path)) from error
         except FileNotFoundError:
-            # The folder may have been removed, because it was empty.
-            if not makes_folder or path.parent.exists() or not part.exists():
+            # A folder on the way may have been removed, because it was empty.
+            if not makes_folder or not part.exists():
                 raise
         else:
             return

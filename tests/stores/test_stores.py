@@ -163,6 +163,26 @@ async def test_the_twins_do_the_same(store: Store) -> None:
         [data async for data in store.aread("a/b")]
 
 
+def test_a_folder_that_is_removed_while_a_file_is_published_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = open_store(tmp_path / "exports")
+    with folder.writer("a/b/first.csv") as upload:
+        upload.write(b"1")
+    make, calls = Path.mkdir, list[Path]()
+
+    def mkdir(path: Path, *args: object, **options: bool) -> None:
+        calls.append(path)
+        if len(calls) == 2:  # of the parent of the file; its own was found missing
+            raise FileNotFoundError(2, "another process has removed it", str(path))
+        make(path, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with folder.writer("a/b/second.csv") as upload:
+        upload.write(b"2")
+    assert b"".join(folder.read("a/b/second.csv")) == b"2"
+
+
 def test_what_is_removed_is_gone_and_can_be_removed_again(store: Store) -> None:
     put(store, "a/b", b"x")
     store.delete("a/b")
