@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -25,8 +26,8 @@ from typing import Any
 from streamware.formats.zip import Deflate
 from streamware.values.lazy_text import is_lazy_text
 
-_LIBRARIES = ("streamware", "babel", "isal", "orjson", "zlib_ng")
-"""Those on whose versions the bytes depend, if they are loaded."""
+_LIBRARIES = ("babel", "isal", "orjson", "zlib-ng")
+"""The distributions on whose versions the bytes depend, if they are installed."""
 _DEPTH, _MOST = 10, 5000
 """How deep objects within objects are described, and by how many texts."""
 _PROBE = b"".join(b"%d,%d;" % (number, number * number % 9973) for number in range(9000))
@@ -62,7 +63,7 @@ def weak_tag(tag: str, coding: str) -> str:
 @cache
 def _versions() -> bytes:
     """Return what the programs that write documents are."""
-    known = [f"{name} {_version(name)}" for name in _LIBRARIES if name in sys.modules]
+    known = [sys.modules["streamware"].__version__, *map(_version, _LIBRARIES)]
     probes = []
     for compression in ("fast", "small"):
         deflate = Deflate(compression)
@@ -71,7 +72,11 @@ def _versions() -> bytes:
 
 
 def _version(name: str) -> str:
-    return str(getattr(sys.modules[name], "__version__", ""))
+    """Return the version of a distribution; not that of its module, which may be loaded later."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _described(value: object, depth: int) -> Iterator[str]:
@@ -88,7 +93,7 @@ def _described(value: object, depth: int) -> Iterator[str]:
     elif isinstance(value, _NAMED):
         yield from _described_callable(value, depth - 1)
     else:
-        parts = list(_parts(value))
+        parts = list(_parts(value, depth - 1))
         yield str(len(parts))
         for part in parts:
             yield from _described(part, depth - 1)
@@ -118,12 +123,12 @@ def _content(cell: Any) -> object:
         return None
 
 
-def _parts(value: Any) -> Iterator[object]:
+def _parts(value: Any, depth: int) -> Iterator[object]:
     """Yield what an object consists of."""
     if isinstance(value, Mapping):
         yield from value.items()
     elif isinstance(value, (set, frozenset)):
-        yield from sorted("\0".join(_described(each, _DEPTH)) for each in value)
+        yield from sorted("\0".join(islice(_described(each, depth), _MOST)) for each in value)
     elif isinstance(value, (list, tuple)):
         yield from value
     elif is_dataclass(value):
@@ -131,4 +136,6 @@ def _parts(value: Any) -> Iterator[object]:
     elif hasattr(value, "__dict__") and not hasattr(type(value), "utcoffset"):
         yield from vars(value).items()
     else:  # a date, a number, a time zone …; of what has no other, its address in this process
-        yield repr(value)
+        plain = getattr(type(value), "__repr__", None) is object.__repr__
+        slots = object.__getstate__(value) if plain else None
+        yield repr(value) if slots is None else slots

@@ -95,3 +95,40 @@ def test_what_cannot_be_described_is_never_taken_for_the_same() -> None:
     loop.append(loop)
     for endless in (loop, list(range(10_000))):
         assert entity_tag("v1", endless) != entity_tag("v1", endless)
+
+
+class Slotted:
+    __slots__ = ("by",)
+
+    def __init__(self, by: int) -> None:
+        self.by = by
+
+
+def test_what_has_slots_alone_counts_by_them() -> None:
+    tags = set()
+    for number in range(5):  # at one address, perhaps
+        held = Slotted(number)
+        tags.add(entity_tag("v1", lambda row, held=held: row + held.by))
+        del held
+    assert len(tags) == 5
+    assert entity_tag("v1", Slotted(1)) == entity_tag("v1", Slotted(1))
+
+
+def test_a_set_that_refers_to_itself_has_a_tag() -> None:
+    class Node:
+        peers: set[object]
+
+    node = Node()
+    node.peers = {node}
+    assert entity_tags(entity_tag("v1", node))
+
+
+def test_what_is_imported_makes_no_difference() -> None:
+    code = "from streamware.http.entity_tag import entity_tag; print(entity_tag('v1'))"
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", before + code], capture_output=True, text=True, check=True
+        ).stdout
+        for before in ("", "import babel.core; ")
+    }
+    assert len(made) == 1
