@@ -126,10 +126,11 @@ async def _on_a_thread(
     The destination is closed only when a write under way has ended.  A task that is cancelled
     waits for that; but if a store does not answer, not for long: the upload is aborted later.
     """
-    writer, last = Worker(), _nothing
+    # It is closed though its opening may be what failed: a task can be cancelled meanwhile.
+    writer = Worker()
+    last: Callable[[], object] = partial(destination.__exit__, None, None, None)
     try:
         await writer.submit(destination.__enter__)
-        last = partial(destination.__exit__, None, None, None)
         yield lambda chunk: writer.submit(partial(destination.write, chunk))
         closing, last = last, _nothing
         await writer.submit(closing)
@@ -141,6 +142,6 @@ async def _on_a_thread(
         ending = writer.stop(last)
         del last  # it has the error, whose traceback refers to this frame
         if ending is not None:
-            await asyncio.wait({ending}, timeout=PATIENCE if destination.in_store else None)
             # Retrieved and dropped: the error that is being raised says more.
             ending.add_done_callback(lambda ended: ended.exception())
+            await asyncio.wait({ending}, timeout=PATIENCE if destination.in_store else None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import io
 import os
 import stat
@@ -438,6 +439,24 @@ async def test_a_save_that_is_cancelled_leaves_everything_as_it_was(tmp_path: Pa
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["orders.csv"]
     assert rows.closed == 1
+
+
+async def test_a_file_that_is_opened_while_the_task_is_cancelled_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    gc.disable()  # which would close it, too
+    try:
+        saving = asyncio.create_task(sw.asave(orders(1), path, "csv"))
+        await asyncio.sleep(0.05)  # it is being opened, and waits for a reader
+        saving.cancel()
+        await asyncio.sleep(0.05)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with pytest.raises(asyncio.CancelledError):
+            await saving
+        assert os.read(reader, 1) == b""  # not BlockingIOError: there is no writer any more
+        os.close(reader)
+    finally:
+        gc.enable()
 
 
 async def test_a_file_is_not_closed_under_a_write_that_is_cancelled(tmp_path: Path) -> None:
