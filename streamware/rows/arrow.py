@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
-from errno import EINVAL
+from errno import EINVAL, EIO, ENOMEM, ENOSYS
 from typing import Any
 
 from streamware.errors import CellError
@@ -120,9 +120,8 @@ class ArrowRows:
         """
         try:
             return next(self._reader, None)
-        except self._pyarrow.ArrowException as error:
-            code = getattr(error, "errno", None) or EINVAL  # as it was in the C interface
-            raise OSError(code, f"the Arrow stream failed: {error}") from error
+        except (self._pyarrow.ArrowException, OSError) as error:
+            raise OSError(_code_of(error), f"the Arrow stream failed: {error}") from error
 
     def _read(self) -> Any:
         names, first = self._reader.schema.names, 1
@@ -182,6 +181,15 @@ def _unknown_type(type_: Any, pyarrow: Any) -> str | None:
         return _unknown_type(type_.value_type, pyarrow)
     inner = (_unknown(type_.field(at), pyarrow) for at in range(type_.num_fields))
     return next(filter(None, inner), None)
+
+
+def _code_of(error: Exception) -> int:
+    """Return the number that the C interface gives the error of a stream."""
+    if isinstance(error, OSError):
+        return error.errno or EIO
+    if isinstance(error, MemoryError):
+        return ENOMEM
+    return ENOSYS if isinstance(error, NotImplementedError) else EINVAL
 
 
 def _cells(column: Any, name: str, first: int) -> Sequence[object]:

@@ -174,10 +174,19 @@ def test_a_part_of_a_column_is_written_as_its_values_are(name: str) -> None:
     all_ways(twice)
 
 
-def test_a_stream_that_fails_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (RuntimeError("no connection"), errno.EINVAL),
+        (OSError(errno.ENOENT, "no connection"), errno.EIO),
+        (pa.ArrowNotImplementedError("no connection"), errno.ENOSYS),
+        (pa.ArrowMemoryError("no connection"), errno.ENOMEM),
+    ],
+)
+def test_a_stream_that_fails_is_an_error(raised: Exception, code: int) -> None:
     def batches() -> Iterator[Any]:
         yield pa.record_batch({"a": [1]})
-        raise RuntimeError("no connection")
+        raise raised
 
     def reader() -> Any:
         return pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
@@ -186,7 +195,7 @@ def test_a_stream_that_fails_is_an_error() -> None:
         encoding = sw.encode(reader(), "csv")
         with pytest.raises(OSError, match=r"the Arrow stream failed: .*no connection") as error:
             list(encoding)
-        assert error.value.errno == errno.EINVAL
+        assert error.value.errno == code
         assert encoding.receipt.outcome == "source error"
 
     failed()
