@@ -30,8 +30,8 @@ logger = logging.getLogger("streamware")
 
 _READ = 65_536
 _LIES = (
-    "the data of an export has changed, but not what its etag= names, so a client that asked for"
-    " the rest of its download gets all of it: name a state that changes with the rows"
+    "the data of an export has changed, but not what its etag= names, so all of it is sent again,"
+    " also to a client that asked for the rest: name a state that changes with the rows"
 )
 
 

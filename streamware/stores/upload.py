@@ -135,8 +135,9 @@ class BucketUpload:
                 buffer_size=self._part_size,
                 max_concurrency=_AT_ONCE,
             )
+            pieces.reverse()
             while pieces:
-                self._parts.write(pieces.pop(0))
+                self._parts.write(pieces.pop())
 
     def _abort(self, *error: Any) -> None:
         """Give up the parts that were sent.  The error that ended the writing says more."""
