@@ -77,11 +77,11 @@ def split_url(url: str) -> tuple[str, str]:
     """
     scheme, _, rest = url.partition("://")
     if scheme.lower() == "memory":
-        return "memory://", rest.strip("/")
+        return "memory://", rest.removeprefix("/")
     bucket, _, path = rest.partition("/")
     if not bucket:
         raise ValueError(f"{url!r} names no bucket; {scheme}://bucket/path is expected")
-    return f"{scheme.lower()}://{bucket}", path.strip("/")
+    return f"{scheme.lower()}://{bucket}", path
 
 
 def _open_bucket(bucket: str, prefix: str) -> Store:
@@ -91,4 +91,4 @@ def _open_bucket(bucket: str, prefix: str) -> Store:
         raise ImportError(
             f"{bucket} is reached by obstore: pip install 'streamware-exports[stores]'"
         ) from error
-    return Bucket(connect(bucket), prefix, bucket)
+    return Bucket(connect(bucket), prefix.strip("/"), bucket)

@@ -61,8 +61,13 @@ class Remote:
                 )
         if self.store is not None:
             check_path(os.fspath(self.target))
-        elif self.path is None and not split_url(self.name)[1]:
-            raise ValueError(f"{self.name!r} names no object; a path after the bucket is expected")
+        elif self.path is None:
+            path = split_url(self.name)[1]
+            if not path:
+                raise ValueError(
+                    f"{self.name!r} names no object; a path after the bucket is expected"
+                )
+            check_path(path)
 
     @property
     def name(self) -> str:

@@ -112,3 +112,9 @@ def test_more_parts_than_an_object_can_have_are_an_error_that_names_the_remedy(
     with pytest.raises(sw.LimitError, match=r"of 2 parts \(a larger Remote\(part_size=\) allows"):
         sw.save(((row,) for row in rows), remote)
     assert list(store.list()) == []
+
+
+@pytest.mark.parametrize("url", ["s3://b//x.csv", "s3://b/2026/", "memory://a/../x.csv"])
+def test_a_url_whose_object_would_have_another_name_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="is not the path of an object"):
+        sw.Remote(url)
