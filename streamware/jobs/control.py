@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from streamware.jobs.record import JobState, Record
+from streamware.locks import generation
 from streamware.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Control:
         self._lock = RLock()  # while it is stopped, and while its document is set
         # Renews the lease.
         self._heart = Thread(target=self._beat, name="streamware-jobs", daemon=True)
+        self._generation = generation()  # of the process that runs it
 
     def __enter__(self) -> Self:
         self._heart.start()
@@ -103,7 +105,12 @@ class Control:
                 self._halt()
 
     def stop(self, reason: Stop) -> None:
-        """End the run; from any thread.  The first reason counts."""
+        """End the run; from any thread.  The first reason counts.
+
+        In a forked child it does nothing: its parent runs the job.
+        """
+        if self._generation != generation():
+            return
         with self._lock:
             self.reason = self.reason or reason
             self._halt()

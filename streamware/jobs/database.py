@@ -21,7 +21,7 @@ def connect(where: str | Path | Engine) -> Engine:
             connections.
 
     Raises:
-        ValueError: It is no URL.
+        ValueError: It is no URL, or that of a database in memory.
         ImportError: The driver of the database is not installed.
     """
     if isinstance(where, Engine):
@@ -34,8 +34,14 @@ def connect(where: str | Path | Engine) -> Engine:
             "records= must be the URL of a database, such as sqlite:///jobs.sqlite3 or"
             " postgresql+psycopg://user@host/database, or an engine of SQLAlchemy"
         ) from error
-    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+    # Arguments and owners of jobs belong in no message of an error.
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite and url.database in (None, "", ":memory:"):
+        raise ValueError(
+            "records= cannot be kept in memory, where each thread would have its own: name a file,"
+            " such as sqlite:///jobs.sqlite3"
+        )
     if is_sqlite:
         _make_folder(url.database)
         options["connect_args"] = {"timeout": _PATIENCE}
@@ -59,6 +65,6 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _make_folder(database: str | None) -> None:
-    """Make the folder of a database of SQLite, which is kept in memory if it has no name."""
-    if database and database != ":memory:" and not database.startswith("file:"):
+    """Make the folder of a database of SQLite."""
+    if database and not database.startswith("file:"):
         Path(database).parent.mkdir(parents=True, exist_ok=True)

@@ -330,7 +330,7 @@ class Jobs:
         times: a job that another worker runs, and one that has ended, are left alone.  What makes
         the export fail is in the record and in the log, and is not raised.
         """
-        record = take(self._shop, id) if self.get(id) is not None else None
+        record = take(self._shop, id) if _is_id(id) else None
         if record is not None:
             control = Control(self._records, record, self._shop.lease, self._shop.expires)
             with self._lock:
@@ -365,10 +365,10 @@ class Jobs:
 
         The next process takes those jobs up.  At the exit of the interpreter it happens by itself.
         """
-        with self._lock:
-            running = list(self._running)
         if self._runner is not None:
             self._runner.stop()
+        with self._lock:
+            running = list(self._running)
         for control in running:
             control.stop(Stop.CLOSING)
         if self._runner is not None:
@@ -406,7 +406,10 @@ class Jobs:
         """Run a job on a thread of this process, and sweep now and then."""
         self.run(id)
         if time() - self._swept > _SWEEP:
-            self.sweep()
+            try:
+                self.sweep()
+            except Exception:
+                logger.exception("what has expired cannot be removed")
 
     def _take_up(self) -> float | None:
         """Run the open jobs whose lease has ended; return when another one may be lost."""

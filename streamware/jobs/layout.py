@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from time import monotonic, sleep
@@ -20,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from streamware.errors import StateError
 
@@ -117,7 +118,8 @@ def _make(engine: Engine, jobs: Table) -> None:
     """Make the tables; if another process does so at the same time, one of the two wins."""
     try:
         _LAYOUT.create(engine, checkfirst=True)
-        with engine.connect() as connection:
+        # It may be there: another process was faster, or was killed after it.
+        with engine.connect() as connection, suppress(IntegrityError):
             connection.execute(_first())
         jobs.create(engine, checkfirst=True)
     except DBAPIError:

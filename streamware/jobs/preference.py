@@ -11,7 +11,7 @@ LONGEST_WAIT: Final = 30
 
 _PREFERENCE = re.compile(
     r"""\s*(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+)"""
-    r"""\s*(?:=\s*(?P<value>[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"[^"\\]*"))?\s*(?:;.*)?""",
+    r"""\s*(?:=\s*(?P<value>[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"[^"\\]*")\s*)?(?:;.*)?""",
     re.DOTALL,
 )
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)

@@ -155,8 +155,10 @@ class Records:
             place = None if owner is None else self._free_place(owner, max_open or 0)
             try:
                 self._write(insert(JOBS).values(**_row(record), running=running, place=place))
-            except IntegrityError:  # another process was faster
-                continue
+            except IntegrityError:
+                if running is None and place is None:
+                    raise
+                continue  # another process was faster
             return record
         raise Refused(_FULL, retry_after=_RETRY_AFTER, limit="max_open")
 

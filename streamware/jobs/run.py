@@ -99,7 +99,8 @@ def end_if_over(shop: Workshop, record: Record, now: float) -> bool:
     if record.attempt < shop.attempts:
         return False
     problem = LOST.format(attempts=record.attempt)
-    shop.records.move(record, JobState.FAILED, lost_at=now, problem=problem, **ended)
+    lost_at = None if record.state is JobState.QUEUED else now  # its lease is the queue's
+    shop.records.move(record, JobState.FAILED, lost_at=lost_at, problem=problem, **ended)
     return True
 
 

@@ -21,6 +21,7 @@ THREADS: Final = 2
 """Jobs of a process that run at the same time: encoding keeps one core busy each."""
 
 
+_AGAIN: Final = 10.0  # seconds after which open jobs are looked up again if that failed
 _PATIENCE: Final = 10.0  # seconds that the end of the process waits for a thread
 
 
@@ -97,7 +98,7 @@ class Runner:
             seconds = self._recover()
         except Exception:
             logger.warning("the open jobs cannot be looked up", exc_info=True)
-            return
+            seconds = _AGAIN
         with self._lock:
             if seconds is None or self._closed:
                 return

@@ -1,9 +1,11 @@
 """Jobs: created, run, cancelled, found again."""
 
 import json
+import sqlite3
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -11,9 +13,12 @@ from time import sleep, time
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 import streamware as sw
 from fakes import PATIENCE
+from streamware.jobs import control
+from streamware.jobs.jobs import DATABASE
 from streamware.jobs.record import JobState, Record
 
 Make = Callable[..., sw.Jobs]
@@ -317,6 +322,8 @@ def test_an_owner_may_be_a_number_or_a_uuid(make: Make) -> None:
         ({"attempts": True}, "attempts= must be a whole number"),
         ({"lease": float("nan")}, "lease= must be a number of seconds"),
         ({"records": "no url"}, "records= must be the URL of a database"),
+        ({"records": "sqlite://"}, "records= cannot be kept in memory"),
+        ({"records": "sqlite:///:memory:"}, "records= cannot be kept in memory"),
     ],
 )
 def test_a_wrong_option_is_explained(make: Make, options: Any, said: str) -> None:
@@ -367,3 +374,52 @@ def test_without_sqlalchemy_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "streamware.jobs.records", None)
     with pytest.raises(ImportError, match=r"pip install 'streamware-exports\[jobs\]'"):
         sw.Jobs(tmp_path)
+
+
+def test_a_job_that_was_given_back_at_its_last_attempt_has_failed(make: Make) -> None:
+    jobs = make(attempts=1)
+
+    @jobs.define("leaving")
+    def leaving() -> sw.Export:
+        raise SystemExit
+
+    job = jobs.create("leaving")
+    with pytest.raises(SystemExit):
+        jobs.run(job.id)
+    jobs.sweep()
+    record = jobs.run(job.id)
+    assert record is not None
+    assert (record.state, record.attempt) == ("failed", 1)
+
+
+def test_what_fails_in_the_database_tells_no_arguments(make: Make, tmp_path: Path) -> None:
+    jobs = make()
+    jobs.get("12345678")
+    with closing(sqlite3.connect(tmp_path / "exports" / DATABASE)) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON streamware_jobs"
+            " BEGIN SELECT RAISE(ABORT, 'no more rows'); END"
+        )
+    with pytest.raises(IntegrityError, match="no more rows") as error:
+        jobs.create("orders", by="a secret name")
+    assert "secret" not in str(error.value)
+
+
+def test_a_forked_child_does_not_interrupt_the_run_of_its_parent(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, reasons = make(), list[object]()
+
+    @jobs.define("forking")
+    def forking() -> sw.Export:
+        (run,) = jobs._running
+        monkeypatch.setattr(control, "generation", lambda: -1)  # as in a child
+        jobs.close()
+        reasons.append(run.reason)
+        monkeypatch.undo()
+        return orders()
+
+    record = jobs.run(jobs.create("forking").id)
+    assert reasons == [None]
+    assert record is not None
+    assert record.state == "done"

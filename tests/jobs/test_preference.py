@@ -16,6 +16,7 @@ from streamware.jobs.preference import preferences, wait_seconds
         ('wait="10"', {"wait": "10"}),
         ("wait=1, wait=2", {"wait": "1"}),
         ("=, wait=3, \x00", {"wait": "3"}),
+        ("a" + " " * 100_000 + "\x01", {}),  # took minutes when blanks could match in two places
     ],
 )
 def test_preferences_by_their_names(header: str | None, expected: dict[str, str]) -> None:

@@ -204,6 +204,15 @@ def test_a_newer_layout_is_an_error(open_records: Open, where: str) -> None:
         open_records().migrate()
 
 
+def test_what_a_killed_process_has_begun_to_make_is_made_whole(
+    open_records: Open, where: str
+) -> None:
+    open_records().get("x")
+    _run(where, "DROP TABLE streamware_jobs")  # it was killed between the two tables
+    records = open_records()
+    assert records.create(job()) == records.get(job().id)
+
+
 def test_an_engine_of_the_caller_stays_open(where: str) -> None:
     engine = create_engine(where)
     records = Records(engine)

@@ -12,6 +12,7 @@ import pytest
 
 import streamware as sw
 from fakes import PATIENCE
+from streamware.jobs import runner as runner_module
 from streamware.jobs.runner import THREADS, Runner
 
 
@@ -109,6 +110,24 @@ def test_lost_jobs_are_looked_for_once_and_when_a_lease_ends() -> None:
         if len(looks) == 2:
             break
         sleep(0.005)
+    runner.stop()
+    runner.join()
+    assert len(looks) == 2
+
+
+def test_lost_jobs_are_looked_for_again_if_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "_AGAIN", 0.01)
+    looks, again = list[int](), Event()
+
+    def recover() -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            raise OSError("the database is away")
+        again.set()
+
+    runner = Runner(lambda _: None, recover)
+    runner.start()
+    assert again.wait(PATIENCE)
     runner.stop()
     runner.join()
     assert len(looks) == 2
